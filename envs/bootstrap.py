@@ -49,7 +49,7 @@ def environment_folder(chosen: str) -> Path:
 
 
 def pip(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
-    command = [str(folder / "bin" / "python"), "-m", "pip", "install", "--disable-pip-version-check", "--quiet"]
+    command = [str(folder / "bin" / "python"), "-m", "pip", "install", "--disable-pip-version-check", "-qq"]
     return subprocess.run([*command, *arguments], check=False)
 
 

@@ -1,0 +1,1 @@
+"""Measure, localise and edit the traces of alignment training in language models."""

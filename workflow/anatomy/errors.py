@@ -1,0 +1,46 @@
+"""How a failure reads: what was found, what was expected, where, and what to do about it."""
+
+
+class AnatomyError(Exception):
+    """A failure a user can act on.
+
+    Args:
+        found: what the program met.
+        expected: what it needs instead.
+        where: the file, key, row, layer or prompt concerned.
+        remedy: what to do about it.
+    """
+
+    def __init__(self, *, found: str, expected: str, where: str, remedy: str = "") -> None:
+        self.found, self.expected, self.where, self.remedy = found, expected, where, remedy
+        super().__init__(found, expected, where, remedy)
+
+    def __str__(self) -> str:
+        lines = [f"in {self.where}:", f"  found:    {self.found}", f"  expected: {self.expected}"]
+        if self.remedy:
+            lines.append(f"  to do:    {self.remedy}")
+        return "\n".join(lines)
+
+
+class ConfigError(AnatomyError):
+    """The configuration cannot mean what it says."""
+
+
+class DataError(AnatomyError):
+    """A prompt set, table or file of results is malformed."""
+
+
+class ModelError(AnatomyError):
+    """A model folder or checkpoint cannot be used."""
+
+
+class NumericsError(AnatomyError):
+    """A computation met NaN, infinity or a zero where none may be."""
+
+
+class EditError(AnatomyError):
+    """An edit does not fit the model it is meant for."""
+
+
+class StoreError(AnatomyError):
+    """The store or the results folder is unusable or holds what it should not."""
