@@ -1,0 +1,1 @@
+"""What is read from a model while it runs, and how it is intervened upon."""

@@ -1,0 +1,1 @@
+"""Candidate directions, how they are scored, and which one is picked."""

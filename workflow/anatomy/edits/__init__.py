@@ -1,0 +1,1 @@
+"""Every change to a model, as data."""
