@@ -1,0 +1,44 @@
+"""Area under the ROC curve."""
+
+import numpy as np
+import pytest
+from anatomy.errors import DataError
+from anatomy.statistics.separation import auroc, auroc_interval
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import mannwhitneyu
+
+
+@given(st.lists(st.integers(0, 5), min_size=1, max_size=20), st.lists(st.integers(0, 5), min_size=1, max_size=20))
+def test_auroc_is_mann_whitney(ones, zeros):
+    scores = np.array(ones + zeros, dtype=float)
+    positive = np.array([True] * len(ones) + [False] * len(zeros))
+    expected = mannwhitneyu(ones, zeros).statistic / (len(ones) * len(zeros))
+    assert auroc(scores, positive) == pytest.approx(expected, abs=1e-12)
+
+
+def test_weighted_draws_equal_auroc_of_repeated_items():
+    # two clusters, so a resample is (2, 0), (1, 1) or (0, 2): all three values can be written down
+    scores = np.array([1.0, 0.0, 2.0, 3.0])
+    positive = np.array([True, False, True, False])
+    groups = np.array(["a", "a", "b", "b"])
+    got = auroc_interval(scores, positive, groups, confidence=0.999, seed=0, resamples=2000)
+    assert got.estimate == pytest.approx(0.5)
+    assert (got.low, got.high, got.n, got.clusters) == (0.0, 1.0, 4, 2)
+
+
+def test_interval_width_matches_hanley_and_mcneil():
+    generator = np.random.default_rng(1)
+    scores = np.concatenate([generator.normal(1, 1, 150), generator.normal(0, 1, 150)])
+    positive = np.arange(300) < 150
+    got = auroc_interval(scores, positive, np.arange(300), confidence=0.95, seed=0, resamples=2000)
+    a = got.estimate
+    q1, q2 = a / (2 - a), 2 * a * a / (1 + a)
+    # Hanley & McNeil 1982, equation 1
+    error = np.sqrt((a * (1 - a) + 149 * (q1 - a * a) + 149 * (q2 - a * a)) / 150**2)
+    assert got.high - got.low == pytest.approx(2 * 1.96 * error, rel=0.12)
+
+
+def test_one_class_is_an_error():
+    with pytest.raises(DataError, match="both classes"):
+        auroc(np.array([1.0, 2.0]), np.array([True, True]))
