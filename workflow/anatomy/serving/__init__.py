@@ -1,0 +1,1 @@
+"""Completions and likelihoods from one vLLM engine, with transformers as the reference."""

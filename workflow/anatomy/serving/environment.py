@@ -1,0 +1,108 @@
+"""What must hold before vLLM is imported: its environment variables, and a build that fits the machine."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+
+from anatomy.errors import ConfigError
+
+REQUIRED = {
+    "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # engine in this process: starts in a fifth of the time, same throughput
+    "TORCH_COMPILE_DISABLE": "1",  # else the first prompt log-probability compiles a kernel for half a minute
+    "TOKENIZERS_PARALLELISM": "false",
+    "VLLM_NO_USAGE_STATS": "1",
+    "DO_NOT_TRACK": "1",
+}
+"""Settings that results or running times depend on; they are set whatever the caller had."""
+
+PREFERRED = {"HF_HUB_OFFLINE": "1", "VLLM_LOGGING_LEVEL": "ERROR", "OMP_WAIT_POLICY": "PASSIVE"}
+"""Settings that a user may have chosen otherwise."""
+
+NO_DEVICES = {"", "-1", "NoDevFiles"}
+"""Values of CUDA_VISIBLE_DEVICES that say: no GPU for this process."""
+
+
+def prepare_environment(threads: int) -> None:
+    """Set the variables that vLLM reads once, when it is imported.
+
+    Args:
+        threads: OpenMP threads of the CPU backend; more than there are idle cores is several times slower than one.
+
+    Raises:
+        ConfigError: vLLM was imported before under other settings, or ``threads`` is not positive.
+    """
+    if threads < 1:
+        raise ConfigError(found=f"{threads} threads", expected="at least 1", where="the engine's threads")
+    wanted = {**REQUIRED, "OMP_NUM_THREADS": str(threads)}
+    if "vllm" in sys.modules:
+        different = {name: os.environ.get(name) for name, value in wanted.items() if os.environ.get(name) != value}
+        if different:
+            raise ConfigError(
+                found=f"vllm already imported under {different}",
+                expected=f"{ {name: wanted[name] for name in different} }",
+                where="the environment of this process",
+                remedy="call prepare_environment before anything imports vllm, or start a new process",
+            )
+        return
+    os.environ.update(wanted)
+    for name, value in PREFERRED.items():
+        os.environ.setdefault(name, value)
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(threads)  # too late for OMP_NUM_THREADS
+
+
+def gpu_allocation() -> str | None:
+    """What says that this process was given a GPU, or None.
+
+    ``CUDA_VISIBLE_DEVICES`` decides where it is set; otherwise an answering NVIDIA driver does.
+    """
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        return None if visible.strip() in NO_DEVICES else f"CUDA_VISIBLE_DEVICES={visible}"
+    if shutil.which("nvidia-smi") is None:
+        return None
+    listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=False)
+    lines = [line for line in listed.stdout.splitlines() if line.startswith("GPU")]
+    return f"nvidia-smi lists {lines[0]}" if listed.returncode == 0 and lines else None
+
+
+def installed_set() -> str:
+    """The set this environment was built as: ``cpu`` or ``cuda`` (``ANATOMY_SET``, else torch's own build)."""
+    declared = os.environ.get("ANATOMY_SET")
+    if declared:
+        return declared
+    try:
+        return "cpu" if "+cpu" in version("torch") else "cuda"
+    except PackageNotFoundError as error:
+        raise ConfigError(found="no torch", expected="the project's environment", where="this Python",
+                          remedy="run through envs/bootstrap.py") from error
+
+
+def check_hardware() -> str:
+    """Stop a job whose build does not fit the machine it landed on, before it computes anything.
+
+    Returns:
+        ``cpu`` or ``cuda``.
+
+    Raises:
+        ConfigError: a GPU was allocated to a CPU build, or there is none for a CUDA build.
+    """
+    chosen, allocation = installed_set(), gpu_allocation()
+    if chosen == "cpu" and allocation:
+        raise ConfigError(
+            found=f"a CPU build, and a GPU allocation ({allocation})",
+            expected="a CUDA build where a GPU was allocated",
+            where="this job's environment",
+            remedy="build with `python3 envs/bootstrap.py --set cuda`, or set CUDA_VISIBLE_DEVICES= to leave it alone",
+        )
+    if chosen == "cuda" and not allocation:
+        raise ConfigError(
+            found="a CUDA build, and no GPU for this job", expected="a GPU, or a CPU build",
+            where="this job's environment",
+            remedy="ask the cluster for a GPU, or build with `python3 envs/bootstrap.py --set cpu`",
+        )
+    return chosen

@@ -1,0 +1,154 @@
+"""Completions from the transformers module itself: the reference for the engine, and the backend of hook edits."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from anatomy.errors import ConfigError, NumericsError
+from anatomy.models.loading import LoadedModel
+from anatomy.serving.completions import Request, in_order
+from anatomy.serving.decoding import Decoding, Generation, check_seeds, cut_at_stop
+from anatomy.serving.progress import Progress
+
+
+def generate_with_transformers(
+    loaded: LoadedModel,
+    token_ids: Sequence[list[int]],
+    decoding: Decoding,
+    *,
+    batch_size: int,
+    seeds: Sequence[int] | None = None,
+    intervention: AbstractContextManager[Any] | None = None,
+    say: Callable[[str], None] | None = None,
+) -> list[Generation]:
+    """Completions in the order of the prompts (see ``stream_with_transformers``)."""
+    own = [None] * len(token_ids) if seeds is None else seeds
+    requests = [Request(ids, seed) for ids, seed in zip(token_ids, own, strict=True)]
+    shards = stream_with_transformers(
+        loaded, requests, decoding, batch_size=batch_size, intervention=intervention, say=say
+    )
+    return in_order(shards, len(requests))
+
+
+def stream_with_transformers(
+    loaded: LoadedModel,
+    requests: Sequence[Request],
+    decoding: Decoding,
+    *,
+    batch_size: int,
+    intervention: AbstractContextManager[Any] | None = None,
+    say: Callable[[str], None] | None = None,
+) -> Iterator[tuple[list[int], list[Generation]]]:
+    """Complete prompts batch by batch, longest first so that a batch holds prompts of like length.
+
+    Args:
+        requests: prompts of the model as it is in memory; adapters are the engine's business.
+        batch_size: prompts a batch; a batch is a shard.
+        intervention: entered once around all batches, such as hooks on the module.
+        say: receives a line with rate and remaining time after each batch.
+
+    Yields:
+        ``(places, generations)``: positions in ``requests`` and their completions.
+
+    Raises:
+        ConfigError: a request names an adapter, or sampling without seeds.
+        NumericsError: logits are NaN or infinite.
+    """
+    if any(request.adapter is not None for request in requests):
+        raise ConfigError(found="an adapter", expected="base requests", where="generation with transformers",
+                          remedy="apply the edit to the loaded model, or ask the engine")
+    check_seeds(decoding, [request.seed for request in requests], "generation with transformers")
+    progress = Progress("generate", len(requests), say)
+    order = sorted(range(len(requests)), key=lambda place: -len(requests[place].token_ids))
+    with intervention or nullcontext():
+        for start in range(0, len(order), batch_size):
+            places = order[start : start + batch_size]
+            generations = _complete(loaded, [requests[place] for place in places], decoding)
+            progress.advance(len(places), sum(len(generation.token_ids) for generation in generations))
+            yield places, generations
+
+
+@torch.inference_mode()
+def _complete(loaded: LoadedModel, requests: list[Request], decoding: Decoding) -> list[Generation]:
+    """One left-padded batch, decoded token by token with a key-value cache."""
+    ends = end_tokens(loaded)
+    generators = [None if decoding.greedy else torch.Generator().manual_seed(request.seed) for request in requests]
+    tokens, mask = left_padded([request.token_ids for request in requests], loaded.pad_token_id)
+    tokens, mask = tokens.to(loaded.device), mask.to(loaded.device)
+    positions = (mask.cumsum(-1) - 1).clamp(min=0)
+    written: list[list[int]] = [[] for _ in requests]
+    reasons: list[str] = ["" for _ in requests]
+    cache = None
+    for _ in range(decoding.max_new_tokens):
+        output = loaded.model(input_ids=tokens, attention_mask=mask, position_ids=positions, past_key_values=cache,
+                              use_cache=True, logits_to_keep=1)
+        cache = output.past_key_values
+        chosen = next_tokens(output.logits[:, -1].float(), decoding, generators)
+        for row, token in enumerate(chosen.tolist()):
+            if reasons[row]:
+                continue
+            written[row].append(token)
+            if token in ends or (decoding.stop and _stopped(loaded, written[row], decoding)):
+                reasons[row] = "stop"
+        if all(reasons):
+            break
+        tokens = chosen[:, None].to(loaded.device)
+        mask = torch.cat([mask, mask.new_ones(len(requests), 1)], dim=1)
+        positions = positions[:, -1:] + 1
+    return [
+        Generation(ids, cut_at_stop(loaded.tokenizer.decode(ids, skip_special_tokens=True), decoding.stop),
+                   reason or "length")
+        for ids, reason in zip(written, reasons, strict=True)
+    ]  # fmt: skip
+
+
+def _stopped(loaded: LoadedModel, ids: list[int], decoding: Decoding) -> bool:
+    text = loaded.tokenizer.decode(ids, skip_special_tokens=True)
+    return cut_at_stop(text, decoding.stop) != text
+
+
+def end_tokens(loaded: LoadedModel) -> set[int]:
+    """Tokens that end a completion: the tokenizer's and those of the model's generation settings."""
+    declared = loaded.model.generation_config.eos_token_id
+    listed = declared if isinstance(declared, list) else [declared]
+    return {token for token in [*listed, loaded.tokenizer.eos_token_id] if token is not None}
+
+
+def left_padded(prompts: Sequence[list[int]], pad: int) -> tuple[Int[Tensor, "prompt token"], Int[Tensor, "prompt token"]]:
+    """Token ids and attention mask (1 where there is a prompt), the prompts' last tokens aligned."""
+    longest = max(map(len, prompts))
+    tokens = torch.full((len(prompts), longest), pad, dtype=torch.long)
+    mask = torch.zeros_like(tokens)
+    for row, ids in enumerate(prompts):
+        tokens[row, longest - len(ids) :] = torch.tensor(ids)
+        mask[row, longest - len(ids) :] = 1
+    return tokens, mask
+
+
+def next_tokens(
+    logits: Float[Tensor, "prompt vocabulary"],
+    decoding: Decoding,
+    generators: Sequence[torch.Generator | None],
+) -> Int[Tensor, " prompt"]:
+    """Greedy choice, or a sample of the nucleus of mass ``top_p``, each row from its own generator on the CPU.
+
+    Raises:
+        NumericsError: a row is not finite.
+    """
+    finite = torch.isfinite(logits).all(dim=-1)
+    if not finite.all():
+        row = int((~finite).nonzero()[0])
+        raise NumericsError(found="NaN or infinite logits", expected="finite logits", where=f"prompt {row} of the batch",
+                            remedy="the edit's strength or the dtype may overflow; try float32 or a smaller strength")
+    if decoding.greedy:
+        return logits.argmax(dim=-1)
+    probabilities = torch.softmax(logits.double() / decoding.temperature, dim=-1).cpu()
+    ordered, ids = probabilities.sort(dim=-1, descending=True)
+    # Kept: every token that starts below top_p, so that the most likely one always is.
+    ordered[ordered.cumsum(dim=-1) - ordered >= decoding.top_p] = 0
+    picks = [torch.multinomial(row, 1, generator=generator) for row, generator in zip(ordered, generators, strict=True)]
+    return ids.gather(-1, torch.stack(picks)).squeeze(-1)
