@@ -83,3 +83,12 @@ def make_tiny_model(folder: Path, seed: int = 0, layers: int = 4, tied: bool = F
     model.generation_config.do_sample = False
     model.save_pretrained(folder)
     return folder
+
+
+def load_tiny_model(folder: Path):
+    """The folder's model opened in fp32 on the CPU with one thread."""
+    import torch
+    from anatomy.models.loading import load_model
+
+    torch.set_num_threads(1)
+    return load_model(folder, torch.float32, "cpu")

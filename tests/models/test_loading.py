@@ -1,0 +1,40 @@
+import json
+import shutil
+
+import pytest
+import torch
+from anatomy.errors import ModelError
+from anatomy.models.checkpoint import Checkpoint
+from anatomy.models.loading import load_model
+from safetensors.torch import load_file, save_file
+
+
+def test_loaded_model_is_frozen_and_identified(tiny, tiny_folder):
+    assert (tiny.num_layers, tiny.d_model, tiny.digest) == (4, 64, Checkpoint(tiny_folder).digest())
+    assert not tiny.model.training
+    assert all(not p.requires_grad and p.dtype == torch.float32 for p in tiny.model.parameters())
+    assert tiny.model.config._attn_implementation == "sdpa"
+
+
+def test_dtype_is_what_was_asked(tiny_folder):
+    loaded = load_model(tiny_folder, torch.bfloat16, "cpu")
+    assert {p.dtype for p in loaded.model.parameters()} == {torch.bfloat16}
+
+
+def test_missing_weight_is_refused_not_invented(tiny_folder, tmp_path):
+    folder = shutil.copytree(tiny_folder, tmp_path / "model")
+    tensors = load_file(folder / "model.safetensors")
+    del tensors["model.layers.2.mlp.down_proj.weight"]
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(ModelError, match=r"layers\.2\.mlp\.down_proj"):
+        load_model(folder, torch.float32, "cpu")
+
+
+def test_remote_code_is_refused(tiny_folder, tmp_path):
+    folder = shutil.copytree(tiny_folder, tmp_path / "model")
+    config = json.loads((folder / "config.json").read_text())
+    config |= {"model_type": "unheard_of", "auto_map": {"AutoModelForCausalLM": "code.Model", "AutoConfig": "code.C"}}
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "code.py").write_text("raise SystemExit('remote code ran')")
+    with pytest.raises(ModelError, match="without remote code"):
+        load_model(folder, torch.float32, "cpu")

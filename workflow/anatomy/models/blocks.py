@@ -1,0 +1,82 @@
+"""How a decoder is cut into residual blocks, and which modules' outputs are added to the residual stream."""
+
+from dataclasses import dataclass
+
+from torch import nn
+
+from anatomy.errors import ModelError
+
+POST_NORMS = {
+    "post_feedforward_layernorm": ("post_attention_layernorm", "post_feedforward_layernorm"),
+    "post_mlp_layernorm": ("post_self_attn_layernorm", "post_mlp_layernorm"),
+}
+"""Norms between a sublayer and the residual stream: Gemma-2/3 and OLMo-2/3, then GLM-4. (Llama's
+``post_attention_layernorm`` stands before the MLP and is no such norm.)"""
+
+
+@dataclass(frozen=True)
+class Block:
+    """One residual block: ``stream += attention; stream += mlp``.
+
+    Attributes:
+        layer: 0-based index.
+        name: dotted name inside the model.
+        module: the block; its input is the residual stream at ``layer``.
+        attention: attention sublayer (holds ``o_proj``).
+        mlp: MLP sublayer (holds ``down_proj``).
+        attention_write: the module whose output is added to the stream after attention; the post-norm where there is one.
+        mlp_write: the same for the MLP.
+        post_norm: whether a norm stands between sublayer and stream, so that editing ``W`` is not editing the write.
+    """
+
+    layer: int
+    name: str
+    module: nn.Module
+    attention: nn.Module
+    mlp: nn.Module
+    attention_write: nn.Module
+    mlp_write: nn.Module
+    post_norm: bool
+
+
+def decoder_blocks(model: nn.Module) -> list[Block]:
+    """Blocks of a causal language model, in order.
+
+    Raises:
+        ModelError: no list of ``num_hidden_layers`` blocks, each with one attention and one MLP sublayer, is found.
+    """
+    num_layers = model.config.get_text_config().num_hidden_layers
+    stacks = [
+        (name, stack)
+        for name, stack in model.named_modules()
+        if isinstance(stack, nn.ModuleList) and len(stack) == num_layers and all(_sublayers(block) for block in stack)
+    ]
+    if len(stacks) != 1:
+        raise ModelError(
+            found=f"{len(stacks)} lists of {num_layers} blocks with one o_proj and one down_proj sublayer",
+            expected="exactly one",
+            where=type(model).__name__,
+            remedy="this architecture needs its own entry in anatomy.models.blocks",
+        )
+    (name, stack), = stacks
+    return [_describe(layer, f"{name}.{layer}", block) for layer, block in enumerate(stack)]
+
+
+def _sublayers(block: nn.Module) -> tuple[nn.Module, nn.Module] | None:
+    attention = [child for child in block.children() if hasattr(child, "o_proj")]
+    mlp = [child for child in block.children() if any(part == "down_proj" for part in _leaf_names(child))]
+    return (attention[0], mlp[0]) if len(attention) == len(mlp) == 1 else None
+
+
+def _leaf_names(module: nn.Module) -> set[str]:
+    named = [name for name, _ in module.named_modules()] + [name for name, _ in module.named_parameters()]
+    return {name.rpartition(".")[2] for name in named}
+
+
+def _describe(layer: int, name: str, block: nn.Module) -> Block:
+    attention, mlp = _sublayers(block)
+    for marker, (after_attention, after_mlp) in POST_NORMS.items():
+        if hasattr(block, marker):
+            writes = getattr(block, after_attention), getattr(block, after_mlp)
+            return Block(layer, name, block, attention, mlp, *writes, post_norm=True)
+    return Block(layer, name, block, attention, mlp, attention, mlp, post_norm=False)

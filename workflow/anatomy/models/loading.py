@@ -1,0 +1,80 @@
+"""Opening a model folder with transformers: safetensors, no remote code, frozen, in a stated dtype and place."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from anatomy.errors import ModelError
+from anatomy.models.checkpoint import Checkpoint
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A causal language model in memory, with its tokenizer and what identifies it.
+
+    Attributes:
+        model: the transformers module, in evaluation mode, without gradients.
+        tokenizer: its tokenizer.
+        folder: where it was read.
+        digest: ``Checkpoint.digest`` of the folder.
+        num_layers: number of blocks L.
+        d_model: width of the residual stream.
+    """
+
+    model: Any
+    tokenizer: Any
+    folder: Path
+    digest: str
+    num_layers: int
+    d_model: int
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.model.parameters()).device
+
+    @property
+    def pad_token_id(self) -> int:
+        """Id used to fill padding; masked everywhere, so any id of the vocabulary serves where none is declared."""
+        declared = (self.tokenizer.pad_token_id, self.tokenizer.eos_token_id)
+        return next((token for token in declared if token is not None), 0)
+
+
+def load_model(folder: Path, dtype: torch.dtype, device: torch.device | str) -> LoadedModel:
+    """Open a model folder.
+
+    Raises:
+        ModelError: unusable folder (see ``Checkpoint``), remote code, or weights that do not fill the architecture.
+    """
+    folder = Path(folder)
+    checkpoint = Checkpoint(folder)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+        model, report = AutoModelForCausalLM.from_pretrained(
+            folder,
+            dtype=dtype,
+            attn_implementation="sdpa",
+            use_safetensors=True,
+            trust_remote_code=False,
+            local_files_only=True,
+            output_loading_info=True,
+        )
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise ModelError(
+            found=f"{type(error).__name__}: {error}",
+            expected="a folder that transformers opens without remote code",
+            where=str(folder),
+            remedy="check the architecture and that weights, configuration and tokenizer belong together",
+        ) from error
+    # transformers fills weights that the files lack with random numbers and only warns.
+    if missing := sorted(report["missing_keys"]):
+        raise ModelError(
+            found=f"{len(missing)} weights missing, such as {missing[0]}",
+            expected="every weight of the architecture",
+            where=str(folder),
+            remedy="check that config.json belongs to these weights",
+        )
+    model.to(device).eval().requires_grad_(False)
+    return LoadedModel(model, tokenizer, folder, checkpoint.digest(), checkpoint.num_layers, checkpoint.d_model)
