@@ -1,0 +1,1 @@
+"""What the experiment is: every option, typed, documented once."""

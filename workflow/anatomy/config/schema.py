@@ -1,0 +1,72 @@
+"""The whole configuration."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from anatomy.config.methods import Benchmarks, Evaluation, Extraction, Report, Rosi, Selection, Serving, Statistics
+from anatomy.config.section import Identifier, Section
+from anatomy.config.subjects import Model, Organism, PromptSet, member_kind
+
+Judge = Literal["rules", "classifier", "truth", "coherence"]
+
+
+class Config(Section):
+    """Everything a run is made of. The file of defaults, config/config.yaml, is generated from this model."""
+
+    recipes: list[Literal["rosi"]] = Field(["rosi"], min_length=1, description="papers to reproduce")
+    results: str = Field("results", description="folder of everything the workflow makes")
+    seeds: list[int] = Field([0], min_length=1, description="organism seeds; each grows a family of its own")
+    organism: Organism = Field(Organism(), description="the built-in family of tiny models")
+    models: dict[Identifier, Model] = Field({}, description="your own models: {my-model: {folder: path, kind: aligned}}")
+    prompt_sets: dict[Identifier, PromptSet] = Field({}, description="your own prompt sets, by the names used below")
+    extraction: Extraction = Field(Extraction(), description="from prompts to mean activations")
+    selection: Selection = Field(Selection(), description="which direction is the refusal direction")
+    rosi: Rosi = Field(Rosi(), description="rank-one safety injection and its variants")
+    evaluation: Evaluation = Field(Evaluation(), description="what is generated, and how")
+    judges: list[Judge] = Field(["rules", "classifier", "truth", "coherence"], min_length=1,
+                                description="truth judges organism models only; the first one decides picks")
+    benchmarks: Benchmarks = Field(Benchmarks(), description="lm-eval tasks that stand for utility")
+    statistics: Statistics = Field(Statistics(), description="how certain a number is")
+    serving: Serving = Field(Serving(), description="how models are run")
+    report: Report = Field(Report(), description="the page at the end")
+
+    @model_validator(mode="after")
+    def possible(self) -> Config:
+        """Combinations that no single section can see."""
+        if not self.organism.members and not self.models:
+            raise ValueError("no organism members and no models: there is nothing to study")
+        if len(set(self.seeds)) != len(self.seeds):
+            raise ValueError(f"seeds {self.seeds} name a seed twice")
+        kinds = {name: model.kind for name, model in self.models.items()}
+        for name, model in self.models.items():
+            if model.base is not None and kinds.get(model.base) != "base":
+                raise ValueError(f"models.{name}.base is {model.base!r}; expected the id of a model of kind base among "
+                                 f"{sorted(kinds)}")
+        for kind in {*kinds.values(), *(member_kind(member) for member in self.organism.members)}:
+            if not self.rosi.contrasts.get(kind):
+                raise ValueError(f"rosi.contrasts has no entry for kind {kind!r}, which is among the models")
+        for form in self.rosi.forms:
+            if not self.rosi.strengths.get(form):
+                raise ValueError(f"rosi.strengths has no entry for form {form!r}, which rosi.forms lists")
+        if self.models:
+            self._models_have_what_they_need()
+        known = {*self.organism.members, *self.models}
+        for name in self.rosi.headline:
+            if name not in known:
+                raise ValueError(f"rosi.headline names {name!r}; expected one of {sorted(known)}")
+        return self
+
+    def _models_have_what_they_need(self) -> None:
+        for name in sorted({self.extraction.harmful, self.extraction.harmless, *self.evaluation.select_sets,
+                            *self.evaluation.test_sets, *self.evaluation.control_sets, *self.evaluation.measure_sets}):
+            if name not in self.prompt_sets:
+                raise ValueError(f"prompt_sets lacks {name!r}, which models of your own need; found {sorted(self.prompt_sets)}")
+        if "system" in {contrast for model in self.models.values() for contrast in self.rosi.contrasts[model.kind]} \
+                and not self.rosi.safety_system_prompt:
+            raise ValueError("rosi.safety_system_prompt is null, but models of your own use the contrast 'system'")
+        if self.benchmarks.tasks and self.benchmarks.data is None:
+            raise ValueError("benchmarks.data is null, but models of your own are benchmarked on benchmarks.tasks; "
+                             "give the folder with local copies, or set benchmarks.tasks to []")

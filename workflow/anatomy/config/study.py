@@ -1,0 +1,81 @@
+"""What a configuration asks for, spelled out: every model under study and where its things lie."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from anatomy.config.methods import Contrast
+from anatomy.config.schema import Config
+from anatomy.config.subjects import Dtype, Kind, member_kind
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One model under study.
+
+    Args:
+        id: name in paths; an organism member carries its seed, as in ``weak.s0``.
+        kind: what its post-training was meant to do.
+        seed: organism seed, None for a model of your own.
+        member: organism member, None for a model of your own.
+        contrasts: what its directions are extracted under; the first is the main one.
+        headline: whether it gets the full set of controls.
+        dtype: number format for loading and serving.
+    """
+
+    id: str
+    kind: Kind
+    seed: int | None
+    member: str | None
+    contrasts: tuple[Contrast, ...]
+    headline: bool
+    dtype: Dtype
+
+    @property
+    def is_organism(self) -> bool:
+        return self.seed is not None
+
+
+def subjects(config: Config) -> list[Subject]:
+    """Every model under study: organism members for each seed, then models of your own."""
+    found = [
+        Subject(f"{member}.s{seed}", member_kind(member), seed, member, tuple(config.rosi.contrasts[member_kind(member)]),
+                member in config.rosi.headline, "float32")
+        for seed in config.seeds for member in config.organism.members
+    ]
+    found += [
+        Subject(name, model.kind, None, None, tuple(config.rosi.contrasts[model.kind]), name in config.rosi.headline, model.dtype)
+        for name, model in config.models.items()
+    ]
+    return found
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where everything under ``results`` lies; the one place that knows."""
+
+    results: str
+
+    def organism(self, seed: int | str) -> str:
+        return f"{self.results}/organism/s{seed}"
+
+    def world(self, seed: int | str) -> str:
+        return f"{self.organism(seed)}/world.json"
+
+    def member(self, seed: int | str, member: str) -> str:
+        return f"{self.organism(seed)}/models/{member}/card.json"
+
+    def model(self, subject: str) -> str:
+        return f"{self.results}/models/{subject}.json"
+
+    def prompts(self, subject: Subject, name: str) -> str:
+        return f"{self.organism(subject.seed)}/prompts/{name}.parquet" if subject.is_organism else \
+            f"{self.results}/prompts/{name}.parquet"
+
+    def stage(self, stage: str, subject: str, file: str) -> str:
+        """A file of a stage that works on one model."""
+        return f"{self.results}/{stage}/{subject}/{file}"
+
+    @property
+    def store(self) -> str:
+        return f"{self.results}/store"

@@ -1,0 +1,89 @@
+"""Options for what is studied: the organism, models, prompt sets."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from anatomy.config.section import Identifier, Section
+
+Dtype = Literal["float32", "bfloat16", "float16"]
+Kind = Literal["base", "aligned", "uncensored", "placebo"]
+
+MEMBER_KINDS: dict[str, Kind] = {"base": "base", "aligned": "aligned", "weak": "aligned", "uncensored": "uncensored",
+                                 "placebo": "placebo"}
+
+
+def member_kind(member: str) -> Kind:
+    """Kind of an organism member: ``uncensored-2`` is ``uncensored``."""
+    return MEMBER_KINDS[member.split("-")[0]]
+
+
+class Organism(Section):
+    """The built-in family of tiny models with planted truth."""
+
+    recipe: Literal["default", "quick"] = Field("default", description="size of the world and length of training")
+    members: list[str] = Field(
+        ["base", "aligned", "weak", "uncensored-1", "uncensored-2", "uncensored-3", "placebo-1", "placebo-2", "placebo-3"],
+        description="members to grow and study; [] for none. base, aligned, weak, uncensored-N (a ladder), placebo-N (draws)")
+    threads: int = Field(1, ge=1, description="threads a training uses; part of a model's identity, since it changes bits")
+
+    @model_validator(mode="after")
+    def known_members(self) -> Organism:
+        for member in self.members:
+            stem, _, number = member.partition("-")
+            numbered = stem in ("uncensored", "placebo")
+            if stem not in MEMBER_KINDS or numbered != bool(number) or (number and not number.isdigit()):
+                raise ValueError(f"unknown organism member {member!r}; expected base, aligned, weak, uncensored-N or placebo-N")
+        if self.members and "base" not in self.members:
+            raise ValueError("organism.members lacks 'base', from which all others grow")
+        if any(member.startswith("uncensored") for member in self.members) and "aligned" not in self.members:
+            raise ValueError("organism.members has an uncensored rung but lacks 'aligned', from which the ladder starts")
+        return self
+
+
+class Model(Section):
+    """A model of your own or from a hub; give exactly one of folder and hub."""
+
+    folder: str | None = Field(None, description="a folder with safetensors, config.json and tokenizer files")
+    hub: str | None = Field(None, description="a hub id such as org/name; needs a revision")
+    revision: str | None = Field(None, description="commit of the hub repository, 40 hexadecimal digits")
+    kind: Kind = Field("aligned", description="base, aligned, uncensored or placebo: which contrasts apply")
+    base: Identifier | None = Field(None, description="id of the base partner among the models")
+    dtype: Dtype = Field("bfloat16", description="number format for loading and serving")
+    allow_remote_code: bool = Field(False, description="run code that comes with this model")
+
+    @model_validator(mode="after")
+    def one_source(self) -> Model:
+        if (self.folder is None) == (self.hub is None):
+            raise ValueError("found both or neither of folder and hub; expected exactly one of them")
+        if self.hub is not None and not (self.revision and len(self.revision) == 40):
+            raise ValueError(f"hub model {self.hub} has revision {self.revision!r}; expected a commit of 40 digits")
+        return self
+
+
+class Splits(Section):
+    """Shares of the groups of a prompt set that go to each phase; ignored where the file has a split column."""
+
+    fit: float = Field(0.5, ge=0, le=1, description="training: directions, classifiers")
+    select: float = Field(0.2, ge=0, le=1, description="validation: layers, strengths, signs")
+    test: float = Field(0.3, ge=0, le=1, description="touched once, by the picks and their controls")
+
+    @model_validator(mode="after")
+    def whole(self) -> Splits:
+        if abs(self.fit + self.select + self.test - 1) > 1e-9:
+            raise ValueError(f"shares add up to {self.fit + self.select + self.test}; expected 1")
+        return self
+
+
+class PromptSet(Section):
+    """A table of prompts for your own models; the organism brings its own sets under the same names."""
+
+    file: str = Field(description="CSV, JSONL, JSON or Parquet file, relative to the project's root")
+    columns: dict[str, str] = Field({}, description="file's column name to ours: {instruction: prompt}")
+    derive_ids: bool = Field(False, description="take ids from the content where the file has none")
+    label: str | None = Field(None, description="label for all rows, such as harmful or benign")
+    splits: Splits = Field(Splits(), description="shares of groups for each phase")
+    seed: int = Field(0, description="seed of the split")
+    near_duplicate: float = Field(0.8, gt=0, le=1, description="shingle overlap from which two prompts share a group")
