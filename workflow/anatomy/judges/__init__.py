@@ -1,0 +1,1 @@
+"""Judges: a completions table in, rows of judgements out."""

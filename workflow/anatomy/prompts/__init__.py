@@ -1,0 +1,1 @@
+"""Prompt sets: loading, group splits, near-duplicate audit."""
