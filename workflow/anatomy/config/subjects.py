@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from anatomy.config.section import Identifier, Section
 
 Dtype = Literal["float32", "bfloat16", "float16"]
+Phase = Literal["fit", "select", "test"]
 Kind = Literal["base", "aligned", "uncensored", "placebo"]
 
 MEMBER_KINDS: dict[str, Kind] = {"base": "base", "aligned": "aligned", "weak": "aligned", "uncensored": "uncensored",
@@ -80,10 +81,18 @@ class Splits(Section):
 class PromptSet(Section):
     """A table of prompts for your own models; the organism brings its own sets under the same names."""
 
-    file: str = Field(description="CSV, JSONL, JSON or Parquet file, relative to the project's root")
+    file: str | None = Field(None, description="CSV, JSONL, JSON or Parquet file, relative to where the run starts")
+    split_files: dict[Phase, str] = Field({}, description="instead of file: published splits, {fit: path, select: path, ...}")
     columns: dict[str, str] = Field({}, description="file's column name to ours: {instruction: prompt}")
     derive_ids: bool = Field(False, description="take ids from the content where the file has none")
     label: str | None = Field(None, description="label for all rows, such as harmful or benign")
     splits: Splits = Field(Splits(), description="shares of groups for each phase")
     seed: int = Field(0, description="seed of the split")
     near_duplicate: float = Field(0.8, gt=0, le=1, description="shingle overlap from which two prompts share a group")
+    minimum: int = Field(8, ge=1, description="rows every split must have")
+
+    @model_validator(mode="after")
+    def one_origin(self) -> PromptSet:
+        if (self.file is None) == (not self.split_files):
+            raise ValueError("found both or neither of file and split_files; expected exactly one of them")
+        return self

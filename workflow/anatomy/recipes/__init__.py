@@ -1,0 +1,1 @@
+"""Papers as recipes: which variants, in which phase, judged by which claims."""

@@ -1,0 +1,67 @@
+"""Variants of ROSI in each phase."""
+
+from __future__ import annotations
+
+from anatomy.config.methods import Controls
+from anatomy.config.schema import Config
+from anatomy.config.study import Subject
+from anatomy.recipes.rosi.families import Family, families
+from anatomy.recipes.variant import Variant
+
+
+def base(sets: list[str], benchmarked: bool = True) -> Variant:
+    """The unedited model."""
+    return Variant("base", "base", (), tuple(sets), benchmarked=benchmarked)
+
+
+def _variant(family: Family, slug: str, edit: dict, sets: list[str], benchmarked: bool) -> Variant:
+    return Variant(slug, "control" if family.control else "method", (edit,), tuple(sets), benchmarked, family.name,
+                   family.method, family.contrast, family.control, family.control_seed)
+
+
+def select_variants(config: Config, subject: Subject) -> list[Variant]:
+    """The shortlist of every family on the select split; only methods are benchmarked, which favours the controls."""
+    sets = config.evaluation.select_sets
+    return [base(sets)] + [
+        _variant(family, f"{family.name}-{place}", {"shortlist": family.name, "place": place}, sets, not family.control)
+        for family in families(config, subject) for place in range(1, config.rosi.shortlist + 1)
+    ]
+
+
+def test_variants(config: Config, subject: Subject) -> list[Variant]:
+    """The pick of every family on the test split."""
+    evaluation = config.evaluation
+    return [base(evaluation.test_sets)] + [
+        _variant(family, family.name, {"pick": family.name},
+                 evaluation.control_sets if family.control else evaluation.test_sets, not family.control)
+        for family in families(config, subject)
+    ]
+
+
+def measure_variants(config: Config, subject: Subject) -> list[Variant]:
+    """Interventions in memory on the test split: is the selected direction needed, is it enough?
+
+    ``ablate`` and ``add`` as Arditi et al. 2024, section 3; ``clamp`` to the harmless mean instead of zero is ours;
+    ``orthogonalize`` is the weight form of ``ablate``. The unedited model is not answered for again: its answers come from
+    the engine, and both ways of generating agree token by token.
+    """
+    sets = tuple(config.evaluation.measure_sets)
+    controls = config.rosi.controls if subject.headline else config.rosi.controls_elsewhere
+    found = []
+    for form in ("ablate", "clamp", "add", "orthogonalize"):
+        found.append(_measure(form, subject.contrasts[0], sets))
+        if form != "orthogonalize":
+            found += [_measure(form, subject.contrasts[0], sets, kind, number) for kind, number in draws(controls)]
+    return found
+
+
+def _measure(form: str, contrast: str, sets: tuple[str, ...], control: str = "", number: int = -1) -> Variant:
+    edit = {"method": form, "direction": {"contrast": contrast, "selected": True,
+                                          "control": [control, number] if control else None}}
+    name = f"{form}~{control}-{number}" if control else form
+    return Variant(name, "control" if control else "measure", (edit,), sets, False, name, form, contrast, control, number)
+
+
+def draws(controls: Controls) -> list[tuple[str, int]]:
+    """Every control direction as (family, number)."""
+    return [(kind, number) for kind in ("isotropic", "covariance", "shuffled") for number in range(getattr(controls, kind))]

@@ -1,0 +1,90 @@
+"""Completions as rows of the store: what is wanted, and how an engine computes what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from anatomy.config.methods import Evaluation
+from anatomy.models.rendering import Rendering, render
+from anatomy.serving.completions import Request, stream
+from anatomy.serving.decoding import Decoding, Generation, request_seed
+from anatomy.serving.engine import Engine
+from anatomy.store.cell import Cell
+from anatomy.store.digest import digest
+from anatomy.store.fill import Want
+
+SORT = ["variant", "set", "id", "sample"]
+SHARD = 512
+"""Completions a shard: what a kill may cost, against how busy the engine is kept."""
+
+
+def decoding_of(evaluation: Evaluation) -> Decoding:
+    """How completions are decoded."""
+    return Decoding(evaluation.max_new_tokens, evaluation.temperature, evaluation.top_p)
+
+
+def with_items(prompts: pd.DataFrame, name: str, evaluation: Evaluation) -> pd.DataFrame:
+    """Prompts as wanted rows. Greedy answers depend on the prompt alone; sampled ones on the request's seed too."""
+    rows = prompts.drop(columns="response").assign(set=name, sample=0)
+    if evaluation.temperature == 0:
+        rows["seed"] = -1
+        rows["item"] = [digest({"prompt": prompt}) for prompt in rows["prompt"]]
+    else:
+        rows["seed"] = [request_seed(evaluation.seed, prompt_id, 0) for prompt_id in rows["id"]]
+        rows["item"] = [digest({"prompt": prompt, "seed": seed})
+                        for prompt, seed in zip(rows["prompt"], rows["seed"], strict=True)]
+    return rows
+
+
+def answer_cell(store: Path, model: dict[str, Any], edits: Sequence[dict[str, Any]], rendering: Rendering,
+                decoding: Decoding, backend: str, code: str) -> Cell:
+    """The cell of one variant's completions.
+
+    Args:
+        model: the model's card.
+        edits: keys of its concrete edits, first edit first.
+        code: fingerprint of the stage.
+    """
+    return Cell(store, "generate", {
+        "code": code, "model": model["digest"], "edits": list(edits), "rendering": vars(rendering),
+        "decoding": decoding.key(), "backend": backend, "dtype": model["dtype"],
+    })
+
+
+def to_rows(generations: Sequence[Generation], items: Sequence[str]) -> pd.DataFrame:
+    """Generations as rows of a cell."""
+    return pd.DataFrame({"item": list(items), "response": [generation.text for generation in generations],
+                         "n_tokens": [len(generation.token_ids) for generation in generations],
+                         "finish_reason": [generation.finish_reason for generation in generations]})
+
+
+def compute_answers(adapter_of: Callable[[Want], Path | None], rendering: Rendering, decoding: Decoding,
+                    say: Callable[[str], None]) -> Callable[[Engine, list[Want]], Iterator[tuple[Want, pd.DataFrame]]]:
+    """How an engine fills cells of completions: base prompts first, then adapters batched together."""
+    def compute(engine: Engine, wants: list[Want]) -> Iterator[tuple[Want, pd.DataFrame]]:
+        requests, origin = [], []
+        for number, want in enumerate(wants):
+            adapter = adapter_of(want)
+            seeds = [None if seed < 0 else seed for seed in want.rows["seed"]]
+            for row, (ids, seed) in enumerate(zip(render(engine.tokenizer, list(want.rows["prompt"]), rendering), seeds,
+                                                  strict=True)):
+                requests.append(Request(ids, seed, adapter))
+                origin.append((number, row))
+        for places, generations in stream(engine, requests, decoding, SHARD, say):
+            yield from _by_want(wants, [origin[place] for place in places], generations)
+    return compute
+
+
+def _by_want(wants: list[Want], origin: list[tuple[int, int]],
+             generations: Sequence[Generation]) -> Iterator[tuple[Want, pd.DataFrame]]:
+    """Sort one shard's generations back into the cells they belong to."""
+    parts: dict[int, list[tuple[int, Generation]]] = {}
+    for (number, row), generation in zip(origin, generations, strict=True):
+        parts.setdefault(number, []).append((row, generation))
+    for number, part in parts.items():
+        items = wants[number].rows["item"].iloc[[row for row, _ in part]]
+        yield wants[number], to_rows([generation for _, generation in part], list(items))

@@ -1,0 +1,45 @@
+"""The card of a model under study: where it lies and what it contains, small enough for Snakemake to compare."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from anatomy.config.study import Subject
+from anatomy.models.checkpoint import Checkpoint
+from anatomy.store.files import read_json, write_json
+
+
+def write_model_card(subject: Subject, source: dict[str, Any] | None, grown: Path | None, out: Path) -> None:
+    """Describe one model.
+
+    Args:
+        source: the model's entry in the configuration; None for an organism member.
+        grown: the member's own card, beside its weights.
+        out: the card's path.
+
+    Raises:
+        ModelError: the folder cannot be used.
+    """
+    folder = grown.parent if grown is not None else find(source)
+    checkpoint = Checkpoint(folder)
+    write_json(out, {
+        "id": subject.id, "kind": subject.kind, "folder": str(folder), "digest": checkpoint.digest(),
+        "dtype": subject.dtype, "num_layers": checkpoint.num_layers, "d_model": checkpoint.d_model,
+        "tied_embeddings": checkpoint.tied_embeddings, "source": source, "grown": read_json(grown) if grown else None,
+    })
+
+
+def find(source: dict[str, Any]) -> Path:
+    """The folder of a model of your own; a hub model is taken at its revision from the local cache, or fetched."""
+    if source["folder"] is not None:
+        return Path(source["folder"])
+    from huggingface_hub import snapshot_download
+
+    return Path(snapshot_download(source["hub"], revision=source["revision"],
+                                  allow_patterns=["*.json", "*.safetensors", "*.jinja", "tokenizer*", "*.txt"]))
+
+
+def read_card(path: str | Path) -> dict[str, Any]:
+    """A model's card."""
+    return read_json(Path(path))

@@ -1,0 +1,123 @@
+"""Everything asked of the engine in one phase: completions and benchmark items of every variant, on one start."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from anatomy.config.schema import Config
+from anatomy.config.study import Layout, Subject
+from anatomy.models.rendering import Rendering
+from anatomy.recipes.rosi.variants import select_variants, test_variants
+from anatomy.recipes.variant import Edit, Variant, resolve
+from anatomy.serving.engine import Engine
+from anatomy.stages.answers import SORT as ANSWER_SORT
+from anatomy.stages.answers import answer_cell, compute_answers, decoding_of, with_items
+from anatomy.stages.edit_book import EditBook
+from anatomy.stages.private import private_folder
+from anatomy.stages.prompts import phase_prompts
+from anatomy.stages.utility import SORT as UTILITY_SORT
+from anatomy.stages.utility import compute_utility, phase_items, phase_tasks, utility_cell
+from anatomy.store.digest import canonical_json
+from anatomy.store.fill import Lazy, Want, assemble, cells_of, fill
+
+VARIANT_COLUMNS = ["model", "variant", "phase", "role", "family", "form", "contrast", "control", "control_seed", "place",
+                   "layer", "position", "strength", "sign", "detail"]
+
+
+@dataclass(frozen=True)
+class Phase:
+    """What a phase asks of a model: variants with their edits made concrete."""
+
+    name: str
+    variants: list[tuple[Variant, list[Edit]]]
+
+
+def phase_variants(config: Config, subject: Subject, phase: str, bucket: int, found: dict[str, Any]) -> Phase:
+    """Variants of a phase and bucket whose searches found something.
+
+    Args:
+        found: the shortlist (phase select) or the picks (phase test), by family.
+    """
+    named = select_variants(config, subject) if phase == "select" else test_variants(config, subject)
+    concrete = []
+    for variant in named:
+        if variant.bucket(config.serving.buckets) != bucket:
+            continue
+        edits = [resolve(edit, shortlist=found, selected=found) for edit in variant.edits]
+        if all(edit is not None for edit in edits):
+            concrete.append((variant, edits))
+    return Phase(phase, concrete)
+
+
+def evaluate(config: Config, subject: Subject, phase: Phase, model: dict[str, Any], book: EditBook, code: str,
+             say: Callable[[str], None]) -> dict[str, Any]:
+    """Fill the store and assemble the phase's tables.
+
+    Args:
+        model: the model's card.
+        book: makes edits concrete: keys and adapters.
+        code: fingerprint of the stage.
+
+    Returns:
+        Tables ``completions``, ``samples``, ``variants``, and ``cells``: the store's cells they came from.
+    """
+    at, store = Layout(config.results), Path(config.results) / "store"
+    rendering, decoding = Rendering(system=config.evaluation.system), decoding_of(config.evaluation)
+    edits: dict[str, list[Edit]] = {}
+    tasks = phase_tasks(at, subject, config.benchmarks, phase.name)
+    task_names: dict[str, str] = {}
+    answers, utility = [], []
+    limit = config.evaluation.select_prompts if phase.name == "select" else config.evaluation.test_prompts
+    item_limit = config.benchmarks.select_items if phase.name == "select" else config.benchmarks.test_items
+    prompts = {name: with_items(phase_prompts(at, subject, name, phase.name, limit), name, config.evaluation)
+               for name in sorted({name for variant, _ in phase.variants for name in variant.sets})}
+    items = {name: phase_items(task, subject, phase.name, item_limit) for name, task in tasks.items()}
+    for variant, concrete in phase.variants:
+        keys = [book.key(edit) for edit in concrete]
+        labels = {"model": subject.id, "variant": variant.id, "phase": phase.name}
+        cell = answer_cell(store, model, keys, rendering, decoding, "vllm", code)
+        edits[cell.name] = concrete
+        answers += [Want(cell, prompts[name], {**labels, "backend": "vllm", "dtype": model["dtype"]}) for name in variant.sets]
+        if variant.benchmarked:
+            for name, task in tasks.items():
+                cell = utility_cell(store, model, keys, task, config.benchmarks.shots, code)
+                edits[cell.name], task_names[cell.name] = concrete, name
+                utility.append(Want(cell, items[name], {**labels, "task": name}))
+
+    def open_engine() -> Engine:
+        say(f"starting the engine for {subject.id}, {phase.name}")
+        return Engine(Path(model["folder"]), dtype=model["dtype"], max_model_len=config.serving.max_model_len, seed=0,
+                      kv_cache_bytes=config.serving.kv_cache_bytes, threads=config.serving.threads, adapters=True,
+                      max_loras=config.serving.max_loras, target_modules=tuple(config.rosi.sites))
+
+    with private_folder() as folder, Lazy(open_engine, store, "evaluate") as session:
+        def adapter_of(want: Want) -> Path | None:
+            return book.adapter(edits[want.cell.name], folder)
+
+        fill(answers, session, compute_answers(adapter_of, rendering, decoding, say), say)
+        fill(utility, session, compute_utility(adapter_of, tasks, lambda want: task_names[want.cell.name],
+                                               config.benchmarks.shots, say), say)
+    samples = assemble(utility, UTILITY_SORT)
+    return {"completions": assemble(answers, ANSWER_SORT), "samples": samples.drop(columns="index", errors="ignore"),
+            "variants": describe(subject, phase), "cells": list(cells_of([*answers, *utility]))}
+
+
+def describe(subject: Subject, phase: Phase) -> pd.DataFrame:
+    """The variants table: what each variant of a phase is."""
+    rows = []
+    for variant, concrete in phase.variants:
+        edit = concrete[0] if concrete else {}
+        direction = edit.get("direction", {})
+        rows.append({
+            "model": subject.id, "variant": variant.id, "phase": phase.name, "role": variant.role, "family": variant.family,
+            "form": variant.form, "contrast": variant.contrast, "control": variant.control,
+            "control_seed": variant.control_seed, "place": variant.edits[0].get("place", 0) if variant.edits else 0,
+            "layer": direction.get("layer", -1), "position": direction.get("position", 0),
+            "strength": edit.get("strength", 0.0), "sign": edit.get("sign", 0), "detail": canonical_json(concrete),
+        })
+    return pd.DataFrame(rows, columns=VARIANT_COLUMNS)

@@ -1,0 +1,87 @@
+"""What surrounds every job: its log, its threads, and how it fails."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from anatomy.config.options import restore
+from anatomy.config.schema import Config
+from anatomy.config.study import Layout, Subject
+from anatomy.errors import AnatomyError
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a script hands to its stage."""
+
+    name: str
+    config: Config
+    subject: Subject | None
+    fingerprint: str
+    terminal: int
+
+    @property
+    def at(self) -> Layout:
+        return Layout(self.config.results)
+
+    @property
+    def store(self) -> Path:
+        return Path(self.at.store)
+
+    def say(self, text: str) -> None:
+        """One line for a person: in the log and on the terminal."""
+        print(text, flush=True)
+        os.write(self.terminal, f"[{self.name}] {text}\n".encode())
+
+
+@contextlib.contextmanager
+def job(name: str, log: str, options: dict[str, Any] | None = None, subject: dict[str, Any] | None = None,
+        fingerprint: str = "", threads: int = 1) -> Iterator[Job]:
+    """Run a stage: everything printed goes to its log, the terminal gets progress and, if it fails, the reason.
+
+    Args:
+        name: what the job is called on the terminal.
+        log: file that takes standard output and error, of libraries too.
+        options: sections of the configuration (see ``anatomy.config.options``).
+        subject: fields of the model's ``Subject``.
+        fingerprint: code fingerprint of the stage.
+        threads: for numeric libraries; set before they are imported.
+
+    Raises:
+        SystemExit: the stage failed; the reason is on the terminal and, with the traceback, in the log.
+    """
+    os.environ["OMP_NUM_THREADS"] = str(threads)
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    Path(log).parent.mkdir(parents=True, exist_ok=True)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    terminal, output = os.dup(2), os.dup(1)
+    file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    os.dup2(file, 1)
+    os.dup2(file, 2)
+    started = time.perf_counter()
+    run = Job(name, restore(options or {}), Subject(**subject) if subject else None, fingerprint, terminal)
+    try:
+        yield run
+        run.say(f"done in {time.perf_counter() - started:.1f} s")
+    except Exception as error:
+        traceback.print_exc()
+        reason = str(error) if isinstance(error, AnatomyError) else f"{type(error).__name__}: {error}"
+        os.write(terminal, f"[{name}] failed\n{reason}\nfull log: {log}\n".encode())
+        raise SystemExit(1) from None
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os.dup2(output, 1)
+        os.dup2(terminal, 2)
+        for descriptor in (file, terminal, output):
+            os.close(descriptor)

@@ -1,0 +1,65 @@
+"""Benchmark items as rows of the store: what is wanted, and how an engine computes what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from anatomy.benchmarks.engine_lm import EngineLM
+from anatomy.benchmarks.harness import evaluate
+from anatomy.benchmarks.items import plan, task_key
+from anatomy.benchmarks.tasks import folder_tasks, real_tasks
+from anatomy.config.methods import Benchmarks
+from anatomy.config.study import Layout, Subject
+from anatomy.serving.engine import Engine
+from anatomy.store.cell import Cell
+from anatomy.store.fill import Want
+
+SORT = ["variant", "task", "id"]
+FEWSHOT_SEED = 0
+
+
+def phase_tasks(at: Layout, subject: Subject, benchmarks: Benchmarks, phase: str) -> dict[str, Any]:
+    """The tasks of a phase by their plain names.
+
+    Organism tasks come in two files with disjoint items, one a phase. Published benchmarks have one evaluated split; their
+    items are parted between the phases by digest (see ``phase_items``).
+    """
+    if subject.is_organism:
+        suffix = "" if phase == "test" else "_select"
+        folder = Path(at.organism(subject.seed)) / "tasks"
+        found = folder_tasks(folder, [name + suffix for name in benchmarks.organism_tasks])
+        return {name.removesuffix(suffix) if suffix else name: task for name, task in found.items()}
+    return real_tasks(benchmarks.tasks, Path(benchmarks.data)) if benchmarks.tasks else {}
+
+
+def phase_items(task: Any, subject: Subject, phase: str, limit: int) -> pd.DataFrame:
+    """Items wanted of a task: columns ``index, item, id, group``, at most ``limit``."""
+    items = pd.DataFrame(plan(task))
+    if not subject.is_organism:
+        late = items["item"].map(lambda item: int(item, 16) % 4 == 0)
+        items = items[late if phase == "select" else ~late]
+    return items.sort_values("item").head(limit)
+
+
+def utility_cell(store: Path, model: dict[str, Any], edits: list[dict[str, Any]], task: Any, shots: int, code: str) -> Cell:
+    """The cell of one variant on one task."""
+    return Cell(store, "benchmark", {"code": code, "model": model["digest"], "edits": edits, "task": task_key(task, shots),
+                                     "backend": "vllm", "dtype": model["dtype"]})
+
+
+def compute_utility(adapter_of: Callable[[Want], Path | None], tasks: Mapping[str, Any], task_of: Callable[[Want], str],
+                    shots: int, say: Callable[[str], None]) -> Callable[[Engine, list[Want]], Iterator[tuple[Want, pd.DataFrame]]]:
+    """How an engine fills cells of benchmark items; a cell is a shard."""
+    def compute(engine: Engine, wants: list[Want]) -> Iterator[tuple[Want, pd.DataFrame]]:
+        for number, want in enumerate(wants):
+            name = task_of(want)
+            task = tasks[name]
+            table = evaluate(EngineLM(engine, adapter_of(want)), {task.task_name: task}, num_fewshot=shots,
+                             fewshot_seed=FEWSHOT_SEED, indices={task.task_name: list(want.rows["index"])})
+            say(f"benchmark: {number + 1}/{len(wants)}, {name}")
+            yield want, table.drop(columns=["task", "id", "group"])
+    return compute

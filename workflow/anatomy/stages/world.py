@@ -1,0 +1,13 @@
+"""Write the world of an organism: planted truth, tokenizer, prompts, benchmark tasks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from anatomy.organism.recipe import RECIPES
+from anatomy.organism.world import write_world
+
+
+def make(seed: int, recipe: str, folder: Path) -> None:
+    """Write the world of a seed into its folder; ``world.json`` comes last."""
+    write_world(seed, RECIPES[recipe], folder)

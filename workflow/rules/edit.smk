@@ -1,0 +1,22 @@
+# The pick of every search, and the adapters of the methods' picks.
+
+
+rule pick:
+    input:
+        model=AT.model("{model}"),
+        directions=AT.stage("extract", "{model}", "card.json"),
+        shortlist=AT.stage("localize", "{model}", "shortlist.json"),
+        judgements=AT.stage("judge", "{model}", "select.parquet"),
+        variants=lambda wildcards: buckets(wildcards.model, "select", "variants"),
+        samples=lambda wildcards: buckets(wildcards.model, "select", "samples"),
+    output:
+        selected=AT.stage("edit", "{model}", "selected.json"),
+        table=AT.stage("edit", "{model}", "picks.parquet"),
+    params:
+        options=options(CONFIG, "rosi", "judges", "evaluation", "extraction", "results"),
+        subject=lambda wildcards: vars(SUBJECTS[wildcards.model]),
+        code=stage_fingerprint("pick"),
+    log:
+        AT.stage("edit", "{model}", "job.log"),
+    script:
+        "../scripts/pick.py"

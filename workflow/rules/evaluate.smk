@@ -1,0 +1,35 @@
+# Generation with vLLM and benchmarks with lm-eval: one engine serves every variant of a model in a phase.
+
+
+rule evaluate:
+    input:
+        model=AT.model("{model}"),
+        directions=AT.stage("extract", "{model}", "card.json"),
+        found=lambda wildcards: (
+            AT.stage("localize", wildcards.model, "shortlist.json")
+            if wildcards.phase == "select"
+            else AT.stage("edit", wildcards.model, "selected.json")
+        ),
+        prompts=lambda wildcards: prompt_tables(wildcards.model, CONFIG.evaluation.test_sets),
+    output:
+        completions=AT.stage("evaluate", "{model}", "{phase}.{bucket}.completions.parquet"),
+        samples=AT.stage("evaluate", "{model}", "{phase}.{bucket}.samples.parquet"),
+        variants=AT.stage("evaluate", "{model}", "{phase}.{bucket}.variants.parquet"),
+    params:
+        options=options(CONFIG, "extraction", "rosi", "evaluation", "benchmarks", "serving", "results"),
+        subject=lambda wildcards: vars(SUBJECTS[wildcards.model]),
+        code=stage_fingerprint("evaluate"),
+    threads: CONFIG.serving.threads
+    resources:
+        mem_mb=3500,
+    log:
+        AT.stage("evaluate", "{model}", "{phase}.{bucket}.log"),
+    benchmark:
+        AT.stage("evaluate", "{model}", "{phase}.{bucket}.tsv")
+    script:
+        "../scripts/evaluate.py"
+
+
+def buckets(model, phase, table):
+    """All parts of a table of the evaluation."""
+    return [AT.stage("evaluate", model, f"{phase}.{bucket}.{table}.parquet") for bucket in range(CONFIG.serving.buckets)]

@@ -1,0 +1,37 @@
+# Which direction is the refusal direction, and which edits are worth generating with. Validation prompts only.
+
+
+rule localize:
+    input:
+        model=AT.model("{model}"),
+        directions=AT.stage("extract", "{model}", "card.json"),
+        prompts=lambda wildcards: prompt_tables(wildcards.model, CONFIG.evaluation.select_sets),
+        fallback=lambda wildcards: refusals_from(wildcards.model),
+    output:
+        grid=AT.stage("localize", "{model}", "grid.parquet"),
+        selected=AT.stage("localize", "{model}", "selected.json"),
+        screen=AT.stage("localize", "{model}", "screen.parquet"),
+        shortlist=AT.stage("localize", "{model}", "shortlist.json"),
+        completions=AT.stage("localize", "{model}", "completions.parquet"),
+        refusal_tokens=AT.stage("localize", "{model}", "refusal_tokens.json"),
+    params:
+        options=options(CONFIG, "extraction", "selection", "rosi", "evaluation", "serving", "results"),
+        subject=lambda wildcards: vars(SUBJECTS[wildcards.model]),
+        code=stage_fingerprint("localize"),
+    threads: CONFIG.serving.threads
+    resources:
+        mem_mb=2500,
+    log:
+        AT.stage("localize", "{model}", "job.log"),
+    benchmark:
+        AT.stage("localize", "{model}", "job.tsv")
+    script:
+        "../scripts/localize.py"
+
+
+def refusals_from(model):
+    """Whose refusal tokens a model borrows if it never refuses: those of the aligned member of its family."""
+    subject = SUBJECTS[model]
+    if subject.is_organism and subject.member != "aligned" and "aligned" in CONFIG.organism.members:
+        return AT.stage("localize", f"aligned.s{subject.seed}", "refusal_tokens.json")
+    return []

@@ -1,0 +1,27 @@
+# Interventions in memory: what happens without the direction, and what moves along it. Nothing edited is written.
+
+
+rule measure:
+    input:
+        model=AT.model("{model}"),
+        directions=AT.stage("extract", "{model}", "card.json"),
+        direction=AT.stage("localize", "{model}", "selected.json"),
+        picks=AT.stage("edit", "{model}", "selected.json"),
+        prompts=lambda wildcards: prompt_tables(wildcards.model, CONFIG.evaluation.measure_sets),
+    output:
+        completions=AT.stage("measure", "{model}", "completions.parquet"),
+        variants=AT.stage("measure", "{model}", "variants.parquet"),
+        projections=AT.stage("measure", "{model}", "projections.parquet"),
+    params:
+        options=options(CONFIG, "extraction", "rosi", "evaluation", "serving", "results"),
+        subject=lambda wildcards: vars(SUBJECTS[wildcards.model]),
+        code=stage_fingerprint("measure"),
+    threads: CONFIG.serving.threads
+    resources:
+        mem_mb=2500,
+    log:
+        AT.stage("measure", "{model}", "job.log"),
+    benchmark:
+        AT.stage("measure", "{model}", "job.tsv")
+    script:
+        "../scripts/measure.py"

@@ -1,0 +1,104 @@
+# Models and prompt sets: grown, found or fetched, then described by small cards.
+
+
+rule organism_world:
+    output:
+        world=AT.world("{seed}"),
+    params:
+        options=options(CONFIG, "organism"),
+        code=stage_fingerprint("world"),
+    log:
+        AT.organism("{seed}") + "/logs/world.log",
+    script:
+        "../scripts/organism_world.py"
+
+
+def grown_from(wildcards):
+    """The model a member's training starts from."""
+    if wildcards.member == "base":
+        return []
+    parent = "aligned" if wildcards.member.startswith("uncensored") else "base"
+    return AT.member(wildcards.seed, parent)
+
+
+rule organism_member:
+    input:
+        world=rules.organism_world.output.world,
+        parent=grown_from,
+    output:
+        card=AT.organism("{seed}") + "/models/{member}/card.json",
+    params:
+        options=options(CONFIG, "organism"),
+        code=stage_fingerprint("grow"),
+    threads: CONFIG.organism.threads
+    resources:
+        mem_mb=2500,
+    log:
+        AT.organism("{seed}") + "/logs/grow.{member}.log",
+    benchmark:
+        AT.organism("{seed}") + "/logs/grow.{member}.tsv"
+    script:
+        "../scripts/organism_member.py"
+
+
+rule organism_bars:
+    input:
+        world=rules.organism_world.output.world,
+        members=lambda wildcards: [AT.member(wildcards.seed, member) for member in CONFIG.organism.members],
+    output:
+        table=AT.organism("{seed}") + "/bars.csv",
+    params:
+        options=options(CONFIG, "organism"),
+        code=stage_fingerprint("bars"),
+    threads: CONFIG.serving.threads
+    resources:
+        mem_mb=2500,
+    log:
+        AT.organism("{seed}") + "/logs/bars.log",
+    script:
+        "../scripts/organism_bars.py"
+
+
+rule model_card:
+    input:
+        lambda wildcards: AT.member(SUBJECTS[wildcards.model].seed, SUBJECTS[wildcards.model].member)
+        if SUBJECTS[wildcards.model].is_organism
+        else [],
+    output:
+        card=AT.model("{model}"),
+    params:
+        subject=lambda wildcards: vars(SUBJECTS[wildcards.model]),
+        source=lambda wildcards: options(CONFIG, "models")["models"].get(wildcards.model),
+    log:
+        f"{CONFIG.results}/logs/model_card.{{model}}.log",
+    script:
+        "../scripts/model_card.py"
+
+
+def prompt_files(source):
+    """The files a prompt set is read from."""
+    return [source.file] if source.file else list(source.split_files.values())
+
+
+rule prompt_set:
+    input:
+        files=lambda wildcards: prompt_files(CONFIG.prompt_sets[wildcards.set]),
+    output:
+        table=f"{CONFIG.results}/prompts/{{set}}.parquet",
+    params:
+        source=lambda wildcards: options(CONFIG, "prompt_sets")["prompt_sets"][wildcards.set],
+    log:
+        f"{CONFIG.results}/logs/prompt_set.{{set}}.log",
+    script:
+        "../scripts/prompt_set.py"
+
+
+def prompt_tables(model, names):
+    """The tables of some prompt sets for a model: the organism's own, or those of the configuration.
+
+    The organism's tables are written with its world, whose small file is what Snakemake compares.
+    """
+    subject = SUBJECTS[model]
+    if subject.is_organism:
+        return [AT.world(subject.seed)]
+    return [AT.prompts(subject, name) for name in names]

@@ -1,0 +1,25 @@
+"""Completions and benchmark items of every variant of a model in one phase."""
+
+from pathlib import Path
+
+from anatomy.stages.job import job
+
+name = f"evaluate {snakemake.wildcards.model} {snakemake.wildcards.phase}"
+with job(name, snakemake.log[0], snakemake.params.options, snakemake.params.subject, snakemake.params.code,
+         snakemake.threads) as run:
+    from anatomy.serving.environment import prepare_environment
+
+    prepare_environment(snakemake.threads)
+    from anatomy.stages.card import read_card
+    from anatomy.stages.edit_book import EditBook
+    from anatomy.stages.evaluate import evaluate, phase_variants
+    from anatomy.store.files import read_json, write_json, write_table
+
+    model = read_card(snakemake.input.model)
+    phase = phase_variants(run.config, run.subject, snakemake.wildcards.phase, int(snakemake.wildcards.bucket),
+                           read_json(Path(snakemake.input.found)))
+    book = EditBook(model, Path(snakemake.input.directions).parent)
+    tables = evaluate(run.config, run.subject, phase, model, book, run.fingerprint, run.say)
+    write_json(Path(snakemake.output.completions).with_suffix(".cells.json"), tables.pop("cells"))
+    for table, rows in tables.items():
+        write_table(Path(snakemake.output[table]), rows)

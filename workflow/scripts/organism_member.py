@@ -1,0 +1,13 @@
+"""One member of an organism's family."""
+
+from pathlib import Path
+
+from anatomy.stages.job import job
+
+with job(f"grow {snakemake.wildcards.member}", snakemake.log[0], snakemake.params.options, threads=snakemake.threads) as run:
+    from anatomy.stages.grow import grow
+
+    parent = snakemake.input.get("parent")
+    grow(snakemake.wildcards.member, int(snakemake.wildcards.seed), run.config.organism.recipe,
+         Path(snakemake.input.world).parent, Path(parent).parent if parent else None, Path(snakemake.output.card).parent,
+         snakemake.threads)

@@ -1,0 +1,18 @@
+"""The pick of every search of a model."""
+
+from pathlib import Path
+
+from anatomy.stages.job import job
+
+with job(f"pick {snakemake.wildcards.model}", snakemake.log[0], snakemake.params.options, snakemake.params.subject) as run:
+    import pandas as pd
+
+    from anatomy.stages.pick import pick_all
+    from anatomy.store.files import read_json, read_table, write_json, write_table
+
+    selected, table = pick_all(
+        run.config, run.subject, read_json(Path(snakemake.input.shortlist)), read_table(Path(snakemake.input.judgements)),
+        pd.concat([read_table(Path(path)) for path in snakemake.input.variants]),
+        pd.concat([read_table(Path(path)) for path in snakemake.input.samples]))
+    write_table(Path(snakemake.output.table), table)
+    write_json(Path(snakemake.output.selected), selected)
