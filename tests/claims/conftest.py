@@ -1,0 +1,16 @@
+"""Synthetic tables, made once."""
+
+import pytest
+from anatomy.claims.rules import Resampling
+from anatomy.claims.tables import Tables
+from synthetic_tables import make_tables
+
+
+@pytest.fixture(scope="session")
+def tables() -> Tables:
+    return make_tables(models=("base", "weak", "placebo"))
+
+
+@pytest.fixture
+def resampling() -> Resampling:
+    return Resampling(confidence=0.95, seed=1, resamples=1000)

@@ -1,0 +1,75 @@
+"""The forms of evidence that rules judge."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from anatomy.statistics.clusters import Sample
+
+
+def no_controls() -> Float[np.ndarray, " control"]:
+    """An empty control distribution."""
+    return np.empty(0)
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """A mean, a paired change, or a difference between two samples.
+
+    Attributes:
+        sample: outcomes, or per-item changes.
+        against: what is subtracted; None where `sample` stands alone.
+        controls: the same statistic for each control variant.
+        baseline: the outcomes before a change, where their level matters (ceilings, chance).
+    """
+
+    sample: Sample
+    against: Sample | None = None
+    controls: Float[np.ndarray, " control"] = field(default_factory=no_controls)
+    baseline: Sample | None = None
+
+    @property
+    def estimate(self) -> float:
+        """mean(sample) - mean(against)."""
+        return self.sample.mean - (0.0 if self.against is None else self.against.mean)
+
+    def negated(self) -> "Contrast":
+        """The same contrast with its sign turned."""
+        against = None if self.against is None else Sample(-self.against.values, self.against.groups)
+        return Contrast(Sample(-self.sample.values, self.sample.groups), against, -self.controls, self.baseline)
+
+
+@dataclass(frozen=True)
+class Steps:
+    """Differences between neighbours of an ordered list; `names` has one entry more than `steps`."""
+
+    names: tuple[str, ...]
+    steps: tuple[Contrast, ...]
+
+
+@dataclass(frozen=True)
+class Levels:
+    """The same items at each of several ordered levels."""
+
+    names: tuple[str, ...]
+    outcomes: Float[np.ndarray, "item level"]
+    groups: np.ndarray
+
+
+@dataclass(frozen=True)
+class Scores:
+    """One number an item and the class it should tell apart."""
+
+    scores: Float[np.ndarray, " item"]
+    positive: Bool[np.ndarray, " item"]
+    groups: np.ndarray
+
+
+@dataclass(frozen=True)
+class Count:
+    """How many of a number of candidates passed."""
+
+    found: int
+    total: int
+    note: str

@@ -1,0 +1,103 @@
+"""The workflow's tables as evidence, and how a variant is found in them."""
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import pandas as pd
+
+from anatomy.errors import DataError
+
+
+class MissingEvidence(DataError):
+    """The tables do not hold what a claim needs; the claim is then not testable here."""
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The tables of a run; one that was not made is None. Columns as in workflow/README.md."""
+
+    completions: pd.DataFrame | None = None
+    judgements: pd.DataFrame | None = None
+    samples: pd.DataFrame | None = None
+    variants: pd.DataFrame | None = None
+    grid: pd.DataFrame | None = None
+    screen: pd.DataFrame | None = None
+    projections: pd.DataFrame | None = None
+
+    def rows(self, table: str, **where: object) -> pd.DataFrame:
+        """Rows of a table in which every named column equals the given value.
+
+        Raises:
+            MissingEvidence: the table was not made, or no row matches.
+        """
+        frame: pd.DataFrame | None = getattr(self, table)
+        named = ", ".join(f"{column} {value}" for column, value in where.items())
+        if frame is None:
+            raise MissingEvidence(found="no such table", expected=f"rows with {named}", where=f"table {table}")
+        keep = pd.Series(True, index=frame.index)
+        for column, value in where.items():
+            keep &= frame[column] == value
+        if not keep.any():
+            raise MissingEvidence(found=f"no row among {len(frame)}", expected=f"rows with {named}", where=f"table {table}")
+        return frame[keep]
+
+
+def read_tables(paths: dict[str, list[Path]]) -> Tables:
+    """Read and concatenate the Parquet files of each table; a table without files stays None."""
+    known = {entry.name for entry in fields(Tables)}
+    if unknown := sorted(set(paths) - known):
+        raise DataError(found=f"tables {unknown}", expected=f"some of {sorted(known)}", where="the tables of a run")
+    read = {name: [pd.read_parquet(path) for path in files] for name, files in paths.items()}
+    return Tables(**{name: pd.concat(frames, ignore_index=True) for name, frames in read.items() if frames})
+
+
+@dataclass(frozen=True)
+class VariantSelector:
+    """Finds a variant of a model by what it is, so that a recipe needs no variant id. None matches anything."""
+
+    role: str
+    family: str | None = None
+    form: str | None = None
+
+    def describe(self) -> str:
+        """The selector in words."""
+        return " ".join(part for part in (self.role, self.family, self.form) if part)
+
+
+BASE = VariantSelector("base")
+
+
+def find_variant(tables: Tables, model: str, selector: VariantSelector, phase: str) -> pd.Series:
+    """The one row of the variants table that a selector names.
+
+    Raises:
+        MissingEvidence: none matches, or several do.
+    """
+    where = {"model": model, "role": selector.role, "phase": phase}
+    where |= {key: value for key, value in (("family", selector.family), ("form", selector.form)) if value is not None}
+    rows = tables.rows("variants", **where).drop_duplicates("variant")
+    if len(rows) > 1:
+        raise MissingEvidence(
+            found=f"{len(rows)} variants: {', '.join(map(str, rows['variant'][:5]))}",
+            expected=f"exactly one {selector.describe()} variant of {model} in phase {phase}",
+            where="table variants",
+            remedy="name the family and form of the variant that is meant",
+        )
+    return rows.iloc[0]
+
+
+def find_controls(tables: Tables, method: pd.Series) -> list[str]:
+    """Ids of the controls of a method's variant: same model and phase, of its family, else of its form.
+
+    Controls of the method's own family went through the same search. Only where a family has none do those of the
+    same form stand in.
+    """
+    try:
+        rows = tables.rows("variants", model=method["model"], phase=method["phase"], role="control")
+    except MissingEvidence:
+        return []
+    for column in ("family", "form"):
+        same = rows[rows[column] == method[column]]
+        if len(same):
+            return sorted(same["variant"].unique())
+    return []
