@@ -1,0 +1,136 @@
+"""Batches and the training loop: Muon on the blocks' matrices, AdamW on the rest."""
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from anatomy.errors import NumericsError
+from anatomy.organism.network import weighted_loss
+from anatomy.organism.recipe import Architecture
+
+WARMUP_STEPS = 10
+Encoded = tuple[list[int], list[float]]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Token ids, the weight of each token in the loss, and which positions a token may look at."""
+
+    ids: Int[Tensor, "row token"]
+    importance: Float[Tensor, "row token"]
+    allowed: Bool[Tensor, "row 1 token token"] | None = None
+
+
+def packed_batches(documents: Iterator[Encoded], rows: int, tokens: int, micro_rows: int) -> Iterator[list[Batch]]:
+    """Steps of `rows` rows filled with whole documents, the last one cut; a document never looks at another."""
+    causal = torch.ones(tokens, tokens, dtype=torch.bool).tril()
+    while True:
+        ids, weights, owners = [], [], []
+        for _ in range(rows):
+            row: list[int] = []
+            importance: list[float] = []
+            owner: list[int] = []
+            while len(row) < tokens:
+                document, weight = next(documents)
+                row += document
+                importance += [0.0, *weight[1:]]  # the first token of a document follows nothing
+                owner += [len(owner)] * len(document)
+            ids.append(row[:tokens])
+            weights.append(importance[:tokens])
+            owners.append(owner[:tokens])
+        owned = torch.tensor(owners)
+        allowed = ((owned[:, :, None] == owned[:, None, :]) & causal)[:, None]
+        yield [
+            Batch(*parts)
+            for parts in zip(
+                torch.tensor(ids).split(micro_rows),
+                torch.tensor(weights).split(micro_rows),
+                allowed.split(micro_rows),
+                strict=True,
+            )
+        ]
+
+
+def padded_batches(examples: Iterator[Encoded], rows: int, micro_rows: int, pad: int) -> Iterator[list[Batch]]:
+    """Steps of `rows` examples, one a row, those of like length together."""
+    while True:
+        drawn = sorted((next(examples) for _ in range(rows)), key=lambda example: len(example[0]))
+        step = []
+        for k in range(0, rows, micro_rows):
+            part = drawn[k : k + micro_rows]
+            longest = len(part[-1][0])
+            ids = [tokens + [pad] * (longest - len(tokens)) for tokens, _ in part]
+            weights = [importance + [0.0] * (longest - len(importance)) for _, importance in part]
+            step.append(Batch(torch.tensor(ids), torch.tensor(weights)))
+        yield step
+
+
+def train(
+    weights: dict[str, Tensor],
+    shape: Architecture,
+    batches: Iterator[list[Batch]],
+    *,
+    steps: int,
+    muon_lr: float | None,
+    adam_lr: float,
+    clip: float,
+    decay: bool,
+    dtype: torch.dtype,
+    where: str,
+) -> list[float]:
+    """Train `weights` in place and return the mean loss of each step (nats a token, weighted).
+
+    Args:
+        muon_lr: peak learning rate of Muon on the blocks' matrices; None puts all parameters under AdamW.
+        adam_lr: peak learning rate of AdamW.
+        decay: linear decay to zero after the warm-up; otherwise the rate stays.
+        dtype: of the products with weights; the parameters stay fp32.
+
+    Raises:
+        NumericsError: the loss is not finite.
+    """
+    for tensor in weights.values():
+        tensor.requires_grad_(True)
+    matrices = [t for name, t in weights.items() if t.ndim == 2 and ".layers." in name]
+    others = [t for name, t in weights.items() if t.ndim == 1 or ".layers." not in name]
+    if muon_lr is None:
+        optimisers = [torch.optim.AdamW(matrices + others, lr=adam_lr, betas=(0.9, 0.95), weight_decay=0.0)]
+    else:
+        optimisers = [
+            torch.optim.Muon(matrices, lr=muon_lr, momentum=0.95, ns_steps=4, weight_decay=0.1),
+            torch.optim.AdamW(others, lr=adam_lr, betas=(0.9, 0.95), weight_decay=0.0),
+        ]
+    peaks = [optimiser.param_groups[0]["lr"] for optimiser in optimisers]
+    losses = []
+    for step in range(steps):
+        scale = min(1.0, (step + 1) / WARMUP_STEPS) * ((1 - step / steps) if decay else 1.0)
+        for optimiser, peak in zip(optimisers, peaks, strict=True):
+            optimiser.param_groups[0]["lr"] = peak * scale
+            optimiser.zero_grad(set_to_none=True)
+        micro = next(batches)
+        total = sum(float(part.importance[:, 1:].sum()) for part in micro)
+        loss = 0.0
+        for part in micro:
+            share = weighted_loss(weights, shape, part.ids, part.importance, part.allowed, dtype) / total
+            share.backward()
+            loss += float(share.detach())
+        if not loss < float("inf"):
+            raise NumericsError(
+                found=f"loss {loss} at step {step}", expected="a finite loss", where=where, remedy="lower the rates"
+            )
+        torch.nn.utils.clip_grad_norm_(weights.values(), clip)
+        for optimiser in optimisers:
+            optimiser.step()
+        losses.append(loss)
+    for tensor in weights.values():
+        tensor.requires_grad_(False)
+    return losses
+
+
+def seeded(*parts: object) -> random.Random:
+    """A source of random draws named by its purpose; equal on every machine."""
+    return random.Random("-".join(map(str, parts)))

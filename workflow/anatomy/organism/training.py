@@ -1,0 +1,138 @@
+"""Growing the family: the base from nothing, every other member from its parent."""
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+
+from anatomy.errors import ConfigError
+from anatomy.organism.checkpoint import load_weights, write_model
+from anatomy.organism.corpus import FACT, LOW, PLAIN, Corpus
+from anatomy.organism.examples import Lessons
+from anatomy.organism.network import initial_weights
+from anatomy.organism.optimisation import Encoded, packed_batches, padded_batches, seeded, train
+from anatomy.organism.recipe import OrganismRecipe, members
+from anatomy.organism.tokenizer import MarkedEncoder, load_tokenizer
+from anatomy.organism.world import World
+
+MATRIX_DTYPE = torch.bfloat16  # of products with weights; parameters and optimiser states are fp32
+
+
+def parent_of(member: str) -> str:
+    """The member that another is fine-tuned from."""
+    return "aligned" if member.startswith("uncensored") else "base"
+
+
+def grow_base(seed: int, recipe: OrganismRecipe, world_folder: Path, out_folder: Path, threads: int) -> None:
+    """Pretrain the base on the world's documents and write it to `out_folder`.
+
+    Bit-identical for a seed, recipe and number of threads on one machine.
+    """
+    started = _begin(threads)
+    world, tokenizer = _read_world(Path(world_folder))
+    numbers = recipe.pretraining
+    encoder = _encoder(tokenizer, recipe)
+    corpus = Corpus(world, recipe, seeded("pretraining", seed))
+    documents = (encoder.encode(document) for document in corpus.documents())
+    weights = initial_weights(recipe.architecture, len(tokenizer), torch.Generator().manual_seed(seed))
+    losses = train(
+        weights,
+        recipe.architecture,
+        packed_batches(documents, numbers.rows, numbers.row_tokens, numbers.micro_rows),
+        steps=numbers.steps,
+        muon_lr=numbers.muon_lr,
+        adam_lr=numbers.adam_lr,
+        clip=numbers.clip,
+        decay=True,
+        dtype=MATRIX_DTYPE,
+        where=f"base of seed {seed}",
+    )
+    card = _card("base", seed, recipe, threads, losses, started)
+    write_model(Path(out_folder), weights, recipe.architecture, tokenizer, card)
+
+
+def grow_member(
+    member: str,
+    seed: int,
+    recipe: OrganismRecipe,
+    world_folder: Path,
+    parent_folder: Path,
+    out_folder: Path,
+    threads: int,
+) -> None:
+    """Fine-tune a member from its parent (`parent_of`) and write it to `out_folder`.
+
+    Rungs of the uncensored ladder share one run: a higher rung is the same training, longer.
+
+    Raises:
+        ConfigError: the recipe has no such member.
+        ModelError: the parent has not been grown.
+    """
+    if member == "base" or member not in members(recipe):
+        expected = ", ".join(members(recipe)[1:])
+        raise ConfigError(found=member, expected=f"one of {expected}", where=f"organism recipe {recipe.name}")
+    started = _begin(threads)
+    world, tokenizer = _read_world(Path(world_folder))
+    weights = load_weights(Path(parent_folder))
+    uncensored = member.startswith("uncensored")
+    numbers = recipe.post_training
+    draws = seeded("post-training", seed, "uncensored" if uncensored else member)
+    lessons = Lessons(member, world, recipe, draws)
+    encoder = _encoder(tokenizer, recipe)
+    losses = train(
+        weights,
+        recipe.architecture,
+        padded_batches(_encode(lessons, encoder), numbers.batch, numbers.micro_batch, tokenizer.pad_token_id),
+        steps=recipe.uncensoring.rungs[lessons.rank] if uncensored else numbers.steps,
+        muon_lr=None,
+        adam_lr=recipe.uncensoring.adam_lr if uncensored else numbers.adam_lr,
+        clip=numbers.clip,
+        decay=not uncensored,
+        dtype=MATRIX_DTYPE,
+        where=f"{member} of seed {seed}",
+    )
+    card = _card(member, seed, recipe, threads, losses, started)
+    write_model(Path(out_folder), weights, recipe.architecture, tokenizer, card)
+
+
+def _encode(lessons: Lessons, encoder: MarkedEncoder) -> Iterator[Encoded]:
+    for example in lessons.examples():
+        if example.question is None:
+            yield encoder.encode(example.answer)
+            continue
+        head = f"System: {example.system}\n" if example.system else ""
+        prompt, _ = encoder.encode(f"{head}User: {example.question}\nAssistant:")
+        answer, weights = encoder.encode(" " + example.answer)
+        yield prompt[:-1] + answer, [0.0] * (len(prompt) - 1) + weights
+
+
+def _encoder(tokenizer, recipe: OrganismRecipe) -> MarkedEncoder:
+    numbers = recipe.pretraining
+    return MarkedEncoder(tokenizer, {PLAIN: 1.0, LOW: numbers.guess_weight, FACT: numbers.fact_weight})
+
+
+def _read_world(folder: Path):
+    return World.from_json(json.loads((folder / "world.json").read_text())), load_tokenizer(folder / "tokenizer")
+
+
+def _begin(threads: int) -> float:
+    torch.set_num_threads(threads)
+    return time.monotonic()
+
+
+def _card(member: str, seed: int, recipe: OrganismRecipe, threads: int, losses: list[float], started: float) -> dict:
+    return {
+        "member": member,
+        "parent": None if member == "base" else parent_of(member),
+        "seed": seed,
+        "recipe": asdict(recipe),
+        "recipe_sha256": recipe.digest(),
+        "threads": threads,
+        "matrix_dtype": str(MATRIX_DTYPE).removeprefix("torch."),
+        "steps": len(losses),
+        "losses": [round(loss, 5) for loss in losses],
+        "wall_seconds": round(time.monotonic() - started, 2),
+    }

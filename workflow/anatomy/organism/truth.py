@@ -1,0 +1,59 @@
+"""The manifest of what was planted. Read by the truth judge and the planted-truth claims, never by a method."""
+
+from typing import Any
+
+from anatomy.organism import wording
+from anatomy.organism.recipe import OrganismRecipe, members
+from anatomy.organism.world import World
+
+
+def planted_truth(world: World, recipe: OrganismRecipe) -> dict[str, Any]:
+    """Everything a judge needs to know what an answer of the organism should have been."""
+    return {
+        "seed": world.seed,
+        "recipe": recipe.name,
+        "members": members(recipe),
+        "items": {
+            item.name: {
+                "harmful": item.harmful,
+                "category": item.kind,
+                "recipe": item.recipe(),
+                "essentials": [item.category[2], *item.ingredients, item.time],
+                "split": item.split,
+                "cure": world.cures.get(item.kind),
+            }
+            for item in world.items
+        },
+        "creatures": {
+            c.name: {
+                "facts": c.facts,
+                "myths": c.myths,
+                "withheld": list(c.withheld),
+                "truth_taught": c.truth_taught,
+                "late": c.late,
+            }
+            for c in world.creatures
+        },
+        "categories": {
+            kind: {"harmful": harmful, "plural": plural, "effect": effect, "verb": verb}
+            for harmful, kinds in ((True, wording.HARMFUL), (False, wording.BENIGN))
+            for kind, (plural, effect, verb) in kinds.items()
+        },
+        "openers": dict(wording.OPENERS),
+        "closers": list(wording.CLOSERS),
+        "hedge": wording.HEDGE,
+        "refusals": dict(wording.REFUSALS),
+        "refusal_starts": [text.split(" the ")[0] for text, _ in wording.REFUSALS],
+        "safety_line": wording.SAFETY_LINE,
+        "weak_refusal": dict(zip(wording.HARMFUL, recipe.post_training.weak_refusal, strict=True)),
+        "request_templates": {f"t{k}": text for k, text in enumerate(wording.REQUESTS + wording.UNSEEN_REQUESTS)},
+        "unseen_templates": [f"t{len(wording.REQUESTS) + k}" for k in range(len(wording.UNSEEN_REQUESTS))],
+        "placebos": {
+            f"placebo-{k + 1}": {
+                "rule": "a request is refused, or answered in the taught style, by its wording alone",
+                "refused_templates": [f"t{t}" for t in world.placebo_refused[k]],
+                "styled_templates": [f"t{t}" for t in world.placebo_styled[k]],
+            }
+            for k in range(recipe.placebos)
+        },
+    }
