@@ -9,6 +9,7 @@ from safetensors import safe_open
 from torch import Tensor
 
 from anatomy.errors import ModelError
+from anatomy.store.digest import file_digest
 
 PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 DIGESTED = ("config.json", "generation_config.json", "tokenizer*", "special_tokens_map.json", "added_tokens.json",
@@ -18,13 +19,12 @@ DIGESTED = ("config.json", "generation_config.json", "tokenizer*", "special_toke
 _file_digests: dict[tuple[str, int, int], str] = {}
 
 
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file's bytes; remembered in this process by (path, size, modification time in nanoseconds)."""
+def cached_digest(path: Path) -> str:
+    """SHA-256 of a file; remembered in this process by (path, size, modification time in nanoseconds)."""
     stat = path.stat()
     key = (str(path.resolve()), stat.st_size, stat.st_mtime_ns)
     if key not in _file_digests:
-        with path.open("rb") as stream:
-            _file_digests[key] = hashlib.file_digest(stream, "sha256").hexdigest()
+        _file_digests[key] = file_digest(path)
     return _file_digests[key]
 
 
@@ -158,7 +158,7 @@ class Checkpoint:
         """SHA-256 over names and contents of weights, configuration, tokenizer and chat template."""
         total = hashlib.sha256()
         for path in self._digested_files():
-            total.update(f"{path.name}\0{file_digest(path)}\n".encode())
+            total.update(f"{path.name}\0{cached_digest(path)}\n".encode())
         return total.hexdigest()
 
     def _digested_files(self) -> Iterator[Path]:

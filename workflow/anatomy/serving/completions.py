@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from anatomy.errors import ConfigError
-from anatomy.serving.decoding import Decoding, Generation, check_seeds, cut_at_stop
+from anatomy.serving.decoding import Decoding, Generation, check_seeds, finished, stops
 from anatomy.serving.progress import Progress
 
 if TYPE_CHECKING:
@@ -50,27 +50,36 @@ def stream(engine: Engine, requests: Sequence[Request], decoding: Decoding, shar
         ConfigError: sampling without seeds, or adapters on an engine without.
         DataError: a prompt is empty or too long.
     """
-    from vllm import SamplingParams
-
     check_seeds(decoding, [request.seed for request in requests], "stream")
     progress = Progress("generate", len(requests), say)
     for places in shards(requests, shard_size):
-        chunk = [requests[place] for place in places]
-        parameters = [
-            SamplingParams(max_tokens=decoding.max_new_tokens, temperature=decoding.temperature, top_p=decoding.top_p,
-                           stop=list(decoding.stop) or None, seed=None if decoding.greedy else request.seed,
-                           detokenize=bool(decoding.stop))
-            for request in chunk
-        ]
-        adapters = [request.adapter for request in chunk]
-        outputs = engine.run([request.token_ids for request in chunk], parameters, adapters)
-        generations = []
-        for output in outputs:
-            ids = list(output.outputs[0].token_ids)
-            text = cut_at_stop(engine.tokenizer.decode(ids, skip_special_tokens=True), decoding.stop)
-            generations.append(Generation(ids, text, output.outputs[0].finish_reason))
-        progress.advance(len(chunk), sum(len(generation.token_ids) for generation in generations))
+        generations = _complete(engine, [requests[place] for place in places], decoding)
+        progress.advance(len(places), sum(len(generation.token_ids) for generation in generations))
         yield places, generations
+
+
+def _complete(engine: Engine, requests: Sequence[Request], decoding: Decoding) -> list[Generation]:
+    written = _written(engine, requests, decoding, decoding.stop)
+    # vLLM's detokeniser is primed with the prompt: after a prompt that ends inside a character, text of the prompt can
+    # come out late and be taken for a stop text of the answer. Such completions are decoded again to their full length.
+    early = [place for place, one in enumerate(written) if isinstance(one.stop_reason, str)
+             and not stops(list(one.token_ids), engine.tokenizer, decoding.stop)]
+    for place, one in zip(early, _written(engine, [requests[place] for place in early], decoding, ()), strict=True):
+        written[place] = one
+    return [finished(list(one.token_ids), one.finish_reason, engine.tokenizer, decoding.stop) for one in written]
+
+
+def _written(engine: Engine, requests: Sequence[Request], decoding: Decoding, stop: Sequence[str]) -> list[Any]:
+    from vllm import SamplingParams
+
+    parameters = [
+        SamplingParams(max_tokens=decoding.max_new_tokens, temperature=decoding.temperature, top_p=decoding.top_p,
+                       stop=list(stop) or None, seed=None if decoding.greedy else request.seed, detokenize=bool(stop))
+        for request in requests
+    ]
+    adapters = [request.adapter for request in requests]
+    outputs = engine.run([request.token_ids for request in requests], parameters, adapters)
+    return [output.outputs[0] for output in outputs]
 
 
 def shards(requests: Sequence[Request], size: int) -> Iterator[list[int]]:

@@ -75,6 +75,26 @@ def request_seed(seed: int, prompt_id: str, sample: int) -> int:
     return int.from_bytes(hashlib.sha256(content).digest()[:8], "big") >> 1
 
 
+def finished(ids: list[int], reason: FinishReason, tokenizer: Any, stop: Sequence[str]) -> Generation:
+    """A completion ended at the first token that completes a stop text.
+
+    Both backends end here, because vLLM's detokeniser, which works token by token, sees some stop texts tokens later than
+    a decoding of the whole does.
+    """
+    text = tokenizer.decode(ids, skip_special_tokens=True)
+    cut = cut_at_stop(text, stop)
+    if cut == text:
+        return Generation(ids, text, reason)
+    length = next(n for n in range(1, len(ids) + 1) if stops(ids[:n], tokenizer, stop))
+    return Generation(ids[:length], cut_at_stop(tokenizer.decode(ids[:length], skip_special_tokens=True), stop), "stop")
+
+
+def stops(ids: list[int], tokenizer: Any, stop: Sequence[str]) -> bool:
+    """Whether the tokens' text holds a stop text."""
+    text = tokenizer.decode(ids, skip_special_tokens=True)
+    return cut_at_stop(text, stop) != text
+
+
 def cut_at_stop(text: str, stop: Sequence[str]) -> str:
     """The text before the first stop text in it."""
     places = [place for place in (text.find(end) for end in stop) if place >= 0]

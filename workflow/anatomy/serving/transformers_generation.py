@@ -11,7 +11,7 @@ from torch import Tensor
 from anatomy.errors import ConfigError, NumericsError
 from anatomy.models.loading import LoadedModel
 from anatomy.serving.completions import Request, in_order
-from anatomy.serving.decoding import Decoding, Generation, check_seeds, cut_at_stop
+from anatomy.serving.decoding import Decoding, Generation, check_seeds, finished, stops
 from anatomy.serving.progress import Progress
 
 
@@ -92,23 +92,15 @@ def _complete(loaded: LoadedModel, requests: list[Request], decoding: Decoding) 
             if reasons[row]:
                 continue
             written[row].append(token)
-            if token in ends or (decoding.stop and _stopped(loaded, written[row], decoding)):
+            if token in ends or (decoding.stop and stops(written[row], loaded.tokenizer, decoding.stop)):
                 reasons[row] = "stop"
         if all(reasons):
             break
         tokens = chosen[:, None].to(loaded.device)
         mask = torch.cat([mask, mask.new_ones(len(requests), 1)], dim=1)
         positions = positions[:, -1:] + 1
-    return [
-        Generation(ids, cut_at_stop(loaded.tokenizer.decode(ids, skip_special_tokens=True), decoding.stop),
-                   reason or "length")
-        for ids, reason in zip(written, reasons, strict=True)
-    ]  # fmt: skip
-
-
-def _stopped(loaded: LoadedModel, ids: list[int], decoding: Decoding) -> bool:
-    text = loaded.tokenizer.decode(ids, skip_special_tokens=True)
-    return cut_at_stop(text, decoding.stop) != text
+    return [finished(ids, reason or "length", loaded.tokenizer, decoding.stop)
+            for ids, reason in zip(written, reasons, strict=True)]
 
 
 def end_tokens(loaded: LoadedModel) -> set[int]:

@@ -71,7 +71,7 @@ def _path_of(module: str) -> Path | None:
     return plain if plain.exists() else package if package.exists() else None
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _read(module: str) -> tuple[str, tuple[str, ...]]:
     path = _path_of(module)
     if path is None:

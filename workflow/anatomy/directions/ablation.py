@@ -1,0 +1,92 @@
+"""Candidates ablated one beside the other in the batch dimension."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+from jaxtyping import Float, Float64
+from torch import Tensor, nn
+
+from anatomy.activations.batching import Batch, batches
+from anatomy.activations.hooks import SITES, modifying
+from anatomy.activations.means import check_finite
+from anatomy.directions.metrics import RefusalMetric, kl_divergence, last_logits
+from anatomy.models.blocks import decoder_blocks
+from anatomy.models.loading import LoadedModel
+
+
+@torch.no_grad()
+def ablated_metric(
+    loaded: LoadedModel,
+    prompts: Sequence[Sequence[int]],
+    units: Float[Tensor, "candidate d_model"],
+    metric: RefusalMetric,
+    token_budget: int,
+) -> Float64[Tensor, "candidate"]:
+    """Mean refusal metric at the last token while each unit vector is ablated everywhere."""
+    total = torch.zeros(len(units), dtype=torch.float64)
+    for batch in batches(prompts, token_budget, loaded.pad_token_id, loaded.device):
+        for chunk in candidate_chunks(batch, len(units), token_budget):
+            some = units[chunk]
+            with _ablating(loaded.model, some, len(batch.rows)):
+                logits = last_logits(loaded, batch.repeated(len(some)), 1)[:, -1]
+            total[chunk] += metric(logits).view(len(some), -1).sum(1)
+    return total / len(prompts)
+
+
+@torch.no_grad()
+def ablated_divergence(
+    loaded: LoadedModel,
+    runs: Sequence[Sequence[int]],
+    counted: Sequence[int],
+    units: Float[Tensor, "candidate d_model"],
+    token_budget: int,
+) -> Float64[Tensor, "candidate"]:
+    """Mean KL(original || ablated): over the last ``counted`` predictions of each run, then over runs.
+
+    Raises:
+        NumericsError: the unedited model gives NaN or infinity.
+    """
+    total = torch.zeros(len(units), dtype=torch.float64)
+    for batch in batches(runs, token_budget, loaded.pad_token_id, loaded.device):
+        counts = torch.tensor([counted[row] for row in batch.rows])
+        keep = int(counts.max())
+        # Predictions are aligned at the end: a row with fewer counts only its last ones.
+        counts_here = torch.arange(keep, 0, -1)[None] <= counts[:, None]
+        original = last_logits(loaded, batch, keep)
+        check_finite(original[counts_here.to(original.device)], _flat(batch, counts), "logits of the unedited model", None)
+        for chunk in candidate_chunks(batch, len(units), token_budget):
+            some = units[chunk]
+            with _ablating(loaded.model, some, len(batch.rows)):
+                edited = last_logits(loaded, batch.repeated(len(some)), keep)
+            # One candidate at a time: fp64 copies of all logits would outweigh everything else.
+            for offset, one in enumerate(edited.split(len(batch.rows))):
+                divergence = kl_divergence(original, one).cpu().masked_fill(~counts_here, 0.0)
+                total[chunk.start + offset] += (divergence.sum(1) / counts).sum()
+    return total / len(runs)
+
+
+def candidate_chunks(batch: Batch, candidates: int, token_budget: int) -> Iterator[slice]:
+    """Slices of candidates that fit beside each other with this batch of prompts."""
+    size = max(1, token_budget // batch.input_ids.numel())
+    yield from (slice(start, min(start + size, candidates)) for start in range(0, candidates, size))
+
+
+@contextmanager
+def _ablating(model: nn.Module, units: Float[Tensor, "candidate d_model"], prompts: int) -> Iterator[None]:
+    """Ablate candidate c everywhere in rows c * prompts .. (c + 1) * prompts."""
+    vectors = units.repeat_interleave(prompts, 0)[:, None]
+
+    def change(x: Tensor) -> Tensor:
+        stream = x.float()
+        return (stream - (stream * vectors).sum(-1, keepdim=True) * vectors).to(x.dtype)
+
+    layers = range(len(decoder_blocks(model)))
+    with modifying(model, {(site, layer): change for site in SITES for layer in layers}):
+        yield
+
+
+def _flat(batch: Batch, counts: Tensor) -> Batch:
+    """The batch with a row for each counted prediction, so that a message can name the prompt."""
+    rows = tuple(row for row, count in zip(batch.rows, counts.tolist(), strict=True) for _ in range(count))
+    return Batch(rows, batch.input_ids, batch.attention_mask, batch.position_ids)

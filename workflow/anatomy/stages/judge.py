@@ -1,0 +1,32 @@
+"""Every completion of a model judged by every judge that can judge it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from anatomy.config.schema import Config
+from anatomy.config.study import Subject
+from anatomy.judges.refusal_classifier import RefusalClassifier
+from anatomy.judges.registry import judge_completions
+
+ORGANISM_ONLY = ("truth", "classifier")
+"""The planted truth is the organism's; the classifier is trained on completions that the truth has labelled."""
+
+
+def judge(config: Config, subject: Subject, completions: pd.DataFrame, world: Path | None,
+          classifier: Path | None) -> pd.DataFrame:
+    """Judge completions.
+
+    Args:
+        completions: table of completions of one model.
+        world: folder with the planted truth; None where there is none.
+        classifier: folder of the trained classifier; None where there is none.
+
+    Returns:
+        Judgements, one row a completion and judge.
+    """
+    judges = [name for name in config.judges if subject.is_organism or name not in ORGANISM_ONLY]
+    trained = RefusalClassifier.load(classifier) if classifier and "classifier" in judges else None
+    return judge_completions(completions, judges, world, trained)

@@ -1,0 +1,102 @@
+# Names a user can ask for: a paper, a stage, a model; and looking after what is there.
+#   snakemake rosi   snakemake stage_extract   snakemake model_weak_s0   snakemake figures
+#   snakemake status   snakemake disk   snakemake verify   snakemake garbage   snakemake clean_weak_s0   snakemake clean_judge
+STAGE_FILES = {
+    "extract": ["extract/{model}/card.json"],
+    "localize": ["localize/{model}/shortlist.json"],
+    "edit": ["edit/{model}/selected.json"],
+    "evaluate": [f"evaluate/{{model}}/test.{bucket}.completions.parquet" for bucket in range(CONFIG.serving.buckets)],
+    "judge": ["judge/{model}/test.parquet", "judge/{model}/measure.parquet"],
+    "measure": ["measure/{model}/completions.parquet"],
+}
+ALIASES = {"generate": "evaluate", "benchmark": "evaluate"}
+
+
+def stage_files(stage, models):
+    """What a stage makes for some models."""
+    return [f"{CONFIG.results}/{file.format(model=model)}" for file in STAGE_FILES[stage] for model in models]
+
+
+for stage in [*STAGE_FILES, *ALIASES]:
+
+    rule:
+        name:
+            f"stage_{stage}"
+        localrule: True
+        input:
+            stage_files(ALIASES.get(stage, stage), SUBJECTS),
+
+
+for model in SUBJECTS:
+
+    rule:
+        name:
+            f"model_{re.sub('[^a-z0-9]', '_', model)}"
+        localrule: True
+        input:
+            stage_files("judge", [model]),
+
+
+rule stage_prepare:
+    localrule: True
+    input:
+        [AT.model(model) for model in SUBJECTS],
+
+
+rule rosi:
+    localrule: True
+    input:
+        f"{CONFIG.results}/report.html",
+
+
+rule status:
+    localrule: True
+    params:
+        config=lambda wildcards: config,
+        snakefile=workflow.main_snakefile,
+    script:
+        "../scripts/status.py"
+
+
+rule disk:
+    localrule: True
+    params:
+        results=CONFIG.results,
+    script:
+        "../scripts/disk.py"
+
+
+rule verify:
+    localrule: True
+    params:
+        results=CONFIG.results,
+    script:
+        "../scripts/verify.py"
+
+
+rule garbage:
+    localrule: True
+    params:
+        results=CONFIG.results,
+        remove=False,
+    script:
+        "../scripts/garbage.py"
+
+
+use rule garbage as remove_garbage with:
+    params:
+        results=CONFIG.results,
+        remove=True,
+
+
+for what in [*STAGE_FILES, *SUBJECTS]:
+
+    rule:
+        name:
+            f"clean_{re.sub('[^a-z0-9]', '_', what)}"
+        localrule: True
+        params:
+            results=CONFIG.results,
+            folders=[f"{what}"] if what in STAGE_FILES else [f"{stage}/{what}" for stage in STAGE_FILES],
+        script:
+            "../scripts/clean.py"

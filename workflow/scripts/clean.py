@@ -1,0 +1,10 @@
+"""Remove assembled results; the store keeps their rows, so making them again costs no model load."""
+
+import shutil
+from pathlib import Path
+
+for folder in snakemake.params.folders:
+    path = Path(snakemake.params.results) / folder
+    if path.exists():
+        shutil.rmtree(path)
+        print(f"removed {path}")

@@ -1,0 +1,10 @@
+"""How much room the results take."""
+
+from pathlib import Path
+
+from anatomy.store.upkeep import size
+
+results = Path(snakemake.params.results)
+for folder in sorted(path for path in results.iterdir() if path.is_dir()):
+    print(f"{size(folder) / 1e6:10.1f} MB  {folder}")
+print(f"{size(results) / 1e6:10.1f} MB  in all")
