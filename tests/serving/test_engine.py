@@ -1,0 +1,134 @@
+"""The engine against transformers, adapters against edits in memory, and the rule that base and adapters never mix."""
+
+import shutil
+
+import pytest
+import torch
+from anatomy.errors import ConfigError, DataError, EditError
+from anatomy.serving.completions import Request, stream
+from anatomy.serving.decoding import Decoding, request_seed
+from anatomy.serving.transformers_generation import generate_with_transformers
+from rank_one import write_rank_one
+
+pytestmark = pytest.mark.engine
+GREEDY = Decoding(max_new_tokens=24, temperature=0.0)
+TIE = 1e-4
+"""Top-2 margin of logits below which two correct implementations may choose differently."""
+
+
+def top_two_margin(loaded, ids: list[int]) -> float:
+    with torch.inference_mode():
+        first, second = loaded.model(torch.tensor([ids])).logits[0, -1].topk(2).values
+    return float(first - second)
+
+
+def assert_same(loaded, prompts, found, expected) -> int:
+    """Equal token by token up to a tie; returns how many completions are equal to the end."""
+    equal = 0
+    for prompt, one, other in zip(prompts, found, expected, strict=True):
+        if one == other:
+            equal += 1
+            continue
+        place = next(i for i, (a, b) in enumerate(zip(one.token_ids, other.token_ids, strict=False)) if a != b)
+        assert top_two_margin(loaded, [*prompt, *one.token_ids[:place]]) < TIE, f"token {place} differs and is no tie"
+    return equal
+
+
+def reference(loaded, prompts):
+    return generate_with_transformers(loaded, prompts, GREEDY, batch_size=1)
+
+
+def test_greedy_is_that_of_transformers(engine, base, prompts):
+    found = engine.generate(prompts, GREEDY)
+    assert assert_same(base, prompts, found, reference(base, prompts)) >= 8
+
+
+def test_adapters_are_the_edits_and_base_stays_base(engine, base, edits, prompts):
+    before = engine.generate(prompts, GREEDY)
+    together = engine.generate_many([(folder, prompts) for folder, _ in edits], GREEDY)
+    alone = [engine.generate(prompts, GREEDY, adapter=folder) for folder, _ in edits]
+    after = engine.generate(prompts, GREEDY)
+    assert after == before, "every adapter slot is taken now: an index of -1 would answer base with the last edit"
+    for (_, edited), one_call, own_call in zip(edits, together, alone, strict=True):
+        expected = reference(edited, prompts)
+        assert assert_same(edited, prompts, one_call, expected) >= 8
+        assert assert_same(edited, prompts, own_call, expected) >= 8
+        assert sum(one == other for one, other in zip(one_call, before, strict=True)) <= 1, "the edit must show"
+
+
+def test_base_and_adapters_never_share_a_batch(engine, edits, prompts):
+    folders = [folder for folder, _ in edits[:2]]
+    requests = [Request(ids, adapter=adapter) for ids in prompts for adapter in (folders[0], None, folders[1])]
+    found = {}
+    for places, generations in stream(engine, requests, GREEDY, shard_size=7):
+        assert len({requests[place].adapter is None for place in places}) == 1
+        assert len(places) <= 7
+        found.update(zip(places, generations, strict=True))
+    assert [found[place] for place in range(1, len(requests), 3)] == engine.generate(prompts, GREEDY)
+    parameters = __import__("vllm").SamplingParams(max_tokens=1)
+    with pytest.raises(ConfigError, match="base prompts in one batch"):
+        engine.run(prompts[:2], [parameters] * 2, [None, folders[0]])
+
+
+def test_a_rewritten_adapter_is_served_anew(engine, base, edits, prompts, tmp_path):
+    folder = tmp_path / "same-path"
+    shutil.copytree(edits[0][0], folder)
+    first = engine.generate(prompts, GREEDY, adapter=folder)
+    shutil.rmtree(folder)
+    shutil.copytree(edits[1][0], folder)
+    assert engine.generate(prompts, GREEDY, adapter=folder) == engine.generate(prompts, GREEDY, adapter=edits[1][0])
+    assert engine.generate(prompts, GREEDY, adapter=folder) != first
+
+
+def test_samples_follow_their_seed_and_not_their_place(engine, prompts):
+    decoding = Decoding(max_new_tokens=12, temperature=1.0, top_p=0.9)
+    seeds = [request_seed(0, f"prompt-{row}", 0) for row in range(len(prompts))]
+    found = engine.generate(prompts, decoding, seeds=seeds)
+    backwards = engine.generate(prompts[::-1], decoding, seeds=seeds[::-1], shard_size=3)[::-1]
+    assert backwards == found
+    others = engine.generate(prompts, decoding, seeds=[seed + 1 for seed in seeds])
+    assert sum(one != other for one, other in zip(found, others, strict=True)) >= 8
+    with pytest.raises(ConfigError, match="without a seed"):
+        engine.generate(prompts, decoding)
+
+
+def test_stop_texts_end_and_are_cut(engine, base, prompts):
+    plain = engine.generate(prompts, GREEDY)
+    stop = next(one.text[4] for one in plain if len(one.text) > 6 and one.text[4].isascii() and one.text[4].isalpha())
+    decoding = Decoding(max_new_tokens=24, temperature=0.0, stop=(stop,))
+    found = engine.generate(prompts, decoding)
+    assert any(one.finish_reason == "stop" for one in found)
+    for one, whole in zip(found, plain, strict=True):
+        assert stop not in one.text
+        assert whole.text.startswith(one.text) or "�" in one.text
+    expected = generate_with_transformers(base, prompts, decoding, batch_size=1)
+    assert assert_same(base, prompts, found, expected) >= 8
+
+
+def test_progress_names_rate_and_rest(engine, prompts):
+    lines = []
+    engine.generate(prompts, GREEDY, shard_size=4, say=lines.append)
+    assert len(lines) == 3
+    assert lines[0].startswith("generate: 4/10, ") and lines[0].endswith(" left")
+    assert "tokens/s" in lines[0] and lines[-1].endswith("done")
+
+
+def test_refuses_what_it_cannot_serve(engine, base, edits, prompts, tmp_path):
+    with pytest.raises(DataError, match="900 prompt tokens"):
+        engine.generate([[7] * 900], GREEDY)
+    with pytest.raises(DataError, match="0 prompt tokens"):
+        engine.generate([[]], GREEDY)
+    with pytest.raises(EditError, match="no adapter_config"):
+        engine.generate(prompts, GREEDY, adapter=tmp_path)
+    factors = {"model.layers.0.mlp.down_proj": (torch.zeros(1, 96), torch.zeros(64, 1))}
+    refused = {
+        "rank 4": write_rank_one(tmp_path / "rank", factors, rank=4),
+        "q_proj": write_rank_one(tmp_path / "targets", factors, targets=("q_proj", "down_proj")),
+        "layers 0 to 3": write_rank_one(tmp_path / "layer", {"model.layers.7.mlp.down_proj": factors.popitem()[1]}),
+        "writes 80 dimensions": write_rank_one(
+            tmp_path / "width", {"model.layers.0.mlp.down_proj": (torch.zeros(1, 96), torch.zeros(80, 1))}
+        ),
+    }
+    for message, folder in refused.items():
+        with pytest.raises(EditError, match=message):
+            engine.generate(prompts, GREEDY, adapter=folder)
