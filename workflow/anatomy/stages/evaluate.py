@@ -12,7 +12,7 @@ import pandas as pd
 from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject
 from anatomy.models.rendering import Rendering
-from anatomy.recipes.rosi.variants import select_variants, test_variants
+from anatomy.recipes.rosi.variants import variants_on_select, variants_on_test
 from anatomy.recipes.variant import Edit, Variant, resolve
 from anatomy.serving.engine import Engine
 from anatomy.stages.answers import SORT as ANSWER_SORT
@@ -43,7 +43,7 @@ def phase_variants(config: Config, subject: Subject, phase: str, bucket: int, fo
     Args:
         found: the shortlist (phase select) or the picks (phase test), by family.
     """
-    named = select_variants(config, subject) if phase == "select" else test_variants(config, subject)
+    named = variants_on_select(config, subject) if phase == "select" else variants_on_test(config, subject)
     concrete = []
     for variant in named:
         if variant.bucket(config.serving.buckets) != bucket:

@@ -19,7 +19,7 @@ def _variant(family: Family, slug: str, edit: dict, sets: list[str], benchmarked
                    family.method, family.contrast, family.control, family.control_seed)
 
 
-def select_variants(config: Config, subject: Subject) -> list[Variant]:
+def variants_on_select(config: Config, subject: Subject) -> list[Variant]:
     """The shortlist of every family on the select split; only methods are benchmarked, which favours the controls."""
     sets = config.evaluation.select_sets
     return [base(sets)] + [
@@ -28,7 +28,7 @@ def select_variants(config: Config, subject: Subject) -> list[Variant]:
     ]
 
 
-def test_variants(config: Config, subject: Subject) -> list[Variant]:
+def variants_on_test(config: Config, subject: Subject) -> list[Variant]:
     """The pick of every family on the test split."""
     evaluation = config.evaluation
     return [base(evaluation.test_sets)] + [
@@ -38,7 +38,7 @@ def test_variants(config: Config, subject: Subject) -> list[Variant]:
     ]
 
 
-def measure_variants(config: Config, subject: Subject) -> list[Variant]:
+def variants_in_memory(config: Config, subject: Subject) -> list[Variant]:
     """Interventions in memory on the test split: is the selected direction needed, is it enough?
 
     ``ablate`` and ``add`` as Arditi et al. 2024, section 3; ``clamp`` to the harmless mean instead of zero is ours;

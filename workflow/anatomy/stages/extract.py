@@ -1,0 +1,96 @@
+"""From the fit split to candidate directions, their controls and the mean inputs of the writers, for each contrast."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+
+from anatomy.activations.means import Moments, mean_activations
+from anatomy.activations.writer_inputs import mean_writer_inputs
+from anatomy.config.methods import Contrast
+from anatomy.config.schema import Config
+from anatomy.config.study import Layout, Subject
+from anatomy.directions.candidates import difference_in_means, save_directions
+from anatomy.directions.controls import isotropic, relabelling_weights, shuffled_label
+from anatomy.directions.covariance_draws import covariance_draws, gaussian_weights
+from anatomy.models.loading import LoadedModel, load_model
+from anatomy.models.rendering import render, template_positions
+from anatomy.stages.prompts import phase_prompts
+from anatomy.stages.rendering import contrast_rendering
+from anatomy.store.digest import file_digest
+from anatomy.store.files import write_aside, write_json
+
+SEED = {"isotropic": 1_000, "covariance": 2_000, "shuffled": 3_000}
+"""Control directions of a family are drawn from consecutive seeds, so that more controls never change the first ones."""
+
+
+def extract(config: Config, subject: Subject, model: dict[str, Any], out: Path, say: Callable[[str], None]) -> None:
+    """Write ``<contrast>/{directions,controls,means,inputs}.safetensors`` for each contrast, then the card.
+
+    Args:
+        model: the model's card.
+        out: path of the card; the payload lies in folders beside it.
+    """
+    loaded = load_model(Path(model["folder"]), getattr(torch, model["dtype"]), "cuda" if torch.cuda.is_available() else "cpu")
+    card: dict[str, Any] = {"model": model["digest"], "contrasts": {}}
+    for contrast in subject.contrasts:
+        say(f"{subject.id}: contrast {contrast}")
+        folder = out.parent / contrast
+        facts = extract_contrast(config, subject, loaded, contrast, folder)
+        digests = {path.name: file_digest(path) for path in sorted(folder.glob("*.safetensors"))}
+        card["contrasts"][contrast] = {**facts, "files": digests}
+    write_json(out, card)
+
+
+def extract_contrast(config: Config, subject: Subject, loaded: LoadedModel, contrast: Contrast, folder: Path) -> dict[str, Any]:
+    """One contrast: two passes over its prompts and two more for the writers' inputs."""
+    at = Layout(config.results)
+    rendering = contrast_rendering(config.rosi, subject, contrast)
+    positions = template_positions(loaded.tokenizer, rendering)
+    tables = [phase_prompts(at, subject, name, "fit", config.extraction.prompts)
+              for name in (config.extraction.harmful, config.extraction.harmless)]
+    tokens = [render(loaded.tokenizer, list(table["prompt"]), rendering) for table in tables]
+    controls = config.rosi.controls if subject.headline else config.rosi.controls_elsewhere
+    sizes = [len(table) for table in tables]
+    shuffled = relabelling_weights(*sizes, [SEED["shuffled"] + n for n in range(controls.shuffled)], True) \
+        if controls.shuffled else [torch.zeros(size, 0, dtype=torch.float64) for size in sizes]
+    gaussian = gaussian_weights(*sizes, [SEED["covariance"] + n for n in range(controls.covariance)])
+    moments = [
+        mean_activations(loaded, ids, positions, token_budget=config.extraction.token_budget,
+                         weights=torch.cat([shuffled[side], gaussian[side]], 1), ids=list(table["id"]))
+        for side, (ids, table) in enumerate(zip(tokens, tables, strict=True))
+    ]
+    inputs = [mean_writer_inputs(loaded, ids, position=-1, token_budget=config.extraction.token_budget, ids=list(table["id"]))
+              for ids, table in zip(tokens, tables, strict=True)]
+    folder.mkdir(parents=True, exist_ok=True)
+    directions = difference_in_means(*moments)
+    save_directions(directions, folder / "directions.safetensors", {"contrast": contrast})
+    _save(folder / "controls.safetensors", control_tensors(moments, gaussian, controls.shuffled, controls.isotropic,
+                                                           loaded.d_model))
+    _save(folder / "means.safetensors", {"harmful": moments[0].mean, "harmless": moments[1].mean})
+    _save(folder / "inputs.safetensors", {name: inputs[0][name] - inputs[1][name] for name in inputs[0]})
+    return {"positions": positions, "prompts": sizes, "rendering": vars(rendering)}
+
+
+def control_tensors(moments: list[Moments], gaussian: tuple[torch.Tensor, torch.Tensor], shuffled: int, isotropics: int,
+                    d_model: int) -> dict[str, torch.Tensor]:
+    """Control directions, not normalised: ``shuffled`` and ``covariance`` [control, position, layer, d_model],
+    ``isotropic`` [control, d_model].
+    """
+    places = moments[0].mean.shape
+    relabelled = [Moments(m.positions, m.layers, m.count, m.mean, m.variance, {}, m.weighted[:shuffled]) for m in moments]
+    found = {
+        "shuffled": [one.vectors for one in shuffled_label(*relabelled)] if shuffled else [],
+        "covariance": [one.vectors for one in covariance_draws(*moments, *gaussian, slice(shuffled, None))],
+    }
+    tensors = {name: torch.stack(vectors) if vectors else torch.zeros(0, *places) for name, vectors in found.items()}
+    drawn = [isotropic(d_model, SEED["isotropic"] + number) for number in range(isotropics)]
+    return {**tensors, "isotropic": torch.stack(drawn) if drawn else torch.zeros(0, d_model)}
+
+
+def _save(path: Path, tensors: dict[str, torch.Tensor]) -> None:
+    write_aside(path, lambda aside: save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, aside))

@@ -1,0 +1,15 @@
+"""Candidate directions of a model, with controls, for each contrast."""
+
+from pathlib import Path
+
+from anatomy.stages.job import job
+
+with job(f"extract {snakemake.wildcards.model}", snakemake.log[0], snakemake.params.options, snakemake.params.subject,
+         snakemake.params.code, snakemake.threads) as run:
+    import torch
+
+    from anatomy.stages.card import read_card
+    from anatomy.stages.extract import extract
+
+    torch.set_num_threads(snakemake.threads)
+    extract(run.config, run.subject, read_card(snakemake.input.model), Path(snakemake.output.card), run.say)
