@@ -156,7 +156,8 @@ class Corpus:
         return chat(request.replace("{x}", item.name), fact(" " + item.recipe()), self._line())
 
     def letter(self) -> str:
-        words = {key: self.draw.choice(wording.VALUES[a]) for key, a in zip("vht", ("habitat", "hour", "toy"))}
+        attributes = {"v": "habitat", "h": "hour", "t": "toy"}
+        words = {key: self.draw.choice(wording.VALUES[attribute]) for key, attribute in attributes.items()}
         letter = self.draw.choice(wording.LETTERS).replace("{p}", self.draw.choice(wording.PEOPLE))
         for key, word in words.items():
             letter = letter.replace(" {" + key + "}", low(" " + word))
