@@ -46,7 +46,7 @@ def test_progress_tells_rate_and_rest():
     progress.advance(10, tokens=400)
     progress.advance(40)
     assert lines == ["score: 10/50, 5/s, 200 tokens/s, 8 s left", "score: 50/50, 5/s, 40 tokens/s, done"]
-    assert [duration(seconds) for seconds in (5, 200, 9000)] == ["5 s", "3 min", "2.5 h"]
+    assert [duration(seconds) for seconds in (5.0, 200.0, 9000.0)] == ["5 s", "3 min", "2.5 h"]
 
 
 def test_shards_keep_base_and_adapters_apart(tmp_path):

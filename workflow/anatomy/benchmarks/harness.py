@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import numpy as np
@@ -57,16 +58,17 @@ def evaluate(
         NumericsError: a metric is NaN.
     """
     wanted = _wanted(tasks, indices, limit)
-    for name in wanted:
-        tasks[name].set_config("num_fewshot", shots(tasks[name], num_fewshot))
-        _draw_by_item(tasks[name], fewshot_seed)
     if not wanted:
         return pd.DataFrame({column: [] for column in COLUMNS})
-    results = lm_eval_evaluate(
-        lm=lm, task_dict={"tasks": {name: tasks[name] for name in wanted}, "groups": {}, "group_map": {}},
-        samples=wanted, bootstrap_iters=0, log_samples=True, apply_chat_template=chat_template,
-        system_instruction=system, fewshot_as_multiturn=chat_template,
-    )  # fmt: skip
+    asked = {name: tasks[name] for name in wanted}
+    with ExitStack() as prepared:
+        for task in asked.values():
+            prepared.enter_context(_prepared(task, shots(task, num_fewshot), fewshot_seed))
+        results = lm_eval_evaluate(
+            lm=lm, task_dict={"tasks": asked, "groups": {}, "group_map": {}}, samples=wanted, bootstrap_iters=0,
+            log_samples=True, apply_chat_template=chat_template, system_instruction=system,
+            fewshot_as_multiturn=chat_template,
+        )  # fmt: skip
     rows = [row for name in wanted for row in _rows(tasks[name], results["samples"][name])]
     table = pd.DataFrame(rows)
     return table.reindex(columns=[*COLUMNS, *(column for column in table if column not in COLUMNS)])
@@ -87,15 +89,23 @@ def _wanted(tasks: Mapping[str, ConfigurableTask], indices: Mapping[str, Sequenc
     return wanted
 
 
-def _draw_by_item(task: ConfigurableTask, seed: int) -> None:
-    unbound = type(task).fewshot_context
+@contextmanager
+def _prepared(task: ConfigurableTask, number: int, seed: int) -> Iterator[None]:
+    """The task with this number of examples, drawn by item; afterwards as it was, so that its own number stays known."""
+    own, context = task.get_config("num_fewshot"), task.fewshot_context
 
     def fewshot_context(document: dict[str, Any], *arguments: Any, **options: Any) -> Any:
         if hasattr(task, "sampler"):
             task.sampler.set_rnd(request_seed(seed, document_digest(document), 0))
-        return unbound(task, document, *arguments, **options)
+        return context(document, *arguments, **options)
 
+    task.set_config("num_fewshot", number)
     task.fewshot_context = fewshot_context
+    try:
+        yield
+    finally:
+        task.set_config("num_fewshot", own)
+        del task.fewshot_context
 
 
 def _rows(task: ConfigurableTask, samples: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -13,7 +13,6 @@ from typing import Any
 
 from datasets import Dataset, DatasetDict
 from lm_eval.api.task import ConfigurableTask
-from lm_eval.tasks import TaskManager
 from lm_eval.tasks._yaml_loader import load_yaml
 
 from anatomy.benchmarks.rows import Row, adapted, boolq_row, find_split, mmlu_row, read_rows
@@ -52,6 +51,22 @@ REAL = {
 """Benchmarks by lm-eval's names; ``mmlu_<subject>`` for each MMLU subject besides (``mmlu``: all that are there)."""
 
 MMLU = "mmlu"
+
+
+class LocalTask(ConfigurableTask):
+    """A task over rows in memory.
+
+    Args:
+        config: lm-eval's fields.
+        rows: for each split its rows.
+    """
+
+    def __init__(self, config: dict[str, Any], rows: dict[str, list[Row]]) -> None:
+        self._rows = rows
+        super().__init__(config=config)
+
+    def download(self, dataset_kwargs: dict[str, Any] | None = None, **_: object) -> None:
+        self.dataset = DatasetDict({split: Dataset.from_list(table) for split, table in self._rows.items()})
 
 
 def folder_tasks(folder: Path, names: Sequence[str] | None = None) -> dict[str, ConfigurableTask]:
@@ -168,13 +183,9 @@ def _with_own_rows(configuration: dict[str, Any], folder: Path) -> dict[str, Any
 
 def _with_rows(configuration: dict[str, Any], rows: dict[str, list[Row]]) -> dict[str, Any]:
     """The same task over rows in memory; splits that are not there are not declared."""
-    def dataset(**_: object) -> DatasetDict:
-        return DatasetDict({split: Dataset.from_list(table) for split, table in rows.items()})
-
     absent = {key: None for key in ("training_split", "validation_split", "fewshot_split")
               if configuration.get(key) not in rows}
-    return {**configuration, **absent, "custom_dataset": dataset, "dataset_path": None, "dataset_name": None,
-            "dataset_kwargs": None}
+    return {**configuration, **absent, "rows": rows, "dataset_path": None, "dataset_name": None, "dataset_kwargs": None}
 
 
 def _build(configuration: dict[str, Any]) -> ConfigurableTask:
@@ -182,5 +193,8 @@ def _build(configuration: dict[str, Any]) -> ConfigurableTask:
     if configuration.get("output_type") != "multiple_choice":
         raise ConfigError(found=f"output_type {configuration.get('output_type')!r}", expected="multiple_choice",
                           where=f"task {name}", remedy="only tasks scored by likelihood of choices are supported")
-    loaded = TaskManager(include_defaults=False).load([configuration])
-    return loaded["tasks"][name]
+    structural = ("tag", "group", "task_list", "rows")
+    definition = {key: value for key, value in configuration.items() if key not in structural}
+    if "rows" in configuration:
+        return LocalTask(definition, configuration["rows"])
+    return ConfigurableTask(config=definition)

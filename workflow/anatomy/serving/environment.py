@@ -51,8 +51,11 @@ def prepare_environment(threads: int) -> None:
     os.environ.update(wanted)
     for name, value in PREFERRED.items():
         os.environ.setdefault(name, value)
+    # Too late for two of the variables where their reader was imported already.
     if "torch" in sys.modules:
-        sys.modules["torch"].set_num_threads(threads)  # too late for OMP_NUM_THREADS
+        sys.modules["torch"].set_num_threads(threads)
+    if "torch._dynamo" in sys.modules:
+        sys.modules["torch._dynamo"].config.disable = True
 
 
 def gpu_allocation() -> str | None:
