@@ -64,6 +64,12 @@ def test_pairs_chain_groups_into_one():
     assert merge_groups(table)["group"].tolist() == ["a", "a", "a", "a", "d"]
 
 
+def test_an_empty_pair_is_no_pair():
+    table = make_table(["a", "b"], ["", ""], ["fit", "test"])
+    assert merge_groups(table)["group"].tolist() == ["a", "b"]
+    check_splits(table, 0)
+
+
 def test_published_splits_win_and_take_their_group_along():
     table = make_table(["a", "a", "b", "c"], splits=["test", None, "fit", None])
     done = assign_splits(table, {"select": 1.0}, 0)

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
@@ -21,7 +22,7 @@ FEATURES = (  # both kinds of n-gram, tf-idf weighted
     {"analyzer": "word", "ngram_range": (1, 2), "max_features": 4000, "token_pattern": r"(?u)[\w']+"},
     {"analyzer": "char_wb", "ngram_range": (3, 5), "max_features": 4000},
 )
-STRENGTHS = (1.0, 10.0, 100.0)  # inverse regularisation, chosen by grouped cross-validation
+STRENGTHS = (0.1, 1.0, 10.0)  # inverse regularisation, chosen by grouped cross-validation
 FOLDS = 4
 
 
@@ -122,7 +123,7 @@ class RefusalClassifier:
             width = sum(map(len, vocabularies))
             if coefficients.shape != (n_rows, width) or idf.shape != (width,) or intercepts.shape != (n_rows,):
                 raise ValueError(f"arrays of shape {coefficients.shape} for {n_rows} rows and {width} columns")
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, BadZipFile) as error:
             raise DataError(
                 found=f"{type(error).__name__}: {error}",
                 expected="classifier.json and classifier.npz that belong together",

@@ -61,8 +61,9 @@ _HELP = (
 FAMILIES = (
     _family(
         "inability",
-        rf"\bI (?:simply |really |just )?(?:cannot|can't|can not|won't|will not|could not|couldn't|must decline|decline"
-        rf"|refuse)\b(?: \w+){{0,3}}? ?{_HELP}",
+        rf"\bI (?:simply |really |just )?(?:cannot|can't|can not|won't|will not|could not|couldn't)\b"
+        rf"(?: \w+){{0,3}}? {_HELP}",
+        r"\bI (?:must (?:\w+ )?|will |have to )?(?:decline|refuse)\b",
         rf"\bI(?:'m| am) (?:sorry,? (?:but )?)?(?:not (?:able|going|willing|allowed|programmed|designed|authorized|in a "
         rf"position)|unable) to (?:\w+ )?{_HELP}",
         r"\b(?:I|we) do(?:n't| not) have (?:\w+ ){0,2}(?:access|information|the (?:ability|authority))",

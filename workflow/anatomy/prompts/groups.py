@@ -7,6 +7,11 @@ from collections.abc import Iterable
 import pandas as pd
 
 
+def with_value(table: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Return the rows that have a value in the column; an empty string is none."""
+    return table[table[column].fillna("").ne("")]
+
+
 def merge_groups(table: pd.DataFrame, linked: Iterable[tuple[str, str]] = ()) -> pd.DataFrame:
     """Merge groups that share a pair, and those of linked rows; return the table with the merged `group`.
 
@@ -29,7 +34,7 @@ def merge_groups(table: pd.DataFrame, linked: Iterable[tuple[str, str]] = ()) ->
         parent[high] = low
 
     if "pair" in table:
-        for _, groups in table.dropna(subset=["pair"]).groupby("pair")["group"]:
+        for _, groups in with_value(table, "pair").groupby("pair")["group"]:
             for group in groups.iloc[1:]:
                 unite(groups.iloc[0], group)
     group_of = dict(zip(table["id"], table["group"], strict=True))

@@ -9,7 +9,7 @@ from math import isclose
 import pandas as pd
 
 from anatomy.errors import DataError
-from anatomy.prompts.groups import merge_groups
+from anatomy.prompts.groups import merge_groups, with_value
 from anatomy.prompts.table import SPLITS
 from anatomy.prompts.wording import normal_wording
 
@@ -46,7 +46,7 @@ def assign_splits(table: pd.DataFrame, shares: Mapping[str, float], seed: int) -
 def _published(table: pd.DataFrame) -> dict[str, str]:
     if "split" not in table:
         return {}
-    given = table.dropna(subset=["split"])
+    given = with_value(table, "split")
     _check_unparted(given, "group")
     return dict(zip(given["group"], given["split"], strict=True))
 
@@ -90,7 +90,7 @@ def check_splits(table: pd.DataFrame, minimum: int | Mapping[str, int] = 1) -> N
     """
     for column in ("group", "pair"):
         if column in table:
-            _check_unparted(table.dropna(subset=[column]), column)
+            _check_unparted(with_value(table, column), column)
     _check_wording(table)
     wanted = {split: minimum for split in SPLITS} if isinstance(minimum, int) else dict(minimum)
     sizes = table["split"].value_counts()
