@@ -13,7 +13,7 @@ YES, NO, OPEN, NONE = Verdict.SUPPORTED, Verdict.NOT_SUPPORTED, Verdict.INCONCLU
 def outcomes(ones: int, n: int, minus: int = 0) -> Sample:
     values = np.zeros(n)
     values[:ones], values[ones : ones + minus] = 1.0, -1.0
-    return Sample(values, np.arange(n))
+    return Sample(values, np.arange(n), signed=minus > 0)
 
 
 def controls(*means: float) -> np.ndarray:

@@ -7,6 +7,7 @@ from anatomy.statistics.clusters import Sample
 from anatomy.statistics.equivalence import equivalence_p, exceedance_p, place_in_margin
 from anatomy.statistics.intervals import Interval
 from anatomy.statistics.paired import difference_interval
+from scipy.stats import norm
 
 
 def interval(low: float, high: float) -> Interval:
@@ -15,8 +16,8 @@ def interval(low: float, high: float) -> Interval:
 
 def differences(gained: int, lost: int, n: int):
     values = np.array([1.0] * gained + [-1.0] * lost + [0.0] * (n - gained - lost))
-    sample = Sample(values, np.arange(n))
-    return sample, difference_interval(sample, None, confidence=0.95, seed=0, resamples=4000)
+    sample = Sample(values, np.arange(n), signed=True)
+    return difference_interval(sample, None, confidence=0.95, seed=0, resamples=4000)
 
 
 @pytest.mark.parametrize(
@@ -45,22 +46,31 @@ def test_a_margin_must_be_positive_and_its_side_known(margin, side):
 
 
 def test_few_items_cannot_show_equivalence():
-    _, few = differences(0, 0, 20)
-    _, many = differences(0, 0, 300)
+    few = differences(0, 0, 20)
+    many = differences(0, 0, 300)
     assert place_in_margin(few.interval, 0.05, side="both") == "across"
     assert place_in_margin(many.interval, 0.05, side="both") == "inside"
 
 
 def test_p_agrees_with_the_interval():
     for gained, lost, n in [(2, 3, 300), (10, 30, 200), (0, 0, 300), (0, 0, 20)]:
-        sample, difference = differences(gained, lost, n)
+        difference = differences(gained, lost, n)
         inside = place_in_margin(difference.interval, 0.05, side="both") == "inside"
-        p = equivalence_p(difference, sample, 0.05, side="both")
+        p = equivalence_p(difference, 0.05, side="both")
         assert (p < 0.025) == inside or 0.02 < p < 0.03
 
 
-def test_no_change_p_is_the_chance_of_missing_the_margin():
-    sample, difference = differences(0, 0, 90)
-    assert equivalence_p(difference, sample, 0.05, side="both") == pytest.approx(0.95**90)
-    assert exceedance_p(difference, sample, -0.05) == pytest.approx(0.95**90)
-    assert exceedance_p(difference, sample, 0.05) == 1.0
+def test_no_change_p_is_that_of_two_added_events():
+    difference = differences(0, 0, 98)
+    # one event each way among 100: the standard error is sqrt(2 / 100 / 100)
+    expected = norm.sf(0.05 / np.sqrt(2e-4))
+    assert equivalence_p(difference, 0.05, side="both") == pytest.approx(max(expected, 1 / 4001), rel=1e-9)
+    assert exceedance_p(difference, -0.03) == pytest.approx(norm.sf(0.03 / np.sqrt(2e-4)), rel=1e-9)
+    assert exceedance_p(difference, 0.05) == 1.0
+
+
+def test_more_change_is_never_easier_to_call_kept():
+    p = [equivalence_p(differences(0, lost, 96), 0.05, side="both") for lost in range(6)]
+    assert p == sorted(p)
+    lows = [differences(0, lost, 96).interval.low for lost in range(6)]
+    assert lows == sorted(lows, reverse=True)

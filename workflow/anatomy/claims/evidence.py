@@ -36,8 +36,10 @@ class Contrast:
 
     def negated(self) -> "Contrast":
         """The same contrast with its sign turned."""
-        against = None if self.against is None else Sample(-self.against.values, self.against.groups)
-        return Contrast(Sample(-self.sample.values, self.sample.groups), against, -self.controls, self.baseline)
+        if self.against is None:
+            turned = Sample(-self.sample.values, self.sample.groups, self.sample.signed)
+            return Contrast(turned, None, -self.controls, self.baseline)
+        return Contrast(self.against, self.sample, -self.controls, self.baseline)
 
 
 @dataclass(frozen=True)

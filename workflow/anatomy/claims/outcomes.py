@@ -60,7 +60,7 @@ def change(before: pd.DataFrame, after: pd.DataFrame, *, where: str) -> Sample:
     total = len(before.index.union(after.index))
     _check_loss(total - len(shared), total, where, "on both sides")
     values = after.loc[shared, "value"] - before.loc[shared, "value"]
-    return Sample(values.to_numpy(np.float64), before.loc[shared, "group"].to_numpy(object))
+    return Sample(values.to_numpy(np.float64), before.loc[shared, "group"].to_numpy(object), signed=True)
 
 
 def _by_item(rows: pd.DataFrame) -> pd.DataFrame:

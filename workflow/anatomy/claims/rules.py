@@ -61,7 +61,7 @@ def difference_above(
     if threshold == 0 and evidence.against is None:
         p = sign_flip_p(evidence.sample, alternative="greater", seed=resampling.seed, resamples=resampling.resamples)
     else:
-        p = exceedance_p(difference, evidence.sample, threshold)
+        p = exceedance_p(difference, threshold)
     verdict = side_of(interval, threshold)
     reason = f"difference {_span(interval)} against > {threshold:+g}"
     if evidence.baseline is not None:
@@ -112,14 +112,14 @@ def difference_within(
     place = place_in_margin(interval, margin, side=side)
     verdict = {"inside": Verdict.SUPPORTED, "outside": Verdict.NOT_SUPPORTED, "across": Verdict.INCONCLUSIVE}[place]
     bounds = f"±{margin:g}" if side == "both" else f"a fall of {margin:g}"
-    p = equivalence_p(difference, evidence.sample, margin, side=side)
+    p = equivalence_p(difference, margin, side=side)
     return _finding(verdict, f"change {_span(interval)} lies {place} the margin of {bounds}", interval, p)
 
 
 def rate_above(evidence: Contrast, resampling: Resampling, *, threshold: float | int) -> Finding:
     """A rate exceeds a threshold."""
     interval = mean_interval(evidence.sample, **resampling.options)
-    p = exceedance_p(difference_interval(evidence.sample, None, **resampling.options), evidence.sample, threshold)
+    p = exceedance_p(difference_interval(evidence.sample, None, **resampling.options), threshold)
     reason = f"rate {_span(interval, signed=False)} against > {threshold:g}"
     return _finding(side_of(interval, threshold), reason, interval, p)
 
@@ -150,7 +150,7 @@ def monotone_trend(evidence: Levels, resampling: Resampling, *, direction: int) 
     found = difference_above(Contrast(slopes), resampling, threshold=0)
     verdict = found.verdict
     for i in range(len(evidence.names) - 1):
-        step = Sample((evidence.outcomes[:, i + 1] - evidence.outcomes[:, i]) * direction, evidence.groups)
+        step = Sample((evidence.outcomes[:, i + 1] - evidence.outcomes[:, i]) * direction, evidence.groups, True)
         if difference_interval(step, None, **resampling.options).interval.high < 0:
             verdict = Verdict.NOT_SUPPORTED
     means = ", ".join(f"{n} {m:+.3f}" for n, m in zip(evidence.names, evidence.outcomes.mean(axis=0), strict=True))

@@ -25,9 +25,7 @@ class ControlComparison:
     high: float
 
 
-def compare_with_controls(
-    estimate: float | int, controls: Float[np.ndarray, " control"], *, side: str
-) -> ControlComparison:
+def compare_with_controls(estimate: float | int, controls: Float[np.ndarray, " control"], *, side: str) -> ControlComparison:
     """Rank test of one estimate in a control distribution: p = (1 + #{control >= estimate}) / (n + 1).
 
     Args:

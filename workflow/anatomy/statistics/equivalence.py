@@ -1,9 +1,8 @@
 """Tests of "kept", "unchanged" and "preserved": an interval against a margin declared beforehand."""
 
-import numpy as np
+from scipy.stats import norm
 
 from anatomy.errors import DataError
-from anatomy.statistics.clusters import Sample
 from anatomy.statistics.intervals import Interval
 from anatomy.statistics.paired import Difference
 
@@ -37,30 +36,25 @@ def place_in_margin(interval: Interval, margin: float | int, *, side: str) -> st
     return "across"
 
 
-def equivalence_p(difference: Difference, sample: Sample, margin: float | int, *, side: str) -> float:
-    """Two one-sided tests (Schuirmann 1987) on the bootstrap distribution: the larger share beyond either margin.
+def exceedance_p(difference: Difference, threshold: float | int) -> float:
+    """One-sided p of the null that a difference does not exceed a threshold.
 
-    Where nothing varied, the chance of seeing no change in that many clusters if a share `margin` of them changed,
-    (1 - margin) ** clusters, is used instead.
+    The larger of the bootstrap's, (1 + #{draw <= threshold}) / (B + 1), and the adjusted Wald test's, as in
+    `difference_interval`.
     """
     draws = difference.draws
-    if np.ptp(draws) == 0:
-        inside = abs(difference.interval.estimate) < margin or (
-            side == "lower" and difference.interval.estimate > -margin
-        )
-        return float((1 - min(margin, 1.0)) ** sample.clusters) if inside else 1.0
-    below = (1 + (draws <= -margin).sum()) / (draws.size + 1)
-    above = (1 + (draws >= margin).sum()) / (draws.size + 1) if side == "both" else 0.0
-    return float(max(below, above))
+    p = (1 + (draws <= threshold).sum()) / (draws.size + 1)
+    if difference.smoothed is not None:
+        centre, error = difference.smoothed
+        p = max(p, norm.sf((centre - threshold) / error))
+    return float(p)
 
 
-def exceedance_p(difference: Difference, sample: Sample, threshold: float | int) -> float:
-    """One-sided bootstrap p that a difference does not exceed a threshold: (1 + #{draw <= threshold}) / (B + 1).
-
-    Where nothing varied: as in `equivalence_p`, with the distance to the threshold as the share that went unseen.
-    """
-    draws = difference.draws
-    if np.ptp(draws) == 0:
-        distance = difference.interval.estimate - threshold
-        return float((1 - min(distance, 1.0)) ** sample.clusters) if distance > 0 else 1.0
-    return float((1 + (draws <= threshold).sum()) / (draws.size + 1))
+def equivalence_p(difference: Difference, margin: float | int, *, side: str) -> float:
+    """Two one-sided tests (Schuirmann 1987): the larger p of not exceeding -margin and not staying below +margin."""
+    fallen = exceedance_p(difference, -margin)
+    if side == "lower":
+        return fallen
+    smoothed = difference.smoothed
+    mirrored = Difference(difference.interval, -difference.draws, None if smoothed is None else (-smoothed[0], smoothed[1]))
+    return max(fallen, exceedance_p(mirrored, -margin))

@@ -53,14 +53,16 @@ def percentile_bounds(draws: Float[np.ndarray, " resample"], confidence: float) 
 def mean_interval(sample: Sample, *, confidence: float, seed: int, resamples: int) -> Interval:
     """Interval of a mean with clusters as the unit of resampling.
 
-    Outcomes that are 0 or 1 with one item a cluster get the Wilson interval. Everything else gets the clustered
-    bootstrap; where all outcomes are equal the bootstrap has no width, and the Wilson bound on the share of clusters
-    that might have differed stands in for it.
+    A rate with one item a cluster gets the Wilson interval, any other mean the clustered bootstrap. A rate over
+    clusters gets the wider of both: where events are rare a bootstrap knows only those it saw, down to no width at all.
     """
-    binary = bool(np.isin(sample.values, (0.0, 1.0)).all())
-    if binary and (sample.clusters == sample.n or np.ptp(sample.values) == 0):
-        wilson = wilson_interval(sample.mean * sample.clusters, sample.clusters, confidence)
-        return Interval(sample.mean, wilson.low, wilson.high, sample.n, sample.clusters)
+    wilson = None
+    if sample.counted and not sample.signed:
+        wilson = wilson_interval(sample.values.sum(), sample.n, confidence)
+        if sample.clusters == sample.n:
+            return wilson
     draws = bootstrap_difference(sample, None, seed=seed, resamples=resamples)
     low, high = percentile_bounds(draws, confidence)
+    if wilson is not None:
+        low, high = min(low, wilson.low), max(high, wilson.high)
     return Interval(sample.mean, low, high, sample.n, sample.clusters)

@@ -20,4 +20,4 @@ def item_slopes(outcomes: Float[np.ndarray, "item level"], groups: np.ndarray) -
     if levels < 2:
         raise DataError(found=f"{levels} level", expected="at least 2 ordered levels", where="a trend")
     centred = np.arange(levels) - (levels - 1) / 2
-    return Sample((outcomes @ centred) / (centred @ centred), groups)
+    return Sample((outcomes @ centred) / (centred @ centred), groups, signed=True)
