@@ -88,7 +88,7 @@ def test_damaged_files_are_refused(tmp_path, classifier):
 
 @pytest.mark.parametrize(
     ("trained", "tested", "any_refusal", "three_classes"),
-    [("llama2new", "mistralinstruct", 0.784, 0.62), ("mistralinstruct", "llama2new", 0.871, 0.60)],
+    [("llama2new", "mistralinstruct", 0.834, 0.60), ("mistralinstruct", "llama2new", 0.871, 0.60)],
 )
 def test_transfer_between_models_on_human_labels(shared_data, trained, tested, any_refusal, three_classes):
     """Measured: plain phrases reach .52 on Mistral and .83 on Llama-2, on the same labels."""

@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 
 from anatomy.errors import DataError
-from anatomy.judges.agreement import count_labels, macro_f1
 from anatomy.judges.reasoning import strip_reasoning
 from anatomy.judges.verdict import REFUSAL_LABELS, UNREADABLE, Verdict
 
@@ -22,7 +21,7 @@ FEATURES = (  # both kinds of n-gram, tf-idf weighted
     {"analyzer": "word", "ngram_range": (1, 2), "max_features": 4000, "token_pattern": r"(?u)[\w']+"},
     {"analyzer": "char_wb", "ngram_range": (3, 5), "max_features": 4000},
 )
-STRENGTHS = (0.1, 1.0, 10.0)  # inverse regularisation, chosen by grouped cross-validation
+STRENGTHS = (0.1, 1.0, 10.0, 100.0)  # inverse regularisation, chosen by grouped cross-validation
 FOLDS = 4
 
 
@@ -136,7 +135,7 @@ class RefusalClassifier:
 def train_refusal_classifier(table: pd.DataFrame, label_column: str, seed: int) -> RefusalClassifier:
     """Train on labelled answers; the same table and seed give the same classifier.
 
-    Regularisation is chosen by cross-validation over groups (macro-F1; ties go to the stronger).
+    Regularisation is chosen by cross-validation over groups (log loss, classes weighted alike).
 
     Args:
         table: column `response`, the label column (full, partial, none), and `group` where answers belong together.
@@ -198,7 +197,7 @@ def _choose_strength(texts: list[str], labels: np.ndarray, groups: np.ndarray, s
     n_folds = min(FOLDS, len(set(groups)))
     if n_folds < 2:
         return STRENGTHS[0]
-    predicted = np.empty((len(STRENGTHS), len(labels)), dtype=object)
+    losses = np.empty((len(STRENGTHS), len(labels)), dtype=np.float64)
     for train, held in GroupKFold(n_folds, shuffle=True, random_state=seed).split(texts, labels, groups):
         if len(set(labels[train])) < 2:
             return STRENGTHS[0]
@@ -206,5 +205,11 @@ def _choose_strength(texts: list[str], labels: np.ndarray, groups: np.ndarray, s
         held_texts = [texts[i] for i in held]
         held_features = hstack([vectorizer.transform(held_texts) for vectorizer in vectorizers], format="csr")
         for k, strength in enumerate(STRENGTHS):
-            predicted[k, held] = _fit(features, labels[train], strength).predict(held_features)
-    return STRENGTHS[int(np.argmax([macro_f1(count_labels(row, labels)) for row in predicted]))]
+            model = _fit(features, labels[train], strength)
+            chances = dict(zip(model.classes_, model.predict_proba(held_features).T, strict=True))
+            unseen = np.zeros(len(held))
+            truth = np.array([chances.get(labels[i], unseen)[row] for row, i in enumerate(held)])
+            losses[k, held] = -np.log(np.maximum(truth, 1e-6))
+    # The score is a probability, so it is chosen by log loss; classes weigh the same, as in training.
+    balanced = [np.mean([row[labels == label].mean() for label in sorted(set(labels))]) for row in losses]
+    return STRENGTHS[int(np.argmin(balanced))]
