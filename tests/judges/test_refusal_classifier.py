@@ -91,7 +91,10 @@ def test_damaged_files_are_refused(tmp_path, classifier):
     [("llama2new", "mistralinstruct", 0.834, 0.60), ("mistralinstruct", "llama2new", 0.871, 0.60)],
 )
 def test_transfer_between_models_on_human_labels(shared_data, trained, tested, any_refusal, three_classes):
-    """Measured: plain phrases reach .52 on Mistral and .83 on Llama-2, on the same labels."""
+    """Measured: plain phrases reach .52 on Mistral and .83 on Llama-2, on the same labels.
+
+    Choosing the regularisation by macro-F1 instead of log loss had given .784 and .871.
+    """
     known, unknown = read_labelled(shared_data, trained), read_labelled(shared_data, tested)
     classifier = train_refusal_classifier(known, "label", 0)
     confusion = count_labels(classifier.predict([text.strip() for text in unknown["response"]]), unknown["label"])

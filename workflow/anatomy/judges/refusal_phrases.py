@@ -1,6 +1,7 @@
 """The phrases by which refusals are known: families of patterns for the rules, and the plain list of the baseline.
 
-The patterns were written by reading half of the answers of one model (Llama-2-7b-chat on XSTest) and no other's.
+The patterns were written by reading the answers of one model (Llama-2-7b-chat on XSTest) and no other's: a change that
+is made after reading another model's answers needs labels of a third.
 """
 
 from __future__ import annotations
