@@ -15,6 +15,7 @@ rule evaluate:
         completions=AT.stage("evaluate", "{model}", "{phase}.{bucket}.completions.parquet"),
         samples=AT.stage("evaluate", "{model}", "{phase}.{bucket}.samples.parquet"),
         variants=AT.stage("evaluate", "{model}", "{phase}.{bucket}.variants.parquet"),
+        tasks=AT.stage("evaluate", "{model}", "{phase}.{bucket}.tasks.json"),
     params:
         options=options(CONFIG, "extraction", "rosi", "evaluation", "benchmarks", "serving", "results"),
         subject=lambda wildcards: vars(SUBJECTS[wildcards.model]),

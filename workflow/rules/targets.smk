@@ -78,7 +78,7 @@ rule garbage:
     localrule: True
     params:
         results=CONFIG.results,
-        remove=False,
+        delete=False,
     script:
         "../scripts/garbage.py"
 
@@ -86,7 +86,7 @@ rule garbage:
 use rule garbage as remove_garbage with:
     params:
         results=CONFIG.results,
-        remove=True,
+        delete=True,
 
 
 for what in [*STAGE_FILES, *SUBJECTS]:

@@ -21,5 +21,6 @@ with job(name, snakemake.log[0], snakemake.params.options, snakemake.params.subj
     book = EditBook(model, Path(snakemake.input.directions).parent)
     tables = evaluate(run.config, run.subject, phase, model, book, run.fingerprint, run.say)
     write_json(Path(snakemake.output.completions).with_suffix(".cells.json"), tables.pop("cells"))
+    write_json(Path(snakemake.output.tasks), tables.pop("tasks"))
     for table, rows in tables.items():
         write_table(Path(snakemake.output[table]), rows)

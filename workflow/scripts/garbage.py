@@ -5,6 +5,6 @@ from pathlib import Path
 from anatomy.store.upkeep import collect_garbage
 
 results = Path(snakemake.params.results)
-table = collect_garbage(results / "store", results, snakemake.params.remove)
-verb = "removed" if snakemake.params.remove else "could be removed with the target remove_garbage"
+table = collect_garbage(results / "store", results, snakemake.params.delete)
+verb = "removed" if snakemake.params.delete else "could be removed with the target remove_garbage"
 print(f"{len(table)} cells, {table['bytes'].sum() / 1e6:.1f} MB, {verb}")

@@ -21,7 +21,7 @@ from anatomy.stages.edit_book import EditBook
 from anatomy.stages.private import private_folder
 from anatomy.stages.prompts import phase_prompts
 from anatomy.stages.utility import SORT as UTILITY_SORT
-from anatomy.stages.utility import compute_utility, phase_items, phase_tasks, utility_cell
+from anatomy.stages.utility import compute_utility, describe_tasks, phase_items, phase_tasks, utility_cell
 from anatomy.store.digest import canonical_json
 from anatomy.store.fill import Lazy, Want, assemble, cells_of, fill
 
@@ -64,7 +64,8 @@ def evaluate(config: Config, subject: Subject, phase: Phase, model: dict[str, An
         code: fingerprint of the stage.
 
     Returns:
-        Tables ``completions``, ``samples``, ``variants``, and ``cells``: the store's cells they came from.
+        Tables ``completions``, ``samples``, ``variants``; ``tasks`` with their metric and chance level; and ``cells``, the
+        store's cells the tables came from.
     """
     at, store = Layout(config.results), Path(config.results) / "store"
     rendering, decoding = Rendering(system=config.evaluation.system), decoding_of(config.evaluation)
@@ -104,7 +105,7 @@ def evaluate(config: Config, subject: Subject, phase: Phase, model: dict[str, An
                                                config.benchmarks.shots, say), say)
     samples = assemble(utility, UTILITY_SORT)
     return {"completions": assemble(answers, ANSWER_SORT), "samples": samples.drop(columns="index", errors="ignore"),
-            "variants": describe(subject, phase), "cells": list(cells_of([*answers, *utility]))}
+            "variants": describe(subject, phase), "tasks": describe_tasks(tasks, items), "cells": list(cells_of([*answers, *utility]))}
 
 
 def describe(subject: Subject, phase: Phase) -> pd.DataFrame:

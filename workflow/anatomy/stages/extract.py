@@ -69,27 +69,29 @@ def extract_contrast(config: Config, subject: Subject, loaded: LoadedModel, cont
     folder.mkdir(parents=True, exist_ok=True)
     directions = difference_in_means(*moments)
     save_directions(directions, folder / "directions.safetensors", {"contrast": contrast})
-    _save(folder / "controls.safetensors", control_tensors(moments, gaussian, controls.shuffled, controls.isotropic,
-                                                           loaded.d_model))
+    _save(folder / "controls.safetensors", control_tensors(moments, gaussian, controls.shuffled, controls.isotropic))
     _save(folder / "means.safetensors", {"harmful": moments[0].mean, "harmless": moments[1].mean})
-    _save(folder / "inputs.safetensors", {name: inputs[0][name] - inputs[1][name] for name in inputs[0]})
+    _save(folder / "inputs.safetensors", {f"{side}.{name}": mean for side, means in zip(("harmful", "harmless"), inputs, strict=True)
+                                          for name, mean in means.items()})
     return {"positions": positions, "prompts": sizes, "rendering": vars(rendering)}
 
 
-def control_tensors(moments: list[Moments], gaussian: tuple[torch.Tensor, torch.Tensor], shuffled: int, isotropics: int,
-                    d_model: int) -> dict[str, torch.Tensor]:
-    """Control directions, not normalised: ``shuffled`` and ``covariance`` [control, position, layer, d_model],
-    ``isotropic`` [control, d_model].
+def control_tensors(moments: list[Moments], gaussian: tuple[torch.Tensor, torch.Tensor], shuffled: int,
+                    isotropics: int) -> dict[str, torch.Tensor]:
+    """Control directions of each family, [control, position, layer, d_model], not normalised.
+
+    An isotropic control is drawn anew for each layer, so that a search over layers has as many chances as the method's.
     """
-    places = moments[0].mean.shape
+    positions, layers, d_model = moments[0].mean.shape
     relabelled = [Moments(m.positions, m.layers, m.count, m.mean, m.variance, {}, m.weighted[:shuffled]) for m in moments]
     found = {
         "shuffled": [one.vectors for one in shuffled_label(*relabelled)] if shuffled else [],
         "covariance": [one.vectors for one in covariance_draws(*moments, *gaussian, slice(shuffled, None))],
+        "isotropic": [torch.stack([isotropic(d_model, 1_000 * (SEED["isotropic"] + number) + layer) for layer in range(layers)])
+                      .expand(positions, layers, d_model) for number in range(isotropics)],
     }
-    tensors = {name: torch.stack(vectors) if vectors else torch.zeros(0, *places) for name, vectors in found.items()}
-    drawn = [isotropic(d_model, SEED["isotropic"] + number) for number in range(isotropics)]
-    return {**tensors, "isotropic": torch.stack(drawn) if drawn else torch.zeros(0, d_model)}
+    return {name: torch.stack(vectors) if vectors else torch.zeros(0, positions, layers, d_model)
+            for name, vectors in found.items()}
 
 
 def _save(path: Path, tensors: dict[str, torch.Tensor]) -> None:

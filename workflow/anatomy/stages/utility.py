@@ -10,7 +10,7 @@ import pandas as pd
 
 from anatomy.benchmarks.engine_lm import EngineLM
 from anatomy.benchmarks.harness import evaluate
-from anatomy.benchmarks.items import plan, task_key
+from anatomy.benchmarks.items import chance, plan, task_key
 from anatomy.benchmarks.tasks import folder_tasks, real_tasks
 from anatomy.config.methods import Benchmarks
 from anatomy.config.study import Layout, Subject
@@ -20,6 +20,14 @@ from anatomy.store.fill import Want
 
 SORT = ["variant", "task", "id"]
 FEWSHOT_SEED = 0
+METRICS = {"organism_hellaswag": "acc_norm", "organism_truthfulqa": "mc2", "truthfulqa_mc1": "mc1", "truthfulqa_mc2": "mc2"}
+"""The metric a task is read by, ``acc`` where not named. ROSI's magnitudes fit plain ``acc`` on HellaSwag and ARC (inferred,
+not stated by the paper); the organism's HellaSwag has endings of different length and is read by ``acc_norm``."""
+
+
+def main_metric(task: str) -> str:
+    """The metric a task is read by."""
+    return METRICS.get(task, "acc")
 
 
 def phase_tasks(at: Layout, subject: Subject, benchmarks: Benchmarks, phase: str) -> dict[str, Any]:
@@ -43,6 +51,12 @@ def phase_items(task: Any, subject: Subject, phase: str, limit: int) -> pd.DataF
         late = items["item"].map(lambda item: int(item, 16) % 4 == 0)
         items = items[late if phase == "select" else ~late]
     return items.sort_values("item").head(limit)
+
+
+def describe_tasks(tasks: Mapping[str, Any], items: Mapping[str, pd.DataFrame]) -> list[dict[str, Any]]:
+    """For each task its metric, what guessing scores on the items asked, and how many there are."""
+    return [{"task": name, "metric": main_metric(name), "items": len(items[name]),
+             "chance": chance(task, main_metric(name), list(items[name]["index"]))} for name, task in tasks.items()]
 
 
 def utility_cell(store: Path, model: dict[str, Any], edits: list[dict[str, Any]], task: Any, shots: int, code: str) -> Cell:

@@ -1,0 +1,61 @@
+"""Which claims are tested on which model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from anatomy.claims.claim import Claim
+from anatomy.config.schema import Config
+from anatomy.config.study import Subject
+from anatomy.recipes.rosi.claims import Benchmark, Setting, amplification_claims, ladder_claim, realignment_claims
+from anatomy.recipes.rosi.direction_claims import direction_claims
+from anatomy.recipes.rosi.families import families
+from anatomy.recipes.rosi.planted_claims import ordering_claim, planted_claims
+
+LEAST_RANK = 19
+"""Controls with which a rank p can reach 0.05."""
+
+
+def setting_of(config: Config, subject: Subject, benchmarks: Sequence[Benchmark]) -> Setting:
+    """Names and thresholds of a model's claims, all from the configuration."""
+    wanted = config.statistics
+    second = next((name for name in config.judges[1:] if name in ("classifier", "truth") and subject.is_organism), None)
+    return Setting(
+        harmful=config.extraction.harmful, benign=config.extraction.harmless, jailbreak="jailbreak_requests",
+        lookalike="lookalike_requests", benchmarks=tuple(benchmarks), judge=config.judges[0], second_judge=second,
+        phase="test", benign_margin=wanted.benign_margin, benchmark_margin=wanted.benchmark_margin,
+        min_controls=LEAST_RANK if subject.headline else 5, control_level=wanted.control_level if subject.headline else 1 / 6,
+        large_effect=wanted.large_effect, separation=wanted.separation)
+
+
+def claims_of(config: Config, subject: Subject, benchmarks: Sequence[Benchmark]) -> list[Claim]:
+    """Every claim of ROSI and of the papers under it that is tested on one model."""
+    setting = setting_of(config, subject, benchmarks)
+    names = [family.name for family in families(config, subject) if not family.control]
+    forms = [name for name in names if "@" not in name]
+    found = direction_claims(subject.id, subject.contrasts[0], setting)
+    if subject.kind == "uncensored":
+        for form in (name for name in forms if f"{name}@plain" in names):
+            found += realignment_claims(subject.id, form, f"{form}@plain", setting)
+    else:
+        for form in forms:
+            found += amplification_claims(subject.id, form, setting)
+    if subject.is_organism:
+        found += planted_claims(subject.id, "projection" if "projection" in forms else forms[0], setting,
+                                dependence=config.statistics.dependence, abolished=config.statistics.abolished,
+                                recognition=None, recognised=0.0)
+    return found
+
+
+def family_claims(config: Config, seed: int | None, members: Sequence[Subject], benchmarks: Sequence[Benchmark]) -> list[Claim]:
+    """Claims about several members of an organism's family: the planted order, and re-alignment along the ladder."""
+    by_member = {subject.member: subject for subject in members if subject.seed == seed}
+    found = []
+    if {"base", "weak", "aligned"} <= set(by_member):
+        order = [by_member[name].id for name in ("base", "weak", "aligned")]
+        found.append(ordering_claim(order, order[-1], setting_of(config, by_member["aligned"], benchmarks)))
+    rungs = [subject for name, subject in sorted(by_member.items()) if name.startswith("uncensored")]
+    if len(rungs) >= 2:
+        for form in ("row_mean_signed", "projection"):
+            found.append(ladder_claim([rung.id for rung in rungs], form, setting_of(config, rungs[-1], benchmarks)))
+    return found

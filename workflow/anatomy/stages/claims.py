@@ -1,0 +1,59 @@
+"""Judge every claim of a run on its tables, seed by seed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from anatomy.claims.ledger import evaluate_ledger
+from anatomy.claims.rules import Resampling
+from anatomy.claims.tables import Tables, read_tables
+from anatomy.config.schema import Config
+from anatomy.config.study import Subject, subjects
+from anatomy.recipes.rosi.claims import Benchmark
+from anatomy.recipes.rosi.ledger import claims_of, family_claims
+from anatomy.store.files import read_json
+
+NO_SEED = -1
+"""Stands in the ledger for models of your own, which have no organism seed."""
+
+
+def benchmarks_of(files: list[Path]) -> list[Benchmark]:
+    """The benchmarks of a model from what its evaluation wrote beside the samples."""
+    found = {entry["task"]: entry for file in files for entry in read_json(file)}
+    return [Benchmark(name, entry["metric"], entry["chance"], truthfulness="truthfulqa" in name)
+            for name, entry in sorted(found.items())]
+
+
+def judge_claims(config: Config, files: dict[str, list[Path]]) -> pd.DataFrame:
+    """The ledger of a run.
+
+    Args:
+        files: table name to its files; ``tasks`` holds one JSON file a model and bucket.
+    """
+    tasks = files.pop("tasks")
+    tables = read_tables(files)
+    wanted = config.statistics
+    resampling = Resampling(wanted.confidence, wanted.seed, wanted.bootstrap)
+    everyone = subjects(config)
+    parts = []
+    for seed in [*config.seeds, None]:
+        members = [subject for subject in everyone if subject.seed == seed]
+        if not members:
+            continue
+        claims = []
+        for subject in members:
+            benchmarks = benchmarks_of([file for file in tasks if file.parent.name == subject.id])
+            claims += claims_of(config, subject, benchmarks)
+        if seed is not None:
+            claims += family_claims(config, seed, members, benchmarks)
+        parts.append(evaluate_ledger(claims, of_seed(tables, members), seed=NO_SEED if seed is None else seed,
+                                     resampling=resampling))
+    return pd.concat(parts, ignore_index=True)
+
+
+def of_seed(tables: Tables, members: list[Subject]) -> Tables:
+    """Only the rows of some models: seeds are shown one by one, never pooled."""
+    ids = {subject.id for subject in members}
+    return Tables(**{name: None if table is None else table[table["model"].isin(ids)] for name, table in vars(tables).items()})

@@ -1,0 +1,80 @@
+"""Directions by reference: what an edit's ``direction`` means, read from the extraction of a model.
+
+A reference is ``{"contrast", "position", "layer", "control"}``; ``control`` is None or ``[family, number]``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from anatomy.activations.means import Moments
+from anatomy.directions.candidates import Directions, load_directions
+from anatomy.errors import DataError
+
+Reference = dict[str, Any]
+
+
+class DirectionBook:
+    """Everything one model's extraction wrote.
+
+    Args:
+        folder: of the extraction, with one folder a contrast.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = Path(folder)
+        self._read = cache(lambda contrast, name: load_file(self.folder / contrast / f"{name}.safetensors"))
+        self.candidates = cache(self._candidates)
+
+    def _candidates(self, contrast: str) -> Directions:
+        return load_directions(self.folder / contrast / "directions.safetensors")
+
+    def directions(self, contrast: str, control: list | None) -> Directions:
+        """All cells of a contrast: the candidates, or a control scaled cell by cell to the norms of the candidates.
+
+        Raises:
+            DataError: fewer controls were drawn than are asked for.
+        """
+        own = self.candidates(contrast)
+        if control is None:
+            return own
+        family, number = control
+        drawn = self._read(contrast, "controls")[family]
+        if number >= len(drawn):
+            raise DataError(found=f"control {family}-{number}", expected=f"below {len(drawn)}", where=str(self.folder),
+                            remedy="extract again: the configuration asks for more controls than were drawn")
+        norms = drawn[number].double().norm(dim=-1)
+        scale = torch.where(norms > 0, own.norms() / norms.clamp(min=1e-300), 0.0)
+        return Directions((drawn[number].double() * scale[..., None]).float(), own.positions, own.layers)
+
+    def unit(self, reference: Reference) -> Tensor:
+        """The direction [d_model] at unit norm, fp32.
+
+        Raises:
+            NumericsError: zero norm.
+        """
+        return self.directions(reference["contrast"], reference["control"]).unit(reference["position"], reference["layer"])
+
+    def harmless(self, contrast: str) -> Moments:
+        """Mean activations on harmless prompts: what ``clamp`` aims at."""
+        own = self.candidates(contrast)
+        mean = self._read(contrast, "means")["harmless"]
+        return Moments(own.positions, own.layers, 0, mean, torch.zeros_like(mean))
+
+    def mean_inputs(self, contrast: str) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Mean inputs of every writer on harmful and on harmless prompts, fp64 [d_in]."""
+        stored = self._read(contrast, "inputs")
+        return tuple({name.removeprefix(f"{side}."): tensor for name, tensor in stored.items() if name.startswith(f"{side}.")}
+                     for side in ("harmful", "harmless"))
+
+
+def vector_digest(vector: Tensor) -> str:
+    """Digest of a direction's bits."""
+    return hashlib.sha256(vector.to(torch.float32).contiguous().numpy().tobytes()).hexdigest()[:20]

@@ -1,0 +1,96 @@
+"""On the select split: which direction is the refusal direction, and which edits are worth generating with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from anatomy.config.methods import Contrast
+from anatomy.config.schema import Config
+from anatomy.config.study import Layout, Subject
+from anatomy.directions.grid import direction_grid
+from anatomy.directions.selection import Selection, SelectionRule, select_direction
+from anatomy.models.loading import LoadedModel, load_model
+from anatomy.models.rendering import render
+from anatomy.stages.direction_book import DirectionBook
+from anatomy.stages.edit_book import EditBook
+from anatomy.stages.own_answers import answer, refusal_tokens
+from anatomy.stages.prompts import phase_prompts
+from anatomy.stages.rendering import contrast_rendering
+from anatomy.stages.screen import screen
+
+EPSILON = 1e-8
+"""Of the refusal metric, as in the code of Arditi et al."""
+
+
+@dataclass(frozen=True)
+class Localization:
+    """What the stage found."""
+
+    grid: pd.DataFrame
+    selected: dict[str, Any]
+    screen: pd.DataFrame
+    shortlist: dict[str, list[dict[str, Any]]]
+    completions: pd.DataFrame
+    refusal_tokens: dict[str, Any]
+
+
+def localize(config: Config, subject: Subject, model: dict[str, Any], extracted: Path, fallback: Path | None,
+             say: Callable[[str], None]) -> Localization:
+    """Score every candidate direction, apply the published rule, then screen the recipe's edits by a cheap measure.
+
+    Args:
+        model: the model's card.
+        extracted: folder of the model's extraction.
+        fallback: refusal tokens of the aligned relative.
+    """
+    loaded = load_model(Path(model["folder"]), getattr(torch, model["dtype"]), "cuda" if torch.cuda.is_available() else "cpu")
+    directions = DirectionBook(extracted)
+    answers = answer(config, subject, loaded)
+    tokens = refusal_tokens(config, answers, fallback)
+    say(f"{subject.id}: refusal tokens {tokens['outcome']}, {tokens['refusals']} refusals in {len(answers)} answers")
+    grids, selected = [], {}
+    for contrast in subject.contrasts:
+        selection = choose(config, subject, loaded, directions, contrast, tokens)
+        grids.append(selection.grid.assign(model=subject.id, contrast=contrast))
+        selected[contrast] = {"outcome": selection.outcome, "position": selection.position, "layer": selection.layer}
+        say(f"{subject.id}: {contrast}: {selection.outcome}, position {selection.position}, layer {selection.layer}")
+    table, shortlist = screen(config, subject, loaded, EditBook(model, extracted), tokens, say)
+    return Localization(pd.concat(grids, ignore_index=True), selected, table, shortlist,
+                        answers.drop(columns="token_ids"), tokens)
+
+
+def choose(config: Config, subject: Subject, loaded: LoadedModel, directions: DirectionBook, contrast: Contrast,
+           tokens: dict[str, Any]) -> Selection:
+    """The selection grid of one contrast and the pick of the published rule.
+
+    Without refusal tokens nothing causal can be scored: every cell says so, and the outcome is an empty grid.
+    """
+    at, wanted = Layout(config.results), config.selection
+    rendering = contrast_rendering(config.rosi, subject, contrast)
+    harmful, harmless = (
+        render(loaded.tokenizer, list(phase_prompts(at, subject, name, "select", wanted.prompts)["prompt"]), rendering)
+        for name in (config.extraction.harmful, config.extraction.harmless))
+    grid = direction_grid(
+        loaded, directions.candidates(contrast), harmful, harmless, tokens["tokens"] or [0],
+        common_prefix=tokens["common_prefix"], harmless_answers=own_continuations(loaded, harmless, wanted.kl_tokens, tokens),
+        token_budget=config.extraction.token_budget, epsilon=EPSILON)
+    if not tokens["tokens"]:
+        grid[["bypass", "induce"]] = float("nan")
+    return select_direction(grid, loaded.num_layers, SelectionRule(wanted.min_induce, wanted.max_kl, wanted.layer_share))
+
+
+def own_continuations(loaded: LoadedModel, prompts: list[list[int]], count: int, tokens: dict[str, Any]) -> list[list[int]]:
+    """The model's greedy answers, cut to the tokens the KL is averaged over after the common prefix."""
+    from anatomy.serving.decoding import Decoding
+    from anatomy.serving.transformers_generation import generate_with_transformers
+
+    prefix = list(tokens["common_prefix"])
+    forced = [[*ids, *prefix] for ids in prompts]
+    found = generate_with_transformers(loaded, forced, Decoding(count, 0.0), batch_size=64)
+    return [[*prefix, *one.token_ids] for one in found]

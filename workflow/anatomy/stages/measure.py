@@ -1,0 +1,144 @@
+"""Interventions in memory on the test split, and projections before and after the picks.
+
+Nothing edited is written: completions of real models are reduced to what judges need (see ``redact``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from anatomy.activations.interventions import intervening
+from anatomy.activations.projections import project
+from anatomy.config.schema import Config
+from anatomy.config.study import Layout, Subject
+from anatomy.edits.apply import applied
+from anatomy.edits.spec import HOOK_METHODS
+from anatomy.models.loading import LoadedModel, load_model
+from anatomy.models.rendering import Rendering, render
+from anatomy.recipes.rosi.families import POSITION, families, layers
+from anatomy.recipes.rosi.variants import variants_in_memory, variants_on_test
+from anatomy.recipes.variant import Edit, resolve
+from anatomy.serving.completions import Request
+from anatomy.serving.transformers_generation import stream_with_transformers
+from anatomy.stages.answers import SORT, answer_cell, decoding_of, to_rows, with_items
+from anatomy.stages.edit_book import EditBook
+from anatomy.stages.evaluate import Phase, describe
+from anatomy.stages.prompts import phase_prompts
+from anatomy.store.fill import Lazy, Want, assemble, cells_of, fill
+
+BATCH = 128
+
+
+def measure(config: Config, subject: Subject, model: dict[str, Any], extracted: Path, selected: dict[str, Any],
+            picks: dict[str, Edit | None], code: str, say: Callable[[str], None]) -> dict[str, Any]:
+    """Measure a model.
+
+    Args:
+        model: the model's card.
+        extracted: folder of the model's extraction.
+        selected: pick of the published rule, by contrast.
+        picks: ROSI's picks, by family.
+        code: fingerprint of the stage.
+
+    Returns:
+        Tables ``completions``, ``variants``, ``projections``, and ``cells``.
+    """
+    loaded = load_model(Path(model["folder"]), getattr(torch, model["dtype"]), "cuda" if torch.cuda.is_available() else "cpu")
+    book = EditBook(model, extracted)
+    phase = in_memory_phase(config, subject, selected)
+    wants, edits = wanted_answers(config, subject, model, book, phase, code)
+    with Lazy(lambda: nullcontext(loaded), Path(config.results) / "store", "measure") as session:
+        fill(wants, session, computing(config, book, edits, say), say)
+    return {"completions": assemble(wants, SORT), "variants": describe(subject, phase),
+            "projections": projections(config, subject, loaded, book, selected, picks), "cells": list(cells_of(wants))}
+
+
+def in_memory_phase(config: Config, subject: Subject, selected: dict[str, Any]) -> Phase:
+    """Interventions along the selected direction; none where the selection ended with an empty grid."""
+    concrete = []
+    for variant in variants_in_memory(config, subject):
+        edit = variant.edits[0]
+        found = selected[edit["direction"]["contrast"]]
+        if found["outcome"] == "picked":
+            direction = {"contrast": edit["direction"]["contrast"], "position": found["position"], "layer": found["layer"],
+                         "control": edit["direction"]["control"]}
+            strength = {"strength": 1.0} if edit["method"] == "add" else {}
+            concrete.append((variant, [{"method": edit["method"], "direction": direction, **strength}]))
+    return Phase("test", concrete)
+
+
+def wanted_answers(config: Config, subject: Subject, model: dict[str, Any], book: EditBook, phase: Phase,
+                   code: str) -> tuple[list[Want], dict[str, Edit]]:
+    """Completions wanted, and the edit behind each cell."""
+    at, store = Layout(config.results), Path(config.results) / "store"
+    rendering, decoding = Rendering(system=config.evaluation.system), decoding_of(config.evaluation)
+    prompts = {name: with_items(phase_prompts(at, subject, name, "test", config.evaluation.test_prompts), name,
+                                config.evaluation) for name in config.evaluation.measure_sets}
+    wants, edits = [], {}
+    for variant, concrete in phase.variants:
+        cell = answer_cell(store, model, [book.key(edit) for edit in concrete], rendering, decoding, "transformers", code)
+        edits[cell.name] = concrete[0]
+        labels = {"model": subject.id, "variant": variant.id, "phase": "test", "backend": "transformers", "dtype": model["dtype"]}
+        wants += [Want(cell, prompts[name], labels) for name in variant.sets]
+    return wants, edits
+
+
+def computing(config: Config, book: EditBook, edits: dict[str, Edit],
+              say: Callable[[str], None]) -> Callable[[LoadedModel, list[Want]], Iterator[tuple[Want, pd.DataFrame]]]:
+    """How transformers fills the cells: one intervention at a time."""
+    rendering, decoding = Rendering(system=config.evaluation.system), decoding_of(config.evaluation)
+
+    def compute(loaded: LoadedModel, wants: list[Want]) -> Iterator[tuple[Want, pd.DataFrame]]:
+        for number, want in enumerate(wants):
+            prompts = render(loaded.tokenizer, list(want.rows["prompt"]), rendering)
+            requests = [Request(ids, None if seed < 0 else seed) for ids, seed in zip(prompts, want.rows["seed"], strict=True)]
+            with edited(loaded, book, edits[want.cell.name]):
+                for places, generations in stream_with_transformers(loaded, requests, decoding, batch_size=BATCH):
+                    yield want, to_rows(generations, list(want.rows["item"].iloc[places]))
+            if number % 10 == 9 or number + 1 == len(wants):
+                say(f"measure: {number + 1}/{len(wants)} interventions")
+    return compute
+
+
+def edited(loaded: LoadedModel, book: EditBook, edit: Edit) -> AbstractContextManager[Any]:
+    """The model under an edit, whichever kind it is."""
+    if edit["method"] in HOOK_METHODS:
+        return intervening(loaded.model, [book.intervention(edit)])
+    return applied(loaded, book.low_rank(edit))
+
+
+def projections(config: Config, subject: Subject, loaded: LoadedModel, book: EditBook, selected: dict[str, Any],
+                picks: dict[str, Edit | None]) -> pd.DataFrame:
+    """Projections of test prompts onto the model's direction at every layer, unedited and under each method's pick.
+
+    The direction is the selected one; where nothing was selected, the one of the middle layer that ROSI tries.
+    """
+    at, contrast = Layout(config.results), subject.contrasts[0]
+    found = selected[contrast]
+    tried = layers(config.rosi, loaded.num_layers, config.selection.layer_share)
+    cell = (found["position"], found["layer"]) if found["outcome"] == "picked" else (POSITION, tried[len(tried) // 2])
+    direction = book.directions.unit({"contrast": contrast, "position": cell[0], "layer": cell[1], "control": None})
+    methods = {family.name for family in families(config, subject) if not family.control and "@" not in family.name}
+    tables = []
+    for variant in variants_on_test(config, subject):
+        if variant.role != "base" and variant.family not in methods:
+            continue
+        edits = [resolve(edit, {}, picks) for edit in variant.edits]
+        if None in edits:
+            continue
+        for name in config.evaluation.measure_sets:
+            prompts = phase_prompts(at, subject, name, "test", config.evaluation.test_prompts)
+            tokens = render(loaded.tokenizer, list(prompts["prompt"]), Rendering(system=config.evaluation.system))
+            with edited(loaded, book, edits[0]) if edits else nullcontext(loaded):
+                rows = project(loaded, list(prompts["id"]), tokens, direction, position=POSITION,
+                               layers=range(loaded.num_layers), token_budget=config.extraction.token_budget)
+            tables.append(rows.merge(prompts[["id", "group", "label"]], on="id").assign(
+                model=subject.id, variant=variant.id, phase="test", set=name))
+    return pd.concat(tables, ignore_index=True)
+

@@ -1,0 +1,62 @@
+"""The unedited model's own answers to training and validation prompts, and the tokens its refusals begin with."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from anatomy.config.schema import Config
+from anatomy.config.study import Layout, Subject
+from anatomy.directions.refusal_tokens import derive_refusal_tokens
+from anatomy.judges.refusal_rules import judge_refusal
+from anatomy.models.loading import LoadedModel
+from anatomy.models.rendering import Rendering, render
+from anatomy.serving.transformers_generation import generate_with_transformers
+from anatomy.stages.answers import decoding_of
+from anatomy.stages.prompts import phase_prompts
+from anatomy.store.files import read_json
+
+BATCH = 64
+
+
+def answer(config: Config, subject: Subject, loaded: LoadedModel) -> pd.DataFrame:
+    """Answers of the unedited model, as completions with one more column, ``token_ids``."""
+    at, rendering, decoding = Layout(config.results), Rendering(system=config.evaluation.system), decoding_of(config.evaluation)
+    tables = []
+    for phase, limit in (("fit", config.extraction.prompts), ("select", config.selection.prompts)):
+        for name in (config.extraction.harmful, config.extraction.harmless):
+            prompts = phase_prompts(at, subject, name, phase, limit)
+            found = generate_with_transformers(loaded, render(loaded.tokenizer, list(prompts["prompt"]), rendering), decoding,
+                                               batch_size=BATCH, seeds=[config.evaluation.seed] * len(prompts))
+            tables.append(prompts.assign(
+                model=subject.id, variant="base", phase=phase, set=name, sample=0,
+                response=[one.text for one in found], n_tokens=[len(one.token_ids) for one in found],
+                finish_reason=[one.finish_reason for one in found], backend="transformers",
+                dtype=str(loaded.model.dtype).removeprefix("torch."), seed=-1, token_ids=[one.token_ids for one in found]))
+    return pd.concat(tables, ignore_index=True)
+
+
+def refusal_tokens(config: Config, answers: pd.DataFrame, fallback: Path | None) -> dict[str, Any]:
+    """Refusal tokens of a model: its own, or those of a relative if it hardly ever refuses.
+
+    Returns:
+        ``outcome`` (found, borrowed, configured, none found), ``tokens``, ``common_prefix`` and the counts behind them.
+    """
+    wanted = config.selection
+    own = derive_refusal_tokens(
+        list(answers["token_ids"]), [judge_refusal(text).label in ("full", "partial") for text in answers["response"]],
+        least_refusal_share=wanted.token_refusal_share, most_compliance_share=wanted.token_compliance_share)
+    record = {**asdict(own), "tokens": list(own.tokens), "common_prefix": list(own.common_prefix)}
+    record["refusal_counts"] = {str(token): count for token, count in own.refusal_counts.items()}
+    record["compliance_counts"] = {str(token): count for token, count in own.compliance_counts.items()}
+    if wanted.refusal_tokens != "own":
+        return {**record, "outcome": "configured", "tokens": list(wanted.refusal_tokens)}
+    if own.outcome == "found" and own.refusals >= wanted.min_refusals:
+        return record
+    relative = read_json(fallback) if fallback else {"outcome": "none found", "tokens": []}
+    if relative["outcome"] == "none found":
+        return {**record, "outcome": "none found", "tokens": []}
+    return {**record, "outcome": "borrowed", "tokens": relative["tokens"]}

@@ -1,0 +1,22 @@
+"""The refusal direction of a model, and the shortlist of every search."""
+
+from pathlib import Path
+
+from anatomy.stages.job import job
+
+with job(f"localize {snakemake.wildcards.model}", snakemake.log[0], snakemake.params.options, snakemake.params.subject,
+         snakemake.params.code, snakemake.threads) as run:
+    import torch
+
+    from anatomy.stages.card import read_card
+    from anatomy.stages.localize import localize
+    from anatomy.store.files import write_json, write_table
+
+    torch.set_num_threads(snakemake.threads)
+    fallback = snakemake.input.get("fallback")
+    found = localize(run.config, run.subject, read_card(snakemake.input.model), Path(snakemake.input.directions).parent,
+                     Path(fallback) if fallback else None, run.say)
+    for name in ("grid", "screen", "completions"):
+        write_table(Path(snakemake.output[name]), getattr(found, name))
+    for name in ("selected", "shortlist", "refusal_tokens"):
+        write_json(Path(snakemake.output[name]), getattr(found, name))

@@ -1,0 +1,20 @@
+"""Interventions in memory on the test split, and projections before and after the picks."""
+
+from pathlib import Path
+
+from anatomy.stages.job import job
+
+with job(f"measure {snakemake.wildcards.model}", snakemake.log[0], snakemake.params.options, snakemake.params.subject,
+         snakemake.params.code, snakemake.threads) as run:
+    import torch
+
+    from anatomy.stages.card import read_card
+    from anatomy.stages.measure import measure
+    from anatomy.store.files import read_json, write_json, write_table
+
+    torch.set_num_threads(snakemake.threads)
+    tables = measure(run.config, run.subject, read_card(snakemake.input.model), Path(snakemake.input.directions).parent,
+                     read_json(Path(snakemake.input.direction)), read_json(Path(snakemake.input.picks)), run.fingerprint, run.say)
+    write_json(Path(snakemake.output.completions).with_suffix(".cells.json"), tables.pop("cells"))
+    for table, rows in tables.items():
+        write_table(Path(snakemake.output[table]), rows)
