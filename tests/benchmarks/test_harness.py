@@ -32,7 +32,7 @@ def variants(tmp_path_factory):
 
 
 def reference(loaded) -> HFLM:
-    return HFLM(pretrained=loaded.model, tokenizer=loaded.tokenizer, batch_size=1, max_length=767)
+    return HFLM(pretrained=loaded.model, tokenizer=loaded.tokenizer, batch_size=1, max_length=1023)
 
 
 def assert_same(found: pd.DataFrame, expected: pd.DataFrame) -> None:
@@ -100,15 +100,22 @@ def test_a_row_does_not_depend_on_the_subset_asked_for(task_folder):
 
 def test_real_mmlu_and_truthfulqa(shared_data, variants):
     tasks = real_tasks(["mmlu_astronomy", "truthfulqa_mc1", "truthfulqa_mc2"], shared_data)
-    tasks = {name: task for name, task in tasks.items() if name != "truthfulqa_mc1"} | {
-        "truthfulqa_mc1": tasks["truthfulqa_mc1"]}
     adapter, loaded = variants[1]
-    lm, options = EngineLM(shared_engine(), adapter), {"num_fewshot": None, "fewshot_seed": 0, "limit": 6}
-    # The tiny tokenizer spells these questions in bytes: keep those that fit its context.
-    found = evaluate(lm, {"mmlu_astronomy": tasks["mmlu_astronomy"]}, **options)
-    assert_same(found, evaluate(reference(loaded), {"mmlu_astronomy": tasks["mmlu_astronomy"]}, **options))
-    assert found["acc"].isin([0.0, 1.0]).all() and found["mc2"].isna().all()
-    assert found["loglikelihoods"].map(len).eq(4).all()
+    options = {"num_fewshot": None, "fewshot_seed": 0, "limit": 4}
+    found = evaluate(EngineLM(shared_engine(), adapter), tasks, **options)
+    assert_same(found, evaluate(reference(loaded), tasks, **options))
+    by_task = {name: rows for name, rows in found.groupby("task")}
+    assert by_task["mmlu_astronomy"]["acc"].isin([0.0, 1.0]).all()
+    assert by_task["mmlu_astronomy"]["loglikelihoods"].map(len).eq(4).all()
+    assert by_task["truthfulqa_mc1"]["mc1"].isin([0.0, 1.0]).all()
+    assert by_task["truthfulqa_mc2"]["mc2"].between(0, 1, inclusive="neither").all()
+    assert by_task["truthfulqa_mc2"][["acc", "mc1"]].isna().all(axis=None)
+
+
+def test_a_question_longer_than_the_context_is_refused_and_not_cut(task_folder):
+    tasks = folder_tasks(task_folder, ["tiny_letters"])
+    with pytest.raises(DataError, match="at most 1024"):
+        evaluate(EngineLM(shared_engine()), tasks, num_fewshot=None, fewshot_seed=0, system="salt " * 1100)
 
 
 def test_names_of_the_truthfulqa_metrics():

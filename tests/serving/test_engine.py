@@ -65,9 +65,10 @@ def test_base_and_adapters_never_share_a_batch(engine, edits, prompts):
         assert len(places) <= 7
         found.update(zip(places, generations, strict=True))
     assert [found[place] for place in range(1, len(requests), 3)] == engine.generate(prompts, GREEDY)
-    parameters = __import__("vllm").SamplingParams(max_tokens=1)
+    from vllm import SamplingParams
+
     with pytest.raises(ConfigError, match="base prompts in one batch"):
-        engine.run(prompts[:2], [parameters] * 2, [None, folders[0]])
+        engine.run(prompts[:2], [SamplingParams(max_tokens=1)] * 2, [None, folders[0]])
 
 
 def test_a_rewritten_adapter_is_served_anew(engine, base, edits, prompts, tmp_path):
@@ -114,8 +115,8 @@ def test_progress_names_rate_and_rest(engine, prompts):
 
 
 def test_refuses_what_it_cannot_serve(engine, base, edits, prompts, tmp_path):
-    with pytest.raises(DataError, match="900 prompt tokens"):
-        engine.generate([[7] * 900], GREEDY)
+    with pytest.raises(DataError, match="1010 prompt tokens"):
+        engine.generate([[7] * 1010], GREEDY)
     with pytest.raises(DataError, match="0 prompt tokens"):
         engine.generate([[]], GREEDY)
     with pytest.raises(EditError, match="no adapter_config"):

@@ -62,13 +62,18 @@ def test_settings_are_made_once_and_never_changed_under_vllm(monkeypatch):
     import os
 
     # monkeypatch restores what prepare_environment writes.
-    from anatomy.serving.environment import PREFERRED, REQUIRED
+    from anatomy.serving.environment import CPU_REQUIRED, PREFERRED, REQUIRED
 
-    for name in (*REQUIRED, *PREFERRED, "OMP_NUM_THREADS"):
+    for name in (*REQUIRED, *CPU_REQUIRED, *PREFERRED, "OMP_NUM_THREADS"):
         monkeypatch.setenv(name, os.environ.get(name, "unset"))
     monkeypatch.delitem(sys.modules, "vllm", raising=False)
     monkeypatch.delitem(sys.modules, "torch", raising=False)
     monkeypatch.setenv("VLLM_LOGGING_LEVEL", "INFO")
+    monkeypatch.setenv("ANATOMY_SET", "cuda")
+    monkeypatch.delenv("TORCH_COMPILE_DISABLE")
+    prepare_environment(2)
+    assert "TORCH_COMPILE_DISABLE" not in os.environ, "a GPU build compiles"
+    monkeypatch.setenv("ANATOMY_SET", "cpu")
     prepare_environment(2)
     assert os.environ["OMP_NUM_THREADS"] == "2" and os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] == "0"
     assert os.environ["VLLM_LOGGING_LEVEL"] == "INFO"

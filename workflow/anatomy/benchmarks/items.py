@@ -101,7 +101,8 @@ def chance(task: ConfigurableTask, metric: str, indices: Sequence[int] | None = 
     """Expected score of a model that knows nothing of the answers.
 
     ``acc``, ``acc_norm``, ``mc1``: one out of the choices, averaged over items; where all items offer the same choices
-    (letters, yes and no) a constant answer may do better, and then its score counts. ``mc2``: the share of true choices.
+    (letters, yes and no) a constant answer may do better, and then its score counts. ``mc2``: the share of true choices
+    (column ``mc2_targets`` as in TruthfulQA, or ``labels``).
 
     Args:
         metric: a column of the samples table.
@@ -113,7 +114,7 @@ def chance(task: ConfigurableTask, metric: str, indices: Sequence[int] | None = 
     documents = [task.task_docs[index] for index in (range(len(task.task_docs)) if indices is None else indices)]
     choices = [task.doc_to_choice(document) for document in documents]
     if metric == "mc2":
-        labels = [document["mc2_targets"]["labels"] for document in documents]
+        labels = [(document.get("mc2_targets") or document)["labels"] for document in documents]
         return float(np.mean([np.mean(own) for own in labels]))
     if metric not in ("acc", "acc_norm", "mc1"):
         raise ConfigError(found=f"metric {metric!r}", expected="acc, acc_norm, mc1 or mc2", where="chance level")

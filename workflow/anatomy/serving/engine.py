@@ -72,9 +72,9 @@ class Engine:
         import torch
         from vllm import LLM
 
-        options: dict[str, Any] = {"enforce_eager": True, "disable_log_stats": True}
+        options: dict[str, Any] = {"disable_log_stats": True}
         if chosen == "cpu":
-            options["block_size"] = CPU_BLOCK
+            options.update(enforce_eager=True, block_size=CPU_BLOCK)
         if self.adapters:
             options.update(enable_lora=True, max_loras=self.max_loras, max_cpu_loras=4 * self.max_loras,
                            max_lora_rank=self.max_lora_rank, lora_target_modules=list(self.target_modules))

@@ -12,12 +12,14 @@ from anatomy.errors import ConfigError
 
 REQUIRED = {
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # engine in this process: starts in a fifth of the time, same throughput
-    "TORCH_COMPILE_DISABLE": "1",  # else the first prompt log-probability compiles a kernel for half a minute
     "TOKENIZERS_PARALLELISM": "false",
     "VLLM_NO_USAGE_STATS": "1",
     "DO_NOT_TRACK": "1",
 }
 """Settings that results or running times depend on; they are set whatever the caller had."""
+
+CPU_REQUIRED = {"TORCH_COMPILE_DISABLE": "1"}
+"""On the CPU nothing is worth compiling: the first prompt log-probability would compile a kernel for half a minute."""
 
 PREFERRED = {"HF_HUB_OFFLINE": "1", "VLLM_LOGGING_LEVEL": "ERROR", "OMP_WAIT_POLICY": "PASSIVE"}
 """Settings that a user may have chosen otherwise."""
@@ -37,7 +39,8 @@ def prepare_environment(threads: int) -> None:
     """
     if threads < 1:
         raise ConfigError(found=f"{threads} threads", expected="at least 1", where="the engine's threads")
-    wanted = {**REQUIRED, "OMP_NUM_THREADS": str(threads)}
+    on_cpu = installed_set() == "cpu"
+    wanted = {**REQUIRED, **(CPU_REQUIRED if on_cpu else {}), "OMP_NUM_THREADS": str(threads)}
     if "vllm" in sys.modules:
         different = {name: os.environ.get(name) for name, value in wanted.items() if os.environ.get(name) != value}
         if different:
@@ -54,7 +57,7 @@ def prepare_environment(threads: int) -> None:
     # Too late for two of the variables where their reader was imported already.
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(threads)
-    if "torch._dynamo" in sys.modules:
+    if on_cpu and "torch._dynamo" in sys.modules:
         sys.modules["torch._dynamo"].config.disable = True
 
 
