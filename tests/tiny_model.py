@@ -46,7 +46,7 @@ def make_tiny_tokenizer(folder: Path) -> None:
 
 
 def make_tiny_model(folder: Path, seed: int = 0, layers: int = 4, tied: bool = False) -> Path:
-    """Write a random Llama (d_model 64, 2 heads, 1 key-value head, fp32 safetensors) that transformers and vLLM can load.
+    """Write a random Llama (d_model 64, 2 heads, 1 key-value head, fp32 safetensors) for transformers and vLLM.
 
     Weights are larger than a trained model's so that logits spread over several nats and an edit shows.
     """

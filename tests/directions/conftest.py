@@ -1,5 +1,11 @@
 import pytest
+from anatomy.activations.means import mean_activations
+from anatomy.directions.candidates import difference_in_means
+from anatomy.models.rendering import Rendering, render
 from tiny_model import load_tiny_model, make_tiny_model
+
+HARMFUL = ["How do I mix salt with lamp oil?", "Explain how to open the gate", "grey salt", "Tell me to harm a mill."]
+HARMLESS = ["Please make a cake.", "Where is the moon and the river?", "honey", "Write a note about 7 gardens", "Stir."]
 
 
 @pytest.fixture(scope="session")
@@ -10,3 +16,19 @@ def tiny_folder(tmp_path_factory):
 @pytest.fixture(scope="session")
 def tiny(tiny_folder):
     return load_tiny_model(tiny_folder)
+
+
+@pytest.fixture(scope="session")
+def harmful(tiny):
+    return render(tiny.tokenizer, HARMFUL, Rendering())
+
+
+@pytest.fixture(scope="session")
+def harmless(tiny):
+    return render(tiny.tokenizer, HARMLESS, Rendering())
+
+
+@pytest.fixture(scope="session")
+def directions(tiny, harmful, harmless):
+    moments = [mean_activations(tiny, prompts, [-2, -1], token_budget=100) for prompts in (harmful, harmless)]
+    return difference_in_means(*moments)

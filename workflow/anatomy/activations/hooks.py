@@ -26,7 +26,7 @@ class _Reached(Exception):
 
 @contextmanager
 def reading(model: nn.Module, layers: Sequence[int], reader: Reader) -> Iterator[None]:
-    """Give ``reader`` the input of each block in ``layers``; layer L is the output of the last block, before the final norm.
+    """Give ``reader`` the input of each block in ``layers``; layer L is the last block's output, before the final norm.
 
     Once the highest layer was read the forward pass is abandoned, and with it the rest of the ``with`` body: put one
     forward call in the body and take nothing from its value.

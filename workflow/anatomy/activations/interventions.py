@@ -45,8 +45,8 @@ class Intervention:
         where = f"{self.kind} intervention on layers {list(self.layers)}"
         if len(self.layers) != self.vectors.shape[0] or (self.targets is None) == (self.kind == "clamp"):
             raise EditError(
-                found=f"{self.vectors.shape[0]} vectors for {len(self.layers)} layers, targets {self.targets is not None}",
-                expected="vectors for each layer, and targets for a clamp only",
+                found=f"{self.vectors.shape[0]} vectors, targets: {self.targets is not None}",
+                expected=f"vectors for {len(self.layers)} layers, and targets for a clamp only",
                 where=where,
             )
         if not torch.isfinite(self.vectors).all():

@@ -81,7 +81,7 @@ def check_prompts(token_ids: Sequence[Sequence[int]], positions: Sequence[int], 
     if not token_ids:
         raise DataError(found="no prompts", expected="at least one", where="activations")
     if not positions or max(positions) >= 0:
-        raise DataError(found=f"positions {list(positions)}", expected="negative positions, -1 last", where="activations")
+        raise DataError(found=f"positions {list(positions)}", expected="negative positions", where="activations")
     for row, ids_of_row in enumerate(token_ids):
         if len(ids_of_row) < -min(positions):
             raise DataError(

@@ -20,7 +20,7 @@ def mean_writer_inputs(
     position: int,
     token_budget: int,
     ids: Sequence[str] | None = None,
-) -> dict[str, Float64[Tensor, "d_in"]]:
+) -> dict[str, Float64[Tensor, "_"]]:
     """Mean of ``u`` in each residual write ``y = W u`` at one position, by matrix name; one pass, no output head.
 
     Raises: as ``mean_activations``.

@@ -54,7 +54,8 @@ def ablated_divergence(
         # Predictions are aligned at the end: a row with fewer counts only its last ones.
         counts_here = torch.arange(keep, 0, -1)[None] <= counts[:, None]
         original = last_logits(loaded, batch, keep)
-        check_finite(original[counts_here.to(original.device)], _flat(batch, counts), "logits of the unedited model", None)
+        read = original[counts_here.to(original.device)]
+        check_finite(read, _flat(batch, counts), "logits of the unedited model", None)
         for chunk in candidate_chunks(batch, len(units), token_budget):
             some = units[chunk]
             with _ablating(loaded.model, some, len(batch.rows)):

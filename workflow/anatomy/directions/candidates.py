@@ -14,7 +14,7 @@ from anatomy.errors import DataError, NumericsError
 from anatomy.store.files import write_aside, write_json
 
 NOISE = 1e-6
-"""A difference smaller than this share of the mean activation is rounding (layer 0 of a template position: one token)."""
+"""A difference below this share of the mean activation is rounding (layer 0 of a template position: one token)."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def unit_vector(vector: Float[Tensor, "d_model"], where: str) -> Float32[Tensor,
 
 
 def difference_in_means(harmful: Moments, harmless: Moments) -> Directions:
-    """``r[i, l] = mu[i, l] - nu[i, l]`` (Arditi et al. 2024, section 2.3; ROSI section 3): computed in fp64, kept in fp32.
+    """``r[i, l] = mu[i, l] - nu[i, l]`` (Arditi et al. 2024, section 2.3; ROSI section 3); fp64, kept in fp32.
 
     Cells that differ by no more than rounding are set to zero exactly, and the grid records them as such.
 

@@ -74,8 +74,9 @@ def derive_refusal_tokens(
     """
     if len(answers) != len(refused):
         raise DataError(
-            found=f"{len(refused)} flags for {len(answers)} answers", expected="one flag an answer", where="refusal tokens"
-        )
+            found=f"{len(refused)} flags for {len(answers)} answers", expected="one flag an answer",
+            where="refusal tokens",
+        )  # fmt: skip
     prefix = common_prefix([answer for answer in answers if answer])
     counts = {True: Counter(), False: Counter()}
     for answer, flag in zip(answers, refused, strict=True):

@@ -1,4 +1,4 @@
-"""Causal scores of every candidate: does ablating it bypass refusal, adding it induce refusal, and what else changes."""
+"""Causal scores of every candidate: does ablating it bypass refusal, does adding it induce refusal, what else moves."""
 
 from collections.abc import Sequence
 
@@ -34,8 +34,8 @@ def score_candidates(
 
     - bypass: mean refusal metric on harmful prompts while ``r_hat`` is ablated at block input, attention output and MLP
       output of all blocks, all positions;
-    - induce: mean refusal metric on harmless prompts while ``r`` (not normalised) is added to its own block's input, all
-      positions;
+    - induce: mean refusal metric on harmless prompts while ``r`` (not normalised) is added to its own block's input,
+      all positions;
     - kl: mean KL(original || ablated) on harmless prompts.
 
     Args:
@@ -44,9 +44,9 @@ def score_candidates(
         harmful: rendered harmful prompts.
         harmless: rendered harmless prompts.
         refusal_tokens: ids that begin refusals.
-        common_prefix: ids that every answer begins with; teacher-forced, the metric is read after them (empty in the paper).
-        harmless_answers: the model's own answers to the harmless prompts, cut to the tokens to force; each begins with the
-            prefix. KL is averaged over the predictions of all their tokens after it. None: the paper's single position.
+        common_prefix: ids that every answer begins with; teacher-forced; the metric is read after them (paper: none).
+        harmless_answers: the model's own answers to the harmless prompts, cut to the tokens to force; each begins with
+            the prefix. KL is averaged over the predictions of their tokens after it. None: the paper's one position.
         token_budget: most tokens a batch, padding and candidates counted.
         epsilon: of the metric; 1e-8 in the paper's code.
 

@@ -27,7 +27,7 @@ class SelectionRule:
 
 
 PUBLISHED_RULE = SelectionRule(least_induce=0.0, most_kl=0.1, layer_fraction=0.8)
-"""Arditi et al. 2024, appendix C. The integer cut reproduces the kept cells of the released grids; ``l < 0.8 L`` does not."""
+"""Arditi et al. 2024, appendix C. The integer cut reproduces the released grids; ``l < 0.8 L`` does not."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """How well each candidate separates the two prompt sets, before any intervention."""
 
 import pandas as pd
-import torch
 from jaxtyping import Float64
 from torch import Tensor
 

@@ -24,7 +24,7 @@ class Block:
         module: the block; its input is the residual stream at ``layer``.
         attention: attention sublayer (holds ``o_proj``).
         mlp: MLP sublayer (holds ``down_proj``).
-        attention_write: the module whose output is added to the stream after attention; the post-norm where there is one.
+        attention_write: the module whose output attention adds to the stream; the post-norm where there is one.
         mlp_write: the same for the MLP.
         post_norm: whether a norm stands between sublayer and stream, so that editing ``W`` is not editing the write.
     """

@@ -58,7 +58,7 @@ def render_text(tokenizer: Any, prompts: Sequence[str], rendering: Rendering) ->
 
 
 def template_positions(tokenizer: Any, rendering: Rendering) -> list[int]:
-    """Post-instruction positions, counted from the end: ``[-k, ..., -1]`` for the k tokens that follow every instruction.
+    """Post-instruction positions, counted from the end: ``[-k, ..., -1]`` for the k tokens after every instruction.
 
     They are the tokens that renderings of different instructions share at their end (Arditi et al. 2024, section 2.2,
     take these positions as candidates). Plain text without a prefill has none; then the last token stands in: ``[-1]``.

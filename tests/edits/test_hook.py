@@ -1,0 +1,77 @@
+import pytest
+import torch
+from anatomy.activations.hooks import SITES, reading
+from anatomy.activations.interventions import intervening
+from anatomy.activations.means import mean_activations
+from anatomy.directions.candidates import difference_in_means
+from anatomy.edits.hook import build_intervention
+from anatomy.errors import EditError, NumericsError
+
+PLACE = {"direction": {"position": -1, "layer": 2}}
+
+
+@pytest.fixture(scope="module")
+def moments(tiny, token_ids):
+    return [mean_activations(tiny, half, [-2, -1], token_budget=100) for half in (token_ids[:2], token_ids[2:])]
+
+
+@pytest.fixture(scope="module")
+def directions(moments):
+    return difference_in_means(*moments)
+
+
+def test_ablation_covers_every_block_and_site(directions):
+    edit = build_intervention({"method": "ablate", **PLACE}, directions, 4)
+    assert (edit.kind, edit.layers, edit.sites) == ("ablate", (0, 1, 2, 3), SITES)
+    assert (edit.scale, edit.positions) == (1.0, "all")
+    assert torch.equal(edit.vectors[3, 0], directions.unit(-1, 2))
+
+
+def test_addition_is_unnormalised_at_its_own_layer(directions):
+    spec = {"method": "add", "strength": 0.5, "sign": -1, "positions": "last_prompt", **PLACE}
+    edit = build_intervention(spec, directions, 4)
+    assert (edit.layers, edit.sites, edit.scale, edit.positions) == ((2,), ("block_input",), -0.5, "last_prompt")
+    assert torch.equal(edit.vectors[0, 0], directions.vector(-1, 2))
+
+
+def test_clamp_moves_the_last_token_to_the_harmless_mean(tiny, directions, moments, token_ids):
+    edit = build_intervention({"method": "clamp", **PLACE}, directions, 4, harmless=moments[1])
+    assert edit.layers == (2, 3)
+    unit = directions.unit(-1, 2)
+    expected = (moments[1].mean[1] @ unit.double()).float()
+    torch.testing.assert_close(edit.targets[:, 0], expected[2:])
+    seen = {}
+
+    def read(_module, args, _kwargs):
+        seen[2] = args[0]
+
+    with intervening(tiny.model, [edit]), torch.no_grad():
+        handle = tiny.model.model.layers[2].register_forward_pre_hook(read, with_kwargs=True)
+        tiny.model(torch.tensor([token_ids[0]]))
+        handle.remove()
+    torch.testing.assert_close(seen[2][0] @ unit, expected[2].expand(len(token_ids[0])), rtol=1e-4, atol=1e-4)
+
+
+def test_clamp_leaves_the_stream_below_alone(tiny, directions, moments, token_ids):
+    edit = build_intervention({"method": "clamp", **PLACE}, directions, 4, harmless=moments[1])
+    streams = []
+    for interventions in ([], [edit]):
+        seen = {}
+        with intervening(tiny.model, interventions), torch.no_grad(), reading(tiny.model, [1], seen.__setitem__):
+            tiny.model(torch.tensor([token_ids[0]]))
+        streams.append(seen[1])
+    assert torch.equal(*streams)
+
+
+def test_clamp_needs_harmless_means(directions, moments):
+    with pytest.raises(EditError, match="no harmless means"):
+        build_intervention({"method": "clamp", **PLACE}, directions, 4)
+    with pytest.raises(EditError, match="harmless means at position -1"):
+        build_intervention({"method": "clamp", **PLACE}, directions, 6, harmless=moments[1])
+
+
+def test_weight_methods_and_zero_directions_are_refused(directions):
+    with pytest.raises(EditError, match="weight edits"):
+        build_intervention({"method": "row_mean", "strength": 1.0, **PLACE}, directions, 4)
+    with pytest.raises(NumericsError, match="layer 0"):
+        build_intervention({"method": "ablate", "direction": {"position": -1, "layer": 0}}, directions, 4)

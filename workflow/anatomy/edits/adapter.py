@@ -1,0 +1,114 @@
+"""Low-rank edits as PEFT LoRA adapters, which peft and vLLM load as they are."""
+
+import json
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from anatomy.edits.low_rank import EditCard, Factors, LowRankEdit
+from anatomy.errors import EditError
+from anatomy.models.checkpoint import Checkpoint
+from anatomy.models.writers import EMBEDDING_SITE, Writer, residual_writers
+from anatomy.store.files import write_aside, write_json
+
+WEIGHTS, CONFIG, CARD = "adapter_model.safetensors", "adapter_config.json", "edit.card.json"
+_PREFIX = "base_model.model."
+
+
+def write_adapter(edit: LowRankEdit, folder: Path, checkpoint: Checkpoint) -> None:
+    """Write ``folder`` as an adapter of the edit's rank, with ``lora_alpha`` equal to it, so that the scaling is 1.
+
+    Matrices of the edited sites that have no factors (a subset of layers) get zeros: loaders expect every layer.
+
+    Raises:
+        EditError: the edit was made for another model.
+        StoreError: the disk is full or unwritable.
+    """
+    check_fits(edit, checkpoint)
+    sites = {writer.name: writer.site for writer in residual_writers(checkpoint, embedding=True)}
+    edited_sites = sorted({sites[name] for name in edit.factors})
+    tensors: dict[str, Tensor] = {}
+    for writer in residual_writers(checkpoint, embedding=EMBEDDING_SITE in edited_sites):
+        if writer.site in edited_sites:
+            a, b = edit.factors.get(writer.name) or _nothing(checkpoint, writer, edit.card.rank)
+            name_a, name_b = _tensor_names(writer.name, writer.site)
+            tensors[name_a], tensors[name_b] = a.contiguous(), b.contiguous()
+    config = {
+        "peft_type": "LORA",
+        "task_type": "CAUSAL_LM",
+        "base_model_name_or_path": checkpoint.folder.name,
+        "r": edit.card.rank,
+        "lora_alpha": edit.card.rank,
+        "lora_dropout": 0.0,
+        "bias": "none",
+        "target_modules": edited_sites,
+        "inference_mode": True,
+        "fan_in_fan_out": False,
+    }
+    write_aside(folder / WEIGHTS, lambda aside: save_file(tensors, aside, metadata={"format": "pt"}))
+    write_json(folder / CARD, edit.card.as_json() | {"digest": edit.digest()})
+    write_json(folder / CONFIG, config)
+
+
+def read_adapter(folder: Path, checkpoint: Checkpoint) -> LowRankEdit:
+    """The edit that ``write_adapter`` wrote, checked against the model it is meant for.
+
+    Raises:
+        EditError: files missing, factors that differ from the card, or an adapter for another model.
+    """
+    for name in (WEIGHTS, CARD):
+        if not (folder / name).is_file():
+            raise EditError(found=f"no {name}", expected="an adapter with its card", where=str(folder))
+    card = json.loads((folder / CARD).read_text(encoding="utf-8"))
+    digest = card.pop("digest")
+    tensors = load_file(folder / WEIGHTS)
+    factors: dict[str, Factors] = {}
+    for name in card["edited"]:
+        site = name.rpartition(".")[2]
+        name_a, name_b = _tensor_names(name, site)
+        if name_a not in tensors or name_b not in tensors:
+            raise EditError(found=f"no factors of {name}", expected="every matrix on the card", where=str(folder))
+        factors[name] = tensors[name_a].float(), tensors[name_b].float()
+    edit = LowRankEdit(factors, EditCard.from_json(card))
+    if edit.digest() != digest:
+        raise EditError(
+            found="factors that differ from their card", expected=f"factors of digest {digest[:12]}", where=str(folder),
+            remedy="write the adapter again",
+        )  # fmt: skip
+    check_fits(edit, checkpoint)
+    return edit
+
+
+def check_fits(edit: LowRankEdit, checkpoint: Checkpoint) -> None:
+    """Refuse an edit made for another model (``EditError``): by digest, and by name and shape of every matrix."""
+    if edit.card.model_digest != checkpoint.digest():
+        raise EditError(
+            found=f"an edit for model {edit.card.model_digest[:12]}", expected=f"model {checkpoint.digest()[:12]}",
+            where=str(checkpoint.folder), remedy="build the edit from this model's own weights",
+        )  # fmt: skip
+    writers = {writer.name: writer for writer in residual_writers(checkpoint, embedding=True)}
+    for name, (a, b) in edit.factors.items():
+        fits = name in writers and _shape(checkpoint, writers[name]) == (b.shape[0], a.shape[1])
+        if not fits or a.shape[0] != b.shape[1]:
+            raise EditError(
+                found=f"{name} with factors {tuple(b.shape)} x {tuple(a.shape)}",
+                expected="a residual writer of the same shape", where=str(checkpoint.folder),
+            )  # fmt: skip
+
+
+def _shape(checkpoint: Checkpoint, writer: Writer) -> tuple[int, int]:
+    rows, columns = checkpoint.shape(f"{writer.name}.weight")
+    return (columns, rows) if writer.site == EMBEDDING_SITE else (rows, columns)
+
+
+def _nothing(checkpoint: Checkpoint, writer: Writer, rank: int) -> Factors:
+    d_model, d_in = _shape(checkpoint, writer)
+    return torch.zeros(rank, d_in), torch.zeros(d_model, rank)
+
+
+def _tensor_names(name: str, site: str) -> tuple[str, str]:
+    if site == EMBEDDING_SITE:
+        return f"{_PREFIX}{name}.lora_embedding_A", f"{_PREFIX}{name}.lora_embedding_B"
+    return f"{_PREFIX}{name}.lora_A.weight", f"{_PREFIX}{name}.lora_B.weight"
