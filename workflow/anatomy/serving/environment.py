@@ -21,7 +21,8 @@ REQUIRED = {
 CPU_REQUIRED = {"TORCH_COMPILE_DISABLE": "1"}
 """On the CPU nothing is worth compiling: the first prompt log-probability would compile a kernel for half a minute."""
 
-PREFERRED = {"HF_HUB_OFFLINE": "1", "VLLM_LOGGING_LEVEL": "ERROR", "OMP_WAIT_POLICY": "PASSIVE"}
+PREFERRED = {"HF_HUB_OFFLINE": "1", "VLLM_LOGGING_LEVEL": "ERROR", "OMP_WAIT_POLICY": "PASSIVE",
+             "TQDM_DISABLE": "1"}
 """Settings that a user may have chosen otherwise."""
 
 NO_DEVICES = {"", "-1", "NoDevFiles"}
