@@ -113,3 +113,19 @@ def test_empty_tables_make_every_claim_not_testable():
     claims = [*amplification_claims("weak", "row_mean", SETTING), *direction_claims("weak", "plain", SETTING),
               *planted("weak"), *realignment_claims("weak", "row_mean", "projection", SETTING)]  # fmt: skip
     assert set(verdicts(claims, Tables()).values()) == {"not testable here"}
+
+
+def test_the_eight_tables_have_what_was_measured(tables):
+    from anatomy.figures.rates import benchmark_scores, refusal_rates
+    from anatomy.recipes.rosi.tables import rosi_tables
+
+    options = {"phase": "test", "confidence": 0.95, "seed": 0, "resamples": 200}
+    rates = refusal_rates(tables.judgements, tables.variants, judge="rules", **options)
+    metrics = {task.task: task.metric for task in SETTING.benchmarks}
+    scores = benchmark_scores(tables.samples, tables.variants, metrics=metrics, **options)
+    found = rosi_tables(rates, scores, aligned=["weak"], uncensored=["base"], family="row_mean", setting=SETTING)
+    assert [name[:6] for name in found] == [f"table{number}" for number in range(1, 9)]
+    first = found["table1_refusal"][1].set_index(["measure", "arm"])["value"]
+    assert first["HR", "unedited"] == pytest.approx(0.4) and first["HR", "ROSI"] == pytest.approx(0.8)
+    assert first["BC", "ROSI"] > 0.9
+    assert set(found["table7_extraction_refusal"][1]["arm"]) == {"ROSI"}
