@@ -53,7 +53,7 @@ class Intervention:
             raise EditError(found="NaN or infinity in the vectors", expected="finite numbers", where=where)
         if self.kind != "add":
             gram = self.vectors.double() @ self.vectors.double().transpose(1, 2)
-            error = (gram - torch.eye(gram.shape[-1], dtype=torch.float64)).abs().max().item()
+            error = (gram - torch.eye(gram.shape[-1]).to(gram)).abs().max().item()
             if error > 1e-4:
                 raise EditError(
                     found=f"vectors off orthonormal by {error:.2g}", expected="orthonormal rows in each layer",

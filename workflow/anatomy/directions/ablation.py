@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from anatomy.activations.batching import Batch, batches
 from anatomy.activations.hooks import SITES, modifying
 from anatomy.activations.means import check_finite
+from anatomy.directions.divergence import counted_columns
 from anatomy.directions.metrics import RefusalMetric, kl_divergence, last_logits
 from anatomy.models.blocks import decoder_blocks
 from anatomy.models.loading import LoadedModel
@@ -51,8 +52,7 @@ def ablated_divergence(
     for batch in batches(runs, token_budget, loaded.pad_token_id, loaded.device):
         counts = torch.tensor([counted[row] for row in batch.rows])
         keep = int(counts.max())
-        # Predictions are aligned at the end: a row with fewer counts only its last ones.
-        counts_here = torch.arange(keep, 0, -1)[None] <= counts[:, None]
+        counts_here = counted_columns(counts)
         original = last_logits(loaded, batch, keep)
         read = original[counts_here.to(original.device)]
         check_finite(read, _flat(batch, counts), "logits of the unedited model", None)

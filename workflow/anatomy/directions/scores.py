@@ -11,9 +11,9 @@ from anatomy.activations.batching import batches
 from anatomy.activations.means import check_prompts
 from anatomy.directions.ablation import ablated_divergence, ablated_metric
 from anatomy.directions.candidates import Directions
+from anatomy.directions.divergence import forced_runs
 from anatomy.directions.injection import added_metric
 from anatomy.directions.metrics import RefusalMetric, last_logits
-from anatomy.errors import DataError
 from anatomy.models.loading import LoadedModel
 
 
@@ -67,7 +67,7 @@ def score_candidates(
     units = torch.stack([directions.unit(*cell) for cell in cells]).to(loaded.device)
     metric = RefusalMetric(tuple(refusal_tokens), epsilon)
     bypass = ablated_metric(loaded, [[*ids, *prefix] for ids in harmful], units, metric, token_budget)
-    kl = ablated_divergence(loaded, *_forced(harmless, prefix, harmless_answers), units, token_budget)
+    kl = ablated_divergence(loaded, *forced_runs(harmless, prefix, harmless_answers), units, token_budget)
     induce = added_metric(loaded, [[*ids, *prefix] for ids in harmless], directions, cells, metric, token_budget)
     found = {cell: (bypass[i].item(), induce[i].item(), kl[i].item()) for i, cell in enumerate(cells)}
     nothing = (float("nan"),) * 3
@@ -100,22 +100,3 @@ def score_prompts(
     for batch in batches(extended, token_budget, loaded.pad_token_id, loaded.device):
         scores[list(batch.rows)] = metric(last_logits(loaded, batch, 1)[:, -1])
     return scores
-
-
-def _forced(
-    prompts: Sequence[Sequence[int]], prefix: list[int], answers: Sequence[Sequence[int]] | None
-) -> tuple[list[list[int]], list[int]]:
-    """Token ids to run, and for each prompt how many of its last predictions count."""
-    if answers is None:
-        return [[*ids, *prefix] for ids in prompts], [1] * len(prompts)
-    runs, counted = [], []
-    for row, (ids, answer) in enumerate(zip(prompts, answers, strict=True)):
-        if list(answer[: len(prefix)]) != prefix:
-            raise DataError(
-                found=f"answer beginning {list(answer[: len(prefix)])}", expected=f"the common prefix {prefix}",
-                where=f"harmless answer {row}",
-            )  # fmt: skip
-        # The last forced token is only predicted, never read, so it is not run.
-        runs.append([*ids, *(answer[:-1] if len(answer) > len(prefix) else prefix)])
-        counted.append(max(len(answer) - len(prefix), 1))
-    return runs, counted
