@@ -4,11 +4,16 @@ import shutil
 
 import pytest
 import torch
+from anatomy.edits.adapter import write_adapter
+from anatomy.edits.apply import applied
+from anatomy.edits.rosi import build_edit
 from anatomy.errors import ConfigError, DataError, EditError
+from anatomy.models.checkpoint import Checkpoint
 from anatomy.serving.completions import Request, stream
 from anatomy.serving.decoding import Decoding, request_seed
 from anatomy.serving.transformers_generation import generate_with_transformers
 from rank_one import write_rank_one
+from shared_engine import served_model
 
 pytestmark = pytest.mark.engine
 GREEDY = Decoding(max_new_tokens=24, temperature=0.0)
@@ -54,6 +59,20 @@ def test_adapters_are_the_edits_and_base_stays_base(engine, base, edits, prompts
         assert assert_same(edited, prompts, one_call, expected) >= 8
         assert assert_same(edited, prompts, own_call, expected) >= 8
         assert sum(one == other for one, other in zip(one_call, before, strict=True)) <= 1, "the edit must show"
+
+
+@pytest.mark.parametrize("sites", [["o_proj", "down_proj"], ["o_proj", "down_proj", "embed_tokens"]])
+def test_an_edit_in_memory_and_its_adapter_write_the_same(engine, base, prompts, tmp_path, sites):
+    checkpoint = Checkpoint(served_model())
+    direction = torch.nn.functional.normalize(torch.randn(64, generator=torch.Generator().manual_seed(0)), dim=0)
+    edit = build_edit({"method": "projection", "strength": 1.5, "sites": sites}, checkpoint, direction)
+    write_adapter(edit, tmp_path / "adapter", checkpoint)
+    found = engine.generate(prompts, GREEDY, adapter=tmp_path / "adapter")
+    plain = reference(base, prompts)
+    with applied(base, edit) as edited:
+        assert assert_same(edited, prompts, found, reference(edited, prompts)) >= 8
+    assert sum(one == other for one, other in zip(found, plain, strict=True)) <= 1
+    assert engine.generate(prompts, GREEDY) == plain
 
 
 def test_base_and_adapters_never_share_a_batch(engine, edits, prompts):
