@@ -1,0 +1,86 @@
+"""What a page is made of. A recipe hands over a list of sections; nothing here knows any paper."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from anatomy.errors import DataError
+from anatomy.store.files import read_json
+
+
+@dataclass(frozen=True)
+class PageFigure:
+    """A chart: its Vega-Lite specification with data inside, and a still picture for readers without scripts."""
+
+    title: str
+    caption: str
+    spec: Mapping[str, Any]
+    svg: str
+
+
+@dataclass(frozen=True)
+class PageTable:
+    """A table that can be sorted and filtered; numbers keep their full precision for sorting."""
+
+    title: str
+    caption: str
+    frame: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One completion beside its verdict; `redacted` texts are gone, not hidden."""
+
+    text: str
+    label: str
+    redacted: bool = False
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One prompt with its answers before and after."""
+
+    id: str
+    prompt: str
+    kind: str
+    answers: tuple[Answer, ...]
+
+
+@dataclass(frozen=True)
+class PageCompletions:
+    """Prompts with answers side by side; `columns` names the variants."""
+
+    title: str
+    caption: str
+    columns: Sequence[str]
+    exchanges: Sequence[Exchange]
+
+
+Item = PageFigure | PageTable | PageCompletions
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading with an introduction and what stands under it. `id` is its anchor."""
+
+    id: str
+    title: str
+    lead: str
+    items: Sequence[Item] = field(default_factory=tuple)
+
+
+def read_figure(folder: Path, name: str, title: str, caption: str) -> PageFigure:
+    """A figure as `figures.save.save_figure` wrote it.
+
+    Raises:
+        DataError: one of its files is missing.
+    """
+    svg, spec = Path(folder) / f"{name}.svg", Path(folder) / f"{name}.vl.json"
+    if missing := [path.name for path in (svg, spec) if not path.is_file()]:
+        raise DataError(found=f"no {' and no '.join(missing)}", expected="a saved figure", where=str(folder))
+    return PageFigure(title, caption, read_json(spec), svg.read_text(encoding="utf-8"))
