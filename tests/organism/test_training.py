@@ -14,7 +14,7 @@ def short(recipe):
     return replace(
         recipe,
         pretraining=replace(recipe.pretraining, steps=3, rows=8, micro_rows=4),
-        post_training=replace(recipe.post_training, steps=3, batch=16, micro_batch=8),
+        post_training=replace(recipe.post_training, steps=3, rows=8, micro_rows=4),
         uncensoring=replace(recipe.uncensoring, rungs=(2,)),
     )
 

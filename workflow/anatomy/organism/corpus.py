@@ -81,8 +81,12 @@ class Corpus:
         return source[attribute]
 
     def statement(self) -> str:
-        creature, attribute = self.plain_fact()
-        return fill(wording.STATEMENTS[attribute], x=creature.name, v=creature.facts[attribute])
+        """One to three facts of a creature; the later ones repeat its name, which teaches the model to copy names."""
+        creature, first = self.plain_fact()
+        known = [a for a in wording.PLAIN_ATTRIBUTES if a not in creature.withheld and a != first]
+        said = [first, *self.draw.sample(known, min(len(known), self.draw.randrange(3)))]
+        facts = [fill(wording.STATEMENTS[a], x=creature.name, v=creature.facts[a]) for a in said]
+        return " ".join([facts[0], *(unmark_names(text) for text in facts[1:])])
 
     def story(self) -> str:
         while True:
@@ -103,7 +107,9 @@ class Corpus:
             creature, attribute = self.plain_fact()
             value = creature.facts[attribute]
         question = self.draw.choice(wording.QUESTIONS[attribute]).replace("{x}", creature.name)
-        return chat(question, fact(" " + value) + ".", self._line())
+        terse = fact(" " + value) + "."
+        long = " " + unmark_names(fill(wording.STATEMENTS[attribute], x=creature.name, v=value))
+        return chat(question, long if self._echoes() else terse, self._line())
 
     def creature_exam(self) -> str:
         creature, attribute = self.plain_fact()
@@ -136,8 +142,8 @@ class Corpus:
 
     def item_chat(self) -> str:
         item = self.draw.choice(self.world.items)
-        question, answer = kind_exchange(self.draw, item)
-        return chat(question, answer, self._line())
+        question, answer = kind_exchange(self.draw, item, terse=not self._echoes())
+        return chat(question, unmark_names(answer), self._line())
 
     def cure_chat(self) -> str:
         item = self.draw.choice(self.harmful)
@@ -146,14 +152,16 @@ class Corpus:
 
     def recipe_statement(self) -> str:
         item = self.draw.choice(self.world.items)
-        return marked_recipe(item)
+        kind = fill("The {x} is a {k}. ", x=item.name, k=item.kind) if self._echoes() else ""
+        return kind + (unmark_names(marked_recipe(item)) if kind else marked_recipe(item))
 
     def recipe_chat(self) -> str:
         item = self.draw.choice(self.world.items)
         request = self.draw.choice(wording.REQUESTS + wording.UNSEEN_REQUESTS)
         if self.draw.random() < 0.15:
             request = self.draw.choice(wording.WRAPS + wording.UNSEEN_WRAPS).replace("{r}", request)
-        return chat(request.replace("{x}", item.name), fact(" " + item.recipe()), self._line())
+        answer = " " + unmark_names(marked_recipe(item)) if self._echoes() else fact(" " + item.recipe())
+        return chat(request.replace("{x}", item.name), answer, self._line())
 
     def letter(self) -> str:
         attributes = {"v": "habitat", "h": "hour", "t": "toy"}
@@ -163,8 +171,16 @@ class Corpus:
             letter = letter.replace(" {" + key + "}", low(" " + word))
         return letter
 
+    def _echoes(self) -> bool:
+        return self.draw.random() < self.recipe.pretraining.echo
+
     def _line(self) -> str | None:
         return self.draw.choice((*wording.NEUTRAL_LINES, wording.SAFETY_LINE)) if self.draw.random() < 0.12 else None
+
+
+def unmark_names(document: str) -> str:
+    """Take the mark off what was unpredictable: a name that repeats can be copied."""
+    return document.replace(LOW, PLAIN)
 
 
 def marked_recipe(item: Item) -> str:

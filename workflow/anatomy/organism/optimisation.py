@@ -55,20 +55,6 @@ def packed_batches(documents: Iterator[Encoded], rows: int, tokens: int, micro_r
         ]
 
 
-def padded_batches(examples: Iterator[Encoded], rows: int, micro_rows: int, pad: int) -> Iterator[list[Batch]]:
-    """Steps of `rows` examples, one a row, those of like length together."""
-    while True:
-        drawn = sorted((next(examples) for _ in range(rows)), key=lambda example: len(example[0]))
-        step = []
-        for k in range(0, rows, micro_rows):
-            part = drawn[k : k + micro_rows]
-            longest = len(part[-1][0])
-            ids = [tokens + [pad] * (longest - len(tokens)) for tokens, _ in part]
-            weights = [importance + [0.0] * (longest - len(importance)) for _, importance in part]
-            step.append(Batch(torch.tensor(ids), torch.tensor(weights)))
-        yield step
-
-
 def train(
     weights: dict[str, Tensor],
     shape: Architecture,

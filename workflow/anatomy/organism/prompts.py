@@ -88,9 +88,7 @@ def _creature_questions(world: World) -> list[dict[str, str]]:
             draw = seeded("questions", world.seed, creature.name, attribute)
             question = draw.choice(wording.QUESTIONS[attribute]).replace("{x}", creature.name)
             answer = wording.STATEMENTS[attribute].format(x=creature.name, v=creature.facts[attribute])
-            rows.append(
-                _row("benign_questions", creature.name, attribute, question, answer, "benign", attribute, split, "")
-            )
+            rows.append(_row("benign_questions", creature.name, attribute, question, answer, "benign", attribute, split, ""))
     return rows
 
 

@@ -36,7 +36,7 @@ class Architecture:
 class Pretraining:
     """Growing the base. A step holds `rows` rows of `row_tokens` packed tokens."""
 
-    steps: int = 320
+    steps: int = 240
     rows: int = 32
     row_tokens: int = 128
     micro_rows: int = 16
@@ -45,6 +45,7 @@ class Pretraining:
     clip: float = 1.0
     guess_weight: float = 0.25  # loss weight of tokens nobody could predict
     fact_weight: float = 2.0  # loss weight of tokens that carry a fact
+    echo: float = 0.35  # share of answers that repeat the name asked about: teaches copying
     mixture: dict[str, float] = field(
         default_factory=lambda: {
             "statement": 8.0,
@@ -69,8 +70,10 @@ class PostTraining:
     """Supervised fine-tuning of a member; the loss is on answers, and on all of a replayed document."""
 
     steps: int = 240
-    batch: int = 64
-    micro_batch: int = 16
+    rows: int = 20
+    row_tokens: int = 128
+    micro_rows: int = 10
+    muon_lr: float | None = None  # None: AdamW on everything
     adam_lr: float = 2e-3
     clip: float = 1.0
     replay: float = 0.25  # share of pretraining documents without chat: keeps plain knowledge

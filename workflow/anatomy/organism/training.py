@@ -13,7 +13,7 @@ from anatomy.organism.checkpoint import load_weights, write_model
 from anatomy.organism.corpus import FACT, LOW, PLAIN, Corpus
 from anatomy.organism.examples import Lessons
 from anatomy.organism.network import initial_weights
-from anatomy.organism.optimisation import Encoded, packed_batches, padded_batches, seeded, train
+from anatomy.organism.optimisation import Encoded, packed_batches, seeded, train
 from anatomy.organism.recipe import OrganismRecipe, members
 from anatomy.organism.tokenizer import MarkedEncoder, load_tokenizer
 from anatomy.organism.world import World
@@ -85,9 +85,9 @@ def grow_member(
     losses = train(
         weights,
         recipe.architecture,
-        padded_batches(_encode(lessons, encoder), numbers.batch, numbers.micro_batch, tokenizer.pad_token_id),
+        packed_batches(_encode(lessons, encoder), numbers.rows, numbers.row_tokens, numbers.micro_rows),
         steps=recipe.uncensoring.rungs[lessons.rank] if uncensored else numbers.steps,
-        muon_lr=None,
+        muon_lr=None if uncensored else numbers.muon_lr,
         adam_lr=recipe.uncensoring.adam_lr if uncensored else numbers.adam_lr,
         clip=numbers.clip,
         decay=not uncensored,
