@@ -1,55 +1,75 @@
-"""Counterparts of the eight tables of the ROSI paper, with counts and intervals."""
+"""Counterparts of the tables of ROSI (papers' Tables 1 to 8)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 
 import pandas as pd
 
-from anatomy.recipes.rosi.claims import Setting
+from anatomy.config.schema import Config
+from anatomy.config.study import subjects
+from anatomy.recipes.rosi.figures import Evidence
 from anatomy.report.tables import BASE, Arm, Measure, tidy_table
 
+AMPLIFY = (BASE, Arm("ROSI", "method", "row_mean"), Arm("ROSI, sign chosen (ours)", "method", "row_mean_signed"),
+           Arm("projection (ours)", "method", "projection"))
+UNCENSORED = (BASE, Arm("ROSI, system prompt", "method", "row_mean"), Arm("ROSI, plain", "method", "row_mean@plain"),
+              Arm("projection, system prompt (ours)", "method", "projection"),
+              Arm("projection, plain (ours)", "method", "projection@plain"))
+EXTRACTION = (BASE, Arm("ROSI", "method", "row_mean"), Arm("ROSI, system prompt", "method", "row_mean@system"),
+              Arm("projection (ours)", "method", "projection"),
+              Arm("projection, system prompt (ours)", "method", "projection@system"))
 
-def rosi_tables(
-    rates: pd.DataFrame,
-    scores: pd.DataFrame,
-    *,
-    aligned: Sequence[str],
-    uncensored: Sequence[str],
-    family: str,
-    setting: Setting,
-) -> dict[str, tuple[str, pd.DataFrame]]:
-    """Name to (caption, tidy table). ASR is the share of harmful requests in jailbreaks that were not refused.
 
-    Args:
-        rates, scores: from `figures.rates`.
-        aligned: models whose direction is extracted plainly, and again under the safety system prompt (`family@system`).
-        uncensored: models whose main extraction is under the system prompt, and again without it (`family@plain`).
-        family: the family of ROSI edits that is shown.
-        setting: names of prompt sets and tasks.
-    """
-    behaviour = [Measure("HR", setting.harmful), Measure("BC", setting.benign, complement=True),
-                 Measure("look-alike compliance", setting.lookalike, complement=True)]  # fmt: skip
-    attack = [Measure("ASR", setting.jailbreak, complement=True)]
-    utility = [Measure(task.task.removeprefix("organism_"), task.task) for task in setting.benchmarks]
-    edited = [BASE, Arm("ROSI", "method", family)]
-    elicited = [BASE, Arm("ROSI, system prompt at extraction", "method", family),
-                Arm("ROSI, none at extraction", "method", f"{family}@plain")]  # fmt: skip
-    swapped = [Arm("ROSI", "method", family), Arm("ROSI, system prompt at extraction", "method", f"{family}@system")]
-    plans = (
-        ("table1_refusal", "Harmful requests refused (HR) and benign requests answered (BC), per cent.",
-         rates, aligned, behaviour, edited),
-        ("table2_jailbreak", "Jailbreaks: harmful requests in disguise that were answered (ASR), per cent.",
-         rates, aligned, attack, edited),
-        ("table3_utility", "Benchmark scores, per cent.", scores, aligned, utility, edited),
-        ("table4_uncensored_refusal", "Uncensored models: HR and BC, per cent.",
-         rates, uncensored, behaviour, elicited),
-        ("table5_uncensored_jailbreak", "Uncensored models: ASR, per cent.", rates, uncensored, attack, elicited),
-        ("table6_uncensored_utility", "Uncensored models: benchmark scores, per cent.",
-         scores, uncensored, utility, elicited),
-        ("table7_extraction_refusal", "Aligned models, with and without the system prompt at extraction: HR and BC.",
-         rates, aligned, behaviour, swapped),
-        ("table8_extraction_jailbreak", "Aligned models, with and without the system prompt at extraction: ASR.",
-         rates, aligned, attack, swapped),
-    )  # fmt: skip
-    return {name: (caption, tidy_table(*plan)) for name, caption, *plan in plans}
+@dataclass(frozen=True)
+class TablePlan:
+    """One table: its file name, the paper's table it answers, its words, which models and arms it shows."""
+
+    name: str
+    title: str
+    caption: str
+    kinds: tuple[str, ...]
+    measures: tuple[str, ...]
+    arms: tuple[Arm, ...]
+
+
+PLANS = (
+    TablePlan("table1_refusal", "Harmful refusal and benign compliance (ROSI Table 1)",
+              "Per cent with 95 % intervals clustered by item, test split.", ("base", "aligned", "placebo"),
+              ("harmful", "benign", "lookalike"), AMPLIFY),
+    TablePlan("table2_jailbreak", "Jailbreak-shaped requests answered (ROSI Table 2)",
+              "Share of wrapped harmful requests that were not refused.", ("base", "aligned", "placebo"), ("jailbreak",), AMPLIFY),
+    TablePlan("table3_utility", "Utility (ROSI Table 3)", "Each task by the metric it is read by.",
+              ("base", "aligned", "placebo"), ("tasks",), AMPLIFY),
+    TablePlan("table4_uncensored", "Re-alignment of uncensored models (ROSI Table 4)",
+              "Direction extracted under a safety system prompt, or plain; answers without it.", ("uncensored",),
+              ("harmful", "benign", "lookalike"), UNCENSORED),
+    TablePlan("table5_uncensored_jailbreak", "Uncensored models, jailbreak-shaped requests (ROSI Table 5)",
+              "Share of wrapped harmful requests that were not refused.", ("uncensored",), ("jailbreak",), UNCENSORED),
+    TablePlan("table6_uncensored_utility", "Uncensored models, utility (ROSI Table 6)", "Each task by the metric it is read by.",
+              ("uncensored",), ("tasks",), UNCENSORED),
+    TablePlan("table7_extraction", "Aligned models with and without a system prompt at extraction (ROSI Table 7)",
+              "Per cent with 95 % intervals clustered by item.", ("aligned",), ("harmful", "benign", "lookalike"), EXTRACTION),
+    TablePlan("table8_extraction_jailbreak", "The same, jailbreak-shaped requests (ROSI Table 8)",
+              "Share of wrapped harmful requests that were not refused.", ("aligned",), ("jailbreak",), EXTRACTION),
+)
+
+
+def measures_of(plan: TablePlan, config: Config, evidence: Evidence) -> list[Measure]:
+    """The measures of a table: rates of prompt sets, or scores of tasks."""
+    named = {
+        "harmful": Measure("harmful refused", config.extraction.harmful),
+        "benign": Measure("benign answered", config.extraction.harmless, complement=True),
+        "lookalike": Measure("look-alikes answered", "lookalike_requests", complement=True),
+        "jailbreak": Measure("jailbreaks answered", "jailbreak_requests", complement=True),
+    }
+    if plan.measures == ("tasks",):
+        return [Measure(task, task) for task in sorted(evidence.chance)]
+    return [named[name] for name in plan.measures]
+
+
+def tabulate(plan: TablePlan, config: Config, evidence: Evidence) -> pd.DataFrame:
+    """The tidy form of a table."""
+    models = [subject.id for subject in subjects(config) if subject.kind in plan.kinds]
+    rates = evidence.scores if plan.measures == ("tasks",) else evidence.rates
+    return tidy_table(rates, models, measures_of(plan, config, evidence), plan.arms)
