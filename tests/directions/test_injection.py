@@ -39,14 +39,27 @@ def test_shared_prefix_gives_what_a_full_pass_gives(loaded):
 
 
 def test_ablation_takes_the_direction_out_of_every_architecture(loaded):
-    """After ablating at block inputs and both writes, the last block's output has nothing along the direction."""
+    """Between the two writes and after them, the stream has nothing along the direction, post-norm or not."""
     unit = torch.nn.functional.normalize(torch.randn(1, 32, generator=torch.Generator().manual_seed(2)), dim=1)
+    last = loaded.model.model.layers[-1]
+    # What reads the stream after attention: the MLP's own norm, or in OLMo-2 the MLP itself.
+    reads_after_attention = {
+        "qwen2": "post_attention_layernorm", "gemma2": "pre_feedforward_layernorm", "olmo2": "mlp",
+    }[loaded.model.config.model_type]  # fmt: skip
     seen = []
 
-    def read(_module, _args, output):
+    def before(_module, args):
+        seen.append(args[0])
+
+    def after(_module, _args, output):
         seen.append(output[0] if isinstance(output, tuple) else output)
 
-    handle = loaded.model.model.layers[-1].register_forward_hook(read)
+    handles = [
+        getattr(last, reads_after_attention).register_forward_pre_hook(before), last.register_forward_hook(after)
+    ]  # fmt: skip
     ablated_metric(loaded, PROMPTS, unit, METRIC, 100)
-    handle.remove()
-    assert (seen[0] @ unit[0]).abs().max() < 1e-5 * seen[0].norm(dim=-1).max()
+    for handle in handles:
+        handle.remove()
+    assert len(seen) == 2
+    for stream in seen:
+        assert (stream @ unit[0]).abs().max() < 1e-5 * stream.norm(dim=-1).max()

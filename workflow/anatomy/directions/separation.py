@@ -1,16 +1,12 @@
 """How well each candidate separates the two prompt sets, before any intervention."""
 
 import pandas as pd
+import torch
 from jaxtyping import Float64
 from torch import Tensor
 
 from anatomy.directions.candidates import Directions
-
-
-def auroc(positive: Float64[Tensor, "m"], negative: Float64[Tensor, "n"]) -> float:
-    """Probability that a random positive exceeds a random negative, ties counted half (Mann-Whitney U / mn)."""
-    above = (positive[:, None] > negative[None]).double() + 0.5 * (positive[:, None] == negative[None]).double()
-    return above.mean().item()
+from anatomy.statistics.separation import auroc
 
 
 def cohens_d(positive: Float64[Tensor, "m"], negative: Float64[Tensor, "n"]) -> float:
@@ -36,12 +32,13 @@ def separation(
         harmless: the same of harmless prompts.
     """
     norms = directions.norms()
+    labels = (torch.arange(len(harmful) + len(harmless)) < len(harmful)).numpy()
     return pd.DataFrame(
         [
             {
                 "position": position,
                 "layer": layer,
-                "auroc": auroc(harmful[:, p, k], harmless[:, p, k]),
+                "auroc": auroc(torch.cat([harmful[:, p, k], harmless[:, p, k]]).numpy(), labels),
                 "cohens_d": cohens_d(harmful[:, p, k], harmless[:, p, k]),
                 "norm": norms[p, k].item(),
             }
