@@ -1,31 +1,92 @@
 # Statistics, claims, figures, tables and the page: they never need a model.
+from anatomy.recipes.rosi.figures import figure_plans
+from anatomy.recipes.rosi.tables import PLANS as TABLE_PLANS
+
+WHOLE = options(CONFIG, *type(CONFIG).model_fields)
 
 
-def everything(stage_file):
-    """One file of a stage for every model."""
-    return [f"{CONFIG.results}/{stage_file.format(model=model)}" for model in SUBJECTS]
+def everything(file):
+    """One file of every model."""
+    return [f"{CONFIG.results}/{file.format(model=model)}" for model in SUBJECTS]
 
 
-def all_buckets(phase, table):
-    return [file for model in SUBJECTS for file in buckets(model, phase, table)]
+def all_buckets(table, suffix="parquet"):
+    """All parts of a table of the test phase, of every model."""
+    return everything_of(lambda model: [
+        AT.stage("evaluate", model, f"test.{bucket}.{table}.{suffix}") for bucket in range(CONFIG.serving.buckets)
+    ])
+
+
+def everything_of(files):
+    return [file for model in SUBJECTS for file in files(model)]
+
+
+EVIDENCE = dict(
+    completions=all_buckets("completions") + everything("measure/{model}/completions.parquet"),
+    judgements=everything("judge/{model}/test.parquet") + everything("judge/{model}/measure.parquet"),
+    samples=all_buckets("samples"),
+    tasks=all_buckets("tasks", "json"),
+    variants=all_buckets("variants") + everything("measure/{model}/variants.parquet"),
+    grid=everything("localize/{model}/grid.parquet"),
+    screen=everything("localize/{model}/screen.parquet"),
+    projections=everything("measure/{model}/projections.parquet"),
+    selected=everything("localize/{model}/selected.json"),
+    bars=[AT.organism(seed) + "/bars.csv" for seed in CONFIG.seeds if CONFIG.organism.members],
+)
+FIGURES = [plan.name for plan in figure_plans(CONFIG)]
+TABLES = [plan.name for plan in TABLE_PLANS]
 
 
 rule claims:
     input:
-        judgements=everything("judge/{model}/test.parquet") + everything("judge/{model}/measure.parquet"),
-        samples=all_buckets("test", "samples"),
-        tasks=[file.replace(".samples.parquet", ".tasks.json") for file in all_buckets("test", "samples")],
-        variants=all_buckets("test", "variants") + everything("measure/{model}/variants.parquet"),
-        grid=everything("localize/{model}/grid.parquet"),
-        screen=everything("localize/{model}/screen.parquet"),
-        projections=everything("measure/{model}/projections.parquet"),
+        **EVIDENCE,
     output:
         ledger=f"{CONFIG.results}/claims/ledger.csv",
         table=f"{CONFIG.results}/claims/ledger.parquet",
     params:
-        options=options(CONFIG, *CONFIG.__class__.model_fields),
+        options=WHOLE,
         code=stage_fingerprint("claims"),
     log:
         f"{CONFIG.results}/claims/job.log",
     script:
         "../scripts/claims.py"
+
+
+rule figures:
+    input:
+        **EVIDENCE,
+    output:
+        svg=report(
+            [f"{CONFIG.results}/figures/{name}.svg" for name in FIGURES],
+            caption="../report/figure.rst",
+            category="Figures",
+        ),
+        other=[f"{CONFIG.results}/figures/{name}.{kind}" for name in FIGURES for kind in ("pdf", "csv", "vl.json")],
+        csv=report(
+            [f"{CONFIG.results}/tables/{name}.csv" for name in TABLES], caption="../report/table.rst", category="Tables"
+        ),
+        tex=[f"{CONFIG.results}/tables/{name}.tex" for name in TABLES],
+    params:
+        options=WHOLE,
+        code=stage_fingerprint("draw"),
+    log:
+        f"{CONFIG.results}/figures/job.log",
+    script:
+        "../scripts/figures.py"
+
+
+rule page:
+    input:
+        **EVIDENCE,
+        figures=rules.figures.output.svg,
+        ledger=rules.claims.output.table,
+        cards=[AT.model(model) for model in SUBJECTS],
+    output:
+        page=report(f"{CONFIG.results}/report.html", caption="../report/page.rst", category="Report"),
+    params:
+        options=WHOLE,
+        code=stage_fingerprint("page"),
+    log:
+        f"{CONFIG.results}/logs/page.log",
+    script:
+        "../scripts/page.py"

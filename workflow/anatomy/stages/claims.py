@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 
 import pandas as pd
@@ -32,8 +33,8 @@ def judge_claims(config: Config, files: dict[str, list[Path]]) -> pd.DataFrame:
     Args:
         files: table name to its files; ``tasks`` holds one JSON file a model and bucket.
     """
-    tasks = files.pop("tasks")
-    tables = read_tables(files)
+    tables = read_tables({name: paths for name, paths in files.items() if name in {part.name for part in fields(Tables)}})
+    tasks = files["tasks"]
     wanted = config.statistics
     resampling = Resampling(wanted.confidence, wanted.seed, wanted.bootstrap)
     everyone = subjects(config)

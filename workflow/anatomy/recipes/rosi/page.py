@@ -1,0 +1,88 @@
+"""The page of ROSI: its sections in the order in which a reader asks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from anatomy.claims.tables import BASE, MissingEvidence, VariantSelector, find_variant
+from anatomy.config.schema import Config
+from anatomy.judges.agreement import agreement_table
+from anatomy.recipes.rosi.figures import DETAILED, Evidence, detailed, figure_plans
+from anatomy.recipes.rosi.tables import PLANS, tabulate
+from anatomy.report.content import Item, PageCompletions, PageTable, Section, read_figure
+from anatomy.report.exchanges import pair_completions
+from anatomy.report.tables import wide_table
+
+SECTIONS = (
+    ("behaviour", "What changes", "Refusal of harmful, benign, look-alike and jailbreak-shaped requests on the test split."),
+    ("utility", "What it costs", "Benchmarks on the same variants."),
+    ("realignment", "Bringing refusal back", "ROSI on models whose refusals were trained away."),
+    ("directions", "Where it sits", "The published selection of a refusal direction, with every candidate."),
+    ("strength", "How much is enough", "The search over layers, strengths and signs on the select split."),
+    ("categories", "For which harm", "Refusal by category."),
+    ("inside", "Inside the model", "What the edit moves along the direction."),
+    ("organism", "The organism", "Tiny models with planted truth, grown for this run: they test the method itself."),
+)
+SUMMARY = ("Each sentence of the papers that this run could test stands first, with its statistic and verdict. Below it are the "
+           "figures and tables behind the verdicts, answers before and after, and where every number comes from.")
+
+
+def sections(config: Config, evidence: Evidence, figures: Path) -> list[Section]:
+    """All sections that have something to show."""
+    plans = figure_plans(config)
+    found = []
+    for name, title, lead in SECTIONS:
+        items: list[Item] = [read_figure(figures, plan.name, plan.title, plan.caption) for plan in plans if plan.section == name]
+        items += [table for table in tables(config, evidence, name)]
+        if items:
+            found.append(Section(name, title, lead, items))
+    answers = completions(config, evidence)
+    if answers:
+        found.append(Section("answers", "Answers side by side", "The same prompts before and after; changed verdicts first.",
+                             answers))
+    found.append(Section("judges", "How far judges agree", "Judges of different kinds on the same answers of the test split.",
+                         [agreement(evidence)]))
+    return found
+
+
+def tables(config: Config, evidence: Evidence, section: str) -> list[PageTable]:
+    """The tables of a section."""
+    place = {"table1_refusal": "behaviour", "table2_jailbreak": "behaviour", "table7_extraction": "behaviour",
+             "table8_extraction_jailbreak": "behaviour", "table3_utility": "utility"}
+    found = []
+    for plan in PLANS:
+        if place.get(plan.name, "realignment") == section:
+            tidy = tabulate(plan, config, evidence)
+            if not tidy.empty:
+                found.append(PageTable(plan.title, plan.caption, wide_table(tidy)))
+    if section == "organism" and evidence.bars is not None:
+        found.append(PageTable("Bars of the organism", "Every member, every bar; empty where none was set.", evidence.bars))
+    return found
+
+
+def completions(config: Config, evidence: Evidence) -> list[Item]:
+    """Answers of the detailed models, unedited and under each method's pick."""
+    found: list[Item] = []
+    for subject in detailed(config):
+        names, columns = [], []
+        for title, selector in (("unedited", BASE), *((family, VariantSelector("method", family)) for family in DETAILED)):
+            try:
+                names.append(find_variant(evidence.tables, subject.id, selector, "test")["variant"])
+                columns.append(title)
+            except MissingEvidence:
+                continue
+        for name in (config.extraction.harmful, config.extraction.harmless):
+            exchanges = pair_completions(
+                evidence.tables.completions, evidence.tables.judgements, model=subject.id, prompts=name, variants=names,
+                judge=config.judges[0], phase="test", show_all=subject.is_organism or config.report.show_answers,
+                limit=config.report.examples)
+            if exchanges:
+                found.append(PageCompletions(f"{subject.id}: {name.replace('_', ' ')}", "", columns, exchanges))
+    return found
+
+
+def agreement(evidence: Evidence) -> PageTable:
+    """Agreement of the judges of refusal."""
+    judged = evidence.tables.judgements
+    return PageTable("Agreement", "Cohen's kappa and counts for each pair of judges that label refusal.",
+                     agreement_table(judged[judged["judge"].isin(["rules", "classifier", "truth", "substring"])]))

@@ -1,0 +1,82 @@
+"""Where a run's numbers come from: models, versions, hardware, times, what the store holds."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from anatomy.config.schema import Config
+from anatomy.store.files import read_json
+from anatomy.store.journal import read_journal
+from anatomy.store.upkeep import size
+
+PACKAGES = ("torch", "transformers", "vllm", "lm_eval", "peft", "snakemake", "pandas", "numpy", "safetensors", "altair")
+
+
+def manifest(config: Config, cards: list[Path], benchmarks: list[Path]) -> dict[str, Mapping[str, Any]]:
+    """Groups of facts for the page's last section.
+
+    Args:
+        cards: models' cards.
+        benchmarks: Snakemake's ``benchmark:`` files, one a job.
+    """
+    results = Path(config.results)
+    journal = read_journal(results / "store")
+    return {
+        "models": {"cards": [model_row(read_json(card)) for card in cards]},
+        "software": {"python": platform.python_version(), **{name: installed(name) for name in PACKAGES}},
+        "hardware": {"machine": platform.machine(), "processor": processor(), "cores": os.cpu_count(),
+                     "memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB",
+                     "environment set": os.environ.get("ANATOMY_SET", "unknown"), "accelerator": accelerator()},
+        "store": {"engine and model starts": int((journal["event"] == "start").sum()),
+                  "rows computed": int(journal.loc[journal["event"] == "rows", "rows"].sum()),
+                  "size": f"{size(results / 'store') / 1e6:.1f} MB"},
+        "times": {"jobs": [row for path in sorted(benchmarks) for row in times(results, path)]},
+        "configuration": {name: str(value) for name, value in config.model_dump(mode="json").items()},
+    }
+
+
+def model_row(card: dict[str, Any]) -> dict[str, Any]:
+    """One model in the manifest."""
+    source = card["source"] or {}
+    return {"model": card["id"], "kind": card["kind"], "digest": card["digest"][:16], "dtype": card["dtype"],
+            "layers": card["num_layers"], "width": card["d_model"],
+            "source": f"{source['hub']}@{source['revision'][:12]}" if source.get("hub") else source.get("folder") or "grown here"}
+
+
+def times(results: Path, path: Path) -> list[dict[str, Any]]:
+    """Wall time and peak memory of one job, from Snakemake's own measurement."""
+    import csv
+
+    with open(path, encoding="utf-8") as file:
+        return [{"job": str(path.relative_to(results).with_suffix("")), "seconds": float(row["s"]),
+                 "peak MB": float(row["max_rss"]) if row["max_rss"] not in ("-", "NA") else None}
+                for row in csv.DictReader(file, delimiter="\t")]
+
+
+def installed(package: str) -> str:
+    """Version of an installed package."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def processor() -> str:
+    """The processor's name."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or "unknown"
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "unknown")
+
+
+def accelerator() -> str:
+    """The first GPU's name, or none."""
+    import torch
+
+    return torch.cuda.get_device_name(0) if torch.cuda.is_available() else "none"

@@ -1,0 +1,15 @@
+"""The report of a run."""
+
+from pathlib import Path
+
+from anatomy.stages.job import job
+
+with job("report", snakemake.log[0], snakemake.params.options) as run:
+    from anatomy.stages.inputs import named_files
+    from anatomy.stages.page import write_page
+    from anatomy.store.files import read_table
+
+    files = named_files(snakemake.input)
+    figures, ledger, cards = files.pop("figures"), files.pop("ledger"), files.pop("cards")
+    write_page(run.config, files, figures[0].parent, read_table(ledger[0]), cards, Path(snakemake.output.page))
+    run.say(f"open {snakemake.output.page}")
