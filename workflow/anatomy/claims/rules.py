@@ -228,5 +228,5 @@ def _finding(verdict: Verdict, reason: str, interval: Interval, p: float) -> Fin
 
 
 def _span(interval: Interval, *, signed: bool = True) -> str:
-    form = "+.3f" if signed else ".3f"
+    form = "+z.3f" if signed else "z.3f"
     return f"{interval.estimate:{form}} [{interval.low:{form}}, {interval.high:{form}}]"

@@ -55,7 +55,7 @@ def draw(screen: pd.DataFrame, model: str) -> alt.TopLevelMixin:
         )
         .add_params(zoom())
     )
-    grid = alt.layer(band, median, line, data=long).properties(width=290, height=190)
+    grid = alt.layer(band, median, line, data=long).properties(width=182, height=170)
     return themed(
         grid.facet(
             row=alt.Row("kind:N", title=None, header=alt.Header(labels=False), sort=[name_of(m) for m in methods]),

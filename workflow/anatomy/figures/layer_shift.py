@@ -42,4 +42,4 @@ def draw(table: pd.DataFrame) -> alt.TopLevelMixin:
     band = base.mark_area(opacity=0.2).encode(y=alt.Y("low:Q", title="net shift along the direction"), y2="high:Q")
     line = base.mark_line(point=alt.OverlayMarkDef(size=55), strokeWidth=2.2).encode(y="shift:Q", tooltip=hover)
     zero = alt.Chart().mark_rule(color=MUTED, strokeDash=[3, 3]).encode(y=alt.datum(0))
-    return themed(alt.layer(zero, band, line.add_params(zoom()), data=table).properties(width=480, height=260))
+    return themed(alt.layer(zero, band, line.add_params(zoom()), data=table).properties(width=400, height=240))

@@ -40,7 +40,7 @@ def draw(projections: pd.DataFrame, model: str, layer: int, before: str, after: 
             tooltip=["kind:N", "label:N", *(alt.Tooltip(f"{c}:Q", format=".2f") for c in ("low", "high")),
                      alt.Tooltip("share:Q", format=".1%"), "n:Q"],
         )
-        .properties(width=520, height=130)
+        .properties(width=390, height=130)
     )  # fmt: skip
     order = [name_of("base"), name_of(family)]
     return themed(chart.facet(row=alt.Row("kind:N", title=None, sort=order, header=alt.Header(labelAngle=0,

@@ -5,15 +5,17 @@ from __future__ import annotations
 import altair as alt
 import pandas as pd
 
-from anatomy.figures.theme import DIVERGING, INK, SEQUENTIAL, themed
+from anatomy.figures.theme import DIVERGING, SEQUENTIAL, themed
 
 PANELS = (
-    ("bypass", "Bypass: refusal score of harmful requests, direction ablated (lower is better)", DIVERGING),
-    ("induce", "Induce: refusal score of harmless requests, direction added (higher is better)", DIVERGING),
-    ("kl", "KL: change of harmless predictions, direction ablated (lower is better)", SEQUENTIAL),
+    ("bypass", "Bypass: harmful requests, direction ablated (lower is better)", DIVERGING),
+    ("induce", "Induce: harmless requests, direction added (higher is better)", DIVERGING),
+    ("kl", "KL: harmless requests, direction ablated (lower is better)", SEQUENTIAL),
     ("auroc", "Separation: AUROC of harmful against harmless", SEQUENTIAL),
 )
 CELL = 26
+MARK = "#101418"
+"""Marks on cells stay dark on a dark page, where the cells keep their shades."""
 
 
 def picked_cell(grid: pd.DataFrame) -> tuple[int, int] | None:
@@ -54,11 +56,11 @@ def _panel(measure: str, title: str, scheme: str) -> alt.LayerChart:
                         legend=alt.Legend(gradientLength=80, format=".2~f")),
         tooltip=hover,
     )  # fmt: skip
-    kept = place.mark_point(filled=True, size=22, color="white", stroke=INK, strokeWidth=1).encode(tooltip=hover)
+    kept = place.mark_point(filled=True, size=22, color="white", stroke=MARK, strokeWidth=1).encode(tooltip=hover)
     # a dark ring on a white one shows on every shade
     rings = [
         place.mark_point(filled=False, size=200, color=shade, strokeWidth=width).transform_filter("datum.picked")
-        for shade, width in (("white", 5), (INK, 2))
+        for shade, width in (("white", 5), (MARK, 2))
     ]
     layers = (cells, kept.transform_filter("datum.kept"), *rings)
     return alt.layer(*layers).properties(title=title, width=alt.Step(CELL), height=alt.Step(CELL))

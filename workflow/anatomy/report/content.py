@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,12 @@ class PageFigure:
     caption: str
     spec: Mapping[str, Any]
     svg: str
+
+    @property
+    def broad(self) -> bool:
+        """Whether the chart needs the whole width of the page rather than half of it (475 px)."""
+        width = re.match(r"<svg[^>]*?\swidth=\"([\d.]+)", self.svg)
+        return width is None or float(width[1]) > 475
 
 
 @dataclass(frozen=True)

@@ -62,8 +62,9 @@ def _entry(number: int, row: dict[str, Any]) -> Entry:
 def _numbers(row: dict[str, Any]) -> str:
     if row["estimate"] != row["estimate"]:
         return ""
-    bounds = "" if row["low"] != row["low"] else f" [{row['low']:.3f}, {row['high']:.3f}]"
-    return f"{row['estimate']:.3f}{bounds}"
+    if row["low"] != row["low"]:
+        return f"{row['estimate']:.4g}"
+    return f"{row['estimate']:z.3f} [{row['low']:z.3f}, {row['high']:z.3f}]"
 
 
 def _span(row: dict[str, Any]) -> dict[str, float] | None:
