@@ -47,6 +47,19 @@ def build_edit(
             orthogonalisation would leave, missing mean inputs.
         NumericsError: zero norm where one divides.
     """
+    factors = edit_factors(spec, checkpoint, direction, mean_inputs=mean_inputs)
+    writers = _chosen_writers(spec, checkpoint)
+    return LowRankEdit(factors, describe(spec, intent(spec), checkpoint, writers, factors))
+
+
+def edit_factors(
+    spec: dict,
+    checkpoint: Checkpoint,
+    direction: Float[Tensor, "d_model"],
+    *,
+    mean_inputs: tuple[MeanInputs, MeanInputs] | None = None,
+) -> dict[str, Factors]:
+    """The factors alone, for screens of hundreds of edits that need no card. Arguments and errors as ``build_edit``."""
     check_spec(spec)
     if spec["method"] not in LOW_RANK_METHODS:
         raise EditError(
@@ -54,12 +67,10 @@ def build_edit(
             remedy="hook edits are built by anatomy.edits.hook",
         )  # fmt: skip
     s = _checked_direction(direction, checkpoint)
-    writers = _chosen_writers(spec, checkpoint)
-    factors = {
+    return {
         writer.name: _factors(spec, s, writer_matrix(checkpoint, writer), _difference(spec, writer, mean_inputs))
-        for writer in writers
+        for writer in _chosen_writers(spec, checkpoint)
     }
-    return LowRankEdit(factors, describe(spec, intent(spec), checkpoint, writers, factors))
 
 
 def _factors(

@@ -6,11 +6,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from anatomy.activations.interventions import Intervention
 from anatomy.edits.adapter import write_adapter
 from anatomy.edits.hook import build_intervention
-from anatomy.edits.low_rank import LowRankEdit
-from anatomy.edits.rosi import build_edit
+from anatomy.edits.low_rank import Factors, LowRankEdit
+from anatomy.edits.rosi import build_edit, edit_factors
 from anatomy.errors import EditError
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.recipes.variant import Edit
@@ -51,9 +53,15 @@ class EditBook:
         return key
 
     def low_rank(self, edit: Edit) -> LowRankEdit:
-        """The factors of a weight edit, with its card."""
-        inputs = self.directions.mean_inputs(edit["direction"]["contrast"]) if edit["method"] == "mean_input" else None
-        return build_edit(edit, self.checkpoint, self.directions.unit(edit["direction"]), mean_inputs=inputs)
+        """A weight edit with its card."""
+        return build_edit(edit, self.checkpoint, self.directions.unit(edit["direction"]), mean_inputs=self._inputs(edit))
+
+    def factors(self, edit: Edit) -> dict[str, Factors]:
+        """The factors of a weight edit alone, for screens."""
+        return edit_factors(edit, self.checkpoint, self.directions.unit(edit["direction"]), mean_inputs=self._inputs(edit))
+
+    def _inputs(self, edit: Edit) -> tuple[dict[str, Tensor], dict[str, Tensor]] | None:
+        return self.directions.mean_inputs(edit["direction"]["contrast"]) if edit["method"] == "mean_input" else None
 
     def intervention(self, edit: Edit) -> Intervention:
         """The hooks of an activation edit."""

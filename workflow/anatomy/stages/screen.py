@@ -16,7 +16,7 @@ from anatomy.activations.batching import batches
 from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject
 from anatomy.directions.metrics import kl_divergence, refusal_metric
-from anatomy.edits.apply import applied
+from anatomy.edits.apply import applied_factors
 from anatomy.models.loading import LoadedModel
 from anatomy.models.rendering import Rendering, render
 from anatomy.recipes.rosi.families import candidates, families, layers
@@ -80,7 +80,7 @@ def screen(config: Config, subject: Subject, loaded: LoadedModel, book: EditBook
     progress = Progress(f"screen {subject.id}", len(wanted), None)
     read = {}
     for number, (name, edit) in enumerate(wanted.items()):
-        with applied(loaded, book.low_rank(edit)):
+        with applied_factors(loaded, book.factors(edit)):
             read[name] = reader.read()
         progress.advance(1)
         if number % 200 == 199 or number + 1 == len(wanted):
