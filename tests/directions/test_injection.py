@@ -22,6 +22,10 @@ def loaded(request):
     torch.manual_seed(0)
     # Gemma-2 scales its embeddings, caps its logits and mixes two attention masks: what a shortcut could miss.
     model = AutoModelForCausalLM.from_config(request.param(**SMALL)).eval()
+    # With gains of one a norm keeps what is orthogonal orthogonal, and hides where an ablation acts.
+    for name, parameter in model.named_parameters():
+        if "norm" in name:
+            parameter.data.normal_(1.0, 0.5)
     return LoadedModel(model, SimpleNamespace(pad_token_id=0, eos_token_id=2), Path(), "", 4, 32)
 
 
