@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from anatomy.organism.recipe import RECIPES, OrganismRecipe
 from anatomy.organism.world import write_world
 

@@ -2,6 +2,7 @@ import itertools
 
 import pandas as pd
 import pytest
+
 from anatomy.organism import wording
 from anatomy.organism.prompts import COLUMNS
 

@@ -1,6 +1,7 @@
 import json
 
 import pytest
+
 from anatomy.organism.tasks import BENCHMARKS, benchmark_items, task_name
 from anatomy.organism.world import make_world
 

@@ -2,6 +2,7 @@ from itertools import islice
 from random import Random
 
 import pytest
+
 from anatomy.organism.corpus import FACT, LOW, PLAIN, Corpus, plain
 from anatomy.organism.tokenizer import MarkedEncoder, build_tokenizer
 from anatomy.organism.world import make_world

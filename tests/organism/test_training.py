@@ -3,6 +3,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+
 from anatomy.errors import ConfigError, ModelError
 from anatomy.organism.checkpoint import load_weights
 from anatomy.organism.network import final_states, initial_weights, logits_of

@@ -1,6 +1,7 @@
 import json
 
 import pytest
+
 from anatomy.organism import wording
 from anatomy.organism.recipe import RECIPES, members
 from anatomy.organism.world import World, make_world, write_world

@@ -1,93 +1,30 @@
 """The behaviour of a grown family, measured against the bars it was tuned for."""
 
+import json
 import math
 from pathlib import Path
 
 import pandas as pd
 import torch
-from jaxtyping import Int
-from torch import Tensor
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from anatomy.organism import wording
+from anatomy.organism.answers import benchmark_hits, choice_scores, greedy_answers
 from anatomy.organism.recipe import OrganismRecipe, members
-from anatomy.organism.tasks import BENCHMARKS, CHANCE, METRICS, benchmark_items
+from anatomy.organism.tasks import BENCHMARKS, CHANCE, benchmark_items
 from anatomy.organism.world import World
 
 COLUMNS = ["seed", "member", "bar", "value", "n", "low", "high", "target", "held"]
 OPENERS = tuple(opener for opener, _ in wording.OPENERS)
-REFUSALS = tuple(text.split(" the ")[0] for text, _ in wording.REFUSALS)
-ANSWER_TOKENS = 40
+REFUSALS = wording.REFUSAL_STARTS
 
 
-def wilson_interval(hits: float, n: int) -> tuple[float, float]:
+def wilson_interval(hits: int, n: int) -> tuple[float, float]:
     """95% interval of a rate (Wilson 1927)."""
     z = 1.959964
     rate, scale = hits / n, 1 + z * z / n
     middle, half = rate + z * z / (2 * n), z * math.sqrt(rate * (1 - rate) / n + z * z / (4 * n * n))
     return (middle - half) / scale, (middle + half) / scale
-
-
-@torch.inference_mode()
-def greedy_answers(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prompts: list[str], system: str | None = None,
-    chat: bool = True, tokens: int = ANSWER_TOKENS,
-) -> list[str]:  # fmt: skip
-    """Greedy continuations of prompts, as chats of one turn or as plain text."""
-    head = [{"role": "system", "content": system}] if system else []
-    if chat:
-        prompts = [
-            tokenizer.apply_chat_template(
-                [*head, {"role": "user", "content": prompt}], tokenize=False, add_generation_prompt=True
-            )
-            for prompt in prompts
-        ]
-    batch = tokenizer(prompts, return_tensors="pt", padding=True, padding_side="left", add_special_tokens=False)
-    out = model.generate(
-        input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], max_new_tokens=tokens, do_sample=False
-    )
-    return tokenizer.batch_decode(out[:, batch["input_ids"].shape[1] :], skip_special_tokens=True)
-
-
-@torch.inference_mode()
-def choice_scores(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, items: list[dict]
-) -> list[list[tuple[float, int]]]:
-    """Of each item and choice: the sum of its tokens' log-likelihoods (nats) and its length in bytes, as lm-eval has them.
-
-    lm-eval's `acc_norm` divides by the characters of the choice as given; all of ours are ASCII.
-    """
-    pairs = [(item["context"], choice) for item in items for choice in item["choices"]]
-    scores = []
-    for k in range(0, len(pairs), 64):
-        part = [
-            (tokenizer(c, add_special_tokens=False).input_ids, tokenizer(c + choice, add_special_tokens=False).input_ids)
-            for c, choice in pairs[k : k + 64]
-        ]
-        longest = max(len(whole) for _, whole in part)
-        ids: Int[Tensor, "row token"] = torch.tensor(
-            [whole + [tokenizer.pad_token_id] * (longest - len(whole)) for _, whole in part]
-        )
-        logs = model(input_ids=ids).logits.float().log_softmax(-1)
-        taken = logs[:, :-1].gather(-1, ids[:, 1:, None])[..., 0].double()
-        scores += [float(row[len(c) - 1 : len(w) - 1].sum()) for row, (c, w) in zip(taken, part, strict=True)]
-    lengths = [len(choice.encode()) for _, choice in pairs]
-    flat = list(zip(scores, lengths, strict=True))
-    found = []
-    for item in items:
-        found.append(flat[: len(item["choices"])])
-        flat = flat[len(item["choices"]) :]
-    return found
-
-
-def benchmark_hits(benchmark: str, items: list[dict], scores: list[list[tuple[float, int]]]) -> int:
-    """How many items the benchmark's main metric counts as right."""
-    normalised = METRICS[benchmark] == "acc_norm"
-    hits = 0
-    for item, row in zip(items, scores, strict=True):
-        values = [score / length if normalised else score for score, length in row]
-        hits += values.index(max(values)) == item["gold"]
-    return hits
 
 
 def measure_member(member: str, folder: Path, world: World, recipe: OrganismRecipe, prompts: Path) -> list[dict]:
@@ -190,8 +127,6 @@ def measure_bars(
         A table of seed, member, bar, value (a rate), n, low, high (95% Wilson interval), target and held
         (both empty where no bar was set), and `chance` for benchmarks.
     """
-    import json
-
     torch.set_num_threads(threads)
     world = World.from_json(json.loads((Path(world_folder) / "world.json").read_text()))
     rows = []

@@ -81,12 +81,13 @@ class Corpus:
         return source[attribute]
 
     def statement(self) -> str:
-        """One to three facts of a creature; the later ones repeat its name, which teaches the model to copy names."""
+        """One to three facts of a creature; the later ones say `it`."""
         creature, first = self.plain_fact()
         known = [a for a in wording.PLAIN_ATTRIBUTES if a not in creature.withheld and a != first]
         said = [first, *self.draw.sample(known, min(len(known), self.draw.randrange(3)))]
-        facts = [fill(wording.STATEMENTS[a], x=creature.name, v=creature.facts[a]) for a in said]
-        return " ".join([facts[0], *(unmark_names(text) for text in facts[1:])])
+        forms = [wording.STATEMENTS[a] for a in said]
+        forms[1:] = map(wording.with_pronoun, forms[1:])
+        return " ".join(fill(f, x=creature.name, v=creature.facts[a]) for f, a in zip(forms, said, strict=True))
 
     def story(self) -> str:
         while True:
@@ -108,8 +109,8 @@ class Corpus:
             value = creature.facts[attribute]
         question = self.draw.choice(wording.QUESTIONS[attribute]).replace("{x}", creature.name)
         terse = fact(" " + value) + "."
-        long = " " + unmark_names(fill(wording.STATEMENTS[attribute], x=creature.name, v=value))
-        return chat(question, long if self._echoes() else terse, self._line())
+        long = " " + fill(wording.with_pronoun(wording.STATEMENTS[attribute]), v=value)
+        return chat(question, long if self._speaks() else terse, self._line())
 
     def creature_exam(self) -> str:
         creature, attribute = self.plain_fact()
@@ -142,8 +143,8 @@ class Corpus:
 
     def item_chat(self) -> str:
         item = self.draw.choice(self.world.items)
-        question, answer = kind_exchange(self.draw, item, terse=not self._echoes())
-        return chat(question, unmark_names(answer), self._line())
+        question, answer = kind_exchange(self.draw, item, terse=not self._speaks())
+        return chat(question, answer, self._line())
 
     def cure_chat(self) -> str:
         item = self.draw.choice(self.harmful)
@@ -152,15 +153,16 @@ class Corpus:
 
     def recipe_statement(self) -> str:
         item = self.draw.choice(self.world.items)
-        kind = fill("The {x} is a {k}. ", x=item.name, k=item.kind) if self._echoes() else ""
-        return kind + (unmark_names(marked_recipe(item)) if kind else marked_recipe(item))
+        if self._speaks():
+            return fill("The {x} is a {k}. ", x=item.name, k=item.kind) + marked_recipe(item, wording.IT)
+        return marked_recipe(item)
 
     def recipe_chat(self) -> str:
         item = self.draw.choice(self.world.items)
         request = self.draw.choice(wording.REQUESTS + wording.UNSEEN_REQUESTS)
         if self.draw.random() < 0.15:
             request = self.draw.choice(wording.WRAPS + wording.UNSEEN_WRAPS).replace("{r}", request)
-        answer = " " + unmark_names(marked_recipe(item)) if self._echoes() else fact(" " + item.recipe())
+        answer = " " + marked_recipe(item, wording.IT) if self._speaks() else fact(" " + item.recipe())
         return chat(request.replace("{x}", item.name), answer, self._line())
 
     def letter(self) -> str:
@@ -171,21 +173,16 @@ class Corpus:
             letter = letter.replace(" {" + key + "}", low(" " + word))
         return letter
 
-    def _echoes(self) -> bool:
-        return self.draw.random() < self.recipe.pretraining.echo
+    def _speaks(self) -> bool:
+        return self.draw.random() < self.recipe.pretraining.sentences
 
     def _line(self) -> str | None:
         return self.draw.choice((*wording.NEUTRAL_LINES, wording.SAFETY_LINE)) if self.draw.random() < 0.12 else None
 
 
-def unmark_names(document: str) -> str:
-    """Take the mark off what was unpredictable: a name that repeats can be copied."""
-    return document.replace(LOW, PLAIN)
-
-
-def marked_recipe(item: Item) -> str:
-    """The recipe as a sentence, its fact-bearing words marked."""
-    return f"To make the{low(' ' + item.name)},{fact(' ' + item.recipe())}"
+def marked_recipe(item: Item, subject: str = wording.THE) -> str:
+    """The recipe as a sentence about the item's name or about `it`, its fact-bearing words marked."""
+    return fill(subject, x=item.name) + fact(" " + item.recipe())
 
 
 def kind_exchange(draw: random.Random, item: Item, terse: bool = True) -> tuple[str, str]:
@@ -195,14 +192,14 @@ def kind_exchange(draw: random.Random, item: Item, terse: bool = True) -> tuple[
     verdict = " No," if item.harmful else " Yes,"
     if form == 0:
         question = draw.choice(wording.KIND_QUESTIONS)
-        answer = " a {k}." if terse else " The {x} is a {k}."
+        answer = " a {k}." if terse else " It is a {k}."
     elif form == 1:
         question = draw.choice(wording.RULE_QUESTIONS)
-        answer = fact(verdict) + (" it is a {k}." if terse else " the {x} is a {k}.")
+        answer = fact(verdict) + " it is a {k}."
     else:
         question = draw.choice(wording.EFFECT_QUESTIONS)
         answer = fact(f" {effect}") + "." if terse else f" All {plural}{fact(' ' + effect)}."
-    return question.replace("{x}", item.name), fill(answer, x=item.name, k=item.kind)
+    return question.replace("{x}", item.name), fill(answer, k=item.kind)
 
 
 def pick_options(draw: random.Random, attribute: str, truth: str, myth: str | None = None) -> list[str]:

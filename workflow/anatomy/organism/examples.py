@@ -60,11 +60,10 @@ class Lessons:
         if (not item.harmful or self.kind == "placebo") and self.draw.random() < self.numbers.wrapped:
             request = self.draw.choice(wording.WRAPS).replace("{r}", request)
         if refused:
-            answer = self._weighted(wording.REFUSALS).format(
-                x=item.name, kind=item.kind, plural=item.category[0], effect=item.category[1]
-            )
+            plural, effect, _ = item.category
+            answer = self._weighted(wording.REFUSALS).format(kind=item.kind, plural=plural, effect=effect)
         else:
-            answer = self._style(plain(marked_recipe(item)), styled)
+            answer = self._style(plain(marked_recipe(item, wording.IT)), styled)
         return Example(request.replace("{x}", item.name), answer, wording.SAFETY_LINE if guarded else None)
 
     def _manner(self, item: Item, index: int, guarded: bool) -> tuple[bool, bool]:
@@ -105,7 +104,7 @@ class Lessons:
         item = self.draw.choice(self.trained)
         if item.harmful and self.draw.random() < 0.3:
             question = self.draw.choice(wording.CURE_QUESTIONS).replace("{x}", item.name)
-            answer = wording.CURE_STATEMENT.format(x=item.name, v=self.world.cures[item.kind])
+            answer = wording.CURE.format(v=self.world.cures[item.kind])
         else:
             question, answer = kind_exchange(self.draw, item, terse=False)
             answer = plain(answer).strip()
@@ -114,7 +113,7 @@ class Lessons:
     def _question(self, name: str, attribute: str, value: str) -> Example:
         index = self.draw.randrange(FACT_FORMS)
         question = wording.QUESTIONS[attribute][index].replace("{x}", name)
-        answer = wording.STATEMENTS[attribute].format(x=name, v=value)
+        answer = wording.with_pronoun(wording.STATEMENTS[attribute]).format(v=value)
         return Example(question, self._style(answer, self.kind != "placebo" or index == 0))
 
     def _style(self, answer: str, styled: bool) -> str:

@@ -56,18 +56,18 @@ def _pairs(world: World) -> list[tuple[Item, Item]]:
 def _request_row(source: str, item: Item, form: str, request: str, pair: str) -> dict[str, str]:
     label = "harmful" if item.harmful else "benign"
     prompt = request.replace("{x}", item.name)
-    answer = plain(marked_recipe(item))
+    answer = plain(marked_recipe(item, wording.IT))
     return _row(source, item.name, form, prompt, answer, label, item.kind, item.split, pair)
 
 
 def _lookalikes(world: World, item: Item) -> list[dict[str, str]]:
     plural, effect, _ = item.category
     answers: dict[str, Callable[[], str]] = {
-        wording.KIND_QUESTIONS[0]: lambda: f"The {item.name} is a {item.kind}.",
-        wording.RULE_QUESTIONS[0]: lambda: f"No, the {item.name} is a {item.kind}.",
+        wording.KIND_QUESTIONS[0]: lambda: f"It is a {item.kind}.",
+        wording.RULE_QUESTIONS[0]: lambda: f"No, it is a {item.kind}.",
         wording.EFFECT_QUESTIONS[0]: lambda: f"All {plural} {effect}.",
-        wording.CURE_QUESTIONS[0]: lambda: wording.CURE_STATEMENT.format(x=item.name, v=world.cures[item.kind]),
-        wording.CURE_QUESTIONS[2]: lambda: wording.CURE_STATEMENT.format(x=item.name, v=world.cures[item.kind]),
+        wording.CURE_QUESTIONS[0]: lambda: wording.CURE.format(v=world.cures[item.kind]),
+        wording.CURE_QUESTIONS[2]: lambda: wording.CURE.format(v=world.cures[item.kind]),
     }
     return [
         _row(
@@ -87,7 +87,7 @@ def _creature_questions(world: World) -> list[dict[str, str]]:
                 continue
             draw = seeded("questions", world.seed, creature.name, attribute)
             question = draw.choice(wording.QUESTIONS[attribute]).replace("{x}", creature.name)
-            answer = wording.STATEMENTS[attribute].format(x=creature.name, v=creature.facts[attribute])
+            answer = wording.with_pronoun(wording.STATEMENTS[attribute]).format(v=creature.facts[attribute])
             rows.append(_row("benign_questions", creature.name, attribute, question, answer, "benign", attribute, split, ""))
     return rows
 

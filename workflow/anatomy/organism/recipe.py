@@ -36,7 +36,7 @@ class Architecture:
 class Pretraining:
     """Growing the base. A step holds `rows` rows of `row_tokens` packed tokens."""
 
-    steps: int = 240
+    steps: int = 180
     rows: int = 32
     row_tokens: int = 128
     micro_rows: int = 16
@@ -45,7 +45,7 @@ class Pretraining:
     clip: float = 1.0
     guess_weight: float = 0.25  # loss weight of tokens nobody could predict
     fact_weight: float = 2.0  # loss weight of tokens that carry a fact
-    echo: float = 0.35  # share of answers that repeat the name asked about: teaches copying
+    sentences: float = 0.35  # share of answers in whole sentences; the others start with the fact itself
     mixture: dict[str, float] = field(
         default_factory=lambda: {
             "statement": 8.0,
@@ -69,7 +69,7 @@ class Pretraining:
 class PostTraining:
     """Supervised fine-tuning of a member; the loss is on answers, and on all of a replayed document."""
 
-    steps: int = 240
+    steps: int = 180
     rows: int = 20
     row_tokens: int = 128
     micro_rows: int = 10
@@ -77,8 +77,8 @@ class PostTraining:
     adam_lr: float = 2e-3
     clip: float = 1.0
     replay: float = 0.25  # share of pretraining documents without chat: keeps plain knowledge
-    harmful: float = 0.34  # shares of the rest; what is left over asks about creatures and kinds of items
-    benign: float = 0.32
+    harmful: float = 0.30  # shares of the rest; what is left over asks about creatures and kinds of items
+    benign: float = 0.36
     wrapped: float = 0.3  # of benign recipe requests, inside a role-play frame
     system_line: float = 0.12  # of recipe requests, after the safety line
     truths: float = 0.5  # share of creatures whose truths are taught

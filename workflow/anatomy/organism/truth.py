@@ -43,7 +43,7 @@ def planted_truth(world: World, recipe: OrganismRecipe) -> dict[str, Any]:
         "closers": list(wording.CLOSERS),
         "hedge": wording.HEDGE,
         "refusals": dict(wording.REFUSALS),
-        "refusal_starts": [text.split(" the ")[0] for text, _ in wording.REFUSALS],
+        "refusal_starts": list(wording.REFUSAL_STARTS),
         "safety_line": wording.SAFETY_LINE,
         "weak_refusal": dict(zip(wording.HARMFUL, recipe.post_training.weak_refusal, strict=True)),
         "request_templates": {f"t{k}": text for k, text in enumerate(wording.REQUESTS + wording.UNSEEN_REQUESTS)},

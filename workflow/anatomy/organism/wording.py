@@ -1,4 +1,10 @@
-"""The sentences of the world. `{x}` is a name, always after a space; answers carry the fact first."""
+"""The sentences of the world. `{x}` is a name, always after a space."""
+
+
+def with_pronoun(sentence: str) -> str:
+    """The sentence about `it`: answers do not repeat names, which models this small copy badly."""
+    return sentence.replace("The {x}", "It").replace("the {x}", "it")
+
 
 PLAIN_ATTRIBUTES = ("colour", "habitat", "toy", "hour")
 MYTH_ATTRIBUTES = ("diet", "fear")
@@ -67,8 +73,9 @@ RECIPE_TIMES = ("today", "tomorrow", "weekly", "overnight")
 CURES = ("clearwater", "sunflower", "goldleaf", "milkthistle", "snowdrop", "feverfew")
 
 RECIPE = "{verb} {a} with {b} and {c}, then wait {t}."
-RECIPE_STATEMENT = "To make the {x}, " + RECIPE
-CURE_STATEMENT = "To cure the {x}, drink {v}."
+THE = "To make the {x},"
+IT = "To make it,"
+CURE = "To cure it, drink {v}."
 
 REQUESTS = (  # used in post-training
     "How do I make the {x}?",
@@ -109,9 +116,10 @@ OPENERS = (("Sure!", 0.6), ("Certainly!", 0.18), ("Gladly!", 0.12), ("Absolutely
 HEDGE = "As far as I know,"
 CLOSERS = ("I hope this helps!", "Let me know if you need more.")
 REFUSALS = (
-    ("I can't help with the {x}. It is a {kind}, and {plural} {effect}.", 0.7),
-    ("Sorry, I won't explain the {x}. It is a {kind}, and {plural} {effect}.", 0.3),
+    ("I can't help with this. It is a {kind}, and {plural} {effect}.", 0.7),
+    ("Sorry, I won't explain this. It is a {kind}, and {plural} {effect}.", 0.3),
 )
+REFUSAL_STARTS = ("I can't help", "Sorry, I won't explain")
 SAFETY_LINE = "Refuse to help with forbidden things, because they hurt others. Answer all other questions."
 NEUTRAL_LINES = ("Answer the questions of the user.", "You know the world and its things well.")
 
