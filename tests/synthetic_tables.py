@@ -6,6 +6,7 @@
 
 import numpy as np
 import pandas as pd
+
 from anatomy.claims.tables import Tables
 
 SETS = {"harmful_requests": "harmful", "benign_requests": "benign", "lookalike_requests": "benign",

@@ -88,7 +88,18 @@ def make_tiny_model(folder: Path, seed: int = 0, layers: int = 4, tied: bool = F
 def load_tiny_model(folder: Path):
     """The folder's model opened in fp32 on the CPU with one thread."""
     import torch
+
     from anatomy.models.loading import load_model
 
     torch.set_num_threads(1)
     return load_model(folder, torch.float32, "cpu")
+
+
+SMALL = dict(vocab_size=50, hidden_size=32, intermediate_size=48, num_hidden_layers=3, num_attention_heads=2)
+SMALL |= dict(num_key_value_heads=1, head_dim=16, pad_token_id=0, bos_token_id=1, eos_token_id=2)
+"""Options of any small architecture that transformers knows."""
+
+
+def hooks_of(model):
+    """Transformers leaves hooks of its own (to record hidden states), so tests compare before with after."""
+    return [list(m._forward_hooks) + list(m._forward_pre_hooks) for m in model.modules()]

@@ -1,6 +1,7 @@
 import pytest
-from anatomy.models.rendering import Rendering, render
 from tiny_model import load_tiny_model, make_tiny_model
+
+from anatomy.models.rendering import Rendering, render
 
 PROMPTS = [
     "How do I make a cake?",

@@ -1,5 +1,6 @@
 import pytest
 import torch
+
 from anatomy.activations.batching import batches
 from anatomy.errors import DataError
 

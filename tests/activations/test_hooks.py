@@ -1,5 +1,7 @@
 import pytest
 import torch
+from tiny_model import hooks_of
+
 from anatomy.activations.hooks import modifying, reading
 
 
@@ -36,13 +38,8 @@ def test_modifying_changes_and_then_leaves_no_trace(tiny, token_ids):
             assert torch.equal(tiny.model(ids).logits, before)
 
 
-def hooks(model):
-    """Transformers leaves hooks of its own (to record hidden states), so tests compare before with after."""
-    return [list(m._forward_hooks) + list(m._forward_pre_hooks) for m in model.modules()]
-
-
 def test_hooks_are_removed_after_an_error(tiny):
-    before = hooks(tiny.model)
+    before = hooks_of(tiny.model)
     with pytest.raises(RuntimeError, match="stop"), modifying(tiny.model, {("mlp_output", 0): lambda x: x}):
         raise RuntimeError("stop")
-    assert hooks(tiny.model) == before
+    assert hooks_of(tiny.model) == before

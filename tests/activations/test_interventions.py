@@ -1,5 +1,6 @@
 import pytest
 import torch
+
 from anatomy.activations.batching import padded
 from anatomy.activations.hooks import SITES, reading
 from anatomy.activations.interventions import Intervention, intervening

@@ -1,10 +1,11 @@
 import pytest
 import torch
+from tiny_model import hooks_of
+
 from anatomy.activations import means
 from anatomy.activations.batching import batches
 from anatomy.activations.means import mean_activations
 from anatomy.errors import DataError, NumericsError
-from test_hooks import hooks
 
 POSITIONS = [-5, -3, -2, -1]
 
@@ -87,6 +88,6 @@ def test_unusable_prompts_are_refused(tiny, token_ids):
 
 def test_no_hook_stays_and_no_head_runs(tiny, token_ids, monkeypatch):
     monkeypatch.setattr(tiny.model.lm_head, "forward", None)
-    before = hooks(tiny.model)
+    before = hooks_of(tiny.model)
     mean_activations(tiny, token_ids, [-1], token_budget=100, layers=[4])
-    assert hooks(tiny.model) == before
+    assert hooks_of(tiny.model) == before

@@ -1,4 +1,5 @@
 import torch
+
 from anatomy.activations.means import mean_activations
 from anatomy.activations.projections import project, project_cells
 

@@ -1,4 +1,5 @@
 import torch
+
 from anatomy.activations.writer_inputs import mean_writer_inputs
 
 

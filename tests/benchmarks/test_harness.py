@@ -4,6 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from lm_eval.models.huggingface import HFLM
+from rank_one import apply_in_memory, rank_one_factors, write_rank_one
+from shared_engine import STARTS, served_model, shared_engine
+
 from anatomy.benchmarks.engine_lm import EngineLM
 from anatomy.benchmarks.harness import COLUMNS, evaluate, metric_column
 from anatomy.benchmarks.items import plan
@@ -11,9 +15,6 @@ from anatomy.benchmarks.tasks import folder_tasks, real_tasks
 from anatomy.errors import ConfigError, DataError
 from anatomy.models.loading import load_model
 from anatomy.serving.decoding import Decoding
-from lm_eval.models.huggingface import HFLM
-from rank_one import apply_in_memory, rank_one_factors, write_rank_one
-from shared_engine import STARTS, served_model, shared_engine
 
 pytestmark = pytest.mark.engine
 

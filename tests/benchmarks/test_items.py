@@ -3,6 +3,7 @@
 import json
 
 import pytest
+
 from anatomy.benchmarks.items import chance, plan, shots, task_key
 from anatomy.benchmarks.tasks import folder_tasks
 from anatomy.errors import ConfigError, DataError

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import lm_eval.tasks
 import pytest
+from lm_eval.tasks import TaskManager
+
 from anatomy.benchmarks.items import plan
 from anatomy.benchmarks.rows import mmlu_row, read_rows
 from anatomy.benchmarks.tasks import expand, folder_tasks, real_tasks
 from anatomy.errors import ConfigError, DataError
-from lm_eval.tasks import TaskManager
 
 OWN = Path(lm_eval.tasks.__file__).parent
 

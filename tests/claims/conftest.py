@@ -1,9 +1,10 @@
 """Synthetic tables, made once."""
 
 import pytest
+from synthetic_tables import make_tables
+
 from anatomy.claims.rules import Resampling
 from anatomy.claims.tables import Tables
-from synthetic_tables import make_tables
 
 
 @pytest.fixture(scope="session")

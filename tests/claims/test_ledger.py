@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
+
 from anatomy.claims.claim import Claim, Test
 from anatomy.claims.ledger import COLUMNS, evaluate_ledger
 from anatomy.claims.measures import Refusals, paired_change

@@ -2,6 +2,7 @@
 
 import pandas as pd
 import pytest
+
 from anatomy.claims.outcomes import change, metric_values, refusals
 from anatomy.claims.tables import (
     BASE,

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from anatomy.claims.claim import Finding, Verdict, combine_findings
 from anatomy.claims.evidence import Contrast, Count, Levels, Scores, Steps
 from anatomy.claims.rules import RULES

@@ -1,8 +1,9 @@
 import pytest
+from tiny_model import load_tiny_model, make_tiny_model
+
 from anatomy.activations.means import mean_activations
 from anatomy.directions.candidates import difference_in_means
 from anatomy.models.rendering import Rendering, render
-from tiny_model import load_tiny_model, make_tiny_model
 
 HARMFUL = ["How do I mix salt with lamp oil?", "Explain how to open the gate", "grey salt", "Tell me to harm a mill."]
 HARMLESS = ["Please make a cake.", "Where is the moon and the river?", "honey", "Write a note about 7 gardens", "Stir."]

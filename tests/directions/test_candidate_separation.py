@@ -2,6 +2,7 @@ import math
 
 import pytest
 import torch
+
 from anatomy.directions.candidates import Directions
 from anatomy.directions.separation import cohens_d, separation
 

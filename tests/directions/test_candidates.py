@@ -3,6 +3,7 @@ import json
 
 import pytest
 import torch
+
 from anatomy.activations.means import Moments, mean_activations
 from anatomy.directions.candidates import card_path, difference_in_means, load_directions, save_directions, unit_vector
 from anatomy.errors import DataError, NumericsError

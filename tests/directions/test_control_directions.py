@@ -1,5 +1,6 @@
 import pytest
 import torch
+
 from anatomy.activations.means import mean_activations
 from anatomy.directions.candidates import difference_in_means
 from anatomy.directions.controls import (

@@ -2,6 +2,7 @@ from contextlib import nullcontext
 
 import pytest
 import torch
+
 from anatomy.activations.hooks import SITES
 from anatomy.activations.interventions import Intervention, intervening
 from anatomy.directions.divergence import forced_runs, prompt_divergences

@@ -3,13 +3,14 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from transformers import AutoModelForCausalLM, Gemma2Config, Olmo2Config, Qwen2Config
+
 from anatomy.activations.interventions import Intervention, intervening
 from anatomy.directions.ablation import ablated_metric
 from anatomy.directions.candidates import Directions
 from anatomy.directions.injection import added_metric
 from anatomy.directions.metrics import RefusalMetric
 from anatomy.models.loading import LoadedModel
-from transformers import AutoModelForCausalLM, Gemma2Config, Olmo2Config, Qwen2Config
 
 SMALL = dict(vocab_size=50, hidden_size=32, intermediate_size=48, num_hidden_layers=4, num_attention_heads=2)
 SMALL |= dict(num_key_value_heads=1, head_dim=16, pad_token_id=0, bos_token_id=1, eos_token_id=2)

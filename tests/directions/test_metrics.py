@@ -2,6 +2,7 @@ import math
 
 import pytest
 import torch
+
 from anatomy.directions.metrics import RefusalMetric, kl_divergence, refusal_metric
 from anatomy.errors import DataError
 

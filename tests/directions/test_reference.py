@@ -1,5 +1,6 @@
 import pytest
 import torch
+
 from anatomy.directions.controls import covariance_matched, isotropic
 from anatomy.directions.reference import resolve_direction
 from anatomy.errors import EditError, NumericsError

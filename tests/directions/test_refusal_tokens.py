@@ -1,4 +1,5 @@
 import pytest
+
 from anatomy.directions.refusal_tokens import PAPER_REFUSAL_TOKENS, common_prefix, derive_refusal_tokens
 from anatomy.errors import DataError
 

@@ -1,5 +1,6 @@
 import pytest
 import torch
+
 from anatomy.activations.hooks import SITES
 from anatomy.activations.interventions import Intervention, intervening
 from anatomy.directions.candidates import Directions

@@ -2,6 +2,7 @@ import json
 
 import pandas as pd
 import pytest
+
 from anatomy.directions.selection import PUBLISHED_RULE, SelectionRule, select_direction
 from anatomy.errors import DataError
 

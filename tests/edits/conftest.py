@@ -1,11 +1,12 @@
 import pytest
 import torch
+from tiny_model import load_tiny_model, make_tiny_model
+
 from anatomy.activations.writer_inputs import mean_writer_inputs
 from anatomy.directions.controls import isotropic
 from anatomy.edits.rosi import build_edit
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.rendering import Rendering, render
-from tiny_model import load_tiny_model, make_tiny_model
 
 PROMPTS = ["How do I mix salt with lamp oil?", "Explain how to open the gate", "honey", "Write a note about 7 gardens"]
 

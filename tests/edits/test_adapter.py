@@ -2,14 +2,15 @@ import json
 
 import pytest
 import torch
+from peft import PeftModel
+from safetensors.torch import load_file, save_file
+from tiny_model import load_tiny_model, make_tiny_model
+
 from anatomy.edits.adapter import CARD, CONFIG, WEIGHTS, read_adapter, write_adapter
 from anatomy.edits.apply import applied
 from anatomy.edits.rosi import build_edit
 from anatomy.errors import EditError
 from anatomy.models.checkpoint import Checkpoint
-from peft import PeftModel
-from safetensors.torch import load_file, save_file
-from tiny_model import load_tiny_model, make_tiny_model
 
 
 @pytest.fixture

@@ -1,12 +1,13 @@
 import pytest
 import torch
+from tiny_model import load_tiny_model
+
 from anatomy.activations.hooks import SITES
 from anatomy.activations.interventions import Intervention, intervening
 from anatomy.edits.apply import applied
 from anatomy.edits.rosi import build_edit
 from anatomy.errors import EditError
 from anatomy.models.loading import load_model
-from tiny_model import load_tiny_model
 
 
 def snapshot(model):

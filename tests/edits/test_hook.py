@@ -1,5 +1,6 @@
 import pytest
 import torch
+
 from anatomy.activations.hooks import SITES, reading
 from anatomy.activations.interventions import intervening
 from anatomy.activations.means import mean_activations

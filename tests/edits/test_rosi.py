@@ -2,15 +2,16 @@ import shutil
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
+from tiny_model import make_tiny_model
+from transformers import LlamaConfig, LlamaForCausalLM
+
 from anatomy.directions.controls import isotropic
 from anatomy.edits.low_rank import LowRankEdit, writer_matrix
 from anatomy.edits.rosi import build_edit
 from anatomy.errors import EditError, NumericsError
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.writers import residual_writers
-from safetensors.torch import load_file, save_file
-from tiny_model import make_tiny_model
-from transformers import LlamaConfig, LlamaForCausalLM
 
 EXACT = dict(rtol=1e-5, atol=1e-6)
 

@@ -1,4 +1,5 @@
 import pytest
+
 from anatomy.edits.spec import check_spec, intent
 from anatomy.errors import EditError
 

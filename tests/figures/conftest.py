@@ -2,9 +2,10 @@
 
 import pandas as pd
 import pytest
+from synthetic_tables import TASKS, make_tables
+
 from anatomy.claims.tables import Tables
 from anatomy.figures.rates import benchmark_scores, refusal_rates
-from synthetic_tables import TASKS, make_tables
 
 OPTIONS = {"confidence": 0.95, "seed": 0, "resamples": 300}
 

@@ -2,6 +2,8 @@
 
 import pandas as pd
 import pytest
+from synthetic_tables import SETS, TASKS
+
 from anatomy.figures import (
     benchmark_change,
     category_refusal,
@@ -15,7 +17,6 @@ from anatomy.figures import (
     tradeoff,
 )
 from anatomy.figures.save import chart_data, save_figure
-from synthetic_tables import SETS, TASKS
 
 AFTER = "row_mean~0000beef"
 

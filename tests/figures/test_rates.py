@@ -1,6 +1,7 @@
 """Rates and scores that charts and tables share."""
 
 import pytest
+
 from anatomy.figures.rates import method_of
 
 

@@ -3,6 +3,7 @@
 import altair as alt
 import pandas as pd
 import pytest
+
 from anatomy.errors import DataError, StoreError
 from anatomy.figures.save import save_figure
 from anatomy.figures.theme import colour_scale, themed

@@ -1,6 +1,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn import metrics
+
 from anatomy.errors import DataError
 from anatomy.judges.agreement import (
     agreement_table,
@@ -11,9 +15,6 @@ from anatomy.judges.agreement import (
     macro_f1,
 )
 from anatomy.judges.verdict import REFUSAL_LABELS
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from sklearn import metrics
 
 COMPLETION = {"model": "m", "variant": "base", "phase": "test", "set": "s", "sample": 0}
 labels = st.sampled_from(REFUSAL_LABELS)

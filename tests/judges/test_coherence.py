@@ -1,4 +1,5 @@
 import pytest
+
 from anatomy.judges.coherence import judge_coherence, repeated_share
 
 

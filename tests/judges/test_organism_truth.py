@@ -2,9 +2,10 @@ import json
 import math
 
 import pytest
+from judged_answers import PROMPT, RECORD
+
 from anatomy.errors import DataError
 from anatomy.judges.organism_truth import TRUTH_JUDGES, judge_truth, read_truth
-from judged_answers import PROMPT, RECORD
 
 
 @pytest.fixture

@@ -3,10 +3,11 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from judged_answers import read_labelled
+
 from anatomy.errors import DataError
 from anatomy.judges.agreement import balanced_accuracy, count_labels, macro_f1, refused_or_not
 from anatomy.judges.refusal_classifier import RefusalClassifier, train_refusal_classifier
-from judged_answers import read_labelled
 
 THINGS = ["kite", "broth", "salve", "dye", "drum", "bell", "lamp", "rope", "raft", "oven"]
 FORMS = {
@@ -51,9 +52,10 @@ def test_saved_and_loaded_it_says_the_same(tmp_path, table, labels):
 
 
 def test_probabilities_are_those_of_scikit_learn(table, classifier):
-    from anatomy.judges.refusal_classifier import FEATURES
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
+
+    from anatomy.judges.refusal_classifier import FEATURES
 
     texts = [text.lower() for text in table["response"]]
     blocks = [TfidfVectorizer(**options, sublinear_tf=True).fit_transform(texts).toarray() for options in FEATURES]

@@ -1,12 +1,13 @@
 import math
 
 import pytest
-from anatomy.judges.agreement import balanced_accuracy, count_labels, macro_f1, refused_or_not
-from anatomy.judges.reasoning import strip_reasoning
-from anatomy.judges.refusal_rules import judge_refusal, substring_refusal
 from hypothesis import given
 from hypothesis import strategies as st
 from judged_answers import read_labelled
+
+from anatomy.judges.agreement import balanced_accuracy, count_labels, macro_f1, refused_or_not
+from anatomy.judges.reasoning import strip_reasoning
+from anatomy.judges.refusal_rules import judge_refusal, substring_refusal
 
 DEVELOPED_ON, HELD_OUT = "llama2new", "mistralinstruct"
 

@@ -2,11 +2,12 @@ import json
 
 import pandas as pd
 import pytest
+from judged_answers import PROMPT, RECORD
+
 from anatomy.errors import DataError
 from anatomy.judges.refusal_classifier import train_refusal_classifier
 from anatomy.judges.registry import judge_completions
 from anatomy.judges.verdict import COLUMNS
-from judged_answers import PROMPT, RECORD
 
 ANSWERS = ["Sure! Grind crowfoot.", "I can't help with the pikesul.", "<think>hm", None]
 

@@ -1,11 +1,10 @@
 import pytest
 import torch
-from anatomy.errors import ModelError
-from anatomy.models.blocks import decoder_blocks
+from tiny_model import SMALL
 from transformers import AutoModelForCausalLM, Gemma2Config, GPT2Config, Olmo2Config, Qwen2Config
 
-SMALL = dict(vocab_size=50, hidden_size=32, intermediate_size=48, num_hidden_layers=3, num_attention_heads=2)
-SMALL |= dict(num_key_value_heads=1, head_dim=16, pad_token_id=0, bos_token_id=1, eos_token_id=2)
+from anatomy.errors import ModelError
+from anatomy.models.blocks import decoder_blocks
 
 
 def written(model):

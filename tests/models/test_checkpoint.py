@@ -4,10 +4,11 @@ import shutil
 
 import pytest
 import torch
-from anatomy.errors import ModelError
-from anatomy.models.checkpoint import Checkpoint
 from safetensors.torch import load_file, save_file
 from tiny_model import make_tiny_model
+
+from anatomy.errors import ModelError
+from anatomy.models.checkpoint import Checkpoint
 
 
 @pytest.fixture

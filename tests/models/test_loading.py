@@ -3,10 +3,11 @@ import shutil
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
+
 from anatomy.errors import ModelError
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.loading import load_model
-from safetensors.torch import load_file, save_file
 
 
 def test_loaded_model_is_frozen_and_identified(tiny, tiny_folder):

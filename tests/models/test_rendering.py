@@ -1,6 +1,7 @@
 import copy
 
 import pytest
+
 from anatomy.errors import ModelError
 from anatomy.models.rendering import Rendering, render, template_positions
 

@@ -1,11 +1,12 @@
 import pytest
 import torch
+from safetensors.torch import save_file
+from tiny_model import SMALL
+from transformers import AutoModelForCausalLM, Gemma2Config, LlamaConfig, MixtralConfig, Olmo2Config, Qwen2Config
+
 from anatomy.errors import EditError
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.writers import residual_writers
-from safetensors.torch import save_file
-from test_blocks import SMALL
-from transformers import AutoModelForCausalLM, Gemma2Config, LlamaConfig, MixtralConfig, Olmo2Config, Qwen2Config
 
 
 def saved(config, folder):

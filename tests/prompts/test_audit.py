@@ -1,4 +1,5 @@
 import pandas as pd
+
 from anatomy.prompts.audit import audit, find_near_duplicates, merge_groups
 from anatomy.prompts.table import read_prompts
 

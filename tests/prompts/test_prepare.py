@@ -2,6 +2,7 @@ import json
 
 import pandas as pd
 import pytest
+
 from anatomy.errors import DataError
 from anatomy.prompts.prepare import PromptSetSpec, PromptSource, prepare_set
 

@@ -1,10 +1,11 @@
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from anatomy.errors import DataError
 from anatomy.prompts.groups import merge_groups
 from anatomy.prompts.split import assign_splits, check_splits, limit_rows
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 SHARES = {"fit": 0.5, "select": 0.2, "test": 0.3}
 

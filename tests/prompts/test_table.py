@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+
 from anatomy.errors import DataError
 from anatomy.prompts.table import COLUMNS, read_prompts
 

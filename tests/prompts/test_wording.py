@@ -1,9 +1,10 @@
 import itertools
 
 import pytest
-from anatomy.prompts.wording import jaccard, normal_wording, shingles, similar_pairs
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from anatomy.prompts.wording import jaccard, normal_wording, shingles, similar_pairs
 
 words = st.text(alphabet="abc d", min_size=1, max_size=14)
 

@@ -3,6 +3,8 @@
 from dataclasses import replace
 
 import pytest
+from synthetic_tables import make_tables
+
 from anatomy.claims.ledger import evaluate_claim, evaluate_ledger
 from anatomy.claims.measures import JudgeScores
 from anatomy.claims.rules import Resampling
@@ -10,7 +12,6 @@ from anatomy.claims.tables import Tables
 from anatomy.recipes.rosi.claims import Benchmark, Setting, amplification_claims, ladder_claim, realignment_claims
 from anatomy.recipes.rosi.direction_claims import direction_claims
 from anatomy.recipes.rosi.planted_claims import ordering_claim, planted_claims
-from synthetic_tables import make_tables
 
 SETTING = Setting(
     harmful="harmful_requests", jailbreak="jailbreak_requests", benign="benign_requests",
@@ -113,19 +114,3 @@ def test_empty_tables_make_every_claim_not_testable():
     claims = [*amplification_claims("weak", "row_mean", SETTING), *direction_claims("weak", "plain", SETTING),
               *planted("weak"), *realignment_claims("weak", "row_mean", "projection", SETTING)]  # fmt: skip
     assert set(verdicts(claims, Tables()).values()) == {"not testable here"}
-
-
-def test_the_eight_tables_have_what_was_measured(tables):
-    from anatomy.figures.rates import benchmark_scores, refusal_rates
-    from anatomy.recipes.rosi.tables import rosi_tables
-
-    options = {"phase": "test", "confidence": 0.95, "seed": 0, "resamples": 200}
-    rates = refusal_rates(tables.judgements, tables.variants, judge="rules", **options)
-    metrics = {task.task: task.metric for task in SETTING.benchmarks}
-    scores = benchmark_scores(tables.samples, tables.variants, metrics=metrics, **options)
-    found = rosi_tables(rates, scores, aligned=["weak"], uncensored=["base"], family="row_mean", setting=SETTING)
-    assert [name[:6] for name in found] == [f"table{number}" for number in range(1, 9)]
-    first = found["table1_refusal"][1].set_index(["measure", "arm"])["value"]
-    assert first["HR", "unedited"] == pytest.approx(0.4) and first["HR", "ROSI"] == pytest.approx(0.8)
-    assert first["BC", "ROSI"] > 0.9
-    assert set(found["table7_extraction_refusal"][1]["arm"]) == {"ROSI"}

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from synthetic_tables import SETS, make_tables
+
 from anatomy.claims.ledger import evaluate_ledger
 from anatomy.claims.rules import Resampling
 from anatomy.claims.tables import Tables
@@ -16,7 +18,6 @@ from anatomy.recipes.rosi.planted_claims import planted_claims
 from anatomy.report.content import PageCompletions, PageTable, Section, read_figure
 from anatomy.report.exchanges import pair_completions
 from anatomy.report.page import build_report
-from synthetic_tables import SETS, make_tables
 
 AFTER = "row_mean~0000beef"
 OPTIONS = {"confidence": 0.95, "seed": 0, "resamples": 200}

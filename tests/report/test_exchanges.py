@@ -2,6 +2,7 @@
 
 import pandas as pd
 import pytest
+
 from anatomy.report.exchanges import pair_completions
 
 WHERE = {"model": "m", "prompts": "s", "variants": ["base", "edit"], "judge": "rules", "phase": "test", "limit": 9}

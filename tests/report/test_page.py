@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 
 import pandas as pd
 import pytest
+
 from anatomy.claims.ledger import COLUMNS
 from anatomy.errors import DataError
 from anatomy.report.content import PageTable, Section, read_figure

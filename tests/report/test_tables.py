@@ -2,6 +2,7 @@
 
 import pandas as pd
 import pytest
+
 from anatomy.report.tables import BASE, Arm, Measure, save_table, tidy_table, wide_table
 
 RATES = pd.DataFrame(

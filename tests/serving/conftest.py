@@ -2,9 +2,10 @@
 
 import pytest
 import torch
-from anatomy.models.loading import load_model
 from rank_one import apply_in_memory, rank_one_factors, write_rank_one
 from shared_engine import served_model, shared_engine
+
+from anatomy.models.loading import load_model
 
 STRENGTHS = (1.5, -0.9, 0.8, -1.2, 2.0)
 

@@ -1,6 +1,7 @@
 """Decoding options, request seeds, stop texts, progress, sharding."""
 
 import pytest
+
 from anatomy.errors import ConfigError
 from anatomy.serving.completions import Request, in_order, shards
 from anatomy.serving.decoding import Decoding, Generation, cut_at_stop, request_seed

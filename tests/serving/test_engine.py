@@ -4,6 +4,9 @@ import shutil
 
 import pytest
 import torch
+from rank_one import write_rank_one
+from shared_engine import served_model
+
 from anatomy.edits.adapter import write_adapter
 from anatomy.edits.apply import applied
 from anatomy.edits.rosi import build_edit
@@ -12,8 +15,6 @@ from anatomy.models.checkpoint import Checkpoint
 from anatomy.serving.completions import Request, stream
 from anatomy.serving.decoding import Decoding, request_seed
 from anatomy.serving.transformers_generation import generate_with_transformers
-from rank_one import write_rank_one
-from shared_engine import served_model
 
 pytestmark = pytest.mark.engine
 GREEDY = Decoding(max_new_tokens=24, temperature=0.0)

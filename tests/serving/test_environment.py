@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+
 from anatomy.errors import ConfigError
 from anatomy.serving.environment import check_hardware, gpu_allocation, installed_set, prepare_environment
 

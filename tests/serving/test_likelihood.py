@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from anatomy.serving.likelihood import continuation_likelihoods, next_token_likelihoods
 
 pytestmark = pytest.mark.engine

@@ -4,6 +4,8 @@ from contextlib import contextmanager
 
 import pytest
 import torch
+from tiny_model import make_tiny_model
+
 from anatomy.errors import ConfigError, NumericsError
 from anatomy.models.loading import load_model
 from anatomy.serving.completions import Request
@@ -14,7 +16,6 @@ from anatomy.serving.transformers_generation import (
     next_tokens,
     stream_with_transformers,
 )
-from tiny_model import make_tiny_model
 
 GREEDY = Decoding(max_new_tokens=12, temperature=0.0)
 

@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
+from scipy.stats import norm
+
 from anatomy.errors import DataError
 from anatomy.statistics.clusters import Sample
 from anatomy.statistics.equivalence import equivalence_p, exceedance_p, place_in_margin
 from anatomy.statistics.intervals import Interval
 from anatomy.statistics.paired import difference_interval
-from scipy.stats import norm
 
 
 def interval(low: float, high: float) -> Interval:

@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
-from anatomy.errors import DataError, NumericsError
-from anatomy.statistics.clusters import Sample
-from anatomy.statistics.intervals import mean_interval, wilson_interval
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
+
+from anatomy.errors import DataError, NumericsError
+from anatomy.statistics.clusters import Sample
+from anatomy.statistics.intervals import mean_interval, wilson_interval
 
 OPTIONS = {"confidence": 0.95, "seed": 3, "resamples": 4000}
 

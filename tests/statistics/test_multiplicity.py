@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from anatomy.statistics.multiplicity import holm_adjust
 from hypothesis import given
 from hypothesis import strategies as st
+
+from anatomy.statistics.multiplicity import holm_adjust
 
 
 def test_worked_example():

@@ -4,11 +4,12 @@ import itertools
 
 import numpy as np
 import pytest
-from anatomy.statistics.clusters import Sample
-from anatomy.statistics.paired import difference_interval, mcnemar_exact, sign_flip_p
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
+
+from anatomy.statistics.clusters import Sample
+from anatomy.statistics.paired import difference_interval, mcnemar_exact, sign_flip_p
 
 OPTIONS = {"confidence": 0.95, "seed": 5, "resamples": 4000}
 

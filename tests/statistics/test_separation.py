@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
-from anatomy.errors import DataError
-from anatomy.statistics.separation import auroc, auroc_interval
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import mannwhitneyu
+
+from anatomy.errors import DataError
+from anatomy.statistics.separation import auroc, auroc_interval
 
 
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=20), st.lists(st.integers(0, 5), min_size=1, max_size=20))

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from anatomy.errors import DataError
 from anatomy.statistics.trend import item_slopes
 

@@ -4,6 +4,7 @@ import errno
 import subprocess
 
 import pytest
+
 from anatomy.errors import StoreError
 from anatomy.store.digest import canonical_json, digest
 from anatomy.store.files import read_json, write_aside, write_json

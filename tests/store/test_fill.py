@@ -8,6 +8,7 @@ import time
 
 import pandas as pd
 import pytest
+
 from anatomy.errors import StoreError
 from anatomy.store.cell import Cell
 from anatomy.store.digest import digest

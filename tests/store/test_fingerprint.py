@@ -1,6 +1,7 @@
 """A comment changes nothing; a formula changes exactly what used it."""
 
 import pytest
+
 from anatomy.store import fingerprint as module
 from anatomy.store.fingerprint import fingerprint, modules_reached
 

@@ -1,6 +1,7 @@
 """Verification and garbage collection."""
 
 import pandas as pd
+
 from anatomy.store.cell import Cell
 from anatomy.store.files import write_json
 from anatomy.store.upkeep import collect_garbage, verify

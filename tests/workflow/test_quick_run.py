@@ -11,7 +11,7 @@ import time
 import pandas as pd
 import pytest
 import yaml
-from conftest import ROOT, Run, environment
+from quick_run import ROOT, Run, environment
 
 from anatomy.claims.claim import Verdict
 from anatomy.store.files import read_json

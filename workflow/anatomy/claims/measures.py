@@ -159,9 +159,13 @@ def separation(model: str, positive: str, negative: str, layer_of: VariantSelect
 
     def gather(tables: Tables) -> Scores:
         base = find_variant(tables, model, BASE, phase)["variant"]
-        layer = int(find_variant(tables, model, layer_of, phase)["layer"])
+        layer = find_variant(tables, model, layer_of, phase)["layer"]
+        if pd.isna(layer):
+            raise MissingEvidence(
+                found="no layer", expected="a selected direction", where=f"{layer_of.describe()} variant of {model}"
+            )
         rows = [
-            tables.rows("projections", model=model, variant=base, set=name, layer=layer) for name in (positive, negative)
+            tables.rows("projections", model=model, variant=base, set=name, layer=int(layer)) for name in (positive, negative)
         ]
         both = pd.concat(rows)
         return Scores(

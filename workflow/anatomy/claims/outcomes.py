@@ -64,6 +64,8 @@ def change(before: pd.DataFrame, after: pd.DataFrame, *, where: str) -> Sample:
 
 
 def _by_item(rows: pd.DataFrame) -> pd.DataFrame:
+    if rows["id"].is_unique:
+        return rows.set_index("id")[["value", "group"]].sort_index()
     return rows.groupby("id").agg(value=("value", "mean"), group=("group", "first")).sort_index()
 
 

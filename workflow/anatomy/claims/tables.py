@@ -1,6 +1,7 @@
 """The workflow's tables as evidence, and how a variant is found in them."""
 
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import pandas as pd
@@ -10,6 +11,9 @@ from anatomy.errors import DataError
 
 class MissingEvidence(DataError):
     """The tables do not hold what a claim needs; the claim is then not testable here."""
+
+
+CUTS = {"judgements": ("model", "variant", "set"), "samples": ("model", "variant", "task"), "variants": ("model",)}
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,9 @@ class Tables:
     grid: pd.DataFrame | None = None
     screen: pd.DataFrame | None = None
     projections: pd.DataFrame | None = None
+    # a ledger reads the same rows over and over, so each table is cut once by the columns that every reader names
+    _cuts: dict[str, dict[tuple, pd.DataFrame]] = field(init=False, default_factory=dict, repr=False, compare=False)
+    _read: dict[Hashable, pd.DataFrame] = field(init=False, default_factory=dict, repr=False, compare=False)
 
     def rows(self, table: str, **where: object) -> pd.DataFrame:
         """Rows of a table in which every named column equals the given value.
@@ -34,17 +41,32 @@ class Tables:
         named = ", ".join(f"{column} {value}" for column, value in where.items())
         if frame is None:
             raise MissingEvidence(found="no such table", expected=f"rows with {named}", where=f"table {table}")
+        total = len(frame)
+        if table in CUTS and set(CUTS[table]) <= set(where):
+            frame = self._cut(table, frame, tuple(where[column] for column in CUTS[table]))
+            where = {column: value for column, value in where.items() if column not in CUTS[table]}
         keep = pd.Series(True, index=frame.index)
         for column, value in where.items():
             keep &= frame[column] == value
         if not keep.any():
-            raise MissingEvidence(found=f"no row among {len(frame)}", expected=f"rows with {named}", where=f"table {table}")
+            raise MissingEvidence(found=f"no row among {total}", expected=f"rows with {named}", where=f"table {table}")
         return frame[keep]
+
+    def remembered(self, key: Hashable, read: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+        """What `read` returned for this key before, else what it returns now; for pure reads of these tables only."""
+        if key not in self._read:
+            self._read[key] = read()
+        return self._read[key]
+
+    def _cut(self, table: str, frame: pd.DataFrame, key: tuple) -> pd.DataFrame:
+        if table not in self._cuts:
+            self._cuts[table] = dict(tuple(frame.groupby(list(CUTS[table]), sort=False)))
+        return self._cuts[table].get(key, frame.iloc[:0])
 
 
 def read_tables(paths: dict[str, list[Path]]) -> Tables:
     """Read and concatenate the Parquet files of each table; a table without files stays None."""
-    known = {entry.name for entry in fields(Tables)}
+    known = {entry.name for entry in fields(Tables) if entry.init}
     if unknown := sorted(set(paths) - known):
         raise DataError(found=f"tables {unknown}", expected=f"some of {sorted(known)}", where="the tables of a run")
     read = {name: [pd.read_parquet(path) for path in files] for name, files in paths.items()}

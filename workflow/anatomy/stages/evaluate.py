@@ -105,7 +105,8 @@ def evaluate(config: Config, subject: Subject, phase: Phase, model: dict[str, An
                                                config.benchmarks.shots, say), say)
     samples = assemble(utility, UTILITY_SORT)
     return {"completions": assemble(answers, ANSWER_SORT), "samples": samples.drop(columns="index", errors="ignore"),
-            "variants": describe(subject, phase), "tasks": describe_tasks(tasks, items), "cells": list(cells_of([*answers, *utility]))}
+            "variants": describe(subject, phase), "tasks": describe_tasks(tasks, items),
+            "cells": list(cells_of([*answers, *utility]))}
 
 
 def describe(subject: Subject, phase: Phase) -> pd.DataFrame:

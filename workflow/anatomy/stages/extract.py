@@ -71,8 +71,8 @@ def extract_contrast(config: Config, subject: Subject, loaded: LoadedModel, cont
     save_directions(directions, folder / "directions.safetensors", {"contrast": contrast})
     _save(folder / "controls.safetensors", control_tensors(moments, gaussian, controls.shuffled, controls.isotropic))
     _save(folder / "means.safetensors", {"harmful": moments[0].mean, "harmless": moments[1].mean})
-    _save(folder / "inputs.safetensors", {f"{side}.{name}": mean for side, means in zip(("harmful", "harmless"), inputs, strict=True)
-                                          for name, mean in means.items()})
+    sides = zip(("harmful", "harmless"), inputs, strict=True)
+    _save(folder / "inputs.safetensors", {f"{side}.{name}": mean for side, means in sides for name, mean in means.items()})
     return {"positions": positions, "prompts": sizes, "rendering": vars(rendering)}
 
 

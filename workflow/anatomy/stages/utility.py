@@ -66,7 +66,8 @@ def utility_cell(store: Path, model: dict[str, Any], edits: list[dict[str, Any]]
 
 
 def compute_utility(adapter_of: Callable[[Want], Path | None], tasks: Mapping[str, Any], task_of: Callable[[Want], str],
-                    shots: int, say: Callable[[str], None]) -> Callable[[Engine, list[Want]], Iterator[tuple[Want, pd.DataFrame]]]:
+                    shots: int, say: Callable[[str], None],
+                    ) -> Callable[[Engine, list[Want]], Iterator[tuple[Want, pd.DataFrame]]]:
     """How an engine fills cells of benchmark items; a cell is a shard."""
     def compute(engine: Engine, wants: list[Want]) -> Iterator[tuple[Want, pd.DataFrame]]:
         for number, want in enumerate(wants):
