@@ -27,7 +27,8 @@ class Refusals:
     comply: bool = False
 
     def __call__(self, tables: Tables, model: str, variant: str) -> pd.DataFrame:
-        read = refusals(tables, model=model, variant=variant, prompts=self.prompts, judge=self.judge, phase=self.phase)
+        where = {"model": model, "variant": variant, "prompts": self.prompts, "judge": self.judge, "phase": self.phase}
+        read = tables.remembered(("refusals", *where.values()), lambda: refusals(tables, **where))
         return read.assign(value=1.0 - read["value"]) if self.comply else read
 
 

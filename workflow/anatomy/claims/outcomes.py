@@ -56,8 +56,9 @@ def change(before: pd.DataFrame, after: pd.DataFrame, *, where: str) -> Sample:
     Raises:
         MissingEvidence: more than 5 % of the items are on one side only.
     """
-    shared = before.index.intersection(after.index)
-    total = len(before.index.union(after.index))
+    same = before.index.equals(after.index)
+    shared = before.index if same else before.index.intersection(after.index)
+    total = len(shared) if same else len(before.index.union(after.index))
     _check_loss(total - len(shared), total, where, "on both sides")
     values = after.loc[shared, "value"] - before.loc[shared, "value"]
     return Sample(values.to_numpy(np.float64), before.loc[shared, "group"].to_numpy(object), signed=True)
