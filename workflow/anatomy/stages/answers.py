@@ -15,9 +15,11 @@ from anatomy.serving.decoding import Decoding, Generation, request_seed
 from anatomy.serving.engine import Engine
 from anatomy.store.cell import Cell
 from anatomy.store.digest import digest
-from anatomy.store.fill import Want
+from anatomy.store.fill import Want, assemble
 
 SORT = ["variant", "set", "id", "sample"]
+COLUMNS = ["model", "variant", "phase", "set", "id", "sample", "prompt", "response", "label", "category", "source", "group",
+           "pair", "n_tokens", "finish_reason", "backend", "dtype", "seed"]
 SHARD = 512
 """Completions a shard: what a kill may cost, against how busy the engine is kept."""
 
@@ -53,6 +55,11 @@ def answer_cell(store: Path, model: dict[str, Any], edits: Sequence[dict[str, An
         "code": code, "model": model["digest"], "edits": list(edits), "rendering": vars(rendering),
         "decoding": decoding.key(), "backend": backend, "dtype": model["dtype"],
     })
+
+
+def completions_table(wants: list[Want]) -> pd.DataFrame:
+    """The table of completions; with its columns also where nothing was wanted."""
+    return assemble(wants, SORT).reindex(columns=COLUMNS)
 
 
 def to_rows(generations: Sequence[Generation], items: Sequence[str]) -> pd.DataFrame:

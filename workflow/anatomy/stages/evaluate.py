@@ -15,8 +15,7 @@ from anatomy.models.rendering import Rendering
 from anatomy.recipes.rosi.variants import variants_on_select, variants_on_test
 from anatomy.recipes.variant import Edit, Variant, resolve
 from anatomy.serving.engine import Engine
-from anatomy.stages.answers import SORT as ANSWER_SORT
-from anatomy.stages.answers import answer_cell, compute_answers, decoding_of, with_items
+from anatomy.stages.answers import answer_cell, completions_table, compute_answers, decoding_of, with_items
 from anatomy.stages.edit_book import EditBook
 from anatomy.stages.private import private_folder
 from anatomy.stages.prompts import phase_prompts
@@ -104,7 +103,7 @@ def evaluate(config: Config, subject: Subject, phase: Phase, model: dict[str, An
         fill(utility, session, compute_utility(adapter_of, tasks, lambda want: task_names[want.cell.name],
                                                config.benchmarks.shots, say), say)
     samples = assemble(utility, UTILITY_SORT)
-    return {"completions": assemble(answers, ANSWER_SORT), "samples": samples.drop(columns="index", errors="ignore"),
+    return {"completions": completions_table(answers), "samples": samples.drop(columns="index", errors="ignore"),
             "variants": describe(subject, phase), "tasks": describe_tasks(tasks, items),
             "cells": list(cells_of([*answers, *utility]))}
 

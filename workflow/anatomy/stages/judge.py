@@ -10,6 +10,7 @@ from anatomy.config.schema import Config
 from anatomy.config.study import Subject
 from anatomy.judges.refusal_classifier import RefusalClassifier
 from anatomy.judges.registry import judge_completions
+from anatomy.judges.verdict import COLUMNS
 
 ORGANISM_ONLY = ("truth", "classifier")
 """The planted truth is the organism's; the classifier is trained on completions that the truth has labelled."""
@@ -27,6 +28,8 @@ def judge(config: Config, subject: Subject, completions: pd.DataFrame, world: Pa
     Returns:
         Judgements, one row a completion and judge.
     """
+    if completions.empty:
+        return pd.DataFrame(columns=list(COLUMNS))
     judges = [name for name in config.judges if subject.is_organism or name not in ORGANISM_ONLY]
     trained = RefusalClassifier.load(classifier) if classifier and "classifier" in judges else None
     return judge_completions(completions, judges, world, trained)

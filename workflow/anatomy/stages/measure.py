@@ -26,11 +26,11 @@ from anatomy.recipes.rosi.variants import variants_in_memory, variants_on_test
 from anatomy.recipes.variant import Edit, resolve
 from anatomy.serving.completions import Request
 from anatomy.serving.transformers_generation import stream_with_transformers
-from anatomy.stages.answers import SORT, answer_cell, decoding_of, to_rows, with_items
+from anatomy.stages.answers import answer_cell, completions_table, decoding_of, to_rows, with_items
 from anatomy.stages.edit_book import EditBook
 from anatomy.stages.evaluate import Phase, describe
 from anatomy.stages.prompts import phase_prompts
-from anatomy.store.fill import Lazy, Want, assemble, cells_of, fill
+from anatomy.store.fill import Lazy, Want, cells_of, fill
 
 BATCH = 128
 
@@ -55,7 +55,7 @@ def measure(config: Config, subject: Subject, model: dict[str, Any], extracted: 
     wants, edits = wanted_answers(config, subject, model, book, phase, code)
     with Lazy(lambda: nullcontext(loaded), Path(config.results) / "store", "measure") as session:
         fill(wants, session, computing(config, book, edits, say), say)
-    return {"completions": assemble(wants, SORT), "variants": describe(subject, phase),
+    return {"completions": completions_table(wants), "variants": describe(subject, phase),
             "projections": projections(config, subject, loaded, book, selected, picks), "cells": list(cells_of(wants))}
 
 
