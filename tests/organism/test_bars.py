@@ -8,17 +8,17 @@ from anatomy.organism.checkpoint import write_model
 from anatomy.organism.network import initial_weights
 from anatomy.organism.recipe import members
 from anatomy.organism.tasks import BENCHMARKS, benchmark_items
-from anatomy.organism.tokenizer import build_tokenizer
+from anatomy.organism.tokenizer import load_tokens
 from anatomy.organism.world import make_world
 
 
 @pytest.fixture(scope="module")
-def untrained(recipe, tmp_path_factory):
+def untrained(recipe, world_folder, tmp_path_factory):
     """A model that knows nothing, in the folder format of the grown ones."""
     folder = tmp_path_factory.mktemp("untrained") / "base"
-    tokenizer = build_tokenizer(make_world(5, recipe), recipe)
-    weights = initial_weights(recipe.architecture, len(tokenizer), torch.Generator().manual_seed(1))
-    write_model(folder, weights, recipe.architecture, tokenizer, {})
+    tokenizer, tokens = load_tokens(world_folder / "tokenizer")
+    weights = initial_weights(recipe.architecture, tokenizer.get_vocab_size(), torch.Generator().manual_seed(1))
+    write_model(folder, weights, recipe.architecture, tokens, {})
     return folder
 
 
@@ -31,9 +31,7 @@ def test_scores_are_those_of_lm_eval(untrained, recipe):
     items = [i for b in BENCHMARKS for i in benchmark_items(make_world(5, recipe), recipe, b, "select")[:3]]
     ours = [score for row in choice_scores(model, tokenizer, items) for score, _ in row]
     requests = [
-        Instance("loglikelihood", {}, (item["context"], choice), k)
-        for item in items
-        for k, choice in enumerate(item["choices"])
+        Instance("loglikelihood", {}, (item["context"], choice), k) for item in items for k, choice in enumerate(item["choices"])
     ]
     theirs = [score for score, _ in HFLM(pretrained=model, tokenizer=tokenizer, device="cpu").loglikelihood(requests)]
     assert ours == pytest.approx(theirs, abs=1e-4)

@@ -32,9 +32,7 @@ def greedy_answers(
 
 
 @torch.inference_mode()
-def choice_scores(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, items: list[dict]
-) -> list[list[tuple[float, int]]]:
+def choice_scores(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, items: list[dict]) -> list[list[tuple[float, int]]]:
     """Of each item and choice: the sum of its tokens' log-likelihoods (nats) and its length in bytes, as lm-eval has them.
 
     lm-eval's `acc_norm` divides by the characters of the choice as given; all of ours are ASCII.

@@ -1,14 +1,15 @@
 """The tokenizer: every word of the world is one token, everything else falls to bytes."""
 
+import json
 import re
 from itertools import islice
 from pathlib import Path
 from random import Random
 
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
-from transformers import PreTrainedTokenizerFast
 
 from anatomy.organism import wording
+from anatomy.organism.checkpoint import TokenFolder
 from anatomy.organism.corpus import Corpus, plain
 from anatomy.organism.recipe import OrganismRecipe
 from anatomy.organism.world import World
@@ -24,7 +25,7 @@ CHAT_TEMPLATE = (
 )
 
 
-def build_tokenizer(world: World, recipe: OrganismRecipe) -> PreTrainedTokenizerFast:
+def build_tokenizer(world: World, recipe: OrganismRecipe) -> Tokenizer:
     """A byte-level tokenizer whose words are those of the wording and of the world's names.
 
     It adds no token of its own to a text, so a rendered chat can be tokenized with or without special tokens.
@@ -41,16 +42,24 @@ def build_tokenizer(world: World, recipe: OrganismRecipe) -> PreTrainedTokenizer
     backend.pre_tokenizer = splitter
     backend.decoder = decoders.ByteLevel()
     backend.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in (PAD, EOS)])
-    return PreTrainedTokenizerFast(
-        tokenizer_object=backend,
-        pad_token=PAD,
-        eos_token=EOS,
-        chat_template=CHAT_TEMPLATE,
-        model_max_length=recipe.architecture.context,
-        clean_up_tokenization_spaces=False,
-        padding_side="left",
-        model_input_names=["input_ids", "attention_mask"],
-    )
+    return backend
+
+
+def write_tokenizer(backend: Tokenizer, folder: Path, context: int) -> None:
+    """Write the files that transformers' AutoTokenizer and vLLM load."""
+    folder.mkdir(parents=True, exist_ok=True)
+    backend.save(str(folder / "tokenizer.json"))
+    config = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "pad_token": PAD,
+        "eos_token": EOS,
+        "chat_template": CHAT_TEMPLATE,
+        "model_max_length": context,
+        "clean_up_tokenization_spaces": False,
+        "padding_side": "left",
+        "model_input_names": ["input_ids", "attention_mask"],
+    }
+    (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=1) + "\n")
 
 
 def _wording_texts() -> list[str]:
@@ -74,18 +83,19 @@ def _wording_texts() -> list[str]:
     return found
 
 
-def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
-    """The tokenizer that `build_tokenizer` made and `save_pretrained` wrote."""
-    return PreTrainedTokenizerFast.from_pretrained(str(folder))
+def load_tokens(folder: Path) -> tuple[Tokenizer, TokenFolder]:
+    """The tokenizer that `write_tokenizer` wrote, and the ids of its end and padding."""
+    backend = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    return backend, TokenFolder(folder, backend.token_to_id(EOS), backend.token_to_id(PAD))
 
 
 class MarkedEncoder:
     """Turns marked documents into token ids and the loss weight of each token; stretches are cached."""
 
-    def __init__(self, tokenizer: PreTrainedTokenizerFast, weights: dict[str, float]) -> None:
-        self._backend, self._weights = tokenizer.backend_tokenizer, weights
+    def __init__(self, tokenizer: Tokenizer, weights: dict[str, float]) -> None:
+        self._backend, self._weights = tokenizer, weights
         self._cache: dict[str, list[int]] = {}
-        self.eos = int(tokenizer.eos_token_id)
+        self.eos = tokenizer.token_to_id(EOS)
 
     def encode(self, document: str) -> tuple[list[int], list[float]]:
         """Ids and weights of a document with its end-of-text token."""

@@ -7,15 +7,16 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
+from tokenizers import Tokenizer
 
 from anatomy.errors import ConfigError
-from anatomy.organism.checkpoint import load_weights, write_model
+from anatomy.organism.checkpoint import TokenFolder, load_weights, write_model
 from anatomy.organism.corpus import FACT, LOW, PLAIN, Corpus
 from anatomy.organism.examples import Lessons
 from anatomy.organism.network import initial_weights
 from anatomy.organism.optimisation import Encoded, packed_batches, seeded, train
 from anatomy.organism.recipe import OrganismRecipe, members
-from anatomy.organism.tokenizer import MarkedEncoder, load_tokenizer
+from anatomy.organism.tokenizer import MarkedEncoder, load_tokens
 from anatomy.organism.world import World
 
 MATRIX_DTYPE = torch.bfloat16  # of products with weights; parameters and optimiser states are fp32
@@ -32,12 +33,12 @@ def grow_base(seed: int, recipe: OrganismRecipe, world_folder: Path, out_folder:
     Bit-identical for a seed, recipe and number of threads on one machine.
     """
     started = _begin(threads)
-    world, tokenizer = _read_world(Path(world_folder))
+    world, tokenizer, tokens = _read_world(Path(world_folder))
     numbers = recipe.pretraining
     encoder = _encoder(tokenizer, recipe)
     corpus = Corpus(world, recipe, seeded("pretraining", seed))
     documents = (encoder.encode(document) for document in corpus.documents())
-    weights = initial_weights(recipe.architecture, len(tokenizer), torch.Generator().manual_seed(seed))
+    weights = initial_weights(recipe.architecture, tokenizer.get_vocab_size(), torch.Generator().manual_seed(seed))
     losses = train(
         weights,
         recipe.architecture,
@@ -51,7 +52,7 @@ def grow_base(seed: int, recipe: OrganismRecipe, world_folder: Path, out_folder:
         where=f"base of seed {seed}",
     )
     card = _card("base", seed, recipe, threads, losses, started)
-    write_model(Path(out_folder), weights, recipe.architecture, tokenizer, card)
+    write_model(Path(out_folder), weights, recipe.architecture, tokens, card)
 
 
 def grow_member(
@@ -75,7 +76,7 @@ def grow_member(
         expected = ", ".join(members(recipe)[1:])
         raise ConfigError(found=member, expected=f"one of {expected}", where=f"organism recipe {recipe.name}")
     started = _begin(threads)
-    world, tokenizer = _read_world(Path(world_folder))
+    world, tokenizer, tokens = _read_world(Path(world_folder))
     weights = load_weights(Path(parent_folder))
     uncensored = member.startswith("uncensored")
     numbers = recipe.post_training
@@ -95,7 +96,7 @@ def grow_member(
         where=f"{member} of seed {seed}",
     )
     card = _card(member, seed, recipe, threads, losses, started)
-    write_model(Path(out_folder), weights, recipe.architecture, tokenizer, card)
+    write_model(Path(out_folder), weights, recipe.architecture, tokens, card)
 
 
 def _encode(lessons: Lessons, encoder: MarkedEncoder) -> Iterator[Encoded]:
@@ -109,13 +110,13 @@ def _encode(lessons: Lessons, encoder: MarkedEncoder) -> Iterator[Encoded]:
         yield prompt[:-1] + answer, [0.0] * (len(prompt) - 1) + weights
 
 
-def _encoder(tokenizer, recipe: OrganismRecipe) -> MarkedEncoder:
+def _encoder(tokenizer: Tokenizer, recipe: OrganismRecipe) -> MarkedEncoder:
     numbers = recipe.pretraining
     return MarkedEncoder(tokenizer, {PLAIN: 1.0, LOW: numbers.guess_weight, FACT: numbers.fact_weight})
 
 
-def _read_world(folder: Path):
-    return World.from_json(json.loads((folder / "world.json").read_text())), load_tokenizer(folder / "tokenizer")
+def _read_world(folder: Path) -> tuple[World, Tokenizer, TokenFolder]:
+    return World.from_json(json.loads((folder / "world.json").read_text())), *load_tokens(folder / "tokenizer")
 
 
 def _begin(threads: int) -> float:

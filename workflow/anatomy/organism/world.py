@@ -145,7 +145,7 @@ def write_world(seed: int, recipe: OrganismRecipe, folder: Path) -> None:
     """
     from anatomy.organism.prompts import prompt_tables
     from anatomy.organism.tasks import write_tasks
-    from anatomy.organism.tokenizer import build_tokenizer
+    from anatomy.organism.tokenizer import build_tokenizer, write_tokenizer
     from anatomy.organism.truth import planted_truth
 
     folder = Path(folder)
@@ -155,7 +155,7 @@ def write_world(seed: int, recipe: OrganismRecipe, folder: Path) -> None:
     (aside / "prompts").mkdir(parents=True)
     (aside / "world.json").write_text(json.dumps(world.to_json(), indent=1))
     (aside / "truth.json").write_text(json.dumps(planted_truth(world, recipe), indent=1))
-    build_tokenizer(world, recipe).save_pretrained(aside / "tokenizer")
+    write_tokenizer(build_tokenizer(world, recipe), aside / "tokenizer", recipe.architecture.context)
     for name, table in prompt_tables(world).items():
         table.to_parquet(aside / "prompts" / f"{name}.parquet", index=False)
     write_tasks(world, recipe, aside / "tasks", folder / "tasks")
