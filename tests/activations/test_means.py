@@ -22,14 +22,11 @@ def reference(tiny, token_ids):
 
 
 def test_moments_equal_single_prompt_reference(tiny, token_ids, reference):
-    moments = mean_activations(tiny, token_ids, POSITIONS, token_budget=200, covariance_layers=[1, 3])
+    moments = mean_activations(tiny, token_ids, POSITIONS, token_budget=200)
     assert (moments.positions, moments.layers, moments.count) == ((-5, -3, -2, -1), (0, 1, 2, 3), len(token_ids))
     assert moments.mean.dtype == torch.float64
     torch.testing.assert_close(moments.mean, reference.mean(0), rtol=0, atol=1e-5)
     torch.testing.assert_close(moments.variance, reference.var(0, correction=0), rtol=1e-5, atol=1e-5)
-    for layer in (1, 3):
-        covariance = torch.cov(reference[:, -1, layer].T, correction=0)
-        torch.testing.assert_close(moments.covariance[layer], covariance, rtol=1e-5, atol=1e-4)
 
 
 @pytest.mark.parametrize("budget", [1, 70, 10_000])

@@ -1,15 +1,10 @@
 import pytest
 import torch
 
-from anatomy.activations.means import mean_activations
+from anatomy.activations.means import Moments, mean_activations
 from anatomy.directions.candidates import difference_in_means
-from anatomy.directions.controls import (
-    covariance_matched,
-    isotropic,
-    pooled_covariance,
-    relabelling_weights,
-    shuffled_label,
-)
+from anatomy.directions.controls import isotropic, relabelling_weights, shuffled_label
+from anatomy.directions.covariance_draws import covariance_draws, gaussian_weights
 from anatomy.errors import DataError
 
 
@@ -21,20 +16,32 @@ def test_isotropic_is_unit_seeded_and_spread_out():
     assert (drawn.square().mean(0) - 1 / 32).abs().max() < 0.01
 
 
-def test_covariance_matched_follows_the_covariance():
-    variances = torch.tensor([16.0, 1.0, 1.0, 0.0], dtype=torch.float64)
-    drawn = torch.stack([covariance_matched(torch.diag(variances), seed) for seed in range(200)])
-    torch.testing.assert_close(drawn.norm(dim=1), torch.ones(200))
-    shares = drawn.square().mean(0)
-    assert shares[0] > 0.6
-    assert shares[3] < 1e-12
+def test_covariance_draws_follow_the_covariance_within_the_sets(tiny, harmful, harmless):
+    sides = (harmful, harmless)
+    weights = gaussian_weights(len(harmful), len(harmless), list(range(3000)))
+    both = [mean_activations(tiny, prompts, [-1], token_budget=80, weights=w) for prompts, w in zip(sides, weights, strict=True)]
+    drawn = torch.stack([one.vectors[0, 2] for one in covariance_draws(*both, *weights, slice(None))]).double()
+    read = [[], []]
+    for side, prompts in enumerate(sides):
+        for prompt in prompts:
+            read[side].append(mean_activations(tiny, [prompt], [-1], token_budget=80).mean[0, 2])
+    centred = torch.cat([torch.stack(rows) - torch.stack(rows).mean(0) for rows in read])
+    expected = centred.T @ centred / len(centred)
+    # The relative error of a covariance estimated from 3000 draws.
+    assert (drawn.T @ drawn / 3000 - expected).norm() < 0.15 * expected.norm()
 
 
-def test_covariance_of_an_unextracted_layer_is_refused(tiny, harmful):
-    moments = mean_activations(tiny, harmful, [-1], token_budget=100, covariance_layers=[2])
-    assert pooled_covariance(moments, moments, 2).shape == (64, 64)
-    with pytest.raises(DataError, match="of layer 1"):
-        pooled_covariance(moments, moments, 1)
+def test_covariance_draws_leave_the_contrast_out(tiny, harmful, harmless):
+    """A constant difference between the sets adds nothing to any draw."""
+    weights = gaussian_weights(len(harmful), len(harmless), [1, 2])
+    one, two = (mean_activations(tiny, prompts, [-1], token_budget=80, weights=w)
+                for prompts, w in zip((harmful, harmless), weights, strict=True))
+    moved = torch.full_like(one.mean, 3.0)
+    shifted = Moments(one.positions, one.layers, one.count, one.mean + moved, one.variance,
+                      one.weighted + weights[0].sum(0)[:, None, None, None] * moved)
+    for plain, other in zip(covariance_draws(one, two, *weights, slice(None)),
+                            covariance_draws(shifted, two, *weights, slice(None)), strict=True):
+        torch.testing.assert_close(plain.vectors, other.vectors, rtol=0, atol=1e-4)
 
 
 def test_weights_are_a_difference_of_two_means():

@@ -1,7 +1,7 @@
 """Moments of the residual stream over a prompt set, in one pass and without keeping any prompt's activations."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Float64
@@ -23,7 +23,6 @@ class Moments:
         count: number of prompts.
         mean: mean activation.
         variance: population variance of each coordinate.
-        covariance: population covariance at the last of ``positions``, for the layers it was asked for.
         weighted: sum over prompts of weight times activation, one row a weight column (see ``mean_activations``).
     """
 
@@ -32,7 +31,6 @@ class Moments:
     count: int
     mean: Float64[Tensor, "position layer d_model"]
     variance: Float64[Tensor, "position layer d_model"]
-    covariance: dict[int, Float64[Tensor, "d_model d_model"]] = field(default_factory=dict)
     weighted: Float64[Tensor, "weight position layer d_model"] | None = None
 
 
@@ -44,7 +42,6 @@ def mean_activations(
     *,
     token_budget: int,
     layers: Sequence[int] | None = None,
-    covariance_layers: Sequence[int] = (),
     weights: Float[Tensor, "prompt weight"] | None = None,
     ids: Sequence[str] | None = None,
 ) -> Moments:
@@ -59,8 +56,7 @@ def mean_activations(
         positions: positions to read, negative.
         token_budget: most tokens a batch, padding counted.
         layers: layers to read; all block inputs 0..L-1 where not given.
-        covariance_layers: layers whose covariance at the last position is wanted too.
-        weights: for each weight column the weighted sum of activations is kept too; random relabelings use it.
+        weights: for each weight column the weighted sum of activations is kept too; random relabellings and draws use it.
         ids: names of the prompts for messages.
 
     Raises:
@@ -69,7 +65,7 @@ def mean_activations(
     """
     layers = tuple(range(loaded.num_layers)) if layers is None else tuple(layers)
     check_prompts(token_ids, positions, ids)
-    sums = _Sums(loaded, tuple(positions), layers, tuple(covariance_layers), weights, ids)
+    sums = _Sums(loaded, tuple(positions), layers, weights, ids)
     for batch in batches(token_ids, token_budget, loaded.pad_token_id, loaded.device):
         with reading(loaded.model, layers, lambda layer, x, batch=batch: sums.add(layer, x, batch)):
             loaded.model.base_model(**batch.inputs(), use_cache=False)
@@ -115,7 +111,6 @@ class _Sums:
         loaded: LoadedModel,
         positions: tuple[int, ...],
         layers: tuple[int, ...],
-        covariance_layers: tuple[int, ...],
         weights: Tensor | None,
         ids: Sequence[str] | None,
     ) -> None:
@@ -124,7 +119,6 @@ class _Sums:
         place = {"dtype": torch.float64, "device": loaded.device}
         shape = (len(positions), len(layers), loaded.d_model)
         self.total, self.squares = torch.zeros(shape, **place), torch.zeros(shape, **place)
-        self.products = {layer: torch.zeros(loaded.d_model, loaded.d_model, **place) for layer in covariance_layers}
         self.weights = None if weights is None else weights.to(**place)
         self.weighted = None if weights is None else torch.zeros(weights.shape[1], *shape, **place)
 
@@ -134,24 +128,17 @@ class _Sums:
         slot = self.slot[layer]
         self.total[:, slot] += x.sum(0)
         self.squares[:, slot] += x.square().sum(0)
-        if layer in self.products:
-            self.products[layer] += x[:, -1].T @ x[:, -1]
         if self.weights is not None:
             rows = self.weights[list(batch.rows)]
             self.weighted[:, :, slot] += torch.einsum("rw,rpd->wpd", rows, x)
 
     def moments(self, count: int) -> Moments:
         mean = self.total / count
-        covariance = {}
-        for layer, products in self.products.items():
-            at_last = mean[-1, self.slot[layer]]
-            covariance[layer] = (products / count - torch.outer(at_last, at_last)).cpu()
         return Moments(
             positions=self.positions,
             layers=self.layers,
             count=count,
             mean=mean.cpu(),
             variance=(self.squares / count - mean.square()).clamp(min=0.0).cpu(),
-            covariance=covariance,
             weighted=None if self.weighted is None else self.weighted.cpu(),
         )

@@ -1,4 +1,4 @@
-"""Directions that carry no harm: isotropic, covariance-matched and shuffled-label, each from its own seed."""
+"""Directions that carry no harm: isotropic and shuffled-label, each from its own seed (see also ``covariance_draws``)."""
 
 from collections.abc import Sequence
 
@@ -8,39 +8,13 @@ from torch import Tensor
 
 from anatomy.activations.means import Moments
 from anatomy.directions.candidates import Directions, unit_vector
-from anatomy.errors import DataError, NumericsError
+from anatomy.errors import DataError
 
 
 def isotropic(d_model: int, seed: int) -> Float32[Tensor, "d_model"]:
     """A unit vector drawn uniformly from the sphere."""
     drawn = torch.randn(d_model, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     return unit_vector(drawn, f"isotropic control, seed {seed}")
-
-
-def covariance_matched(covariance: Float64[Tensor, "d_model d_model"], seed: int) -> Float32[Tensor, "d_model"]:
-    """A unit vector along a draw from N(0, covariance): as likely to be a strong direction of the stream as any.
-
-    Raises:
-        NumericsError: the covariance is not finite, or zero.
-    """
-    if not torch.isfinite(covariance).all():
-        raise NumericsError(found="NaN or infinity", expected="finite numbers", where="covariance of a control")
-    values, vectors = torch.linalg.eigh(covariance)
-    drawn = torch.randn(len(values), generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-    # Rounding leaves tiny negative eigenvalues.
-    return unit_vector(vectors @ (values.clamp(min=0.0).sqrt() * drawn), f"covariance-matched control, seed {seed}")
-
-
-def pooled_covariance(harmful: Moments, harmless: Moments, layer: int) -> Float64[Tensor, "d_model d_model"]:
-    """Covariance within the two sets, weighted by their sizes: what varies besides the contrast itself."""
-    for moments in (harmful, harmless):
-        if layer not in moments.covariance:
-            raise DataError(
-                found=f"covariance of layers {sorted(moments.covariance)}", expected=f"of layer {layer}",
-                where="moments", remedy="name the layer in covariance_layers when extracting",
-            )  # fmt: skip
-    total = harmful.count + harmless.count
-    return (harmful.count * harmful.covariance[layer] + harmless.count * harmless.covariance[layer]) / total
 
 
 def relabelling_weights(

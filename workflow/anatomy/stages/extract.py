@@ -83,7 +83,7 @@ def control_tensors(moments: list[Moments], gaussian: tuple[torch.Tensor, torch.
     An isotropic control is drawn anew for each layer, so that a search over layers has as many chances as the method's.
     """
     positions, layers, d_model = moments[0].mean.shape
-    relabelled = [Moments(m.positions, m.layers, m.count, m.mean, m.variance, {}, m.weighted[:shuffled]) for m in moments]
+    relabelled = [Moments(m.positions, m.layers, m.count, m.mean, m.variance, m.weighted[:shuffled]) for m in moments]
     found = {
         "shuffled": [one.vectors for one in shuffled_label(*relabelled)] if shuffled else [],
         "covariance": [one.vectors for one in covariance_draws(*moments, *gaussian, slice(shuffled, None))],
