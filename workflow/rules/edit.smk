@@ -12,6 +12,7 @@ rule pick:
     output:
         selected=AT.stage("edit", "{model}", "selected.json"),
         table=AT.stage("edit", "{model}", "picks.parquet"),
+        adapters=AT.stage("edit", "{model}", "adapters.json"),
     params:
         options=options(CONFIG, "rosi", "judges", "evaluation", "extraction", "results"),
         subject=lambda wildcards: vars(SUBJECTS[wildcards.model]),

@@ -31,6 +31,7 @@ EVIDENCE = dict(
     screen=everything("localize/{model}/screen.parquet"),
     projections=everything("measure/{model}/projections.parquet"),
     selected=everything("localize/{model}/selected.json"),
+    adapters=everything("edit/{model}/adapters.json"),
     bars=[AT.organism(seed) + "/bars.csv" for seed in CONFIG.seeds if CONFIG.organism.members],
 )
 FIGURES = [plan.name for plan in figure_plans(CONFIG)]

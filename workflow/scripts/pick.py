@@ -7,6 +7,9 @@ from anatomy.stages.job import job
 with job(f"pick {snakemake.wildcards.model}", snakemake.log[0], snakemake.params.options, snakemake.params.subject) as run:
     import pandas as pd
 
+    from anatomy.stages.adapters import keep_adapters
+    from anatomy.stages.card import read_card
+    from anatomy.stages.edit_book import EditBook
     from anatomy.stages.pick import pick_all
     from anatomy.store.files import read_json, read_table, write_json, write_table
 
@@ -15,4 +18,7 @@ with job(f"pick {snakemake.wildcards.model}", snakemake.log[0], snakemake.params
         pd.concat([read_table(Path(path)) for path in snakemake.input.variants]),
         pd.concat([read_table(Path(path)) for path in snakemake.input.samples]))
     write_table(Path(snakemake.output.table), table)
+    book = EditBook(read_card(snakemake.input.model), Path(snakemake.input.directions).parent)
+    write_json(Path(snakemake.output.adapters),
+               keep_adapters(run.config, run.subject, book, selected, Path(snakemake.output.selected).parent / "adapters"))
     write_json(Path(snakemake.output.selected), selected)

@@ -32,6 +32,7 @@ def read_evidence(config: Config, files: dict[str, list[Path]]) -> Evidence:
         scores=scores_of(tables, tasks, resampling),
         chance={name: entry["chance"] for name, entry in tasks.items()},
         bars=pd.concat(bars, ignore_index=True) if bars else None,
+        adapters=pd.DataFrame([row for file in files.get("adapters", []) for row in read_json(file)]),
         picks={(file.parent.name, contrast): picked(found) for file in files["selected"]
                for contrast, found in read_json(file).items()},
     )

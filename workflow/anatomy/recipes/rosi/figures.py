@@ -31,6 +31,7 @@ class Evidence:
         scores: benchmark scores with intervals.
         chance: score of guessing, by task.
         bars: the organism's bars; None without an organism.
+        adapters: the picked edits: size, share that survives in bfloat16, where they lie.
         picks: pick of the published selection, by model and contrast: (position, layer), or None.
     """
 
@@ -39,6 +40,7 @@ class Evidence:
     scores: pd.DataFrame
     chance: dict[str, float]
     bars: pd.DataFrame | None
+    adapters: pd.DataFrame
     picks: dict[tuple[str, str], tuple[int, int] | None]
 
 

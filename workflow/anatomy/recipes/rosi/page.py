@@ -55,6 +55,9 @@ def tables(config: Config, evidence: Evidence, section: str) -> list[PageTable]:
             tidy = tabulate(plan, config, evidence)
             if not tidy.empty:
                 found.append(PageTable(plan.title, plan.caption, wide_table(tidy)))
+    if section == "strength" and len(evidence.adapters):
+        found.append(PageTable("The picked edits", "One rank-one adapter a method; relative norm is the mean over matrices of "
+                               "||Delta||_F / ||W||_F.", evidence.adapters))
     if section == "organism" and evidence.bars is not None:
         found.append(PageTable("Bars of the organism", "Every member, every bar; empty where none was set.", evidence.bars))
     return found

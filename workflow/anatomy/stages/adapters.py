@@ -1,0 +1,44 @@
+"""The picks of a model's methods as adapters that peft and vLLM load as they are, each with its card."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from anatomy.config.schema import Config
+from anatomy.config.study import Subject
+from anatomy.edits.adapter import write_adapter
+from anatomy.recipes.rosi.families import families
+from anatomy.recipes.variant import Edit
+from anatomy.stages.edit_book import EditBook
+
+
+def keep_adapters(config: Config, subject: Subject, book: EditBook, picks: dict[str, Edit | None],
+                  folder: Path) -> list[dict[str, Any]]:
+    """Write ``<folder>/<family>/`` for every method's pick that amplifies; controls are never kept.
+
+    An edit that may lower safety (intent ``measure``) stays in memory, except the organism's, whose harm is invented.
+
+    Returns:
+        One row a method: what the edit is, how large, how much of it survives in bfloat16, and where it lies.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    rows = []
+    for family in families(config, subject):
+        edit = picks[family.name]
+        if family.control or edit is None:
+            continue
+        built = book.low_rank(edit)
+        kept = built.card.intent == "amplify" or subject.is_organism
+        if kept:
+            write_adapter(built, folder / family.name, book.checkpoint)
+        norms = built.card.relative_norms.values()
+        rows.append({
+            "model": subject.id, "family": family.name, "layer": edit["direction"]["layer"], "strength": edit["strength"],
+            "sign": edit["sign"], "intent": built.card.intent, "matrices": len(built.card.edited),
+            "parameters": built.card.parameters, "relative norm": sum(norms) / len(norms),
+            "survives bfloat16": built.card.surviving_share, "digest": built.digest()[:16],
+            "adapter": str(folder / family.name) if kept else "not kept",
+        })
+    return rows
