@@ -6,7 +6,6 @@ section fails loudly instead of being a default.
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -36,9 +35,12 @@ def restore(values: dict[str, Any]) -> Config:
 
     Checks between sections are not repeated: they were made on the whole configuration before the job existed.
     """
-    return SimpleNamespace(**{  # type: ignore[return-value]
+    partial = Config.model_construct(**{
         name: TypeAdapter(Config.model_fields[name].annotation).validate_python(value) for name, value in values.items()
     })
+    for name in set(Config.model_fields) - set(values):
+        del partial.__dict__[name]
+    return partial
 
 
 def stage_fingerprint(stage: str) -> str:
