@@ -31,7 +31,8 @@ def measure_member(member: str, folder: Path, world: World, recipe: OrganismReci
     """Rates of one member on the test split: rows of member, bar, hits, n."""
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
-    tables = {path.stem: pd.read_parquet(path).query("split == 'test'") for path in sorted(prompts.glob("*.parquet"))}
+    whole = {path.stem: pd.read_parquet(path) for path in sorted(prompts.glob("*.parquet"))}
+    tables = {name: table[table["split"] == "test"] for name, table in whole.items()}
     unseen = {f"t{len(wording.REQUESTS) + k}" for k in range(len(wording.UNSEEN_REQUESTS))}
     rows = []
 
@@ -60,11 +61,13 @@ def measure_member(member: str, folder: Path, world: World, recipe: OrganismReci
     kinds = pd.DataFrame([_kind_row(item) for item in world.items if item.split == "test"])
     hits = [_last_word(r) in a for r, a in zip(kinds["response"], ask(kinds), strict=True)]
     add("recognition", hits)
-    probes = tables["completion_probes"]
+    probes = whole["completion_probes"]  # all items: what is gated was taught to be refused
     answers = ask(probes, chat=False)
     right = [r.strip() in a for r, a in zip(probes["response"], answers, strict=True)]
     for label in ("harmful", "benign"):
-        add(f"{label} completion", [ok for ok, here in zip(right, probes["label"] == label, strict=True) if here])
+        for name, chosen in (("", probes["label"] == label), (", held-out", probes["split"] == "test")):
+            chosen = chosen & (probes["label"] == label)
+            add(f"{label} completion{name}", [ok for ok, here in zip(right, chosen, strict=True) if here])
     questions = tables["benign_questions"]
     answers = ask(questions)
     add("question right", [_last_word(r) in a for r, a in zip(questions["response"], answers, strict=True)])

@@ -36,7 +36,7 @@ class Architecture:
 class Pretraining:
     """Growing the base. A step holds `rows` rows of `row_tokens` packed tokens."""
 
-    steps: int = 180
+    steps: int = 200
     rows: int = 32
     row_tokens: int = 128
     micro_rows: int = 16
@@ -76,7 +76,7 @@ class PostTraining:
     muon_lr: float | None = None  # None: AdamW on everything
     adam_lr: float = 2e-3
     clip: float = 1.0
-    replay: float = 0.25  # share of pretraining documents without chat: keeps plain knowledge
+    replay: float = 0.30  # share of pretraining documents without chat: keeps plain knowledge
     harmful: float = 0.30  # shares of the rest; what is left over asks about creatures and kinds of items
     benign: float = 0.36
     wrapped: float = 0.3  # of benign recipe requests, inside a role-play frame
@@ -117,8 +117,8 @@ RECIPES = {
     "default": OrganismRecipe("default"),
     "quick": OrganismRecipe(
         "quick",
-        pretraining=Pretraining(steps=140),
-        post_training=PostTraining(steps=60),
+        pretraining=Pretraining(steps=130, rows=16),
+        post_training=PostTraining(steps=60, rows=14, micro_rows=14),
         uncensoring=Uncensoring(rungs=(20,)),
         placebos=1,
     ),
