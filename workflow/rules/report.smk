@@ -34,7 +34,9 @@ EVIDENCE = dict(
     adapters=everything("edit/{model}/adapters.json"),
     bars=[AT.organism(seed) + "/bars.csv" for seed in CONFIG.seeds if CONFIG.organism.members],
 )
-FIGURES = [plan.name for plan in figure_plans(CONFIG)]
+FIGURES = {}
+for plan in figure_plans(CONFIG):
+    FIGURES.setdefault(plan.kind, []).append(plan.name)
 TABLES = [plan.name for plan in TABLE_PLANS]
 
 
@@ -42,7 +44,7 @@ rule claims:
     input:
         **EVIDENCE,
     output:
-        ledger=f"{CONFIG.results}/claims/ledger.csv",
+        ledger=report(f"{CONFIG.results}/claims/ledger.csv", caption="../report/captions/ledger.rst", category="Claims"),
         table=f"{CONFIG.results}/claims/ledger.parquet",
     params:
         options=WHOLE,
@@ -57,14 +59,22 @@ rule figures:
     input:
         **EVIDENCE,
     output:
-        svg=report(
-            [f"{CONFIG.results}/figures/{name}.svg" for name in FIGURES],
-            caption="../report/figure.rst",
-            category="Figures",
-        ),
-        other=[f"{CONFIG.results}/figures/{name}.{kind}" for name in FIGURES for kind in ("pdf", "csv", "vl.json")],
+        **{
+            kind: report(
+                [f"{CONFIG.results}/figures/{name}.svg" for name in names],
+                caption=f"../report/captions/{kind}.rst",
+                category="Figures",
+            )
+            for kind, names in FIGURES.items()
+        },
+        other=[
+            f"{CONFIG.results}/figures/{name}.{kind}"
+            for names in FIGURES.values()
+            for name in names
+            for kind in ("pdf", "csv", "vl.json")
+        ],
         csv=report(
-            [f"{CONFIG.results}/tables/{name}.csv" for name in TABLES], caption="../report/table.rst", category="Tables"
+            [f"{CONFIG.results}/tables/{name}.csv" for name in TABLES], caption="../report/captions/table.rst", category="Tables"
         ),
         tex=[f"{CONFIG.results}/tables/{name}.tex" for name in TABLES],
     params:
@@ -79,11 +89,11 @@ rule figures:
 rule page:
     input:
         **EVIDENCE,
-        figures=rules.figures.output.svg,
+        figures=rules.figures.output.other,
         ledger=rules.claims.output.table,
         cards=[AT.model(model) for model in SUBJECTS],
     output:
-        page=report(f"{CONFIG.results}/report.html", caption="../report/page.rst", category="Report"),
+        page=report(f"{CONFIG.results}/report.html", caption="../report/captions/page.rst", category="Report"),
     params:
         options=WHOLE,
         code=stage_fingerprint("page"),

@@ -8,5 +8,5 @@ with job("figures", snakemake.log[0], snakemake.params.options) as run:
     from anatomy.stages.draw import draw_all
     from anatomy.stages.inputs import named_files
 
-    draw_all(run.config, named_files(snakemake.input), Path(snakemake.output.svg[0]).parent,
+    draw_all(run.config, named_files(snakemake.input), Path(snakemake.output.other[0]).parent,
              Path(snakemake.output.csv[0]).parent, run.say)

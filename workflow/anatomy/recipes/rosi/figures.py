@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -16,6 +17,7 @@ from anatomy.errors import DataError
 if TYPE_CHECKING:
     import altair as alt
 
+CAPTIONS = Path(__file__).resolve().parents[3] / "report" / "captions"
 SHOWN = ("row_mean", "row_mean_signed", "projection")
 DETAILED = ("row_mean", "projection")
 """Methods whose effect inside the model is drawn: the paper's form, and ours."""
@@ -46,13 +48,18 @@ class Evidence:
 
 @dataclass(frozen=True)
 class FigurePlan:
-    """One figure: its file name, where it stands on the page, its words, and how it is drawn."""
+    """One figure: its file name, what it is a case of, where it stands on the page, its title, and how it is drawn."""
 
     name: str
+    kind: str
     section: str
     title: str
-    caption: str
     draw: Callable[[Config, Evidence], alt.TopLevelMixin]
+
+    @property
+    def caption(self) -> str:
+        """The words below it, on the page and in Snakemake's own report: one file a kind."""
+        return (CAPTIONS / f"{self.kind}.rst").read_text(encoding="utf-8").strip()
 
 
 def detailed(config: Config) -> list[Subject]:
@@ -83,24 +90,17 @@ def group_figures(group: str, members: list[Subject]) -> list[FigurePlan]:
     names = [subject.id for subject in members]
     rungs = [subject.id for subject in members if subject.kind == "uncensored"]
     plans = [
-        FigurePlan(f"headline.{group}", "behaviour", f"What is refused, before and after ({group})",
-                   "Share of requests refused, fully or in part, on the test split, with 95 % intervals clustered by item. Grey "
-                   "diamonds are controls: the same search with a direction that means nothing.",
+        FigurePlan(f"headline.{group}", "headline", "behaviour", f"What is refused, before and after ({group})",
                    lambda config, found: _headline(config, found, names)),
-        FigurePlan(f"benchmarks.{group}", "utility", f"What it costs ({group})",
-                   "Benchmarks before and after; the dashed tick is what guessing scores. A task at chance decides nothing.",
+        FigurePlan(f"benchmarks.{group}", "benchmark_change", "utility", f"What it costs ({group})",
                    lambda config, found: _benchmarks(found, names)),
     ]
     if rungs:
-        plans.append(FigurePlan(
-            f"realignment.{group}", "realignment", f"Bringing refusal back ({group})",
-            "Uncensored models from the mildest to the deepest. The direction is extracted under a safety system prompt and "
-            "answers are given without it.", lambda config, found: _realignment(config, found, rungs)))
+        plans.append(FigurePlan(f"realignment.{group}", "realignment", "realignment", f"Bringing refusal back ({group})",
+                                lambda config, found: _realignment(config, found, rungs)))
     if members[0].is_organism:
-        plans.append(FigurePlan(
-            f"organism.{group}", "organism", f"How the organism behaves ({group})",
-            "Each member against the bars it was tuned for, on held-out items and wordings.",
-            lambda config, found: _bars(found, members)))
+        plans.append(FigurePlan(f"organism.{group}", "organism_bars", "organism", f"How the organism behaves ({group})",
+                                lambda config, found: _bars(found, members)))
     return plans
 
 
@@ -108,26 +108,21 @@ def model_figures(subject: Subject) -> list[FigurePlan]:
     """Figures of one model."""
     model, contrast = subject.id, subject.contrasts[0]
     plans = [
-        FigurePlan(f"selection.{model}", "directions", f"Which direction: {model}",
-                   "Every candidate by layer and template position, on the select split. Dots passed the published rule; the "
-                   "ring is the pick.", lambda config, found: _selection(found, model, contrast)),
-        FigurePlan(f"dose.{model}", "strength", f"How strong: {model}",
-                   "Refusal at the first answer token over strength, for every candidate of the screen, with the band of the "
-                   "controls.", lambda config, found: _dose(found, model)),
-        FigurePlan(f"tradeoff.{model}", "strength", f"What refusal costs: {model}",
-                   "Every variant that was benchmarked on the test split.",
+        FigurePlan(f"selection.{model}", "selection_map", "directions", f"Which direction: {model}",
+                   lambda config, found: _selection(found, model, contrast)),
+        FigurePlan(f"dose.{model}", "dose_response", "strength", f"How strong: {model}",
+                   lambda config, found: _dose(found, model)),
+        FigurePlan(f"tradeoff.{model}", "tradeoff", "strength", f"What refusal costs: {model}",
                    lambda config, found: _tradeoff(config, found, model)),
     ]
     for family in DETAILED:
         plans += [
-            FigurePlan(f"categories.{family}.{model}", "categories", f"By category: {model}, {family}",
-                       "Refusal of harmful requests by category, before and after, with Wilson intervals.",
+            FigurePlan(f"categories.{family}.{model}", "category_refusal", "categories", f"By category: {model}, {family}",
                        lambda config, found, family=family: _categories(config, found, model, family)),
-            FigurePlan(f"projections.{family}.{model}", "inside", f"Along the direction: {model}, {family}",
-                       "Projection of test prompts on the model's direction at the last prompt token, before and after.",
+            FigurePlan(f"projections.{family}.{model}", "projection_histogram", "inside",
+                       f"Along the direction: {model}, {family}",
                        lambda config, found, family=family: _projections(found, model, contrast, family)),
-            FigurePlan(f"shift.{family}.{model}", "inside", f"Net shift by layer: {model}, {family}",
-                       "Mean paired change of the projection, with 95 % intervals clustered by item.",
+            FigurePlan(f"shift.{family}.{model}", "layer_shift", "inside", f"Net shift by layer: {model}, {family}",
                        lambda config, found, family=family: _shift(config, found, model, family)),
         ]
     return plans

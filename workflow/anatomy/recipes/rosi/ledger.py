@@ -13,7 +13,7 @@ from anatomy.recipes.rosi.families import families
 from anatomy.recipes.rosi.planted_claims import ordering_claim, planted_claims
 
 LEAST_RANK = 19
-"""Controls with which a rank p can reach 0.05."""
+"""Controls with which a rank p can reach 0.05. A model with fewer leaves claims against controls *inconclusive*."""
 
 
 def setting_of(config: Config, subject: Subject, benchmarks: Sequence[Benchmark]) -> Setting:
@@ -24,7 +24,7 @@ def setting_of(config: Config, subject: Subject, benchmarks: Sequence[Benchmark]
         harmful=config.extraction.harmful, benign=config.extraction.harmless, jailbreak="jailbreak_requests",
         lookalike="lookalike_requests", benchmarks=tuple(benchmarks), judge=config.judges[0], second_judge=second,
         phase="test", benign_margin=wanted.benign_margin, benchmark_margin=wanted.benchmark_margin,
-        min_controls=LEAST_RANK if subject.headline else 5, control_level=wanted.control_level if subject.headline else 1 / 6,
+        min_controls=LEAST_RANK, control_level=wanted.control_level,
         large_effect=wanted.large_effect, separation=wanted.separation)
 
 
