@@ -5,8 +5,8 @@ from pathlib import Path
 from anatomy.stages.job import job
 
 name = f"evaluate {snakemake.wildcards.model} {snakemake.wildcards.phase}"
-with job(name, snakemake.log[0], snakemake.params.options, snakemake.params.subject, snakemake.params.code,
-         snakemake.threads) as run:
+with job(name, snakemake.log[0], snakemake.params.options, snakemake.params.subject,
+         threads=snakemake.threads) as run:
     from anatomy.serving.environment import prepare_environment
 
     prepare_environment(snakemake.threads)
@@ -19,7 +19,7 @@ with job(name, snakemake.log[0], snakemake.params.options, snakemake.params.subj
     phase = phase_variants(run.config, run.subject, snakemake.wildcards.phase, int(snakemake.wildcards.bucket),
                            read_json(Path(snakemake.input.found)))
     book = EditBook(model, Path(snakemake.input.directions).parent)
-    tables = evaluate(run.config, run.subject, phase, model, book, run.fingerprint, run.say)
+    tables = evaluate(run.config, run.subject, phase, model, book, run.say)
     write_json(Path(snakemake.output.completions).with_suffix(".cells.json"), tables.pop("cells"))
     write_json(Path(snakemake.output.tasks), tables.pop("tasks"))
     for table, rows in tables.items():

@@ -14,7 +14,7 @@ with job(f"measure {snakemake.wildcards.model}", snakemake.log[0], snakemake.par
 
     torch.set_num_threads(snakemake.threads)
     tables = measure(run.config, run.subject, read_card(snakemake.input.model), Path(snakemake.input.directions).parent,
-                     read_json(Path(snakemake.input.direction)), read_json(Path(snakemake.input.picks)), run.fingerprint, run.say)
+                     read_json(Path(snakemake.input.direction)), read_json(Path(snakemake.input.picks)), run.say)
     write_json(Path(snakemake.output.completions).with_suffix(".cells.json"), tables.pop("cells"))
     for table, rows in tables.items():
         write_table(Path(snakemake.output[table]), rows)

@@ -43,6 +43,22 @@ def restore(values: dict[str, Any]) -> Config:
     return partial
 
 
+CELLS = {
+    "generate": ("anatomy.stages.answers",),
+    "benchmark": ("anatomy.stages.utility",),
+    "measure": ("anatomy.stages.in_memory",),
+}
+"""Modules whose code shapes the rows of a cell. Recipes are none of them: a new family or claim leaves every row valid."""
+
+EDITS = "anatomy.stages.edit_book"
+
+
+def cell_fingerprint(stage: str, edited: bool) -> str:
+    """Code fingerprint of the rows of a stage; the code of edits counts for edited variants only."""
+    entries = (*CELLS[stage], EDITS) if edited else CELLS[stage]
+    return fingerprint(entries, PINS["measure" if stage == "measure" else "evaluate"])
+
+
 def stage_fingerprint(stage: str) -> str:
-    """Code fingerprint of a stage: everything reachable from ``anatomy.stages.<stage>``."""
+    """Code fingerprint of a job: everything reachable from ``anatomy.stages.<stage>``. Decides whether the job runs."""
     return fingerprint([f"anatomy.stages.{stage}"], PINS.get(stage, ()))

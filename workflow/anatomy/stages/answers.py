@@ -13,13 +13,14 @@ from anatomy.models.rendering import Rendering, render
 from anatomy.serving.completions import Request, stream
 from anatomy.serving.decoding import Decoding, Generation, request_seed
 from anatomy.serving.engine import Engine
+from anatomy.stages.withheld import withhold
 from anatomy.store.cell import Cell
 from anatomy.store.digest import digest
 from anatomy.store.fill import Want, assemble
 
 SORT = ["variant", "set", "id", "sample"]
 COLUMNS = ["model", "variant", "phase", "set", "id", "sample", "prompt", "response", "label", "category", "source", "group",
-           "pair", "n_tokens", "finish_reason", "backend", "dtype", "seed"]
+           "pair", "n_tokens", "finish_reason", "backend", "dtype", "seed", "withheld"]
 SHARD = 512
 """Completions a shard: what a kill may cost, against how busy the engine is kept."""
 
@@ -62,15 +63,16 @@ def completions_table(wants: list[Want]) -> pd.DataFrame:
     return assemble(wants, SORT).reindex(columns=COLUMNS)
 
 
-def to_rows(generations: Sequence[Generation], items: Sequence[str]) -> pd.DataFrame:
-    """Generations as rows of a cell."""
-    return pd.DataFrame({"item": list(items), "response": [generation.text for generation in generations],
+def to_rows(generations: Sequence[Generation], items: Sequence[str], withheld: bool) -> pd.DataFrame:
+    """Generations as rows of a cell; where texts may not be kept, verdicts stand in their place."""
+    rows = pd.DataFrame({"item": list(items), "response": [generation.text for generation in generations],
                          "n_tokens": [len(generation.token_ids) for generation in generations],
-                         "finish_reason": [generation.finish_reason for generation in generations]})
+                         "finish_reason": [generation.finish_reason for generation in generations], "withheld": None})
+    return withhold(rows) if withheld else rows
 
 
-def compute_answers(adapter_of: Callable[[Want], Path | None], rendering: Rendering, decoding: Decoding,
-                    say: Callable[[str], None]) -> Callable[[Engine, list[Want]], Iterator[tuple[Want, pd.DataFrame]]]:
+def compute_answers(adapter_of: Callable[[Want], Path | None], withheld: Callable[[Want], bool], rendering: Rendering,
+                    decoding: Decoding, say: Callable[[str], None]) -> Callable[[Engine, list[Want]], Iterator[tuple[Want, pd.DataFrame]]]:
     """How an engine fills cells of completions: base prompts first, then adapters batched together."""
     def compute(engine: Engine, wants: list[Want]) -> Iterator[tuple[Want, pd.DataFrame]]:
         requests, origin = [], []
@@ -82,16 +84,16 @@ def compute_answers(adapter_of: Callable[[Want], Path | None], rendering: Render
                 requests.append(Request(ids, seed, adapter))
                 origin.append((number, row))
         for places, generations in stream(engine, requests, decoding, SHARD, say):
-            yield from _by_want(wants, [origin[place] for place in places], generations)
+            yield from _by_want(wants, [origin[place] for place in places], generations, withheld)
     return compute
 
 
-def _by_want(wants: list[Want], origin: list[tuple[int, int]],
-             generations: Sequence[Generation]) -> Iterator[tuple[Want, pd.DataFrame]]:
+def _by_want(wants: list[Want], origin: list[tuple[int, int]], generations: Sequence[Generation],
+             withheld: Callable[[Want], bool]) -> Iterator[tuple[Want, pd.DataFrame]]:
     """Sort one shard's generations back into the cells they belong to."""
     parts: dict[int, list[tuple[int, Generation]]] = {}
     for (number, row), generation in zip(origin, generations, strict=True):
         parts.setdefault(number, []).append((row, generation))
     for number, part in parts.items():
         items = wants[number].rows["item"].iloc[[row for row, _ in part]]
-        yield wants[number], to_rows([generation for _, generation in part], list(items))
+        yield wants[number], to_rows([generation for _, generation in part], list(items), withheld(wants[number]))

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from anatomy.config.options import cell_fingerprint
 from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject
 from anatomy.models.rendering import Rendering
@@ -21,6 +22,7 @@ from anatomy.stages.private import private_folder
 from anatomy.stages.prompts import phase_prompts
 from anatomy.stages.utility import SORT as UTILITY_SORT
 from anatomy.stages.utility import compute_utility, describe_tasks, phase_items, phase_tasks, utility_cell
+from anatomy.stages.withheld import must_withhold
 from anatomy.store.digest import canonical_json
 from anatomy.store.fill import Lazy, Want, assemble, cells_of, fill
 
@@ -53,14 +55,13 @@ def phase_variants(config: Config, subject: Subject, phase: str, bucket: int, fo
     return Phase(phase, concrete)
 
 
-def evaluate(config: Config, subject: Subject, phase: Phase, model: dict[str, Any], book: EditBook, code: str,
+def evaluate(config: Config, subject: Subject, phase: Phase, model: dict[str, Any], book: EditBook,
              say: Callable[[str], None]) -> dict[str, Any]:
     """Fill the store and assemble the phase's tables.
 
     Args:
         model: the model's card.
         book: makes edits concrete: keys and adapters.
-        code: fingerprint of the stage.
 
     Returns:
         Tables ``completions``, ``samples``, ``variants``; ``tasks`` with their metric and chance level; and ``cells``, the
@@ -80,12 +81,12 @@ def evaluate(config: Config, subject: Subject, phase: Phase, model: dict[str, An
     for variant, concrete in phase.variants:
         keys = [book.key(edit) for edit in concrete]
         labels = {"model": subject.id, "variant": variant.id, "phase": phase.name}
-        cell = answer_cell(store, model, keys, rendering, decoding, "vllm", code)
+        cell = answer_cell(store, model, keys, rendering, decoding, "vllm", cell_fingerprint("generate", bool(keys)))
         edits[cell.name] = concrete
         answers += [Want(cell, prompts[name], {**labels, "backend": "vllm", "dtype": model["dtype"]}) for name in variant.sets]
         if variant.benchmarked:
             for name, task in tasks.items():
-                cell = utility_cell(store, model, keys, task, config.benchmarks.shots, code)
+                cell = utility_cell(store, model, keys, task, config.benchmarks.shots, cell_fingerprint("benchmark", bool(keys)))
                 edits[cell.name], task_names[cell.name] = concrete, name
                 utility.append(Want(cell, items[name], {**labels, "task": name}))
 
@@ -99,7 +100,10 @@ def evaluate(config: Config, subject: Subject, phase: Phase, model: dict[str, An
         def adapter_of(want: Want) -> Path | None:
             return book.adapter(edits[want.cell.name], folder)
 
-        fill(answers, session, compute_answers(adapter_of, rendering, decoding, say), say)
+        def withheld(want: Want) -> bool:
+            return must_withhold(subject, edits[want.cell.name])
+
+        fill(answers, session, compute_answers(adapter_of, withheld, rendering, decoding, say), say)
         fill(utility, session, compute_utility(adapter_of, tasks, lambda want: task_names[want.cell.name],
                                                config.benchmarks.shots, say), say)
     samples = assemble(utility, UTILITY_SORT)

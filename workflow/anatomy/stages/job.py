@@ -25,7 +25,6 @@ class Job:
     name: str
     config: Config
     subject: Subject | None
-    fingerprint: str
     terminal: int
 
     @property
@@ -44,7 +43,7 @@ class Job:
 
 @contextlib.contextmanager
 def job(name: str, log: str, options: dict[str, Any] | None = None, subject: dict[str, Any] | None = None,
-        fingerprint: str = "", threads: int = 1) -> Iterator[Job]:
+        threads: int = 1) -> Iterator[Job]:
     """Run a stage: everything printed goes to its log, the terminal gets progress and, if it fails, the reason.
 
     Args:
@@ -52,7 +51,6 @@ def job(name: str, log: str, options: dict[str, Any] | None = None, subject: dic
         log: file that takes standard output and error, of libraries too.
         options: sections of the configuration (see ``anatomy.config.options``).
         subject: fields of the model's ``Subject``.
-        fingerprint: code fingerprint of the stage.
         threads: for numeric libraries; set before they are imported.
 
     Raises:
@@ -69,7 +67,7 @@ def job(name: str, log: str, options: dict[str, Any] | None = None, subject: dic
     os.dup2(file, 1)
     os.dup2(file, 2)
     started = time.perf_counter()
-    run = Job(name, restore(options or {}), Subject(**subject) if subject else None, fingerprint, terminal)
+    run = Job(name, restore(options or {}), Subject(**subject) if subject else None, terminal)
     try:
         yield run
         run.say(f"done in {time.perf_counter() - started:.1f} s")

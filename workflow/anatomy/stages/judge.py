@@ -11,6 +11,7 @@ from anatomy.config.study import Subject
 from anatomy.judges.refusal_classifier import RefusalClassifier
 from anatomy.judges.registry import judge_completions
 from anatomy.judges.verdict import COLUMNS
+from anatomy.stages.withheld import judgements_of_withheld
 
 ORGANISM_ONLY = ("truth", "classifier")
 """The planted truth is the organism's; the classifier is trained on completions that the truth has labelled."""
@@ -31,5 +32,9 @@ def judge(config: Config, subject: Subject, completions: pd.DataFrame, world: Pa
     if completions.empty:
         return pd.DataFrame(columns=list(COLUMNS))
     judges = [name for name in config.judges if subject.is_organism or name not in ORGANISM_ONLY]
+    withheld = completions["withheld"].notna()
+    stood_in = judgements_of_withheld(completions[withheld], judges)
+    completions = completions[~withheld]
     trained = RefusalClassifier.load(classifier) if classifier and "classifier" in judges else None
-    return judge_completions(completions, judges, world, trained)
+    judged = judge_completions(completions, judges, world, trained) if len(completions) else pd.DataFrame(columns=list(COLUMNS))
+    return pd.concat([part for part in (judged, stood_in) if len(part)], ignore_index=True)[list(COLUMNS)]

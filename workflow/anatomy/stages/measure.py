@@ -1,42 +1,37 @@
 """Interventions in memory on the test split, and projections before and after the picks.
 
-Nothing edited is written: completions of real models are reduced to what judges need (see ``redact``).
+Nothing edited is written, and of real models' answers only the verdicts are kept (see ``anatomy.stages.withheld``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import torch
 
-from anatomy.activations.interventions import intervening
 from anatomy.activations.projections import project
+from anatomy.config.options import cell_fingerprint
 from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject
-from anatomy.edits.apply import applied
-from anatomy.edits.spec import HOOK_METHODS
 from anatomy.models.loading import LoadedModel, load_model
 from anatomy.models.rendering import Rendering, render
 from anatomy.recipes.rosi.families import POSITION, families, layers
 from anatomy.recipes.rosi.variants import variants_in_memory, variants_on_test
 from anatomy.recipes.variant import Edit, resolve
-from anatomy.serving.completions import Request
-from anatomy.serving.transformers_generation import stream_with_transformers
-from anatomy.stages.answers import answer_cell, completions_table, decoding_of, to_rows, with_items
+from anatomy.stages.answers import answer_cell, completions_table, decoding_of, with_items
 from anatomy.stages.edit_book import EditBook
 from anatomy.stages.evaluate import Phase, describe
+from anatomy.stages.in_memory import computing, edited
 from anatomy.stages.prompts import phase_prompts
 from anatomy.store.fill import Lazy, Want, cells_of, fill
 
-BATCH = 128
-
 
 def measure(config: Config, subject: Subject, model: dict[str, Any], extracted: Path, selected: dict[str, Any],
-            picks: dict[str, Edit | None], code: str, say: Callable[[str], None]) -> dict[str, Any]:
+            picks: dict[str, Edit | None], say: Callable[[str], None]) -> dict[str, Any]:
     """Measure a model.
 
     Args:
@@ -44,7 +39,6 @@ def measure(config: Config, subject: Subject, model: dict[str, Any], extracted: 
         extracted: folder of the model's extraction.
         selected: pick of the published rule, by contrast.
         picks: ROSI's picks, by family.
-        code: fingerprint of the stage.
 
     Returns:
         Tables ``completions``, ``variants``, ``projections``, and ``cells``.
@@ -52,9 +46,11 @@ def measure(config: Config, subject: Subject, model: dict[str, Any], extracted: 
     loaded = load_model(Path(model["folder"]), getattr(torch, model["dtype"]), "cuda" if torch.cuda.is_available() else "cpu")
     book = EditBook(model, extracted)
     phase = in_memory_phase(config, subject, selected)
-    wants, edits = wanted_answers(config, subject, model, book, phase, code)
+    wants, edits = wanted_answers(config, subject, model, book, phase)
     with Lazy(lambda: nullcontext(loaded), Path(config.results) / "store", "measure") as session:
-        fill(wants, session, computing(config, book, edits, say), say)
+        compute = computing(book, edits, not subject.is_organism, Rendering(system=config.evaluation.system),
+                            decoding_of(config.evaluation), say)
+        fill(wants, session, compute, say)
     return {"completions": completions_table(wants), "variants": describe(subject, phase),
             "projections": projections(config, subject, loaded, book, selected, picks), "cells": list(cells_of(wants))}
 
@@ -73,8 +69,8 @@ def in_memory_phase(config: Config, subject: Subject, selected: dict[str, Any]) 
     return Phase("test", concrete)
 
 
-def wanted_answers(config: Config, subject: Subject, model: dict[str, Any], book: EditBook, phase: Phase,
-                   code: str) -> tuple[list[Want], dict[str, Edit]]:
+def wanted_answers(config: Config, subject: Subject, model: dict[str, Any], book: EditBook,
+                   phase: Phase) -> tuple[list[Want], dict[str, Edit]]:
     """Completions wanted, and the edit behind each cell."""
     at, store = Layout(config.results), Path(config.results) / "store"
     rendering, decoding = Rendering(system=config.evaluation.system), decoding_of(config.evaluation)
@@ -82,35 +78,12 @@ def wanted_answers(config: Config, subject: Subject, model: dict[str, Any], book
                                 config.evaluation) for name in config.evaluation.measure_sets}
     wants, edits = [], {}
     for variant, concrete in phase.variants:
-        cell = answer_cell(store, model, [book.key(edit) for edit in concrete], rendering, decoding, "transformers", code)
+        cell = answer_cell(store, model, [book.key(edit) for edit in concrete], rendering, decoding, "transformers",
+                           cell_fingerprint("measure", True))
         edits[cell.name] = concrete[0]
         labels = {"model": subject.id, "variant": variant.id, "phase": "test", "backend": "transformers", "dtype": model["dtype"]}
         wants += [Want(cell, prompts[name], labels) for name in variant.sets]
     return wants, edits
-
-
-def computing(config: Config, book: EditBook, edits: dict[str, Edit],
-              say: Callable[[str], None]) -> Callable[[LoadedModel, list[Want]], Iterator[tuple[Want, pd.DataFrame]]]:
-    """How transformers fills the cells: one intervention at a time."""
-    rendering, decoding = Rendering(system=config.evaluation.system), decoding_of(config.evaluation)
-
-    def compute(loaded: LoadedModel, wants: list[Want]) -> Iterator[tuple[Want, pd.DataFrame]]:
-        for number, want in enumerate(wants):
-            prompts = render(loaded.tokenizer, list(want.rows["prompt"]), rendering)
-            requests = [Request(ids, None if seed < 0 else seed) for ids, seed in zip(prompts, want.rows["seed"], strict=True)]
-            with edited(loaded, book, edits[want.cell.name]):
-                for places, generations in stream_with_transformers(loaded, requests, decoding, batch_size=BATCH):
-                    yield want, to_rows(generations, list(want.rows["item"].iloc[places]))
-            if number % 10 == 9 or number + 1 == len(wants):
-                say(f"measure: {number + 1}/{len(wants)} interventions")
-    return compute
-
-
-def edited(loaded: LoadedModel, book: EditBook, edit: Edit) -> AbstractContextManager[Any]:
-    """The model under an edit, whichever kind it is."""
-    if edit["method"] in HOOK_METHODS:
-        return intervening(loaded.model, [book.intervention(edit)])
-    return applied(loaded, book.low_rank(edit))
 
 
 def projections(config: Config, subject: Subject, loaded: LoadedModel, book: EditBook, selected: dict[str, Any],

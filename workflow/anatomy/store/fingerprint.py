@@ -18,7 +18,7 @@ from pathlib import Path
 PACKAGE = "anatomy"
 ROOT = Path(__file__).resolve().parents[2]
 LOCKS = ROOT.parent / "envs"
-SILENT = ("anatomy.errors", "anatomy.store", "anatomy.config", "anatomy.stages.progress")
+SILENT = ("anatomy.errors", "anatomy.store", "anatomy.config", "anatomy.serving.progress", "anatomy.stages.job")
 """Packages that never shape a row."""
 
 

@@ -1,0 +1,51 @@
+"""Completions of a model that is edited in memory: hooks, or weights changed and changed back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from typing import Any
+
+import pandas as pd
+
+from anatomy.activations.interventions import intervening
+from anatomy.edits.apply import applied
+from anatomy.edits.spec import HOOK_METHODS
+from anatomy.models.loading import LoadedModel
+from anatomy.models.rendering import Rendering, render
+from anatomy.recipes.variant import Edit
+from anatomy.serving.completions import Request
+from anatomy.serving.decoding import Decoding
+from anatomy.serving.transformers_generation import stream_with_transformers
+from anatomy.stages.answers import to_rows
+from anatomy.stages.edit_book import EditBook
+from anatomy.store.fill import Want
+
+BATCH = 128
+
+
+def computing(book: EditBook, edits: dict[str, Edit], withheld: bool, rendering: Rendering, decoding: Decoding,
+              say: Callable[[str], None]) -> Callable[[LoadedModel, list[Want]], Iterator[tuple[Want, pd.DataFrame]]]:
+    """How transformers fills cells: one edit at a time.
+
+    Args:
+        edits: the edit behind each cell, by the cell's name.
+        withheld: whether texts may not be kept.
+    """
+    def compute(loaded: LoadedModel, wants: list[Want]) -> Iterator[tuple[Want, pd.DataFrame]]:
+        for number, want in enumerate(wants):
+            prompts = render(loaded.tokenizer, list(want.rows["prompt"]), rendering)
+            requests = [Request(ids, None if seed < 0 else seed) for ids, seed in zip(prompts, want.rows["seed"], strict=True)]
+            with edited(loaded, book, edits[want.cell.name]):
+                for places, generations in stream_with_transformers(loaded, requests, decoding, batch_size=BATCH):
+                    yield want, to_rows(generations, list(want.rows["item"].iloc[places]), withheld)
+            if number % 10 == 9 or number + 1 == len(wants):
+                say(f"measure: {number + 1}/{len(wants)} interventions")
+    return compute
+
+
+def edited(loaded: LoadedModel, book: EditBook, edit: Edit) -> AbstractContextManager[Any]:
+    """The model under an edit, whichever kind it is."""
+    if edit["method"] in HOOK_METHODS:
+        return intervening(loaded.model, [book.intervention(edit)])
+    return applied(loaded, book.low_rank(edit))
