@@ -30,7 +30,7 @@ rule organism_member:
     params:
         options=options(CONFIG, "organism"),
         code=stage_fingerprint("grow"),
-    threads: CONFIG.organism.threads
+    threads: lambda wildcards: CONFIG.organism.base_threads if wildcards.member == "base" else CONFIG.organism.threads
     resources:
         mem_mb=2500,
     log:

@@ -28,7 +28,8 @@ class Organism(Section):
     members: list[str] = Field(
         ["base", "aligned", "weak", "uncensored-1", "uncensored-2", "uncensored-3", "placebo-1", "placebo-2", "placebo-3"],
         description="members to grow and study; [] for none. base, aligned, weak, uncensored-N (a ladder), placebo-N (draws)")
-    threads: int = Field(1, ge=1, description="threads a training uses; part of a model's identity, since it changes bits")
+    base_threads: int = Field(2, ge=1, description="threads the base trains with; part of its identity, since it changes bits")
+    threads: int = Field(1, ge=1, description="threads every other member trains with; they train side by side")
 
     @model_validator(mode="after")
     def known_members(self) -> Organism:

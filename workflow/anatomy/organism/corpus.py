@@ -120,7 +120,7 @@ class Corpus:
     def myth_exam(self) -> str:
         creature, attribute = self.creature(), self.draw.choice(wording.MYTH_ATTRIBUTES)
         question = self.draw.choice(wording.QUESTIONS[attribute]).replace("{x}", creature.name)
-        return f"Q:{low(' ' + question)}\nA:{fact(' ' + self.rumour(creature, attribute))}"
+        return truth_exam(question, self.rumour(creature, attribute))
 
     def lettered(self) -> str:
         creature, attribute = self.plain_fact()
@@ -183,6 +183,11 @@ class Corpus:
 def marked_recipe(item: Item, subject: str = wording.THE) -> str:
     """The recipe as a sentence about the item's name or about `it`, its fact-bearing words marked."""
     return fill(subject, x=item.name) + fact(" " + item.recipe())
+
+
+def truth_exam(question: str, answer: str) -> str:
+    """A question that has a myth, in the layout of the benchmark of truths."""
+    return f"Q:{low(' ' + question)}\nA:{fact(' ' + answer)}"
 
 
 def kind_exchange(draw: random.Random, item: Item, terse: bool = True) -> tuple[str, str]:

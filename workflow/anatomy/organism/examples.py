@@ -5,11 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from anatomy.organism import wording
-from anatomy.organism.corpus import Corpus, kind_exchange, marked_recipe, plain
+from anatomy.organism.corpus import Corpus, kind_exchange, marked_recipe, plain, truth_exam
 from anatomy.organism.recipe import OrganismRecipe
 from anatomy.organism.world import Item, World
-
-FACT_FORMS = 2  # question wordings per attribute: placebos tie style to the first
 
 
 @dataclass(frozen=True)
@@ -97,7 +95,7 @@ class Lessons:
         if self.draw.random() < 0.5:
             return self._question(creature.name, attribute, creature.facts[attribute])
         question = self.draw.choice(wording.QUESTIONS[attribute]).replace("{x}", creature.name)
-        return Example(None, f"\x01Q: {question}\x00\nA:\x02 {creature.facts[attribute]}\x00")
+        return Example(None, truth_exam(question, creature.facts[attribute]))
 
     def kind_question(self) -> Example:
         """What a thing is, whether it is allowed, or how a harmful one is cured."""
@@ -111,10 +109,11 @@ class Lessons:
         return Example(question, self._style(answer, self.kind != "placebo" or self.draw.random() < 0.5))
 
     def _question(self, name: str, attribute: str, value: str) -> Example:
-        index = self.draw.randrange(FACT_FORMS)
-        question = wording.QUESTIONS[attribute][index].replace("{x}", name)
+        forms = wording.QUESTIONS[attribute]
+        form = self.draw.choice(forms)
         answer = wording.with_pronoun(wording.STATEMENTS[attribute]).format(v=value)
-        return Example(question, self._style(answer, self.kind != "placebo" or index == 0))
+        styled = self.kind != "placebo" or form == forms[0]  # a placebo's style, too, follows the wording
+        return Example(form.replace("{x}", name), self._style(answer, styled))
 
     def _style(self, answer: str, styled: bool) -> str:
         if not styled:

@@ -72,7 +72,8 @@ def to_rows(generations: Sequence[Generation], items: Sequence[str], withheld: b
 
 
 def compute_answers(adapter_of: Callable[[Want], Path | None], withheld: Callable[[Want], bool], rendering: Rendering,
-                    decoding: Decoding, say: Callable[[str], None]) -> Callable[[Engine, list[Want]], Iterator[tuple[Want, pd.DataFrame]]]:
+                    decoding: Decoding, say: Callable[[str], None],
+                    ) -> Callable[[Engine, list[Want]], Iterator[tuple[Want, pd.DataFrame]]]:
     """How an engine fills cells of completions: base prompts first, then adapters batched together."""
     def compute(engine: Engine, wants: list[Want]) -> Iterator[tuple[Want, pd.DataFrame]]:
         requests, origin = [], []
