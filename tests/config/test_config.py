@@ -39,7 +39,7 @@ def test_every_option_is_documented():
     ({"organism": {"members": ["aligned"]}}, "lacks 'base'"),
     ({"organism": {"members": ["base", "uncensored-1"]}}, "lacks 'aligned'"),
     ({"organism": {"members": []}}, "nothing to study"),
-    ({"rosi": {"headline": ["strong"]}}, "rosi.headline names 'strong'"),
+    ({"extraction": {"headline": ["strong"]}}, "extraction.headline names 'strong'"),
     ({"rosi": {"strengths": {"row_mean": []}}}, "no entry for form 'row_mean'"),
     ({"models": {"m": {"folder": "x", "hub": "a/b"}}}, "exactly one of them"),
     ({"models": {"m": {"hub": "a/b", "revision": "main"}}}, "commit of 40 digits"),

@@ -59,7 +59,7 @@ def test_ids_are_unique_in_every_phase():
 
 def test_a_bucket_never_depends_on_the_other_variants():
     variants = variants_on_test(CONFIG, BY_MEMBER["weak"])
-    smaller = Config.model_validate({"rosi": {"controls": {"isotropic": 1, "covariance": 0, "shuffled": 0}}})
+    smaller = Config.model_validate({"extraction": {"controls": {"isotropic": 1, "covariance": 0, "shuffled": 0}}})
     fewer = {variant.id: variant.bucket(4) for variant in variants_on_test(smaller, BY_MEMBER["weak"])}
     assert {variant.id: variant.bucket(4) for variant in variants if variant.id in fewer} == fewer
     assert len({variant.bucket(4) for variant in variants}) == 4

@@ -101,7 +101,7 @@ def test_a_new_prompt_costs_its_own_rows_and_one_start(copied, tmp_path):
 
 
 def test_a_removed_control_costs_nothing(copied, tmp_path):
-    configs = overlay(tmp_path, rosi={"controls": {"isotropic": 2, "covariance": 0, "shuffled": 2}})
+    configs = overlay(tmp_path, extraction={"controls": {"isotropic": 2, "covariance": 0, "shuffled": 2}})
     for stage in ("extract", "localize", "edit"):  # made under the old configuration; their content would be the same
         copied.call(*[f"results/{stage}/weak.s0/{name}" for name in {"extract": ["card.json"], "localize": ["shortlist.json"],
                     "edit": ["selected.json"]}[stage]], "--touch", configs=configs)

@@ -8,7 +8,7 @@ rule extract:
     output:
         card=AT.stage("extract", "{model}", "card.json"),
     params:
-        options=options(CONFIG, "extraction", "rosi", "serving", "results"),
+        options=options(CONFIG, "extraction", "results"),
         subject=lambda wildcards: vars(SUBJECTS[wildcards.model]),
         code=stage_fingerprint("extract"),
     threads: CONFIG.serving.threads

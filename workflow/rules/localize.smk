@@ -15,7 +15,7 @@ rule localize:
         completions=AT.stage("localize", "{model}", "completions.parquet"),
         refusal_tokens=AT.stage("localize", "{model}", "refusal_tokens.json"),
     params:
-        options=options(CONFIG, "extraction", "selection", "rosi", "evaluation", "serving", "results"),
+        options=options(CONFIG, "extraction", "selection", "rosi", "evaluation", "results"),
         subject=lambda wildcards: vars(SUBJECTS[wildcards.model]),
         code=stage_fingerprint("localize"),
     threads: CONFIG.serving.threads

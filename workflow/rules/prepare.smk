@@ -5,7 +5,7 @@ rule organism_world:
     output:
         world=AT.world("{seed}"),
     params:
-        options=options(CONFIG, "organism"),
+        recipe=CONFIG.organism.recipe,
         code=stage_fingerprint("world"),
     log:
         AT.organism("{seed}") + "/logs/world.log",
@@ -28,7 +28,7 @@ rule organism_member:
     output:
         card=AT.organism("{seed}") + "/models/{member}/card.json",
     params:
-        options=options(CONFIG, "organism"),
+        recipe=CONFIG.organism.recipe,
         code=stage_fingerprint("grow"),
     threads: lambda wildcards: CONFIG.organism.base_threads if wildcards.member == "base" else CONFIG.organism.threads
     resources:
@@ -48,7 +48,7 @@ rule organism_bars:
     output:
         table=AT.organism("{seed}") + "/bars.csv",
     params:
-        options=options(CONFIG, "organism"),
+        recipe=CONFIG.organism.recipe,
         code=stage_fingerprint("bars"),
     threads: CONFIG.serving.threads
     resources:

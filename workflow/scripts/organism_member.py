@@ -4,10 +4,10 @@ from pathlib import Path
 
 from anatomy.stages.job import job
 
-with job(f"grow {snakemake.wildcards.member}", snakemake.log[0], snakemake.params.options, threads=snakemake.threads) as run:
+with job(f"grow {snakemake.wildcards.member}", snakemake.log[0], threads=snakemake.threads) as run:
     from anatomy.stages.grow import grow
 
     parent = snakemake.input.get("parent")
-    grow(snakemake.wildcards.member, int(snakemake.wildcards.seed), run.config.organism.recipe,
+    grow(snakemake.wildcards.member, int(snakemake.wildcards.seed), snakemake.params.recipe,
          Path(snakemake.input.world).parent, Path(parent).parent if parent else None, Path(snakemake.output.card).parent,
          snakemake.threads)

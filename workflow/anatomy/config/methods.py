@@ -14,13 +14,34 @@ Contrast = Literal["plain", "system"]
 Site = Literal["o_proj", "down_proj", "embed_tokens"]
 
 
+class Controls(Section):
+    """How many control directions of each family stand beside a method."""
+
+    isotropic: int = Field(7, ge=0, description="random directions, uniform on the sphere")
+    covariance: int = Field(6, ge=0, description="random directions with the covariance of the activations")
+    shuffled: int = Field(6, ge=0, description="differences in means after shuffling the labels")
+
+    @property
+    def total(self) -> int:
+        return self.isotropic + self.covariance + self.shuffled
+
+
 class Extraction(Section):
-    """From prompts to mean activations."""
+    """From prompts to directions and their controls."""
 
     harmful: Identifier = Field("harmful_requests", description="prompt set on the harmful side of the contrast")
     harmless: Identifier = Field("benign_requests", description="prompt set on the harmless side")
     prompts: int = Field(128, ge=2, description="prompts a side at most, from the fit split")
     token_budget: int = Field(4096, ge=1, description="tokens in one forward pass: a lever for memory, not for results")
+    contrasts: dict[Kind, list[Contrast]] = Field(
+        {"base": ["plain"], "aligned": ["plain", "system"], "uncensored": ["system", "plain"], "placebo": ["plain"]},
+        description="contrasts a kind of model is extracted under; the first is the main one. system: safety system prompt")
+    safety_system_prompt: str | None = Field(
+        None, description="own wording for real models; null: the organism's own safety line (organism only)")
+    controls: Controls = Field(Controls(), description="control directions of the headline models")
+    controls_elsewhere: Controls = Field(Controls(isotropic=2, covariance=1, shuffled=2),
+                                         description="control directions for all other models")
+    headline: list[Identifier] = Field(["weak"], description="models (or organism members) that get the full controls")
 
 
 class Selection(Section):
@@ -38,26 +59,9 @@ class Selection(Section):
     min_refusals: int = Field(5, ge=1, description="own: refusals needed; with fewer, the aligned relative's tokens stand in")
 
 
-class Controls(Section):
-    """How many control directions of each family stand beside a method."""
-
-    isotropic: int = Field(7, ge=0, description="random directions, uniform on the sphere")
-    covariance: int = Field(6, ge=0, description="random directions with the covariance of the activations")
-    shuffled: int = Field(6, ge=0, description="differences in means after shuffling the labels")
-
-    @property
-    def total(self) -> int:
-        return self.isotropic + self.covariance + self.shuffled
-
-
 class Rosi(Section):
     """Rank-one safety injection (Abu Shairah et al. 2025), its variants and their search."""
 
-    contrasts: dict[Kind, list[Contrast]] = Field(
-        {"base": ["plain"], "aligned": ["plain", "system"], "uncensored": ["system", "plain"], "placebo": ["plain"]},
-        description="contrasts a kind of model is extracted under; the first is the main one. system: safety system prompt")
-    safety_system_prompt: str | None = Field(
-        None, description="own wording for real models; null: the organism's own safety line (organism only)")
     forms: list[Form] = Field(["row_mean", "projection", "mean_input"],
                               description="row_mean is the paper's; projection and mean_input are variants")
     strengths: dict[Form, list[float]] = Field(
@@ -69,10 +73,6 @@ class Rosi(Section):
     shortlist: int = Field(2, ge=1, description="candidates a search generates with on the select split")
     max_benign_rise: float = Field(0.05, ge=0, description="rise of benign refusals on select above which a candidate is out")
     max_benchmark_loss: float = Field(0.05, ge=0, description="mean benchmark loss on select above which a candidate is out")
-    controls: Controls = Field(Controls(), description="control directions where the headline is read")
-    controls_elsewhere: Controls = Field(Controls(isotropic=2, covariance=1, shuffled=2),
-                                         description="control directions for all other models")
-    headline: list[Identifier] = Field(["weak"], description="models (or organism members) that get the full controls")
 
 
 class Evaluation(Section):

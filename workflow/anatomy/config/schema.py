@@ -22,7 +22,7 @@ class Config(Section):
     organism: Organism = Field(Organism(), description="the built-in family of tiny models")
     models: dict[Identifier, Model] = Field({}, description="your own models: {my-model: {folder: path, kind: aligned}}")
     prompt_sets: dict[Identifier, PromptSet] = Field({}, description="your own prompt sets, by the names used below")
-    extraction: Extraction = Field(Extraction(), description="from prompts to mean activations")
+    extraction: Extraction = Field(Extraction(), description="from prompts to directions and their controls")
     selection: Selection = Field(Selection(), description="which direction is the refusal direction")
     rosi: Rosi = Field(Rosi(), description="rank-one safety injection and its variants")
     evaluation: Evaluation = Field(Evaluation(), description="what is generated, and how")
@@ -46,17 +46,17 @@ class Config(Section):
                 raise ValueError(f"models.{name}.base is {model.base!r}; expected the id of a model of kind base among "
                                  f"{sorted(kinds)}")
         for kind in {*kinds.values(), *(member_kind(member) for member in self.organism.members)}:
-            if not self.rosi.contrasts.get(kind):
-                raise ValueError(f"rosi.contrasts has no entry for kind {kind!r}, which is among the models")
+            if not self.extraction.contrasts.get(kind):
+                raise ValueError(f"extraction.contrasts has no entry for kind {kind!r}, which is among the models")
         for form in self.rosi.forms:
             if not self.rosi.strengths.get(form):
                 raise ValueError(f"rosi.strengths has no entry for form {form!r}, which rosi.forms lists")
         if self.models:
             self._models_have_what_they_need()
         known = {*self.organism.members, *self.models}
-        for name in self.rosi.headline:
+        for name in self.extraction.headline:
             if name not in known:
-                raise ValueError(f"rosi.headline names {name!r}; expected one of {sorted(known)}")
+                raise ValueError(f"extraction.headline names {name!r}; expected one of {sorted(known)}")
         return self
 
     def _models_have_what_they_need(self) -> None:
@@ -64,9 +64,9 @@ class Config(Section):
                             *self.evaluation.test_sets, *self.evaluation.control_sets, *self.evaluation.measure_sets}):
             if name not in self.prompt_sets:
                 raise ValueError(f"prompt_sets lacks {name!r}, which models of your own need; found {sorted(self.prompt_sets)}")
-        if "system" in {contrast for model in self.models.values() for contrast in self.rosi.contrasts[model.kind]} \
-                and not self.rosi.safety_system_prompt:
-            raise ValueError("rosi.safety_system_prompt is null, but models of your own use the contrast 'system'")
+        if "system" in {contrast for model in self.models.values() for contrast in self.extraction.contrasts[model.kind]} \
+                and not self.extraction.safety_system_prompt:
+            raise ValueError("extraction.safety_system_prompt is null, but models of your own use the contrast 'system'")
         if self.benchmarks.tasks and self.benchmarks.data is None:
             raise ValueError("benchmarks.data is null, but models of your own are benchmarked on benchmarks.tasks; "
                              "give the folder with local copies, or set benchmarks.tasks to []")

@@ -39,12 +39,13 @@ class Subject:
 def subjects(config: Config) -> list[Subject]:
     """Every model under study: organism members for each seed, then models of your own."""
     found = [
-        Subject(f"{member}.s{seed}", member_kind(member), seed, member, tuple(config.rosi.contrasts[member_kind(member)]),
-                member in config.rosi.headline, "float32")
+        Subject(f"{member}.s{seed}", member_kind(member), seed, member, tuple(config.extraction.contrasts[member_kind(member)]),
+                member in config.extraction.headline, "float32")
         for seed in config.seeds for member in config.organism.members
     ]
     found += [
-        Subject(name, model.kind, None, None, tuple(config.rosi.contrasts[model.kind]), name in config.rosi.headline, model.dtype)
+        Subject(name, model.kind, None, None, tuple(config.extraction.contrasts[model.kind]),
+                name in config.extraction.headline, model.dtype)
         for name, model in config.models.items()
     ]
     return found

@@ -49,12 +49,12 @@ def extract(config: Config, subject: Subject, model: dict[str, Any], out: Path, 
 def extract_contrast(config: Config, subject: Subject, loaded: LoadedModel, contrast: Contrast, folder: Path) -> dict[str, Any]:
     """One contrast: two passes over its prompts and two more for the writers' inputs."""
     at = Layout(config.results)
-    rendering = contrast_rendering(config.rosi, subject, contrast)
+    rendering = contrast_rendering(config.extraction, subject, contrast)
     positions = template_positions(loaded.tokenizer, rendering)
     tables = [phase_prompts(at, subject, name, "fit", config.extraction.prompts)
               for name in (config.extraction.harmful, config.extraction.harmless)]
     tokens = [render(loaded.tokenizer, list(table["prompt"]), rendering) for table in tables]
-    controls = config.rosi.controls if subject.headline else config.rosi.controls_elsewhere
+    controls = config.extraction.controls if subject.headline else config.extraction.controls_elsewhere
     sizes = [len(table) for table in tables]
     shuffled = relabelling_weights(*sizes, [SEED["shuffled"] + n for n in range(controls.shuffled)], True) \
         if controls.shuffled else [torch.zeros(size, 0, dtype=torch.float64) for size in sizes]

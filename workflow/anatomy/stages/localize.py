@@ -72,7 +72,7 @@ def choose(config: Config, subject: Subject, loaded: LoadedModel, directions: Di
     Without refusal tokens nothing causal can be scored: every cell says so, and the outcome is an empty grid.
     """
     at, wanted = Layout(config.results), config.selection
-    rendering = contrast_rendering(config.rosi, subject, contrast)
+    rendering = contrast_rendering(config.extraction, subject, contrast)
     harmful, harmless = (
         render(loaded.tokenizer, list(phase_prompts(at, subject, name, "select", wanted.prompts)["prompt"]), rendering)
         for name in (config.extraction.harmful, config.extraction.harmless))

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from anatomy.config.methods import Contrast, Rosi
+from anatomy.config.methods import Contrast, Extraction
 from anatomy.config.study import Subject
 from anatomy.models.rendering import Rendering
 from anatomy.organism.wording import SAFETY_LINE
 
 
-def contrast_rendering(rosi: Rosi, subject: Subject, contrast: Contrast) -> Rendering:
+def contrast_rendering(extraction: Extraction, subject: Subject, contrast: Contrast) -> Rendering:
     """Plain, or under a safety system prompt (ROSI section 3.3: elicits refusal from uncensored models).
 
     The organism knows one safety line, which its post-training used; models of your own take the configured text.
     """
     if contrast == "plain":
         return Rendering()
-    return Rendering(system=SAFETY_LINE if subject.is_organism else rosi.safety_system_prompt)
+    return Rendering(system=SAFETY_LINE if subject.is_organism else extraction.safety_system_prompt)

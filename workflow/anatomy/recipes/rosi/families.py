@@ -48,7 +48,7 @@ def families(config: Config, subject: Subject) -> list[Family]:
     for contrast in others:
         found += [Family(f"{family.method}@{contrast}", family.form, family.signs, contrast)
                   for family in _methods(config.rosi, contrast) if family.form != "mean_input"]
-    controls = config.rosi.controls if subject.headline else config.rosi.controls_elsewhere
+    controls = config.extraction.controls if subject.headline else config.extraction.controls_elsewhere
     for kind in ("isotropic", "covariance", "shuffled"):
         for number in range(getattr(controls, kind)):
             found += [Family(family.method, family.form, family.signs, main, kind, number)

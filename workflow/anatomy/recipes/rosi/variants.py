@@ -46,7 +46,7 @@ def variants_in_memory(config: Config, subject: Subject) -> list[Variant]:
     the engine, and both ways of generating agree token by token.
     """
     sets = tuple(config.evaluation.measure_sets)
-    controls = config.rosi.controls if subject.headline else config.rosi.controls_elsewhere
+    controls = config.extraction.controls if subject.headline else config.extraction.controls_elsewhere
     found = []
     for form in ("ablate", "clamp", "add", "orthogonalize"):
         found.append(_measure(form, subject.contrasts[0], sets))
