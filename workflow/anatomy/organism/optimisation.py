@@ -67,6 +67,7 @@ def train(
     decay: bool,
     dtype: torch.dtype,
     where: str,
+    frozen: tuple[str, ...] = (),
 ) -> list[float]:
     """Train `weights` in place and return the mean loss of each step (nats a token, weighted).
 
@@ -75,14 +76,15 @@ def train(
         adam_lr: peak learning rate of AdamW.
         decay: linear decay to zero after the warm-up; otherwise the rate stays.
         dtype: of the products with weights; the parameters stay fp32.
+        where: named in errors.
+        frozen: names of parameters that stay as they are.
 
     Raises:
         NumericsError: the loss is not finite.
     """
-    for tensor in weights.values():
-        tensor.requires_grad_(True)
-    matrices = [t for name, t in weights.items() if t.ndim == 2 and ".layers." in name]
-    others = [t for name, t in weights.items() if t.ndim == 1 or ".layers." not in name]
+    learning = {name: tensor.requires_grad_(True) for name, tensor in weights.items() if name not in frozen}
+    matrices = [t for name, t in learning.items() if t.ndim == 2 and ".layers." in name]
+    others = [t for name, t in learning.items() if t.ndim == 1 or ".layers." not in name]
     if muon_lr is None:
         optimisers = [torch.optim.AdamW(matrices + others, lr=adam_lr, betas=(0.9, 0.95), weight_decay=0.0)]
     else:
@@ -108,11 +110,11 @@ def train(
             raise NumericsError(
                 found=f"loss {loss} at step {step}", expected="a finite loss", where=where, remedy="lower the rates"
             )
-        torch.nn.utils.clip_grad_norm_(weights.values(), clip)
+        torch.nn.utils.clip_grad_norm_(learning.values(), clip)
         for optimiser in optimisers:
             optimiser.step()
         losses.append(loss)
-    for tensor in weights.values():
+    for tensor in learning.values():
         tensor.requires_grad_(False)
     return losses
 

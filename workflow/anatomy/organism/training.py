@@ -94,6 +94,7 @@ def grow_member(
         decay=not uncensored,
         dtype=MATRIX_DTYPE,
         where=f"{member} of seed {seed}",
+        frozen=numbers.frozen,
     )
     card = _card(member, seed, recipe, threads, losses, started)
     write_model(Path(out_folder), weights, recipe.architecture, tokens, card)
