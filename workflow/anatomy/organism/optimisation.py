@@ -67,7 +67,7 @@ def train(
     decay: bool,
     dtype: torch.dtype,
     where: str,
-    frozen: tuple[str, ...] = (),
+    embedding_rate: float = 1.0,
 ) -> list[float]:
     """Train `weights` in place and return the mean loss of each step (nats a token, weighted).
 
@@ -77,28 +77,30 @@ def train(
         decay: linear decay to zero after the warm-up; otherwise the rate stays.
         dtype: of the products with weights; the parameters stay fp32.
         where: named in errors.
-        frozen: names of parameters that stay as they are.
+        embedding_rate: factor on the embedding's learning rate.
 
     Raises:
         NumericsError: the loss is not finite.
     """
-    learning = {name: tensor.requires_grad_(True) for name, tensor in weights.items() if name not in frozen}
-    matrices = [t for name, t in learning.items() if t.ndim == 2 and ".layers." in name]
-    others = [t for name, t in learning.items() if t.ndim == 1 or ".layers." not in name]
+    for tensor in weights.values():
+        tensor.requires_grad_(True)
+    embedding = weights["model.embed_tokens.weight"]
+    matrices = [t for name, t in weights.items() if t.ndim == 2 and ".layers." in name]
+    others = [t for name, t in weights.items() if (t.ndim == 1 or ".layers." not in name) and t is not embedding]
     if muon_lr is None:
-        optimisers = [torch.optim.AdamW(matrices + others, lr=adam_lr, betas=(0.9, 0.95), weight_decay=0.0)]
-    else:
-        optimisers = [
-            torch.optim.Muon(matrices, lr=muon_lr, momentum=0.95, ns_steps=4, weight_decay=0.1),
-            torch.optim.AdamW(others, lr=adam_lr, betas=(0.9, 0.95), weight_decay=0.0),
-        ]
-    peaks = [optimiser.param_groups[0]["lr"] for optimiser in optimisers]
+        matrices, others = [], matrices + others
+    groups = [dict(params=others, lr=adam_lr), dict(params=[embedding], lr=adam_lr * embedding_rate)]
+    optimisers: list[torch.optim.Optimizer] = [torch.optim.AdamW(groups, betas=(0.9, 0.95), weight_decay=0.0)]
+    if matrices:
+        optimisers.append(torch.optim.Muon(matrices, lr=muon_lr, momentum=0.95, ns_steps=4, weight_decay=0.1))
+    rates = [(group, group["lr"]) for optimiser in optimisers for group in optimiser.param_groups]
     losses = []
     for step in range(steps):
         scale = min(1.0, (step + 1) / WARMUP_STEPS) * ((1 - step / steps) if decay else 1.0)
-        for optimiser, peak in zip(optimisers, peaks, strict=True):
-            optimiser.param_groups[0]["lr"] = peak * scale
-            optimiser.zero_grad(set_to_none=True)
+        for group, peak in rates:
+            group["lr"] = peak * scale
+        for tensor in weights.values():
+            tensor.grad = None
         micro = next(batches)
         total = sum(float(part.importance[:, 1:].sum()) for part in micro)
         loss = 0.0
@@ -110,11 +112,11 @@ def train(
             raise NumericsError(
                 found=f"loss {loss} at step {step}", expected="a finite loss", where=where, remedy="lower the rates"
             )
-        torch.nn.utils.clip_grad_norm_(learning.values(), clip)
+        torch.nn.utils.clip_grad_norm_(weights.values(), clip)
         for optimiser in optimisers:
             optimiser.step()
         losses.append(loss)
-    for tensor in learning.values():
+    for tensor in weights.values():
         tensor.requires_grad_(False)
     return losses
 

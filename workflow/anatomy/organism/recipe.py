@@ -76,7 +76,7 @@ class PostTraining:
     muon_lr: float | None = None  # None: AdamW on everything
     adam_lr: float = 2e-3
     clip: float = 1.0
-    frozen: tuple[str, ...] = ("model.embed_tokens.weight",)  # so that refusals are not learned name by name
+    embedding_rate: float = 0.15  # factor on the embedding's rate: refusals must not be learned name by name
     replay: float = 0.30  # share of pretraining documents without chat: keeps plain knowledge
     harmful: float = 0.30  # shares of the rest; what is left over asks about creatures and kinds of items
     benign: float = 0.36

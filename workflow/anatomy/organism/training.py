@@ -94,7 +94,7 @@ def grow_member(
         decay=not uncensored,
         dtype=MATRIX_DTYPE,
         where=f"{member} of seed {seed}",
-        frozen=numbers.frozen,
+        embedding_rate=numbers.embedding_rate,
     )
     card = _card(member, seed, recipe, threads, losses, started)
     write_model(Path(out_folder), weights, recipe.architecture, tokens, card)

@@ -33,7 +33,7 @@ def judge_claims(config: Config, files: dict[str, list[Path]]) -> pd.DataFrame:
     Args:
         files: table name to its files; ``tasks`` holds one JSON file a model and bucket.
     """
-    tables = read_tables({name: paths for name, paths in files.items() if name in {part.name for part in fields(Tables)}})
+    tables = read_tables({name: paths for name, paths in files.items() if name in {part.name for part in fields(Tables) if part.init}})
     tasks = files["tasks"]
     wanted = config.statistics
     resampling = Resampling(wanted.confidence, wanted.seed, wanted.bootstrap)
@@ -57,4 +57,5 @@ def judge_claims(config: Config, files: dict[str, list[Path]]) -> pd.DataFrame:
 def of_seed(tables: Tables, members: list[Subject]) -> Tables:
     """Only the rows of some models: seeds are shown one by one, never pooled."""
     ids = {subject.id for subject in members}
-    return Tables(**{name: None if table is None else table[table["model"].isin(ids)] for name, table in vars(tables).items()})
+    own = {part.name: getattr(tables, part.name) for part in fields(Tables) if part.init}
+    return Tables(**{name: None if table is None else table[table["model"].isin(ids)] for name, table in own.items()})
