@@ -44,6 +44,7 @@ def draw(
     guess = shared.mark_tick(color=MUTED, thickness=1.5, width={"band": 1}, strokeDash=[4, 3]).encode(
         y=alt.Y("max(chance):Q", title="score")
     )
-    width = max(260, 26 * len(things) * rows["benchmark"].nunique())
+    width = max(230, 23 * len(things) * rows["benchmark"].nunique())
     panel = alt.layer(bars, whiskers, guess, data=rows[columns]).properties(width=width, height=200)
-    return themed(panel.facet(facet=alt.Facet("model:N", title=None, sort=list(models)), columns=1))
+    facets = panel.facet(facet=alt.Facet("model:N", title=None, sort=list(models)), columns=min(2, len(models)))
+    return themed(facets.resolve_axis(x="independent"))

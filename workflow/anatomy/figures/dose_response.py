@@ -50,15 +50,15 @@ def draw(screen: pd.DataFrame, model: str) -> alt.TopLevelMixin:
         .encode(
             x=x,
             y=y,
-            color=alt.Color("kind:N", title=None, scale=colour_scale(methods), legend=alt.Legend(orient="top")),
+            color=alt.Color("kind:N", title=None, scale=colour_scale(methods), legend=alt.Legend(orient="top", columns=3)),
             tooltip=["kind:N", alt.Tooltip("strength:Q"), alt.Tooltip("rate:Q", format=".1%"), "layer:O", "sign:O"],
         )
         .add_params(zoom())
     )
-    grid = alt.layer(band, median, line, data=long).properties(width=182, height=170)
+    grid = alt.layer(band, median, line, data=long).properties(width=230, height=150)
     return themed(
         grid.facet(
             row=alt.Row("kind:N", title=None, header=alt.Header(labels=False), sort=[name_of(m) for m in methods]),
             column=alt.Column("measure:N", title=None, sort=list(MEASURES.values())),
-        )
+        ).resolve_scale(x="independent")
     )

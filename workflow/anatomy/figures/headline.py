@@ -43,6 +43,7 @@ def draw(rates: pd.DataFrame, models: Sequence[str], sets: Sequence[str], famili
     ticks = single.mark_point(
         filled=True, shape="diamond", size=34, color=COLOURS["control"], stroke=INK, strokeWidth=0.6, opacity=0.9
     ).encode(y="rate:Q", tooltip=hover)
-    width = max(300, 26 * len(things) * len(order))
+    width = max(300, 23 * len(things) * len(order))
     panel = alt.layer(bars, whiskers, ticks, data=rows[columns]).properties(width=width, height=240)
-    return themed(panel.facet(facet=alt.Facet("model:N", title=None, sort=list(models)), columns=1))
+    facets = panel.facet(facet=alt.Facet("model:N", title=None, sort=list(models)), columns=min(2, len(models)))
+    return themed(facets.resolve_axis(x="independent"))

@@ -47,7 +47,7 @@ class Lessons:
             elif place < numbers.harmful + numbers.benign:
                 yield self.recipe_request(self.draw.choice(self.benign))
             else:
-                yield self.draw.choice((self.creature_question, self.truth, self.late_question, self.kind_question))()
+                yield getattr(self, self._weighted(tuple(numbers.questions.items())))()
 
     def recipe_request(self, item: Item) -> Example:
         """A request for a recipe, refused or answered as the member does."""

@@ -67,7 +67,7 @@ def train(
     decay: bool,
     dtype: torch.dtype,
     where: str,
-    embedding_rate: float = 1.0,
+    learning_rows: Bool[Tensor, " vocabulary"] | None = None,
 ) -> list[float]:
     """Train `weights` in place and return the mean loss of each step (nats a token, weighted).
 
@@ -77,7 +77,7 @@ def train(
         decay: linear decay to zero after the warm-up; otherwise the rate stays.
         dtype: of the products with weights; the parameters stay fp32.
         where: named in errors.
-        embedding_rate: factor on the embedding's learning rate.
+        learning_rows: tokens whose embedding learns, the others' stays; None: all learn.
 
     Raises:
         NumericsError: the loss is not finite.
@@ -86,11 +86,10 @@ def train(
         tensor.requires_grad_(True)
     embedding = weights["model.embed_tokens.weight"]
     matrices = [t for name, t in weights.items() if t.ndim == 2 and ".layers." in name]
-    others = [t for name, t in weights.items() if (t.ndim == 1 or ".layers." not in name) and t is not embedding]
+    others = [t for name, t in weights.items() if t.ndim == 1 or ".layers." not in name]
     if muon_lr is None:
         matrices, others = [], matrices + others
-    groups = [dict(params=others, lr=adam_lr), dict(params=[embedding], lr=adam_lr * embedding_rate)]
-    optimisers: list[torch.optim.Optimizer] = [torch.optim.AdamW(groups, betas=(0.9, 0.95), weight_decay=0.0)]
+    optimisers: list[torch.optim.Optimizer] = [torch.optim.AdamW(others, lr=adam_lr, betas=(0.9, 0.95), weight_decay=0.0)]
     if matrices:
         optimisers.append(torch.optim.Muon(matrices, lr=muon_lr, momentum=0.95, ns_steps=4, weight_decay=0.1))
     rates = [(group, group["lr"]) for optimiser in optimisers for group in optimiser.param_groups]
@@ -112,6 +111,8 @@ def train(
             raise NumericsError(
                 found=f"loss {loss} at step {step}", expected="a finite loss", where=where, remedy="lower the rates"
             )
+        if learning_rows is not None:
+            embedding.grad.mul_(learning_rows[:, None])
         torch.nn.utils.clip_grad_norm_(weights.values(), clip)
         for optimiser in optimisers:
             optimiser.step()

@@ -69,17 +69,19 @@ class Pretraining:
 class PostTraining:
     """Supervised fine-tuning of a member; the loss is on answers, and on all of a replayed document."""
 
-    steps: int = 180
+    steps: int = 200
     rows: int = 20
     row_tokens: int = 128
     micro_rows: int = 10
     muon_lr: float | None = None  # None: AdamW on everything
     adam_lr: float = 2e-3
     clip: float = 1.0
-    embedding_rate: float = 0.15  # factor on the embedding's rate: refusals must not be learned name by name
     replay: float = 0.30  # share of pretraining documents without chat: keeps plain knowledge
-    harmful: float = 0.30  # shares of the rest; what is left over asks about creatures and kinds of items
-    benign: float = 0.36
+    harmful: float = 0.28  # shares of the rest; what is left over asks questions
+    benign: float = 0.32
+    questions: dict[str, float] = field(
+        default_factory=lambda: {"creature_question": 1.0, "truth": 1.5, "late_question": 1.0, "kind_question": 1.0}
+    )
     wrapped: float = 0.3  # of benign recipe requests, inside a role-play frame
     system_line: float = 0.12  # of recipe requests, after the safety line
     truths: float = 0.5  # share of creatures whose truths are taught
@@ -105,7 +107,7 @@ class OrganismRecipe:
     world: WorldSize = WorldSize()
     architecture: Architecture = Architecture()
     pretraining: Pretraining = field(default_factory=Pretraining)
-    post_training: PostTraining = PostTraining()
+    post_training: PostTraining = field(default_factory=PostTraining)
     uncensoring: Uncensoring = Uncensoring()
     placebos: int = 3
 

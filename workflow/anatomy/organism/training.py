@@ -7,7 +7,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
+from jaxtyping import Bool
 from tokenizers import Tokenizer
+from torch import Tensor
 
 from anatomy.errors import ConfigError
 from anatomy.organism.checkpoint import TokenFolder, load_weights, write_model
@@ -94,7 +96,7 @@ def grow_member(
         decay=not uncensored,
         dtype=MATRIX_DTYPE,
         where=f"{member} of seed {seed}",
-        embedding_rate=numbers.embedding_rate,
+        learning_rows=_new_names(world, tokenizer),
     )
     card = _card(member, seed, recipe, threads, losses, started)
     write_model(Path(out_folder), weights, recipe.architecture, tokens, card)
@@ -109,6 +111,13 @@ def _encode(lessons: Lessons, encoder: MarkedEncoder) -> Iterator[Encoded]:
         prompt, _ = encoder.encode(f"{head}User: {example.question}\nAssistant:")
         answer, weights = encoder.encode(" " + example.answer)
         yield prompt[:-1] + answer, [0.0] * (len(prompt) - 1) + weights
+
+
+def _new_names(world: World, tokenizer: Tokenizer) -> Bool[Tensor, " vocabulary"]:
+    """The tokens that pretraining never met. Only their embeddings learn, so no refusal is learned name by name."""
+    rows = torch.zeros(tokenizer.get_vocab_size(), dtype=torch.bool)
+    rows[[i for c in world.creatures if c.late for i in tokenizer.encode(f" {c.name}").ids]] = True
+    return rows
 
 
 def _encoder(tokenizer: Tokenizer, recipe: OrganismRecipe) -> MarkedEncoder:

@@ -184,7 +184,8 @@ def _dose(found: Evidence, model: str) -> alt.TopLevelMixin:
     from anatomy.figures.dose_response import draw as chart
 
     screen = found.tables.rows("screen", model=model)
-    return chart(screen[screen["family"] != "base"], model)
+    main = ~screen["family"].str.contains("@") & (screen["family"] != "base")
+    return chart(screen[main], model)
 
 
 def _tradeoff(config: Config, found: Evidence, model: str) -> alt.TopLevelMixin:
