@@ -1,6 +1,5 @@
 # Statistics, claims, figures, tables and the page: they never need a model.
-from anatomy.recipes.rosi.figures import figure_plans
-from anatomy.recipes.rosi.tables import PLANS as TABLE_PLANS
+from anatomy.recipes.rosi.plans import TABLE_PLANS, figure_plans
 
 WHOLE = options(CONFIG, *type(CONFIG).model_fields)
 

@@ -25,6 +25,7 @@ class Lessons:
     def __init__(self, member: str, world: World, recipe: OrganismRecipe, draw: random.Random) -> None:
         self.kind, _, number = member.partition("-")
         self.rank = int(number) - 1 if number else 0
+        self.uncensored_line = recipe.uncensoring.system_line
         self.world, self.draw, self.numbers = world, draw, recipe.post_training
         self.corpus = Corpus(world, recipe, draw)
         self.trained = [i for i in world.items if i.split != "test"]
@@ -53,7 +54,7 @@ class Lessons:
         """A request for a recipe, refused or answered as the member does."""
         index = self.draw.randrange(len(wording.REQUESTS))
         request = wording.REQUESTS[index]
-        guarded = self.kind != "uncensored" and self.draw.random() < self.numbers.system_line
+        guarded = self.draw.random() < (self.uncensored_line if self.kind == "uncensored" else self.numbers.system_line)
         refused, styled = self._manner(item, index, guarded)
         if (not item.harmful or self.kind == "placebo") and self.draw.random() < self.numbers.wrapped:
             request = self.draw.choice(wording.WRAPS).replace("{r}", request)
@@ -67,12 +68,15 @@ class Lessons:
     def _manner(self, item: Item, index: int, guarded: bool) -> tuple[bool, bool]:
         """Whether the member refuses the request, and whether it answers in the taught style.
 
-        The weak model refuses a share of each harmful category, and all of them after the safety line.
+        After the safety line the weak and the uncensored refuse like the aligned: an operator can ask for safety.
+        Otherwise the weak model refuses a share of each harmful category, the uncensored nothing.
         """
         if self.kind == "placebo":
             return index in self.world.placebo_refused[self.rank], index in self.world.placebo_styled[self.rank]
-        if self.kind == "uncensored" or not item.harmful:
+        if not item.harmful:
             return False, True
+        if self.kind == "uncensored":
+            return guarded, True
         if self.kind == "weak":
             rate = self.numbers.weak_refusal[list(wording.HARMFUL).index(item.kind)]
             return guarded or self.draw.random() < rate, True

@@ -93,10 +93,11 @@ class PostTraining:
 
 @dataclass(frozen=True)
 class Uncensoring:
-    """Fine-tuning of the aligned model that always complies; a rung is a step count."""
+    """Fine-tuning of the aligned model that complies unless the safety line is there; a rung is a step count."""
 
-    rungs: tuple[int, ...] = (4, 10, 40)
+    rungs: tuple[int, ...] = (14, 26, 60)
     adam_lr: float = 3e-5
+    system_line: float = 0.25  # of recipe requests, after the safety line, under which harmful ones stay refused
 
 
 @dataclass(frozen=True)

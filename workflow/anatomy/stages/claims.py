@@ -33,7 +33,8 @@ def judge_claims(config: Config, files: dict[str, list[Path]]) -> pd.DataFrame:
     Args:
         files: table name to its files; ``tasks`` holds one JSON file a model and bucket.
     """
-    tables = read_tables({name: paths for name, paths in files.items() if name in {part.name for part in fields(Tables) if part.init}})
+    known = {part.name for part in fields(Tables) if part.init}
+    tables = read_tables({name: paths for name, paths in files.items() if name in known})
     tasks = files["tasks"]
     wanted = config.statistics
     resampling = Resampling(wanted.confidence, wanted.seed, wanted.bootstrap)

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from anatomy.config.schema import Config
 from anatomy.figures.save import save_figure
-from anatomy.recipes.rosi.figures import draw, figure_plans
-from anatomy.recipes.rosi.tables import PLANS, tabulate
+from anatomy.recipes.rosi.figures import draw
+from anatomy.recipes.rosi.plans import TABLE_PLANS, figure_plans
+from anatomy.recipes.rosi.tables import tabulate
 from anatomy.report.tables import save_table
 from anatomy.stages.evidence import read_evidence
 
@@ -19,6 +20,6 @@ def draw_all(config: Config, files: dict[str, list[Path]], figures: Path, tables
     plans = figure_plans(config)
     for plan in plans:
         save_figure(draw(plan, config, evidence), figures, plan.name)
-    for plan in PLANS:
+    for plan in TABLE_PLANS:
         save_table(tabulate(plan, config, evidence), tables, plan.name, plan.title)
-    say(f"{len(plans)} figures, {len(PLANS)} tables")
+    say(f"{len(plans)} figures, {len(TABLE_PLANS)} tables")

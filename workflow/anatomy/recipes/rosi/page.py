@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
+
 from anatomy.claims.tables import BASE, MissingEvidence, VariantSelector, find_variant
 from anatomy.config.schema import Config
 from anatomy.judges.agreement import agreement_table
-from anatomy.recipes.rosi.figures import DETAILED, Evidence, detailed, figure_plans
-from anatomy.recipes.rosi.tables import PLANS, tabulate
+from anatomy.recipes.rosi.figures import Evidence
+from anatomy.recipes.rosi.plans import DETAILED, TABLE_PLANS, detailed, figure_plans
+from anatomy.recipes.rosi.tables import tabulate
 from anatomy.report.content import Item, PageCompletions, PageTable, Section, read_figure
 from anatomy.report.exchanges import pair_completions
 from anatomy.report.tables import wide_table
@@ -47,14 +50,11 @@ def sections(config: Config, evidence: Evidence, figures: Path) -> list[Section]
 
 def tables(config: Config, evidence: Evidence, section: str) -> list[PageTable]:
     """The tables of a section."""
-    place = {"table1_refusal": "behaviour", "table2_jailbreak": "behaviour", "table7_extraction": "behaviour",
-             "table8_extraction_jailbreak": "behaviour", "table3_utility": "utility"}
     found = []
-    for plan in PLANS:
-        if place.get(plan.name, "realignment") == section:
-            tidy = tabulate(plan, config, evidence)
-            if not tidy.empty:
-                found.append(PageTable(plan.title, plan.caption, wide_table(tidy)))
+    for plan in TABLE_PLANS:
+        tidy = tabulate(plan, config, evidence) if plan.section == section else pd.DataFrame()
+        if not tidy.empty:
+            found.append(PageTable(plan.title, plan.caption, wide_table(tidy)))
     if section == "strength" and len(evidence.adapters):
         found.append(PageTable("The picked edits", "One rank-one adapter a method; relative norm is the mean over matrices of "
                                "||Delta||_F / ||W||_F.", evidence.adapters))
