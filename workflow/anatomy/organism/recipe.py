@@ -95,7 +95,7 @@ class PostTraining:
 class Uncensoring:
     """Fine-tuning of the aligned model that complies unless the safety line is there; a rung is a step count."""
 
-    rungs: tuple[int, ...] = (14, 26, 60)
+    rungs: tuple[int, ...] = (24, 34, 60)
     adam_lr: float = 3e-5
     system_line: float = 0.25  # of recipe requests, after the safety line, under which harmful ones stay refused
 
@@ -123,7 +123,7 @@ RECIPES = {
         "quick",
         pretraining=Pretraining(steps=130, rows=16),
         post_training=PostTraining(steps=60, rows=14, micro_rows=14),
-        uncensoring=Uncensoring(rungs=(20,)),
+        uncensoring=Uncensoring(rungs=(40,), adam_lr=1e-4),
         placebos=1,
     ),
 }
