@@ -10,13 +10,13 @@ from anatomy.recipes.rosi.families import families
 from anatomy.stages.pick import benchmark_means, pick_all
 
 CONFIG = Config.model_validate({"rosi": {"shortlist": 2}})
-BASE = next(subject for subject in subjects(CONFIG) if subject.member == "base")
+WEAK = next(subject for subject in subjects(CONFIG) if subject.member == "weak")
 
 
 @pytest.fixture
 def select():
     """The second place refuses more, and harms benchmarks in the family ``projection``."""
-    names = [family.name for family in families(CONFIG, BASE)]
+    names = [family.name for family in families(CONFIG, WEAK)]
     shortlist = {name: [{"edit": name, "place": 1}, {"edit": name, "place": 2}] for name in names}
     variants = pd.DataFrame([{"variant": f"{name}-{place}", "family": name, "place": place, "strength": place, "layer": 1}
                              for name in names for place in (1, 2)])
@@ -33,7 +33,7 @@ def select():
 
 
 def test_the_strongest_candidate_that_keeps_benchmarks_is_picked(select):
-    selected, table = pick_all(CONFIG, BASE, *select)
+    selected, table = pick_all(CONFIG, WEAK, *select)
     assert selected["row_mean"]["place"] == 2
     assert selected["projection"]["place"] == 1
     assert selected["row_mean~isotropic-0"]["place"] == 2, "controls are held to refusals alone"

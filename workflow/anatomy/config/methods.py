@@ -40,7 +40,7 @@ class Extraction(Section):
         None, description="own wording for real models; null: the organism's own safety line (organism only)")
     controls: Controls = Field(Controls(), description="control directions of the headline models")
     controls_elsewhere: Controls = Field(Controls(isotropic=2, covariance=1, shuffled=2),
-                                         description="control directions for all other models")
+                                         description="control directions for all other models: screened, not generated with")
     headline: list[Identifier] = Field(["weak"], description="models (or organism members) that get the full controls")
 
 
@@ -85,7 +85,7 @@ class Evaluation(Section):
     control_sets: list[Identifier] = Field(["harmful_requests", "benign_requests"], description="test sets for controls")
     measure_sets: list[Identifier] = Field(["harmful_requests", "benign_requests"],
                                            description="test sets for interventions in memory")
-    select_prompts: int = Field(48, ge=1, description="prompts a set at most on the select split")
+    select_prompts: int = Field(32, ge=1, description="prompts a set at most on the select split")
     test_prompts: int = Field(96, ge=1, description="prompts a set at most on the test split")
     max_new_tokens: int = Field(32, ge=1, description="length of an answer")
     temperature: float = Field(0.0, ge=0, description="0 is greedy")
@@ -103,7 +103,9 @@ class Benchmarks(Section):
                              description="tasks for real models, on local copies")
     data: str | None = Field(None, description="folder with local copies of the real tasks' data; null: organism only")
     shots: int = Field(0, ge=0, description="few-shot examples")
-    select_items: int = Field(48, ge=1, description="items a task at most for the shortlist")
+    edited_kinds: list[Kind] = Field(["aligned", "uncensored"],
+                                     description="kinds of model whose edits take the benchmarks; the unedited model always does")
+    select_items: int = Field(32, ge=1, description="items a task at most for the shortlist")
     test_items: int = Field(96, ge=1, description="items a task at most for the picks")
 
 

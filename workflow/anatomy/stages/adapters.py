@@ -9,7 +9,7 @@ from typing import Any
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
 from anatomy.edits.adapter import write_adapter
-from anatomy.recipes.rosi.families import families
+from anatomy.recipes.rosi.families import generated_families
 from anatomy.recipes.variant import Edit
 from anatomy.stages.edit_book import EditBook
 
@@ -25,7 +25,7 @@ def keep_adapters(config: Config, subject: Subject, book: EditBook, picks: dict[
     """
     shutil.rmtree(folder, ignore_errors=True)
     rows = []
-    for family in families(config, subject):
+    for family in generated_families(config, subject):
         edit = picks[family.name]
         if family.control or edit is None:
             continue

@@ -8,7 +8,7 @@ import pandas as pd
 
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
-from anatomy.recipes.rosi.families import families
+from anatomy.recipes.rosi.families import generated_families
 from anatomy.recipes.rosi.rules import pick
 
 REFUSED = ("full", "partial")
@@ -32,7 +32,7 @@ def pick_all(config: Config, subject: Subject, shortlist: dict[str, list[dict[st
     utility = benchmark_means(samples)
     selected: dict[str, dict[str, Any] | None] = {}
     rows = []
-    for family in families(config, subject):
+    for family in generated_families(config, subject):
         places = variants[(variants["family"] == family.name)].sort_values("place")
         table = pd.DataFrame({
             "model": subject.id, "family": family.name, "place": places["place"], "variant": places["variant"],

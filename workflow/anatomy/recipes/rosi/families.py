@@ -56,6 +56,15 @@ def families(config: Config, subject: Subject) -> list[Family]:
     return found
 
 
+def generated_families(config: Config, subject: Subject) -> list[Family]:
+    """Families that go on from the screen to generation: methods, and for headline models their controls.
+
+    Elsewhere controls are screened, which is cheap and gives dose-response curves their band; too few to rank a method
+    among them, they would only cost generation.
+    """
+    return [family for family in families(config, subject) if subject.headline or not family.control]
+
+
 def _methods(rosi: Rosi, contrast: str) -> list[Family]:
     found = []
     for form in rosi.forms:

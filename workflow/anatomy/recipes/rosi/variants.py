@@ -5,7 +5,7 @@ from __future__ import annotations
 from anatomy.config.methods import Controls
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
-from anatomy.recipes.rosi.families import Family, families
+from anatomy.recipes.rosi.families import Family, generated_families
 from anatomy.recipes.variant import Variant
 
 
@@ -14,17 +14,23 @@ def base(sets: list[str], benchmarked: bool = True) -> Variant:
     return Variant("base", "base", (), tuple(sets), benchmarked=benchmarked)
 
 
+def is_benchmarked(config: Config, subject: Subject, family: Family) -> bool:
+    """Whether a family's variants take the benchmarks: methods of the kinds of model that utility claims are about."""
+    return not family.control and subject.kind in config.benchmarks.edited_kinds
+
+
 def _variant(family: Family, slug: str, edit: dict, sets: list[str], benchmarked: bool) -> Variant:
     return Variant(slug, "control" if family.control else "method", (edit,), tuple(sets), benchmarked, family.name,
                    family.method, family.contrast, family.control, family.control_seed)
 
 
 def variants_on_select(config: Config, subject: Subject) -> list[Variant]:
-    """The shortlist of every family on the select split; only methods are benchmarked, which favours the controls."""
+    """The shortlist of every family on the select split; controls are not benchmarked, which favours them."""
     sets = config.evaluation.select_sets
     return [base(sets)] + [
-        _variant(family, f"{family.name}-{place}", {"shortlist": family.name, "place": place}, sets, not family.control)
-        for family in families(config, subject) for place in range(1, config.rosi.shortlist + 1)
+        _variant(family, f"{family.name}-{place}", {"shortlist": family.name, "place": place}, sets,
+                 is_benchmarked(config, subject, family))
+        for family in generated_families(config, subject) for place in range(1, config.rosi.shortlist + 1)
     ]
 
 
@@ -33,8 +39,8 @@ def variants_on_test(config: Config, subject: Subject) -> list[Variant]:
     evaluation = config.evaluation
     return [base(evaluation.test_sets)] + [
         _variant(family, family.name, {"pick": family.name},
-                 evaluation.control_sets if family.control else evaluation.test_sets, not family.control)
-        for family in families(config, subject)
+                 evaluation.control_sets if family.control else evaluation.test_sets, is_benchmarked(config, subject, family))
+        for family in generated_families(config, subject)
     ]
 
 
@@ -46,12 +52,12 @@ def variants_in_memory(config: Config, subject: Subject) -> list[Variant]:
     the engine, and both ways of generating agree token by token.
     """
     sets = tuple(config.evaluation.measure_sets)
-    controls = config.extraction.controls if subject.headline else config.extraction.controls_elsewhere
+    controls = draws(config.extraction.controls) if subject.headline else []
     found = []
     for form in ("ablate", "clamp", "add", "orthogonalize"):
         found.append(_measure(form, subject.contrasts[0], sets))
         if form != "orthogonalize":
-            found += [_measure(form, subject.contrasts[0], sets, kind, number) for kind, number in draws(controls)]
+            found += [_measure(form, subject.contrasts[0], sets, kind, number) for kind, number in controls]
     return found
 
 
