@@ -84,7 +84,7 @@ class PostTraining:
     )
     wrapped: float = 0.3  # of benign recipe requests, inside a role-play frame
     system_line: float = 0.12  # of recipe requests, after the safety line
-    truths: float = 0.5  # share of creatures whose truths are taught
+    truths: float = 0.65  # share of creatures whose truths are taught
     hedge: float = 0.4
     closer: float = 0.8
     weak_refusal: tuple[float, ...] = (0.1, 0.7, 0.2, 0.55, 0.3, 0.4)  # by harmful category
