@@ -31,7 +31,7 @@ EVIDENCE = dict(
     projections=everything("measure/{model}/projections.parquet"),
     selected=everything("localize/{model}/selected.json"),
     adapters=everything("edit/{model}/adapters.json"),
-    bars=[AT.organism(seed) + "/bars.csv" for seed in CONFIG.seeds if CONFIG.organism.members],
+    bars=[AT.organism(seed) + "/bars.csv" for seed in CONFIG.seeds if CONFIG.organism.members and CONFIG.organism.bars],
 )
 FIGURES = {}
 for plan in figure_plans(CONFIG):

@@ -29,6 +29,7 @@ class Organism(Section):
         ["base", "aligned", "weak", "uncensored-1", "uncensored-2", "uncensored-3", "placebo-1", "placebo-2", "placebo-3"],
         description="members to grow and study; [] for none. base, aligned, weak, uncensored-N (a ladder), placebo-N (draws)")
     base_threads: int = Field(2, ge=1, description="threads the base trains with; part of its identity, since it changes bits")
+    bars: bool = Field(True, description="measure the grown family against the behaviour it was tuned for")
     threads: int = Field(1, ge=1, description="threads every other member trains with; they train side by side")
 
     @model_validator(mode="after")

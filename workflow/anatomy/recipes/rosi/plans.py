@@ -63,7 +63,7 @@ def figure_plans(config: Config) -> list[FigurePlan]:
         if rungs:
             plans.append(FigurePlan(f"realignment.{group}", "realignment", "realignment", f"Bringing refusal back ({group})",
                                     rungs))
-        if members[0].is_organism:
+        if members[0].is_organism and config.organism.bars:
             plans.append(FigurePlan(f"organism.{group}", "organism_bars", "organism", f"How the organism behaves ({group})",
                                     names))
     for subject in detailed(config):
