@@ -13,7 +13,7 @@ rule measure:
         variants=AT.stage("measure", "{model}", "variants.parquet"),
         projections=AT.stage("measure", "{model}", "projections.parquet"),
     params:
-        options=options(CONFIG, "extraction", "selection", "rosi", "evaluation", "results"),
+        options=options(CONFIG, "extraction", "selection", "rosi", "evaluation", "benchmarks", "results"),
         subject=lambda wildcards: vars(SUBJECTS[wildcards.model]),
         code=stage_fingerprint("measure"),
     threads: CONFIG.serving.threads
