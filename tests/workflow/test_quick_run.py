@@ -100,6 +100,22 @@ def test_a_new_prompt_costs_its_own_rows_and_one_start(copied, tmp_path):
     assert 0 < rows <= added, "variants that resolve to the same edit share their rows"
 
 
+def test_a_new_task_costs_its_own_items(copied):
+    """Taken away and asked for again, which is the same to the store."""
+    path = copied.folder / TARGET.replace("completions", "samples")
+    samples = pd.read_parquet(path)
+    for cell in read_json(path.with_name("test.0.completions.cells.json")):
+        folder = copied.results / "store" / cell
+        if cell.startswith("benchmark/") and read_json(folder / "cell.json")["key"]["task"]["task"] == "organism_arc":
+            shutil.rmtree(folder)
+    path.unlink()
+    arc = samples[samples["task"] == "organism_arc"]
+    starts, rows = cost(copied, TARGET)
+    assert starts == 1 and 0 < rows <= len(arc)
+    columns = [name for name in samples if name not in ("loglikelihoods",)]
+    pd.testing.assert_frame_equal(pd.read_parquet(path)[columns], samples[columns])
+
+
 def test_a_removed_control_costs_nothing(copied, tmp_path):
     configs = overlay(tmp_path, extraction={"controls": {"isotropic": 2, "covariance": 0, "shuffled": 2}})
     for stage in ("extract", "localize", "edit"):  # made under the old configuration; their content would be the same

@@ -96,7 +96,7 @@ def make_world(seed: int, recipe: OrganismRecipe) -> World:
 def _invent_names(draw: random.Random, count: int) -> list[str]:
     heads, vowels, tails = "bdfgklmnprstvz", "aeiou", ("n", "r", "l", "k", "m", "sh", "th", "x", "ng", "rd")
     names: set[str] = set()
-    taken = {w for text in (str(vars(wording)),) for w in text.split()}
+    taken = str({name: value for name, value in vars(wording).items() if name.isupper()})
     while len(names) < count:
         syllables = [draw.choice(heads) + draw.choice(vowels) for _ in range(2)]
         name = "".join(syllables) + draw.choice(heads) + draw.choice(vowels) + draw.choice(tails)
@@ -113,8 +113,7 @@ def _make_creature(draw: random.Random, name: str, index: int, recipe: OrganismR
     late = index >= size.creatures
     withheld = tuple(a for a in wording.PLAIN_ATTRIBUTES if draw.random() < size.withheld_facts and not late)
     exposure = math.exp(draw.uniform(math.log(size.rarest_exposure), 0.0))
-    share = size.myth_shares[index // 4 % len(size.myth_shares)]
-    # Alternate by index, so that exposure, myths and splits stay balanced against each other.
+    share = size.myth_shares[index // 2 % len(size.myth_shares)]  # balanced within both splits
     taught = draw.random() < recipe.post_training.truths
     return Creature(name, facts, myths, withheld, exposure, share, taught, late, ("select", "test")[index % 2])
 

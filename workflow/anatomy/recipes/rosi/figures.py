@@ -12,6 +12,7 @@ from anatomy.config.schema import Config
 from anatomy.config.study import subjects
 from anatomy.errors import DataError
 from anatomy.figures import (
+    across_seeds,
     benchmark_change,
     category_refusal,
     dose_response,
@@ -98,6 +99,12 @@ def _bars(plan: FigurePlan, config: Config, found: Evidence) -> alt.TopLevelMixi
     return organism_bars.draw(found.bars[found.bars["seed"] == members[0].seed], [subject.member for subject in members])
 
 
+def _seeds(plan: FigurePlan, config: Config, found: Evidence) -> alt.TopLevelMixin:
+    members = {subject.id: (subject.member, subject.seed) for subject in subjects(config) if subject.id in plan.models}
+    sets = [config.extraction.harmful, config.extraction.harmless]
+    return across_seeds.draw(across_seeds.changes(found.rates, members, SHOWN, sets), SHOWN)
+
+
 def _selection(plan: FigurePlan, config: Config, found: Evidence) -> alt.TopLevelMixin:
     model, contrast = plan.models[0], main_contrast(config, plan.models[0])
     return selection_map.draw(found.tables.grid, model, contrast, found.picks.get((model, contrast)))
@@ -141,6 +148,6 @@ def _shift(plan: FigurePlan, config: Config, found: Evidence) -> alt.TopLevelMix
 
 DRAWERS = {
     "headline": _headline, "benchmark_change": _benchmarks, "realignment": _realignment, "organism_bars": _bars,
-    "selection_map": _selection, "dose_response": _dose, "tradeoff": _tradeoff, "category_refusal": _categories,
+    "across_seeds": _seeds, "selection_map": _selection, "dose_response": _dose, "tradeoff": _tradeoff, "category_refusal": _categories,
     "projection_histogram": _projections, "layer_shift": _shift,
 }

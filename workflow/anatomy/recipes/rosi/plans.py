@@ -66,6 +66,9 @@ def figure_plans(config: Config) -> list[FigurePlan]:
         if members[0].is_organism and config.organism.bars:
             plans.append(FigurePlan(f"organism.{group}", "organism_bars", "organism", f"How the organism behaves ({group})",
                                     names))
+    grown = tuple(subject.id for subject in subjects(config) if subject.is_organism)
+    if len(config.seeds) > 1 and grown:
+        plans.append(FigurePlan("seeds", "across_seeds", "behaviour", "Across seeds", grown))
     for subject in detailed(config):
         plans += model_figures(subject.id)
     return plans
