@@ -147,7 +147,8 @@ def _shift(plan: FigurePlan, config: Config, found: Evidence) -> alt.TopLevelMix
 
 
 DRAWERS = {
-    "headline": _headline, "benchmark_change": _benchmarks, "realignment": _realignment, "organism_bars": _bars,
-    "across_seeds": _seeds, "selection_map": _selection, "dose_response": _dose, "tradeoff": _tradeoff, "category_refusal": _categories,
-    "projection_histogram": _projections, "layer_shift": _shift,
+    "headline": _headline, "across_seeds": _seeds, "benchmark_change": _benchmarks, "realignment": _realignment,
+    "organism_bars": _bars, "selection_map": _selection, "dose_response": _dose, "tradeoff": _tradeoff,
+    "category_refusal": _categories, "projection_histogram": _projections, "layer_shift": _shift,
 }
+"""How each kind of figure is drawn."""
