@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -137,23 +138,24 @@ def other_code(finished: Run, folder, file: str, old: str, new: str) -> Run:
     return Run(finished.folder, folder / "Snakefile")
 
 
-def planned(run: Run) -> str:
+def planned(run: Run) -> set[str]:
+    """Rules that would run, from the table of jobs that a dry run ends with."""
     done = run.call("--dry-run")
-    return done.stdout + done.stderr
+    return set(re.findall(r"^(\w+) +\d+$", done.stdout + done.stderr, flags=re.M)) - {"total"}
 
 
 def test_a_comment_reruns_nothing(finished, tmp_path):
     run = other_code(finished, tmp_path, "edits/rosi.py", "def build_edit(", "# a comment\ndef build_edit(")
-    assert "Nothing to be done" in planned(run)
+    assert planned(run) == set()
 
 
 def test_a_changed_formula_reruns_exactly_what_used_it(finished, tmp_path):
     run = other_code(finished, tmp_path, "edits/rosi.py", "/ 100", "/ 101")
     plan = planned(run)
     for rule in ("localize", "evaluate", "measure", "page"):
-        assert f"rule {rule}:" in plan
+        assert rule in plan
     for rule in ("organism_member", "extract", "organism_bars"):
-        assert f"rule {rule}:" not in plan
+        assert rule not in plan
 
 
 def test_a_killed_run_resumes_and_ends_with_the_same_table(copied):
