@@ -113,7 +113,7 @@ def _make_creature(draw: random.Random, name: str, index: int, recipe: OrganismR
     late = index >= size.creatures
     withheld = tuple(a for a in wording.PLAIN_ATTRIBUTES if draw.random() < size.withheld_facts and not late)
     exposure = math.exp(draw.uniform(math.log(size.rarest_exposure), 0.0))
-    share = size.myth_shares[index // 2 % len(size.myth_shares)]  # balanced within both splits
+    share = size.myth_shares[index // 4 % len(size.myth_shares)]  # balanced within both splits
     taught = draw.random() < recipe.post_training.truths
     return Creature(name, facts, myths, withheld, exposure, share, taught, late, ("select", "test")[index % 2])
 
