@@ -1,0 +1,99 @@
+"""Edits made concrete: a key says everything that shapes an edit, and nothing else."""
+
+import shutil
+
+import pytest
+import torch
+from tiny_model import make_tiny_model
+
+from anatomy.edits.adapter import read_adapter, write_adapter
+from anatomy.errors import EditError
+from anatomy.models.checkpoint import Checkpoint
+from anatomy.stages.edit_book import EditBook
+from anatomy.store.digest import digest
+
+
+def edit(method="row_mean", layer=2, control=None, contrast="plain", position=-1, **more):
+    strength = {} if method in ("ablate", "clamp", "orthogonalize") else {"strength": 5.0, "sign": 1}
+    direction = {"contrast": contrast, "position": position, "layer": layer, "control": control}
+    return {"method": method, "direction": direction, **strength, **more}
+
+
+def backwards(value):
+    return {key: backwards(value[key]) for key in reversed(value)} if isinstance(value, dict) else value
+
+
+@pytest.mark.parametrize("method", ["row_mean", "projection", "mean_input", "orthogonalize", "ablate", "clamp", "add"])
+def test_a_key_does_not_depend_on_the_order_of_keys(book, method):
+    one = edit(method)
+    assert digest(book.key(one)) == digest(book.key(backwards(one)))
+
+
+def test_a_key_changes_with_everything_that_shapes_the_edit(book):
+    edits = [edit(), edit(layer=1), edit(position=-2), edit(control=["isotropic", 0]), edit(control=["isotropic", 1]),
+             edit(control=["shuffled", 0]), edit(contrast="system"), edit("projection"), edit("mean_input"),
+             edit(strength=2.0), edit(sign=-1), edit(sites=["o_proj"]), edit("clamp"), edit("clamp", layer=1), edit("add")]
+    assert len({digest(book.key(one)) for one in edits}) == len(edits)
+
+
+def test_a_key_needs_no_weights(card, extraction):
+    book = EditBook(card, extraction)
+    for method in ("row_mean", "mean_input", "clamp", "add"):
+        book.key(edit(method))
+    assert "checkpoint" not in vars(book)
+
+
+@pytest.mark.parametrize("method", ["row_mean", "mean_input", "clamp", "add"])
+def test_a_key_names_content_and_not_files(card, extraction, tmp_path, method):
+    shutil.copytree(extraction / "plain", tmp_path / "renamed")
+    renamed = EditBook(card, tmp_path)
+    assert renamed.key(edit(method, contrast="renamed")) == EditBook(card, extraction).key(edit(method))
+
+
+def test_the_same_direction_of_another_length_is_another_addition(card, extraction, tmp_path):
+    from safetensors.torch import load_file, save_file
+
+    shutil.copytree(extraction / "plain", tmp_path / "plain")
+    path = tmp_path / "plain" / "directions.safetensors"
+    save_file({"vectors": 2 * load_file(path)["vectors"]}, path)
+    before, after = EditBook(card, extraction), EditBook(card, tmp_path)
+    assert after.key(edit("row_mean")) == before.key(edit("row_mean"))
+    assert after.key(edit("add")) != before.key(edit("add"))
+
+
+def test_the_unedited_model_has_no_adapter_and_a_stack_is_refused(book, tmp_path):
+    assert book.adapter([], tmp_path) is None
+    with pytest.raises(EditError, match="a stack of 2 edits"):
+        book.adapter([edit(), edit(layer=1)], tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_adapter_is_written_once_and_is_the_edit(book, tmp_path):
+    first = book.adapter([edit()], tmp_path)
+    written = {path.name: path.stat().st_mtime_ns for path in first.iterdir()}
+    assert book.adapter([backwards(edit())], tmp_path) == first
+    assert {path.name: path.stat().st_mtime_ns for path in first.iterdir()} == written
+    assert book.adapter([edit(layer=1)], tmp_path) != first
+    assert read_adapter(first, book.checkpoint).digest() == book.low_rank(edit()).digest()
+
+
+@pytest.mark.parametrize("method", ["row_mean", "projection", "mean_input"])
+def test_factors_for_screens_are_those_of_the_edit(book, method):
+    whole, alone = book.low_rank(edit(method)).factors, book.factors(edit(method))
+    assert set(whole) == set(alone)
+    assert all(torch.equal(x, y) for name in whole for x, y in zip(whole[name], alone[name], strict=True))
+
+
+def test_hooks_are_built_for_activation_edits_only(book):
+    for method in ("ablate", "clamp", "add"):
+        book.intervention(edit(method))
+        book.intervention(edit(method, control=["shuffled", 1]))
+    with pytest.raises(EditError, match="row_mean"):
+        book.intervention(edit("row_mean"))
+
+
+def test_an_edit_of_one_model_is_refused_by_another_and_nothing_is_written(book, tmp_path):
+    other = Checkpoint(make_tiny_model(tmp_path / "other", seed=3))
+    with pytest.raises(EditError, match="an edit for model"):
+        write_adapter(book.low_rank(edit()), tmp_path / "adapter", other)
+    assert not (tmp_path / "adapter").exists()
