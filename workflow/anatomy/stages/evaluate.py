@@ -45,11 +45,12 @@ def phase_variants(config: Config, subject: Subject, phase: str, bucket: int, fo
         found: the shortlist (phase select) or the picks (phase test), by family.
     """
     named = variants_on_select(config, subject) if phase == "select" else variants_on_test(config, subject)
+    shortlist, selected = (found, {}) if phase == "select" else ({}, found)
     concrete = []
     for variant in named:
         if variant.bucket(config.serving.buckets) != bucket:
             continue
-        edits = [resolve(edit, shortlist=found, selected=found) for edit in variant.edits]
+        edits = [resolve(edit, shortlist, selected) for edit in variant.edits]
         if all(edit is not None for edit in edits):
             concrete.append((variant, edits))
     return Phase(phase, concrete)
