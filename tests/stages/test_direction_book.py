@@ -59,7 +59,8 @@ def test_harmless_means_and_mean_inputs_cover_the_model(directions, tiny):
     harmless = directions.harmless("plain")
     assert harmless.mean.shape == (len(harmless.positions), tiny.num_layers, tiny.d_model)
     harmful_inputs, harmless_inputs = directions.mean_inputs("plain")
-    writers = {f"model.layers.{layer}.{name}" for layer in range(tiny.num_layers) for name in ("self_attn.o_proj", "mlp.down_proj")}
+    sites = ("self_attn.o_proj", "mlp.down_proj")
+    writers = {f"model.layers.{layer}.{site}" for layer in range(tiny.num_layers) for site in sites}
     assert set(harmful_inputs) == set(harmless_inputs) == writers
 
 

@@ -62,7 +62,7 @@ def test_a_model_that_never_refuses_is_read_with_its_relatives_tokens(run, tmp_p
     write_json(tmp_path / "tokens.json", {"outcome": "found", "tokens": [20, 30]})
     found = run(tmp_path / "tokens.json")
     assert found.refusal_tokens["outcome"] == "borrowed"
-    assert GRID <= set(found.grid.columns)
+    assert set(found.grid.columns) >= GRID
     positions = found.grid["position"].nunique()
     assert len(found.grid) == positions * LAYERS and not found.grid.duplicated(["contrast", "position", "layer"]).any()
     assert found.selected["plain"]["outcome"] == "picked"

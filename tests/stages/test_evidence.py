@@ -1,0 +1,66 @@
+"""A run's files become what figures are drawn from."""
+
+from dataclasses import fields
+
+import pandas as pd
+import pytest
+from synthetic_tables import TASKS, make_tables
+
+from anatomy.claims.tables import Tables
+from anatomy.config.schema import Config
+from anatomy.stages.evidence import read_evidence
+from anatomy.store.files import write_json
+
+CONFIG = Config.model_validate({"statistics": {"bootstrap": 100}})
+
+
+@pytest.fixture
+def files(tmp_path):
+    """One file a model and table, as stages write them."""
+    tables = make_tables(models=("weak", "aligned"), controls=3, items=12)
+    found = {}
+    for part in (part.name for part in fields(Tables) if part.init):
+        for model, own in getattr(tables, part).groupby("model"):
+            path = tmp_path / part / f"{model}.parquet"
+            path.parent.mkdir(exist_ok=True)
+            own.to_parquet(path)
+            found.setdefault(part, []).append(path)
+    for model, outcome in (("weak", "picked"), ("aligned", "empty grid")):
+        place = {"position": -1, "layer": 3} if outcome == "picked" else {"position": None, "layer": None}
+        path = tmp_path / "localize" / model / "selected.json"
+        write_json(path, {"plain": {"outcome": outcome, **place}})
+        found.setdefault("selected", []).append(path)
+    write_json(tmp_path / "tasks.json", [{"task": name, "metric": metric, "chance": 0.25, "items": 12}
+                                         for name, (metric, _) in TASKS.items()])
+    return {**found, "tasks": [tmp_path / "tasks.json"]}
+
+
+def test_rates_scores_and_picks_are_read(files):
+    found = read_evidence(CONFIG, files)
+    assert set(found.rates["model"]) == {"weak", "aligned"} and found.rates["rate"].between(0, 1).all()
+    assert set(found.scores["task"]) == set(TASKS) and found.chance == dict.fromkeys(TASKS, 0.25)
+    assert found.picks == {("weak", "plain"): (-1, 3), ("aligned", "plain"): None}
+    assert found.bars is None and found.adapters.empty
+
+
+def test_bars_of_all_seeds_stand_in_one_table(files, tmp_path):
+    paths = []
+    for seed in (0, 1):
+        path = tmp_path / f"s{seed}.csv"
+        path.write_text(f"seed,member,bar,value,n,low,high,target,held\n{seed},weak,refused,0.5,10,0.2,0.8,,\n")
+        paths.append(path)
+    bars = read_evidence(CONFIG, {**files, "bars": paths}).bars
+    assert list(bars["seed"]) == [0, 1] and bars["held"].isna().all()
+
+
+@pytest.mark.parametrize("empty", ["no files", "files without rows"])
+def test_a_run_without_benchmarks_has_no_scores_and_no_error(files, empty, tmp_path):
+    if empty == "no files":
+        without = {**files, "samples": [], "tasks": []}
+    else:
+        path = tmp_path / "none.parquet"
+        pd.read_parquet(files["samples"][0]).iloc[:0].to_parquet(path)
+        without = {**files, "samples": [path], "tasks": []}
+    found = read_evidence(CONFIG, without)
+    assert found.scores.empty and {"model", "task", "rate", "role", "family"} <= set(found.scores.columns)
+    assert found.chance == {}

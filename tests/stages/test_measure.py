@@ -1,0 +1,102 @@
+"""Interventions in memory: nothing selected means nothing asked, and no text of an own model's weakening is kept."""
+
+import json
+
+import pandas as pd
+import pytest
+import torch
+from small_study import make_config, make_subject
+
+from anatomy.config.study import Layout
+from anatomy.stages import measure as stage
+from anatomy.stages.answers import COLUMNS
+from anatomy.stages.evaluate import VARIANT_COLUMNS
+from anatomy.stages.measure import in_memory_phase, measure
+from anatomy.store.fill import Lazy
+from anatomy.store.journal import count
+
+SUBJECT = make_subject(headline=False)
+EMPTY = {"plain": {"outcome": "empty grid", "position": None, "layer": None}}
+PICKED = {"plain": {"outcome": "picked", "position": -1, "layer": 2}}
+PICK = {"method": "row_mean", "direction": {"contrast": "plain", "position": -1, "layer": 1, "control": None},
+        "strength": 5.0, "sign": 1}
+PICKS = {"row_mean": PICK, "row_mean_signed": {**PICK, "sign": -1}, "projection": None}
+
+
+@pytest.fixture
+def run(fresh_results, card, extraction, tiny, monkeypatch):
+    monkeypatch.setattr(stage, "load_model", lambda *_arguments: tiny)
+    config = make_config(fresh_results, evaluation={"max_new_tokens": 3, "test_prompts": 3})
+    return lambda selected, picks=PICKS: measure(config, SUBJECT, card, extraction, selected, picks, lambda text: None)
+
+
+def test_an_empty_selection_gives_empty_tables_with_all_columns(run):
+    tables = run(EMPTY)
+    assert list(tables["completions"].columns) == COLUMNS and tables["completions"].empty
+    assert list(tables["variants"].columns) == VARIANT_COLUMNS and tables["variants"].empty
+    assert tables["cells"] == []
+
+
+def test_projections_do_not_need_a_selection(run, tiny):
+    rows = run(EMPTY)["projections"]
+    assert rows["projection"].notna().all() and sorted(rows["layer"].unique()) == list(range(tiny.num_layers))
+    # unedited and two picks; the family without a pick is left out
+    assert rows["variant"].nunique() == 3
+    assert rows.groupby("variant").size().nunique() == 1
+    assert {"model", "variant", "set", "id", "group", "label", "layer", "projection"} <= set(rows.columns)
+
+
+def test_the_first_block_input_is_untouched_by_weight_edits_and_later_ones_are_not(run):
+    rows = run(EMPTY)["projections"]
+    wide = rows.pivot_table(index=["set", "id", "layer"], columns="variant", values="projection").reset_index("layer")
+    edited = [name for name in wide.columns if name not in ("layer", "base")]
+    for name in edited:
+        moved = (wide[name] - wide["base"]).abs()
+        assert (moved[wide["layer"] == 0] == 0).all() and (moved[wide["layer"] == 3] > 1e-6).all()
+
+
+@pytest.fixture
+def starts(monkeypatch):
+    opened = []
+
+    class Counted(Lazy):
+        def get(self):
+            opened.append(1)
+            return super().get()
+
+    monkeypatch.setattr(stage, "Lazy", Counted)
+    return opened
+
+
+def test_verdicts_stand_for_texts_and_a_second_run_computes_nothing(run, fresh_results, tiny, starts):
+    before = {name: tensor.clone() for name, tensor in tiny.model.state_dict().items()}
+    first = run(PICKED)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in tiny.model.state_dict().items())
+    completions = first["completions"]
+    assert len(completions) == 4 * 2 * 3  # ablate, clamp, add, orthogonalize; two sets; three prompts
+    assert all(set(json.loads(text)) == {"rules", "coherence"} for text in completions["withheld"])
+    kept = pd.concat(pd.read_parquet(path) for path in (fresh_results / "store").rglob("*.parquet"))
+    assert len(kept) == count(fresh_results / "store")["rows"] == 24
+    assert (kept["response"] == "").all() and (completions["response"] == "").all()
+    assert sum(starts) == 1
+    second = run(PICKED)
+    assert sum(starts) == 1
+    pd.testing.assert_frame_equal(second["completions"], completions)
+    assert second["cells"] == first["cells"]
+
+
+def test_interventions_take_the_place_that_was_selected():
+    config = make_config("unused")
+    found = in_memory_phase(config, make_subject(), PICKED)
+    directions = [edits[0]["direction"] for _, edits in found.variants]
+    assert {(d["position"], d["layer"]) for d in directions} == {(-1, 2)}
+    assert all("selected" not in d for d in directions)
+    # each control is measured as its method is, but orthogonalisation, the weight form of ablation, stands alone
+    assert len(found.variants) == 4 + 3 * 5
+    assert all(edits[0].get("strength") == (1.0 if edits[0]["method"] == "add" else None) for _, edits in found.variants)
+
+
+def test_prompts_of_measure_sets_are_the_test_split(run, fresh_results):
+    rows = run(EMPTY)["projections"]
+    table = pd.read_parquet(Layout(str(fresh_results)).prompts(SUBJECT, "harmful_requests"))
+    assert set(rows.loc[rows["set"] == "harmful_requests", "id"]) < set(table.loc[table["split"] == "test", "id"])
