@@ -24,6 +24,7 @@ from anatomy.figures import (
     selection_map,
     tradeoff,
 )
+from anatomy.figures.save import chart_data
 from anatomy.figures.theme import MUTED, themed
 from anatomy.recipes.rosi.plans import FigurePlan
 
@@ -56,9 +57,10 @@ class Evidence:
 def draw(plan: FigurePlan, config: Config, evidence: Evidence) -> alt.TopLevelMixin:
     """Draw a figure; where the run has no evidence for it, a note that says what is missing takes its place."""
     try:
-        return DRAWERS[plan.kind](plan, config, evidence)
+        chart = DRAWERS[plan.kind](plan, config, evidence)
     except (MissingEvidence, DataError) as missing:
         return note(f"{missing.where}: {missing.found}")
+    return note(f"nothing measured on {', '.join(plan.models)}") if chart_data(chart.to_dict()).empty else chart
 
 
 def note(text: str) -> alt.TopLevelMixin:
@@ -95,6 +97,8 @@ def _realignment(plan: FigurePlan, config: Config, found: Evidence) -> alt.TopLe
 
 
 def _bars(plan: FigurePlan, config: Config, found: Evidence) -> alt.TopLevelMixin:
+    if found.bars is None:
+        return note("the organism's bars were not measured")
     members = [subject for subject in subjects(config) if subject.id in plan.models]
     return organism_bars.draw(found.bars[found.bars["seed"] == members[0].seed], [subject.member for subject in members])
 
