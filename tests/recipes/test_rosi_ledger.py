@@ -1,0 +1,79 @@
+"""Which claims are tested on which model."""
+
+import pytest
+from rosi_study import organism, own_models
+
+from anatomy.claims.rules import RULES
+from anatomy.config.study import subjects
+from anatomy.recipes.rosi.claims import Benchmark
+from anatomy.recipes.rosi.ledger import LEAST_RANK, claims_of, family_claims, setting_of
+
+BENCHMARKS = [Benchmark("arc", "acc", 0.25), Benchmark("truthfulqa", "mc2", 0.5, truthfulness=True)]
+
+
+def everything(config):
+    found = [claim for subject in subjects(config) for claim in claims_of(config, subject, BENCHMARKS)]
+    for seed in config.seeds:
+        members = [subject for subject in subjects(config) if subject.seed == seed]
+        found += family_claims(config, seed, members, BENCHMARKS)
+    return found
+
+
+@pytest.mark.parametrize("config", [own_models(), organism()], ids=["own models", "organism"])
+def test_a_claim_is_named_once_for_each_subject(config):
+    names = [(claim.id, claim.subject) for claim in everything(config)]
+    assert len(set(names)) == len(names) > 20
+
+
+@pytest.mark.parametrize("config", [own_models(), organism()], ids=["own models", "organism"])
+def test_claims_name_known_rules_and_models(config):
+    known = {subject.id for subject in subjects(config)}
+    for claim in everything(config):
+        assert claim.subject in known and claim.tests and claim.sentence.endswith("."), claim.id
+        assert all(test.rule in RULES for test in claim.tests), claim.id
+
+
+def test_planted_truth_is_claimed_of_the_organism_alone():
+    assert not any(claim.planted for claim in everything(own_models()))
+    planted = {claim.subject for claim in everything(organism()) if claim.planted}
+    assert planted >= {"base.s0", "placebo-1.s0", "weak.s1"}, "placebo and base too: there the claims must fail"
+
+
+def test_uncensored_models_are_realigned_and_others_amplified():
+    config = organism((0,))
+    for subject in subjects(config):
+        names = [claim.id for claim in claims_of(config, subject, BENCHMARKS)]
+        realigned = any(name.startswith("rosi.realigned") for name in names)
+        assert realigned == (subject.kind == "uncensored")
+        assert any(name.startswith("rosi.harmful_refusal.") for name in names) != realigned
+
+
+def test_the_published_form_is_always_among_the_claims():
+    config = organism((0,))
+    weak = next(subject for subject in subjects(config) if subject.member == "weak")
+    names = {claim.id for claim in claims_of(config, weak, BENCHMARKS)}
+    assert {"rosi.harmful_refusal.row_mean", "rosi.beyond_controls.row_mean", "rosi.utility.arc.row_mean",
+            "rosi.truthfulness_raised.row_mean"} <= names
+
+
+def test_the_second_judge_is_of_another_kind_and_the_organisms_only():
+    config = organism((0,))
+    assert setting_of(config, subjects(config)[0], []).second_judge == "classifier"
+    config = own_models()
+    setting = setting_of(config, subjects(config)[0], [])
+    assert setting.second_judge is None and setting.judge == "rules" and setting.min_controls == LEAST_RANK
+    assert setting.benign_margin == config.statistics.benign_margin
+
+
+def test_the_ladder_is_read_from_the_mildest_rung_and_belongs_to_one_seed():
+    config = organism()
+    for seed in (0, 1):
+        members = [subject for subject in subjects(config) if subject.seed == seed]
+        claims = family_claims(config, seed, members, BENCHMARKS)
+        assert {claim.subject for claim in claims if claim.id.startswith("rosi.ladder")} == {f"uncensored-2.s{seed}"}
+        assert [claim.subject for claim in claims if claim.id == "planted.ordering"] == [f"aligned.s{seed}"]
+
+
+def test_a_family_without_rungs_or_order_claims_neither():
+    members = [subject for subject in subjects(organism((0,))) if subject.member in ("base", "uncensored-1")]
+    assert family_claims(organism((0,)), 0, members, BENCHMARKS) == []
