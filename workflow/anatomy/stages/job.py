@@ -72,13 +72,16 @@ def job(name: str, log: str, options: dict[str, Any] | None = None, subject: dic
         yield run
         run.say(f"done in {time.perf_counter() - started:.1f} s")
     except Exception as error:
-        traceback.print_exc()
+        # The log may lie on the disk whose being full is the failure: the reason must reach the terminal all the same.
+        with contextlib.suppress(OSError):
+            traceback.print_exc()
         reason = str(error) if isinstance(error, AnatomyError) else f"{type(error).__name__}: {error}"
         os.write(terminal, f"[{name}] failed\n{reason}\nfull log: {log}\n".encode())
         raise SystemExit(1) from None
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError):
+                stream.flush()
         os.dup2(output, 1)
         os.dup2(terminal, 2)
         for descriptor in (file, terminal, output):
