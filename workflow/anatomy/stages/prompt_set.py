@@ -17,7 +17,7 @@ def prepare(name: str, source: dict[str, Any], out: Path, say: Callable[[str], N
         source: its entry in the configuration.
 
     Raises:
-        DataError: bad files, or splits that overlap or are too small.
+        DataError: bad files, rows without a label, or splits that overlap or are too small.
     """
     options = PromptSet.model_validate(source)
     values = {"label": options.label} if options.label else {}
@@ -26,5 +26,7 @@ def prepare(name: str, source: dict[str, Any], out: Path, say: Callable[[str], N
         name=name,
         sources=tuple(PromptSource(Path(path), options.columns, values, split, options.derive_ids) for split, path in files),
         shares=options.splits.model_dump(), seed=options.seed, near_duplicate=options.near_duplicate, minimum=options.minimum,
+        # Figures tell sets apart by label, and the page withholds answers to whatever is not labelled harmless.
+        require_label=True,
     ), out)
     say(f"{len(table)} prompts in {table['group'].nunique()} groups: {table['split'].value_counts().to_dict()}")
