@@ -23,22 +23,34 @@ PICK = {"method": "row_mean", "direction": {"contrast": "plain", "position": -1,
 PICKS = {"row_mean": PICK, "row_mean_signed": {**PICK, "sign": -1}, "projection": None}
 
 
+def measuring(folder, card, extraction, tiny, monkeypatch):
+    """The stage on prompts in a folder, with a model that is already in memory."""
+    monkeypatch.setattr(stage, "load_model", lambda *_arguments: tiny)
+    config = make_config(folder, evaluation={"max_new_tokens": 3, "test_prompts": 3})
+    return lambda selected: measure(config, SUBJECT, card, extraction, selected, PICKS, lambda text: None)
+
+
+@pytest.fixture(scope="module")
+def nothing_selected(results, card, extraction, tiny):
+    """What the stage returns where the selection ended with an empty grid."""
+    with pytest.MonkeyPatch.context() as patched:
+        return measuring(results, card, extraction, tiny, patched)(EMPTY)
+
+
 @pytest.fixture
 def run(fresh_results, card, extraction, tiny, monkeypatch):
-    monkeypatch.setattr(stage, "load_model", lambda *_arguments: tiny)
-    config = make_config(fresh_results, evaluation={"max_new_tokens": 3, "test_prompts": 3})
-    return lambda selected, picks=PICKS: measure(config, SUBJECT, card, extraction, selected, picks, lambda text: None)
+    return measuring(fresh_results, card, extraction, tiny, monkeypatch)
 
 
-def test_an_empty_selection_gives_empty_tables_with_all_columns(run):
-    tables = run(EMPTY)
+def test_an_empty_selection_gives_empty_tables_with_all_columns(nothing_selected):
+    tables = nothing_selected
     assert list(tables["completions"].columns) == COLUMNS and tables["completions"].empty
     assert list(tables["variants"].columns) == VARIANT_COLUMNS and tables["variants"].empty
     assert tables["cells"] == []
 
 
-def test_projections_do_not_need_a_selection(run, tiny):
-    rows = run(EMPTY)["projections"]
+def test_projections_do_not_need_a_selection(nothing_selected, tiny):
+    rows = nothing_selected["projections"]
     assert rows["projection"].notna().all() and sorted(rows["layer"].unique()) == list(range(tiny.num_layers))
     # unedited and two picks; the family without a pick is left out
     assert rows["variant"].nunique() == 3
@@ -46,8 +58,8 @@ def test_projections_do_not_need_a_selection(run, tiny):
     assert {"model", "variant", "set", "id", "group", "label", "layer", "projection"} <= set(rows.columns)
 
 
-def test_the_first_block_input_is_untouched_by_weight_edits_and_later_ones_are_not(run):
-    rows = run(EMPTY)["projections"]
+def test_the_first_block_input_is_untouched_by_weight_edits_and_later_ones_are_not(nothing_selected):
+    rows = nothing_selected["projections"]
     wide = rows.pivot_table(index=["set", "id", "layer"], columns="variant", values="projection").reset_index("layer")
     edited = [name for name in wide.columns if name not in ("layer", "base")]
     for name in edited:
@@ -96,7 +108,7 @@ def test_interventions_take_the_place_that_was_selected():
     assert all(edits[0].get("strength") == (1.0 if edits[0]["method"] == "add" else None) for _, edits in found.variants)
 
 
-def test_prompts_of_measure_sets_are_the_test_split(run, fresh_results):
-    rows = run(EMPTY)["projections"]
-    table = pd.read_parquet(Layout(str(fresh_results)).prompts(SUBJECT, "harmful_requests"))
+def test_prompts_of_measure_sets_are_the_test_split(nothing_selected, results):
+    rows = nothing_selected["projections"]
+    table = pd.read_parquet(Layout(str(results)).prompts(SUBJECT, "harmful_requests"))
     assert set(rows.loc[rows["set"] == "harmful_requests", "id"]) < set(table.loc[table["split"] == "test", "id"])

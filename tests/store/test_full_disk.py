@@ -65,7 +65,7 @@ def test_a_write_that_fails_half_way_costs_only_its_shard(tmp_path, monkeypatch)
 
     with monkeypatch.context() as patched:
         patched.setattr(Path, "write_bytes", write_bytes)
-        with pytest.raises(StoreError, match="No space left.*\n.*\n.*finished work is kept"):
+        with pytest.raises(StoreError, match=r"No space left.*\n.*\n.*finished work is kept"):
             run(tmp_path)
     check_resumed(tmp_path, 3)
     assert run(tmp_path) == ITEMS - 3
