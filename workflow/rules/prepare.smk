@@ -1,4 +1,7 @@
 # Models and prompt sets: grown, found or fetched, then described by small cards.
+from pathlib import Path
+
+MODEL_FILES = {".safetensors", ".json", ".jinja", ".model", ".txt"}
 
 
 rule organism_world:
@@ -59,11 +62,18 @@ rule organism_bars:
         "../scripts/organism_bars.py"
 
 
+def model_files(wildcards):
+    """What a model's card depends on: a member's own card, or the files of a folder of your own, which may be replaced."""
+    subject = SUBJECTS[wildcards.model]
+    if subject.is_organism:
+        return AT.member(subject.seed, subject.member)
+    folder = CONFIG.models[wildcards.model].folder
+    return [] if folder is None else sorted(str(path) for path in Path(folder).glob("*") if path.suffix in MODEL_FILES)
+
+
 rule model_card:
     input:
-        lambda wildcards: AT.member(SUBJECTS[wildcards.model].seed, SUBJECTS[wildcards.model].member)
-        if SUBJECTS[wildcards.model].is_organism
-        else [],
+        model_files,
     output:
         card=AT.model("{model}"),
     params:

@@ -7,5 +7,5 @@ from anatomy.stages.job import job
 with job("model card", snakemake.log[0], subject=snakemake.params.subject) as run:
     from anatomy.stages.card import write_model_card
 
-    grown = Path(snakemake.input[0]) if len(snakemake.input) else None
+    grown = Path(snakemake.input[0]) if snakemake.params.source is None else None
     write_model_card(run.subject, snakemake.params.source, grown, Path(snakemake.output.card))
