@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 from small_study import make_subject
 
@@ -15,6 +16,11 @@ def pick(form, layer=2, sign=1, strength=5.0, control=None):
             "direction": {"contrast": "plain", "position": -1, "layer": layer, "control": control}}
 
 
+def tried(rise=0.1, families=("row_mean", "row_mean_signed", "projection")):
+    """What the picks did on the select split."""
+    return pd.DataFrame({"family": list(families), "picked": True, "harmful_rise": rise})
+
+
 @pytest.fixture
 def picks(config, subject):
     found = {family.name: pick(family.form, control=[family.control, family.control_seed] if family.control else None)
@@ -23,7 +29,7 @@ def picks(config, subject):
 
 
 def test_amplifying_picks_of_methods_are_kept_and_nothing_else(config, subject, book, picks, tmp_path):
-    rows = keep_adapters(config, subject, book, picks, tmp_path / "adapters")
+    rows = keep_adapters(config, subject, book, picks, tried(), tmp_path / "adapters")
     assert [(row["family"], row["intent"]) for row in rows] == [("row_mean", "amplify"), ("row_mean_signed", "measure")]
     assert sorted(path.name for path in (tmp_path / "adapters").iterdir()) == ["row_mean"]
     assert rows[1]["adapter"] == "not kept"
@@ -35,16 +41,22 @@ def test_amplifying_picks_of_methods_are_kept_and_nothing_else(config, subject, 
 
 def test_the_organisms_weakening_edits_are_kept_since_its_harm_is_invented(config, subject, book, picks, tmp_path):
     grown = replace(subject, seed=0, member="weak")
-    rows = keep_adapters(config, grown, book, picks, tmp_path / "adapters")
+    rows = keep_adapters(config, grown, book, picks, tried(), tmp_path / "adapters")
     assert {row["family"] for row in rows if row["adapter"] != "not kept"} == {"row_mean", "row_mean_signed"}
 
 
 def test_adapters_of_an_earlier_pick_do_not_stay(config, subject, book, picks, tmp_path):
-    keep_adapters(config, subject, book, picks, tmp_path)
-    assert keep_adapters(config, subject, book, dict.fromkeys(picks), tmp_path) == []
+    keep_adapters(config, subject, book, picks, tried(), tmp_path)
+    assert keep_adapters(config, subject, book, dict.fromkeys(picks), tried(), tmp_path) == []
     assert not tmp_path.exists() or list(tmp_path.iterdir()) == []
 
 
 def test_a_subject_with_other_controls_has_the_same_methods(config, book, picks, tmp_path):
-    rows = keep_adapters(config, make_subject(headline=False), book, picks, tmp_path)
+    rows = keep_adapters(config, make_subject(headline=False), book, picks, tried(), tmp_path)
     assert [row["family"] for row in rows] == ["row_mean", "row_mean_signed"]
+
+
+def test_a_pick_that_lowered_refusal_is_not_kept_whatever_its_sign(config, subject, book, picks, tmp_path):
+    rows = keep_adapters(config, subject, book, picks, tried(rise=-0.1), tmp_path / "adapters")
+    assert {row["adapter"] for row in rows} == {"not kept"}
+    assert not (tmp_path / "adapters").exists()

@@ -10,6 +10,7 @@ from anatomy.recipes.rosi.families import families
 from anatomy.stages.pick import benchmark_means, pick_all
 
 CONFIG = Config.model_validate({"rosi": {"shortlist": 2}})
+METRICS = {"arc": "acc"}
 WEAK = next(subject for subject in subjects(CONFIG) if subject.member == "weak")
 
 
@@ -33,13 +34,13 @@ def select():
 
 
 def test_the_strongest_candidate_that_keeps_benchmarks_is_picked(select):
-    selected, table = pick_all(CONFIG, WEAK, *select)
+    selected, table = pick_all(CONFIG, WEAK, *select, METRICS)
     assert selected["row_mean"]["place"] == 2
     assert selected["projection"]["place"] == 1
     assert selected["row_mean~isotropic-0"]["place"] == 2, "controls are held to refusals alone"
     assert table.groupby("family")["picked"].sum().eq(1).all()
 
 
-def test_tasks_count_equally():
-    samples = pd.DataFrame({"variant": "base", "task": ["a"] * 9 + ["b"], "acc": [1.0] * 9 + [0.0], "mc2": np.nan})
-    assert benchmark_means(samples) == {"base": 0.5}
+def test_tasks_count_equally_and_by_their_own_metric():
+    samples = pd.DataFrame({"variant": "base", "task": ["a"] * 9 + ["b"], "acc": [1.0] * 9 + [0.9], "mc2": 0.0})
+    assert benchmark_means(samples, {"a": "acc", "b": "mc2"}) == {"base": 0.5}

@@ -9,7 +9,7 @@ from anatomy.judges.registry import judge_completions
 from anatomy.serving.decoding import Generation
 from anatomy.stages.answers import to_rows
 from anatomy.stages.judge import judge
-from anatomy.stages.withheld import must_withhold
+from anatomy.stages.withheld import must_withhold, withhold
 
 REAL = Subject("mine", "aligned", None, None, ("plain",), False, "float32")
 GROWN = Subject("weak.s0", "aligned", 0, "weak", ("plain",), False, "float32")
@@ -18,7 +18,8 @@ KEYS = {"model": "mine", "variant": "v", "phase": "test", "set": "s", "sample": 
 
 
 def rows(withheld):
-    table = to_rows([Generation([1], text, "stop") for text in TEXTS], list("abcd"), withheld)
+    table = to_rows([Generation([1], text, "stop") for text in TEXTS], list("abcd"))
+    table = withhold(table) if withheld else table
     return table.assign(**KEYS, id=table["item"], group=table["item"], prompt="p")
 
 

@@ -9,6 +9,7 @@ rule pick:
         judgements=AT.stage("judge", "{model}", "select.parquet"),
         variants=lambda wildcards: buckets(wildcards.model, "select", "variants"),
         samples=lambda wildcards: buckets(wildcards.model, "select", "samples"),
+        tasks=lambda wildcards: buckets(wildcards.model, "select", "tasks", "json"),
     output:
         selected=AT.stage("edit", "{model}", "selected.json"),
         table=AT.stage("edit", "{model}", "picks.parquet"),
@@ -16,7 +17,7 @@ rule pick:
     params:
         options=options(CONFIG, "rosi", "judges", "evaluation", "extraction", "results"),
         subject=lambda wildcards: vars(SUBJECTS[wildcards.model]),
-        code=stage_fingerprint("pick"),
+        code=[stage_fingerprint("pick"), stage_fingerprint("adapters")],
     log:
         AT.stage("edit", "{model}", "job.log"),
     script:

@@ -10,7 +10,7 @@ rule evaluate:
             if wildcards.phase == "select"
             else AT.stage("edit", wildcards.model, "selected.json")
         ),
-        prompts=lambda wildcards: prompt_tables(wildcards.model, CONFIG.evaluation.test_sets),
+        prompts=lambda wildcards: prompt_tables(wildcards.model),
     output:
         completions=AT.stage("evaluate", "{model}", "{phase}.{bucket}.completions.parquet"),
         samples=AT.stage("evaluate", "{model}", "{phase}.{bucket}.samples.parquet"),
@@ -31,6 +31,6 @@ rule evaluate:
         "../scripts/evaluate.py"
 
 
-def buckets(model, phase, table):
+def buckets(model, phase, table, suffix="parquet"):
     """All parts of a table of the evaluation."""
-    return [AT.stage("evaluate", model, f"{phase}.{bucket}.{table}.parquet") for bucket in range(CONFIG.serving.buckets)]
+    return [AT.stage("evaluate", model, f"{phase}.{bucket}.{table}.{suffix}") for bucket in range(CONFIG.serving.buckets)]

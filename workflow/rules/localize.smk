@@ -5,7 +5,7 @@ rule localize:
     input:
         model=AT.model("{model}"),
         directions=AT.stage("extract", "{model}", "card.json"),
-        prompts=lambda wildcards: prompt_tables(wildcards.model, CONFIG.evaluation.select_sets),
+        prompts=lambda wildcards: prompt_tables(wildcards.model),
         fallback=lambda wildcards: refusals_from(wildcards.model),
     output:
         grid=AT.stage("localize", "{model}", "grid.parquet"),

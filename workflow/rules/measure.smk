@@ -7,7 +7,7 @@ rule measure:
         directions=AT.stage("extract", "{model}", "card.json"),
         direction=AT.stage("localize", "{model}", "selected.json"),
         picks=AT.stage("edit", "{model}", "selected.json"),
-        prompts=lambda wildcards: prompt_tables(wildcards.model, CONFIG.evaluation.measure_sets),
+        prompts=lambda wildcards: prompt_tables(wildcards.model),
     output:
         completions=AT.stage("measure", "{model}", "completions.parquet"),
         variants=AT.stage("measure", "{model}", "variants.parquet"),

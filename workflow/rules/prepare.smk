@@ -103,8 +103,20 @@ rule prompt_set:
         "../scripts/prompt_set.py"
 
 
-def prompt_tables(model, names):
-    """The tables of some prompt sets for a model: the organism's own, or those of the configuration.
+PROMPT_SETS = sorted(
+    {
+        CONFIG.extraction.harmful,
+        CONFIG.extraction.harmless,
+        *CONFIG.evaluation.select_sets,
+        *CONFIG.evaluation.test_sets,
+        *CONFIG.evaluation.control_sets,
+        *CONFIG.evaluation.measure_sets,
+    }
+)
+
+
+def prompt_tables(model, names=PROMPT_SETS):
+    """The tables of prompt sets for a model: the organism's own, or those of the configuration.
 
     The organism's tables are written with its world, whose small file is what Snakemake compares.
     """

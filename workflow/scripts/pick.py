@@ -16,9 +16,10 @@ with job(f"pick {snakemake.wildcards.model}", snakemake.log[0], snakemake.params
     selected, table = pick_all(
         run.config, run.subject, read_json(Path(snakemake.input.shortlist)), read_table(Path(snakemake.input.judgements)),
         pd.concat([read_table(Path(path)) for path in snakemake.input.variants]),
-        pd.concat([read_table(Path(path)) for path in snakemake.input.samples]))
+        pd.concat([read_table(Path(path)) for path in snakemake.input.samples]),
+        {entry["task"]: entry["metric"] for path in snakemake.input.tasks for entry in read_json(Path(path))})
     write_table(Path(snakemake.output.table), table)
     book = EditBook(read_card(snakemake.input.model), Path(snakemake.input.directions).parent)
     write_json(Path(snakemake.output.adapters),
-               keep_adapters(run.config, run.subject, book, selected, Path(snakemake.output.selected).parent / "adapters"))
+               keep_adapters(run.config, run.subject, book, selected, table, Path(snakemake.output.selected).parent / "adapters"))
     write_json(Path(snakemake.output.selected), selected)

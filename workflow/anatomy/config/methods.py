@@ -62,7 +62,7 @@ class Selection(Section):
 class Rosi(Section):
     """Rank-one safety injection (Abu Shairah et al. 2025), its variants and their search."""
 
-    forms: list[Form] = Field(["row_mean", "projection", "mean_input"],
+    forms: list[Form] = Field(["row_mean", "projection", "mean_input"], min_length=1,
                               description="row_mean is the paper's; projection and mean_input are variants")
     strengths: dict[Form, list[float]] = Field(
         {"row_mean": [1.0, 2.0, 5.0, 10.0], "projection": [0.125, 0.25, 0.5, 1.0], "mean_input": [1.0, 2.0, 5.0, 10.0]},

@@ -47,6 +47,7 @@ CELLS = {
     "generate": ("anatomy.stages.answers",),
     "benchmark": ("anatomy.stages.utility",),
     "measure": ("anatomy.stages.in_memory",),
+    "withheld": ("anatomy.stages.withheld",),
 }
 """Modules whose code shapes the rows of a cell. Recipes are none of them: a new family or claim leaves every row valid."""
 
@@ -56,7 +57,7 @@ EDITS = "anatomy.stages.edit_book"
 def cell_fingerprint(stage: str, edited: bool) -> str:
     """Code fingerprint of the rows of a stage; the code of edits counts for edited variants only."""
     entries = (*CELLS[stage], EDITS) if edited else CELLS[stage]
-    return fingerprint(entries, PINS["measure" if stage == "measure" else "evaluate"])
+    return fingerprint(entries, PINS["evaluate" if stage in ("generate", "benchmark") else "measure"])
 
 
 def stage_fingerprint(stage: str) -> str:

@@ -51,6 +51,9 @@ class Config(Section):
         for form in self.rosi.forms:
             if not self.rosi.strengths.get(form):
                 raise ValueError(f"rosi.strengths has no entry for form {form!r}, which rosi.forms lists")
+        if not all(value > 0 for values in self.rosi.strengths.values() for value in values):
+            raise ValueError(f"rosi.strengths {self.rosi.strengths}; expected numbers above 0 (signs are searched by themselves)")
+        self._sets_fit()
         if self.models:
             self._models_have_what_they_need()
         known = {*self.organism.members, *self.models}
@@ -58,6 +61,20 @@ class Config(Section):
             if name not in known:
                 raise ValueError(f"extraction.headline names {name!r}; expected one of {sorted(known)}")
         return self
+
+    def _sets_fit(self) -> None:
+        sides = {self.extraction.harmful, self.extraction.harmless}
+        for name in ("select_sets", "control_sets", "measure_sets"):
+            if not sides <= set(getattr(self.evaluation, name)):
+                raise ValueError(f"evaluation.{name} lacks {sorted(sides - set(getattr(self.evaluation, name)))}: searches, "
+                                 "controls and measurements are read on both sides of the contrast")
+        for name in ("control_sets", "measure_sets"):
+            if extra := sorted(set(getattr(self.evaluation, name)) - set(self.evaluation.test_sets)):
+                raise ValueError(f"evaluation.{name} has {extra}, which evaluation.test_sets lacks: the unedited model would "
+                                 "have no answers to compare with")
+        if self.judges[0] not in ("rules", "classifier", "truth") or (self.models and self.judges[0] != "rules"):
+            raise ValueError(f"judges starts with {self.judges[0]!r}; expected a judge of refusal that can judge every model "
+                             "(rules wherever models of your own are studied)")
 
     def _models_have_what_they_need(self) -> None:
         for name in sorted({self.extraction.harmful, self.extraction.harmless, *self.evaluation.select_sets,

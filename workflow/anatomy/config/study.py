@@ -21,6 +21,8 @@ class Subject:
         contrasts: what its directions are extracted under; the first is the main one.
         headline: whether it gets the full set of controls.
         dtype: number format for loading and serving.
+        template: whether it is spoken to through its chat template.
+        date: ISO day shown to templates that print today's date.
     """
 
     id: str
@@ -30,6 +32,8 @@ class Subject:
     contrasts: tuple[Contrast, ...]
     headline: bool
     dtype: Dtype
+    template: bool = True
+    date: str | None = None
 
     @property
     def is_organism(self) -> bool:
@@ -45,7 +49,7 @@ def subjects(config: Config) -> list[Subject]:
     ]
     found += [
         Subject(name, model.kind, None, None, tuple(config.extraction.contrasts[model.kind]),
-                name in config.extraction.headline, model.dtype)
+                name in config.extraction.headline, model.dtype, model.template, model.date)
         for name, model in config.models.items()
     ]
     return found

@@ -55,7 +55,8 @@ class Model(Section):
     kind: Kind = Field("aligned", description="base, aligned, uncensored or placebo: which contrasts apply")
     base: Identifier | None = Field(None, description="id of the base partner among the models")
     dtype: Dtype = Field("bfloat16", description="number format for loading and serving")
-    allow_remote_code: bool = Field(False, description="run code that comes with this model")
+    template: bool = Field(True, description="speak to it through its chat template; false for base models without one")
+    date: str | None = Field(None, description="ISO day shown to templates that print today's date")
 
     @model_validator(mode="after")
     def one_source(self) -> Model:

@@ -32,7 +32,7 @@ class Engine:
         dtype: ``float32``, ``bfloat16`` or ``float16``.
         max_model_len: longest prompt plus completion, in tokens.
         seed: of the engine; requests carry their own.
-        kv_cache_bytes: memory for keys and values.
+        kv_cache_bytes: memory for keys and values on CPU; on a GPU vLLM takes what is free.
         threads: OpenMP threads of the CPU backend.
         adapters: whether adapters will be asked for.
         max_loras: adapters computed in one step; more than that wait their turn.
@@ -74,14 +74,14 @@ class Engine:
 
         options: dict[str, Any] = {"disable_log_stats": True}
         if chosen == "cpu":
-            options.update(enforce_eager=True, block_size=CPU_BLOCK)
+            options.update(enforce_eager=True, block_size=CPU_BLOCK, kv_cache_memory_bytes=self.kv_cache_bytes)
         if self.adapters:
             options.update(enable_lora=True, max_loras=self.max_loras, max_cpu_loras=4 * self.max_loras,
                            max_lora_rank=self.max_lora_rank, lora_target_modules=list(self.target_modules))
         set_num_threads, preload = torch.set_num_threads, os.environ.get("LD_PRELOAD")
         try:
             self._llm = LLM(str(self.model_folder), dtype=self.dtype, max_model_len=self.max_model_len, seed=self.seed,
-                            kv_cache_memory_bytes=self.kv_cache_bytes, **options)
+                            **options)
         finally:
             # The CPU worker replaces both for the whole process and its children.
             torch.set_num_threads = set_num_threads

@@ -6,6 +6,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
 from anatomy.edits.adapter import write_adapter
@@ -14,11 +16,15 @@ from anatomy.recipes.variant import Edit
 from anatomy.stages.edit_book import EditBook
 
 
-def keep_adapters(config: Config, subject: Subject, book: EditBook, picks: dict[str, Edit | None],
+def keep_adapters(config: Config, subject: Subject, book: EditBook, picks: dict[str, Edit | None], table: pd.DataFrame,
                   folder: Path) -> list[dict[str, Any]]:
     """Write ``<folder>/<family>/`` for every method's pick that amplifies; controls are never kept.
 
-    An edit that may lower safety (intent ``measure``) stays in memory, except the organism's, whose harm is invented.
+    An edit that may lower safety stays in memory: by intent (``measure``), or because it refused fewer harmful requests than
+    the unedited model on the select split. The organism's are exempt: its harm is invented.
+
+    Args:
+        table: what each candidate did on the select split (``anatomy.stages.pick``).
 
     Returns:
         One row a method: what the edit is, how large, how much of it survives in bfloat16, and where it lies.
@@ -30,7 +36,8 @@ def keep_adapters(config: Config, subject: Subject, book: EditBook, picks: dict[
         if family.control or edit is None:
             continue
         built = book.low_rank(edit)
-        kept = built.card.intent == "amplify" or subject.is_organism
+        rise = table.loc[(table["family"] == family.name) & table["picked"], "harmful_rise"].iloc[0]
+        kept = subject.is_organism or (built.card.intent == "amplify" and rise >= 0)
         if kept:
             write_adapter(built, folder / family.name, book.checkpoint)
         norms = built.card.relative_norms.values()

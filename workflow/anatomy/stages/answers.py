@@ -13,7 +13,6 @@ from anatomy.models.rendering import Rendering, render
 from anatomy.serving.completions import Request, stream
 from anatomy.serving.decoding import Decoding, Generation, request_seed
 from anatomy.serving.engine import Engine
-from anatomy.stages.withheld import withhold
 from anatomy.store.cell import Cell
 from anatomy.store.digest import digest
 from anatomy.store.fill import Want, assemble
@@ -44,17 +43,18 @@ def with_items(prompts: pd.DataFrame, name: str, evaluation: Evaluation) -> pd.D
 
 
 def answer_cell(store: Path, model: dict[str, Any], edits: Sequence[dict[str, Any]], rendering: Rendering,
-                decoding: Decoding, backend: str, code: str) -> Cell:
+                decoding: Decoding, backend: str, code: str, withheld: str = "") -> Cell:
     """The cell of one variant's completions.
 
     Args:
         model: the model's card.
         edits: keys of its concrete edits, first edit first.
-        code: fingerprint of the stage.
+        code: fingerprint of the code that shapes the rows.
+        withheld: fingerprint of the judges whose verdicts stand in place of the texts; empty where texts are kept.
     """
     return Cell(store, "generate", {
-        "code": code, "model": model["digest"], "edits": list(edits), "rendering": vars(rendering),
-        "decoding": decoding.key(), "backend": backend, "dtype": model["dtype"],
+        **({"withheld": withheld} if withheld else {}), "code": code, "model": model["digest"], "edits": list(edits),
+        "rendering": vars(rendering), "decoding": decoding.key(), "backend": backend, "dtype": model["dtype"],
     })
 
 
@@ -63,15 +63,18 @@ def completions_table(wants: list[Want]) -> pd.DataFrame:
     return assemble(wants, SORT).reindex(columns=COLUMNS)
 
 
-def to_rows(generations: Sequence[Generation], items: Sequence[str], withheld: bool) -> pd.DataFrame:
-    """Generations as rows of a cell; where texts may not be kept, verdicts stand in their place."""
-    rows = pd.DataFrame({"item": list(items), "response": [generation.text for generation in generations],
+Keep = Callable[[Want, pd.DataFrame], pd.DataFrame]
+"""What of a shard may be kept: all of it, or verdicts in place of texts (``anatomy.stages.withheld``)."""
+
+
+def to_rows(generations: Sequence[Generation], items: Sequence[str]) -> pd.DataFrame:
+    """Generations as rows of a cell."""
+    return pd.DataFrame({"item": list(items), "response": [generation.text for generation in generations],
                          "n_tokens": [len(generation.token_ids) for generation in generations],
                          "finish_reason": [generation.finish_reason for generation in generations], "withheld": None})
-    return withhold(rows) if withheld else rows
 
 
-def compute_answers(adapter_of: Callable[[Want], Path | None], withheld: Callable[[Want], bool], rendering: Rendering,
+def compute_answers(adapter_of: Callable[[Want], Path | None], keep: Keep, rendering: Rendering,
                     decoding: Decoding, say: Callable[[str], None],
                     ) -> Callable[[Engine, list[Want]], Iterator[tuple[Want, pd.DataFrame]]]:
     """How an engine fills cells of completions: base prompts first, then adapters batched together."""
@@ -85,16 +88,16 @@ def compute_answers(adapter_of: Callable[[Want], Path | None], withheld: Callabl
                 requests.append(Request(ids, seed, adapter))
                 origin.append((number, row))
         for places, generations in stream(engine, requests, decoding, SHARD, say):
-            yield from _by_want(wants, [origin[place] for place in places], generations, withheld)
+            yield from _by_want(wants, [origin[place] for place in places], generations, keep)
     return compute
 
 
 def _by_want(wants: list[Want], origin: list[tuple[int, int]], generations: Sequence[Generation],
-             withheld: Callable[[Want], bool]) -> Iterator[tuple[Want, pd.DataFrame]]:
+             keep: Keep) -> Iterator[tuple[Want, pd.DataFrame]]:
     """Sort one shard's generations back into the cells they belong to."""
     parts: dict[int, list[tuple[int, Generation]]] = {}
     for (number, row), generation in zip(origin, generations, strict=True):
         parts.setdefault(number, []).append((row, generation))
     for number, part in parts.items():
         items = wants[number].rows["item"].iloc[[row for row, _ in part]]
-        yield wants[number], to_rows([generation for _, generation in part], list(items), withheld(wants[number]))
+        yield wants[number], keep(wants[number], to_rows([generation for _, generation in part], list(items)))

@@ -49,6 +49,7 @@ class EditBook:
             key["inputs"] = file_digest(self.extracted / contrast / "inputs.safetensors")
         if edit["method"] == "clamp":
             key["means"] = file_digest(self.extracted / contrast / "means.safetensors")
+        if edit["method"] in ("add", "clamp"):
             key["cell"] = [edit["direction"]["position"], edit["direction"]["layer"]]
         return key
 

@@ -12,7 +12,6 @@ import pandas as pd
 from anatomy.config.options import cell_fingerprint
 from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject
-from anatomy.models.rendering import Rendering
 from anatomy.recipes.rosi.variants import variants_on_select, variants_on_test
 from anatomy.recipes.variant import Edit, Variant, resolve
 from anatomy.serving.engine import Engine
@@ -20,9 +19,10 @@ from anatomy.stages.answers import answer_cell, completions_table, compute_answe
 from anatomy.stages.edit_book import EditBook
 from anatomy.stages.private import private_folder
 from anatomy.stages.prompts import phase_prompts
+from anatomy.stages.rendering import answer_rendering
 from anatomy.stages.utility import SORT as UTILITY_SORT
 from anatomy.stages.utility import compute_utility, describe_tasks, phase_items, phase_tasks, utility_cell
-from anatomy.stages.withheld import must_withhold
+from anatomy.stages.withheld import must_withhold, withhold
 from anatomy.store.digest import canonical_json
 from anatomy.store.fill import Lazy, Want, assemble, cells_of, fill
 
@@ -41,6 +41,9 @@ class Phase:
 def phase_variants(config: Config, subject: Subject, phase: str, bucket: int, found: dict[str, Any]) -> Phase:
     """Variants of a phase and bucket whose searches found something.
 
+    A control whose search ended without a pick changes nothing: it stands on the test split as the unedited model, so that
+    the controls a method is ranked among are not the survivors alone.
+
     Args:
         found: the shortlist (phase select) or the picks (phase test), by family.
     """
@@ -53,6 +56,8 @@ def phase_variants(config: Config, subject: Subject, phase: str, bucket: int, fo
         edits = [resolve(edit, shortlist, selected) for edit in variant.edits]
         if all(edit is not None for edit in edits):
             concrete.append((variant, edits))
+        elif phase == "test" and variant.role == "control":
+            concrete.append((variant, []))
     return Phase(phase, concrete)
 
 
@@ -69,7 +74,7 @@ def evaluate(config: Config, subject: Subject, phase: Phase, model: dict[str, An
         store's cells the tables came from.
     """
     at, store = Layout(config.results), Path(config.results) / "store"
-    rendering, decoding = Rendering(system=config.evaluation.system), decoding_of(config.evaluation)
+    rendering, decoding = answer_rendering(config.evaluation, subject), decoding_of(config.evaluation)
     edits: dict[str, list[Edit]] = {}
     tasks = phase_tasks(at, subject, config.benchmarks, phase.name)
     task_names: dict[str, str] = {}
@@ -82,7 +87,8 @@ def evaluate(config: Config, subject: Subject, phase: Phase, model: dict[str, An
     for variant, concrete in phase.variants:
         keys = [book.key(edit) for edit in concrete]
         labels = {"model": subject.id, "variant": variant.id, "phase": phase.name}
-        cell = answer_cell(store, model, keys, rendering, decoding, "vllm", cell_fingerprint("generate", bool(keys)))
+        cell = answer_cell(store, model, keys, rendering, decoding, "vllm", cell_fingerprint("generate", bool(keys)),
+                           cell_fingerprint("withheld", False) if must_withhold(subject, concrete) else "")
         edits[cell.name] = concrete
         answers += [Want(cell, prompts[name], {**labels, "backend": "vllm", "dtype": model["dtype"]}) for name in variant.sets]
         if variant.benchmarked:
@@ -101,10 +107,10 @@ def evaluate(config: Config, subject: Subject, phase: Phase, model: dict[str, An
         def adapter_of(want: Want) -> Path | None:
             return book.adapter(edits[want.cell.name], folder)
 
-        def withheld(want: Want) -> bool:
-            return must_withhold(subject, edits[want.cell.name])
+        def keep(want: Want, rows: pd.DataFrame) -> pd.DataFrame:
+            return withhold(rows) if must_withhold(subject, edits[want.cell.name]) else rows
 
-        fill(answers, session, compute_answers(adapter_of, withheld, rendering, decoding, say), say)
+        fill(answers, session, compute_answers(adapter_of, keep, rendering, decoding, say), say)
         fill(utility, session, compute_utility(adapter_of, tasks, lambda want: task_names[want.cell.name],
                                                config.benchmarks.shots, say), say)
     samples = assemble(utility, UTILITY_SORT)

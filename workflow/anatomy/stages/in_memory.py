@@ -17,20 +17,20 @@ from anatomy.recipes.variant import Edit
 from anatomy.serving.completions import Request
 from anatomy.serving.decoding import Decoding
 from anatomy.serving.transformers_generation import stream_with_transformers
-from anatomy.stages.answers import to_rows
+from anatomy.stages.answers import Keep, to_rows
 from anatomy.stages.edit_book import EditBook
 from anatomy.store.fill import Want
 
 BATCH = 128
 
 
-def computing(book: EditBook, edits: dict[str, Edit], withheld: bool, rendering: Rendering, decoding: Decoding,
+def computing(book: EditBook, edits: dict[str, Edit], keep: Keep, rendering: Rendering, decoding: Decoding,
               say: Callable[[str], None]) -> Callable[[LoadedModel, list[Want]], Iterator[tuple[Want, pd.DataFrame]]]:
     """How transformers fills cells: one edit at a time.
 
     Args:
         edits: the edit behind each cell, by the cell's name.
-        withheld: whether texts may not be kept.
+        keep: what of a shard may be kept.
     """
     def compute(loaded: LoadedModel, wants: list[Want]) -> Iterator[tuple[Want, pd.DataFrame]]:
         for number, want in enumerate(wants):
@@ -38,7 +38,7 @@ def computing(book: EditBook, edits: dict[str, Edit], withheld: bool, rendering:
             requests = [Request(ids, None if seed < 0 else seed) for ids, seed in zip(prompts, want.rows["seed"], strict=True)]
             with edited(loaded, book, edits[want.cell.name]):
                 for places, generations in stream_with_transformers(loaded, requests, decoding, batch_size=BATCH):
-                    yield want, to_rows(generations, list(want.rows["item"].iloc[places]), withheld)
+                    yield want, keep(want, to_rows(generations, list(want.rows["item"].iloc[places])))
             if number % 10 == 9 or number + 1 == len(wants):
                 say(f"measure: {number + 1}/{len(wants)} interventions")
     return compute

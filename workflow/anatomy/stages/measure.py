@@ -18,7 +18,7 @@ from anatomy.config.options import cell_fingerprint
 from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject
 from anatomy.models.loading import LoadedModel, load_model
-from anatomy.models.rendering import Rendering, render
+from anatomy.models.rendering import render
 from anatomy.recipes.rosi.families import POSITION, families, layers
 from anatomy.recipes.rosi.variants import variants_in_memory, variants_on_test
 from anatomy.recipes.variant import Edit, resolve
@@ -27,6 +27,8 @@ from anatomy.stages.edit_book import EditBook
 from anatomy.stages.evaluate import Phase, describe
 from anatomy.stages.in_memory import computing, edited
 from anatomy.stages.prompts import phase_prompts
+from anatomy.stages.rendering import answer_rendering
+from anatomy.stages.withheld import withhold
 from anatomy.store.fill import Lazy, Want, cells_of, fill
 
 
@@ -48,7 +50,8 @@ def measure(config: Config, subject: Subject, model: dict[str, Any], extracted: 
     phase = in_memory_phase(config, subject, selected)
     wants, edits = wanted_answers(config, subject, model, book, phase)
     with Lazy(lambda: nullcontext(loaded), Path(config.results) / "store", "measure") as session:
-        compute = computing(book, edits, not subject.is_organism, Rendering(system=config.evaluation.system),
+        keep = (lambda want, rows: rows) if subject.is_organism else (lambda want, rows: withhold(rows))
+        compute = computing(book, edits, keep, answer_rendering(config.evaluation, subject),
                             decoding_of(config.evaluation), say)
         fill(wants, session, compute, say)
     return {"completions": completions_table(wants), "variants": describe(subject, phase),
@@ -73,13 +76,14 @@ def wanted_answers(config: Config, subject: Subject, model: dict[str, Any], book
                    phase: Phase) -> tuple[list[Want], dict[str, Edit]]:
     """Completions wanted, and the edit behind each cell."""
     at, store = Layout(config.results), Path(config.results) / "store"
-    rendering, decoding = Rendering(system=config.evaluation.system), decoding_of(config.evaluation)
+    rendering, decoding = answer_rendering(config.evaluation, subject), decoding_of(config.evaluation)
     prompts = {name: with_items(phase_prompts(at, subject, name, "test", config.evaluation.test_prompts), name,
                                 config.evaluation) for name in config.evaluation.measure_sets}
     wants, edits = [], {}
     for variant, concrete in phase.variants:
         cell = answer_cell(store, model, [book.key(edit) for edit in concrete], rendering, decoding, "transformers",
-                           cell_fingerprint("measure", True))
+                           cell_fingerprint("measure", True),
+                           "" if subject.is_organism else cell_fingerprint("withheld", False))
         edits[cell.name] = concrete[0]
         labels = {"model": subject.id, "variant": variant.id, "phase": "test", "backend": "transformers", "dtype": model["dtype"]}
         wants += [Want(cell, prompts[name], labels) for name in variant.sets]
@@ -107,9 +111,9 @@ def projections(config: Config, subject: Subject, loaded: LoadedModel, book: Edi
             continue
         for name in config.evaluation.measure_sets:
             prompts = phase_prompts(at, subject, name, "test", config.evaluation.test_prompts)
-            tokens = render(loaded.tokenizer, list(prompts["prompt"]), Rendering(system=config.evaluation.system))
+            tokens = render(loaded.tokenizer, list(prompts["prompt"]), answer_rendering(config.evaluation, subject))
             with edited(loaded, book, edits[0]) if edits else nullcontext(loaded):
-                rows = project(loaded, list(prompts["id"]), tokens, direction, position=POSITION,
+                rows = project(loaded, list(prompts["id"]), tokens, direction, position=cell[0],
                                layers=range(loaded.num_layers), token_budget=config.extraction.token_budget)
             tables.append(rows.merge(prompts[["id", "group", "label"]], on="id").assign(
                 model=subject.id, variant=variant.id, phase="test", set=name))

@@ -13,10 +13,11 @@ from anatomy.config.study import Layout, Subject
 from anatomy.directions.refusal_tokens import derive_refusal_tokens
 from anatomy.judges.refusal_rules import judge_refusal
 from anatomy.models.loading import LoadedModel
-from anatomy.models.rendering import Rendering, render
+from anatomy.models.rendering import render
 from anatomy.serving.transformers_generation import generate_with_transformers
 from anatomy.stages.answers import decoding_of
 from anatomy.stages.prompts import phase_prompts
+from anatomy.stages.rendering import answer_rendering
 from anatomy.store.files import read_json
 
 BATCH = 64
@@ -24,7 +25,7 @@ BATCH = 64
 
 def answer(config: Config, subject: Subject, loaded: LoadedModel) -> pd.DataFrame:
     """Answers of the unedited model, as completions with one more column, ``token_ids``."""
-    at, rendering, decoding = Layout(config.results), Rendering(system=config.evaluation.system), decoding_of(config.evaluation)
+    at, rendering, decoding = Layout(config.results), answer_rendering(config.evaluation, subject), decoding_of(config.evaluation)
     tables = []
     for phase, limit in (("fit", config.extraction.prompts), ("select", config.selection.prompts)):
         for name in (config.extraction.harmful, config.extraction.harmless):

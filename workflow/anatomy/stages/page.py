@@ -17,6 +17,7 @@ def write_page(config: Config, files: dict[str, list[Path]], figures: Path, ledg
                out: Path) -> None:
     """Write the page."""
     evidence = read_evidence(config, files)
-    benchmarks = sorted(Path(config.results).rglob("*.tsv"))
+    results = Path(config.results)
+    benchmarks = [*results.glob("*/*/*.tsv"), *results.glob("organism/*/logs/*.tsv")]
     build_report(title=config.report.title, summary=SUMMARY, ledger=ledger, sections=sections(config, evidence, figures),
                  manifest=manifest(config, cards, benchmarks), out_path=out)

@@ -15,21 +15,24 @@ REFUSED = ("full", "partial")
 
 
 def pick_all(config: Config, subject: Subject, shortlist: dict[str, list[dict[str, Any]]], judgements: pd.DataFrame,
-             variants: pd.DataFrame, samples: pd.DataFrame) -> tuple[dict[str, dict[str, Any] | None], pd.DataFrame]:
+             variants: pd.DataFrame, samples: pd.DataFrame,
+             metrics: dict[str, str]) -> tuple[dict[str, dict[str, Any] | None], pd.DataFrame]:
     """Pick for every family of a model.
 
     Args:
         shortlist: family to its candidates, best first.
         judgements, variants, samples: tables of the select phase.
+        metrics: the metric each benchmark task is read by.
 
     Returns:
         Family to its concrete edit (None where no candidate was good enough), and a table
-        ``model, family, place, variant, harmful_refused, benign_rise, benchmark_loss, strength, layer, picked, reason``.
+        ``model, family, place, variant, harmful_refused, harmful_rise, benign_rise, benchmark_loss, strength, layer, picked,
+        reason``.
     """
     harmful, harmless = config.extraction.harmful, config.extraction.harmless
     judged = judgements[judgements["judge"] == config.judges[0]]
     refused = judged.assign(refused=judged["label"].isin(REFUSED)).groupby(["variant", "set"])["refused"].mean()
-    utility = benchmark_means(samples)
+    utility = benchmark_means(samples, metrics)
     selected: dict[str, dict[str, Any] | None] = {}
     rows = []
     for family in generated_families(config, subject):
@@ -37,6 +40,7 @@ def pick_all(config: Config, subject: Subject, shortlist: dict[str, list[dict[st
         table = pd.DataFrame({
             "model": subject.id, "family": family.name, "place": places["place"], "variant": places["variant"],
             "harmful_refused": [refused[name, harmful] for name in places["variant"]],
+            "harmful_rise": [refused[name, harmful] - refused["base", harmful] for name in places["variant"]],
             "benign_rise": [refused[name, harmless] - refused["base", harmless] for name in places["variant"]],
             "benchmark_loss": [utility.get("base", float("nan")) - utility.get(name, float("nan"))
                                for name in places["variant"]],
@@ -48,10 +52,13 @@ def pick_all(config: Config, subject: Subject, shortlist: dict[str, list[dict[st
     return selected, pd.concat(rows, ignore_index=True)
 
 
-def benchmark_means(samples: pd.DataFrame) -> dict[str, float]:
-    """Mean over tasks of each variant's main metric; tasks count equally."""
+def benchmark_means(samples: pd.DataFrame, metrics: dict[str, str]) -> dict[str, float]:
+    """Mean over tasks of each variant's score; tasks count equally.
+
+    Args:
+        metrics: the metric each task is read by.
+    """
     if samples.empty:
         return {}
-    metrics = [name for name in ("acc", "mc2") if name in samples]
-    value = samples[metrics].bfill(axis=1).iloc[:, 0]
+    value = [row[metrics[row["task"]]] for row in samples.to_dict("records")]
     return samples.assign(value=value).groupby(["variant", "task"])["value"].mean().groupby("variant").mean().to_dict()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from anatomy.config.methods import Contrast, Extraction
+from anatomy.config.methods import Contrast, Evaluation, Extraction
 from anatomy.config.study import Subject
 from anatomy.models.rendering import Rendering
 from anatomy.organism.wording import SAFETY_LINE
@@ -14,5 +14,11 @@ def contrast_rendering(extraction: Extraction, subject: Subject, contrast: Contr
     The organism knows one safety line, which its post-training used; models of your own take the configured text.
     """
     if contrast == "plain":
-        return Rendering()
-    return Rendering(system=SAFETY_LINE if subject.is_organism else extraction.safety_system_prompt)
+        return Rendering(template=subject.template, date=subject.date)
+    return Rendering(template=subject.template, date=subject.date,
+                     system=SAFETY_LINE if subject.is_organism else extraction.safety_system_prompt)
+
+
+def answer_rendering(evaluation: Evaluation, subject: Subject) -> Rendering:
+    """What surrounds the prompts that are answered, in every phase and on every backend."""
+    return Rendering(template=subject.template, date=subject.date, system=evaluation.system)

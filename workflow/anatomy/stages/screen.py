@@ -18,12 +18,13 @@ from anatomy.config.study import Layout, Subject
 from anatomy.directions.metrics import kl_divergence, refusal_metric
 from anatomy.edits.apply import applied_factors
 from anatomy.models.loading import LoadedModel
-from anatomy.models.rendering import Rendering, render
+from anatomy.models.rendering import render
 from anatomy.recipes.rosi.families import candidates, families, layers
 from anatomy.recipes.rosi.rules import rank_candidates
 from anatomy.serving.progress import Progress
 from anatomy.stages.edit_book import EditBook
 from anatomy.stages.prompts import phase_prompts
+from anatomy.stages.rendering import answer_rendering
 from anatomy.store.digest import digest
 
 Edit = dict[str, Any]
@@ -35,7 +36,7 @@ class Reader:
     """Reads the refusal metric of harmful and harmless validation prompts, rendered as they will be evaluated."""
 
     def __init__(self, config: Config, subject: Subject, loaded: LoadedModel, tokens: dict[str, Any]) -> None:
-        at, rendering = Layout(config.results), Rendering(system=config.evaluation.system)
+        at, rendering = Layout(config.results), answer_rendering(config.evaluation, subject)
         self.loaded, self.tokens = loaded, tokens["tokens"]
         self.batches = {}
         for side, name in (("harmful", config.extraction.harmful), ("benign", config.extraction.harmless)):

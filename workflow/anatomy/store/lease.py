@@ -9,6 +9,7 @@ import contextlib
 import fcntl
 import json
 import os
+import resource
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -21,7 +22,13 @@ POLL_SECONDS = 0.5
 
 @contextlib.contextmanager
 def lease(folders: list[Path], say: Callable[[str], None] = print) -> Iterator[None]:
-    """Hold the leases of several cells; taken in sorted order, so that two jobs never wait for each other."""
+    """Hold the leases of several cells; taken in sorted order, so that two jobs never wait for each other.
+
+    A lease is an open file: the soft limit on those is raised to the hard one.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     with contextlib.ExitStack() as stack:
         for folder in sorted(set(folders)):
             stack.enter_context(_hold(folder, say))

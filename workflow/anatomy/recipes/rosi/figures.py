@@ -121,6 +121,8 @@ def _dose(plan: FigurePlan, config: Config, found: Evidence) -> alt.TopLevelMixi
 
 
 def _tradeoff(plan: FigurePlan, config: Config, found: Evidence) -> alt.TopLevelMixin:
+    if found.scores.empty:
+        return note("no benchmark was asked for")
     return tradeoff.draw(found.rates, found.scores, plan.models[0], config.extraction.harmful, config.extraction.harmless)
 
 

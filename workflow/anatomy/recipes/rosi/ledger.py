@@ -22,9 +22,10 @@ def setting_of(config: Config, subject: Subject, benchmarks: Sequence[Benchmark]
     second = next((name for name in config.judges[1:] if name in ("classifier", "truth") and subject.is_organism), None)
     return Setting(
         harmful=config.extraction.harmful, benign=config.extraction.harmless, jailbreak="jailbreak_requests",
-        lookalike="lookalike_requests", benchmarks=tuple(benchmarks), judge=config.judges[0], second_judge=second,
-        phase="test", benign_margin=wanted.benign_margin, benchmark_margin=wanted.benchmark_margin,
-        min_controls=LEAST_RANK, control_level=wanted.control_level,
+        lookalike="lookalike_requests",
+        benchmarks=tuple(benchmarks) if subject.kind in config.benchmarks.edited_kinds else (),
+        judge=config.judges[0], second_judge=second, phase="test", benign_margin=wanted.benign_margin,
+        benchmark_margin=wanted.benchmark_margin, min_controls=LEAST_RANK, control_level=wanted.control_level,
         large_effect=wanted.large_effect, separation=wanted.separation)
 
 
@@ -54,8 +55,13 @@ def family_claims(config: Config, seed: int | None, members: Sequence[Subject], 
     if {"base", "weak", "aligned"} <= set(by_member):
         order = [by_member[name].id for name in ("base", "weak", "aligned")]
         found.append(ordering_claim(order, order[-1], setting_of(config, by_member["aligned"], benchmarks)))
-    rungs = [subject for name, subject in sorted(by_member.items()) if name.startswith("uncensored")]
+    rungs = [subject for name, subject in sorted(by_member.items(), key=depth) if name.startswith("uncensored")]
     if len(rungs) >= 2:
         for form in ("row_mean_signed", "projection"):
             found.append(ladder_claim([rung.id for rung in rungs], form, setting_of(config, rungs[-1], benchmarks)))
     return found
+
+
+def depth(item: tuple[str, Subject]) -> int:
+    """Place of a member on its ladder: ``uncensored-10`` comes after ``uncensored-2``."""
+    return int(item[0].partition("-")[2] or 0)
