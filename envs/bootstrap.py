@@ -136,6 +136,8 @@ def main(arguments: list[str]) -> int:
     environment["PATH"] = f"{folder / 'bin'}{os.pathsep}{environment.get('PATH', '')}"
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT / "workflow"), environment.get("PYTHONPATH")]))
     environment.pop("PYTHONHOME", None)
+    # Snakemake finds a default profile beside the Snakefile only; ours lies under workflow/. --profile on the command line wins.
+    environment.setdefault("SNAKEMAKE_PROFILE", str(ROOT / "workflow" / "profiles" / "default"))
     os.chdir(ROOT)
     program = shutil.which(options.command[0], path=environment["PATH"])
     if program is None:
