@@ -2,6 +2,7 @@
 # workflow/rules/ and workflow/anatomy/, where it runs in workflow/profiles/.
 import os
 import sys
+from pathlib import Path
 
 from snakemake.utils import min_version
 
@@ -10,8 +11,8 @@ sys.path.insert(0, f"{workflow.basedir}/workflow")
 os.environ["PYTHONPATH"] = f"{workflow.basedir}/workflow"
 
 from anatomy.config.load import check_config
-from anatomy.config.options import options, stage_fingerprint
-from anatomy.config.study import Layout, subjects
+from anatomy.config.options import keep_code_parts, options, stage_fingerprint
+from anatomy.config.study import Layout, subjects, target_names
 
 
 configfile: f"{workflow.basedir}/config/config.yaml"
@@ -38,6 +39,10 @@ localrules:
     all,
     model_card,
     judge_card,
+
+
+onstart:
+    keep_code_parts(Path(AT.store))
 
 
 rule all:

@@ -6,7 +6,7 @@ import yaml
 from anatomy.config import documentation
 from anatomy.config.load import check_config, load_config
 from anatomy.config.schema import Config
-from anatomy.config.study import subjects
+from anatomy.config.study import subjects, target_names
 from anatomy.errors import ConfigError
 from anatomy.models.rendering import Rendering
 from anatomy.report.published import read_published
@@ -132,3 +132,9 @@ def test_an_unpinned_model_must_be_allowed():
     values = {"organism": {"members": []}, "models": {"m": {"hub": "a/b", "revision": "unpinned"}}}
     with pytest.raises(ConfigError, match="allow_unpinned"):
         check_config(values, "test")
+
+
+def test_models_whose_names_look_alike_get_targets_of_their_own():
+    names = target_names(["a.b", "a-b", "weak.s0"])
+    assert names["weak.s0"] == "weak_s0"
+    assert len(set(names.values())) == 3 and all(name.startswith("a_b_") for name in (names["a.b"], names["a-b"]))

@@ -71,12 +71,14 @@ rule push_export:
         "../scripts/push.py"
 
 
+EXPORTS = target_names(f"{model}_{family}" for model, names in EXPORTABLE.items() for family in names)
+
 for model, names in EXPORTABLE.items():
     for family in names:
 
         rule:
             name:
-                f"export_{re.sub('[^a-z0-9]', '_', f'{model}_{family}')}"
+                f"export_{EXPORTS[f'{model}_{family}']}"
             localrule: True
             input:
                 AT.stage("export", model, f"{family}.json" if CONFIG.export.push.hub is None else f"{family}.pushed.json"),

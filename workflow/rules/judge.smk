@@ -65,6 +65,7 @@ rule judge_card:
     params:
         judge=lambda wildcards: options(CONFIG, "model_judges")["model_judges"][wildcards.judge],
         mirror=CONFIG.data.mirror,
+        code=stage_fingerprint("judge_card"),
     priority: 30
     log:
         f"{CONFIG.results}/logs/judge_card.{{judge}}.log",

@@ -90,6 +90,7 @@ rule model_card:
         source=lambda wildcards: options(CONFIG, "models")["models"].get(wildcards.model),
         sites=CONFIG.rosi.sites,
         mirror=CONFIG.data.mirror,
+        code=stage_fingerprint("card"),
     priority: 30
     log:
         f"{CONFIG.results}/logs/model_card.{{model}}.log",
@@ -113,6 +114,7 @@ rule prompt_set:
         entry=lambda wildcards: entry_of(wildcards.set),
         phases=lambda wildcards: PHASES.get(wildcards.set, []),
         folder=CONFIG.data.folder,
+        code=stage_fingerprint("prompt_set"),
     priority: 30
     log:
         f"{CONFIG.results}/logs/prompt_set.{{set}}.log",

@@ -28,11 +28,13 @@ for stage in [*STAGE_FILES, *ALIASES]:
             stage_files(ALIASES.get(stage, stage), SUBJECTS),
 
 
+TARGETS = target_names(SUBJECTS)
+
 for model in SUBJECTS:
 
     rule:
         name:
-            f"model_{re.sub('[^a-z0-9]', '_', model)}"
+            f"model_{TARGETS[model]}"
         localrule: True
         input:
             stage_files("judge", [model]),
@@ -55,6 +57,7 @@ rule status:
     params:
         config=lambda wildcards: config,
         snakefile=workflow.main_snakefile,
+        store=AT.store,
     script:
         "../scripts/status.py"
 
@@ -94,7 +97,7 @@ for what in [*STAGE_FILES, *SUBJECTS]:
 
     rule:
         name:
-            f"clean_{re.sub('[^a-z0-9]', '_', what)}"
+            f"clean_{TARGETS.get(what, what)}"
         localrule: True
         params:
             results=CONFIG.results,

@@ -1,5 +1,9 @@
-"""What is done, what is missing, what is stale and why."""
+"""What would run, and why."""
 
-from anatomy.stages.status import print_status
+from pathlib import Path
 
-print_status(snakemake.params.snakefile, snakemake.params.config)
+from anatomy.pending.jobs import pending_jobs
+from anatomy.pending.reasons import print_status
+from anatomy.store.code_parts import kept_parts
+
+print_status(pending_jobs(Path(snakemake.params.snakefile), snakemake.params.config), kept_parts(Path(snakemake.params.store)))

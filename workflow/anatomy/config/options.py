@@ -6,11 +6,13 @@ section fails loudly instead of being a default.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter
 
 from anatomy.config.schema import Config
+from anatomy.store.code_parts import FOLDER, code_parts, keep_parts
 from anatomy.store.fingerprint import fingerprint
 
 PINS = {
@@ -57,6 +59,7 @@ ENGINE = {"generate": "evaluate", "benchmark": "evaluate", "model_judge": "model
 """Cells whose rows an engine computes, and the stage whose pins count for them; all others come from transformers."""
 
 EDITS = "anatomy.stages.edit_book"
+STAGES = Path(__file__).resolve().parents[1] / "stages"
 
 
 def cell_fingerprint(stage: str, edited: bool) -> str:
@@ -68,3 +71,13 @@ def cell_fingerprint(stage: str, edited: bool) -> str:
 def stage_fingerprint(stage: str) -> str:
     """Code fingerprint of a job: everything reachable from ``anatomy.stages.<stage>``. Decides whether the job runs."""
     return fingerprint([f"anatomy.stages.{stage}"], PINS.get(stage, ()))
+
+
+def keep_code_parts(store: Path) -> None:
+    """Put on record what each stage's fingerprint is made of, so that ``snakemake status`` can name what changed."""
+    found = {}
+    for stage in sorted(path.stem for path in STAGES.glob("[a-z]*.py")):
+        known = stage_fingerprint(stage)
+        if not (store / FOLDER / f"{known}.json").exists():
+            found[known] = code_parts([f"anatomy.stages.{stage}"], PINS.get(stage, ()))
+    keep_parts(store, found)

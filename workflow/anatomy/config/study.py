@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from anatomy.config.methods import Contrast
 from anatomy.config.schema import Config
 from anatomy.config.subjects import Dtype, Kind, member_kind
+from anatomy.store.digest import digest
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,16 @@ def subjects(config: Config) -> list[Subject]:
         for name, model in config.models.items()
     ]
     return found
+
+
+def target_names(ids: Iterable[str]) -> dict[str, str]:
+    """For each id the word that names its targets on the command line: lower case, digits and underscores.
+
+    Ids that come out alike, such as ``a.b`` and ``a-b``, get four digits of their digest behind.
+    """
+    plain = {one: re.sub("[^a-z0-9]", "_", one.lower()) for one in ids}
+    words = list(plain.values())
+    return {one: f"{word}_{digest(one)[:4]}" if words.count(word) > 1 else word for one, word in plain.items()}
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,7 @@ def pinned_versions() -> dict[str, str]:
     return dict(re.findall(r"^([A-Za-z0-9_.-]+)==(\S+)", lock.read_text(), flags=re.M)) if lock.exists() else {}
 
 
-def _path_of(module: str) -> Path | None:
+def module_path(module: str) -> Path | None:
     plain = ROOT.joinpath(*module.split(".")).with_suffix(".py")
     package = ROOT.joinpath(*module.split("."), "__init__.py")
     return plain if plain.exists() else package if package.exists() else None
@@ -73,7 +73,7 @@ def _path_of(module: str) -> Path | None:
 
 @functools.cache
 def _read(module: str) -> tuple[str, tuple[str, ...]]:
-    path = _path_of(module)
+    path = module_path(module)
     if path is None:
         raise ModuleNotFoundError(f"{module} is no module of {ROOT}")
     return _parse(path.read_text(encoding="utf-8"), module)
@@ -89,11 +89,11 @@ def _parse(source: str, module: str) -> tuple[str, tuple[str, ...]]:
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             imports += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
         if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
-            node.body = [child for child in node.body if not _is_text(child)] or [ast.Pass()]
-    own = tuple(sorted({name for name in imports if name.split(".")[0] == PACKAGE and _path_of(name) is not None}))
+            node.body = [child for child in node.body if not is_text(child)] or [ast.Pass()]
+    own = tuple(sorted({name for name in imports if name.split(".")[0] == PACKAGE and module_path(name) is not None}))
     return hashlib.sha256(ast.dump(tree).encode()).hexdigest(), own
 
 
-def _is_text(node: ast.AST) -> bool:
+def is_text(node: ast.AST) -> bool:
     """A docstring, of a definition or of an attribute: a bare string statement never computes anything."""
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
