@@ -12,11 +12,12 @@ SHOWN = 3
 """Most names listed before the rest is counted."""
 
 
-def reasons(job: PendingJob, parts: Mapping[str, Mapping[str, str]]) -> list[str]:
+def reasons(job: PendingJob, parts: Mapping[str, Mapping[str, str]], makers: Mapping[str, str]) -> list[str]:
     """Every reason that holds, the most telling first.
 
     Args:
         parts: what each known code fingerprint is made of (``anatomy.store.code_parts``).
+        makers: the rule behind each file that a pending job makes.
     """
     found = []
     if job.incomplete:
@@ -29,7 +30,7 @@ def reasons(job: PendingJob, parts: Mapping[str, Mapping[str, str]]) -> list[str
     if job.missing:
         found.append(f"not there yet: {listed(job.missing)}")
     if job.waiting_for and not found:
-        found.append(f"follows from {listed(job.waiting_for)}")
+        found.append(f"follows from {listed(tuple(sorted({makers.get(file, file) for file in job.waiting_for})))}")
     return found or ["asked for"]
 
 
@@ -106,13 +107,12 @@ def print_status(jobs: list[PendingJob], parts: Mapping[str, Mapping[str, str]])
     for job in work:
         by_rule.setdefault(job.rule, []).append(job)
     print(f"{len(work)} jobs to run")
+    makers = {file: job.rule for job in work for file in job.outputs}
     for rule, members in by_rule.items():
         print(f"{rule}: {len(members)}")
-        told = Counter(reason for job in members for reason in generalised(job, parts))
+        # Names of missing outputs differ from job to job: told once, without them.
+        told = Counter("not there yet" if reason.startswith("not there yet") else reason
+                       for job in members for reason in reasons(job, parts, makers))
         for reason, count in told.most_common():
             print(f"    {reason}" + (f"  ({count} jobs)" if count > 1 else ""))
 
-
-def generalised(job: PendingJob, parts: Mapping[str, Mapping[str, str]]) -> list[str]:
-    """Reasons of one job for a list by rule: names of missing outputs differ from job to job and are left out."""
-    return ["not there yet" if reason.startswith("not there yet") else reason for reason in reasons(job, parts)]
