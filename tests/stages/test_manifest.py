@@ -5,7 +5,8 @@ import json
 import pytest
 
 from anatomy.config.schema import Config
-from anatomy.stages.manifest import installed, manifest, model_row, times
+from anatomy.provenance.surroundings import installed
+from anatomy.stages.manifest import manifest, model_row, times
 from anatomy.store.files import write_json
 from anatomy.store.journal import record
 

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import platform
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from anatomy.config.schema import Config
+from anatomy.provenance.surroundings import hardware, software
 from anatomy.store.files import read_json
 from anatomy.store.journal import read_journal
 from anatomy.store.upkeep import size
-
-PACKAGES = ("torch", "transformers", "vllm", "lm_eval", "peft", "snakemake", "pandas", "numpy", "safetensors", "altair")
 
 
 def manifest(config: Config, cards: list[Path], benchmarks: list[Path]) -> dict[str, Mapping[str, Any]]:
@@ -28,10 +24,8 @@ def manifest(config: Config, cards: list[Path], benchmarks: list[Path]) -> dict[
     journal = read_journal(results / "store")
     return {
         "models": {"cards": [model_row(read_json(card)) for card in cards]},
-        "software": {"python": platform.python_version(), **{name: installed(name) for name in PACKAGES}},
-        "hardware": {"machine": platform.machine(), "processor": processor(), "cores": os.cpu_count(),
-                     "memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB",
-                     "environment set": os.environ.get("ANATOMY_SET", "unknown"), "accelerator": accelerator()},
+        "software": software(),
+        "hardware": hardware(),
         "store": {"engine and model starts": int((journal["event"] == "start").sum()),
                   "rows computed": int(journal.loc[journal["event"] == "rows", "rows"].sum()),
                   "size": f"{size(results / 'store') / 1e6:.1f} MB"},
@@ -57,27 +51,3 @@ def times(results: Path, path: Path) -> list[dict[str, Any]]:
         return [{"job": str(path.relative_to(results).with_suffix("")), "seconds": float(row["s"]),
                  "peak MB": float(row["max_rss"]) if row["max_rss"] not in ("-", "NA") else None}
                 for row in csv.DictReader(file, delimiter="\t")]
-
-
-def installed(package: str) -> str:
-    """Version of an installed package."""
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "not installed"
-
-
-def processor() -> str:
-    """The processor's name."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor() or "unknown"
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "unknown")
-
-
-def accelerator() -> str:
-    """The first GPU's name, or none."""
-    import torch
-
-    return torch.cuda.get_device_name(0) if torch.cuda.is_available() else "none"

@@ -100,7 +100,8 @@ def fill(
             return 0
         for want, rows in compute(session.get(), open_wants):
             want.cell.append(rows)
-            record(want.cell.root, "rows", stage=want.cell.stage, cell=want.cell.name, rows=len(rows))
+            tokens = int(rows["n_tokens"].sum()) if "n_tokens" in rows else 0
+            record(want.cell.root, "rows", stage=want.cell.stage, cell=want.cell.name, rows=len(rows), tokens=tokens)
             computed += len(rows)
     return computed
 

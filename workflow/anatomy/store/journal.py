@@ -44,7 +44,7 @@ def read_journal(root: Path) -> pd.DataFrame:
                 events.append(json.loads(line))
             except ValueError:
                 continue
-    return pd.DataFrame(events, columns=["time", "event", "stage", "cell", "rows", "seconds", "pid", "host"])
+    return pd.DataFrame(events, columns=["time", "event", "stage", "cell", "rows", "tokens", "seconds", "pid", "host"])
 
 
 def count(root: Path) -> dict[str, int]:

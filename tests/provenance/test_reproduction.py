@@ -1,0 +1,43 @@
+"""Paths and folders of a reproduction; the whole of it runs in tests/workflow."""
+
+import pytest
+
+from anatomy.errors import ConfigError, StoreError
+from anatomy.provenance.reproduction import absolute_paths, again_path, keep_configuration
+from anatomy.store.files import read_json
+
+
+def test_paths_of_a_configuration_hold_elsewhere(tmp_path):
+    (tmp_path / "pairs.csv").write_text("")
+    (tmp_path / "models").mkdir()
+    config = {"prompt_sets": {"mine": {"file": "pairs.csv"}}, "models": {"m": {"folder": "models/../models", "kind": "models"}},
+              "tasks": ["pairs.csv", "arc_easy"], "max_kl": 0.1, "to": None}
+    found = absolute_paths(config, tmp_path)
+    assert found["prompt_sets"]["mine"]["file"] == str(tmp_path / "pairs.csv")
+    assert found["models"]["m"] == {"folder": str(tmp_path / "models"), "kind": "models"}
+    assert found["tasks"] == [str(tmp_path / "pairs.csv"), "arc_easy"] and found["max_kl"] == 0.1
+
+
+def test_a_file_keeps_its_place_below_results(tmp_path):
+    assert again_path(str(tmp_path / "mine" / "figures" / "a.csv"), tmp_path / "mine") == "results/figures/a.csv"
+    with pytest.raises(StoreError, match="under"):
+        again_path(str(tmp_path / "a.csv"), tmp_path / "mine")
+
+
+def test_the_last_configuration_is_kept(tmp_path):
+    for value in ({"seeds": [0]}, {"seeds": [1]}):
+        keep_configuration(tmp_path, value)
+        assert read_json(tmp_path / "provenance" / "configuration.json") == value
+
+
+def test_a_folder_with_other_files_is_left_alone(tmp_path, monkeypatch):
+    from anatomy.provenance import reproduction
+
+    monkeypatch.setattr(reproduction, "chain", lambda *_: [])
+    keep_configuration(tmp_path / "results", {})
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine.txt").write_text("keep")
+    with pytest.raises(ConfigError, match="no reproduction made"):
+        reproduction.reproduce(str(tmp_path / "results" / "a.csv"), tmp_path / "results", tmp_path / "full", relative=0.0,
+                               absolute=0.0, cores=1)
+    assert [path.name for path in (tmp_path / "full").iterdir()] == ["mine.txt"]

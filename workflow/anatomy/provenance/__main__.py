@@ -1,0 +1,56 @@
+"""Where a result comes from, and whether it can be had again.
+
+    python3 envs/bootstrap.py python -m anatomy.provenance show results/figures/headline.s0.csv
+    python3 envs/bootstrap.py python -m anatomy.provenance reproduce results/tables/selection.csv --to ../again
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from anatomy.errors import AnatomyError
+from anatomy.provenance.chain import chain, print_chain
+from anatomy.provenance.comparison import Comparison
+from anatomy.provenance.reproduction import reproduce
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command. Exit status: 0 the same, 3 explained by versions or hardware, 4 other numbers, 2 an error."""
+    parser = argparse.ArgumentParser(prog="python -m anatomy.provenance", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("command", choices=("show", "reproduce"))
+    parser.add_argument("file", help="a figure or table, as Snakemake names it: results/figures/headline.s0.csv")
+    parser.add_argument("--results", type=Path, help="the run's folder (default: the first folder of the file's name)")
+    parser.add_argument("--to", type=Path, help="a fresh folder for the result made again")
+    parser.add_argument("--relative", type=float, default=1e-6, help="tolerance relative to the stored number (default 1e-6)")
+    parser.add_argument("--absolute", type=float, default=1e-9, help="tolerance beside it (default 1e-9)")
+    parser.add_argument("--cores", type=int, default=os.cpu_count())
+    options = parser.parse_args(arguments)
+    results = options.results or Path(Path(options.file).parts[0])
+    try:
+        if options.command == "show":
+            print_chain(chain(results, options.file))
+            return 0
+        if options.to is None:
+            parser.error("reproduce needs --to, a fresh folder")
+        found = reproduce(options.file, results, options.to, relative=options.relative, absolute=options.absolute,
+                          cores=options.cores)
+    except AnatomyError as error:
+        print(error, file=sys.stderr)
+        return 2
+    print_comparison(found)
+    return {"same": 0, "numbers": 4}.get(found.grade, 3)
+
+
+def print_comparison(found: Comparison) -> None:
+    """The grade, then what differs."""
+    print(f"{found.grade}: {found.compared - found.differing} of {found.compared} cells agree")
+    for line in [*found.cells, *(["..."] if found.differing > len(found.cells) > 1 else []), *found.surroundings]:
+        print(f"    {line}")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
