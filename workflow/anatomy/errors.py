@@ -1,5 +1,10 @@
 """How a failure reads: what was found, what was expected, where, and what to do about it."""
 
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
 
 class AnatomyError(Exception):
     """A failure a user can act on.
@@ -56,3 +61,29 @@ class ExportError(AnatomyError):
 
 class GateError(AnatomyError):
     """An edit may not leave the results folder."""
+
+
+MALFORMED = (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError, EOFError)
+"""What parsers of files raise at content they were not made for; libraries' own errors derive from these or are added."""
+
+
+@contextlib.contextmanager
+def parsing(error: type[AnatomyError], where: str, expected: str, *also: type[Exception],
+            remedy: str = "") -> Iterator[None]:
+    """Turn whatever a parser makes of a file into one error that names the file; errors of this package pass.
+
+    Keep the body to the reading of one file: a mistake in code elsewhere must not read as a damaged file.
+
+    Args:
+        error: what to raise.
+        where: the file.
+        expected: what it should have been.
+        also: exceptions of libraries that do not derive from ``MALFORMED``.
+    """
+    try:
+        yield
+    except AnatomyError:
+        raise
+    except (*MALFORMED, *also) as problem:
+        first = next(iter(str(problem).splitlines()), "")
+        raise error(found=f"{type(problem).__name__}: {first}", expected=expected, where=where, remedy=remedy) from problem

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from anatomy.errors import DataError
+from anatomy.errors import DataError, parsing
 
 Row = dict[str, Any]
 SUFFIXES = (".jsonl", ".json", ".csv", ".parquet")
@@ -23,6 +23,14 @@ def read_rows(path: Path) -> list[Row]:
     """
     if not path.is_file():
         raise DataError(found="no such file", expected="a benchmark's data file", where=str(path))
+    with parsing(DataError, str(path), "a readable file of rows in UTF-8", csv.Error):
+        rows = _rows(path)
+    if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
+        raise DataError(found="no rows", expected="a list of objects, at least one", where=str(path))
+    return rows
+
+
+def _rows(path: Path) -> list[Row]:
     rows: list[Row] = []
     if path.suffix == ".jsonl":
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
@@ -40,8 +48,6 @@ def read_rows(path: Path) -> list[Row]:
     else:
         raise DataError(found=f"a {path.suffix or 'nameless'} file", expected=f"one of {', '.join(SUFFIXES)}",
                         where=str(path))
-    if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
-        raise DataError(found="no rows", expected="a list of objects, at least one", where=str(path))
     return rows
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from anatomy.config.schema import Config
-from anatomy.errors import ConfigError
+from anatomy.errors import ConfigError, parsing
 
 
 def check_config(values: dict[str, Any], where: str) -> Config:
@@ -40,10 +40,8 @@ def load_config(*paths: Path) -> Config:
 
     merged: dict[str, Any] = {}
     for path in paths:
-        try:
+        with parsing(ConfigError, str(path), "a YAML file in UTF-8", yaml.YAMLError):
             values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-        except (OSError, yaml.YAMLError) as error:
-            raise ConfigError(found=str(error), expected="a YAML file", where=str(path)) from error
         if not isinstance(values, dict):
             raise ConfigError(found=type(values).__name__, expected="a mapping of options", where=str(path))
         _merge(merged, values)

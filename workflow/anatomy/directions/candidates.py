@@ -6,11 +6,12 @@ from pathlib import Path
 
 import torch
 from jaxtyping import Float, Float32, Float64
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from anatomy.activations.means import Moments
-from anatomy.errors import DataError, NumericsError
+from anatomy.errors import DataError, NumericsError, parsing
 from anatomy.store.files import write_aside, write_json
 
 NOISE = 1e-6
@@ -96,9 +97,15 @@ def save_directions(directions: Directions, path: Path, card: dict) -> None:
 
 
 def load_directions(path: Path) -> Directions:
-    """What ``save_directions`` wrote."""
-    card = json.loads(card_path(path).read_text(encoding="utf-8"))
-    return Directions(load_file(path)["vectors"], tuple(card["positions"]), tuple(card["layers"]))
+    """What ``save_directions`` wrote.
+
+    Raises:
+        DataError: a missing or damaged file.
+    """
+    with parsing(DataError, str(path), "directions with their card, as written", SafetensorError,
+                 remedy="delete both files and run again; they will be rebuilt"):
+        card = json.loads(card_path(path).read_text(encoding="utf-8"))
+        return Directions(load_file(path)["vectors"], tuple(card["positions"]), tuple(card["layers"]))
 
 
 def card_path(path: Path) -> Path:

@@ -4,11 +4,12 @@ import json
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from anatomy.edits.low_rank import EditCard, Factors, LowRankEdit
-from anatomy.errors import EditError
+from anatomy.errors import EditError, parsing
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.sites import EMBEDDING_SITE
 from anatomy.models.writers import Writer, residual_writers
@@ -59,17 +60,19 @@ def read_adapter(folder: Path, checkpoint: Checkpoint) -> LowRankEdit:
     for name in (WEIGHTS, CARD):
         if not (folder / name).is_file():
             raise EditError(found=f"no {name}", expected="an adapter with its card", where=str(folder))
-    card = json.loads((folder / CARD).read_text(encoding="utf-8"))
-    digest = card.pop("digest")
-    tensors = load_file(folder / WEIGHTS)
-    factors: dict[str, Factors] = {}
-    for name in card["edited"]:
-        site = name.rpartition(".")[2]
-        name_a, name_b = _tensor_names(name, site)
-        if name_a not in tensors or name_b not in tensors:
-            raise EditError(found=f"no factors of {name}", expected="every matrix on the card", where=str(folder))
-        factors[name] = tensors[name_a].float(), tensors[name_b].float()
-    edit = LowRankEdit(factors, EditCard.from_json(card))
+    with parsing(EditError, str(folder), "an adapter with its card, as written", SafetensorError,
+                 remedy="write the adapter again"):
+        card = json.loads((folder / CARD).read_text(encoding="utf-8"))
+        digest = card.pop("digest")
+        tensors = load_file(folder / WEIGHTS)
+        factors: dict[str, Factors] = {}
+        for name in card["edited"]:
+            site = name.rpartition(".")[2]
+            name_a, name_b = _tensor_names(name, site)
+            if name_a not in tensors or name_b not in tensors:
+                raise EditError(found=f"no factors of {name}", expected="every matrix on the card", where=str(folder))
+            factors[name] = tensors[name_a].float(), tensors[name_b].float()
+        edit = LowRankEdit(factors, EditCard.from_json(card))
     if edit.digest() != digest:
         raise EditError(
             found="factors that differ from their card", expected=f"factors of digest {digest[:12]}", where=str(folder),

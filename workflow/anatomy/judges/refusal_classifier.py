@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from zipfile import BadZipFile
 import numpy as np
 import pandas as pd
 
-from anatomy.errors import DataError
+from anatomy.errors import DataError, parsing
 from anatomy.judges.reasoning import strip_reasoning
 from anatomy.judges.verdict import REFUSAL_LABELS, UNREADABLE, Verdict
 
@@ -112,7 +113,8 @@ class RefusalClassifier:
             DataError: missing, damaged or mismatched files.
         """
         folder = Path(folder)
-        try:
+        with parsing(DataError, str(folder), "classifier.json and classifier.npz that belong together", BadZipFile,
+                     zlib.error, NotImplementedError, remedy="train the classifier again"):
             record = json.loads((folder / "classifier.json").read_text(encoding="utf-8"))
             with np.load(folder / "classifier.npz", allow_pickle=False) as arrays:
                 idf, coefficients, intercepts = (arrays[name] for name in ("idf", "coefficients", "intercepts"))
@@ -122,13 +124,6 @@ class RefusalClassifier:
             width = sum(map(len, vocabularies))
             if coefficients.shape != (n_rows, width) or idf.shape != (width,) or intercepts.shape != (n_rows,):
                 raise ValueError(f"arrays of shape {coefficients.shape} for {n_rows} rows and {width} columns")
-        except (OSError, ValueError, KeyError, TypeError, BadZipFile) as error:
-            raise DataError(
-                found=f"{type(error).__name__}: {error}",
-                expected="classifier.json and classifier.npz that belong together",
-                where=str(folder),
-                remedy="train the classifier again",
-            ) from None
         return cls(vocabularies, idf, coefficients, intercepts, classes, strength)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from safetensors import safe_open
 
-from anatomy.errors import ModelError
+from anatomy.errors import ModelError, parsing
 from anatomy.models.configuration import quantisation, refuse_remote_code
 from anatomy.store.digest import file_digest
 
@@ -40,6 +40,11 @@ def read_header(path: Path) -> dict[str, dict]:
     Raises:
         ModelError: the file is not safetensors, or is truncated.
     """
+    with parsing(ModelError, str(path), "a complete safetensors file", remedy="copy or download the file again"):
+        return _header(path)
+
+
+def _header(path: Path) -> dict[str, dict]:
     size = path.stat().st_size
     with path.open("rb") as stream:
         length = int.from_bytes(stream.read(8), "little")
@@ -84,8 +89,9 @@ class Checkpoint:
                 found="no config.json", expected="a Hugging Face model folder", where=str(self.folder),
                 remedy="give the folder that holds config.json and the weights",
             )  # fmt: skip
-        self.config: dict = json.loads((self.folder / "config.json").read_text(encoding="utf-8"))
-        refuse_remote_code(self.config, str(self.folder))
+        with parsing(ModelError, str(self.folder / "config.json"), "a JSON object in UTF-8"):
+            self.config: dict = dict(json.loads((self.folder / "config.json").read_text(encoding="utf-8")))
+            refuse_remote_code(self.config, str(self.folder))
         self._place: dict[str, Path] = {}
         self._entries: dict[str, dict] = {}
         for path in self._files():
@@ -96,7 +102,7 @@ class Checkpoint:
     def _files(self) -> list[Path]:
         index = self.folder / "model.safetensors.index.json"
         if index.is_file():
-            shards = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+            shards = set(self._weight_map(index).values())
             files = [self.folder / shard for shard in sorted(shards)]
             if absent := [path.name for path in files if not path.is_file()]:
                 raise ModelError(
@@ -117,12 +123,20 @@ class Checkpoint:
             remedy="convert the weights to safetensors first",
         )
 
+    def _weight_map(self, index: Path) -> dict[str, str]:
+        """Tensor to shard, as the index says; shards lie in the model's folder and nowhere else."""
+        with parsing(ModelError, str(index), "an index with a weight_map from tensors to files"):
+            found = {str(name): str(shard) for name, shard in json.loads(index.read_text(encoding="utf-8"))["weight_map"].items()}
+        if outside := sorted({shard for shard in found.values() if Path(shard).name != shard}):
+            raise ModelError(found=f"shard {outside[0]!r}", expected="the name of a file in the model's folder", where=str(index),
+                             remedy="download the model again from where it was published")
+        return found
+
     def _check_index(self) -> None:
         index = self.folder / "model.safetensors.index.json"
         if not index.is_file():
             return
-        weight_map: dict[str, str] = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
-        for name, shard in weight_map.items():
+        for name, shard in self._weight_map(index).items():
             if self._place.get(name) != self.folder / shard:
                 raise ModelError(
                     found=f"tensor {name} not in {shard}", expected="every tensor of the index in its shard",

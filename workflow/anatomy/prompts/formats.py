@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from anatomy.errors import DataError
+from anatomy.errors import DataError, parsing
 
 Row = tuple[str, dict[str, Any]]  # ("line 3", {"prompt": ...})
 
@@ -27,7 +27,8 @@ def read_rows(path: Path) -> list[Row]:
         raise DataError(
             found=f"extension {kind!r}", expected=f"one of {', '.join(READERS)}", where=str(path), remedy="convert it"
         )
-    return list(READERS[kind](path))
+    with parsing(DataError, str(path), f"a readable {kind} file", remedy="mend or convert it"):
+        return list(READERS[kind](path))
 
 
 def _text(path: Path) -> str:

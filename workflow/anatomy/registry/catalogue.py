@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from anatomy.config.section import Identifier
-from anatomy.errors import ConfigError
+from anatomy.errors import ConfigError, parsing
 from anatomy.registry.entry import Entry
 
 SHIPPED = Path(__file__).resolve().parents[3] / "config" / "datasets.yaml"
@@ -46,10 +46,8 @@ def find_entry(catalogue: dict[str, Entry], name: str, where: str) -> tuple[Entr
 def _read(path: Path) -> dict[str, Entry]:
     import yaml
 
-    try:
+    with parsing(ConfigError, str(path), "a YAML file of data sets in UTF-8", yaml.YAMLError):
         values = yaml.load(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except (OSError, yaml.YAMLError) as error:
-        raise ConfigError(found=str(error), expected="a YAML file of data sets", where=str(path)) from error
     try:
         return TypeAdapter(dict[Identifier, Entry]).validate_python(values)
     except ValidationError as error:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from anatomy.errors import DataError
+from anatomy.errors import DataError, parsing
 
 COLUMNS = ["table", "model", "source", "arm", "value"]
 
@@ -19,11 +19,8 @@ def read_published(path: Path) -> pd.DataFrame:
     Raises:
         DataError: the file is missing, lacks a column, holds a value that is no number, or a cell twice.
     """
-    try:
+    with parsing(DataError, str(path), "a CSV file", remedy="correct report.published, or set it to null"):
         table = pd.read_csv(path)
-    except OSError as error:
-        raise DataError(found=f"{type(error).__name__}", expected="a CSV file", where=str(path),
-                        remedy="correct report.published, or set it to null") from error
     if list(table.columns) != COLUMNS:
         raise DataError(found=f"columns {list(table.columns)}", expected=f"{COLUMNS}", where=str(path))
     broken = pd.to_numeric(table["value"], errors="coerce").isna()

@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from anatomy.errors import StoreError
+from anatomy.errors import StoreError, parsing
 
 UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
 
@@ -77,11 +77,9 @@ def read_json(path: Path) -> Any:
     Raises:
         StoreError: the file is missing or no JSON.
     """
-    try:
+    with parsing(StoreError, str(path), "a JSON file written by the workflow",
+                 remedy="delete the file and run again; it will be rebuilt"):
         return json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise StoreError(found=str(error), expected="a JSON file written by the workflow", where=str(path),
-                         remedy="delete the file and run again; it will be rebuilt") from error
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:
@@ -95,8 +93,6 @@ def read_table(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
     Raises:
         StoreError: the file is missing or damaged.
     """
-    try:
+    with parsing(StoreError, str(path), "a Parquet table written by the workflow",
+                 remedy="delete the file and run again; it will be rebuilt"):
         return pd.read_parquet(path, columns=columns)
-    except (OSError, ValueError) as error:  # pyarrow's ArrowInvalid is a ValueError
-        raise StoreError(found=str(error).splitlines()[0], expected="a Parquet table written by the workflow",
-                         where=str(path), remedy="delete the file and run again; it will be rebuilt") from error
