@@ -41,5 +41,9 @@ class Run:
         return Run(folder, self.snakefile)
 
 
+SECRET = "hf_a_token_that_no_file_may_hold"
+
+
 def environment() -> dict[str, str]:
-    return {**os.environ, "OMP_NUM_THREADS": "1"}
+    """As a user who is logged in to the hub would have it."""
+    return {**os.environ, "OMP_NUM_THREADS": "1", "HF_TOKEN": SECRET}

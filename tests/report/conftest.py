@@ -1,5 +1,6 @@
-"""A page made from synthetic tables."""
+"""A page made from synthetic tables, and a browser to open it in."""
 
+import os
 from pathlib import Path
 
 import pandas as pd
@@ -19,6 +20,9 @@ from anatomy.report.content import PageCompletions, PageTable, Section, read_fig
 from anatomy.report.exchanges import pair_completions
 from anatomy.report.page import build_report
 
+BROWSERS = ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+         "--disable-component-update", "--disable-sync"]  # fmt: skip
 AFTER = "row_mean~0000beef"
 OPTIONS = {"confidence": 0.95, "seed": 0, "resamples": 200}
 SETTING = Setting(
@@ -82,3 +86,16 @@ def page(ledger, sections, tmp_path_factory) -> Path:
         title="Anatomy of <alignment>", summary="A synthetic run & its report.", ledger=ledger, sections=sections,
         manifest=manifest, out_path=tmp_path_factory.mktemp("page") / "report.html",
     )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Headless Chromium; tests that need it skip where there is none."""
+    program = next((path for path in BROWSERS if os.path.exists(path)), None)
+    if program is None:
+        pytest.skip(f"no browser at any of {', '.join(BROWSERS)}")
+    api = pytest.importorskip("playwright.sync_api", reason="the playwright package is not installed")
+    with api.sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=program, args=FLAGS)
+        yield opened
+        opened.close()

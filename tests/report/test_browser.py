@@ -1,26 +1,10 @@
 """The page in a real browser, from disk, with the network refused."""
 
-import os
 from pathlib import Path
 
 import pytest
 
 pytestmark = pytest.mark.browser
-BROWSERS = ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync"]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def browser():
-    program = next((path for path in BROWSERS if os.path.exists(path)), None)
-    if program is None:
-        pytest.skip(f"no browser at any of {', '.join(BROWSERS)}")
-    api = pytest.importorskip("playwright.sync_api", reason="the playwright package is not installed")
-    with api.sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=program, args=FLAGS)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture(params=[(1400, 900), (420, 900)], ids=["wide", "narrow"])

@@ -125,7 +125,8 @@ def test_model_folders_with_any_content(file, tiny_folder, tmp_path):
 
 
 def test_a_header_of_another_shape_is_refused(tmp_path):
-    for header in (b"[]", b'{"a": 1}', b'{"a": {"dtype": "F32"}}', b'{"a": {"data_offsets": ["x", "y"]}}', b'{"a": {"data_offsets": []}}'):
+    for header in (b"[]", b'{"a": 1}', b'{"a": {"dtype": "F32"}}', b'{"a": {"data_offsets": ["x", "y"]}}',
+                   b'{"a": {"data_offsets": []}}'):
         path = tmp_path / "w.safetensors"
         path.write_bytes(len(header).to_bytes(8, "little") + header)
         with pytest.raises(ModelError):

@@ -12,7 +12,7 @@ import time
 import pandas as pd
 import pytest
 import yaml
-from quick_run import ROOT, Run, environment
+from quick_run import ROOT, SECRET, Run, environment
 
 from anatomy.claims.claim import Verdict
 from anatomy.store.files import read_json
@@ -39,6 +39,11 @@ def overlay(folder, **values):
 @pytest.fixture
 def copied(finished, tmp_path):
     return finished.copy(tmp_path / "run")
+
+
+def test_no_token_of_the_user_is_written_anywhere(finished):
+    holding = [path for path in finished.folder.rglob("*") if path.is_file() and SECRET.encode() in path.read_bytes()]
+    assert holding == []
 
 
 def test_it_ends_with_a_report_that_stands_alone(finished):
