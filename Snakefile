@@ -45,6 +45,7 @@ rule all:
         f"{CONFIG.results}/report.html",
 
 
+include: "workflow/rules/controller.smk"
 include: "workflow/rules/prefetch.smk"
 include: "workflow/rules/prepare.smk"
 include: "workflow/rules/extract.smk"

@@ -18,7 +18,8 @@ from pathlib import Path
 PACKAGE = "anatomy"
 ROOT = Path(__file__).resolve().parents[2]
 LOCKS = ROOT.parent / "envs"
-SILENT = ("anatomy.errors", "anatomy.store", "anatomy.config", "anatomy.serving.progress", "anatomy.stages.job")
+SILENT = ("anatomy.errors", "anatomy.store", "anatomy.config", "anatomy.serving.progress", "anatomy.progress",
+          "anatomy.controller", "anatomy.stages.job")
 """Packages that never shape a row."""
 
 
