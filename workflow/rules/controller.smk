@@ -41,6 +41,7 @@ class Events(logging.Handler):
 class InPlaceOfSnakemake(logging.Filter):
     """On Snakemake's own output: nothing that the board already says, and every line on a clean one."""
 
+    SAID_IN_WORDS = ("Select jobs to execute", "Execute ", "Using shell", "Elapsed time")
     SAID = {LogEvent.WORKFLOW_STARTED, LogEvent.PROGRESS, LogEvent.JOB_STARTED, LogEvent.JOB_FINISHED, LogEvent.RESOURCES_INFO}
 
     def __init__(self, screen):
@@ -48,7 +49,7 @@ class InPlaceOfSnakemake(logging.Filter):
         self.screen = screen
 
     def filter(self, record):
-        if getattr(record, "event", None) in self.SAID:
+        if getattr(record, "event", None) in self.SAID or record.getMessage().startswith(self.SAID_IN_WORDS):
             return False
         self.screen.clear()
         return True

@@ -10,4 +10,4 @@ with job(f"grow {snakemake.wildcards.member}", snakemake.log[0], threads=snakema
     parent = snakemake.input.get("parent")
     grow(snakemake.wildcards.member, int(snakemake.wildcards.seed), snakemake.params.recipe,
          Path(snakemake.input.world).parent, Path(parent).parent if parent else None, Path(snakemake.output.card).parent,
-         snakemake.threads)
+         snakemake.threads, snakemake.params.code, run.say)

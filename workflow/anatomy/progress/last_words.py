@@ -64,7 +64,7 @@ def failed_words(board: Board, command: str) -> str:
 def last_lines(log: Path, count: int = LOG_LINES) -> list[str]:
     """The last lines of a log that say something; of a line that a progress bar kept rewriting, its last state."""
     try:
-        text = log.read_text(encoding="utf-8", errors="replace")
+        text = log.read_bytes().decode("utf-8", errors="replace")
     except OSError:
         return ["(no log was written)"]
     lines = [line.rstrip().rpartition("\r")[2] for line in text.split("\n")]

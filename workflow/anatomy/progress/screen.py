@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 import sys
 import threading
 import time
-from typing import TextIO
 
 from anatomy.progress.board import Board
 
@@ -15,24 +15,28 @@ CLEAR = "\r\x1b[K"
 
 REDRAW_SECONDS = 1.0
 LOG_SECONDS = 30.0
+SILENT_SECONDS = 600.0
+"""Longest silence of a log in which nothing ends: a sign of life."""
 
 
 class Screen:
     """Shows a board while a run goes on.
 
     On a terminal the last line renews itself every second; whoever else writes there clears it first (``CLEAR``). In a log a
-    line is written when something has changed, at most every ``LOG_SECONDS``, with the time of day.
+    line with the time of day is written when something has changed, at most every ``LOG_SECONDS``, and at least every
+    ``SILENT_SECONDS``.
 
     Args:
         board: what is shown.
         stream: where; standard error unless said otherwise.
     """
 
-    def __init__(self, board: Board, stream: TextIO | None = None) -> None:
+    def __init__(self, board: Board, stream: io.TextIOBase | None = None) -> None:
         self.board, self.stream = board, stream or sys.stderr
         self.live = self.stream.isatty()
         self._stop = threading.Event()
         self._shown: tuple[int, ...] = ()
+        self._shown_at = board.clock()
         self._thread = threading.Thread(target=self._run, name="progress", daemon=True)
 
     def __enter__(self) -> Screen:
@@ -58,9 +62,9 @@ class Screen:
             self.stream.write(CLEAR + fitted(self.board.line(), shutil.get_terminal_size().columns))
         else:
             state = (self.board.done, len(self.board.failed), len(self.board.running))
-            if state == self._shown:
+            if state == self._shown and self.board.clock() - self._shown_at < SILENT_SECONDS:
                 return
-            self._shown = state
+            self._shown, self._shown_at = state, self.board.clock()
             self.stream.write(f"{time.strftime('%H:%M:%S')} progress: {self.board.line()}\n")
         self.stream.flush()
 
