@@ -8,27 +8,25 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from own_study import call, make_own_study
+from own_study import call
 from tiny_model import load_tiny_model
 
 from anatomy.store.files import read_json
 
 pytestmark = pytest.mark.workflow
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory) -> Path:
-    """The folder of a finished run on a random model of two blocks."""
-    folder = tmp_path_factory.mktemp("own")
-    call(make_own_study(folder), check=True)
-    return folder
+
+@pytest.fixture
+def run(own_run) -> Path:
+    return own_run
 
 
 @pytest.fixture(scope="module")
-def answers(run) -> pd.DataFrame:
+def answers(own_run) -> pd.DataFrame:
     """What the engine answered on the test split, with the refusal rules' verdict of each answer."""
     keys = ["variant", "set", "id"]
-    told = pd.read_parquet(run / "results" / "evaluate" / "mine" / "test.0.completions.parquet")
-    judged = pd.read_parquet(run / "results" / "judge" / "mine" / "test.parquet").query("judge == 'rules'")
+    told = pd.read_parquet(own_run / "results" / "evaluate" / "mine" / "test.0.completions.parquet")
+    judged = pd.read_parquet(own_run / "results" / "judge" / "mine" / "test.parquet").query("judge == 'rules'")
     return told.merge(judged[[*keys, "label"]], on=keys, suffixes=("_prompt", ""), validate="one_to_one")
 
 
