@@ -35,7 +35,7 @@ def check_equal(results: Path, undisturbed: Path) -> None:
         AssertionError: naming the first that is not.
     """
     ours, theirs = final_tables(results), final_tables(undisturbed)
-    assert set(ours) == set(theirs)
+    assert set(ours) == set(theirs), f"only here: {set(ours) - set(theirs)}; only undisturbed: {set(theirs) - set(ours)}"
     for name, table in theirs.items():
         if isinstance(table, pd.DataFrame):
             pd.testing.assert_frame_equal(ours[name], table, obj=name, **TOLERANCE)

@@ -10,13 +10,13 @@ from pathlib import Path
 from anatomy.errors import StoreError
 
 PREFIX = "anatomy"
-"""What the names of the workflow's cluster jobs begin with (``slurm-jobname-prefix`` of the profile)."""
+"""What the names of the workflow's cluster jobs begin with, unless the profile says otherwise (``slurm-jobname-prefix``)."""
 
 WAIT_SECONDS = 300.0
 
 
 def job_prefix(run: str, prefix: str = PREFIX) -> str:
-    """The beginning of the names of one run's jobs."""
+    """The beginning of the names of one run's jobs; the prefix may be the user's own."""
     return f"{prefix}-{run}"
 
 
@@ -31,7 +31,7 @@ def find_jobs(run: str, workdir: str) -> list[str]:
     listed = _call("squeue", "--noheader", "--me", "--format", "%i|%j|%Z")
     rows = (line.split("|", 2) for line in listed.splitlines() if line.count("|") >= 2)
     return [job.strip() for job, name, folder in rows
-            if name.strip().startswith(job_prefix(run)) and Path(folder.strip()) == Path(workdir)]
+            if f"-{run}" in name and Path(folder.strip()) == Path(workdir)]
 
 
 def cancel_jobs(run: str, workdir: str, submitted: bool, wait: float = WAIT_SECONDS, poll: float = 1.0) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import socket
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -54,6 +55,8 @@ def clear(last: RunRecord | None, results: str, workdir: Path, say: Callable[[st
     if last is not None and not last.ended:
         if processes := end_processes(last.id):
             done.append(f"{processes} of its processes ended")
+        if last.host != socket.gethostname():
+            done.append(f"processes it may have left on {last.host} cannot be seen from here (leases guard the rows)")
         if jobs := cancel_jobs(last.id, last.workdir, submitted=last.executor != "local"):
             done.append(f"{jobs} of its cluster jobs cancelled")
     if remove_stale_locks(workdir / ".snakemake" / "locks", results):

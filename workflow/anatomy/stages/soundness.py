@@ -37,12 +37,30 @@ def sound_model(path: str | Path) -> dict[str, Any]:
         found = "files other than those that the card was made of"
     except ModelError as error:
         found = str(error).splitlines()[0]
-    if card["grown"] is None:
-        raise ModelError(found=found, expected=f"the files of digest {card['digest'][:16]}", where=str(folder),
-                         remedy="copy or fetch the model again, then give the same command again")
-    moved = set_folder_aside(folder)
-    raise ModelError(found=found, expected=f"the model of digest {card['digest'][:16]}", where=str(folder),
-                     remedy=f"set aside as {moved.name}; give the same command again: the member is grown anew, with equal bits")
+    if card["grown"] is not None:
+        raise _set_aside(folder, found, card["digest"])
+    raise ModelError(found=found, expected=f"the files of digest {card['digest'][:16]}", where=str(folder),
+                     remedy="copy or fetch the model again, then give the same command again")
+
+
+def sound_member(path: str | Path) -> Path:
+    """The folder of a grown member whose weights still are what its own card says; for what is trained from it.
+
+    Raises:
+        ModelError: they are not; the folder is set aside, so that the next call grows it again.
+    """
+    from safetensors import SafetensorError
+
+    from anatomy.organism.checkpoint import load_weights, parameter_digest
+
+    folder, expected = Path(path).parent, read_json(Path(path))["parameter_sha256"]
+    try:
+        if parameter_digest(load_weights(folder)) == expected:
+            return folder
+        found = "other weights than were grown"
+    except SafetensorError as error:
+        found = str(error)
+    raise _set_aside(folder, found, expected)
 
 
 def sound_extraction(path: str | Path) -> Path:
@@ -63,8 +81,9 @@ def sound_extraction(path: str | Path) -> Path:
     return path.parent
 
 
-def set_folder_aside(folder: Path) -> Path:
-    """Move a damaged folder out of the way, where a person can look at it."""
+def _set_aside(folder: Path, found: str, digest: str) -> ModelError:
+    """Move a damaged member out of the way, where a person can look at it; the error that says so."""
     moved = folder.with_name(f"{folder.name}.damaged-{time.time_ns()}")
     folder.rename(moved)
-    return moved
+    return ModelError(found=found, expected=f"the model of digest {digest[:16]}", where=str(folder),
+                      remedy=f"set aside as {moved.name}; give the same command again: the member is grown anew, with equal bits")
