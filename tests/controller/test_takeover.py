@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -101,6 +102,16 @@ def test_an_end_in_peace_leaves_nothing_to_clear(tmp_path):
     assert read_record(tmp_path / "results").ended and VARIABLE not in os.environ
     with run(tmp_path, said):
         pass
+    assert said == []
+
+
+def test_in_a_copy_of_the_results_the_originals_run_is_left_alone(holder, tmp_path):
+    process, child = holder
+    shutil.copytree(tmp_path / "results", tmp_path / "copy" / "results")
+    said = []
+    with run(tmp_path / "copy", said):
+        assert process.poll() is None
+        os.kill(child, 0)
     assert said == []
 
 

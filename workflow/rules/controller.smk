@@ -72,7 +72,10 @@ def supervised(execute):
                     options["executor_settings"].jobname_prefix = job_prefix(
                         controller.id, options["executor_settings"].jobname_prefix or PREFIX
                     )
-                watched(execute, arguments, options, results, command)
+                if plugin.common_settings.touch_exec:
+                    execute(*arguments, **options)
+                else:
+                    watched(execute, arguments, options, results, command)
         except AnatomyError as error:
             raise WorkflowError(str(error)) from None
 

@@ -33,6 +33,7 @@ class RunRecord:
         command: what a person typed.
         executor: how jobs are started; anything but ``local`` may leave cluster jobs behind.
         workdir: the folder that Snakemake runs in.
+        results: the folder of results, absolute. In a copy of them the record speaks of the original's run, which may be live.
         ended: whether the run came to an end of its own, good or bad.
     """
 
@@ -40,6 +41,7 @@ class RunRecord:
     command: str
     executor: str
     workdir: str
+    results: str
     pid: int = field(default_factory=os.getpid)
     host: str = field(default_factory=socket.gethostname)
     started: float = field(default_factory=time.time)

@@ -34,7 +34,8 @@ def controlled(results: str, workdir: Path, command: str, executor: str, say: Ca
     folder = workdir / results
     with hold(folder):
         clear(read_record(folder), results, workdir, say)
-        run = RunRecord(id=secrets.token_hex(6), command=command, executor=executor, workdir=str(workdir))
+        run = RunRecord(id=secrets.token_hex(6), command=command, executor=executor, workdir=str(workdir),
+                        results=str(folder.resolve()))
         write_record(folder, run)
         before = os.environ.get(VARIABLE)
         os.environ[VARIABLE] = run.id
@@ -52,7 +53,8 @@ def controlled(results: str, workdir: Path, command: str, executor: str, say: Ca
 def clear(last: RunRecord | None, results: str, workdir: Path, say: Callable[[str], None]) -> None:
     """End what the last run of these results left running, and remove its locks; only for whoever holds them."""
     done = []
-    if last is not None and not last.ended:
+    mine = last is not None and Path(last.results) == (workdir / results).resolve()
+    if mine and not last.ended:
         if processes := end_processes(last.id):
             done.append(f"{processes} of its processes ended")
         if last.host != socket.gethostname():
@@ -62,5 +64,5 @@ def clear(last: RunRecord | None, results: str, workdir: Path, say: Callable[[st
     if remove_stale_locks(workdir / ".snakemake" / "locks", results):
         done.append("its lock removed")
     if done:
-        whose = last.describe() if last is not None else "unknown"
+        whose = last.describe() if mine else "unknown"
         say(f"going on after a run that was killed: {whose}; {', '.join(done)}; finished work is kept")
