@@ -12,6 +12,7 @@ os.environ["PYTHONPATH"] = f"{workflow.basedir}/workflow"
 from anatomy.config.load import check_config
 from anatomy.config.options import options, stage_fingerprint
 from anatomy.config.study import Layout, subjects
+from anatomy.controller.supervise import supervise
 
 
 configfile: f"{workflow.basedir}/config/config.yaml"
@@ -23,6 +24,7 @@ report: "workflow/report/workflow.rst"
 CONFIG = check_config(config, ", ".join(map(str, workflow.configfiles)))
 SUBJECTS = {subject.id: subject for subject in subjects(CONFIG)}
 AT = Layout(CONFIG.results)
+supervise(workflow, CONFIG.results)
 
 
 wildcard_constraints:
@@ -45,7 +47,6 @@ rule all:
         f"{CONFIG.results}/report.html",
 
 
-include: "workflow/rules/controller.smk"
 include: "workflow/rules/prefetch.smk"
 include: "workflow/rules/prepare.smk"
 include: "workflow/rules/extract.smk"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
 import subprocess
-import time
+import tempfile
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,9 @@ from anatomy.controller.orphans import find_processes
 
 VICTIMS = ("controller", "worker", "everything")
 """The controller alone, so that its jobs live on as orphans; a process that computes (jobs hold their engine); the whole run."""
+
+LONGEST = 1800.0
+"""Seconds that an undisturbed call may take."""
 
 
 @dataclass
@@ -47,13 +51,14 @@ def kill_until_done(command: list[str], results: Path, seed: int, kills: int, mo
         left = kills - damage.kills.total()
         victim = VICTIMS[damage.kills.total() % len(VICTIMS)]
         damage.calls += 1
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment(),
-                                   start_new_session=True)
-        os.set_blocking(process.stdout.fileno(), False)
-        text = _wait(process, draw.uniform(*moments) if left else 1800.0)
-        killed = process.poll() is None and kill(victim, process, results)
-        damage.kills[victim] += killed
-        text += _wait(process, 1800.0)
+        with tempfile.TemporaryFile("w+") as said:  # orphans would keep a pipe open
+            process = subprocess.Popen(command, stdout=said, stderr=said, env=environment(), start_new_session=True)
+            _wait(process, draw.uniform(*moments) if left else LONGEST)
+            killed = process.poll() is None and kill(victim, process, results)
+            damage.kills[victim] += killed
+            _wait(process, LONGEST)
+            said.seek(0)
+            text = said.read()
         damage.output.append(text)
         if not killed:
             assert process.returncode == 0, text[-6000:]
@@ -82,15 +87,10 @@ def _is_python(pid: int) -> bool:
         return False
 
 
-def _wait(process: subprocess.Popen, seconds: float) -> str:
-    """Read until the process ends or the time is over. Orphans keep the pipe open, so its end is not waited for."""
-    text, deadline = "", time.monotonic() + seconds
-    while True:
-        ended = process.poll() is not None
-        text += process.stdout.read() or ""
-        if ended or time.monotonic() > deadline:
-            return text
-        time.sleep(0.05)
+def _wait(process: subprocess.Popen, seconds: float) -> None:
+    """Until the process ends or the time is over."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(seconds)
 
 
 def stored_items(results: Path) -> pd.DataFrame:

@@ -44,6 +44,13 @@ def test_a_log_that_is_missing_or_no_text_is_no_second_failure(tmp_path):
     assert last_lines(tmp_path / "bytes.log")[0].endswith("end")
 
 
+def test_of_a_traceback_the_reason_is_shown(tmp_path):
+    log = tmp_path / "job.log"
+    log.write_text("loading\nTraceback (most recent call last):\n  File \"x.py\", line 1, in f\n    f()\n"
+                   "anatomy.errors.StoreError: in results:\n  found:    no room\n  to do:    make room\n")
+    assert last_lines(log) == ["anatomy.errors.StoreError: in results:", "  found:    no room", "  to do:    make room"]
+
+
 def test_the_command_is_what_was_typed(monkeypatch):
     monkeypatch.setenv("ANATOMY_SET", "cpu")
     given = ["/x/bin/snakemake", "rosi", "--config", "export={to: ../x}"]

@@ -62,10 +62,18 @@ def failed_words(board: Board, command: str) -> str:
 
 
 def last_lines(log: Path, count: int = LOG_LINES) -> list[str]:
-    """The last lines of a log that say something; of a line that a progress bar kept rewriting, its last state."""
+    """The last lines of a log that say something, from the reason on where it ends in a traceback.
+
+    Of a line that a progress bar kept rewriting, its last state counts.
+    """
     try:
         text = log.read_bytes().decode("utf-8", errors="replace")
     except OSError:
         return ["(no log was written)"]
     lines = [line.rstrip().rpartition("\r")[2] for line in text.split("\n")]
-    return [line for line in lines if line.strip()][-count:] or ["(empty)"]
+    lines = [line for line in lines if line.strip()]
+    frames = [number for number, line in enumerate(lines) if line.startswith("Traceback (most recent call last)")]
+    if frames:
+        reason = next((number for number in range(frames[-1] + 1, len(lines)) if not lines[number].startswith(" ")), frames[-1])
+        lines = lines[reason:]
+    return lines[-count:] or ["(empty)"]
