@@ -9,7 +9,8 @@ import pytest
 
 from anatomy.progress.board import Board
 from anatomy.progress.estimate import Durations
-from anatomy.progress.screen import CLEAR, SILENT_SECONDS, Screen, fitted
+from anatomy.progress.live_line import CLEAR, fitted
+from anatomy.progress.screen import SILENT_SECONDS, Screen
 
 
 class Clock:

@@ -9,20 +9,16 @@ import logging
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from snakemake.exceptions import ApiError, WorkflowError
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from anatomy.controller.cluster_jobs import PREFIX, job_prefix
-from anatomy.controller.hold import FOLDER
-from anatomy.controller.takeover import controlled
 from anatomy.errors import AnatomyError
-from anatomy.progress.board import Board
-from anatomy.progress.estimate import Durations
-from anatomy.progress.last_words import command_of, failed_words, finished_words
-from anatomy.progress.screen import Screen
-from anatomy.store.journal import count
+
+if TYPE_CHECKING:  # whatever reads tables imports pandas, which a dry run can do without
+    from anatomy.progress.board import Board
+    from anatomy.progress.screen import Screen
 
 LOOKING = {"status", "disk", "verify", "garbage"}
 """Targets that only look: allowed beside a run."""
@@ -44,6 +40,10 @@ def supervise(workflow: Any, results: str) -> None:
         kind, targets = executor_plugin.common_settings, set(workflow.dag_settings.targets or ())
         if kind.dryrun_exec or (targets and targets <= LOOKING):
             return execute(**options)
+        from anatomy.controller.cluster_jobs import PREFIX, job_prefix
+        from anatomy.controller.takeover import controlled
+        from anatomy.progress.last_words import command_of
+
         command = command_of()
         try:
             with controlled(results, Path.cwd(), command, "local" if kind.local_exec else "cluster", _tell) as run:
@@ -61,6 +61,13 @@ def supervise(workflow: Any, results: str) -> None:
 
 def _watch(execute: Callable[[], None], log: logging.Logger, results: Path, command: str) -> None:
     """Run, with progress on standard error and last words at the end."""
+    from anatomy.controller.hold import FOLDER
+    from anatomy.progress.board import Board
+    from anatomy.progress.estimate import Durations
+    from anatomy.progress.last_words import failed_words, finished_words
+    from anatomy.progress.screen import Screen
+    from anatomy.store.journal import count
+
     remembered = results / FOLDER / "durations.json"
     board = Board(Durations.read(remembered))
     before = count(results / "store")

@@ -9,9 +9,7 @@ import threading
 import time
 
 from anatomy.progress.board import Board
-
-CLEAR = "\r\x1b[K"
-"""Back to the beginning of the line, and empty it: what others write then starts on a clean line."""
+from anatomy.progress.live_line import CLEAR, fitted
 
 REDRAW_SECONDS = 1.0
 LOG_SECONDS = 30.0
@@ -71,8 +69,3 @@ class Screen:
     def _run(self) -> None:
         while not self._stop.wait(REDRAW_SECONDS if self.live else LOG_SECONDS):
             self.show()
-
-
-def fitted(line: str, columns: int) -> str:
-    """A line cut so that it does not wrap: a wrapped line could not be taken back."""
-    return line if len(line) < columns else f"{line[: max(0, columns - 2)]}…"

@@ -16,7 +16,7 @@ from anatomy.config.options import restore
 from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject
 from anatomy.errors import AnatomyError
-from anatomy.progress.screen import CLEAR
+from anatomy.progress.live_line import CLEAR
 
 OFFLINE = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
 """Jobs ask no network: what they need was fetched by ``snakemake prefetch``. Set before libraries read it, at import."""
