@@ -13,6 +13,7 @@ os.environ["PYTHONPATH"] = f"{workflow.basedir}/workflow"
 from anatomy.config.load import check_config
 from anatomy.config.options import keep_code_parts, options, stage_fingerprint
 from anatomy.config.study import Layout, subjects, target_names
+from anatomy.controller.supervise import supervise
 
 
 configfile: f"{workflow.basedir}/config/config.yaml"
@@ -24,6 +25,7 @@ report: "workflow/report/workflow.rst"
 CONFIG = check_config(config, ", ".join(map(str, workflow.configfiles)))
 SUBJECTS = {subject.id: subject for subject in subjects(CONFIG)}
 AT = Layout(CONFIG.results)
+supervise(workflow, CONFIG.results)
 
 
 wildcard_constraints:

@@ -1,5 +1,6 @@
 """Fixtures shared by all tests."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -27,3 +28,19 @@ def tiny_folder(tmp_path_factory) -> Path:
 def tiny(tiny_folder):
     """The same model in memory, for every test: whoever edits it puts it back."""
     return load_tiny_model(tiny_folder)
+
+
+@pytest.fixture(scope="session")
+def own_run(tmp_path_factory) -> Path:
+    """The folder of a finished study of one's own (a random model of two blocks); whoever harms it works on a copy.
+
+    ``ANATOMY_TEST_OWN_RUN`` names a folder to keep it in between calls.
+    """
+    from own_study import call, make_own_study
+
+    kept = os.environ.get("ANATOMY_TEST_OWN_RUN")
+    folder = Path(kept) if kept else tmp_path_factory.mktemp("own")
+    if not (folder / "mine.yaml").exists():
+        make_own_study(folder)
+    call(folder, check=True)
+    return folder

@@ -33,6 +33,16 @@ def test_a_full_or_unwritable_disk_is_explained(tmp_path, code):
         write_aside(tmp_path / "table", full)
 
 
+@pytest.mark.parametrize("path", ["file/table", "file/folder/table", "folder"])
+def test_something_in_the_way_is_explained(tmp_path, path):
+    (tmp_path / "file").write_text("not a folder")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(StoreError, match="move away what is there"):
+        write_json(tmp_path / path, {})
+    assert (tmp_path / "file").read_text() == "not a folder" and sorted(tmp_path.iterdir()) == [
+        tmp_path / "file", tmp_path / "folder"]
+
+
 @pytest.fixture
 def small_disk(tmp_path):
     """A real file system of 64 kB."""

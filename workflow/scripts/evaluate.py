@@ -11,16 +11,16 @@ with job(name, snakemake.log[0], snakemake.params.options, snakemake.params.subj
     from anatomy.serving.environment import prepare_environment
 
     prepare_environment(snakemake.threads)
-    from anatomy.stages.card import read_card
     from anatomy.stages.edit_book import EditBook
     with without_sklearn():
         from anatomy.stages.evaluate import evaluate, phase_variants
+    from anatomy.stages.soundness import sound_extraction, sound_model
     from anatomy.store.files import read_json, write_json, write_table
 
-    model = read_card(snakemake.input.model)
+    model = sound_model(snakemake.input.model)
     phase = phase_variants(run.config, run.subject, snakemake.wildcards.phase, int(snakemake.wildcards.bucket),
                            read_json(Path(snakemake.input.found)))
-    book = EditBook(model, Path(snakemake.input.directions).parent)
+    book = EditBook(model, sound_extraction(snakemake.input.directions))
     tables = evaluate(run.config, run.subject, phase, model, book, run.say)
     write_json(Path(snakemake.output.completions).with_suffix(".cells.json"), tables.pop("cells"))
     write_json(Path(snakemake.output.tasks), tables.pop("tasks"))

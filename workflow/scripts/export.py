@@ -6,13 +6,13 @@ from anatomy.stages.job import job
 
 name = f"export {snakemake.wildcards.model} {snakemake.wildcards.family}"
 with job(name, snakemake.log[0], snakemake.params.options, snakemake.params.subject, threads=snakemake.threads) as run:
-    from anatomy.stages.card import read_card
     from anatomy.stages.export import export_pick
     from anatomy.stages.inputs import named_files
+    from anatomy.stages.soundness import sound_model
     from anatomy.store.files import read_json, read_table, write_json
 
     files = named_files(snakemake.input)
-    done = export_pick(run.config, run.subject, snakemake.wildcards.family, read_card(files.pop("model")[0]),
+    done = export_pick(run.config, run.subject, snakemake.wildcards.family, sound_model(files.pop("model")[0]),
                        read_json(files.pop("adapters")[0]), files, read_table(files.pop("ledger")[0]), run.say)
     write_json(Path(snakemake.output.record), done)
     run.say(f"exported to {done['folder']}")

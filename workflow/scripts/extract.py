@@ -8,8 +8,8 @@ with job(f"extract {snakemake.wildcards.model}", snakemake.log[0], snakemake.par
          threads=snakemake.threads) as run:
     import torch
 
-    from anatomy.stages.card import read_card
     from anatomy.stages.extract import extract
+    from anatomy.stages.soundness import sound_model
 
     torch.set_num_threads(snakemake.threads)
-    extract(run.config, run.subject, read_card(snakemake.input.model), Path(snakemake.output.card), run.say)
+    extract(run.config, run.subject, sound_model(snakemake.input.model), Path(snakemake.output.card), run.say)

@@ -8,13 +8,13 @@ with job(f"localize {snakemake.wildcards.model}", snakemake.log[0], snakemake.pa
          threads=snakemake.threads) as run:
     import torch
 
-    from anatomy.stages.card import read_card
     from anatomy.stages.localize import localize
+    from anatomy.stages.soundness import sound_extraction, sound_model
     from anatomy.store.files import write_json, write_table
 
     torch.set_num_threads(snakemake.threads)
     fallback = snakemake.input.get("fallback")
-    found = localize(run.config, run.subject, read_card(snakemake.input.model), Path(snakemake.input.directions).parent,
+    found = localize(run.config, run.subject, sound_model(snakemake.input.model), sound_extraction(snakemake.input.directions),
                      Path(fallback) if fallback else None, run.say)
     for name in ("grid", "screen", "completions"):
         write_table(Path(snakemake.output[name]), getattr(found, name))

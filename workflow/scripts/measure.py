@@ -8,12 +8,12 @@ with job(f"measure {snakemake.wildcards.model}", snakemake.log[0], snakemake.par
          threads=snakemake.threads) as run:
     import torch
 
-    from anatomy.stages.card import read_card
     from anatomy.stages.measure import measure
+    from anatomy.stages.soundness import sound_extraction, sound_model
     from anatomy.store.files import read_json, write_json, write_table
 
     torch.set_num_threads(snakemake.threads)
-    tables = measure(run.config, run.subject, read_card(snakemake.input.model), Path(snakemake.input.directions).parent,
+    tables = measure(run.config, run.subject, sound_model(snakemake.input.model), sound_extraction(snakemake.input.directions),
                      read_json(Path(snakemake.input.direction)), read_json(Path(snakemake.input.picks)), run.say)
     write_json(Path(snakemake.output.completions).with_suffix(".cells.json"), tables.pop("cells"))
     for table, rows in tables.items():

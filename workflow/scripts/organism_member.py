@@ -6,8 +6,9 @@ from anatomy.stages.job import job
 
 with job(f"grow {snakemake.wildcards.member}", snakemake.log[0], threads=snakemake.threads) as run:
     from anatomy.stages.grow import grow
+    from anatomy.stages.soundness import sound_member
 
     parent = snakemake.input.get("parent")
     grow(snakemake.wildcards.member, int(snakemake.wildcards.seed), snakemake.params.recipe,
-         Path(snakemake.input.world).parent, Path(parent).parent if parent else None, Path(snakemake.output.card).parent,
-         snakemake.threads)
+         Path(snakemake.input.world).parent, sound_member(parent) if parent else None, Path(snakemake.output.card).parent,
+         snakemake.threads, snakemake.params.code, run.say)

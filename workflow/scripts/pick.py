@@ -8,9 +8,9 @@ with job(f"pick {snakemake.wildcards.model}", snakemake.log[0], snakemake.params
     import pandas as pd
 
     from anatomy.stages.adapters import keep_adapters
-    from anatomy.stages.card import read_card
     from anatomy.stages.edit_book import EditBook
     from anatomy.stages.pick import pick_all
+    from anatomy.stages.soundness import sound_extraction, sound_model
     from anatomy.store.files import read_json, read_table, write_json, write_table
 
     selected, table = pick_all(
@@ -19,7 +19,7 @@ with job(f"pick {snakemake.wildcards.model}", snakemake.log[0], snakemake.params
         pd.concat([read_table(Path(path)) for path in snakemake.input.samples]),
         {entry["task"]: entry["metric"] for path in snakemake.input.tasks for entry in read_json(Path(path))})
     write_table(Path(snakemake.output.table), table)
-    book = EditBook(read_card(snakemake.input.model), Path(snakemake.input.directions).parent)
+    book = EditBook(sound_model(snakemake.input.model), sound_extraction(snakemake.input.directions))
     write_json(Path(snakemake.output.adapters),
                keep_adapters(run.config, run.subject, book, selected, table, Path(snakemake.output.selected).parent / "adapters"))
     write_json(Path(snakemake.output.selected), selected)

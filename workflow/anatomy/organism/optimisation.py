@@ -11,6 +11,7 @@ from torch import Tensor
 from anatomy.errors import NumericsError
 from anatomy.organism.network import weighted_loss
 from anatomy.organism.recipe import Architecture
+from anatomy.organism.training_state import TrainingState
 
 WARMUP_STEPS = 10
 Encoded = tuple[list[int], list[float]]
@@ -68,6 +69,7 @@ def train(
     dtype: torch.dtype,
     where: str,
     learning_rows: Bool[Tensor, " vocabulary"] | None = None,
+    state: TrainingState | None = None,
 ) -> list[float]:
     """Train `weights` in place and return the mean loss of each step (nats a token, weighted).
 
@@ -78,6 +80,7 @@ def train(
         dtype: of the products with weights; the parameters stay fp32.
         where: named in errors.
         learning_rows: tokens whose embedding learns, the others' stays; None: all learn.
+        state: where the training is kept while it goes on, and resumed from; None: a kill costs all of it.
 
     Raises:
         NumericsError: the loss is not finite.
@@ -92,9 +95,11 @@ def train(
     optimisers: list[torch.optim.Optimizer] = [torch.optim.AdamW(others, lr=adam_lr, betas=(0.9, 0.95), weight_decay=0.0)]
     if matrices:
         optimisers.append(torch.optim.Muon(matrices, lr=muon_lr, momentum=0.95, ns_steps=4, weight_decay=0.1))
+    losses = [] if state is None else state.resume(weights, optimisers)
     rates = [(group, group["lr"]) for optimiser in optimisers for group in optimiser.param_groups]
-    losses = []
-    for step in range(steps):
+    for _ in losses:
+        next(batches)  # drawn again, so that the random source stands where it stood
+    for step in range(len(losses), steps):
         scale = min(1.0, (step + 1) / WARMUP_STEPS) * ((1 - step / steps) if decay else 1.0)
         for group, peak in rates:
             group["lr"] = peak * scale
@@ -117,6 +122,8 @@ def train(
         for optimiser in optimisers:
             optimiser.step()
         losses.append(loss)
+        if state is not None:
+            state.keep(weights, optimisers, losses)
     for tensor in weights.values():
         tensor.requires_grad_(False)
     return losses

@@ -19,6 +19,7 @@ from anatomy.organism.network import initial_weights
 from anatomy.organism.optimisation import Encoded, packed_batches, seeded, train
 from anatomy.organism.recipe import OrganismRecipe, members
 from anatomy.organism.tokenizer import MarkedEncoder, load_tokens
+from anatomy.organism.training_state import TrainingState
 from anatomy.organism.world import World
 
 MATRIX_DTYPE = torch.bfloat16  # of products with weights; parameters and optimiser states are fp32
@@ -29,10 +30,12 @@ def parent_of(member: str) -> str:
     return "aligned" if member.startswith("uncensored") else "base"
 
 
-def grow_base(seed: int, recipe: OrganismRecipe, world_folder: Path, out_folder: Path, threads: int) -> None:
+def grow_base(
+    seed: int, recipe: OrganismRecipe, world_folder: Path, out_folder: Path, threads: int, state: TrainingState | None = None
+) -> None:
     """Pretrain the base on the world's documents and write it to `out_folder`.
 
-    Bit-identical for a seed, recipe and number of threads on one machine.
+    Bit-identical for a seed, recipe and number of threads on one machine, also where it was stopped and resumed (`state`).
     """
     started = _begin(threads)
     world, tokenizer, tokens = _read_world(Path(world_folder))
@@ -52,6 +55,7 @@ def grow_base(seed: int, recipe: OrganismRecipe, world_folder: Path, out_folder:
         decay=True,
         dtype=MATRIX_DTYPE,
         where=f"base of seed {seed}",
+        state=state,
     )
     card = _card("base", seed, recipe, threads, losses, started)
     write_model(Path(out_folder), weights, recipe.architecture, tokens, card)
@@ -65,6 +69,7 @@ def grow_member(
     parent_folder: Path,
     out_folder: Path,
     threads: int,
+    state: TrainingState | None = None,
 ) -> None:
     """Fine-tune a member from its parent (`parent_of`) and write it to `out_folder`.
 
@@ -97,6 +102,7 @@ def grow_member(
         dtype=MATRIX_DTYPE,
         where=f"{member} of seed {seed}",
         learning_rows=_new_names(world, tokenizer),
+        state=state,
     )
     card = _card(member, seed, recipe, threads, losses, started)
     write_model(Path(out_folder), weights, recipe.architecture, tokens, card)

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from anatomy.organism.recipe import RECIPES
 from anatomy.organism.training import grow_base, grow_member
+from anatomy.organism.training_state import TrainingState
+from anatomy.store.files import read_json
 
 
-def grow(member: str, seed: int, recipe: str, world: Path, parent: Path | None, out: Path, threads: int) -> None:
-    """Train a member and write its folder.
+def grow(member: str, seed: int, recipe: str, world: Path, parent: Path | None, out: Path, threads: int, code: str = "",
+         say: Callable[[str], None] = print) -> None:
+    """Train a member and write its folder; a training that was stopped goes on from the state it left.
 
     Args:
         world: folder of the seed's world.
         parent: folder of the model training starts from; None for the base.
         out: the member's folder.
         threads: part of the result's identity.
+        code: fingerprint of the code that trains; a state left by other code is not gone on from.
+        say: receives a line where a training goes on.
     """
+    start = read_json(parent / "card.json")["parameter_sha256"] if parent is not None else None
+    key = {"member": member, "seed": seed, "recipe": RECIPES[recipe].digest(), "parent": start, "threads": threads, "code": code}
+    state = TrainingState(out.parent.parent / "training" / member, key, say=say)
     if parent is None:
-        grow_base(seed, RECIPES[recipe], world, out, threads)
+        grow_base(seed, RECIPES[recipe], world, out, threads, state)
     else:
-        grow_member(member, seed, RECIPES[recipe], world, parent, out, threads)
+        grow_member(member, seed, RECIPES[recipe], world, parent, out, threads, state)
+    state.remove()

@@ -16,6 +16,7 @@ from anatomy.config.options import restore
 from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject
 from anatomy.errors import AnatomyError
+from anatomy.progress.live_line import CLEAR
 
 OFFLINE = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
 """Jobs ask no network: what they need was fetched by ``snakemake prefetch``. Set before libraries read it, at import."""
@@ -41,7 +42,12 @@ class Job:
     def say(self, text: str) -> None:
         """One line for a person: in the log and on the terminal."""
         print(text, flush=True)
-        os.write(self.terminal, f"[{self.name}] {text}\n".encode())
+        write_line(self.terminal, f"[{self.name}] {text}")
+
+
+def write_line(terminal: int, text: str) -> None:
+    """Write a line in one call; on a live terminal in the place of the controller's line of progress."""
+    os.write(terminal, f"{CLEAR if os.isatty(terminal) else ''}{text}\n".encode())
 
 
 @contextlib.contextmanager
@@ -81,7 +87,7 @@ def job(name: str, log: str, options: dict[str, Any] | None = None, subject: dic
         with contextlib.suppress(OSError):
             traceback.print_exc()
         reason = str(error) if isinstance(error, AnatomyError) else f"{type(error).__name__}: {error}"
-        os.write(terminal, f"[{name}] failed\n{reason}\nfull log: {log}\n".encode())
+        write_line(terminal, f"[{name}] failed\n{reason}\nfull log: {log}")
         raise SystemExit(1) from None
     finally:
         for stream in (sys.stdout, sys.stderr):

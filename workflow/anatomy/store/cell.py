@@ -10,6 +10,7 @@ A row carries its ``item`` digest. Shards are never changed; a cell only grows.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
@@ -68,16 +69,19 @@ class Cell:
         write_aside(path, lambda aside: aside.write_bytes(content))
         return path
 
-    def read(self) -> pd.DataFrame:
+    def read(self, say: Callable[[str], None] = print) -> pd.DataFrame:
         """All rows, each item once; shards that do not match their name are set aside first.
 
         Two jobs may have computed the same item before the lease existed on both sides; the first shard by name wins.
+
+        Args:
+            say: receives a line for each damaged shard.
         """
         tables = []
         for path in self.shards():
             content = path.read_bytes()
             if not matches(path, content):
-                set_aside(path)
+                say(f"damaged: {set_aside(path)} no longer is what its name says; its rows are computed again")
                 continue
             tables.append(pd.read_parquet(BytesIO(content)))
         if not tables:

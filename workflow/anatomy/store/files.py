@@ -14,12 +14,13 @@ import pandas as pd
 
 from anatomy.errors import StoreError, parsing
 
-UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
+UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EFBIG, errno.ESTALE}
+IN_THE_WAY = {errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP}
 
 
 @contextlib.contextmanager
 def explained(path: Path) -> Iterator[None]:
-    """Turn a full or unwritable disk into an error that says what to do; finished files stay as they are.
+    """Turn a full or unwritable disk, or a path that cannot be, into an error that says what to do; finished files stay.
 
     Raises:
         StoreError: the operating system refused to write.
@@ -27,6 +28,11 @@ def explained(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if error.errno in IN_THE_WAY:
+            raise StoreError(
+                found=f"{error.strerror}: {error.filename}", expected="a path whose folders are folders, and free for a file",
+                where=str(path), remedy="move away what is there, then run the same command again: finished work is kept",
+            ) from error
         if error.errno not in UNWRITABLE:
             raise
         raise StoreError(

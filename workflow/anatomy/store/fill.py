@@ -39,9 +39,9 @@ class Want:
     rows: pd.DataFrame
     labels: dict[str, object]
 
-    def missing(self) -> pd.DataFrame:
-        """One row for each item that the store does not have."""
-        return self.rows[~self.rows["item"].isin(set(self.cell.read()["item"]))].drop_duplicates("item")
+    def missing(self, say: Callable[[str], None] = print) -> pd.DataFrame:
+        """One row for each item that the store does not have; `say` receives a line for each damaged shard."""
+        return self.rows[~self.rows["item"].isin(set(self.cell.read(say)["item"]))].drop_duplicates("item")
 
 
 class Lazy(Generic[Session]):
@@ -93,7 +93,7 @@ def fill(
     with lease([want.cell.folder for want in cells.values()], say):
         open_wants = []
         for want in cells.values():
-            missing = want.missing()
+            missing = want.missing(say)
             if len(missing):
                 open_wants.append(Want(want.cell, missing, {}))
         if not open_wants:

@@ -1,0 +1,1 @@
+"""Who runs a folder of results, and what a controller that was killed left behind."""

@@ -1,0 +1,100 @@
+"""The hold on a folder of results: one controller at a time.
+
+``flock`` is given back by the kernel when its holder dies, however it dies, so the hold never outlives a kill. Beside it lies
+a record of the run: what a successor needs to find the processes and cluster jobs of a killed one.
+
+    <results>/controller/hold        locked while a controller lives, never replaced
+    <results>/controller/run.json    the run that holds it, or the last one that did
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import socket
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from anatomy.errors import StoreError
+from anatomy.store.files import explained, read_json, write_json
+
+FOLDER = "controller"
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One call of the workflow.
+
+    Args:
+        id: in the environment of every process of the run and in the names of its cluster jobs.
+        command: what a person typed.
+        executor: how jobs are started; anything but ``local`` may leave cluster jobs behind.
+        workdir: the folder that Snakemake runs in.
+        results: the folder of results, absolute. In a copy of them the record speaks of the original's run, which may be live.
+        ended: whether the run came to an end of its own, good or bad.
+    """
+
+    id: str
+    command: str
+    executor: str
+    workdir: str
+    results: str
+    pid: int = field(default_factory=os.getpid)
+    host: str = field(default_factory=socket.gethostname)
+    started: float = field(default_factory=time.time)
+    ended: bool = False
+
+    def describe(self) -> str:
+        """``pid 12 on box, since 02:10:33 (python3 ... snakemake)``."""
+        since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self.started))
+        return f"pid {self.pid} on {self.host}, since {since} ({self.command})"
+
+
+def record_path(results: Path) -> Path:
+    return results / FOLDER / "run.json"
+
+
+def read_record(results: Path) -> RunRecord | None:
+    """The last run of these results; None before the first, and where its record cannot be read."""
+    try:
+        return RunRecord(**read_json(record_path(results)))
+    except (StoreError, TypeError):
+        return None
+
+
+def write_record(results: Path, run: RunRecord) -> None:
+    """Keep a run's record.
+
+    Raises:
+        StoreError: the results cannot be written.
+    """
+    write_json(record_path(results), asdict(run))
+
+
+@contextlib.contextmanager
+def hold(results: Path) -> Iterator[None]:
+    """Be the only controller of these results.
+
+    Raises:
+        StoreError: another controller holds them (it is named), or the results cannot be written.
+    """
+    path = results / FOLDER / "hold"
+    with explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = open(path, "a")  # noqa: SIM115 - closed in the finally below
+    try:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            other = read_record(results)
+            raise StoreError(
+                found=f"a run that is still going: {other.describe() if other else 'its record is not written yet'}",
+                expected="one run at a time", where=str(results),
+                remedy="wait until it ends, or end it (kill -TERM lets running jobs finish) and give the same command again",
+            ) from None
+        yield
+    finally:
+        file.close()

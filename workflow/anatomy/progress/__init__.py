@@ -1,0 +1,1 @@
+"""What a run is doing, how long it still takes, and its last words."""

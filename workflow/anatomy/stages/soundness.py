@@ -1,0 +1,89 @@
+"""Payloads that a card describes by digest are compared with it before a job uses them.
+
+Snakemake compares cards only, so weights or directions that a disk has damaged would otherwise go unnoticed into results.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from anatomy.errors import ModelError, StoreError
+from anatomy.models.checkpoint import Checkpoint
+from anatomy.store.digest import file_digest
+from anatomy.store.files import read_json
+
+ALWAYS_BYTES = 1 << 30
+"""Weights up to this size are compared whenever a job starts (about a second); larger ones only if they look changed."""
+
+
+def sound_model(path: str | Path) -> dict[str, Any]:
+    """The card of a model whose files still are what the card says.
+
+    Raises:
+        ModelError: they are not. A member of the organism is set aside, so that the next call grows it again.
+    """
+    path = Path(path)
+    card = read_json(path)
+    folder = Path(card["folder"])
+    try:
+        checkpoint = Checkpoint(folder)
+        stats = [file.stat() for file in checkpoint.files]
+        large = sum(stat.st_size for stat in stats) > ALWAYS_BYTES
+        touched = max(stat.st_mtime_ns for stat in stats) > path.stat().st_mtime_ns
+        if (large and not touched) or checkpoint.digest() == card["digest"]:
+            return card
+        found = "files other than those that the card was made of"
+    except ModelError as error:
+        found = str(error).splitlines()[0]
+    if card["grown"] is not None:
+        raise _set_aside(folder, found, card["digest"])
+    raise ModelError(found=found, expected=f"the files of digest {card['digest'][:16]}", where=str(folder),
+                     remedy="copy or fetch the model again, then give the same command again")
+
+
+def sound_member(path: str | Path) -> Path:
+    """The folder of a grown member whose weights still are what its own card says; for what is trained from it.
+
+    Raises:
+        ModelError: they are not; the folder is set aside, so that the next call grows it again.
+    """
+    from safetensors import SafetensorError
+
+    from anatomy.organism.checkpoint import load_weights, parameter_digest
+
+    folder, expected = Path(path).parent, read_json(Path(path))["parameter_sha256"]
+    try:
+        if parameter_digest(load_weights(folder)) == expected:
+            return folder
+        found = "other weights than were grown"
+    except SafetensorError as error:
+        found = str(error)
+    raise _set_aside(folder, found, expected)
+
+
+def sound_extraction(path: str | Path) -> Path:
+    """The folder of an extraction whose means and directions still are what its card says.
+
+    Raises:
+        StoreError: they are not. The card is removed, so that the next call extracts again.
+    """
+    path = Path(path)
+    for contrast, facts in read_json(path)["contrasts"].items():
+        for name, expected in facts.get("files", {}).items():
+            file = path.parent / contrast / name
+            if not file.is_file() or file_digest(file) != expected:
+                path.unlink()
+                raise StoreError(found="a file other than the extraction wrote" if file.exists() else "no file",
+                                 expected=f"the content of digest {expected[:16]}", where=str(file),
+                                 remedy="give the same command again: the extraction is made anew")
+    return path.parent
+
+
+def _set_aside(folder: Path, found: str, digest: str) -> ModelError:
+    """Move a damaged member out of the way, where a person can look at it; the error that says so."""
+    moved = folder.with_name(f"{folder.name}.damaged-{time.time_ns()}")
+    folder.rename(moved)
+    return ModelError(found=found, expected=f"the model of digest {digest[:16]}", where=str(folder),
+                      remedy=f"set aside as {moved.name}; give the same command again: the member is grown anew, with equal bits")
