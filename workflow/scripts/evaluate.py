@@ -6,7 +6,7 @@ from anatomy.stages.job import job
 
 name = f"evaluate {snakemake.wildcards.model} {snakemake.wildcards.phase}"
 with job(name, snakemake.log[0], snakemake.params.options, snakemake.params.subject,
-         threads=snakemake.threads) as run:
+         threads=snakemake.threads, gpus=snakemake.resources.get("gpu")) as run:
     from anatomy.models.imports import without_sklearn
     from anatomy.serving.environment import prepare_environment
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from anatomy.stages.job import job
 
 name = f"judge {snakemake.wildcards.model} {snakemake.wildcards.pass_} {snakemake.wildcards.judge}"
-with job(name, snakemake.log[0], snakemake.params.options, snakemake.params.subject, threads=snakemake.threads) as run:
+with job(name, snakemake.log[0], snakemake.params.options, snakemake.params.subject, threads=snakemake.threads, gpus=snakemake.resources.get("gpu")) as run:
     import pandas as pd
 
     from anatomy.models.imports import without_sklearn
