@@ -1,8 +1,10 @@
 """Fixtures shared by all tests."""
 
+import os
 from pathlib import Path
 
 import pytest
+from quick_run import Run
 from tiny_model import load_tiny_model, make_tiny_model
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -27,3 +29,16 @@ def tiny_folder(tmp_path_factory) -> Path:
 def tiny(tiny_folder):
     """The same model in memory, for every test: whoever edits it puts it back."""
     return load_tiny_model(tiny_folder)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory) -> Run:
+    """The quick run, finished: the organism is grown once for every test that needs a real result.
+
+    ``ANATOMY_TEST_RUN`` names a folder to keep it in between calls: Snakemake then redoes only what has changed.
+    """
+    kept = os.environ.get("ANATOMY_TEST_RUN")
+    run = Run(Path(kept) if kept else tmp_path_factory.mktemp("quick"))
+    run.folder.mkdir(parents=True, exist_ok=True)
+    run.call()
+    return run
