@@ -16,7 +16,8 @@ from quick_run import ROOT
 SCRIPT = Path(__file__).parent / "cluster" / "slurm.sh"
 UNAVAILABLE = 77
 SUBJECT = "aligned.s0"
-TARGET = f"results/evaluate/{SUBJECT}/select.0.completions.parquet"
+BUCKETS = 2
+TARGETS = [f"results/evaluate/{SUBJECT}/select.{bucket}.completions.parquet" for bucket in range(BUCKETS)]
 PATIENCE = 150
 """Seconds that any one thing may take before the test fails; the machine may be busy."""
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from slurm_cluster import TARGET, UNAVAILABLE, Controller, Submitted, slurm, submitted, wait_for
 from quick_run import QUICK, ROOT, Run
+from slurm_cluster import BUCKETS, TARGETS, UNAVAILABLE, Controller, Submitted, slurm, submitted, wait_for
 
 
 @dataclass(frozen=True)
@@ -53,16 +53,18 @@ def cluster(tmp_path_factory) -> Iterator[None]:
 def outcome(cluster, finished: Run, tmp_path_factory) -> Outcome:
     """Both runs, side by side: each mostly waits.
 
-    The real one extracts, localises and generates for one grown model. Its first job is cancelled while it runs; its controller
-    is killed during the second, and started again as the README says.
+    The real one extracts, localises and generates for one grown model, in two buckets where the finished run had one. Its first
+    job is cancelled while it runs; its controller is killed during the second, and started again as the README says.
     """
     folder = tmp_path_factory.mktemp("cluster")
-    real = Controller(folder / "real", ROOT / "Snakefile", "real", (QUICK,))
+    spread = folder / "spread.yaml"
+    spread.write_text(f"serving: {{buckets: {BUCKETS}}}\n")
+    real = Controller(folder / "real", ROOT / "Snakefile", "real", (QUICK, spread))
     small = Controller(folder / "small", Path(__file__).parent / "Snakefile", "small")
     for name in ("organism", "models"):
         shutil.copytree(finished.results / name, real.folder / "results" / name)
     small.folder.mkdir()
-    running = [small.start("all"), real.start(TARGET)]
+    running = [small.start("all"), real.start(*TARGETS)]
     try:
         first = wait_for(lambda: of_rule("extract", "RUNNING"), running[1])
         subprocess.run(["scancel", str(first.number)], check=True)
@@ -74,7 +76,7 @@ def outcome(cluster, finished: Run, tmp_path_factory) -> Outcome:
         subprocess.run(["scancel", *left], check=True)
         running[1] = real.start("--unlock")
         real.finish(running[1])
-        running[1] = real.start(TARGET)
+        running[1] = real.start(*TARGETS)
         real.finish(running[1])
         small.finish(running[0])
     finally:

@@ -1,4 +1,4 @@
-"""Where a job ran and which GPUs it saw; fails on its first attempt if asked to."""
+"""Where a job ran and which GPUs it saw. Fails on all attempts before ``params.attempts``."""
 
 import json
 import os

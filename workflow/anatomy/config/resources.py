@@ -37,4 +37,4 @@ class Resources(Section):
     growth: float = Field(1.5, ge=1, description="memory and time of each further attempt, relative to the one before")
     rules: dict[Rule, JobResources] = Field({}, description="overrides of a rule's jobs: {evaluate: {mem_mb: 64000}}")
     models: dict[Identifier, ModelResources] = Field(
-        {}, description="overrides of a model, model judge or organism member: {mine: {billions: 8, rules: {evaluate: {gpu: 2}}}}")
+        {}, description="overrides of a model, judge or organism member: {mine: {billions: 8, rules: {evaluate: {gpu: 2}}}}")

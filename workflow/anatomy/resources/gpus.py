@@ -29,7 +29,8 @@ FOLDER = "ANATOMY_GPU_LOCKS"
 
 
 @contextlib.contextmanager
-def granted_gpus(count: int | None, say: Callable[[str], None] = print, *, locks: Path | None = None) -> Iterator[tuple[str, ...]]:
+def granted_gpus(count: int | None, say: Callable[[str], None] = print, *,
+                 locks: Path | None = None) -> Iterator[tuple[str, ...]]:
     """Hold GPUs, and show this process those and no others.
 
     Chooses among the GPUs in ``CUDA_VISIBLE_DEVICES``, or among all where it is not set; waits while too few are free. A job
@@ -56,7 +57,8 @@ def granted_gpus(count: int | None, say: Callable[[str], None] = print, *, locks
         return
     if count > len(visible):
         raise ConfigError(
-            found=f"{len(visible)} visible GPUs ({', '.join(visible) or 'none'})", expected=f"{count}", where=socket.gethostname(),
+            found=f"{len(visible)} visible GPUs ({', '.join(visible) or 'none'})", expected=f"{count}",
+            where=socket.gethostname(),
             remedy=f"ask for fewer (resources.rules, or --set-resources RULE:gpu={len(visible)}), or mend {VISIBLE}",
         )  # fmt: skip
     before = os.environ.get(VISIBLE)
@@ -125,6 +127,6 @@ def _own_folder() -> Path:
     folder = root / "-".join(filter(None, ("gpus", socket.gethostname(), os.environ.get("SLURM_JOB_ID"))))
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if any(path.stat().st_uid != os.getuid() or path.stat().st_mode & stat.S_IWOTH for path in (root, folder)):
-        raise ConfigError(found=f"{root}, which someone else owns or can write", expected="a folder of your own", where="the locks of GPUs",
-                          remedy=f"remove it, or name another in {FOLDER}")
+        raise ConfigError(found=f"{root}, which someone else owns or can write", expected="a folder of your own",
+                          where="the locks of GPUs", remedy=f"remove it, or name another in {FOLDER}")
     return folder

@@ -78,7 +78,7 @@ class Load:
     kv_cache_bytes: int
 
 
-def gpus_for(size: ModelSize, load: Load, gpu_bytes: float, gpus_per_node: int, where: str) -> int:
+def gpus_for(size: ModelSize, load: Load, gpu_bytes: int, gpus_per_node: int, where: str) -> int:
     """Tensor-parallel size: the smallest power of two over which weights, cache and activations spread.
 
     Weights, cache and activations are divided evenly; the overhead is each GPU's own. vLLM wants the number of attention heads
@@ -93,8 +93,8 @@ def gpus_for(size: ModelSize, load: Load, gpu_bytes: float, gpus_per_node: int, 
         gpus *= 2
         if gpus > gpus_per_node:
             raise ConfigError(
-                found=f"a model of {say_count(size.parameters)} parameters, {say_bytes(need.total)} in {load.dtype} with its cache",
-                expected=f"at most {gpus_per_node} GPUs of {say_bytes(int(gpu_bytes))}", where=where,
+                found=f"{say_count(size.parameters)} parameters, {say_bytes(need.total)} in {load.dtype} with their cache",
+                expected=f"at most {gpus_per_node} GPUs of {say_bytes(gpu_bytes)}", where=where,
                 remedy="set resources.gpu_memory_gib and resources.gpus_per_node to the machine's, or override gpu for the model",
             )  # fmt: skip
     return gpus

@@ -85,8 +85,8 @@ class Requests:
         size, load = self.size_of(name), self._load(name)
         if gpu and need.backend == "vllm":
             resources = self.config.resources
-            gpu = self._stated_gpus(rule, name) or gpus_for(size, load, resources.gpu_memory_gib * GIB, resources.gpus_per_node,
-                                                            f"{rule} of {name}")
+            gpu = self._stated_gpus(rule, name) or gpus_for(size, load, int(resources.gpu_memory_gib * GIB),
+                                                            resources.gpus_per_node, f"{rule} of {name}")
         return Request(memory_mb(size, need.backend, load, gpu=self.on_gpu), minutes(need, size), gpu, threads)
 
     def _load(self, name: str) -> Load:

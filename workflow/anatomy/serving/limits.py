@@ -23,8 +23,8 @@ def refuse_many_gpus(gpus: int, what: str) -> None:
     if gpus > 1:
         raise ConfigError(
             found=f"{what}, on a model that {gpus} GPUs share", expected="one GPU", where="the engine",
-            remedy="each GPU's part of the model lies in a process of its own: ask for one GPU (resources.rules), or for a form of "
-                   "edit that is an adapter",
+            remedy="each GPU's part of the model lies in a process of its own: ask for one GPU (resources.rules), or for a form "
+                   "of edit that is an adapter",
         )  # fmt: skip
 
 
