@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from anatomy.config.resources import Rule
 from anatomy.config.schema import Config
+from anatomy.errors import ConfigError
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.size import model_size
 from anatomy.resources.needs import NEEDS
@@ -45,7 +46,7 @@ def test_gpus_are_asked_for_with_packages_for_them_and_by_rules_that_load_models
     on_cpu, on_gpu = (Requests(study(), on_gpu=on_gpu) for on_gpu in (False, True))
     assert on_cpu.of("evaluate", {"model": "far"}).gpu == 0
     assert on_gpu.of("evaluate", {"model": "far"}).gpu == 4, "70 billion parameters in bfloat16 on GPUs of 80 GiB"
-    assert on_gpu.of("extract", {"model": "far"}).gpu == 1, "transformers uses one"
+    assert on_gpu.of("extract", {"model": "mine"}).gpu == 1, "transformers uses one"
     assert on_gpu.of("evaluate", ORGANISM).gpu == 1 and on_gpu.of("judge", ORGANISM).gpu == 0
 
 
@@ -78,7 +79,15 @@ def test_the_model_overrides_the_rule_which_overrides_what_is_derived():
     far, mine, weak = (found.of("evaluate", {"model": name}) for name in ("far", "mine", "weak.s0"))
     assert (far.mem_mb, far.gpu, far.threads) == (6, 2, 7) and (mine.mem_mb, mine.gpu) == (5, 2)
     assert weak.runtime == 1 and far.runtime > 60
-    assert found.of("extract", {"model": "far"}).mem_mb > 1000
+    assert found.of("extract", {"model": "mine"}).mem_mb > 1000
+
+
+def test_a_model_larger_than_a_gpu_is_refused_where_transformers_runs_it():
+    with pytest.raises(ConfigError, match=r"extract of far") as refused:
+        Requests(study(), on_gpu=True).of("extract", {"model": "far"})
+    assert "70.0 billion" in refused.value.found and "80.0 GiB" in refused.value.expected
+    assert Requests(study(gpu_memory_gib=141), on_gpu=True).of("extract", {"model": "far"}).gpu == 1
+    assert Requests(study(), on_gpu=False).of("extract", {"model": "far"}).mem_mb > 140e9 / 2**20
 
 
 def test_a_stated_count_of_gpus_serves_a_model_that_would_be_refused():

@@ -100,6 +100,21 @@ def gpus_for(size: ModelSize, load: Load, gpu_bytes: int, gpus_per_node: int, wh
     return gpus
 
 
+def require_one_gpu(size: ModelSize, load: Load, gpu_bytes: int, where: str) -> None:
+    """Refuse a model that one GPU does not hold, for stages on transformers: their hooks read one device.
+
+    Raises:
+        ConfigError: weights, and the cache of one prompt, are larger than a GPU.
+    """
+    need = estimate_memory(size, "transformers", load.dtype, length=load.length).least
+    if need > gpu_bytes:
+        raise ConfigError(
+            found=f"{say_count(size.parameters)} parameters, {say_bytes(need)} in {load.dtype}",
+            expected=f"at most one GPU of {say_bytes(gpu_bytes)}", where=where,
+            remedy="only evaluate and model_judge spread a model over GPUs: use larger ones (resources.gpu_memory_gib)",
+        )  # fmt: skip
+
+
 def memory_mb(size: ModelSize, backend: Backend, load: Load, *, gpu: bool) -> int:
     """Main memory of a job with a model of your own, in MB (2^20 bytes, as SLURM counts).
 

@@ -10,7 +10,7 @@ from math import ceil
 from anatomy.config.resources import JobResources, Rule
 from anatomy.config.schema import Config
 from anatomy.config.study import subjects
-from anatomy.resources.needs import GIB, NEEDS, Load, gpus_for, memory_mb, minutes
+from anatomy.resources.needs import GIB, NEEDS, Load, gpus_for, memory_mb, minutes, require_one_gpu
 from anatomy.resources.size import planned_size
 
 ANSWERS = 128
@@ -83,10 +83,12 @@ class Requests:
         if name is None:
             return Request(need.mem_mb, need.minutes, gpu, threads)
         size, load = self.size_of(name), self._load(name)
-        if gpu and need.backend == "vllm":
-            resources = self.config.resources
-            gpu = self._stated_gpus(rule, name) or gpus_for(size, load, int(resources.gpu_memory_gib * GIB),
-                                                            resources.gpus_per_node, f"{rule} of {name}")
+        if gpu and self._stated_gpus(rule, name) is None:
+            gpu_bytes, where = int(self.config.resources.gpu_memory_gib * GIB), f"{rule} of {name}"
+            if need.backend == "vllm":
+                gpu = gpus_for(size, load, gpu_bytes, self.config.resources.gpus_per_node, where)
+            else:
+                require_one_gpu(size, load, gpu_bytes, where)
         return Request(memory_mb(size, need.backend, load, gpu=self.on_gpu), minutes(need, size), gpu, threads)
 
     def _load(self, name: str) -> Load:
