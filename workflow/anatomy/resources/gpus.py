@@ -52,7 +52,7 @@ def granted_gpus(count: int | None, say: Callable[[str], None] = print, *,
         yield ()
         return
     visible = visible_gpus()
-    if "SLURM_JOB_ID" in os.environ and count in (0, len(visible)):
+    if os.environ.get("SLURM_JOB_ID") and count in (0, len(visible)):
         yield tuple(visible) if VISIBLE in os.environ else ()
         return
     if count > len(visible):
@@ -125,7 +125,8 @@ def _own_folder() -> Path:
     """The folder of this user's locks on this host. Within a SLURM job its own: two jobs' GPU 0 may be different ones."""
     root = Path(os.environ.get(FOLDER, f"/tmp/alignment-anatomy-{os.getuid()}"))
     folder = root / "-".join(filter(None, ("gpus", socket.gethostname(), os.environ.get("SLURM_JOB_ID"))))
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for path in (root, folder):
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
     if any(path.stat().st_uid != os.getuid() or path.stat().st_mode & stat.S_IWOTH for path in (root, folder)):
         raise ConfigError(found=f"{root}, which someone else owns or can write", expected="a folder of your own",
                           where="the locks of GPUs", remedy=f"remove it, or name another in {FOLDER}")
