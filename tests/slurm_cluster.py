@@ -15,7 +15,7 @@ from quick_run import ROOT
 
 SCRIPT = Path(__file__).parent / "cluster" / "slurm.sh"
 UNAVAILABLE = 77
-SUBJECT = "aligned.s0"
+SUBJECT = "weak.s0"
 BUCKETS = 2
 TARGETS = [f"results/evaluate/{SUBJECT}/select.{bucket}.completions.parquet" for bucket in range(BUCKETS)]
 PATIENCE = 150

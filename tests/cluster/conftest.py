@@ -61,7 +61,7 @@ def outcome(cluster, finished: Run, tmp_path_factory) -> Outcome:
     spread.write_text(f"serving: {{buckets: {BUCKETS}}}\n")
     real = Controller(folder / "real", ROOT / "Snakefile", "real", (QUICK, spread))
     small = Controller(folder / "small", Path(__file__).parent / "Snakefile", "small")
-    for name in ("organism", "models"):
+    for name in ("organism", "models", "localize/aligned.s0"):
         shutil.copytree(finished.results / name, real.folder / "results" / name)
     small.folder.mkdir()
     running = [small.start("all"), real.start(*TARGETS)]
