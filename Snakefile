@@ -37,10 +37,14 @@ wildcard_constraints:
     judge="|".join(map(re.escape, CONFIG.model_judges)) or "none",
 
 
+# Seconds of reading and writing each: on a cluster they run beside Snakemake itself.
 localrules:
     all,
     model_card,
     judge_card,
+    prompt_set,
+    pick,
+    push_export,
 
 
 onstart:
@@ -53,6 +57,7 @@ rule all:
 
 
 include: "workflow/rules/prefetch.smk"
+include: "workflow/rules/resources.smk"
 include: "workflow/rules/prepare.smk"
 include: "workflow/rules/extract.smk"
 include: "workflow/rules/localize.smk"

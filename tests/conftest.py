@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from quick_run import Run
 from tiny_model import load_tiny_model, make_tiny_model
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -44,3 +45,16 @@ def own_run(tmp_path_factory) -> Path:
         make_own_study(folder)
     call(folder, check=True)
     return folder
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory) -> Run:
+    """The quick run, finished: the organism is grown once for every test that needs a real result.
+
+    ``ANATOMY_TEST_RUN`` names a folder to keep it in between calls: Snakemake then redoes only what has changed.
+    """
+    kept = os.environ.get("ANATOMY_TEST_RUN")
+    run = Run(Path(kept) if kept else tmp_path_factory.mktemp("quick"))
+    run.folder.mkdir(parents=True, exist_ok=True)
+    run.call()
+    return run

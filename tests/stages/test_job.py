@@ -10,12 +10,12 @@ from anatomy.config.options import options, restore
 from anatomy.config.schema import Config
 
 
-def run_job(log, body):
+def run_job(log, body, arguments="", **variables):
     """A job in a process of its own, as Snakemake starts it."""
     lines = ["from anatomy.stages.job import job", "from anatomy.errors import DataError",
-             f"with job('extract weak', {str(log)!r}) as run:", *(f"    {line}" for line in body)]
+             f"with job('extract weak', {str(log)!r}{arguments}) as run:", *(f"    {line}" for line in body)]
     return subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, check=False,
-                          env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
+                          env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **variables})
 
 
 def test_a_failure_is_explained_on_the_terminal_and_traced_in_the_log(tmp_path):
@@ -42,6 +42,19 @@ def test_a_job_asks_no_hub(tmp_path):
     log = tmp_path / "job.log"
     run_job(log, ["import huggingface_hub.constants as hub, os; print(hub.HF_HUB_OFFLINE, os.environ['HF_DATASETS_OFFLINE'])"])
     assert "True 1" in log.read_text()
+
+
+@pytest.mark.parametrize(("gpus", "seen"), [(2, "('0', '1') 0,1"), (1, "('0',) 0"), (0, "()"), (None, "() 0,1,2")])
+def test_a_job_sees_the_gpus_it_asked_for(tmp_path, gpus, seen):
+    log = tmp_path / "job.log"
+    body = ["import os; print('saw', run.gpus, os.environ['CUDA_VISIBLE_DEVICES'])"]
+    done = run_job(log, body, f", gpus={gpus}", CUDA_VISIBLE_DEVICES="0,1,2", ANATOMY_GPU_LOCKS=str(tmp_path), SLURM_JOB_ID="")
+    assert done.returncode == 0 and f"saw {seen}" in log.read_text()
+
+
+def test_too_few_gpus_are_explained_before_the_job_begins(tmp_path):
+    done = run_job(tmp_path / "job.log", ["print('begun')"], ", gpus=2", CUDA_VISIBLE_DEVICES="5")
+    assert done.returncode == 1 and "1 visible GPUs (5)" in done.stderr and "begun" not in (tmp_path / "job.log").read_text()
 
 
 def test_sections_come_back_typed():

@@ -22,9 +22,9 @@ rule evaluate:
         subject=lambda wildcards: vars(SUBJECTS[wildcards.model]),
         code=stage_fingerprint("evaluate"),
     priority: 20
-    threads: CONFIG.serving.threads
+    threads: threads_of("evaluate")
     resources:
-        mem_mb=3500,
+        **needs("evaluate"),
     log:
         AT.stage("evaluate", "{model}", "{phase}.{bucket}.log"),
     benchmark:

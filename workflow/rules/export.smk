@@ -46,9 +46,9 @@ rule export_pick:
         subject=lambda wildcards: vars(SUBJECTS[wildcards.model]),
         to=destination,
         code=stage_fingerprint("export"),
-    threads: CONFIG.serving.threads
+    threads: threads_of("export_pick")
     resources:
-        mem_mb=2500,
+        **needs("export_pick"),
     log:
         AT.stage("export", "{model}", "{family}.log"),
     benchmark:

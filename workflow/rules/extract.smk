@@ -12,9 +12,9 @@ rule extract:
         subject=lambda wildcards: vars(SUBJECTS[wildcards.model]),
         code=stage_fingerprint("extract"),
     priority: 30
-    threads: CONFIG.serving.threads
+    threads: threads_of("extract")
     resources:
-        mem_mb=2500,
+        **needs("extract"),
     log:
         AT.stage("extract", "{model}", "job.log"),
     benchmark:

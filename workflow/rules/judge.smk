@@ -14,6 +14,8 @@ rule refusal_classifier:
     params:
         code=stage_fingerprint("classifier"),
     priority: 30
+    resources:
+        **needs("refusal_classifier"),
     log:
         AT.organism("{seed}") + "/logs/classifier.log",
     script:
@@ -51,6 +53,8 @@ rule judge:
         subject=lambda wildcards: vars(SUBJECTS[wildcards.model]),
         code=stage_fingerprint("judge"),
     priority: 30
+    resources:
+        **needs("judge"),
     log:
         AT.stage("judge", "{model}", "{pass_}.log"),
     script:
@@ -87,9 +91,9 @@ rule model_judge:
         subject=lambda wildcards: vars(SUBJECTS[wildcards.model]),
         code=stage_fingerprint("model_judge"),
     priority: 20
-    threads: CONFIG.serving.threads
+    threads: threads_of("model_judge")
     resources:
-        mem_mb=3500,
+        **needs("model_judge"),
     log:
         AT.stage("judge", "{model}", "{pass_}.{judge}.log"),
     benchmark:

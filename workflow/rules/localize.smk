@@ -19,9 +19,9 @@ rule localize:
         subject=lambda wildcards: vars(SUBJECTS[wildcards.model]),
         code=stage_fingerprint("localize"),
     priority: 30
-    threads: CONFIG.serving.threads
+    threads: threads_of("localize")
     resources:
-        mem_mb=2500,
+        **needs("localize"),
     log:
         AT.stage("localize", "{model}", "job.log"),
     benchmark:

@@ -17,9 +17,9 @@ rule measure:
         subject=lambda wildcards: vars(SUBJECTS[wildcards.model]),
         code=stage_fingerprint("measure"),
     priority: 10
-    threads: CONFIG.serving.threads
+    threads: threads_of("measure")
     resources:
-        mem_mb=2500,
+        **needs("measure"),
     log:
         AT.stage("measure", "{model}", "job.log"),
     benchmark:

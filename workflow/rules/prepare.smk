@@ -11,6 +11,8 @@ rule organism_world:
         recipe=CONFIG.organism.recipe,
         code=stage_fingerprint("world"),
     priority: 30
+    resources:
+        **needs("organism_world"),
     log:
         AT.organism("{seed}") + "/logs/world.log",
     script:
@@ -37,7 +39,7 @@ rule organism_member:
     priority: 30
     threads: lambda wildcards: CONFIG.organism.base_threads if wildcards.member == "base" else CONFIG.organism.threads
     resources:
-        mem_mb=2500,
+        **needs("organism_member"),
     log:
         AT.organism("{seed}") + "/logs/grow.{member}.log",
     benchmark:
@@ -58,7 +60,7 @@ rule organism_bars:
     priority: 20
     threads: CONFIG.serving.threads
     resources:
-        mem_mb=2500,
+        **needs("organism_bars"),
     log:
         AT.organism("{seed}") + "/logs/bars.log",
     script:

@@ -1,8 +1,8 @@
 # Statistics, claims, figures, tables and the page: they never need a model.
 from anatomy.recipes.rosi.plans import TABLE_PLANS, figure_plans
 
-# Where exports go changes nothing that a report says.
-WHOLE = options(CONFIG, *(section for section in type(CONFIG).model_fields if section != "export"))
+# Where exports go and what jobs ask for changes nothing that a report says.
+WHOLE = options(CONFIG, *(section for section in type(CONFIG).model_fields if section not in ("export", "resources")))
 
 
 def everything(file):
@@ -52,6 +52,8 @@ rule claims:
     params:
         options=WHOLE,
         code=stage_fingerprint("claims"),
+    resources:
+        **needs("claims"),
     log:
         f"{CONFIG.results}/claims/job.log",
     script:
@@ -83,6 +85,8 @@ rule figures:
     params:
         options=WHOLE,
         code=stage_fingerprint("draw"),
+    resources:
+        **needs("figures"),
     log:
         f"{CONFIG.results}/figures/job.log",
     script:
@@ -100,6 +104,8 @@ rule page:
     params:
         options=WHOLE,
         code=stage_fingerprint("page"),
+    resources:
+        **needs("page"),
     log:
         f"{CONFIG.results}/logs/page.log",
     script:

@@ -6,7 +6,7 @@ from anatomy.stages.job import job
 
 name = f"evaluate {snakemake.wildcards.model} {snakemake.wildcards.phase}"
 with job(name, snakemake.log[0], snakemake.params.options, snakemake.params.subject,
-         threads=snakemake.threads) as run:
+         threads=snakemake.threads, gpus=snakemake.resources.get("gpu")) as run:
     from anatomy.models.imports import without_sklearn
     from anatomy.serving.environment import prepare_environment
 
@@ -21,7 +21,8 @@ with job(name, snakemake.log[0], snakemake.params.options, snakemake.params.subj
     phase = phase_variants(run.config, run.subject, snakemake.wildcards.phase, int(snakemake.wildcards.bucket),
                            read_json(Path(snakemake.input.found)))
     book = EditBook(model, sound_extraction(snakemake.input.directions))
-    tables = evaluate(run.config, run.subject, phase, model, book, run.say)
+    tables = evaluate(run.config, run.subject, phase, model, book, run.say, threads=snakemake.threads,
+                      gpus=max(1, len(run.gpus)))
     write_json(Path(snakemake.output.completions).with_suffix(".cells.json"), tables.pop("cells"))
     write_json(Path(snakemake.output.tasks), tables.pop("tasks"))
     for table, rows in tables.items():

@@ -5,7 +5,8 @@ from pathlib import Path
 from anatomy.stages.job import job
 
 name = f"export {snakemake.wildcards.model} {snakemake.wildcards.family}"
-with job(name, snakemake.log[0], snakemake.params.options, snakemake.params.subject, threads=snakemake.threads) as run:
+with job(name, snakemake.log[0], snakemake.params.options, snakemake.params.subject,
+         threads=snakemake.threads, gpus=snakemake.resources.get("gpu")) as run:
     from anatomy.stages.export import export_pick
     from anatomy.stages.inputs import named_files
     from anatomy.stages.soundness import sound_model

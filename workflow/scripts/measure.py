@@ -5,7 +5,7 @@ from pathlib import Path
 from anatomy.stages.job import job
 
 with job(f"measure {snakemake.wildcards.model}", snakemake.log[0], snakemake.params.options, snakemake.params.subject,
-         threads=snakemake.threads) as run:
+         threads=snakemake.threads, gpus=snakemake.resources.get("gpu")) as run:
     import torch
 
     from anatomy.stages.measure import measure

@@ -5,7 +5,8 @@ from pathlib import Path
 from anatomy.stages.job import job
 
 name = f"judge {snakemake.wildcards.model} {snakemake.wildcards.pass_} {snakemake.wildcards.judge}"
-with job(name, snakemake.log[0], snakemake.params.options, snakemake.params.subject, threads=snakemake.threads) as run:
+with job(name, snakemake.log[0], snakemake.params.options, snakemake.params.subject,
+         threads=snakemake.threads, gpus=snakemake.resources.get("gpu")) as run:
     import pandas as pd
 
     from anatomy.models.imports import without_sklearn
@@ -19,7 +20,8 @@ with job(name, snakemake.log[0], snakemake.params.options, snakemake.params.subj
 
     files = named_files(snakemake.input)
     completions = pd.concat([read_table(file) for file in files["completions"]], ignore_index=True)
-    judged = judge_by_model(run.config, run.subject, snakemake.wildcards.judge, read_json(files["card"][0]), completions, run.say)
+    judged = judge_by_model(run.config, run.subject, snakemake.wildcards.judge, read_json(files["card"][0]), completions, run.say,
+                            threads=snakemake.threads, gpus=max(1, len(run.gpus)))
     table = Path(snakemake.output.table)
     write_json(table.with_suffix(".cells.json"), judged.cells)
     write_json(Path(snakemake.output.notes), judged.notes)

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from anatomy.stages.job import job
 
-with job(f"bars s{snakemake.wildcards.seed}", snakemake.log[0], threads=snakemake.threads) as run:
+with job(f"bars s{snakemake.wildcards.seed}", snakemake.log[0], threads=snakemake.threads,
+         gpus=snakemake.resources.get("gpu")) as run:
     import torch
 
     from anatomy.stages.bars import measure

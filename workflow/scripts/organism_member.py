@@ -4,7 +4,8 @@ from pathlib import Path
 
 from anatomy.stages.job import job
 
-with job(f"grow {snakemake.wildcards.member}", snakemake.log[0], threads=snakemake.threads) as run:
+with job(f"grow {snakemake.wildcards.member}", snakemake.log[0], threads=snakemake.threads,
+         gpus=snakemake.resources.get("gpu")) as run:
     from anatomy.stages.grow import grow
     from anatomy.stages.soundness import sound_member
 

@@ -10,6 +10,7 @@ from anatomy.config.data import Data
 from anatomy.config.export import Export
 from anatomy.config.judging import ModelJudge, check_names
 from anatomy.config.methods import Benchmarks, Evaluation, Extraction, Report, Rosi, Selection, Serving, Statistics
+from anatomy.config.resources import Resources
 from anatomy.config.section import Identifier, Section
 from anatomy.config.subjects import UNPINNED, Model, Organism, PromptSet, member_kind
 
@@ -38,6 +39,7 @@ class Config(Section):
     benchmarks: Benchmarks = Field(Benchmarks(), description="lm-eval tasks that stand for utility")
     statistics: Statistics = Field(Statistics(), description="how certain a number is")
     serving: Serving = Field(Serving(), description="how models are run")
+    resources: Resources = Field(Resources(), description="what jobs ask a scheduler for; changes no number, reruns nothing")
     report: Report = Field(Report(), description="the page at the end")
     export: Export = Field(Export(), description="edited checkpoints for other tools, behind the gate")
 
@@ -72,6 +74,8 @@ class Config(Section):
         if self.models:
             self._models_have_what_they_need()
         known = {*self.organism.members, *self.models}
+        if unknown := sorted(set(self.resources.models) - known - set(self.model_judges)):
+            raise ValueError(f"resources.models names {unknown[0]!r}; expected one of {sorted(known | set(self.model_judges))}")
         for section, names in (("selection", self.selection.headline), ("rosi", self.rosi.headline)):
             if unknown := sorted(set(names) - known):
                 raise ValueError(f"{section}.headline names {unknown[0]!r}; expected one of {sorted(known)}")

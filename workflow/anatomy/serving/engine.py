@@ -38,6 +38,9 @@ class Engine:
         seed: of the engine; requests carry their own.
         kv_cache_bytes: memory for keys and values on CPU; on a GPU vLLM takes what is free.
         threads: OpenMP threads of the CPU backend.
+        gpus: GPUs that share the model (tensor parallel), all of this machine and visible. With more than one, vLLM computes in
+            a process for each, forked from this one: prompts and adapters go there by themselves, but what reaches into the
+            module (reloading weights, hooks) does not, see ``limits.refuse_many_gpus``. Not yet run.
         adapters: whether adapters will be asked for.
         max_loras: adapters computed in one step; more than that wait their turn.
         max_lora_rank: highest rank of any adapter; the CPU kernel's time grows with it, so 1 for rank 1.
@@ -60,6 +63,7 @@ class Engine:
         seed: int,
         kv_cache_bytes: int,
         threads: int = 1,
+        gpus: int = 1,
         adapters: bool = False,
         max_loras: int = 8,
         max_lora_rank: int = 1,
@@ -67,7 +71,7 @@ class Engine:
         on_start: Callable[[dict[str, Any]], None] | None = None,
     ) -> None:
         self.model_folder, self.dtype, self.max_model_len = Path(model_folder), dtype, max_model_len
-        self.seed, self.kv_cache_bytes, self.threads = seed, kv_cache_bytes, threads
+        self.seed, self.kv_cache_bytes, self.threads, self.gpus = seed, kv_cache_bytes, threads, gpus
         self.adapters, self.max_loras, self.max_lora_rank = adapters, max_loras, max_lora_rank
         self.target_modules, self._on_start, self._llm = tuple(target_modules), on_start, None
 
@@ -87,6 +91,8 @@ class Engine:
         options: dict[str, Any] = {"disable_log_stats": True}
         if chosen == "cpu":
             options.update(enforce_eager=True, block_size=CPU_BLOCK, kv_cache_memory_bytes=self.kv_cache_bytes)
+        elif self.gpus > 1:
+            options.update(tensor_parallel_size=self.gpus, distributed_executor_backend="mp")
         if self.adapters:
             options.update(enable_lora=True, max_loras=self.max_loras, max_cpu_loras=4 * self.max_loras,
                            max_lora_rank=self.max_lora_rank, lora_target_modules=list(self.target_modules))
@@ -107,7 +113,13 @@ class Engine:
         return self
 
     def _require_memory(self, gpu: bool) -> None:
-        """Before vLLM is imported: on a GPU the cache must hold one prompt at least, on a CPU its size is given."""
+        """Before vLLM is imported: on a GPU the cache must hold one prompt at least, on a CPU its size is given.
+
+        Not where several GPUs share the model: asking CUDA here would open it in this process, vLLM could then no longer fork
+        its workers, and spawned ones would run the job's script again. vLLM's own check on each GPU remains.
+        """
+        if gpu and self.gpus > 1:
+            return
         size = model_size(Checkpoint(self.model_folder))
         estimate = estimate_memory(size, "vllm", self.dtype, length=self.max_model_len,
                                    kv_cache_bytes=None if gpu else self.kv_cache_bytes)

@@ -18,6 +18,16 @@ def refuse_adapters_of_experts(checkpoint: Checkpoint) -> None:
         )  # fmt: skip
 
 
+def refuse_many_gpus(gpus: int, what: str) -> None:
+    """Refuse what needs the engine's module in this process where several GPUs share the model (``ConfigError``)."""
+    if gpus > 1:
+        raise ConfigError(
+            found=f"{what}, on a model that {gpus} GPUs share", expected="one GPU", where="the engine",
+            remedy="each GPU's part of the model lies in a process of its own: ask for one GPU (resources.rules), or for a form "
+                   "of edit that is an adapter",
+        )  # fmt: skip
+
+
 def refuse_long_context(checkpoint: Checkpoint, max_model_len: int) -> None:
     """Refuse a context at which vLLM takes other LongRoPE frequencies than transformers (``ConfigError``)."""
     longest = longest_served_context(checkpoint.text_config)

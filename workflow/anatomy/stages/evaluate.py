@@ -61,12 +61,13 @@ def phase_variants(config: Config, subject: Subject, phase: str, bucket: int, fo
 
 
 def evaluate(config: Config, subject: Subject, phase: Phase, model: dict[str, Any], book: EditBook,
-             say: Callable[[str], None]) -> dict[str, Any]:
+             say: Callable[[str], None], *, threads: int | None = None, gpus: int = 1) -> dict[str, Any]:
     """Fill the store and assemble the phase's tables.
 
     Args:
         model: the model's card.
         book: makes edits concrete: keys and adapters.
+        threads, gpus: of the engine, as the job was granted them; ``serving.threads`` if None.
 
     Returns:
         Tables ``completions``, ``samples``, ``variants``; ``tasks`` with their metric and chance level; and ``cells``, the
@@ -99,8 +100,8 @@ def evaluate(config: Config, subject: Subject, phase: Phase, model: dict[str, An
     def open_engine() -> Engine:
         say(f"starting the engine for {subject.id}, {phase.name}")
         return Engine(Path(model["folder"]), dtype=model["dtype"], max_model_len=config.serving.max_model_len, seed=0,
-                      kv_cache_bytes=config.serving.kv_cache_bytes, threads=config.serving.threads, adapters=True,
-                      max_loras=config.serving.max_loras, target_modules=tuple(config.rosi.sites))
+                      kv_cache_bytes=config.serving.kv_cache_bytes, threads=threads or config.serving.threads, gpus=gpus,
+                      adapters=True, max_loras=config.serving.max_loras, target_modules=tuple(config.rosi.sites))
 
     with private_folder() as folder, Lazy(open_engine, store, "evaluate") as session:
         def adapter_of(want: Want) -> Path | None:

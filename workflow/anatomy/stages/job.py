@@ -8,7 +8,7 @@ import sys
 import time
 import traceback
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject
 from anatomy.errors import AnatomyError
 from anatomy.progress.live_line import CLEAR
+from anatomy.resources.gpus import granted_gpus
 
 OFFLINE = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
 """Jobs ask no network: what they need was fetched by ``snakemake prefetch``. Set before libraries read it, at import."""
@@ -24,12 +25,17 @@ OFFLINE = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
 
 @dataclass(frozen=True)
 class Job:
-    """What a script hands to its stage."""
+    """What a script hands to its stage.
+
+    Attributes:
+        gpus: identifiers of the GPUs that this job was granted.
+    """
 
     name: str
     config: Config
     subject: Subject | None
     terminal: int
+    gpus: tuple[str, ...] = ()
 
     @property
     def at(self) -> Layout:
@@ -52,7 +58,7 @@ def write_line(terminal: int, text: str) -> None:
 
 @contextlib.contextmanager
 def job(name: str, log: str, options: dict[str, Any] | None = None, subject: dict[str, Any] | None = None,
-        threads: int = 1) -> Iterator[Job]:
+        threads: int = 1, gpus: int | None = None) -> Iterator[Job]:
     """Run a stage: everything printed goes to its log, the terminal gets progress and, if it fails, the reason.
 
     Args:
@@ -61,6 +67,7 @@ def job(name: str, log: str, options: dict[str, Any] | None = None, subject: dic
         options: sections of the configuration (see ``anatomy.config.options``).
         subject: fields of the model's ``Subject``.
         threads: for numeric libraries; set before they are imported.
+        gpus: how many to take; the others are hidden from this job (see ``granted_gpus``).
 
     Raises:
         SystemExit: the stage failed; the reason is on the terminal and, with the traceback, in the log.
@@ -80,7 +87,8 @@ def job(name: str, log: str, options: dict[str, Any] | None = None, subject: dic
     started = time.perf_counter()
     run = Job(name, restore(options or {}), Subject(**subject) if subject else None, terminal)
     try:
-        yield run
+        with granted_gpus(gpus, run.say) as granted:
+            yield replace(run, gpus=granted)
         run.say(f"done in {time.perf_counter() - started:.1f} s")
     except Exception as error:
         # The log may lie on the disk whose being full is the failure: the reason must reach the terminal all the same.

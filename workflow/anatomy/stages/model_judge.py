@@ -44,7 +44,7 @@ class ModelJudged:
 
 
 def judge_by_model(config: Config, subject: Subject, identifier: str, card: dict[str, Any], completions: pd.DataFrame,
-                   say: Callable[[str], None]) -> ModelJudged:
+                   say: Callable[[str], None], *, threads: int | None = None, gpus: int = 1) -> ModelJudged:
     """Judge completions by one model.
 
     Texts that were withheld (``anatomy.stages.withheld``) are gone; they are counted and have no row.
@@ -53,6 +53,7 @@ def judge_by_model(config: Config, subject: Subject, identifier: str, card: dict
         identifier: the judge's name in the configuration.
         card: the judge's card.
         completions: table of completions of one model under study.
+        threads, gpus: of the engine, as the job was granted them; ``serving.threads`` if None.
     """
     judge, store = config.model_judges[identifier], Path(config.results) / "store"
     form = judge_format(judge)
@@ -65,7 +66,7 @@ def judge_by_model(config: Config, subject: Subject, identifier: str, card: dict
     def open_engine() -> Engine:
         say(f"starting the engine for judge {identifier}")
         return Engine(Path(card["folder"]), dtype=judge.dtype, max_model_len=judge.max_model_len, seed=0,
-                      kv_cache_bytes=config.serving.kv_cache_bytes, threads=config.serving.threads)
+                      kv_cache_bytes=config.serving.kv_cache_bytes, threads=threads or config.serving.threads, gpus=gpus)
 
     with Lazy(open_engine, store, "model_judge") as session:
         fill([want], session, compute_verdicts(form, judge, say), say)

@@ -1,0 +1,40 @@
+"""Options for what jobs ask a scheduler for. None of it changes a number, and changing it reruns nothing."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from anatomy.config.section import Identifier, Section
+
+Rule = Literal["organism_world", "organism_member", "organism_bars", "refusal_classifier", "extract", "localize", "evaluate",
+               "measure", "judge", "model_judge", "export_pick", "claims", "figures", "page"]
+"""Rules that may be sent to a cluster; all others are small and run where Snakemake runs."""
+
+
+class JobResources(Section):
+    """What the jobs of a rule ask for; null leaves it to what is derived from the model's size."""
+
+    mem_mb: int | None = Field(None, ge=1, description="main memory of the first attempt, in MB")
+    runtime: int | None = Field(None, ge=1, description="time limit of the first attempt, in minutes")
+    gpu: int | None = Field(None, ge=0, description="GPUs; for evaluate and model_judge also the tensor-parallel size")
+    threads: int | None = Field(None, ge=1, description="CPU threads; of rules that load a model")
+
+
+class ModelResources(Section):
+    """What is known of one model or model judge."""
+
+    billions: float | None = Field(None, gt=0, description="parameters; null reads them from its files, else from its name")
+    rules: dict[Rule, JobResources] = Field({}, description="overrides for its jobs alone: {evaluate: {gpu: 4}}")
+
+
+class Resources(Section):
+    """What jobs ask a scheduler for, beyond what is derived from each model's size."""
+
+    gpu_memory_gib: float = Field(80.0, gt=0, description="memory of one GPU; models are spread over as many as they need")
+    gpus_per_node: int = Field(8, ge=1, description="GPUs of one machine; no job asks for more")
+    growth: float = Field(1.5, ge=1, description="memory and time of each further attempt, relative to the one before")
+    rules: dict[Rule, JobResources] = Field({}, description="overrides of a rule's jobs: {evaluate: {mem_mb: 64000}}")
+    models: dict[Identifier, ModelResources] = Field(
+        {}, description="overrides of a model, judge or organism member: {mine: {billions: 8, rules: {evaluate: {gpu: 2}}}}")

@@ -1,0 +1,20 @@
+# What every job asks a scheduler for: the one place where rules meet anatomy.resources. On this machine memory and time are told
+# and not enforced; on a cluster they reach the scheduler, and grow with each attempt (retries stand in the profile).
+from anatomy.resources.requests import Requests
+from anatomy.serving.environment import installed_set
+
+REQUESTS = Requests(CONFIG, on_gpu=installed_set() == "cuda")
+
+
+def needs(rule):
+    """Memory (MB), time limit (minutes) and, with packages for GPUs, how many of these a rule's jobs want."""
+    return {field: asked(rule, field) for field in ("mem_mb", "runtime", *(["gpu"] if REQUESTS.on_gpu else []))}
+
+
+def asked(rule, field):
+    return lambda wildcards, attempt: getattr(REQUESTS.of(rule, dict(wildcards.items()), attempt), field)
+
+
+def threads_of(rule):
+    """CPU threads of a rule's jobs that load a model."""
+    return lambda wildcards: REQUESTS.of(rule, dict(wildcards.items())).threads
