@@ -48,7 +48,10 @@ localrules:
 
 
 onstart:
+    from anatomy.provenance.reproduction import keep_configuration
+
     keep_code_parts(Path(AT.store))
+    keep_configuration(Path(CONFIG.results), config)
 
 
 rule all:

@@ -1,8 +1,10 @@
 """Paths and folders of a reproduction; the whole of it runs in tests/workflow."""
 
+import pandas as pd
 import pytest
 
 from anatomy.errors import ConfigError, StoreError
+from anatomy.provenance import reproduction
 from anatomy.provenance.reproduction import absolute_paths, again_path, keep_configuration
 from anatomy.store.files import read_json
 
@@ -31,7 +33,6 @@ def test_the_last_configuration_is_kept(tmp_path):
 
 
 def test_a_folder_with_other_files_is_left_alone(tmp_path, monkeypatch):
-    from anatomy.provenance import reproduction
 
     monkeypatch.setattr(reproduction, "chain", lambda *_: [])
     keep_configuration(tmp_path / "results", {})
@@ -41,3 +42,25 @@ def test_a_folder_with_other_files_is_left_alone(tmp_path, monkeypatch):
         reproduction.reproduce(str(tmp_path / "results" / "a.csv"), tmp_path / "results", tmp_path / "full", relative=0.0,
                                absolute=0.0, cores=1)
     assert [path.name for path in (tmp_path / "full").iterdir()] == ["mine.txt"]
+
+
+@pytest.mark.workflow
+def test_a_table_is_made_again_from_raw_pairs_and_is_the_same(own_run, tmp_path, monkeypatch, capsys):
+    from anatomy.provenance.__main__ import main
+
+    monkeypatch.chdir(own_run)
+    file = "results/localize/mine/grid.parquet"
+    assert main(["show", file]) == 0
+    shown = capsys.readouterr().out
+    assert "harmful.csv" in shown and "model.safetensors" in shown and "localize.mine" in shown
+    assert main(["reproduce", file, "--to", str(tmp_path / "again"), "--cores", "1"]) == 0
+    assert "same:" in capsys.readouterr().out
+    stored = pd.read_parquet(own_run / file)
+    altered = own_run / "results/localize/mine/altered.parquet"
+    try:
+        stored.assign(induce=stored["induce"] + 0.5).to_parquet(altered)
+        found = reproduction.compare(reproduction.read_values(altered),
+                                     reproduction.read_values(tmp_path / "again" / file), 1e-6, 1e-9)
+        assert found[1] == stored["induce"].notna().sum() and "induce" in found[0][0]
+    finally:
+        altered.unlink()

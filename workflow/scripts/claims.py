@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from anatomy.stages.job import job
+from anatomy.stages.job import job_of
 
-with job("claims", snakemake.log[0], snakemake.params.options) as run:
+with job_of("claims", snakemake) as run:
     from anatomy.stages.claims import judge_claims
     from anatomy.stages.inputs import named_files
     from anatomy.store.files import write_table, write_text

@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-from anatomy.stages.job import job
+from anatomy.stages.job import job_of
 
 name = f"export {snakemake.wildcards.model} {snakemake.wildcards.family}"
-with job(name, snakemake.log[0], snakemake.params.options, snakemake.params.subject,
-         threads=snakemake.threads, gpus=snakemake.resources.get("gpu")) as run:
+with job_of(name, snakemake) as run:
     from anatomy.stages.export import export_pick
     from anatomy.stages.inputs import named_files
     from anatomy.stages.soundness import sound_model

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from anatomy.stages.job import job
+from anatomy.stages.job import job_of
 
-with job("figures", snakemake.log[0], snakemake.params.options) as run:
+with job_of("figures", snakemake) as run:
     from anatomy.stages.draw import draw_all
     from anatomy.stages.inputs import named_files
 

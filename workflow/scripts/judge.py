@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from anatomy.stages.job import job
+from anatomy.stages.job import job_of
 
 name = f"judge {snakemake.wildcards.model} {snakemake.wildcards.pass_}"
-with job(name, snakemake.log[0], snakemake.params.options, snakemake.params.subject) as run:
+with job_of(name, snakemake) as run:
     import pandas as pd
 
     from anatomy.stages.judge import judge

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from anatomy.stages.job import job
+from anatomy.stages.job import job_of
 
-with job(f"judge card {snakemake.wildcards.judge}", snakemake.log[0]):
+with job_of(f"judge card {snakemake.wildcards.judge}", snakemake):
     from anatomy.stages.judge_card import write_judge_card
 
     write_judge_card(snakemake.wildcards.judge, snakemake.params.judge, Path(snakemake.output.card),

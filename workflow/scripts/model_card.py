@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from anatomy.stages.job import job
+from anatomy.stages.job import job_of
 
-with job("model card", snakemake.log[0], subject=snakemake.params.subject) as run:
+with job_of("model card", snakemake) as run:
     from anatomy.stages.card import write_model_card
 
     grown = Path(snakemake.input[0]) if snakemake.params.source is None else None

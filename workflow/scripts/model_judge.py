@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-from anatomy.stages.job import job
+from anatomy.stages.job import job_of
 
 name = f"judge {snakemake.wildcards.model} {snakemake.wildcards.pass_} {snakemake.wildcards.judge}"
-with job(name, snakemake.log[0], snakemake.params.options, snakemake.params.subject,
-         threads=snakemake.threads, gpus=snakemake.resources.get("gpu")) as run:
+with job_of(name, snakemake) as run:
     import pandas as pd
 
     from anatomy.models.imports import without_sklearn

@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-from anatomy.stages.job import job
+from anatomy.stages.job import job_of
 
-with job(f"bars s{snakemake.wildcards.seed}", snakemake.log[0], threads=snakemake.threads,
-         gpus=snakemake.resources.get("gpu")) as run:
+with job_of(f"bars s{snakemake.wildcards.seed}", snakemake) as run:
     import torch
 
     from anatomy.stages.bars import measure

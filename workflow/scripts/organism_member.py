@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-from anatomy.stages.job import job
+from anatomy.stages.job import job_of
 
-with job(f"grow {snakemake.wildcards.member}", snakemake.log[0], threads=snakemake.threads,
-         gpus=snakemake.resources.get("gpu")) as run:
+with job_of(f"grow {snakemake.wildcards.member}", snakemake) as run:
     from anatomy.stages.grow import grow
     from anatomy.stages.soundness import sound_member
 

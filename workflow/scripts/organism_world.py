@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from anatomy.stages.job import job
+from anatomy.stages.job import job_of
 from anatomy.stages.world import make
 
-with job("world", snakemake.log[0]) as run:
+with job_of("world", snakemake) as run:
     make(int(snakemake.wildcards.seed), snakemake.params.recipe, Path(snakemake.output.world).parent)

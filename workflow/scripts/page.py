@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from anatomy.stages.job import job
+from anatomy.stages.job import job_of
 
-with job("report", snakemake.log[0], snakemake.params.options) as run:
+with job_of("report", snakemake) as run:
     from anatomy.stages.inputs import named_files
     from anatomy.stages.page import write_page
     from anatomy.store.files import read_table

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from anatomy.stages.job import job
+from anatomy.stages.job import job_of
 
-with job(f"pick {snakemake.wildcards.model}", snakemake.log[0], snakemake.params.options, snakemake.params.subject) as run:
+with job_of(f"pick {snakemake.wildcards.model}", snakemake) as run:
     import pandas as pd
 
     from anatomy.stages.adapters import keep_adapters

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from anatomy.stages.job import job
+from anatomy.stages.job import job_of
 
-with job(f"prompts {snakemake.wildcards.set}", snakemake.log[0]) as run:
+with job_of(f"prompts {snakemake.wildcards.set}", snakemake) as run:
     from anatomy.config.data import Data
     from anatomy.registry.entry import Entry
     from anatomy.stages.prompt_set import prepare

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from anatomy.stages.job import job
+from anatomy.stages.job import job_of
 
 name = f"push {snakemake.wildcards.model} {snakemake.wildcards.family}"
-with job(name, snakemake.log[0], snakemake.params.options) as run:
+with job_of(name, snakemake) as run:
     from anatomy.export.push import push_folder, repository_name
     from anatomy.store.files import read_json, write_json
 

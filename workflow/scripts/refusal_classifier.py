@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from anatomy.stages.job import job
+from anatomy.stages.job import job_of
 
-with job(f"classifier s{snakemake.wildcards.seed}", snakemake.log[0]) as run:
+with job_of(f"classifier s{snakemake.wildcards.seed}", snakemake) as run:
     import pandas as pd
 
     from anatomy.stages.classifier import train

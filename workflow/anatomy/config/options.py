@@ -12,7 +12,6 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from anatomy.config.schema import Config
-from anatomy.store.code_parts import FOLDER, code_parts, keep_parts
 from anatomy.store.fingerprint import fingerprint
 
 PINS = {
@@ -75,6 +74,8 @@ def stage_fingerprint(stage: str) -> str:
 
 def keep_code_parts(store: Path) -> None:
     """Put on record what each stage's fingerprint is made of, so that ``snakemake status`` can name what changed."""
+    from anatomy.store.code_parts import FOLDER, code_parts, keep_parts  # here, because a dry run needs none of it
+
     found = {}
     for stage in sorted(path.stem for path in STAGES.glob("[a-z]*.py")):
         known = stage_fingerprint(stage)

@@ -1,6 +1,6 @@
 """One record a job: what went in, what came out, under which options, code, versions and machine, and what it cost.
 
-Records lie in ``results/provenance``, one small JSON file a job, named by its rule and wildcards; a job that runs again
+Records lie in ``results/provenance/jobs``, one small JSON file a job, named by its rule and wildcards; a job that runs again
 replaces its own. They say nothing that a job did not do: a table assembled from the store alone has computed no rows.
 """
 
@@ -19,6 +19,7 @@ from anatomy.store.files import read_json, write_json
 from anatomy.store.journal import read_journal
 
 FOLDER = "provenance"
+JOBS = "provenance/jobs"
 LARGEST = 64 * 2**20
 """Files beyond this many bytes are told by their size: weights are hashed once, in the card of their model."""
 
@@ -53,7 +54,7 @@ def write_record(results: Path, rule: str, wildcards: Mapping[str, str], *, inpu
     Returns:
         The record's path.
     """
-    path = results / FOLDER / f"{'.'.join([rule, *map(str, wildcards.values())])}.json"
+    path = results / JOBS / f"{'.'.join([rule, *map(str, wildcards.values())])}.json"
     write_json(path, {
         "rule": rule, "wildcards": dict(wildcards), "outputs": digests(outputs), "inputs": digests(inputs),
         "parameters": plain(parameters), "seeds": seeds(parameters), "software": software(), "hardware": hardware(),
@@ -95,4 +96,4 @@ def plain(value: Any) -> Any:
 
 def read_records(results: Path) -> list[dict[str, Any]]:
     """All records of a run."""
-    return [read_json(path) for path in sorted((Path(results) / FOLDER).glob("*.json"))]
+    return [read_json(path) for path in sorted((Path(results) / JOBS).glob("*.json"))]

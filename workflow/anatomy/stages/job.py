@@ -17,6 +17,7 @@ from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject
 from anatomy.errors import AnatomyError
 from anatomy.progress.live_line import CLEAR
+from anatomy.provenance.record import Clock, write_record
 from anatomy.resources.gpus import granted_gpus
 
 OFFLINE = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
@@ -54,6 +55,21 @@ class Job:
 def write_line(terminal: int, text: str) -> None:
     """Write a line in one call; on a live terminal in the place of the controller's line of progress."""
     os.write(terminal, f"{CLEAR if os.isatty(terminal) else ''}{text}\n".encode())
+
+
+@contextlib.contextmanager
+def job_of(name: str, snakemake: Any) -> Iterator[Job]:
+    """The job behind a script, with all it needs taken from Snakemake's object; finished, it leaves a record of provenance.
+
+    Raises:
+        SystemExit: as ``job``.
+    """
+    parameters, clock = snakemake.params, Clock()
+    with job(name, snakemake.log[0], parameters.get("options"), parameters.get("subject"), threads=snakemake.threads,
+             gpus=snakemake.resources.get("gpu")) as run:
+        yield run
+        write_record(Path(snakemake.config["results"]), snakemake.rule, dict(snakemake.wildcards.items()), inputs=snakemake.input,
+                     outputs=snakemake.output, parameters=dict(parameters.items()), threads=snakemake.threads, clock=clock)
 
 
 @contextlib.contextmanager
