@@ -4,9 +4,12 @@ import os
 import re
 import subprocess
 import sys
+import typing
 
 import pytest
 from quick_run import ROOT
+
+from anatomy.config.resources import Rule
 
 pytestmark = pytest.mark.workflow
 
@@ -45,3 +48,9 @@ def test_memory_and_time_follow_the_model(plan):
 
 def test_rules_without_a_model_ask_for_no_gpu(plan):
     assert resources(plan, "judge", "dolphin3.0-mistral-24b")["gpu"] == 0
+
+
+def test_whatever_is_submitted_has_its_needs(plan):
+    submitted = set(re.findall(r"^rule (\w+):", plan, flags=re.M))
+    assert submitted <= set(typing.get_args(Rule)) and {"evaluate", "pick", "page"} <= submitted
+    assert {"prompt_set", "model_card"} <= set(re.findall(r"^localrule (\w+):", plan, flags=re.M))
