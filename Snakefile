@@ -37,13 +37,12 @@ wildcard_constraints:
     judge="|".join(map(re.escape, CONFIG.model_judges)) or "none",
 
 
-# Seconds of reading and writing each: on a cluster they run beside Snakemake itself.
+# Reading and writing small files, weights for their digest: on a cluster they run beside Snakemake itself.
 localrules:
     all,
     model_card,
     judge_card,
     prompt_set,
-    pick,
     push_export,
 
 

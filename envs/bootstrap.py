@@ -57,7 +57,8 @@ def install(folder: Path, chosen: str) -> None:
     """Install the lock without resolving, so that nothing but what it names comes in.
 
     The CPU lock leaves out torchvision, torchaudio, torchcodec and triton on purpose: only CUDA builds of them exist for
-    this torch, and their presence breaks every import of transformers.
+    this torch, and their presence breaks every import of transformers. The SLURM executor declares a newer numpy than numba
+    allows; it imports numpy for its efficiency report alone, and is tested here with this one (tests/cluster).
 
     Raises:
         SystemExit: pip failed; its own message is above.

@@ -4,9 +4,12 @@ import os
 import re
 import subprocess
 import sys
+import typing
 
 import pytest
 from quick_run import ROOT
+
+from anatomy.config.resources import Rule
 
 pytestmark = pytest.mark.workflow
 
@@ -45,3 +48,12 @@ def test_memory_and_time_follow_the_model(plan):
 
 def test_rules_without_a_model_ask_for_no_gpu(plan):
     assert resources(plan, "judge", "dolphin3.0-mistral-24b")["gpu"] == 0
+
+
+def test_whatever_is_submitted_has_its_needs(plan):
+    """Planned rules are those with needs and the local ones of the Snakefile; a dry run does not tell them apart."""
+    listed = re.search(r"^localrules:\n((?: +\w+,\n)+)", (ROOT / "Snakefile").read_text(), flags=re.M)[1]
+    local = {name.strip() for name in listed.split(",")}
+    planned = set(re.findall(r"^(?:local)?rule (\w+):", plan, flags=re.M))
+    assert planned - local <= set(typing.get_args(Rule))
+    assert {"evaluate", "pick", "page"} <= planned and {"prompt_set", "model_card"} <= local

@@ -19,6 +19,8 @@ rule pick:
         subject=lambda wildcards: vars(SUBJECTS[wildcards.model]),
         code=[stage_fingerprint("pick"), stage_fingerprint("adapters")],
     priority: 30
+    resources:
+        **needs("pick"),
     log:
         AT.stage("edit", "{model}", "job.log"),
     script:

@@ -49,6 +49,7 @@ NEEDS: dict[Rule, RuleNeed] = {
     "extract": RuleNeed(2500, 60, "transformers", 10),
     "localize": RuleNeed(2500, 120, "transformers", 60),
     "evaluate": RuleNeed(3500, 180, "vllm", 120),
+    "pick": RuleNeed(3500, 60),
     "measure": RuleNeed(2500, 120, "transformers", 60),
     "judge": RuleNeed(2000, 60),
     "model_judge": RuleNeed(3500, 60, "vllm", 60),

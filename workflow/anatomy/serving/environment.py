@@ -21,6 +21,9 @@ REQUIRED = {
 CPU_REQUIRED = {"TORCH_COMPILE_DISABLE": "1"}
 """On the CPU nothing is worth compiling: the first prompt log-probability would compile a kernel for half a minute."""
 
+CUDA_REQUIRED = {"PYTORCH_NVML_BASED_CUDA_CHECK": "1"}
+"""On GPUs, asking torch whether there is one must not open CUDA in this process: vLLM forks its workers where it has several."""
+
 PREFERRED = {"HF_HUB_OFFLINE": "1", "VLLM_LOGGING_LEVEL": "ERROR", "TQDM_DISABLE": "1"}
 """Settings that a user may have chosen otherwise."""
 
@@ -40,7 +43,7 @@ def prepare_environment(threads: int) -> None:
     if threads < 1:
         raise ConfigError(found=f"{threads} threads", expected="at least 1", where="the engine's threads")
     on_cpu = installed_set() == "cpu"
-    wanted = {**REQUIRED, **(CPU_REQUIRED if on_cpu else {}), "OMP_NUM_THREADS": str(threads)}
+    wanted = {**REQUIRED, **(CPU_REQUIRED if on_cpu else CUDA_REQUIRED), "OMP_NUM_THREADS": str(threads)}
     if "vllm" in sys.modules:
         different = {name: os.environ.get(name) for name, value in wanted.items() if os.environ.get(name) != value}
         if different:
