@@ -48,21 +48,22 @@ def test_a_few_kills_of_generation(own_run, study):
 
 @pytest.mark.skipif(not KILLS, reason="minutes for each kill: ANATOMY_KILLS=20 asks for twenty")
 def test_many_kills_of_a_whole_run(tmp_path, request):
+    """As many runs from nothing as it takes; each is compared with the undisturbed one."""
     quick = os.environ.get("ANATOMY_KILLS_OF") == "quick"
-    if quick:
-        undisturbed = request.getfixturevalue("finished").results
-        call = Run(tmp_path).command()
-    else:
-        undisturbed = request.getfixturevalue("own_run") / "results"
-        call = command(make_own_study(tmp_path))
-    results = tmp_path / "results"
-    started = time.monotonic()
-    damage = kill_until_done(call, results, seed=SEED, kills=KILLS, moments=(4.0, 45.0 if not quick else 60.0))
-    cost, plain, items = count(results / "store"), count(undisturbed / "store"), stored_items(results)
-    print(f"\n{damage.kills.total()} kills {dict(damage.kills)}, {damage.calls} calls, {time.monotonic() - started:.0f} s; "
-          f"{cost['rows']} rows and {cost['starts']} starts, undisturbed {plain['rows']} and {plain['starts']}")
-    assert damage.kills.total() == KILLS
-    assert not items.duplicated(["cell", "item"]).any()
-    assert len(items) == len(stored_items(undisturbed)) and cost["rows"] <= plain["rows"]
-    assert cost["starts"] <= plain["starts"] + KILLS
-    check_equal(results, undisturbed)
+    undisturbed = request.getfixturevalue("finished").results if quick else request.getfixturevalue("own_run") / "results"
+    plain, left, seed = count(undisturbed / "store"), KILLS, SEED
+    while left:
+        folder = tmp_path / f"seed-{seed}"
+        folder.mkdir()
+        call = Run(folder).command() if quick else command(make_own_study(folder))
+        started = time.monotonic()
+        damage = kill_until_done(call, folder / "results", seed, left, moments=(4.0, 60.0 if quick else 45.0))
+        cost, items = count(folder / "results" / "store"), stored_items(folder / "results")
+        print(f"\nseed {seed}: {damage.kills.total()} kills {dict(damage.kills)}, {damage.calls} calls, "
+              f"{time.monotonic() - started:.0f} s; {cost['rows']} rows and {cost['starts']} engine and model starts, "
+              f"undisturbed {plain['rows']} and {plain['starts']}")
+        assert not items.duplicated(["cell", "item"]).any()
+        assert len(items) == len(stored_items(undisturbed)) and cost["rows"] <= plain["rows"]
+        assert cost["starts"] <= plain["starts"] + damage.kills.total()
+        check_equal(folder / "results", undisturbed)
+        left, seed = left - damage.kills.total(), seed + 1

@@ -20,8 +20,8 @@ if TYPE_CHECKING:  # whatever reads tables imports pandas, which a dry run can d
     from anatomy.progress.board import Board
     from anatomy.progress.screen import Screen
 
-LOOKING = {"status", "disk", "verify", "garbage"}
-"""Targets that only look: allowed beside a run."""
+BESIDE = {"status", "disk", "verify", "garbage", "prefetch"}
+"""Targets that make nothing in the results: allowed beside a run."""
 
 
 def supervise(workflow: Any, results: str) -> None:
@@ -38,7 +38,7 @@ def supervise(workflow: Any, results: str) -> None:
     def supervised(*, executor_plugin: Any, executor_settings: Any, **options: Any) -> None:
         options |= {"executor_plugin": executor_plugin, "executor_settings": executor_settings}
         kind, targets = executor_plugin.common_settings, set(workflow.dag_settings.targets or ())
-        if kind.dryrun_exec or (targets and targets <= LOOKING):
+        if kind.dryrun_exec or (targets and targets <= BESIDE):
             return execute(**options)
         from anatomy.controller.cluster_jobs import PREFIX, job_prefix
         from anatomy.controller.takeover import controlled

@@ -11,6 +11,7 @@ from typing import Any
 
 from anatomy.errors import ModelError, StoreError
 from anatomy.models.checkpoint import Checkpoint
+from anatomy.stages.card import read_card
 from anatomy.store.digest import file_digest
 from anatomy.store.files import read_json
 
@@ -25,7 +26,7 @@ def sound_model(path: str | Path) -> dict[str, Any]:
         ModelError: they are not. A member of the organism is set aside, so that the next call grows it again.
     """
     path = Path(path)
-    card = read_json(path)
+    card = read_card(path)
     folder = Path(card["folder"])
     try:
         checkpoint = Checkpoint(folder)
