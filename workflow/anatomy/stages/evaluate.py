@@ -15,9 +15,9 @@ from anatomy.config.study import Layout, Subject
 from anatomy.recipes.rosi.variants import variants_on_select, variants_on_test
 from anatomy.recipes.variant import Edit, Variant, resolve
 from anatomy.serving.engine import Engine
+from anatomy.serving.private import private_folder
 from anatomy.stages.answers import answer_cell, completions_table, compute_answers, decoding_of, with_items
 from anatomy.stages.edit_book import EditBook
-from anatomy.stages.private import private_folder
 from anatomy.stages.prompts import phase_prompts
 from anatomy.stages.rendering import answer_rendering
 from anatomy.stages.utility import compute_utility, describe_tasks, phase_items, phase_tasks, samples_table, utility_cell
