@@ -12,6 +12,9 @@ from anatomy.errors import EditError, NumericsError
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.store.digest import digest
 
+TIED = ("embed_tokens.weight", "lm_head.weight")
+"""The tensors that are one matrix where embeddings are tied."""
+
 
 @runtime_checkable
 class WeightEdit(Protocol):
@@ -40,10 +43,16 @@ def touched(edits: Sequence[WeightEdit]) -> list[str]:
 
 
 def check_stack(edits: Sequence[WeightEdit], checkpoint: Checkpoint) -> None:
-    """Refuse (``EditError``) a stack for another model, or for tensors it lacks or has in another shape."""
+    """Refuse (``EditError``) a stack for another model, for tensors it lacks or has in another shape, or for one of two tied."""
     names = set(checkpoint.names())
     for edit in edits:
         for name in edit.tensors:
+            if checkpoint.tied_embeddings and name.endswith(TIED):
+                raise EditError(
+                    found=f"an edit of {name}, tied to another matrix", expected="a matrix of its own",
+                    where=str(checkpoint.folder),
+                    remedy="write an untied copy (anatomy.export.untied.write_untied) and study that",
+                )  # fmt: skip
             if name not in names or checkpoint.shape(name) != edit.shape(name):
                 raise EditError(
                     found=f"an edit of {name}, shape {list(edit.shape(name))}",
