@@ -67,9 +67,9 @@ class HeadEdit:
 
 
 def head_edit(
-    spec: dict, intent: Intent, checkpoint: Checkpoint, residual: Float32[Tensor, "vocabulary d_model"] | Factors
+    spec: dict, intent: Intent, checkpoint: Checkpoint, residual: Tensor | tuple[Tensor, Tensor]
 ) -> HeadEdit:
-    """An edit of the head with its card.
+    """An edit of the head with its card: R [vocabulary, d_model], or (A [rank, d_model], B [vocabulary, rank]), in fp32.
 
     A model whose head is its embedding is refused, and not untied on the way: an untied copy is another model, with a digest
     of its own that every row about it must carry.

@@ -16,7 +16,7 @@ from anatomy.models.blocks import POST_NORMS
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.writers import FLOATS
 
-Places = tuple[Int64[Tensor, " place"], Float32[Tensor, " place"]]
+Places = tuple[Int64[Tensor, " _"], Float32[Tensor, " _"]]
 """Indices that count a matrix' elements in storage order and ascend, and the values that stand there afterwards."""
 
 

@@ -69,13 +69,16 @@ def check_stack(edits: Sequence[WeightEdit], checkpoint: Checkpoint) -> None:
 def edited_tensors(
     edits: Sequence[WeightEdit], checkpoint: Checkpoint, dtype: torch.dtype
 ) -> Iterator[tuple[str, Tensor]]:
-    """Every touched tensor under the whole stack: first edit first, in fp32, cast once; one tensor in memory at a time.
+    """Every touched tensor under the whole stack, one in memory at a time.
+
+    The tensor is first what a model opened in ``dtype`` holds, so that every way edits the same numbers; then first edit first,
+    in fp32, cast once.
 
     Raises:
         NumericsError: a number that the dtype cannot hold.
     """
     for name in touched(edits):
-        yield name, edited_weight(name, checkpoint.tensor(name), edits, dtype)
+        yield name, edited_weight(name, checkpoint.tensor(name).to(dtype), edits, dtype)
 
 
 def edited_weight(name: str, weight: Tensor, edits: Sequence[WeightEdit], dtype: torch.dtype) -> Tensor:

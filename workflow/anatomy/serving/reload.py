@@ -100,7 +100,8 @@ class Reloader:
         elif name not in touched(edits) and _digest(original) != known:
             raise EngineError(found=f"another {name} than was read before", expected="the checkpoint that is served",
                               where=str(self._checkpoint.folder), remedy="leave the folder alone while it is served")
-        return edited_weight(name, original, edits, getattr(torch, self._dtype))
+        dtype = getattr(torch, self._dtype)
+        return edited_weight(name, original.to(dtype), edits, dtype)
 
     def _reload(self, names: Iterable[str], edits: Sequence[WeightEdit]) -> None:
         self.reloads += 1
