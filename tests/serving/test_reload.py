@@ -1,5 +1,7 @@
 """What goes wrong in silence when weights change under a running engine, each caught."""
 
+from contextlib import ExitStack
+
 import pytest
 import torch
 from edit_kinds import head, pruned
@@ -27,20 +29,29 @@ def checkpoint():
 def healed(engine):
     """The shared engine, put right again after a test that breaks it on purpose."""
     yield engine
+    heal(engine)
+
+
+def heal(engine):
     engine._poisoned, engine.weights._failed = "", False
     engine.weights._reload(Checkpoint(served_model()).names(), ())
     engine.weights._current, engine.weights._touched = reload.stack_digest(()), ()
 
 
 def test_a_prefix_cache_that_was_not_emptied_fails_the_proof(healed, checkpoint, prompts, monkeypatch):
-    """Keys and values of the edited weights would answer base prompts longer than a block."""
-    monkeypatch.setattr(healed._llm, "reset_prefix_cache", lambda: True)
-    with pytest.raises(EngineError, match=r"through the prefix cache.* differ from before"), healed.under([pruned(checkpoint)]):
-        pass
-    with pytest.raises(EngineError, match="nothing more is answered"):
-        healed.generate(prompts[:1], GREEDY)
-    monkeypatch.undo()
-    assert healed._llm.reset_prefix_cache()
+    """Keys and values of other weights would answer every prompt longer than a block: the edit's of the base, or back."""
+    for edits in ([pruned(checkpoint)], []):
+        with pytest.raises(EngineError, match=r"tokens of a prompt still come from the prefix cache"), ExitStack() as stack:
+            if not edits:
+                stack.enter_context(healed.under([pruned(checkpoint, seed=7)]))
+            monkeypatch.setattr(healed._llm, "reset_prefix_cache", lambda: True)
+            if edits:
+                stack.enter_context(healed.under(edits))
+                pytest.fail("the body must not run")
+        with pytest.raises(EngineError, match="nothing more is answered"):
+            healed.generate(prompts[:1], GREEDY)
+        monkeypatch.undo()
+        heal(healed)
 
 
 def test_a_prefix_cache_that_cannot_be_emptied_is_an_error(healed, checkpoint, monkeypatch):

@@ -75,6 +75,13 @@ def next_tokens(ask: Ask, prompts: list[list[int]]) -> list[dict[int, float]]:
             for output in ask(prompts, [parameters] * len(prompts))]
 
 
+def cached_tokens(ask: Ask, prompt: list[int]) -> int:
+    """Tokens of a prompt whose keys and values came from the prefix cache; asking leaves the prompt in it."""
+    from vllm import SamplingParams
+
+    return ask([prompt], [SamplingParams(temperature=0, max_tokens=1, detokenize=False)])[0].num_cached_tokens or 0
+
+
 def take_fingerprint(ask: Ask, prompts: list[list[int]], apply_model: Callable[[Callable[[Any], Any]], list[Any]]) -> Fingerprint:
     """Ask the probes, one at a time so that nothing depends on who shares a batch, and sum the parameters."""
     from vllm import SamplingParams

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from anatomy.edits.weight_edit import WeightEdit, check_stack, edited_weight, stack_digest, touched
 from anatomy.errors import EngineError
 from anatomy.models.checkpoint import Checkpoint
-from anatomy.serving.proof import TOLERANCE, Ask, Fingerprint, next_tokens, probe_prompts, take_fingerprint
+from anatomy.serving.proof import TOLERANCE, Ask, Fingerprint, cached_tokens, probe_prompts, take_fingerprint
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -79,8 +79,6 @@ class Reloader:
         """
         if not self.edited or self._failed:  # after a failure nothing is answered, so nothing has to go back
             return
-        # The edited model's keys and values of a long probe into the cache: were it not emptied, the proof would fail.
-        next_tokens(self._ask, self._prompts[-1:])
         self._reload(self._with_siblings(self._touched), ())
         self._current, self._touched = stack_digest(()), ()
         self.proofs += 1
@@ -120,6 +118,8 @@ class Reloader:
             raise
         if not emptied:
             raise self._broken("the prefix cache could not be emptied: requests are still running")
+        if kept := cached_tokens(self._ask, self._prompts[1]):
+            raise self._broken(f"{kept} tokens of a prompt still come from the prefix cache of other weights")
 
     def _with_siblings(self, names: Iterable[str]) -> list[str]:
         """The tensors and those that vLLM fuses with them."""
