@@ -108,6 +108,11 @@ class Engine:
             with memory_explained(str(self.model_folder), self._settings):
                 self._llm = LLM(str(self.model_folder), dtype=self.dtype, max_model_len=self.max_model_len, seed=self.seed,
                                 **options)
+        except BaseException:
+            from vllm.distributed import cleanup_dist_env_and_memory
+
+            cleanup_dist_env_and_memory()  # so that another engine can start in this process
+            raise
         finally:
             # The CPU worker replaces both for the whole process and its children.
             torch.set_num_threads = set_num_threads
