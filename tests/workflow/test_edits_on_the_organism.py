@@ -38,12 +38,13 @@ def compare(folder: Path, tables: Path, short: int = 30) -> None:
     length = min(512, loaded.model.config.max_position_embeddings)
     long = [all_tokens[start : start + size] for start, size in ((0, 300), (200, 330), (100, 380)) if size + 16 <= length]
     prompts = render(loaded.tokenizer, list(texts.sample(short, random_state=0)), Rendering()) + long
-    one, other, mask = low_rank(checkpoint, 0, 0.3), low_rank(checkpoint, 1, -0.3), pruned(checkpoint, 0.05)
+    one, other, mask = low_rank(checkpoint), low_rank(checkpoint, 1, -0.9), pruned(checkpoint, 0.05)
     low = head(checkpoint, rank=4, scale=0.05)
     stacks = {"base": [], "adapter": [one], "stack": [one, other], "sparse": [mask], "dense head": [head(checkpoint, scale=0.05)],
               "low-rank head": [low], "all together": [mask, one, low]}
     with Engine(folder, dtype="float32", max_model_len=length, seed=0, kv_cache_bytes=2**27, adapters=True) as engine:
         plain = [answer.token_ids for answer in engine.generate(prompts, GREEDY)]
+        unedited = [score(loaded, ids) for ids in prompts]
         for name, edits in stacks.items():
             with applied(loaded, *edits) as edited:
                 expected = [one.token_ids for one in generate_with_transformers(edited, prompts, GREEDY, batch_size=16)]
@@ -55,6 +56,7 @@ def compare(folder: Path, tables: Path, short: int = 30) -> None:
             apart = [place for place, row in enumerate(zip(found, expected, clear, strict=True)) if difference(*row) is not None]
             assert not apart, f"{name}: prompts {apart}"
             assert [row.logprob for row in scored] == pytest.approx(scores, rel=1e-5), name
+            assert not edits or scores != pytest.approx(unedited, rel=1e-3), "the edit must show"
             assert [answer.token_ids for answer in engine.generate(prompts, GREEDY)] == plain, f"the base after {name}"
 
 
