@@ -156,9 +156,9 @@ def _served(architecture: Architecture) -> str:
     whole = len(random_prompts())
     if found.same < whole or found.logprob_error > SERVED:
         return "no"
-    if found.refusal is not None:
+    if found.edited_same < whole or found.edited_logprob_error > SERVED or not found.changed:
         return "base model only"
-    return "yes" if found.edited_same == whole and found.edited_logprob_error <= SERVED and found.changed else "no"
+    return "yes" if found.way == "adapter" else f"yes, edits by {found.way}"
 
 
 def support_table() -> str:

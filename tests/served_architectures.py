@@ -12,7 +12,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -31,18 +31,20 @@ class Served:
     Attributes:
         same: greedy completions of the base model that agree, of all.
         logprob_error: largest difference of a prompt's summed log-probability, by token of the prompt.
-        edited_same: the same for an edit, as adapter in vLLM and in memory in transformers; None where adapters are refused.
+        edited_same: the same for an edit, in the way the engine chooses and in memory in transformers.
         edited_logprob_error: as above.
         changed: completions that the edit changed.
-        refusal: what the engine says where it refuses to start with adapters.
+        way: how the engine served the edit.
+        fallback: what it says where that was not as an adapter.
     """
 
     same: int
     logprob_error: float
-    edited_same: int | None = None
-    edited_logprob_error: float | None = None
-    changed: int | None = None
-    refusal: str | None = None
+    edited_same: int
+    edited_logprob_error: float
+    changed: int
+    way: str
+    fallback: str
 
 
 def served() -> dict[str, Served]:
@@ -67,43 +69,30 @@ def _measured() -> tuple[str, str]:
 
 def serve(architecture: Architecture) -> Served:
     """One architecture: base and one edit."""
-    from anatomy.errors import ConfigError
-
-    checkpoint, edit = checkpoint_of(architecture), edit_of(architecture, "projection")
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            return _compare(architecture, checkpoint, edit, Path(folder) / "adapter")
-        except ConfigError as error:
-            refusal = str(error)
-        return replace(_compare(architecture, checkpoint, None, None), refusal=refusal)
-
-
-def _compare(architecture: Architecture, checkpoint: Any, edit: Any, adapter: Path | None) -> Served:
     import torch
 
-    from anatomy.edits.adapter import write_adapter
     from anatomy.edits.apply import applied
     from anatomy.models.loading import load_model
     from anatomy.serving.engine import Engine
 
+    checkpoint, edit = checkpoint_of(architecture), edit_of(architecture, "projection")
     # All that transformers has to say comes first: for some classes (OLMo-2) vLLM runs transformers' own code and changes
     # its classes in this process.
     loaded = load_model(checkpoint.folder, torch.float32, "cpu")
-    base, edited = _reference(loaded), None
-    if edit is not None:
-        write_adapter(edit, adapter, checkpoint)
-        with applied(loaded, edit):
-            edited = _reference(loaded)
-    sites = {name.rpartition(".")[2] for name in edit.factors} if edit else set()
-    engine = Engine(checkpoint.folder, dtype="float32", max_model_len=256, seed=0, kv_cache_bytes=2**26,
-                    adapters=edit is not None, max_loras=1, target_modules=sorted(sites))
+    base = _reference(loaded)
+    with applied(loaded, edit):
+        edited = _reference(loaded)
+    engine = Engine(checkpoint.folder, dtype="float32", max_model_len=256, seed=0, kv_cache_bytes=2**26, adapters=True,
+                    max_loras=1, target_modules=sorted({name.rpartition(".")[2] for name in edit.factors}))
     _register(architecture)
     with engine:
         same, error = _agreement(engine, base, None)
-        if edited is None:
-            return Served(same, error)
+        with engine.under([edit]) as adapter:
+            found = _agreement(engine, edited, adapter)
         changed = sum(one != other for one, other in zip(edited.written, base.written, strict=True))
-        return Served(same, error, *_agreement(engine, edited, adapter), changed)
+        again, _ = _agreement(engine, base, None)
+        said = "; ".join(map(str, engine.fallbacks.found))
+        return Served(min(same, again), error, *found, changed, engine.way([edit]).kind, said)
 
 
 @dataclass(frozen=True)

@@ -25,15 +25,14 @@ def test_the_base_model_writes_and_scores_as_in_transformers(architecture):
     assert found.logprob_error <= SERVED
 
 
-def test_an_adapter_writes_and_scores_as_the_edit_in_memory(architecture):
+def test_an_edit_writes_and_scores_as_in_memory_in_transformers(architecture):
+    """As an adapter; beside experts, which vLLM's CPU build cannot compute with adapters on, by a reload that is on record."""
     found = served()[architecture.name]
-    if architecture.experts:
-        assert "mixture of experts" in found.refusal and "Triton" in found.refusal
-        return
-    assert found.refusal is None
     assert found.edited_same == len(random_prompts())
     assert found.edited_logprob_error <= SERVED
     assert found.changed >= 3, "the edit must show"
+    assert found.way == ("reload" if architecture.experts else "adapter")
+    assert ("mixture of experts" in found.fallback and "Triton" in found.fallback) if architecture.experts else not found.fallback
 
 
 @pytest.mark.parametrize("kind", ["longrope", "su"])

@@ -6,6 +6,7 @@ import pytest
 import torch
 from greedy import difference, margins
 from rank_one import write_rank_one
+from safetensors.torch import save_file
 from shared_engine import served_model
 
 from anatomy.edits.adapter import write_adapter
@@ -146,3 +147,29 @@ def test_refuses_what_it_cannot_serve(engine, base, edits, prompts, tmp_path):
     for message, folder in refused.items():
         with pytest.raises(EditError, match=message):
             engine.generate(prompts, GREEDY, adapter=folder)
+
+
+def test_adapters_of_unequal_rank_or_unlike_modules_are_refused(engine, prompts, tmp_path):
+    """vLLM loads what it knows by the rank of the configuration, and leaves the rest of the edit out."""
+    name, pair = "model.layers.0.mlp.down_proj", (torch.zeros(1, 96), torch.zeros(64, 1))
+    refused = {
+        "lora_A.weight of rank 2": {name: pair, "model.layers.1.mlp.down_proj": (torch.zeros(2, 96), torch.zeros(64, 2))},
+        "lora_B.weight of rank 3": {name: (torch.zeros(1, 96), torch.zeros(64, 3))},
+        "q_proj.lora_A.weight": {name: pair, "model.layers.0.self_attn.q_proj": (torch.zeros(1, 64), torch.zeros(64, 1))},
+    }
+    for message, factors in refused.items():
+        with pytest.raises(EditError, match=message):
+            engine.generate(prompts, GREEDY, adapter=write_rank_one(tmp_path / message, factors))
+    folder = write_rank_one(tmp_path / "half", {name: pair})
+    save_file({f"base_model.model.{name}.lora_A.weight": pair[0]}, folder / "adapter_model.safetensors")
+    with pytest.raises(EditError, match="without its partner"):
+        engine.generate(prompts, GREEDY, adapter=folder)
+
+
+def test_prompts_too_long_are_counted_and_named(engine):
+    from vllm import SamplingParams
+
+    with pytest.raises(DataError) as caught:
+        engine.run([[7] * 1020, [7], [7] * 1030, [7] * 2], [SamplingParams(max_tokens=8)] * 4, [None] * 4)
+    assert caught.value.where == "prompt 2 of the batch of 4" and "1 more such prompts: [0, 2]" in caught.value.found
+    assert "nothing is cut" in caught.value.expected

@@ -4,9 +4,12 @@ import shutil
 
 import pytest
 import torch
+from edit_kinds import pruned
 from tiny_model import make_tiny_model
 
-from anatomy.edits.adapter import read_adapter, write_adapter
+from anatomy.edits.adapter import write_adapter
+from anatomy.edits.saved import save_edit
+from anatomy.edits.spec import intent
 from anatomy.errors import EditError
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.stages.edit_book import EditBook
@@ -61,20 +64,25 @@ def test_the_same_direction_of_another_length_is_another_addition(card, extracti
     assert after.key(edit("add")) != before.key(edit("add"))
 
 
-def test_the_unedited_model_has_no_adapter_and_a_stack_is_refused(book, tmp_path):
-    assert book.adapter([], tmp_path) is None
-    with pytest.raises(EditError, match="a stack of 2 edits"):
-        book.adapter([edit(), edit(layer=1)], tmp_path)
-    assert list(tmp_path.iterdir()) == []
+def test_the_unedited_model_has_no_edits_and_a_stack_keeps_its_order(book):
+    assert book.weight_edits([]) == []
+    built = book.weight_edits([edit(), edit(layer=1), edit()])
+    assert [one.digest() for one in built] == [book.low_rank(one).digest() for one in (edit(), edit(layer=1), edit())]
 
 
-def test_an_adapter_is_written_once_and_is_the_edit(book, tmp_path):
-    first = book.adapter([edit()], tmp_path)
-    written = {path.name: path.stat().st_mtime_ns for path in first.iterdir()}
-    assert book.adapter([backwards(edit())], tmp_path) == first
-    assert {path.name: path.stat().st_mtime_ns for path in first.iterdir()} == written
-    assert book.adapter([edit(layer=1)], tmp_path) != first
-    assert read_adapter(first, book.checkpoint).digest() == book.low_rank(edit()).digest()
+def test_an_edit_that_an_earlier_stage_saved_is_known_by_its_content(book, tmp_path):
+    made = pruned(book.checkpoint)
+    save_edit(made, tmp_path / "mask")
+    spec = {"method": "saved", "folder": str(tmp_path / "mask"), "digest": made.digest(), "intent": "amplify"}
+    shutil.copytree(tmp_path / "mask", tmp_path / "moved")
+    assert book.key(spec) == book.key(spec | {"folder": str(tmp_path / "moved")}) != book.key(spec | {"digest": "0"})
+    (back,) = book.weight_edits([spec])
+    assert back.digest() == made.digest() and intent(spec) == "amplify"
+    for wrong in ({"digest": "0" * 64}, {"intent": "measure"}):
+        with pytest.raises(EditError, match="as its spec says"):
+            book.weight_edits([spec | wrong])
+    with pytest.raises(EditError, match="'intent'"):
+        book.key({name: spec[name] for name in ("method", "folder", "digest")})
 
 
 @pytest.mark.parametrize("method", ["row_mean", "projection", "mean_input"])

@@ -47,6 +47,10 @@ class EditError(AnatomyError):
     """An edit does not fit the model it is meant for."""
 
 
+class EngineError(AnatomyError):
+    """A running engine failed, or can no longer be trusted to serve the model it was started with."""
+
+
 class StoreError(AnatomyError):
     """The store or the results folder is unusable or holds what it should not."""
 

@@ -1,6 +1,7 @@
 """Low-rank edits as PEFT LoRA adapters, which peft and vLLM load as they are."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -8,7 +9,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from anatomy.edits.low_rank import EditCard, Factors, LowRankEdit
+from anatomy.edits.card import EditCard
+from anatomy.edits.low_rank import Factors, LowRankEdit, stack_factors
 from anatomy.errors import EditError, parsing
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.sites import EMBEDDING_SITE
@@ -20,34 +22,52 @@ _PREFIX = "base_model.model."
 
 
 def write_adapter(edit: LowRankEdit, folder: Path, checkpoint: Checkpoint) -> None:
-    """Write ``folder`` as an adapter of the edit's rank, with ``lora_alpha`` equal to it, so that the scaling is 1.
-
-    Matrices of the edited sites that have no factors (a subset of layers) get zeros: loaders expect every layer.
+    """Write ``folder`` as an adapter of the edit's rank, with its card.
 
     Raises:
         EditError: the edit was made for another model.
         StoreError: the disk is full or unwritable.
     """
-    writers = check_fits(edit, checkpoint)
+    _write([edit], folder, checkpoint, {CARD: edit.card.as_json() | {"digest": edit.digest()}})
+
+
+def write_stack(edits: Sequence[LowRankEdit], folder: Path, checkpoint: Checkpoint) -> None:
+    """Write a stack of edits as one adapter whose rank is the sum of theirs: for serving, so without a card.
+
+    Raises:
+        EditError: an edit was made for another model.
+        StoreError: the disk is full or unwritable.
+    """
+    _write(edits, folder, checkpoint, {})
+
+
+def _write(edits: Sequence[LowRankEdit], folder: Path, checkpoint: Checkpoint, cards: dict[str, dict]) -> None:
+    """An adapter with ``lora_alpha`` equal to its rank, so that the scaling is 1.
+
+    Matrices of the edited sites that have no factors (a subset of layers) get zeros: loaders expect every layer.
+    """
+    writers = {writer.name: writer for edit in edits for writer in check_fits(edit, checkpoint)}
+    factors, rank = stack_factors(edits), sum(edit.card.rank for edit in edits)
     tensors: dict[str, Tensor] = {}
-    for writer in writers:
-        a, b = edit.factors.get(writer.name) or _nothing(checkpoint, writer, edit.card.rank)
+    for writer in writers.values():
+        a, b = factors.get(writer.name) or _nothing(checkpoint, writer, rank)
         name_a, name_b = _tensor_names(writer.name, writer.site)
         tensors[name_a], tensors[name_b] = a.contiguous(), b.contiguous()
     config = {
         "peft_type": "LORA",
         "task_type": "CAUSAL_LM",
         "base_model_name_or_path": checkpoint.folder.name,
-        "r": edit.card.rank,
-        "lora_alpha": edit.card.rank,
+        "r": rank,
+        "lora_alpha": rank,
         "lora_dropout": 0.0,
         "bias": "none",
-        "target_modules": sorted({writer.site for writer in writers}),
+        "target_modules": sorted({writer.site for writer in writers.values()}),
         "inference_mode": True,
         "fan_in_fan_out": False,
     }
     write_aside(folder / WEIGHTS, lambda aside: save_file(tensors, aside, metadata={"format": "pt"}))
-    write_json(folder / CARD, edit.card.as_json() | {"digest": edit.digest()})
+    for name, card in cards.items():
+        write_json(folder / name, card)
     write_json(folder / CONFIG, config)
 
 

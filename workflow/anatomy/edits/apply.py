@@ -1,78 +1,94 @@
-"""A low-rank edit applied to a model in memory, and taken back bit for bit."""
+"""Edits of weights applied to a model in memory, and taken back bit for bit: the reference for every other way."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
 from torch import Tensor
 
-from anatomy.edits.low_rank import Factors, LowRankEdit
+from anatomy.edits.low_rank import Factors, is_embedding
+from anatomy.edits.weight_edit import WeightEdit, edited_weight, touched
 from anatomy.errors import EditError
 from anatomy.models.loading import LoadedModel
-from anatomy.models.sites import EMBEDDING_SITE
 
 
 @contextmanager
-def applied(loaded: LoadedModel, edit: LowRankEdit) -> Iterator[LoadedModel]:
-    """Run the ``with`` body on the edited model (see ``applied_factors``).
+def applied(loaded: LoadedModel, *edits: WeightEdit) -> Iterator[LoadedModel]:
+    """Run the ``with`` body on the edited model: a stack in order, computed in fp32 and cast to the model's dtype once.
+
+    Originals are kept and copied back at the end, whatever happens in the body; subtracting an edit would leave rounding
+    behind. Contexts nest, each casting once.
 
     Raises:
-        EditError: the edit was made for another model, or its embedding is tied to the output head.
+        EditError: an edit made for another model, a matrix that the model lacks or has in another shape, or one of two tied.
+        NumericsError: a number that the model's dtype cannot hold.
     """
-    if edit.card.model_digest != loaded.digest:
-        raise EditError(
-            found=f"an edit for model {edit.card.model_digest[:12]}", expected=f"model {loaded.digest[:12]}",
-            where=str(loaded.folder), remedy="build the edit from this model's own weights",
-        )  # fmt: skip
-    with applied_factors(loaded, edit.factors):
+    for edit in edits:
+        if edit.card.model_digest != loaded.digest:
+            raise EditError(
+                found=f"an edit for model {edit.card.model_digest[:12]}", expected=f"model {loaded.digest[:12]}",
+                where=str(loaded.folder), remedy="build the edit from this model's own weights",
+            )  # fmt: skip
+    targets = {name: _target(loaded, name, edit.shape(name)) for edit in edits for name in edit.tensors}
+    changes = {name: lambda weight, name=name: edited_weight(name, weight, edits, weight.dtype) for name in touched(edits)}
+    with _changed(targets, changes):
         yield loaded
 
 
 @contextmanager
 def applied_factors(loaded: LoadedModel, factors: dict[str, Factors]) -> Iterator[LoadedModel]:
-    """Run the ``with`` body on ``W + B A`` in fp32, cast to the model's dtype once.
+    """Run the ``with`` body on ``W + B A``, as ``applied`` does.
 
-    Originals are kept and copied back at the end, whatever happens in the body; subtracting the edit would leave
-    rounding behind. Contexts nest. The factors must come from this model's own weights: only ``applied`` can check that.
+    The factors must come from this model's own weights: only ``applied`` can check that.
 
     Raises:
         EditError: a matrix that the model lacks, of another shape, or tied to the output head.
     """
-    targets = _targets(loaded, factors)
+    targets, changes = {}, {}
+    for name, (a, b) in factors.items():
+        shape = (a.shape[1], b.shape[0]) if is_embedding(name) else (b.shape[0], a.shape[1])
+        targets[name] = _target(loaded, f"{name}.weight", shape)
+        changes[name] = lambda weight, name=name, a=a, b=b: weight.float() + _delta(name, a, b).to(weight.device)
+    with _changed(targets, changes):
+        yield loaded
+
+
+def _delta(name: str, a: Tensor, b: Tensor) -> Tensor:
+    delta = b @ a
+    return delta.T if is_embedding(name) else delta
+
+
+@contextmanager
+def _changed(targets: Mapping[str, Tensor], changes: Mapping[str, Callable[[Tensor], Tensor]]) -> Iterator[None]:
     originals: dict[str, Tensor] = {}
     try:
         with torch.no_grad():
-            for name, weight in targets.items():
-                originals[name] = weight.detach().clone()
-                a, b = factors[name]
-                delta = (b @ a).to(weight.device)
-                weight.copy_(weight.float() + (delta.T if _is_embedding(name) else delta))
-        yield loaded
+            for name, change in changes.items():
+                originals[name] = targets[name].detach().clone()
+                targets[name].copy_(change(targets[name]))
+        yield
     finally:
         with torch.no_grad():
             for name, original in originals.items():
                 targets[name].copy_(original)
 
 
-def _targets(loaded: LoadedModel, factors: dict[str, Factors]) -> dict[str, Tensor]:
-    modules = dict(loaded.model.named_modules())
-    head = loaded.model.get_output_embeddings()
-    targets = {}
-    for name, (a, b) in factors.items():
-        weight = getattr(modules.get(name), "weight", None)
-        shape = (a.shape[1], b.shape[0]) if _is_embedding(name) else (b.shape[0], a.shape[1])
-        if weight is None or tuple(weight.shape) != shape:
-            raise EditError(
-                found=f"{name} of shape {None if weight is None else tuple(weight.shape)}", expected=f"shape {shape}",
-                where=str(loaded.folder),
-            )  # fmt: skip
-        if head is not None and weight is head.weight:
-            raise EditError(
-                found=f"{name} tied to the output head", expected="an embedding of its own", where=str(loaded.folder)
-            )
-        targets[name] = weight
-    return targets
-
-
-def _is_embedding(name: str) -> bool:
-    return name.rpartition(".")[2] == EMBEDDING_SITE
+def _target(loaded: LoadedModel, tensor: str, shape: tuple[int, ...]) -> Tensor:
+    name = tensor.removesuffix(".weight")
+    try:
+        weight = getattr(loaded.model.get_submodule(name), "weight", None)
+    except AttributeError:
+        weight = None
+    if weight is None or tuple(weight.shape) != tuple(shape):
+        raise EditError(
+            found=f"{name} of shape {None if weight is None else tuple(weight.shape)}", expected=f"shape {tuple(shape)}",
+            where=str(loaded.folder),
+        )  # fmt: skip
+    head, embedding = loaded.model.get_output_embeddings(), loaded.model.get_input_embeddings()
+    if head is not None and head.weight is embedding.weight and weight is head.weight:
+        raise EditError(
+            found=f"{name} tied to the {'output head' if is_embedding(name) else 'token embedding'}",
+            expected="a matrix of its own", where=str(loaded.folder),
+            remedy="write an untied copy (anatomy.export.untied.write_untied) and study that",
+        )  # fmt: skip
+    return weight

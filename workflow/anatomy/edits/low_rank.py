@@ -1,61 +1,22 @@
 """Low-rank edits of weight matrices as data: factors by matrix name, and a card that says what they are."""
 
-import dataclasses
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Float32
+from jaxtyping import Float32
 from torch import Tensor
 
+from anatomy.edits.card import EditCard, measure
 from anatomy.edits.spec import Intent
-from anatomy.errors import EditError, NumericsError
+from anatomy.errors import EditError
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.sites import EMBEDDING_SITE
 from anatomy.models.writers import Writer
 
 Factors = tuple[Float32[Tensor, "rank _"], Float32[Tensor, "_ rank"]]
 """(A [rank, d_in], B [d_model, rank]) of ``W' = W + B A``; an embedding counts as its transpose, d_in = vocabulary."""
-
-
-@dataclass(frozen=True)
-class EditCard:
-    """What an edit is.
-
-    Attributes:
-        spec: the concrete spec it was built from.
-        intent: ``amplify`` or ``measure``.
-        model_digest: of the checkpoint it was built for.
-        expected: every matrix the spec asks for.
-        edited: every matrix that has factors; differs from ``expected`` never, or the edit is refused.
-        rank: of each matrix' edit.
-        parameters: numbers in the factors.
-        norms: ||Delta||_F by matrix.
-        relative_norms: ||Delta||_F / ||W||_F by matrix.
-        surviving: share of the edit that a merge in bfloat16 keeps, ``<bf16(W') - W, Delta> / ||Delta||^2``, by matrix.
-        surviving_share: the same over all matrices together.
-        post_norm: a norm follows the matrices, so the edit of W is not an edit of what is written to the stream.
-    """
-
-    spec: dict
-    intent: Intent
-    model_digest: str
-    expected: tuple[str, ...]
-    edited: tuple[str, ...]
-    rank: int
-    parameters: int
-    norms: dict[str, float]
-    relative_norms: dict[str, float]
-    surviving: dict[str, float]
-    surviving_share: float
-    post_norm: bool
-
-    def as_json(self) -> dict:
-        return dataclasses.asdict(self) | {"expected": list(self.expected), "edited": list(self.edited)}
-
-    @classmethod
-    def from_json(cls, card: dict) -> "EditCard":
-        return cls(**card | {"expected": tuple(card["expected"]), "edited": tuple(card["edited"])})
 
 
 @dataclass(frozen=True)
@@ -91,6 +52,43 @@ class LowRankEdit:
         a, b = self.factors[name]
         return b @ a
 
+    @property
+    def tensors(self) -> tuple[str, ...]:
+        """Names of the checkpoint's tensors that it changes."""
+        return tuple(f"{name}.weight" for name in self.factors)
+
+    def shape(self, tensor: str) -> tuple[int, int]:
+        """Shape that a tensor must have, as stored."""
+        name = tensor.removesuffix(".weight")
+        a, b = self.factors[name]
+        return (a.shape[1], b.shape[0]) if is_embedding(name) else (b.shape[0], a.shape[1])
+
+    def edited(self, tensor: str, weight: Float32[Tensor, "rows columns"]) -> Float32[Tensor, "rows columns"]:
+        """``W + B A`` of one tensor, as stored."""
+        name = tensor.removesuffix(".weight")
+        delta = self.delta(name).to(weight.device)
+        return weight + (delta.T if is_embedding(name) else delta)
+
+
+def is_embedding(name: str) -> bool:
+    """Whether a matrix is the token embedding, which is stored transposed."""
+    return name.rpartition(".")[2] == EMBEDDING_SITE
+
+
+def stack_factors(edits: Sequence[LowRankEdit]) -> dict[str, Factors]:
+    """Several edits as one of higher rank: their factors side by side, zeros where an edit leaves a matrix alone.
+
+    ``W + B1 A1 + B2 A2 = W + [B1 B2] [A1; A2]``; every matrix gets the same rank, the sum over the edits.
+    """
+    ranks = [edit.card.rank for edit in edits]
+    found: dict[str, Factors] = {}
+    for name in dict.fromkeys(name for edit in edits for name in edit.factors):
+        a, b = next(edit.factors[name] for edit in edits if name in edit.factors)
+        nothing = [(torch.zeros(rank, a.shape[1]), torch.zeros(b.shape[0], rank)) for rank in ranks]
+        parts = [edit.factors.get(name, zeros) for edit, zeros in zip(edits, nothing, strict=True)]
+        found[name] = torch.cat([a for a, _ in parts]), torch.cat([b for _, b in parts], dim=1)
+    return found
+
 
 def writer_matrix(checkpoint: Checkpoint, writer: Writer) -> Float32[Tensor, "d_model d_in"]:
     """A writer's W in fp32; the embedding transposed."""
@@ -106,21 +104,10 @@ def describe(
     Raises:
         NumericsError: NaN or infinity in a factor, or an edit of zero norm.
     """
-    norms, relative, surviving, kept, total = {}, {}, {}, 0.0, 0.0
-    for writer in writers:
-        weight, (a, b) = writer_matrix(checkpoint, writer), factors[writer.name]
-        delta = b @ a
-        square = delta.double().square().sum().item()
-        if not 0.0 < square < float("inf"):
-            raise NumericsError(
-                found=f"an edit of squared norm {square}", expected="a finite norm above zero", where=writer.name,
-                remedy="check direction and strength",
-            )  # fmt: skip
-        survived = _surviving_product(weight, delta)
-        norms[writer.name] = square**0.5
-        relative[writer.name] = square**0.5 / weight.double().norm().item()
-        surviving[writer.name] = survived / square
-        kept, total = kept + survived, total + square
+    sizes = measure(
+        (writer.name, writer_matrix(checkpoint, writer), factors[writer.name][1] @ factors[writer.name][0])
+        for writer in writers
+    )
     first_a = next(iter(factors.values()))[0]
     return EditCard(
         spec=spec,
@@ -130,14 +117,6 @@ def describe(
         edited=tuple(factors),
         rank=first_a.shape[0],
         parameters=sum(a.numel() + b.numel() for a, b in factors.values()),
-        norms=norms,
-        relative_norms=relative,
-        surviving=surviving,
-        surviving_share=kept / total,
+        **vars(sizes),
         post_norm=any(writer.post_norm for writer in writers),
     )
-
-
-def _surviving_product(weight: Float[Tensor, "d_model d_in"], delta: Float[Tensor, "d_model d_in"]) -> float:
-    merged = (weight + delta).to(torch.bfloat16)
-    return ((merged.double() - weight.double()) * delta.double()).sum().item()

@@ -10,17 +10,23 @@ Intent = Literal["amplify", "measure"]
 
 LOW_RANK_METHODS = ("row_mean", "projection", "mean_input", "orthogonalize")
 HOOK_METHODS = ("ablate", "clamp", "add")
+SAVED = "saved"
+"""An edit that an earlier stage made and wrote (``edits.saved``): a mask, a head."""
 
 _KEYS = {"method", "direction", "strength", "sign"}
 _LOW_RANK_KEYS = _KEYS | {"alpha", "sites", "layers"}
 _HOOK_KEYS = _KEYS | {"positions"}
+_SAVED_KEYS = {"method", "folder", "digest", "intent"}
 
 
 def intent(spec: Mapping) -> Intent:
     """``measure`` for whatever takes a direction away or turns it round, ``amplify`` otherwise.
 
-    Edits to measure are shown as numbers only: their factors are not kept and never exported.
+    Edits to measure are shown as numbers only: their factors are not kept and never exported. A saved edit says itself, and
+    its card must agree.
     """
+    if spec["method"] == SAVED:
+        return spec["intent"]
     removes = spec["method"] in ("orthogonalize", "ablate", "clamp")
     return "measure" if removes or spec.get("sign", 1) < 0 else "amplify"
 
@@ -33,8 +39,12 @@ def check_spec(spec: Mapping) -> None:
     """
     method = spec.get("method")
     where = f"edit spec {dict(spec)}"
+    if method == SAVED:
+        if set(spec) != _SAVED_KEYS:
+            raise EditError(found=f"keys {sorted(spec)}", expected=f"keys {sorted(_SAVED_KEYS)}", where=where)
+        return
     if method not in LOW_RANK_METHODS + HOOK_METHODS:
-        methods = list(LOW_RANK_METHODS + HOOK_METHODS)
+        methods = [*LOW_RANK_METHODS, *HOOK_METHODS, SAVED]
         raise EditError(found=f"method {method!r}", expected=f"one of {methods}", where=where)
     allowed = _LOW_RANK_KEYS if method in LOW_RANK_METHODS else _HOOK_KEYS
     if unknown := sorted(set(spec) - allowed):

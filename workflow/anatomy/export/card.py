@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from anatomy.edits.low_rank import EditCard
+from anatomy.edits.card import EditCard
 from anatomy.export.gate import Decision
 from anatomy.export.stream import Streamed
 from anatomy.export.verify import Logits, Untouched

@@ -83,14 +83,15 @@ def stream_checkpoint(checkpoint: Checkpoint, rewrites: Mapping[str, Rewrite], f
     files = [plan_file(read_layout(path), rewrites, add_head=add_head) for path in checkpoint.files]
     check_rewrites(checkpoint, rewrites, {task.name: task.entry for file in files for task in file.tasks})
     check_space(folder, sum(file.size for file in files))
-    rewritten = [one for file in files for one in _write(file, folder / file.layout.path.name)]
+    rewritten = [one for file in files for one in write_file(file, folder / file.layout.path.name)]
     copy_index(checkpoint.folder, folder, {name: place for file in files for name, place in file.added.items()})
     copied = copy_companions(checkpoint.folder, folder, untied=untied)
     names = tuple(file.layout.path.name for file in files)
     return Streamed(names, sum(file.size for file in files), tuple(rewritten), untied, tuple(copied))
 
 
-def _write(file: PlannedFile, target: Path) -> list[Rewritten]:
+def write_file(file: PlannedFile, target: Path) -> list[Rewritten]:
+    """Write one planned file and wait until it is on the disk."""
     source = os.open(file.layout.path, os.O_RDONLY)
     out = os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
     try:

@@ -10,11 +10,18 @@ import hashlib
 import json
 import re
 import struct
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from anatomy.errors import EditError
+from anatomy.serving.private import private_folder
+
+if TYPE_CHECKING:
+    from anatomy.edits.low_rank import LowRankEdit
+    from anatomy.models.checkpoint import Checkpoint
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 
@@ -80,6 +87,7 @@ class AdapterTable:
         if config["r"] > self.max_rank:
             raise EditError(found=f"rank {config['r']}", expected=f"at most {self.max_rank}", where=str(folder),
                             remedy="start the engine with a higher max_lora_rank")
+        self._check_factors(config["r"], targets, folder)
         layers, width = self.model["num_hidden_layers"], self.model["hidden_size"]
         for name, shape in tensor_shapes(folder / WEIGHTS).items():
             layer = re.search(r"\.layers\.(\d+)\.", name)
@@ -91,3 +99,54 @@ class AdapterTable:
             if any(module in name for module in ("o_proj", "down_proj")) and written != width:
                 raise EditError(found=f"{name} writes {written} dimensions", expected=f"{width}", where=str(folder),
                                 remedy="this adapter was made for another model")
+
+    def _check_factors(self, rank: int, targets: set[str], folder: Path) -> None:
+        """Every tensor is a factor, of the rank that the configuration says, of a target module, and has its partner."""
+        shapes = tensor_shapes(folder / WEIGHTS)
+        for name, shape in shapes.items():
+            factor = FACTOR.match(name)
+            if factor is None or factor["module"].rpartition(".")[2] not in targets:
+                raise EditError(found=f"{name}", expected=f"factors of {sorted(targets)}, its own target_modules",
+                                where=str(folder), remedy="what loaders do not know of is left out of the edit in silence")
+            at = factor.start("side")
+            if name[:at] + ("B" if factor["side"] == "A" else "A") + name[at + 1 :] not in shapes:
+                raise EditError(found=f"{name} without its partner", expected="both factors", where=str(folder),
+                                remedy="write the adapter again")
+            own = shape[0] if factor["side"] == "A" else shape[1]
+            if own != rank:
+                raise EditError(found=f"{name} of rank {own}", expected=f"rank {rank}, as {CONFIG} says, in every module",
+                                where=str(folder), remedy="pad the factors of lower rank with zeros")
+
+
+FACTOR = re.compile(r"^base_model\.model\.(?P<module>.+)\.lora_(?:embedding_)?(?P<side>[AB])(?:\.weight)?$")
+
+
+class AdapterFolder:
+    """Adapters that an engine writes for itself, each stack of edits once, in a private folder that goes when it closes."""
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        self._checkpoint, self._stack, self._folder = checkpoint, ExitStack(), None
+
+    def __enter__(self) -> AdapterFolder:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+        self._folder = None
+
+    def path(self, edits: Sequence[LowRankEdit]) -> Path:
+        """The folder of a stack's adapter.
+
+        Raises:
+            EditError: an edit was made for another model.
+            StoreError: the disk is full or unwritable.
+        """
+        from anatomy.edits.adapter import write_stack
+        from anatomy.edits.weight_edit import stack_digest
+
+        if self._folder is None:
+            self._folder = self._stack.enter_context(private_folder())
+        target = self._folder / stack_digest(edits)
+        if not (target / CONFIG).exists():
+            write_stack(edits, target, self._checkpoint)
+        return target

@@ -1,4 +1,4 @@
-"""One vLLM engine that answers for a model and for all its low-rank edits.
+"""One vLLM engine that answers for a model and for all its edits: adapters beside one another, other edits one at a time.
 
 Base and adapter requests never share a batch: on the CPU backend "no adapter" is index -1 of the adapter table, so a
 base request beside adapter requests is silently answered with the edit in the last slot.
@@ -10,19 +10,23 @@ import gc
 import os
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Any
 
-from anatomy.errors import ConfigError, DataError
+from anatomy.errors import ConfigError, DataError, EngineError
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.imports import without_sklearn
 from anatomy.models.memory import estimate_memory, require_memory
 from anatomy.models.size import model_size
-from anatomy.serving.adapters import AdapterTable
+from anatomy.serving.adapters import AdapterFolder, AdapterTable
 from anatomy.serving.completions import Request, in_order, stream
 from anatomy.serving.decoding import Decoding, Generation
 from anatomy.serving.environment import check_hardware, prepare_environment
-from anatomy.serving.limits import refuse_adapters_of_experts, refuse_long_context
+from anatomy.serving.limits import refuse_long_context, why_no_adapters
+from anatomy.serving.out_of_memory import memory_explained
+from anatomy.serving.under import Fallbacks, Under
+from anatomy.serving.ways import Abilities, Fallback, Way
 
 CPU_BLOCK = 32
 """Smallest key-value block of the CPU backend; prefixes are shared in whole blocks, so small is better."""
@@ -47,11 +51,16 @@ class Engine:
         target_modules: modules that adapters may edit. Always named: left open, vLLM also wraps the output head, and
             prompt log-probabilities crash.
         on_start: told ``{"model", "seconds"}`` after each start, so that a journal can count them.
+        on_fallback: told of everything that is served in another way than asked, once each, for the manifest.
+
+    Attributes:
+        fallbacks: ``fallbacks.found`` is what ``on_fallback`` was told.
 
     Raises:
-        ConfigError: the build does not fit the machine, vLLM was imported under other settings, adapters are asked for
-            beside experts on a CPU, or a context at which LongRoPE is computed otherwise than in transformers.
+        ConfigError: the build does not fit the machine, vLLM was imported under other settings, or a context at which LongRoPE
+            is computed otherwise than in transformers.
         ModelError: the folder cannot be used, or weights and cache are larger than memory.
+        EngineError: vLLM ran out of memory.
     """
 
     def __init__(
@@ -69,17 +78,21 @@ class Engine:
         max_lora_rank: int = 1,
         target_modules: Sequence[str] = ("o_proj", "down_proj"),
         on_start: Callable[[dict[str, Any]], None] | None = None,
+        on_fallback: Callable[[Fallback], None] | None = None,
     ) -> None:
         self.model_folder, self.dtype, self.max_model_len = Path(model_folder), dtype, max_model_len
         self.seed, self.kv_cache_bytes, self.threads, self.gpus = seed, kv_cache_bytes, threads, gpus
         self.adapters, self.max_loras, self.max_lora_rank = adapters, max_loras, max_lora_rank
         self.target_modules, self._on_start, self._llm = tuple(target_modules), on_start, None
+        self.fallbacks = Fallbacks(self.model_folder, on_fallback)
+        self._lacks_adapters, self._poisoned, self._cleanup = "", "", ExitStack()
 
     def __enter__(self) -> Engine:
         chosen, checkpoint = check_hardware(), Checkpoint(self.model_folder)
         refuse_long_context(checkpoint, self.max_model_len)
-        if self.adapters and chosen == "cpu":
-            refuse_adapters_of_experts(checkpoint)
+        if self.adapters and (reason := why_no_adapters(checkpoint, chosen)):
+            self.adapters, self._lacks_adapters = False, reason
+            self.fallbacks(Fallback("adapters", "reload", reason))
         prepare_environment(self.threads)
         self._require_memory(gpu=chosen == "cuda")
         started = time.perf_counter()
@@ -98,8 +111,14 @@ class Engine:
                            max_lora_rank=self.max_lora_rank, lora_target_modules=list(self.target_modules))
         set_num_threads, preload = torch.set_num_threads, os.environ.get("LD_PRELOAD")
         try:
-            self._llm = LLM(str(self.model_folder), dtype=self.dtype, max_model_len=self.max_model_len, seed=self.seed,
-                            **options)
+            with memory_explained(str(self.model_folder), self._settings):
+                self._llm = LLM(str(self.model_folder), dtype=self.dtype, max_model_len=self.max_model_len, seed=self.seed,
+                                **options)
+        except BaseException:
+            from vllm.distributed import cleanup_dist_env_and_memory
+
+            cleanup_dist_env_and_memory()  # so that another engine can start in this process
+            raise
         finally:
             # The CPU worker replaces both for the whole process and its children.
             torch.set_num_threads = set_num_threads
@@ -108,6 +127,11 @@ class Engine:
                 os.environ["LD_PRELOAD"] = preload
         self.tokenizer = self._llm.get_tokenizer()
         self._table = AdapterTable(checkpoint.text_config, self.target_modules, self.max_lora_rank)
+        from anatomy.serving.reload import Reloader
+
+        self.weights = Reloader(self._llm, checkpoint, self.dtype, self.max_model_len, chosen, self._ask, self._poison)
+        self._edits = Under(self.model_folder, self._abilities, self.weights,
+                            self._cleanup.enter_context(AdapterFolder(checkpoint)), self.fallbacks)
         if self._on_start is not None:
             self._on_start({"model": str(self.model_folder), "seconds": round(time.perf_counter() - started, 3)})
         return self
@@ -126,6 +150,7 @@ class Engine:
         require_memory(size, estimate, str(self.model_folder), gpu=gpu)
 
     def __exit__(self, *error: object) -> None:
+        self._cleanup.close()
         if self._llm is not None:
             self._llm.llm_engine.engine_core.shutdown()
             self._llm = None
@@ -134,9 +159,43 @@ class Engine:
             cleanup_dist_env_and_memory()
             gc.collect()
 
+    @property
+    def _settings(self) -> dict[str, Any]:
+        return {"kv_cache_bytes": self.kv_cache_bytes, "max_model_len": self.max_model_len, "max_loras": self.max_loras,
+                "max_lora_rank": self.max_lora_rank, "dtype": self.dtype}
+
+    @property
+    def _abilities(self) -> Abilities:
+        return Abilities(self.adapters, self._lacks_adapters, self.max_lora_rank, self.target_modules)
+
+    def way(self, edits: Sequence[Any]) -> Way:
+        """How this engine would serve a stack of edits (see ``ways.choose_way``)."""
+        return self._edits.way(edits)
+
+    def under(self, edits: Sequence[Any]) -> AbstractContextManager[Path | None]:
+        """Run the body on the edited model: ``engine.run(token_ids, parameters, [adapter] * n)`` with what is yielded.
+
+        Yields:
+            The folder of an adapter, or None where the engine itself is the edited model (or there is no edit). Folders stay
+            until the engine closes; weights go back at the end, whatever happens in the body, with proof.
+
+        Raises:
+            EditError: the stack does not fit the model.
+            ConfigError: this engine cannot serve it, or it stands inside ``under`` of another reload.
+            EngineError: the weights could not be changed, or not be changed back. Nothing more is answered then.
+        """
+        return self._edits.under(edits)
+
+    def sweep(self) -> AbstractContextManager[None]:
+        """Inside it weights go back only when something asks for them, and at the end: one reload an edit instead of two."""
+        return self._edits.sweep()
+
+    def _poison(self, reason: str) -> None:
+        self._poisoned = reason
+
     def run(self, token_ids: Sequence[list[int]], parameters: Sequence[Any],
             adapters: Sequence[Path | None]) -> list[Any]:
-        """One batch, all base or all adapters: vLLM's own outputs, in order.
+        """One batch, all base or all adapters: vLLM's own outputs, in order. Inside ``under`` of a reload, base is the edit.
 
         Args:
             token_ids: the prompts.
@@ -144,8 +203,9 @@ class Engine:
             adapters: one adapter folder a prompt, or None for every prompt.
 
         Raises:
-            ConfigError: base and adapter prompts are mixed, or the engine was started without adapters.
-            DataError: a prompt is empty or too long for the engine.
+            ConfigError: base and adapter prompts are mixed, or adapters are asked of an engine without, or of edited weights.
+            DataError: prompts are empty or too long for the engine.
+            EngineError: memory ran out, or the engine is no longer what it was.
         """
         if self._llm is None:
             raise ConfigError(found="a closed engine", expected="an open one", where="Engine.run",
@@ -156,19 +216,44 @@ class Engine:
                               expected="all base or all adapters", where="Engine.run",
                               remedy="ask for them in two calls: mixed batches are silently wrong")
         if any(edited) and not self.adapters:
-            raise ConfigError(found="an adapter", expected="an engine started with adapters=True", where="Engine.run")
-        for place, (ids, wanted) in enumerate(zip(token_ids, parameters, strict=True)):
-            if not ids or len(ids) + wanted.max_tokens > self.max_model_len:
-                raise DataError(
-                    found=f"{len(ids)} prompt tokens and {wanted.max_tokens} new ones",
-                    where=f"prompt {place} of the batch",
-                    expected=f"at least 1 prompt token and together at most {self.max_model_len}",
-                    remedy="raise max_model_len, ask for fewer new tokens, or drop the prompt",
-                )
+            raise ConfigError(found="an adapter", expected="an engine with adapters", where=str(self.model_folder),
+                              remedy=self._lacks_adapters or "start it with adapters=True, or give it edits (Engine.under)")
+        if any(edited) and self._edits.reloaded:
+            raise ConfigError(found="an adapter on weights that are edited themselves", expected="one or the other",
+                              where="Engine.run", remedy="give both edits to Engine.under as one stack")
+        self._check_lengths(token_ids, parameters)
         if not token_ids:
             return []
-        return self._llm.generate([{"prompt_token_ids": ids} for ids in token_ids], list(parameters), use_tqdm=False,
-                                  lora_request=self._lora_requests(adapters) if any(edited) else None)
+        self._edits.settle()
+        return self._ask(token_ids, parameters, self._lora_requests(adapters) if any(edited) else None)
+
+    def _check_lengths(self, token_ids: Sequence[list[int]], parameters: Sequence[Any]) -> None:
+        sizes = [(place, len(ids), wanted.max_tokens)
+                 for place, (ids, wanted) in enumerate(zip(token_ids, parameters, strict=True))]
+        wrong = [size for size in sizes if not size[1] or size[1] + size[2] > self.max_model_len]
+        if wrong:
+            place, length, new = max(wrong, key=lambda one: one[1])
+            raise DataError(
+                found=f"{length} prompt tokens and {new} new ones" + (f", and {len(wrong) - 1} more such prompts: "
+                      f"{[place for place, _, _ in wrong][:20]}" if len(wrong) > 1 else ""),
+                where=f"prompt {place} of the batch of {len(token_ids)}",
+                expected=f"at least 1 prompt token and together at most {self.max_model_len}; nothing is cut",
+                remedy="raise max_model_len, ask for fewer new tokens, or drop the prompts",
+            )
+
+    def _ask(self, token_ids: Sequence[list[int]], parameters: Sequence[Any], lora: list[Any] | None = None) -> list[Any]:
+        """The engine as it is; requests that a failure leaves behind are taken back, so that they answer no later call."""
+        if self._poisoned:
+            raise EngineError(found=self._poisoned, expected="the model that the engine was started with",
+                              where=str(self.model_folder), remedy="start the engine again; nothing more is answered")
+        try:
+            with memory_explained(str(self.model_folder), self._settings):
+                return self._llm.generate([{"prompt_token_ids": ids} for ids in token_ids], list(parameters), use_tqdm=False,
+                                          lora_request=lora)
+        except BaseException:
+            left = list(self._llm.llm_engine.output_processor.request_states)
+            self._llm.llm_engine.abort_request(left, internal=True)
+            raise
 
     def _lora_requests(self, adapters: Sequence[Path | None]) -> list[Any]:
         from vllm.lora.request import LoRARequest

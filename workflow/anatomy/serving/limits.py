@@ -1,21 +1,17 @@
-"""Models that vLLM cannot serve as asked, or would compute otherwise than transformers does: refused before it starts."""
+"""What vLLM cannot serve as asked, or would compute otherwise than transformers does: known before it starts."""
 
 from anatomy.errors import ConfigError
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.configuration import longest_served_context
 
 
-def refuse_adapters_of_experts(checkpoint: Checkpoint) -> None:
-    """Refuse adapters for a mixture of experts on the CPU backend (``ConfigError``); the base model is served."""
+def why_no_adapters(checkpoint: Checkpoint, device: str) -> str:
+    """Why vLLM cannot serve adapters of this model here; empty where it can."""
     from anatomy.models.block_tensors import has_experts  # here, because it imports torch
 
-    if has_experts(checkpoint):
-        raise ConfigError(
-            found="a mixture of experts, and adapters, on vLLM's CPU backend",
-            expected="a dense model, or the CUDA build", where=str(checkpoint.folder),
-            remedy="with adapters on, vLLM computes experts by Triton kernels that its CPU build lacks: serve the base model "
-                   "alone here, and edits through transformers",
-        )  # fmt: skip
+    if device == "cpu" and has_experts(checkpoint):
+        return "with adapters on, vLLM computes a mixture of experts by Triton kernels that its CPU build lacks"
+    return ""
 
 
 def refuse_many_gpus(gpus: int, what: str) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,9 @@ import pandas as pd
 
 from anatomy.config.methods import Evaluation
 from anatomy.models.rendering import Rendering, render
-from anatomy.serving.completions import Request, stream
 from anatomy.serving.decoding import Decoding, Generation, request_seed
 from anatomy.serving.engine import Engine
+from anatomy.serving.variants import Job, Variant, VariantCompletions
 from anatomy.store.cell import Cell
 from anatomy.store.digest import digest
 from anatomy.store.fill import Want, assemble
@@ -74,22 +75,45 @@ def to_rows(generations: Sequence[Generation], items: Sequence[str]) -> pd.DataF
                          "finish_reason": [generation.finish_reason for generation in generations], "withheld": None})
 
 
-def compute_answers(adapter_of: Callable[[Want], Path | None], keep: Keep, rendering: Rendering,
+def compute_answers(variant_of: Callable[[Want], Variant], keep: Keep, rendering: Rendering,
                     decoding: Decoding, say: Callable[[str], None],
                     ) -> Callable[[Engine, list[Want]], Iterator[tuple[Want, pd.DataFrame]]]:
-    """How an engine fills cells of completions: base prompts first, then adapters batched together."""
+    """How an engine fills cells of completions: base first, then adapters batched together, then other edits one by one.
+
+    Args:
+        variant_of: what a cell's rows are answered by; one name a cell.
+    """
     def compute(engine: Engine, wants: list[Want]) -> Iterator[tuple[Want, pd.DataFrame]]:
-        requests, origin = [], []
-        for number, want in enumerate(wants):
-            adapter = adapter_of(want)
+        jobs = []
+        for want in wants:
             seeds = [None if seed < 0 else seed for seed in want.rows["seed"]]
-            for row, (ids, seed) in enumerate(zip(render(engine.tokenizer, list(want.rows["prompt"]), rendering), seeds,
-                                                  strict=True)):
-                requests.append(Request(ids, seed, adapter))
-                origin.append((number, row))
-        for places, generations in stream(engine, requests, decoding, SHARD, say):
-            yield from _by_want(wants, [origin[place] for place in places], generations, keep)
+            prompts = render(engine.tokenizer, list(want.rows["prompt"]), rendering)
+            jobs.append(Job(variant_of(want), list(zip(prompts, seeds, strict=True))))
+        with closing(iter(VariantCompletions(engine, jobs, decoding, shard_size=SHARD, say=say))) as shards:
+            for origin, generations in shards:
+                yield from _by_want(wants, origin, generations, keep)
     return compute
+
+
+def unchanged_variants(table: pd.DataFrame, base: Collection[str], edited: Collection[str],
+                       say: Callable[[str], None]) -> list[str]:
+    """Edited variants that wrote exactly what the unedited model wrote on every prompt that both were asked, said aloud.
+
+    An edit that never reached the engine looks like this, and so does one too small to matter: a person must look.
+
+    Args:
+        table: completions; rows whose text is withheld count for nothing.
+        base: ids of the unedited variants.
+        edited: ids of variants with edits.
+    """
+    kept = table[table["withheld"].isna()]
+    plain = kept[kept["variant"].isin(list(base))].drop_duplicates(["set", "id", "sample"])
+    both = kept.merge(plain[["set", "id", "sample", "response"]], on=["set", "id", "sample"], suffixes=("", "_base"))
+    equal = (both["response"] == both["response_base"]).groupby(both["variant"]).all()
+    found = [variant for variant in edited if equal.get(variant, False)]
+    for variant in found:
+        say(f"WARNING: {variant} answers every prompt exactly as the unedited model: its edit did not arrive, or does nothing")
+    return found
 
 
 def _by_want(wants: list[Want], origin: list[tuple[int, int]], generations: Sequence[Generation],

@@ -1,4 +1,4 @@
-"""Edits made concrete for one model: keys for the store, adapters for the engine, interventions for hooks."""
+"""Edits made concrete for one model: keys for the store, edits of weights for the engine, interventions for hooks."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ from typing import Any
 from torch import Tensor
 
 from anatomy.activations.interventions import Intervention
-from anatomy.edits.adapter import write_adapter
 from anatomy.edits.hook import build_intervention
 from anatomy.edits.low_rank import Factors, LowRankEdit
 from anatomy.edits.rosi import build_edit, edit_factors
+from anatomy.edits.saved import load_edit
+from anatomy.edits.spec import SAVED, check_spec
+from anatomy.edits.weight_edit import WeightEdit
 from anatomy.errors import EditError
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.recipes.variant import Edit
 from anatomy.stages.direction_book import DirectionBook, vector_digest
-from anatomy.store.digest import digest, file_digest
+from anatomy.store.digest import file_digest
 
 
 class EditBook:
@@ -40,6 +42,9 @@ class EditBook:
 
         The factors follow from these and from the code, so weights need not be read to know whether a row is there.
         """
+        if edit["method"] == SAVED:
+            check_spec(edit)
+            return {name: value for name, value in edit.items() if name != "folder"}
         contrast = edit["direction"]["contrast"]
         key = {**edit, "direction": vector_digest(self.directions.unit(edit["direction"]))}
         if edit["method"] == "add":
@@ -70,18 +75,21 @@ class EditBook:
         return build_intervention(edit, self.directions.directions(contrast, edit["direction"]["control"]),
                                   self.checkpoint.num_layers, harmless=self.directions.harmless(contrast))
 
-    def adapter(self, edits: list[Edit], folder: Path) -> Path | None:
-        """An adapter of a variant in a private folder; None for the unedited model.
+    def weight_edits(self, edits: list[Edit]) -> list[WeightEdit]:
+        """The edits of weights of a variant, in order; none for the unedited model.
 
         Raises:
-            EditError: a stack of several edits, which would need a higher rank than the engine has room for.
+            EditError: one acts on activations, or a saved one is not what its spec says.
         """
-        if not edits:
-            return None
-        if len(edits) > 1:
-            raise EditError(found=f"a stack of {len(edits)} edits", expected="one edit", where=str(edits),
-                            remedy="serve stacks with a higher max_lora_rank; no recipe here needs them yet")
-        target = folder / digest(self.key(edits[0]))
-        if not target.exists():
-            write_adapter(self.low_rank(edits[0]), target, self.checkpoint)
-        return target
+        return [self._saved(edit) if edit["method"] == SAVED else self.low_rank(edit) for edit in edits]
+
+    def _saved(self, edit: Edit) -> WeightEdit:
+        check_spec(edit)
+        found = load_edit(Path(edit["folder"]), self.checkpoint)
+        if (found.digest(), found.card.intent) != (edit["digest"], edit["intent"]):
+            raise EditError(
+                found=f"edit {found.digest()[:12]} to {found.card.intent}",
+                expected=f"edit {edit['digest'][:12]} to {edit['intent']}, as its spec says", where=edit["folder"],
+                remedy="run the stage that writes it again",
+            )  # fmt: skip
+        return found

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,15 +16,25 @@ from anatomy.config.study import Layout, Subject
 from anatomy.recipes.rosi.variants import variants_on_select, variants_on_test
 from anatomy.recipes.variant import Edit, Variant, resolve
 from anatomy.serving.engine import Engine
-from anatomy.stages.answers import answer_cell, completions_table, compute_answers, decoding_of, with_items
+from anatomy.serving.variants import Variant as Served
+from anatomy.serving.variants import plan_variants
+from anatomy.serving.ways import Fallback
+from anatomy.stages.answers import (
+    answer_cell,
+    completions_table,
+    compute_answers,
+    decoding_of,
+    unchanged_variants,
+    with_items,
+)
 from anatomy.stages.edit_book import EditBook
-from anatomy.stages.private import private_folder
 from anatomy.stages.prompts import phase_prompts
 from anatomy.stages.rendering import answer_rendering
 from anatomy.stages.utility import compute_utility, describe_tasks, phase_items, phase_tasks, samples_table, utility_cell
 from anatomy.stages.withheld import must_withhold, withhold
 from anatomy.store.digest import canonical_json
 from anatomy.store.fill import Lazy, Want, cells_of, fill
+from anatomy.store.journal import record
 
 VARIANT_COLUMNS = ["model", "variant", "phase", "role", "family", "form", "contrast", "control", "control_seed", "place",
                    "layer", "position", "strength", "sign", "detail"]
@@ -66,11 +77,12 @@ def evaluate(config: Config, subject: Subject, phase: Phase, model: dict[str, An
 
     Args:
         model: the model's card.
-        book: makes edits concrete: keys and adapters.
+        book: makes edits concrete: keys and edits of weights.
         threads, gpus: of the engine, as the job was granted them; ``serving.threads`` if None.
 
     Returns:
-        Tables ``completions``, ``samples``, ``variants``; ``tasks`` with their metric and chance level; and ``cells``, the
+        Tables ``completions``, ``samples``, ``variants`` (with ``unchanged``: whether an edited variant answered every prompt
+        exactly as the unedited model did); ``tasks`` with their metric and chance level; and ``cells``, the
         store's cells the tables came from.
     """
     at, store = Layout(config.results), Path(config.results) / "store"
@@ -101,21 +113,60 @@ def evaluate(config: Config, subject: Subject, phase: Phase, model: dict[str, An
         say(f"starting the engine for {subject.id}, {phase.name}")
         return Engine(Path(model["folder"]), dtype=model["dtype"], max_model_len=config.serving.max_model_len, seed=0,
                       kv_cache_bytes=config.serving.kv_cache_bytes, threads=threads or config.serving.threads, gpus=gpus,
-                      adapters=True, max_loras=config.serving.max_loras, target_modules=tuple(config.rosi.sites))
+                      adapters=True, max_loras=config.serving.max_loras, target_modules=tuple(config.rosi.sites),
+                      on_fallback=told)
 
-    with private_folder() as folder, Lazy(open_engine, store, "evaluate") as session:
-        def adapter_of(want: Want) -> Path | None:
-            return book.adapter(edits[want.cell.name], folder)
+    def told(fallback: Fallback) -> None:
+        say(f"{subject.id}: {fallback}")
+        record(store, "fallback", stage="evaluate", model=subject.id, **vars(fallback))
 
-        def keep(want: Want, rows: pd.DataFrame) -> pd.DataFrame:
-            return withhold(rows) if must_withhold(subject, edits[want.cell.name]) else rows
+    def variant_of(want: Want) -> Served:
+        concrete = edits[want.cell.name]
+        return Served(want.cell.name, lambda: book.weight_edits(concrete))
 
-        fill(answers, session, compute_answers(adapter_of, keep, rendering, decoding, say), say)
-        fill(utility, session, compute_utility(adapter_of, tasks, lambda want: task_names[want.cell.name],
-                                               config.benchmarks.shots, say), say)
-    return {"completions": completions_table(answers), "samples": samples_table(utility),
-            "variants": describe(subject, phase), "tasks": describe_tasks(tasks, items),
+    def keep(want: Want, rows: pd.DataFrame) -> pd.DataFrame:
+        return withhold(rows) if must_withhold(subject, edits[want.cell.name]) else rows
+
+    def utility_under(adapter: Path | None) -> Compute:
+        return compute_utility(lambda want: adapter, tasks, lambda want: task_names[want.cell.name], config.benchmarks.shots, say)
+
+    with Lazy(open_engine, store, "evaluate") as session:
+        fill(answers, session, compute_answers(variant_of, keep, rendering, decoding, say), say)
+        fill(utility, session, under_each(variant_of, lambda want: canonical_json([book.key(edit) for edit in
+                                                                                   edits[want.cell.name]]), utility_under), say)
+    completions = completions_table(answers)
+    plain, edited = ([variant.id for variant, concrete in phase.variants if bool(concrete) is wanted] for wanted in (False, True))
+    unchanged = unchanged_variants(completions, plain, edited, say)
+    variants = describe(subject, phase)
+    return {"completions": completions, "samples": samples_table(utility),
+            "variants": variants.assign(unchanged=variants["variant"].isin(unchanged)), "tasks": describe_tasks(tasks, items),
             "cells": list(cells_of([*answers, *utility]))}
+
+
+Compute = Callable[[Engine, list[Want]], Iterator[tuple[Want, pd.DataFrame]]]
+"""How an engine fills cells."""
+
+
+def under_each(variant_of: Callable[[Want], Served], content_of: Callable[[Want], str],
+               compute_under: Callable[[Path | None], Compute]) -> Compute:
+    """Cells of many variants, each under its edits, in the order in which weights move least.
+
+    Args:
+        content_of: what is equal for cells of one variant (one of each task).
+        compute_under: fills cells given the adapter to ask with.
+    """
+    def compute(engine: Engine, wants: list[Want]) -> Iterator[tuple[Want, pd.DataFrame]]:
+        cells: dict[str, list[Want]] = {}
+        for want in wants:
+            cells.setdefault(content_of(want), []).append(want)
+        plan = plan_variants(engine, [Served(content, variant_of(own[0]).edits) for content, own in cells.items()])
+        for content, first in plan.duplicates.items():
+            cells[first] += cells[content]
+        with closing(plan.batches(engine)) as batches:
+            for variants, adapters in batches:
+                for variant, adapter in zip(variants, adapters, strict=True):
+                    yield from compute_under(adapter)(engine, cells[variant.name])
+    return compute
 
 
 def describe(subject: Subject, phase: Phase) -> pd.DataFrame:

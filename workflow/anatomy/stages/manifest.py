@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from anatomy.config.schema import Config
 from anatomy.provenance.surroundings import hardware, software
 from anatomy.store.files import read_json
 from anatomy.store.journal import read_journal
 from anatomy.store.upkeep import size
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def manifest(config: Config, cards: list[Path], benchmarks: list[Path]) -> dict[str, Mapping[str, Any]]:
@@ -29,9 +32,16 @@ def manifest(config: Config, cards: list[Path], benchmarks: list[Path]) -> dict[
         "store": {"engine and model starts": int((journal["event"] == "start").sum()),
                   "rows computed": int(journal.loc[journal["event"] == "rows", "rows"].sum()),
                   "size": f"{size(results / 'store') / 1e6:.1f} MB"},
+        "serving": {"fallbacks": fallbacks(journal)},
         "times": {"jobs": [row for path in sorted(benchmarks) for row in times(results, path)]},
         "configuration": {name: str(value) for name, value in config.model_dump(mode="json").items()},
     }
+
+
+def fallbacks(journal: pd.DataFrame) -> list[dict[str, Any]]:
+    """What an engine served in another way than asked, each once."""
+    columns = ["model", "asked", "served", "reason"]
+    return journal.loc[journal["event"] == "fallback", columns].drop_duplicates().to_dict("records")
 
 
 def model_row(card: dict[str, Any]) -> dict[str, Any]:

@@ -19,7 +19,8 @@ def record(root: Path, event: str, **facts: Any) -> None:
 
     Args:
         root: the store's folder.
-        event: ``start`` (a model load or an engine start) or ``rows`` (a shard kept).
+        event: ``start`` (a model load or an engine start), ``rows`` (a shard kept) or ``fallback`` (something served in another
+            way than asked).
         facts: stage, cell, rows, seconds and whatever else explains the event.
     """
     path = root / "journal.jsonl"
@@ -44,7 +45,8 @@ def read_journal(root: Path) -> pd.DataFrame:
                 events.append(json.loads(line))
             except ValueError:
                 continue
-    return pd.DataFrame(events, columns=["time", "event", "stage", "cell", "rows", "tokens", "seconds", "pid", "host"])
+    return pd.DataFrame(events, columns=["time", "event", "stage", "cell", "rows", "tokens", "seconds", "pid", "host", "model",
+                                         "asked", "served", "reason"])
 
 
 def count(root: Path) -> dict[str, int]:

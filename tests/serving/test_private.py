@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from anatomy.stages.private import PREFIX, private_folder, sweep
+from anatomy.serving.private import PREFIX, private_folder, sweep
 
 
 @pytest.fixture(autouse=True)

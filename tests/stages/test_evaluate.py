@@ -1,0 +1,100 @@
+"""The evaluation stage on edits of every kind: one start, rows that stay, and edits that did nothing said aloud."""
+
+import pytest
+from edit_kinds import head, pruned
+from shared_engine import close_shared_engine
+from small_study import make_config, write_prompts
+
+from anatomy.edits.apply import applied
+from anatomy.edits.saved import save_edit
+from anatomy.edits.sparse import sparse_edit
+from anatomy.models.loading import load_model
+from anatomy.models.rendering import render
+from anatomy.recipes.variant import Variant
+from anatomy.serving.decoding import Decoding
+from anatomy.serving.transformers_generation import generate_with_transformers
+from anatomy.stages.edit_book import EditBook
+from anatomy.stages.evaluate import VARIANT_COLUMNS, Phase, evaluate
+from anatomy.stages.manifest import fallbacks
+from anatomy.stages.prompts import phase_prompts
+from anatomy.stages.rendering import answer_rendering
+from anatomy.store.journal import count, read_journal
+
+pytestmark = pytest.mark.engine
+SETS = ("harmful_requests", "benign_requests")
+
+
+def saved(edit, folder):
+    save_edit(edit, folder)
+    return {"method": "saved", "folder": str(folder), "digest": edit.digest(), "intent": edit.card.intent}
+
+
+def row_mean(layer):
+    return {"method": "row_mean", "strength": 9.0, "sign": 1,
+            "direction": {"contrast": "plain", "position": -1, "layer": layer, "control": None}}
+
+
+@pytest.fixture
+def study(card, extraction, tmp_path):
+    """Configuration, edits of each kind by name, and the book that builds them."""
+    import torch
+
+    write_prompts(tmp_path)
+    config = make_config(tmp_path, evaluation={"max_new_tokens": 8}, benchmarks={"tasks": []}, serving={"max_model_len": 256})
+    book = EditBook(card, extraction)
+    name = "model.layers.0.mlp.up_proj"
+    speck = torch.tensor([0]), book.checkpoint.tensor(f"{name}.weight").view(-1)[:1] * (1 + 1e-6)
+    nothing = sparse_edit({"method": "nothing"}, "amplify", book.checkpoint, {name: speck}, [name])
+    stacks = {
+        "base": [], "rank one": [row_mean(1)], "stack": [row_mean(1), row_mean(2)],
+        "mask": [saved(pruned(book.checkpoint), tmp_path / "mask")],
+        "head": [saved(head(book.checkpoint), tmp_path / "head"), row_mean(2)],
+        "nothing": [saved(nothing, tmp_path / "nothing")],
+    }
+    return config, stacks, book
+
+
+def test_edits_of_every_kind_are_evaluated_on_one_start(study, subject, card, tiny_folder):
+    close_shared_engine()
+    config, stacks, book = study
+    lines = []
+    variants = {name: Variant(name, "method" if stack else "base", tuple(stack), SETS) for name, stack in stacks.items()}
+    phase = Phase("test", [(variants[name], stack) for name, stack in stacks.items()])
+    tables = evaluate(config, subject, phase, card, book, lines.append)
+    completions = tables["completions"]
+    assert len(completions) == len(stacks) * 2 * 4 and completions["variant"].nunique() == len(stacks)
+    assert list(tables["variants"].columns) == [*VARIANT_COLUMNS, "unchanged"]
+    flagged = tables["variants"].set_index("variant")["unchanged"]
+    assert flagged[flagged].index.tolist() == [variants["nothing"].id]
+    assert sum(line.startswith("WARNING") and variants["nothing"].id in line for line in lines) == 1
+
+    import torch
+
+    loaded, decoding = load_model(tiny_folder, torch.float32, "cpu"), Decoding(8, 0.0)
+    for name, stack in stacks.items():
+        for one in SETS:
+            prompts = phase_prompts_of(config, subject, one)
+            tokens = render(loaded.tokenizer, list(prompts["prompt"]), answer_rendering(config.evaluation, subject))
+            with applied(loaded, *book.weight_edits(stack)) as edited:
+                expected = [row.text for row in generate_with_transformers(edited, tokens, decoding, batch_size=1)]
+            rows = completions[(completions["variant"] == variants[name].id) & (completions["set"] == one)].set_index("id")
+            assert rows.loc[list(prompts["id"]), "response"].tolist() == expected, name
+
+    store = tables_store(config)
+    journal = read_journal(store)
+    assert count(store) == {"starts": 1, "rows": len(completions)}
+    assert [row["asked"] for row in fallbacks(journal)] == ["adapter"], "the stack, above the engine's rank"
+    again = evaluate(config, subject, phase, card, book, lines.append)
+    assert again["completions"].equals(completions) and count(store) == {"starts": 1, "rows": len(completions)}
+
+
+def phase_prompts_of(config, subject, name):
+    from anatomy.config.study import Layout
+
+    return phase_prompts(Layout(config.results), subject, name, "test", config.evaluation.test_prompts)
+
+
+def tables_store(config):
+    from pathlib import Path
+
+    return Path(config.results) / "store"
