@@ -122,6 +122,12 @@ class Engine:
             cleanup_dist_env_and_memory()
             gc.collect()
 
+    @property
+    def cache_tokens(self) -> int:
+        """Tokens whose keys and values the engine's cache holds at once."""
+        cache = self._llm.llm_engine.vllm_config.cache_config
+        return cache.kv_cache_size_tokens or cache.num_gpu_blocks * cache.block_size
+
     def run(self, token_ids: Sequence[list[int]], parameters: Sequence[Any],
             adapters: Sequence[Path | None]) -> list[Any]:
         """One batch, all base or all adapters: vLLM's own outputs, in order.

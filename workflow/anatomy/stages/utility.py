@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +13,11 @@ import pandas as pd
 
 from anatomy.benchmarks.engine_lm import EngineLM
 from anatomy.benchmarks.harness import METRICS as HARNESS_METRICS
-from anatomy.benchmarks.harness import evaluate
+from anatomy.benchmarks.harness import samples_frame
 from anatomy.benchmarks.items import chance, plan, task_key
+from anatomy.benchmarks.requests import build_requests
 from anatomy.benchmarks.tasks import folder_tasks, real_tasks
+from anatomy.benchmarks.variants import stream_variants, unedited
 from anatomy.config.methods import Benchmarks
 from anatomy.config.study import Layout, Subject
 from anatomy.serving.engine import Engine
@@ -76,13 +81,26 @@ def utility_cell(store: Path, model: dict[str, Any], edits: list[dict[str, Any]]
 def compute_utility(adapter_of: Callable[[Want], Path | None], tasks: Mapping[str, Any], task_of: Callable[[Want], str],
                     shots: int, say: Callable[[str], None],
                     ) -> Callable[[Engine, list[Want]], Iterator[tuple[Want, pd.DataFrame]]]:
-    """How an engine fills cells of benchmark items; a cell is a shard."""
+    """How an engine fills cells of benchmark items: questions are built once for all variants; a cell is a shard.
+
+    Args:
+        adapter_of: the adapter of a cell's variant; None is the model itself.
+    """
     def compute(engine: Engine, wants: list[Want]) -> Iterator[tuple[Want, pd.DataFrame]]:
-        for number, want in enumerate(wants):
-            name = task_of(want)
-            task = tasks[name]
-            table = evaluate(EngineLM(engine, adapter_of(want)), {task.task_name: task}, num_fewshot=shots,
-                             fewshot_seed=FEWSHOT_SEED, indices={task.task_name: list(want.rows["index"])})
-            say(f"benchmark: {number + 1}/{len(wants)}, {name}")
-            yield want, table.drop(columns=["task", "id", "group"])
+        by_variant: defaultdict[Path | None, dict[str, Want]] = defaultdict(dict)
+        missing: defaultdict[str, set[int]] = defaultdict(set)
+        for want in wants:
+            by_variant[adapter_of(want)][task_of(want)] = want
+            missing[task_of(want)] |= set(want.rows["index"])
+        lm = EngineLM(engine)
+        built = {name: build_requests(lm, tasks[name], sorted(places), num_fewshot=shots, fewshot_seed=FEWSHOT_SEED)
+                 for name, places in missing.items()}
+        named = {str(adapter): adapter for adapter in by_variant}
+        found = stream_variants(
+            engine, {name: partial(nullcontext, adapter) for name, adapter in named.items()}, built,
+            {name: {task: list(want.rows["index"]) for task, want in by_variant[adapter].items()}
+             for name, adapter in named.items()},
+            in_memory={name: unedited for name, adapter in named.items() if adapter is None}, say=say)
+        for name, task, rows in found:
+            yield by_variant[named[name]][task], samples_frame(rows).drop(columns=["task", "id", "group"])
     return compute
