@@ -12,12 +12,8 @@ from lm_eval.api.task import ConfigurableTask
 from lm_eval.evaluator import evaluate as lm_eval_evaluate
 
 from anatomy.benchmarks.items import plan, shots
-from anatomy.benchmarks.requests import prepared, sample_row, wanted_items
-
-METRICS = ("acc", "acc_norm", "mc1", "mc2")
-"""Columns every samples table has; NaN where a task does not know the metric."""
-
-COLUMNS = ("task", "item", "id", "group", "target", "loglikelihoods", *METRICS)
+from anatomy.benchmarks.requests import prepared, wanted_items
+from anatomy.benchmarks.sample_rows import sample_row, samples_frame
 
 
 def evaluate(
@@ -68,12 +64,6 @@ def evaluate(
             fewshot_as_multiturn=chat_template,
         )  # fmt: skip
     return samples_frame([row for name in wanted for row in _rows(tasks[name], results["samples"][name])])
-
-
-def samples_frame(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
-    """Rows as a table with every column of ``COLUMNS`` first."""
-    table = pd.DataFrame(rows)
-    return table.reindex(columns=[*COLUMNS, *(column for column in table if column not in COLUMNS)])
 
 
 def _rows(task: ConfigurableTask, samples: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

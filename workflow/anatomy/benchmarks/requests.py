@@ -8,14 +8,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from lm_eval.api.instance import Instance
 from lm_eval.api.task import ConfigurableTask
 
 from anatomy.benchmarks.engine_lm import EngineLM
-from anatomy.benchmarks.items import Item, document_digest, plan, shots, target_index
+from anatomy.benchmarks.items import Item, document_digest, plan, shots
+from anatomy.benchmarks.sample_rows import sample_row
 from anatomy.benchmarks.scoring import Encoded, require_scorable
-from anatomy.errors import DataError, NumericsError
+from anatomy.errors import DataError
 from anatomy.serving.decoding import request_seed
 from anatomy.serving.likelihood import Likelihood
 
@@ -104,33 +104,6 @@ def rows(requests: TaskRequests, likelihoods: Sequence[Likelihood]) -> list[dict
             found.append(sample_row(task, question.item, question.document, responses,
                                     task.process_results(question.document, responses)))
     return found
-
-
-def sample_row(task: ConfigurableTask, item: Item, document: dict[str, Any], responses: Sequence[tuple[float, bool]],
-               metrics: Mapping[str, Any]) -> dict[str, Any]:
-    """A row of the samples table.
-
-    Raises:
-        NumericsError: a metric is NaN.
-    """
-    row: dict[str, Any] = {
-        "task": task.task_name, "item": item.item, "id": item.id, "group": item.group,
-        "target": target_index(task, document), "loglikelihoods": [float(logprob) for logprob, _greedy in responses],
-    }  # fmt: skip
-    row |= {metric_column(task.task_name, metric): float(value) for metric, value in metrics.items() if np.isscalar(value)}
-    broken = [name for name, value in row.items() if isinstance(value, float) and np.isnan(value)]
-    if broken:
-        raise NumericsError(found=f"{broken[0]} is NaN", expected="a number", where=f"{task.task_name}, item {item.id}",
-                            remedy="likelihoods so low that their probabilities are 0; leave the item out")
-    return row
-
-
-def metric_column(task: str, metric: str) -> str:
-    """Column of a metric: lm-eval calls TruthfulQA's mc1 and mc2 both ``acc`` and tells them apart by the task's name."""
-    for ending in ("mc1", "mc2"):
-        if metric == "acc" and task.endswith(ending):
-            return ending
-    return metric
 
 
 def wanted_items(tasks: Mapping[str, ConfigurableTask], indices: Mapping[str, Sequence[int]] | None,

@@ -12,8 +12,8 @@ import pandas as pd
 from lm_eval.api.task import ConfigurableTask
 
 from anatomy.benchmarks.engine_lm import EngineLM
-from anatomy.benchmarks.harness import samples_frame
 from anatomy.benchmarks.requests import TaskRequests, build_requests, rows, wanted_items
+from anatomy.benchmarks.sample_rows import samples_frame
 from anatomy.benchmarks.scoring import score
 from anatomy.edits.adapter_factors import applied_adapter
 from anatomy.errors import EditError

@@ -12,10 +12,10 @@ from typing import Any
 import pandas as pd
 
 from anatomy.benchmarks.engine_lm import EngineLM
-from anatomy.benchmarks.harness import METRICS as HARNESS_METRICS
-from anatomy.benchmarks.harness import samples_frame
 from anatomy.benchmarks.items import chance, plan, task_key
 from anatomy.benchmarks.requests import build_requests
+from anatomy.benchmarks.sample_rows import METRICS as HARNESS_METRICS
+from anatomy.benchmarks.sample_rows import samples_frame
 from anatomy.benchmarks.tasks import folder_tasks, real_tasks
 from anatomy.benchmarks.variants import stream_variants, unedited
 from anatomy.config.methods import Benchmarks
