@@ -34,8 +34,6 @@ def unedited(loaded: LoadedModel) -> AbstractContextManager[LoadedModel]:
     return nullcontext(loaded)
 
 
-
-
 def evaluate_variants(
     engine: Engine,
     variants: Mapping[str, Enter],
@@ -48,6 +46,7 @@ def evaluate_variants(
     chat_template: bool = False,
     system: str | None = None,
     in_memory: Mapping[str, InMemory] | None = None,
+    packed: PackedScorer | None = None,
     say: Callable[[str], None] | None = None,
 ) -> dict[str, pd.DataFrame]:
     """For each variant the table that ``evaluate`` gives for it alone.
@@ -59,6 +58,8 @@ def evaluate_variants(
         in_memory: for packed rows, how the transformers module is put under a variant. Needed only where a variant enters
             without an adapter (``unedited`` for the model itself); an adapter is applied from its folder. A variant that
             enters without an adapter and is not named here may be edited inside the engine, so the engine alone scores it.
+        packed: a scorer over the unedited model that is open already; None opens one where long choices ask for it
+            (``open_packed``: on a CPU, a second copy of the weights).
         say: receives progress, and reasons for slower ways.
 
     Raises:
@@ -71,7 +72,7 @@ def evaluate_variants(
                                   chat_template=chat_template, system=system) for name, places in wanted.items()}
     asked = dict.fromkeys(variants, wanted)
     found: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
-    for variant, _task, table in stream_variants(engine, variants, built, asked, in_memory=in_memory, say=say):
+    for variant, _task, table in stream_variants(engine, variants, built, asked, in_memory=in_memory, packed=packed, say=say):
         found[variant] += table
     return {variant: samples_frame(found[variant]) for variant in variants}
 
@@ -83,6 +84,7 @@ def stream_variants(
     asked: Mapping[str, Mapping[str, Sequence[int]]],
     *,
     in_memory: Mapping[str, InMemory] | None = None,
+    packed: PackedScorer | None = None,
     say: Callable[[str], None] | None = None,
 ) -> Iterator[tuple[str, str, list[dict[str, Any]]]]:
     """Score variant after variant and give each task's rows as soon as they are there.
@@ -95,7 +97,8 @@ def stream_variants(
         ``(variant, task, rows)`` in the order of ``variants`` and of each one's tasks.
     """
     in_memory = in_memory or {}
-    packed = open_packed(engine.model_folder, engine.dtype, say) if _any_long(built.values()) else None
+    if packed is None and _any_long(built.values()):
+        packed = open_packed(engine.model_folder, engine.dtype, say)
     progress = Progress("benchmark", sum(map(len, asked.values())), say)
     for variant, enter in variants.items():
         with ExitStack() as edits:
