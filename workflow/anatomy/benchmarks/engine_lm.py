@@ -108,7 +108,17 @@ class EngineLM(TemplateLM):
         return found
 
     def loglikelihood(self, requests: Sequence[Any], disable_tqdm: bool = True) -> list[tuple[float, bool]]:
-        return self._loglikelihood_tokens(self.encode_pairs([request.args for request in requests]))
+        """Task by task, so that a task's numbers do not depend on which others are asked for."""
+        by_task: dict[str | None, list[int]] = {}
+        for place, request in enumerate(requests):
+            by_task.setdefault(request.task_name, []).append(place)
+        encoded = {task: self.encode_pairs([requests[place].args for place in places]) for task, places in by_task.items()}
+        for task, own in encoded.items():
+            require_scorable(own, self.max_length, f"task {task}")
+        found: dict[int, tuple[float, bool]] = {}
+        for task, places in by_task.items():
+            found.update(zip(places, self._loglikelihood_tokens(encoded[task]), strict=True))
+        return [found[place] for place in range(len(requests))]
 
     def _loglikelihood_tokens(self, requests: Sequence[Encoded], **_: object) -> list[tuple[float, bool]]:
         require_scorable(requests, self.max_length, f"lm-eval on {self.engine.model_folder}")

@@ -59,6 +59,9 @@ def score(engine: Engine, adapter: Path | None, requests: Sequence[Encoded], *, 
           shard_size: int = 512, say: Callable[[str], None] | None = None) -> list[Likelihood]:
     """Log-likelihood of each request under one variant.
 
+    The engine's prefix cache is emptied first: rounding differs by what of a prompt was cached, and the same requests shall
+    give the same bits whatever was asked before them.
+
     Args:
         engine: open, and in the variant's state.
         adapter: the variant's adapter, or None.
@@ -67,6 +70,7 @@ def score(engine: Engine, adapter: Path | None, requests: Sequence[Encoded], *, 
         shard_size: requests of one call of the engine.
         say: receives a line with rate and remaining time after each batch.
     """
+    engine.reset_prefix_cache()
     contexts: defaultdict[tuple[int, ...], list[int]] = defaultdict(list)
     for place, (_key, context, _continuation) in enumerate(requests):
         contexts[tuple(context)].append(place)
