@@ -56,7 +56,10 @@ def test_requests_are_built_once(task_folder, named, variants, monkeypatch):
     together = evaluate_variants(shared_engine(), named, tasks, **options)
     assert built == [1] and all(len(table) == 5 for table in together.values())
     alone = evaluate(EngineLM(shared_engine(), variants[1][0]), tasks, **options)
-    pd.testing.assert_frame_equal(together["up"], alone, check_exact=True)
+    # Examples share cache blocks between questions, which moves the last bits: 1e-6 of a log-likelihood.
+    pd.testing.assert_frame_equal(together["up"].drop(columns="loglikelihoods"), alone.drop(columns="loglikelihoods"))
+    for one, other in zip(together["up"]["loglikelihoods"], alone["loglikelihoods"], strict=True):
+        assert one == pytest.approx(other, rel=2e-6)
 
 
 def test_a_variant_that_only_the_engine_knows_is_scored_by_the_engine_alone(task_folder, named, variants):

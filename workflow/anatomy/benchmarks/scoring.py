@@ -59,8 +59,8 @@ def score(engine: Engine, adapter: Path | None, requests: Sequence[Encoded], *, 
           shard_size: int = 512, say: Callable[[str], None] | None = None) -> list[Likelihood]:
     """Log-likelihood of each request under one variant.
 
-    The engine's prefix cache is emptied first: rounding differs by what of a prompt was cached, and the same requests shall
-    give the same bits whatever was asked before them.
+    The engine's prefix cache is emptied first, so that rounding does not depend on what was asked before. Where questions share
+    cache blocks with each other (few-shot examples), 1e-6 of a log-likelihood is left to the engine.
 
     Args:
         engine: open, and in the variant's state.
