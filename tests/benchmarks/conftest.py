@@ -4,6 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
+from rank_one import apply_in_memory, rank_one_factors, write_rank_one
+from shared_engine import served_model
+
+from anatomy.models.loading import load_model
 
 LETTERED = """
 task: tiny_letters
@@ -74,3 +79,16 @@ def task_folder(tmp_path_factory) -> Path:
          "mc2_targets": {"choices": ["It is old.", "It is grey.", f"It is a {words[n - 1]}."], "labels": [1, n % 2, 0]}}
         for n, word in enumerate(words[:6])))
     return folder
+
+
+@pytest.fixture(scope="session")
+def variants(tmp_path_factory):
+    """``(adapter folder or None, the same variant in memory)``."""
+    base = load_model(served_model(), torch.float32, "cpu")
+    found = [(None, base)]
+    for seed, strength in ((0, 1.5), (1, -0.9)):
+        factors = rank_one_factors(base.model, seed, strength)
+        edited = load_model(served_model(), torch.float32, "cpu")
+        apply_in_memory(edited.model, factors)
+        found.append((write_rank_one(tmp_path_factory.mktemp("adapter"), factors), edited))
+    return found

@@ -3,49 +3,18 @@
 import numpy as np
 import pandas as pd
 import pytest
-import torch
-from lm_eval.models.huggingface import HFLM
-from rank_one import apply_in_memory, rank_one_factors, write_rank_one
-from shared_engine import STARTS, served_model, shared_engine
+from reference_samples import assert_same, reference
+from shared_engine import STARTS, shared_engine
 
 from anatomy.benchmarks.engine_lm import EngineLM
-from anatomy.benchmarks.harness import COLUMNS, evaluate, metric_column
+from anatomy.benchmarks.harness import evaluate
 from anatomy.benchmarks.items import plan
+from anatomy.benchmarks.sample_rows import COLUMNS, metric_column
 from anatomy.benchmarks.tasks import folder_tasks, real_tasks
-from anatomy.errors import ConfigError, DataError
-from anatomy.models.loading import load_model
+from anatomy.errors import DataError
 from anatomy.serving.decoding import Decoding
 
 pytestmark = pytest.mark.engine
-
-
-@pytest.fixture(scope="module")
-def variants(tmp_path_factory):
-    """``(adapter folder or None, the same variant in memory)``."""
-    base = load_model(served_model(), torch.float32, "cpu")
-    found = [(None, base)]
-    for seed, strength in ((0, 1.5), (1, -0.9)):
-        factors = rank_one_factors(base.model, seed, strength)
-        edited = load_model(served_model(), torch.float32, "cpu")
-        apply_in_memory(edited.model, factors)
-        found.append((write_rank_one(tmp_path_factory.mktemp("adapter"), factors), edited))
-    return found
-
-
-def reference(loaded) -> HFLM:
-    return HFLM(pretrained=loaded.model, tokenizer=loaded.tokenizer, batch_size=1, max_length=1023)
-
-
-def assert_same(found: pd.DataFrame, expected: pd.DataFrame) -> None:
-    """One-token choices within 1e-4 nats, longer ones within 1e-5 relative; metrics equal where no tie decides."""
-    assert list(found["item"]) == list(expected["item"])
-    for one, other in zip(found.itertuples(), expected.itertuples(), strict=True):
-        tolerance = {"abs": 1e-4} if one.task.endswith("letters") or "mmlu" in one.task else {"rel": 1e-5}
-        assert one.loglikelihoods == pytest.approx(other.loglikelihoods, **tolerance)
-    metrics = [column for column in found if column not in COLUMNS[:6]]
-    # An untrained model's choices can tie within rounding: equality of accuracies is asked where the best two differ.
-    clear = [np.diff(np.sort(row)[-2:])[0] > 1e-3 for row in expected["loglikelihoods"]]
-    pd.testing.assert_frame_equal(found.loc[clear, metrics], expected.loc[clear, metrics], rtol=1e-3)
 
 
 def test_equals_the_transformers_backend_for_every_variant_on_one_engine(task_folder, variants):
@@ -124,11 +93,3 @@ def test_names_of_the_truthfulqa_metrics():
     assert metric_column("truthfulqa_mc2", "acc") == "mc2"
     assert metric_column("mmlu_astronomy", "acc") == "acc"
     assert metric_column("arc_easy", "acc_norm") == "acc_norm"
-
-
-def test_refuses_other_kinds_of_requests():
-    lm = EngineLM(shared_engine())
-    with pytest.raises(ConfigError, match="generate_until"):
-        lm.generate_until([])
-    with pytest.raises(DataError, match="no tokens"):
-        lm._loglikelihood_tokens([("key", [5], [])])

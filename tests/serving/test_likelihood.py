@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from anatomy.serving.likelihood import continuation_likelihoods, next_token_likelihoods
+from anatomy.serving.likelihood import _within, continuation_likelihoods, next_token_likelihoods
 
 pytestmark = pytest.mark.engine
 
@@ -23,12 +23,14 @@ def test_single_tokens(engine, base, edits, prompts):
             assert [one.greedy for one in row] == [token == int(expected.argmax()) for token in wanted]
 
 
-def test_continuations_do_not_read_cached_prefixes(engine, base, edits, prompts):
-    # Contexts of whole cache blocks, asked twice, and two equal continuations: where reading the cache would go wrong.
+def test_cached_prefixes_never_give_wrong_rows(engine, base, edits, prompts):
+    # Contexts of whole cache blocks, asked twice, equal endings, endings that share a block: there vLLM's log-probabilities of
+    # prompts are uninitialised memory, and only asking again helps.
     context = prompts[7]
     assert len(context) % 32 == 0
-    contexts = [context, context, context, prompts[0]]
-    continuations = [[50, 60, 70], [50, 60, 70], [50, 61], prompts[8][:40]]
+    long = prompts[8][:40]
+    contexts = [context, context, context, context, context, prompts[0], prompts[0]]
+    continuations = [[50, 60, 70], [50, 60, 70], [50, 61], long, [*long[:35], 9, 9], prompts[8][:40], [77]]
     for adapter, loaded in ((None, base), edits[1], (None, base)):
         found = continuation_likelihoods(engine, contexts, continuations, adapter)
         for ids, rest, one in zip(contexts, continuations, found, strict=True):
@@ -36,6 +38,22 @@ def test_continuations_do_not_read_cached_prefixes(engine, base, edits, prompts)
             expected = float(rows.gather(1, torch.tensor(rest)[:, None]).sum())
             assert one.logprob == pytest.approx(expected, rel=1e-5)
             assert one.greedy == bool((rows.argmax(-1) == torch.tensor(rest)).all())
+
+
+def test_the_cache_is_read_where_it_may_be(engine, monkeypatch, prompts):
+    asked = []
+    run = engine.run
+    monkeypatch.setattr(engine, "run", lambda *a: asked.append(run(*a)) or asked[-1])
+    context = [9, *prompts[8][:39]]
+    continuation_likelihoods(engine, [context] * 4, [[50 + k, 60, 70] for k in range(4)], None)
+    first = asked[0]
+    assert len(asked) == 1 or not asked[1], "a context that ends inside a block needs no second asking"
+    assert [output.num_cached_tokens for output in first[1:]] == [32, 32, 32]
+
+
+def test_a_shard_fits_the_cache():
+    assert list(_within(10, [4, 4, 4, 11, 1, 9])) == [(0, 2), (2, 3), (3, 4), (4, 6)]
+    assert list(_within(10, [])) == []
 
 
 def test_greedy_flag_is_true_for_what_the_model_would_write(engine, prompts):

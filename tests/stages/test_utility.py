@@ -1,8 +1,32 @@
-"""Benchmark samples as a table."""
+"""Benchmark samples as rows of the store, and as a table."""
+
+import json
 
 import pandas as pd
+import pytest
+from rank_one import rank_one_factors, write_rank_one
+from shared_engine import shared_engine
 
-from anatomy.stages.utility import COLUMNS, samples_table
+from anatomy.benchmarks.items import plan
+from anatomy.benchmarks.tasks import folder_tasks
+from anatomy.config.methods import Benchmarks
+from anatomy.config.study import Layout, Subject
+from anatomy.errors import DataError
+from anatomy.stages.utility import COLUMNS, compute_utility, phase_tasks, samples_table
+from anatomy.store.cell import Cell
+from anatomy.store.fill import Want
+
+TASK = """
+task: {name}
+dataset_path: json
+dataset_kwargs: {{data_files: {{test: {name}.jsonl}}}}
+output_type: multiple_choice
+test_split: test
+doc_to_text: "{{{{question}}}}"
+doc_to_choice: "{{{{choices}}}}"
+doc_to_target: answer
+metric_list: [{{metric: acc, aggregation: mean, higher_is_better: true}}]
+"""
 
 
 def test_a_study_without_benchmarks_has_an_empty_table_with_all_columns(tmp_path):
@@ -10,3 +34,47 @@ def test_a_study_without_benchmarks_has_an_empty_table_with_all_columns(tmp_path
     assert table.empty and list(table.columns) == COLUMNS and {"model", "variant", "phase", "task"} <= set(COLUMNS)
     table.to_parquet(tmp_path / "samples.parquet")
     assert list(pd.read_parquet(tmp_path / "samples.parquet").columns) == COLUMNS
+
+
+def test_missing_data_are_named_before_anything_is_computed(tmp_path):
+    subject = Subject("own", "aligned", None, None, (), False, False, "float32", False, None, None, False)
+    with pytest.raises(DataError, match="no validation split of hellaswag"):
+        phase_tasks(Layout(str(tmp_path)), subject, Benchmarks(tasks=["hellaswag"], data=str(tmp_path)), "test")
+
+
+@pytest.fixture
+def tasks(tmp_path):
+    choices = {"one": ["A", "B"], "more": ["the moon is old", "the mill", "."]}
+    for name, own in choices.items():
+        (tmp_path / f"{name}.yaml").write_text(TASK.format(name=name))
+        (tmp_path / f"{name}.jsonl").write_text("".join(
+            json.dumps({"question": f"What of the {what} by the river?", "choices": own, "answer": 0}) + "\n"
+            for what in ("gate", "mill", "garden", "lamp")))
+    return folder_tasks(tmp_path)
+
+
+@pytest.mark.engine
+def test_cells_get_their_missing_rows_whatever_other_cells_miss(tasks, tmp_path, tiny):
+    adapter = write_rank_one(tmp_path / "adapter", rank_one_factors(tiny.model, 0, 1.5))
+
+    def want(variant, task, indices):
+        rows = pd.DataFrame(plan(tasks[task])).iloc[indices]
+        return Want(Cell(tmp_path / "store", "benchmark", {"variant": variant, "task": task}), rows, {})
+
+    def adapter_of(want):
+        return adapter if want.cell.key["variant"] == "edited" else None
+
+    def computed(wants):
+        compute = compute_utility(adapter_of, tasks, lambda want: want.cell.key["task"], 0, lambda line: None)
+        return {(one.cell.key["variant"], one.cell.key["task"]): table for one, table in compute(shared_engine(), wants)}
+
+    whole = computed([want(variant, task, [0, 1, 2, 3]) for variant in ("base", "edited") for task in tasks])
+    assert len(whole) == 4 and all(len(table) == 4 for table in whole.values())
+    assert all("id" not in table and "item" in table for table in whole.values())
+    part = computed([want("base", "one", [1]), want("edited", "more", [0, 3]), want("base", "more", [2])])
+    for key, indices in ((("base", "one"), [1]), (("edited", "more"), [0, 3]), (("base", "more"), [2])):
+        expected = whole[key].iloc[indices].reset_index(drop=True)
+        assert list(part[key]["item"]) == list(expected["item"])
+        for one, other in zip(part[key]["loglikelihoods"], expected["loglikelihoods"], strict=True):
+            assert one == pytest.approx(other, rel=1e-5)
+    assert whole["base", "one"]["loglikelihoods"].tolist() != whole["edited", "one"]["loglikelihoods"].tolist()

@@ -193,6 +193,16 @@ class Engine:
     def _poison(self, reason: str) -> None:
         self._poisoned = reason
 
+    @property
+    def cache_tokens(self) -> int:
+        """Tokens whose keys and values the engine's cache holds at once."""
+        cache = self._llm.llm_engine.vllm_config.cache_config
+        return cache.kv_cache_size_tokens or cache.num_gpu_blocks * cache.block_size
+
+    def reset_prefix_cache(self) -> None:
+        """Forget the keys and values of earlier prompts, so that what comes next does not depend on them in its last bits."""
+        self._llm.reset_prefix_cache()
+
     def run(self, token_ids: Sequence[list[int]], parameters: Sequence[Any],
             adapters: Sequence[Path | None]) -> list[Any]:
         """One batch, all base or all adapters: vLLM's own outputs, in order. Inside ``under`` of a reload, base is the edit.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,6 +67,22 @@ class Plan:
             for _, variant in sorted(self.reloads, key=lambda one: one[0]):
                 with engine.under(variant.built()) as adapter:
                     yield [variant], [adapter]
+
+
+    def entries(self, engine: Engine) -> dict[str, Callable[[], AbstractContextManager[Path | None]]]:
+        """How each variant is entered, in the order of ``batches``, for a caller that takes them one by one.
+
+        Enter them inside ``engine.sweep()``, so that weights go back no more often than they must.
+        """
+        return {
+            **{variant.name: nullcontext for variant in self.base},
+            **{variant.name: partial(nullcontext, path) for variant, path in self.adapters},
+            **{variant.name: partial(_under, engine, variant) for _, variant in sorted(self.reloads, key=lambda one: one[0])},
+        }
+
+
+def _under(engine: Engine, variant: Variant) -> AbstractContextManager[Path | None]:
+    return engine.under(variant.built())
 
 
 def plan_variants(engine: Engine, variants: Sequence[Variant], say: Callable[[str], None] | None = None) -> Plan:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,6 @@ from anatomy.recipes.rosi.variants import variants_on_select, variants_on_test
 from anatomy.recipes.variant import Edit, Variant, resolve
 from anatomy.serving.engine import Engine
 from anatomy.serving.variants import Variant as Served
-from anatomy.serving.variants import plan_variants
 from anatomy.serving.ways import Fallback
 from anatomy.stages.answers import (
     answer_cell,
@@ -127,13 +125,14 @@ def evaluate(config: Config, subject: Subject, phase: Phase, model: dict[str, An
     def keep(want: Want, rows: pd.DataFrame) -> pd.DataFrame:
         return withhold(rows) if must_withhold(subject, edits[want.cell.name]) else rows
 
-    def utility_under(adapter: Path | None) -> Compute:
-        return compute_utility(lambda want: adapter, tasks, lambda want: task_names[want.cell.name], config.benchmarks.shots, say)
+    def scored_under(want: Want) -> Served:
+        concrete = edits[want.cell.name]
+        return Served(canonical_json([book.key(edit) for edit in concrete]), lambda: book.weight_edits(concrete))
 
     with Lazy(open_engine, store, "evaluate") as session:
         fill(answers, session, compute_answers(variant_of, keep, rendering, decoding, say), say)
-        fill(utility, session, under_each(variant_of, lambda want: canonical_json([book.key(edit) for edit in
-                                                                                   edits[want.cell.name]]), utility_under), say)
+        fill(utility, session, compute_utility(scored_under, tasks, lambda want: task_names[want.cell.name],
+                                               config.benchmarks.shots, say), say)
     completions = completions_table(answers)
     plain, edited = ([variant.id for variant, concrete in phase.variants if bool(concrete) is wanted] for wanted in (False, True))
     unchanged = unchanged_variants(completions, plain, edited, say)
@@ -141,32 +140,6 @@ def evaluate(config: Config, subject: Subject, phase: Phase, model: dict[str, An
     return {"completions": completions, "samples": samples_table(utility),
             "variants": variants.assign(unchanged=variants["variant"].isin(unchanged)), "tasks": describe_tasks(tasks, items),
             "cells": list(cells_of([*answers, *utility]))}
-
-
-Compute = Callable[[Engine, list[Want]], Iterator[tuple[Want, pd.DataFrame]]]
-"""How an engine fills cells."""
-
-
-def under_each(variant_of: Callable[[Want], Served], content_of: Callable[[Want], str],
-               compute_under: Callable[[Path | None], Compute]) -> Compute:
-    """Cells of many variants, each under its edits, in the order in which weights move least.
-
-    Args:
-        content_of: what is equal for cells of one variant (one of each task).
-        compute_under: fills cells given the adapter to ask with.
-    """
-    def compute(engine: Engine, wants: list[Want]) -> Iterator[tuple[Want, pd.DataFrame]]:
-        cells: dict[str, list[Want]] = {}
-        for want in wants:
-            cells.setdefault(content_of(want), []).append(want)
-        plan = plan_variants(engine, [Served(content, variant_of(own[0]).edits) for content, own in cells.items()])
-        for content, first in plan.duplicates.items():
-            cells[first] += cells[content]
-        with closing(plan.batches(engine)) as batches:
-            for variants, adapters in batches:
-                for variant, adapter in zip(variants, adapters, strict=True):
-                    yield from compute_under(adapter)(engine, cells[variant.name])
-    return compute
 
 
 def describe(subject: Subject, phase: Phase) -> pd.DataFrame:

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from anatomy.benchmarks.engine_lm import EngineLM
-from anatomy.benchmarks.harness import METRICS as HARNESS_METRICS
-from anatomy.benchmarks.harness import evaluate
 from anatomy.benchmarks.items import chance, plan, task_key
+from anatomy.benchmarks.requests import build_requests
+from anatomy.benchmarks.sample_rows import METRICS as HARNESS_METRICS
+from anatomy.benchmarks.sample_rows import samples_frame
 from anatomy.benchmarks.tasks import folder_tasks, real_tasks
+from anatomy.benchmarks.variants import stream_variants
 from anatomy.config.methods import Benchmarks
 from anatomy.config.study import Layout, Subject
+from anatomy.edits.apply import applied
+from anatomy.models.loading import LoadedModel
 from anatomy.serving.engine import Engine
+from anatomy.serving.variants import Variant, plan_variants
 from anatomy.store.cell import Cell
 from anatomy.store.fill import Want, assemble
 
@@ -73,16 +81,37 @@ def utility_cell(store: Path, model: dict[str, Any], edits: list[dict[str, Any]]
                                      "backend": "vllm", "dtype": model["dtype"]})
 
 
-def compute_utility(adapter_of: Callable[[Want], Path | None], tasks: Mapping[str, Any], task_of: Callable[[Want], str],
+def compute_utility(variant_of: Callable[[Want], Variant], tasks: Mapping[str, Any], task_of: Callable[[Want], str],
                     shots: int, say: Callable[[str], None],
                     ) -> Callable[[Engine, list[Want]], Iterator[tuple[Want, pd.DataFrame]]]:
-    """How an engine fills cells of benchmark items; a cell is a shard."""
+    """How an engine fills cells of benchmark items: questions are built once for all variants, weights move as little as they
+    can, equal edits are scored once; a cell is a shard.
+
+    Args:
+        variant_of: what a cell's items are scored under; cells of one variant (one of each task) give one name.
+    """
     def compute(engine: Engine, wants: list[Want]) -> Iterator[tuple[Want, pd.DataFrame]]:
-        for number, want in enumerate(wants):
-            name = task_of(want)
-            task = tasks[name]
-            table = evaluate(EngineLM(engine, adapter_of(want)), {task.task_name: task}, num_fewshot=shots,
-                             fewshot_seed=FEWSHOT_SEED, indices={task.task_name: list(want.rows["index"])})
-            say(f"benchmark: {number + 1}/{len(wants)}, {name}")
-            yield want, table.drop(columns=["task", "id", "group"])
+        variants = {variant.name: variant for variant in map(variant_of, wants)}
+        plan = plan_variants(engine, list(variants.values()), say)
+        cells: defaultdict[str, defaultdict[str, list[Want]]] = defaultdict(lambda: defaultdict(list))
+        missing: defaultdict[str, set[int]] = defaultdict(set)
+        for want in wants:
+            name = variant_of(want).name
+            cells[plan.duplicates.get(name, name)][task_of(want)].append(want)
+            missing[task_of(want)] |= set(want.rows["index"])
+        lm = EngineLM(engine)
+        built = {name: build_requests(lm, tasks[name], sorted(places), num_fewshot=shots, fewshot_seed=FEWSHOT_SEED)
+                 for name, places in missing.items()}
+        asked = {name: {task: sorted({place for want in own for place in want.rows["index"]}) for task, own in by_task.items()}
+                 for name, by_task in cells.items()}
+        plain = {name: partial(_in_memory, variants[name]) for name, way in plan.ways.items() if way.kind in ("base", "reload")}
+        with engine.sweep():
+            for name, task, rows in stream_variants(engine, plan.entries(engine), built, asked, in_memory=plain, say=say):
+                table = samples_frame(rows).drop(columns=["task", "id", "group"])
+                for want in cells[name][task]:
+                    yield want, table[table["item"].isin(want.rows["item"])]
     return compute
+
+
+def _in_memory(variant: Variant, loaded: LoadedModel) -> AbstractContextManager[LoadedModel]:
+    return applied(loaded, *variant.built())
