@@ -43,6 +43,7 @@ class Engine:
         max_lora_rank: highest rank of any adapter; the CPU kernel's time grows with it, so 1 for rank 1.
         target_modules: modules that adapters may edit. Always named: left open, vLLM also wraps the output head, and
             prompt log-probabilities crash.
+        hooks: whether interventions will be asked for: the model then runs uncompiled on a GPU too (a CPU never compiles).
         on_start: told ``{"model", "seconds"}`` after each start, so that a journal can count them.
 
     Raises:
@@ -64,12 +65,14 @@ class Engine:
         max_loras: int = 8,
         max_lora_rank: int = 1,
         target_modules: Sequence[str] = ("o_proj", "down_proj"),
+        hooks: bool = False,
         on_start: Callable[[dict[str, Any]], None] | None = None,
     ) -> None:
         self.model_folder, self.dtype, self.max_model_len = Path(model_folder), dtype, max_model_len
         self.seed, self.kv_cache_bytes, self.threads = seed, kv_cache_bytes, threads
         self.adapters, self.max_loras, self.max_lora_rank = adapters, max_loras, max_lora_rank
         self.target_modules, self._on_start, self._llm = tuple(target_modules), on_start, None
+        self.hooks = hooks
 
     def __enter__(self) -> Engine:
         chosen, checkpoint = check_hardware(), Checkpoint(self.model_folder)
@@ -87,6 +90,9 @@ class Engine:
         options: dict[str, Any] = {"disable_log_stats": True}
         if chosen == "cpu":
             options.update(enforce_eager=True, block_size=CPU_BLOCK, kv_cache_memory_bytes=self.kv_cache_bytes)
+        if self.hooks:
+            options.update(enforce_eager=True)
+            os.environ["VLLM_USE_V2_MODEL_RUNNER"] = "0"  # the second one keeps its batch where no hook can read it
         if self.adapters:
             options.update(enable_lora=True, max_loras=self.max_loras, max_cpu_loras=4 * self.max_loras,
                            max_lora_rank=self.max_lora_rank, lora_target_modules=list(self.target_modules))
@@ -123,21 +129,20 @@ class Engine:
             gc.collect()
 
     def run(self, token_ids: Sequence[list[int]], parameters: Sequence[Any],
-            adapters: Sequence[Path | None]) -> list[Any]:
+            adapters: Sequence[Path | None], salts: Sequence[str | None] | None = None) -> list[Any]:
         """One batch, all base or all adapters: vLLM's own outputs, in order.
 
         Args:
             token_ids: the prompts.
             parameters: one ``vllm.SamplingParams`` a prompt.
             adapters: one adapter folder a prompt, or None for every prompt.
+            salts: prompts share cached keys and values only where their salts are equal; none for the model as it is.
 
         Raises:
             ConfigError: base and adapter prompts are mixed, or the engine was started without adapters.
             DataError: a prompt is empty or too long for the engine.
         """
-        if self._llm is None:
-            raise ConfigError(found="a closed engine", expected="an open one", where="Engine.run",
-                              remedy="use it inside `with Engine(...) as engine:`")
+        self._require_open("Engine.run")
         edited = [adapter is not None for adapter in adapters]
         if any(edited) and not all(edited):
             raise ConfigError(found=f"{sum(edited)} adapter and {len(edited) - sum(edited)} base prompts in one batch",
@@ -155,8 +160,20 @@ class Engine:
                 )
         if not token_ids:
             return []
-        return self._llm.generate([{"prompt_token_ids": ids} for ids in token_ids], list(parameters), use_tqdm=False,
+        prompts = [{"prompt_token_ids": ids, **({"cache_salt": salt} if salt else {})}
+                   for ids, salt in zip(token_ids, salts or [None] * len(token_ids), strict=True)]
+        return self._llm.generate(prompts, list(parameters), use_tqdm=False,
                                   lora_request=self._lora_requests(adapters) if any(edited) else None)
+
+    def runner(self) -> Any:
+        """vLLM's model runner, which holds the module and the batch that it is computing."""
+        self._require_open("Engine.runner")
+        return self._llm.collective_rpc(lambda worker: worker.model_runner)[0]
+
+    def _require_open(self, where: str) -> None:
+        if self._llm is None:
+            raise ConfigError(found="a closed engine", expected="an open one", where=where,
+                              remedy="use it inside `with Engine(...) as engine:`")
 
     def _lora_requests(self, adapters: Sequence[Path | None]) -> list[Any]:
         from vllm.lora.request import LoRARequest
