@@ -136,8 +136,9 @@ def test_a_changed_last_token_is_not_reused_inside_a_longer_prompt(engine, base,
 def test_a_state_is_named_by_its_content():
     one, twin = (intervention("clamp", 8, (0, 1), seed=2) for _ in range(2))
     others = [intervention("clamp", 8, (0, 1), seed=3), intervention("clamp", 8, (1, 2), seed=2),
-              intervention("clamp", 8, (0, 1), seed=2, scale=2.0), intervention("clamp", 8, (0, 1), seed=2, positions="generated"),
-              intervention("clamp", 8, (0, 1), seed=2, sites=("block_input",)), intervention("ablate", 8, (0, 1), seed=2),
+              intervention("clamp", 8, (0, 1), seed=2, scale=2.0), intervention("ablate", 8, (0, 1), seed=2),
+              intervention("clamp", 8, (0, 1), seed=2, positions="generated"),
+              intervention("clamp", 8, (0, 1), seed=2, sites=("block_input",)),
               Intervention("clamp", one.layers, one.vectors, one.targets + 1, 1.0, one.sites, "all")]
     found = States([(one,), (), (twin,), *((other,) for other in others), (one, twin), (twin, one)])
     assert found.of_request == [1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9]
@@ -172,7 +173,7 @@ def test_refuses_what_it_cannot_hook(engine, prompts, tmp_path, monkeypatch):
     monkeypatch.setattr(settings, "enforce_eager", False)
     with pytest.raises(ConfigError, match="hooks=True"):
         require_hooks(engine)
-    monkeypatch.setattr(settings.hf_text_config, "model_type", "cohere")
+    monkeypatch.setattr(settings.hf_config, "model_type", "cohere")
     with pytest.raises(ConfigError, match="type 'cohere' in vLLM"):
         require_hooks(engine)
 

@@ -87,7 +87,7 @@ def require_hooks(engine: Engine) -> Any:
     from anatomy.serving.hooks.modules import refuse_unproven
 
     runner, where = engine.runner(), str(engine.model_folder)
-    refuse_unproven(runner.model_config.hf_text_config.model_type, where)
+    refuse_unproven(runner.model_config.hf_config.model_type, where)
     if not runner.model_config.enforce_eager:
         raise ConfigError(found="an engine that compiles its model", expected="one started with hooks=True", where=where,
                           remedy="Engine(..., hooks=True); compiled models run without their hooks")

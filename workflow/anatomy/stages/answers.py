@@ -82,19 +82,27 @@ def compute_answers(adapter_of: Callable[[Want], Path | None], keep: Keep, rende
         requests, origin = [], []
         for number, want in enumerate(wants):
             adapter = adapter_of(want)
-            seeds = [None if seed < 0 else seed for seed in want.rows["seed"]]
-            for row, (ids, seed) in enumerate(zip(render(engine.tokenizer, list(want.rows["prompt"]), rendering), seeds,
-                                                  strict=True)):
+            for row, (ids, seed) in enumerate(prompts_of(want, engine.tokenizer, rendering)):
                 requests.append(Request(ids, seed, adapter))
                 origin.append((number, row))
         for places, generations in stream(engine, requests, decoding, SHARD, say):
-            yield from _by_want(wants, [origin[place] for place in places], generations, keep)
+            yield from by_want(wants, [origin[place] for place in places], generations, keep)
     return compute
 
 
-def _by_want(wants: list[Want], origin: list[tuple[int, int]], generations: Sequence[Generation],
-             keep: Keep) -> Iterator[tuple[Want, pd.DataFrame]]:
-    """Sort one shard's generations back into the cells they belong to."""
+def prompts_of(want: Want, tokenizer: Any, rendering: Rendering) -> list[tuple[list[int], int | None]]:
+    """Token ids and sampling seed (None where decoding is greedy) of each wanted row."""
+    prompts = render(tokenizer, list(want.rows["prompt"]), rendering)
+    return [(ids, None if seed < 0 else seed) for ids, seed in zip(prompts, want.rows["seed"], strict=True)]
+
+
+def by_want(wants: list[Want], origin: list[tuple[int, int]], generations: Sequence[Generation],
+            keep: Keep) -> Iterator[tuple[Want, pd.DataFrame]]:
+    """Sort one shard's generations back into the cells they belong to.
+
+    Args:
+        origin: the want and the row in it that each generation answers.
+    """
     parts: dict[int, list[tuple[int, Generation]]] = {}
     for (number, row), generation in zip(origin, generations, strict=True):
         parts.setdefault(number, []).append((row, generation))

@@ -68,7 +68,7 @@ class _Pass:
         self.batch: Batch
 
     def begin(self, _module: nn.Module, args: tuple, kwargs: dict) -> None:
-        tokens = [value for value in (kwargs.get("input_ids"), kwargs.get("inputs_embeds"), *args) if value is not None][0]
+        tokens = next(value for value in (kwargs.get("input_ids"), kwargs.get("inputs_embeds"), *args) if value is not None)
         self.batch = self._begin(tokens.shape[0])
 
 
