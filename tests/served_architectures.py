@@ -19,7 +19,8 @@ from typing import Any
 
 from architecture_models import checkpoint_of, edit_of, random_prompts
 from greedy import difference, margins
-from tiny_architectures import ARCHITECTURES, Architecture
+from intervention_grid import hooked_margins, states
+from tiny_architectures import ARCHITECTURES, D_MODEL, LAYERS, Architecture
 
 NEW_TOKENS = 16
 
@@ -36,6 +37,10 @@ class Served:
         changed: completions that the edit changed.
         way: how the engine served the edit.
         fallback: what it says where that was not as an adapter.
+        hooked_same: completions under interventions of every kind that agree, of all; None where the family is refused.
+        hooked: how many completions that were.
+        hooked_changed: how many of them base writes otherwise.
+        hook_refusal: what the engine says where it refuses interventions.
     """
 
     same: int
@@ -45,6 +50,10 @@ class Served:
     changed: int
     way: str
     fallback: str
+    hooked_same: int | None = None
+    hooked: int = 0
+    hooked_changed: int = 0
+    hook_refusal: str | None = None
 
 
 def served() -> dict[str, Served]:
@@ -79,7 +88,7 @@ def serve(architecture: Architecture) -> Served:
     # All that transformers has to say comes first: for some classes (OLMo-2) vLLM runs transformers' own code and changes
     # its classes in this process.
     loaded = load_model(checkpoint.folder, torch.float32, "cpu")
-    base = _reference(loaded)
+    base, hooked = _reference(loaded), _hooked_reference(loaded)
     with applied(loaded, edit):
         edited = _reference(loaded)
     engine = Engine(checkpoint.folder, dtype="float32", max_model_len=256, seed=0, kv_cache_bytes=2**26, adapters=True,
@@ -92,7 +101,8 @@ def serve(architecture: Architecture) -> Served:
         changed = sum(one != other for one, other in zip(edited.written, base.written, strict=True))
         again, _ = _agreement(engine, base, None)
         said = "; ".join(map(str, engine.fallbacks.found))
-        return Served(min(same, again), error, *found, changed, engine.way([edit]).kind, said)
+        return Served(min(same, again), error, *found, changed, engine.way([edit]).kind, said,
+                      **_hooked_agreement(engine, base, hooked))
 
 
 @dataclass(frozen=True)
@@ -117,6 +127,39 @@ def _reference(loaded: Any) -> _Reference:
             table = loaded.model(torch.tensor([ids])).logits[0, :-1].double().log_softmax(-1)
         logprobs.append(table.gather(1, torch.tensor(ids[1:])[:, None]).sum().item())
     return _Reference(written, [margins(loaded, *row) for row in zip(prompts, written, strict=True)], logprobs)
+
+
+def _hooked_requests() -> list[Any]:
+    from anatomy.serving.completions import Request
+
+    return [Request(ids, interventions=own) for own in states(D_MODEL, LAYERS) for ids in random_prompts()[1:]]
+
+
+def _hooked_reference(loaded: Any) -> list[tuple[list[int], list[float]]]:
+    """Greedy tokens under interventions, and how clear each was."""
+    from anatomy.serving.completions import in_order
+    from anatomy.serving.transformers_generation import stream_with_transformers
+
+    requests = _hooked_requests()
+    written = in_order(stream_with_transformers(loaded, requests, _decoding(), batch_size=1), len(requests))
+    return [(one.token_ids, hooked_margins(loaded, request, one.token_ids))
+            for request, one in zip(requests, written, strict=True)]
+
+
+def _hooked_agreement(engine: Any, base: _Reference, expected: list[tuple[list[int], list[float]]]) -> dict[str, Any]:
+    from anatomy.errors import ConfigError
+    from anatomy.serving.completions import in_order
+    from anatomy.serving.engine_hooks import stream_with_hooks
+
+    requests = _hooked_requests()
+    try:
+        found = in_order(stream_with_hooks(engine, requests, _decoding(), 256), len(requests))
+    except ConfigError as error:
+        return {"hook_refusal": str(error)}
+    plain = base.written[1:] * (len(requests) // len(base.written[1:]))
+    return {"hooked": len(requests),
+            "hooked_same": sum(difference(one.token_ids, *row) is None for one, row in zip(found, expected, strict=True)),
+            "hooked_changed": sum(one.token_ids != other for one, other in zip(found, plain, strict=True))}
 
 
 def _agreement(engine: Any, expected: _Reference, adapter: Path | None) -> tuple[int, float]:

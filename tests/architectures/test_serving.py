@@ -12,6 +12,7 @@ from tiny_architectures import ARCHITECTURES
 from anatomy.errors import ConfigError
 from anatomy.serving.engine import Engine
 from anatomy.serving.environment import installed_set
+from anatomy.serving.hooks.modules import PROVEN
 
 pytestmark = [
     pytest.mark.engine,
@@ -33,6 +34,20 @@ def test_an_edit_writes_and_scores_as_in_memory_in_transformers(architecture):
     assert found.changed >= 3, "the edit must show"
     assert found.way == ("reload" if architecture.experts else "adapter")
     assert ("mixture of experts" in found.fallback and "Triton" in found.fallback) if architecture.experts else not found.fallback
+
+
+def test_interventions_write_as_in_transformers_or_are_refused_by_name(architecture):
+    found = served()[architecture.name]
+    if architecture.model_type not in PROVEN:
+        assert f"{architecture.model_type!r} in vLLM" in found.hook_refusal and "with transformers" in found.hook_refusal
+        return
+    assert found.hook_refusal is None
+    assert found.hooked_same == found.hooked > 50
+    assert found.hooked_changed > found.hooked / 2, "the interventions must show"
+
+
+def test_every_family_that_is_hooked_was_compared():
+    assert set(PROVEN) <= {one.model_type for one in ARCHITECTURES}
 
 
 @pytest.mark.parametrize("kind", ["longrope", "su"])

@@ -8,11 +8,14 @@ import torch
 from small_study import make_config, make_subject
 
 from anatomy.config.study import Layout
+from anatomy.errors import ConfigError
+from anatomy.models.checkpoint import Checkpoint
+from anatomy.stages import in_engine
 from anatomy.stages import measure as stage
 from anatomy.stages.answers import COLUMNS
 from anatomy.stages.evaluate import VARIANT_COLUMNS
+from anatomy.stages.in_engine import hooks_backend
 from anatomy.stages.measure import in_memory_phase, measure
-from anatomy.store.fill import Lazy
 from anatomy.store.journal import count
 
 SUBJECT = make_subject(headline=False)
@@ -46,7 +49,7 @@ def test_an_empty_selection_gives_empty_tables_with_all_columns(nothing_selected
     tables = nothing_selected
     assert list(tables["completions"].columns) == COLUMNS and tables["completions"].empty
     assert list(tables["variants"].columns) == VARIANT_COLUMNS and tables["variants"].empty
-    assert tables["cells"] == []
+    assert {cell.partition("/")[0] for cell in tables["cells"]} == {"project"}
 
 
 def test_projections_do_not_need_a_selection(nothing_selected, tiny):
@@ -67,34 +70,59 @@ def test_the_first_block_input_is_untouched_by_weight_edits_and_later_ones_are_n
         assert (moved[wide["layer"] == 0] == 0).all() and (moved[wide["layer"] == 3] > 1e-6).all()
 
 
-@pytest.fixture
-def starts(monkeypatch):
-    opened = []
-
-    class Counted(Lazy):
-        def get(self):
-            opened.append(1)
-            return super().get()
-
-    monkeypatch.setattr(stage, "Lazy", Counted)
-    return opened
+def texts(folder) -> pd.DataFrame:
+    """Every stored row of completions."""
+    return pd.concat(pd.read_parquet(path) for path in (folder / "store" / "generate").rglob("*.parquet"))
 
 
-def test_verdicts_stand_for_texts_and_a_second_run_computes_nothing(run, fresh_results, tiny, starts):
+def test_verdicts_stand_for_texts_and_a_second_run_computes_nothing(run, fresh_results, tiny):
     before = {name: tensor.clone() for name, tensor in tiny.model.state_dict().items()}
     first = run(PICKED)
     assert all(torch.equal(tensor, before[name]) for name, tensor in tiny.model.state_dict().items())
     completions = first["completions"]
     assert len(completions) == 4 * 2 * 3  # ablate, clamp, add, orthogonalize; two sets; three prompts
     assert all(set(json.loads(text)) == {"rules", "coherence"} for text in completions["withheld"])
-    kept = pd.concat(pd.read_parquet(path) for path in (fresh_results / "store").rglob("*.parquet"))
-    assert len(kept) == count(fresh_results / "store")["rows"] == 24
+    kept, done = texts(fresh_results), count(fresh_results / "store")
+    assert len(kept) == 24 and done["rows"] == 24 + 3 * 2 * 3  # projections: unedited and two picks; two sets; three prompts
     assert (kept["response"] == "").all() and (completions["response"] == "").all()
-    assert sum(starts) == 1
+    assert done["starts"] == 1
     second = run(PICKED)
-    assert sum(starts) == 1
+    assert count(fresh_results / "store") == done, "nothing is missing, so no model is loaded"
     pd.testing.assert_frame_equal(second["completions"], completions)
+    pd.testing.assert_frame_equal(second["projections"], first["projections"])
     assert second["cells"] == first["cells"]
+
+
+@pytest.mark.engine
+def test_the_engine_answers_as_memory_does(fresh_results, card, extraction, tiny, monkeypatch):
+    """Interventions from the engine where it is asked for; the edit of weights beside them stays in memory."""
+    from shared_engine import close_shared_engine
+
+    close_shared_engine()
+    monkeypatch.setattr(stage, "withhold", lambda rows: rows.assign(withheld="{}"))
+    found = {}
+    for way in ("transformers", "engine"):
+        monkeypatch.setattr(stage, "load_model", lambda *_arguments: tiny)
+        config = make_config(fresh_results, evaluation={"max_new_tokens": 8, "test_prompts": 3}, serving={"hooks": way})
+        found[way] = measure(config, SUBJECT, card, extraction, PICKED, PICKS, lambda text: None)["completions"]
+    forms = {variant.id: variant.form for variant, _ in in_memory_phase(config, SUBJECT, PICKED).variants}
+    assert {forms[row.variant]: row.backend for row in found["engine"].itertuples()} == {
+        "ablate": "vllm", "clamp": "vllm", "add": "vllm", "orthogonalize": "transformers"}
+    assert list(found["engine"]["response"]) == list(found["transformers"]["response"])
+    assert found["engine"]["response"].nunique() > 6
+    pd.testing.assert_frame_equal(found["engine"].drop(columns="backend"), found["transformers"].drop(columns="backend"))
+
+
+def test_a_model_decides_where_it_is_answered(tiny_folder, tmp_path, monkeypatch):
+    checkpoint = Checkpoint(tiny_folder)
+    assert hooks_backend("auto", checkpoint) == hooks_backend("transformers", checkpoint) == "transformers"
+    assert hooks_backend("engine", checkpoint) == "vllm"
+    monkeypatch.setattr(in_engine, "ENGINE_FROM", 100_000)
+    assert hooks_backend("auto", checkpoint) == "vllm"
+    monkeypatch.setitem(checkpoint.config, "model_type", "cohere")
+    assert hooks_backend("auto", checkpoint) == "transformers"
+    with pytest.raises(ConfigError, match="'cohere'"):
+        hooks_backend("engine", checkpoint)
 
 
 def test_interventions_take_the_place_that_was_selected():

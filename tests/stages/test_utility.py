@@ -4,14 +4,16 @@ import json
 
 import pandas as pd
 import pytest
-from rank_one import rank_one_factors, write_rank_one
-from shared_engine import shared_engine
+from edit_kinds import edit_stacks
+from shared_engine import served_model, shared_engine
 
 from anatomy.benchmarks.items import plan
 from anatomy.benchmarks.tasks import folder_tasks
 from anatomy.config.methods import Benchmarks
 from anatomy.config.study import Layout, Subject
 from anatomy.errors import DataError
+from anatomy.models.checkpoint import Checkpoint
+from anatomy.serving.variants import Variant
 from anatomy.stages.utility import COLUMNS, compute_utility, phase_tasks, samples_table
 from anatomy.store.cell import Cell
 from anatomy.store.fill import Want
@@ -54,27 +56,33 @@ def tasks(tmp_path):
 
 
 @pytest.mark.engine
-def test_cells_get_their_missing_rows_whatever_other_cells_miss(tasks, tmp_path, tiny):
-    adapter = write_rank_one(tmp_path / "adapter", rank_one_factors(tiny.model, 0, 1.5))
+def test_cells_get_their_missing_rows_whatever_other_cells_miss(tasks, tmp_path):
+    """An adapter, a reload and the model itself, each as it is scored alone; equal edits under two names once."""
+    checkpoint = Checkpoint(served_model())
+    stacks = {name: edits for name, edits in edit_stacks(checkpoint).items() if name in ("low_rank", "sparse")} | {"base": []}
+    stacks["again"] = stacks["sparse"]
+    assert {shared_engine().way(edits).kind for edits in stacks.values()} == {"adapter", "reload", "base"}
 
     def want(variant, task, indices):
         rows = pd.DataFrame(plan(tasks[task])).iloc[indices]
         return Want(Cell(tmp_path / "store", "benchmark", {"variant": variant, "task": task}), rows, {})
 
-    def adapter_of(want):
-        return adapter if want.cell.key["variant"] == "edited" else None
-
     def computed(wants):
-        compute = compute_utility(adapter_of, tasks, lambda want: want.cell.key["task"], 0, lambda line: None)
+        compute = compute_utility(lambda want: Variant(want.cell.key["variant"], stacks[want.cell.key["variant"]]), tasks,
+                                  lambda want: want.cell.key["task"], 0, lambda line: None)
         return {(one.cell.key["variant"], one.cell.key["task"]): table for one, table in compute(shared_engine(), wants)}
 
-    whole = computed([want(variant, task, [0, 1, 2, 3]) for variant in ("base", "edited") for task in tasks])
-    assert len(whole) == 4 and all(len(table) == 4 for table in whole.values())
+    whole = computed([want(variant, task, [0, 1, 2, 3]) for variant in stacks for task in tasks])
+    assert len(whole) == 8 and all(len(table) == 4 for table in whole.values())
     assert all("id" not in table and "item" in table for table in whole.values())
-    part = computed([want("base", "one", [1]), want("edited", "more", [0, 3]), want("base", "more", [2])])
-    for key, indices in ((("base", "one"), [1]), (("edited", "more"), [0, 3]), (("base", "more"), [2])):
+    part = computed([want("base", "one", [1]), want("low_rank", "more", [0, 3]), want("base", "more", [2]),
+                     want("again", "one", [2]), want("sparse", "one", [0, 2])])
+    for key, indices in ((("base", "one"), [1]), (("low_rank", "more"), [0, 3]), (("base", "more"), [2]), (("again", "one"), [2]),
+                         (("sparse", "one"), [0, 2])):
         expected = whole[key].iloc[indices].reset_index(drop=True)
         assert list(part[key]["item"]) == list(expected["item"])
         for one, other in zip(part[key]["loglikelihoods"], expected["loglikelihoods"], strict=True):
             assert one == pytest.approx(other, rel=1e-5)
-    assert whole["base", "one"]["loglikelihoods"].tolist() != whole["edited", "one"]["loglikelihoods"].tolist()
+    for task in tasks:
+        assert len({str(whole[name, task]["loglikelihoods"].tolist()) for name in ("base", "low_rank", "sparse")}) == 3
+        assert whole["again", task].equals(whole["sparse", task])

@@ -1,4 +1,4 @@
-# Interventions in memory: what happens without the direction, and what moves along it. Nothing edited is written.
+# Interventions: what happens without the direction, and what moves along it. Nothing edited is written.
 
 
 rule measure:
@@ -13,7 +13,7 @@ rule measure:
         variants=AT.stage("measure", "{model}", "variants.parquet"),
         projections=AT.stage("measure", "{model}", "projections.parquet"),
     params:
-        options=options(CONFIG, "extraction", "selection", "rosi", "evaluation", "benchmarks", "results"),
+        options=options(CONFIG, "extraction", "selection", "rosi", "evaluation", "benchmarks", "serving", "results"),
         subject=lambda wildcards: vars(SUBJECTS[wildcards.model]),
         code=stage_fingerprint("measure"),
     priority: 10

@@ -15,7 +15,7 @@ from anatomy.errors import EditError
 Positions = Literal["all", "last_prompt", "generated"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Intervention:
     """A change of the residual stream ``x`` in the span of orthonormal rows ``V``.
 

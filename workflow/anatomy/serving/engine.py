@@ -50,6 +50,7 @@ class Engine:
         max_lora_rank: highest rank of any adapter; the CPU kernel's time grows with it, so 1 for rank 1.
         target_modules: modules that adapters may edit. Always named: left open, vLLM also wraps the output head, and
             prompt log-probabilities crash.
+        hooks: whether interventions will be asked for: the model then runs uncompiled on a GPU too (a CPU never compiles).
         on_start: told ``{"model", "seconds"}`` after each start, so that a journal can count them.
         on_fallback: told of everything that is served in another way than asked, once each, for the manifest.
 
@@ -77,6 +78,7 @@ class Engine:
         max_loras: int = 8,
         max_lora_rank: int = 1,
         target_modules: Sequence[str] = ("o_proj", "down_proj"),
+        hooks: bool = False,
         on_start: Callable[[dict[str, Any]], None] | None = None,
         on_fallback: Callable[[Fallback], None] | None = None,
     ) -> None:
@@ -86,6 +88,7 @@ class Engine:
         self.target_modules, self._on_start, self._llm = tuple(target_modules), on_start, None
         self.fallbacks = Fallbacks(self.model_folder, on_fallback)
         self._lacks_adapters, self._poisoned, self._cleanup = "", "", ExitStack()
+        self.hooks = hooks
 
     def __enter__(self) -> Engine:
         chosen, checkpoint = check_hardware(), Checkpoint(self.model_folder)
@@ -106,6 +109,9 @@ class Engine:
             options.update(enforce_eager=True, block_size=CPU_BLOCK, kv_cache_memory_bytes=self.kv_cache_bytes)
         elif self.gpus > 1:
             options.update(tensor_parallel_size=self.gpus, distributed_executor_backend="mp")
+        if self.hooks:
+            options.update(enforce_eager=True)
+            os.environ["VLLM_USE_V2_MODEL_RUNNER"] = "0"  # the second one keeps its batch where no hook can read it
         if self.adapters:
             options.update(enable_lora=True, max_loras=self.max_loras, max_cpu_loras=4 * self.max_loras,
                            max_lora_rank=self.max_lora_rank, lora_target_modules=list(self.target_modules))
@@ -204,22 +210,21 @@ class Engine:
         self._llm.reset_prefix_cache()
 
     def run(self, token_ids: Sequence[list[int]], parameters: Sequence[Any],
-            adapters: Sequence[Path | None]) -> list[Any]:
+            adapters: Sequence[Path | None], salts: Sequence[str | None] | None = None) -> list[Any]:
         """One batch, all base or all adapters: vLLM's own outputs, in order. Inside ``under`` of a reload, base is the edit.
 
         Args:
             token_ids: the prompts.
             parameters: one ``vllm.SamplingParams`` a prompt.
             adapters: one adapter folder a prompt, or None for every prompt.
+            salts: prompts share cached keys and values only where their salts are equal; none for the model as it is.
 
         Raises:
             ConfigError: base and adapter prompts are mixed, or adapters are asked of an engine without, or of edited weights.
             DataError: prompts are empty or too long for the engine.
             EngineError: memory ran out, or the engine is no longer what it was.
         """
-        if self._llm is None:
-            raise ConfigError(found="a closed engine", expected="an open one", where="Engine.run",
-                              remedy="use it inside `with Engine(...) as engine:`")
+        self._require_open("Engine.run")
         edited = [adapter is not None for adapter in adapters]
         if any(edited) and not all(edited):
             raise ConfigError(found=f"{sum(edited)} adapter and {len(edited) - sum(edited)} base prompts in one batch",
@@ -235,7 +240,7 @@ class Engine:
         if not token_ids:
             return []
         self._edits.settle()
-        return self._ask(token_ids, parameters, self._lora_requests(adapters) if any(edited) else None)
+        return self._ask(token_ids, parameters, self._lora_requests(adapters) if any(edited) else None, salts)
 
     def _check_lengths(self, token_ids: Sequence[list[int]], parameters: Sequence[Any]) -> None:
         sizes = [(place, len(ids), wanted.max_tokens)
@@ -251,19 +256,31 @@ class Engine:
                 remedy="raise max_model_len, ask for fewer new tokens, or drop the prompts",
             )
 
-    def _ask(self, token_ids: Sequence[list[int]], parameters: Sequence[Any], lora: list[Any] | None = None) -> list[Any]:
+    def _ask(self, token_ids: Sequence[list[int]], parameters: Sequence[Any], lora: list[Any] | None = None,
+             salts: Sequence[str | None] | None = None) -> list[Any]:
         """The engine as it is; requests that a failure leaves behind are taken back, so that they answer no later call."""
         if self._poisoned:
             raise EngineError(found=self._poisoned, expected="the model that the engine was started with",
                               where=str(self.model_folder), remedy="start the engine again; nothing more is answered")
+        prompts = [{"prompt_token_ids": ids, **({"cache_salt": salt} if salt else {})}
+                   for ids, salt in zip(token_ids, salts or [None] * len(token_ids), strict=True)]
         try:
             with memory_explained(str(self.model_folder), self._settings):
-                return self._llm.generate([{"prompt_token_ids": ids} for ids in token_ids], list(parameters), use_tqdm=False,
-                                          lora_request=lora)
+                return self._llm.generate(prompts, list(parameters), use_tqdm=False, lora_request=lora)
         except BaseException:
             left = list(self._llm.llm_engine.output_processor.request_states)
             self._llm.llm_engine.abort_request(left, internal=True)
             raise
+
+    def runner(self) -> Any:
+        """vLLM's model runner, which holds the module and the batch that it is computing."""
+        self._require_open("Engine.runner")
+        return self._llm.collective_rpc(lambda worker: worker.model_runner)[0]
+
+    def _require_open(self, where: str) -> None:
+        if self._llm is None:
+            raise ConfigError(found="a closed engine", expected="an open one", where=where,
+                              remedy="use it inside `with Engine(...) as engine:`")
 
     def _lora_requests(self, adapters: Sequence[Path | None]) -> list[Any]:
         from vllm.lora.request import LoRARequest

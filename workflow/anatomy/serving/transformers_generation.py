@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from anatomy.activations.interventions import intervening
 from anatomy.errors import ConfigError, NumericsError
 from anatomy.models.loading import LoadedModel
 from anatomy.preflight.context import require_lengths
@@ -47,7 +48,8 @@ def stream_with_transformers(
     """Complete prompts batch by batch, longest first so that a batch holds prompts of like length.
 
     Args:
-        requests: prompts of the model as it is in memory; adapters are the engine's business.
+        requests: prompts of the model as it is in memory, with interventions or without; a batch holds requests of the
+            same ones. Adapters are the engine's business.
         batch_size: prompts a batch; a batch is a shard.
         intervention: entered once around all batches, such as hooks on the module.
         say: receives a line with rate and remaining time after each batch.
@@ -67,13 +69,23 @@ def stream_with_transformers(
     require_lengths([request.token_ids for request in requests], decoding.max_new_tokens,
                     getattr(loaded.model.config.get_text_config(), "max_position_embeddings", None), str(loaded.folder))
     progress = Progress("generate", len(requests), say)
-    order = sorted(range(len(requests)), key=lambda place: -len(requests[place].token_ids))
     with intervention or nullcontext():
-        for start in range(0, len(order), batch_size):
-            places = order[start : start + batch_size]
-            generations = _complete(loaded, [requests[place] for place in places], decoding)
+        for places in _batches(requests, batch_size):
+            asked = requests[places[0]].interventions
+            with intervening(loaded.model, asked) if asked else nullcontext():
+                generations = _complete(loaded, [requests[place] for place in places], decoding)
             progress.advance(len(places), sum(len(generation.token_ids) for generation in generations))
             yield places, generations
+
+
+def _batches(requests: Sequence[Request], size: int) -> Iterator[list[int]]:
+    """Positions of requests, batch by batch, longest first among those of the same interventions."""
+    alike: dict[tuple[int, ...], list[int]] = {}
+    for place, request in enumerate(requests):
+        alike.setdefault(tuple(map(id, request.interventions)), []).append(place)
+    for places in alike.values():
+        places.sort(key=lambda place: -len(requests[place].token_ids))
+        yield from (places[start : start + size] for start in range(0, len(places), size))
 
 
 @torch.inference_mode()

@@ -86,12 +86,10 @@ def compute_answers(variant_of: Callable[[Want], Variant], keep: Keep, rendering
     def compute(engine: Engine, wants: list[Want]) -> Iterator[tuple[Want, pd.DataFrame]]:
         jobs = []
         for want in wants:
-            seeds = [None if seed < 0 else seed for seed in want.rows["seed"]]
-            prompts = render(engine.tokenizer, list(want.rows["prompt"]), rendering)
-            jobs.append(Job(variant_of(want), list(zip(prompts, seeds, strict=True))))
+            jobs.append(Job(variant_of(want), prompts_of(want, engine.tokenizer, rendering)))
         with closing(iter(VariantCompletions(engine, jobs, decoding, shard_size=SHARD, say=say))) as shards:
             for origin, generations in shards:
-                yield from _by_want(wants, origin, generations, keep)
+                yield from by_want(wants, origin, generations, keep)
     return compute
 
 
@@ -116,9 +114,19 @@ def unchanged_variants(table: pd.DataFrame, base: Collection[str], edited: Colle
     return found
 
 
-def _by_want(wants: list[Want], origin: list[tuple[int, int]], generations: Sequence[Generation],
-             keep: Keep) -> Iterator[tuple[Want, pd.DataFrame]]:
-    """Sort one shard's generations back into the cells they belong to."""
+def prompts_of(want: Want, tokenizer: Any, rendering: Rendering) -> list[tuple[list[int], int | None]]:
+    """Token ids and sampling seed (None where decoding is greedy) of each wanted row."""
+    prompts = render(tokenizer, list(want.rows["prompt"]), rendering)
+    return [(ids, None if seed < 0 else seed) for ids, seed in zip(prompts, want.rows["seed"], strict=True)]
+
+
+def by_want(wants: list[Want], origin: list[tuple[int, int]], generations: Sequence[Generation],
+            keep: Keep) -> Iterator[tuple[Want, pd.DataFrame]]:
+    """Sort one shard's generations back into the cells they belong to.
+
+    Args:
+        origin: the want and the row in it that each generation answers.
+    """
     parts: dict[int, list[tuple[int, Generation]]] = {}
     for (number, row), generation in zip(origin, generations, strict=True):
         parts.setdefault(number, []).append((row, generation))

@@ -12,32 +12,31 @@ from anatomy.activations.interventions import intervening
 from anatomy.edits.apply import applied
 from anatomy.edits.spec import HOOK_METHODS
 from anatomy.models.loading import LoadedModel
-from anatomy.models.rendering import Rendering, render
+from anatomy.models.rendering import Rendering
 from anatomy.recipes.variant import Edit
 from anatomy.serving.completions import Request
 from anatomy.serving.decoding import Decoding
 from anatomy.serving.transformers_generation import stream_with_transformers
-from anatomy.stages.answers import Keep, to_rows
+from anatomy.stages.answers import Keep, prompts_of, to_rows
 from anatomy.stages.edit_book import EditBook
 from anatomy.store.fill import Want
 
-BATCH = 128
-
 
 def computing(book: EditBook, edits: dict[str, Edit | None], keep: Keep, rendering: Rendering, decoding: Decoding,
-              say: Callable[[str], None]) -> Callable[[LoadedModel, list[Want]], Iterator[tuple[Want, pd.DataFrame]]]:
+              batch_size: int, say: Callable[[str], None],
+              ) -> Callable[[LoadedModel, list[Want]], Iterator[tuple[Want, pd.DataFrame]]]:
     """How transformers fills cells: one edit at a time.
 
     Args:
         edits: the edit behind each cell, by the cell's name.
         keep: what of a shard may be kept.
+        batch_size: prompts answered at once.
     """
     def compute(loaded: LoadedModel, wants: list[Want]) -> Iterator[tuple[Want, pd.DataFrame]]:
         for number, want in enumerate(wants):
-            prompts = render(loaded.tokenizer, list(want.rows["prompt"]), rendering)
-            requests = [Request(ids, None if seed < 0 else seed) for ids, seed in zip(prompts, want.rows["seed"], strict=True)]
+            requests = [Request(ids, seed) for ids, seed in prompts_of(want, loaded.tokenizer, rendering)]
             with edited(loaded, book, edits[want.cell.name]):
-                for places, generations in stream_with_transformers(loaded, requests, decoding, batch_size=BATCH):
+                for places, generations in stream_with_transformers(loaded, requests, decoding, batch_size=batch_size):
                     yield want, keep(want, to_rows(generations, list(want.rows["item"].iloc[places])))
             if number % 10 == 9 or number + 1 == len(wants):
                 say(f"measure: {number + 1}/{len(wants)} interventions")

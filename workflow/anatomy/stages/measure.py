@@ -1,4 +1,4 @@
-"""Interventions in memory on the test split, and projections before and after the picks.
+"""Interventions on the test split, in the engine or in memory, and projections before and after the picks.
 
 Nothing edited is written, and of real models' answers only the verdicts are kept (see ``anatomy.stages.withheld``).
 """
@@ -6,26 +6,28 @@ Nothing edited is written, and of real models' answers only the verdicts are kep
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import torch
+from torch import Tensor
 
-from anatomy.activations.projections import project
 from anatomy.config.options import cell_fingerprint
 from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject
+from anatomy.edits.spec import HOOK_METHODS
 from anatomy.models.loading import LoadedModel, load_model
-from anatomy.models.rendering import render
 from anatomy.recipes.rosi.families import POSITION, families, layers
 from anatomy.recipes.rosi.variants import variants_in_memory, variants_on_test
 from anatomy.recipes.variant import Edit, resolve
+from anatomy.serving.engine import Engine
 from anatomy.stages.answers import answer_cell, completions_table, decoding_of, with_items
 from anatomy.stages.edit_book import EditBook
 from anatomy.stages.evaluate import Phase, describe
-from anatomy.stages.in_memory import computing, edited
+from anatomy.stages.in_engine import computing_in_engine, hooks_backend
+from anatomy.stages.in_memory import computing
+from anatomy.stages.projected import computing_projections, projection_cell, projections_table, prompt_items
 from anatomy.stages.prompts import phase_prompts
 from anatomy.stages.rendering import answer_rendering
 from anatomy.stages.withheld import withhold
@@ -45,17 +47,33 @@ def measure(config: Config, subject: Subject, model: dict[str, Any], extracted: 
     Returns:
         Tables ``completions``, ``variants``, ``projections``, and ``cells``.
     """
-    loaded = load_model(Path(model["folder"]), getattr(torch, model["dtype"]), "cuda" if torch.cuda.is_available() else "cpu")
-    book = EditBook(model, extracted)
+    book, store = EditBook(model, extracted), Path(config.results) / "store"
     phase = in_memory_phase(config, subject, selected)
+    rendering, decoding = answer_rendering(config.evaluation, subject), decoding_of(config.evaluation)
     wants, edits = wanted_answers(config, subject, model, book, phase)
-    with Lazy(lambda: nullcontext(loaded), Path(config.results) / "store", "measure") as session:
-        keep = (lambda want, rows: rows) if subject.is_organism else (lambda want, rows: withhold(rows))
-        compute = computing(book, edits, keep, answer_rendering(config.evaluation, subject),
-                            decoding_of(config.evaluation), say)
-        fill(wants, session, compute, say)
+    projected, edits_projected, direction, position = wanted_projections(config, subject, model, book, selected, picks)
+    in_engine = [want for want in wants if want.labels["backend"] == "vllm"]
+    in_memory = [want for want in wants if want.labels["backend"] == "transformers"]
+    keep = (lambda want, rows: rows) if subject.is_organism else (lambda want, rows: withhold(rows))
+
+    def open_engine() -> Engine:
+        say(f"starting the engine for {subject.id}, interventions")
+        return Engine(Path(model["folder"]), dtype=model["dtype"], max_model_len=config.serving.max_model_len, seed=0,
+                      kv_cache_bytes=config.serving.kv_cache_bytes, threads=config.serving.threads, hooks=True)
+
+    def open_model() -> AbstractContextManager[LoadedModel]:
+        return nullcontext(load_model(Path(model["folder"]), getattr(torch, model["dtype"]),
+                                      "cuda" if torch.cuda.is_available() else "cpu"))
+
+    # One after the other: on a GPU the engine takes the memory that a loaded model needs.
+    with Lazy(open_engine, store, "measure") as session:
+        fill(in_engine, session, computing_in_engine(book, edits, keep, rendering, decoding, say), say)
+    with Lazy(open_model, store, "measure") as session:
+        fill(in_memory, session, computing(book, edits, keep, rendering, decoding, config.serving.batch_size, say), say)
+        fill(projected, session, computing_projections(book, edits_projected, direction, position, rendering,
+                                                       config.extraction.token_budget), say)
     return {"completions": completions_table(wants), "variants": describe(subject, phase),
-            "projections": projections(config, subject, loaded, book, selected, picks), "cells": list(cells_of(wants))}
+            "projections": projections_table(projected), "cells": list(cells_of([*wants, *projected]))}
 
 
 def in_memory_phase(config: Config, subject: Subject, selected: dict[str, Any]) -> Phase:
@@ -82,48 +100,52 @@ def in_memory_phase(config: Config, subject: Subject, selected: dict[str, Any]) 
 
 def wanted_answers(config: Config, subject: Subject, model: dict[str, Any], book: EditBook,
                    phase: Phase) -> tuple[list[Want], dict[str, Edit | None]]:
-    """Completions wanted, and the edit behind each cell."""
+    """Completions wanted, each labelled with the backend that computes it, and the edit behind each cell.
+
+    Edits of weights are made in memory, whatever computes the interventions.
+    """
     at, store = Layout(config.results), Path(config.results) / "store"
     rendering, decoding = answer_rendering(config.evaluation, subject), decoding_of(config.evaluation)
     prompts = {name: with_items(phase_prompts(at, subject, name, "test", config.evaluation.test_prompts), name,
                                 config.evaluation) for name in config.evaluation.pair}
+    hooks = hooks_backend(config.serving.hooks, book.checkpoint)
+    withheld = "" if subject.is_organism else cell_fingerprint("withheld", False)
     wants, edits = [], {}
     for variant, concrete in phase.variants:
-        cell = answer_cell(store, model, [book.key(edit) for edit in concrete], rendering, decoding, "transformers",
-                           cell_fingerprint("measure", True),
-                           "" if subject.is_organism else cell_fingerprint("withheld", False))
+        backend = hooks if all(edit["method"] in HOOK_METHODS for edit in concrete) else "transformers"
+        cell = answer_cell(store, model, [book.key(edit) for edit in concrete], rendering, decoding, backend,
+                           cell_fingerprint("hooked" if backend == "vllm" else "measure", True), withheld)
         edits[cell.name] = concrete[0] if concrete else None
-        labels = {"model": subject.id, "variant": variant.id, "phase": "test", "backend": "transformers", "dtype": model["dtype"]}
+        labels = {"model": subject.id, "variant": variant.id, "phase": "test", "backend": backend, "dtype": model["dtype"]}
         wants += [Want(cell, prompts[name], labels) for name in variant.sets]
     return wants, edits
 
 
-def projections(config: Config, subject: Subject, loaded: LoadedModel, book: EditBook, selected: dict[str, Any],
-                picks: dict[str, Edit | None]) -> pd.DataFrame:
-    """Projections of test prompts onto the model's direction at every layer, unedited and under each method's pick.
+def wanted_projections(config: Config, subject: Subject, model: dict[str, Any], book: EditBook, selected: dict[str, Any],
+                       picks: dict[str, Edit | None]) -> tuple[list[Want], dict[str, Edit | None], Tensor, int]:
+    """Projections wanted of the unedited model and of each method's pick, the edit behind each cell, direction and position.
 
     The direction is the selected one; where nothing was selected, the one of the middle layer that ROSI tries.
     """
-    at, contrast = Layout(config.results), subject.contrasts[0]
+    at, contrast, num_layers = Layout(config.results), subject.contrasts[0], book.checkpoint.num_layers
     found = selected[contrast]
-    tried = layers(config.rosi, loaded.num_layers, config.selection.layer_share)
-    cell = (found["position"], found["layer"]) if found["outcome"] == "picked" else (POSITION, tried[len(tried) // 2])
-    direction = book.directions.unit({"contrast": contrast, "position": cell[0], "layer": cell[1], "control": None})
+    tried = layers(config.rosi, num_layers, config.selection.layer_share)
+    position, layer = (found["position"], found["layer"]) if found["outcome"] == "picked" else (POSITION, tried[len(tried) // 2])
+    direction = book.directions.unit({"contrast": contrast, "position": position, "layer": layer, "control": None})
+    prompts = {name: prompt_items(phase_prompts(at, subject, name, "test", config.evaluation.test_prompts), name)
+               for name in config.evaluation.pair}
     methods = {family.name for family in families(config, subject) if not family.control and "@" not in family.name}
-    tables = []
+    wants, edits = [], {}
     for variant in variants_on_test(config, subject):
         if variant.role != "base" and variant.family not in methods:
             continue
-        edits = [resolve(edit, {}, picks) for edit in variant.edits]
-        if None in edits:
+        concrete = [resolve(edit, {}, picks) for edit in variant.edits]
+        if None in concrete:
             continue
-        for name in config.evaluation.pair:
-            prompts = phase_prompts(at, subject, name, "test", config.evaluation.test_prompts)
-            tokens = render(loaded.tokenizer, list(prompts["prompt"]), answer_rendering(config.evaluation, subject))
-            with edited(loaded, book, edits[0] if edits else None):
-                rows = project(loaded, list(prompts["id"]), tokens, direction, position=cell[0],
-                               layers=range(loaded.num_layers), token_budget=config.extraction.token_budget)
-            tables.append(rows.merge(prompts[["id", "group", "label"]], on="id").assign(
-                model=subject.id, variant=variant.id, phase="test", set=name))
-    return pd.concat(tables, ignore_index=True)
-
+        cell = projection_cell(Path(config.results) / "store", model, [book.key(edit) for edit in concrete],
+                               answer_rendering(config.evaluation, subject), direction, position,
+                               cell_fingerprint("project", bool(concrete)))
+        edits[cell.name] = concrete[0] if concrete else None
+        labels = {"model": subject.id, "variant": variant.id, "phase": "test"}
+        wants += [Want(cell, rows, labels) for rows in prompts.values()]
+    return wants, edits, direction, position

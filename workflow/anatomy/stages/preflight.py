@@ -17,7 +17,6 @@ from anatomy.preflight.report import ModelNeeds, ModelReport, examine_model, ope
 from anatomy.recipes.rosi.families import drawn_controls, families
 from anatomy.recipes.rosi.variants import variants_in_memory, variants_on_select, variants_on_test
 from anatomy.recipes.variant import Variant
-from anatomy.stages.in_memory import BATCH
 from anatomy.stages.rendering import answer_rendering, contrast_rendering
 
 Prompts = Mapping[str, Sequence[str]]
@@ -55,7 +54,7 @@ def examine(config: Config, subject: Subject, folder: Path, prompts: Prompts, ma
         max_new_tokens=config.evaluation.max_new_tokens,
         max_model_len=config.serving.max_model_len,
         kv_cache_bytes=config.serving.kv_cache_bytes,
-        sequences=BATCH,
+        sequences=config.serving.batch_size,
         step_tokens=config.extraction.token_budget,
     ), machine)
 

@@ -1,0 +1,1 @@
+"""Interventions inside vLLM's own module: one batch holds requests of many interventions, and of none."""

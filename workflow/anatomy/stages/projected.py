@@ -1,0 +1,71 @@
+"""Projections of test prompts onto a model's direction, unedited and under its picks, as rows of the store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from torch import Tensor
+
+from anatomy.activations.projections import project
+from anatomy.models.loading import LoadedModel
+from anatomy.models.rendering import Rendering, render
+from anatomy.recipes.variant import Edit
+from anatomy.stages.direction_book import vector_digest
+from anatomy.stages.edit_book import EditBook
+from anatomy.stages.in_memory import edited
+from anatomy.store.cell import Cell
+from anatomy.store.digest import digest
+from anatomy.store.fill import Want, assemble
+
+COLUMNS = ["id", "layer", "projection", "group", "label", "model", "variant", "phase", "set"]
+
+
+def projection_cell(store: Path, model: dict[str, Any], edits: Sequence[dict[str, Any]], rendering: Rendering, direction: Tensor,
+                    position: int, code: str) -> Cell:
+    """The cell of one variant's projections at every layer.
+
+    Args:
+        model: the model's card.
+        edits: keys of its concrete edits.
+        direction: [d_model].
+        position: counted from the end of the prompt.
+        code: fingerprint of the code that shapes the rows.
+    """
+    return Cell(store, "project", {
+        "code": code, "model": model["digest"], "edits": list(edits), "rendering": rendering.key(), "dtype": model["dtype"],
+        "direction": vector_digest(direction), "position": position,
+    })
+
+
+def prompt_items(prompts: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Prompts as wanted rows: a projection depends on the prompt alone."""
+    items = [digest({"prompt": text}) for text in prompts["prompt"]]
+    return prompts[["id", "prompt", "group", "label"]].assign(set=name, item=items)
+
+
+def computing_projections(book: EditBook, edits: dict[str, Edit | None], direction: Tensor, position: int, rendering: Rendering,
+                          token_budget: int) -> Callable[[LoadedModel, list[Want]], Iterator[tuple[Want, pd.DataFrame]]]:
+    """How transformers fills cells of projections.
+
+    Args:
+        edits: the edit behind each cell, by the cell's name; None for none.
+    """
+    def compute(loaded: LoadedModel, wants: list[Want]) -> Iterator[tuple[Want, pd.DataFrame]]:
+        for want in wants:
+            items, tokens = list(want.rows["item"]), render(loaded.tokenizer, list(want.rows["prompt"]), rendering)
+            with edited(loaded, book, edits[want.cell.name]):
+                rows = project(loaded, items, tokens, direction, position=position, layers=range(loaded.num_layers),
+                               token_budget=token_budget)
+            yield want, rows.groupby("id")["projection"].agg(list).rename_axis("item").reset_index()
+    return compute
+
+
+def projections_table(wants: list[Want]) -> pd.DataFrame:
+    """One row a prompt and layer."""
+    table = assemble(wants, ["variant", "set", "id"])
+    table["layer"] = [list(range(len(values))) for values in table["projection"]]
+    table = table.explode(["layer", "projection"], ignore_index=True)
+    return table.astype({"layer": int, "projection": float})[COLUMNS]
