@@ -63,8 +63,8 @@ def measure(setting: Setting) -> list[Comparison]:
             f"sweep of {whole} edits", "export + load + generate in a process for each edit", 8.0, "at least",
             [seconds + start for seconds in taken["ours"]], [median(one["wall"] for one in each) * whole], label, note=
             f"{counted}; ours with the start of its engine ({start:.1f} s, imports included); theirs measured on {measured} "
-            f"edits and extrapolated, each {parts['wall']:.1f} s = imports {parts['imports']:.1f}, export {parts['export']:.1f}, load "
-            f"{parts['load']:.1f}, generation {parts['generate']:.1f}, end"),
+            f"edits and extrapolated, each {parts['wall']:.1f} s = imports {parts['imports']:.1f}, export {parts['export']:.1f}, "
+            f"load {parts['load']:.1f}, generation {parts['generate']:.1f}, end"),
         Comparison(
             f"sweep of {whole} edits", "reload_weights for each edit, same engine", 1.3, "at least", taken["ours"],
             [seconds * few for seconds in taken["theirs"]], label, note=

@@ -17,12 +17,12 @@ from anatomy.directions.metrics import kl_divergence, refusal_metric
 from anatomy.directions.scores import score_candidates
 from anatomy.models.loading import LoadedModel
 
-POSITIONS, LAYER_SHARE, TOKENS = (-2, -1), 0.8, [30, 70]
+POSITIONS, LAYER_SHARE, TOKENS = (-1,), 0.8, [30, 70]
 MEASURED, EPSILON = 3, 1e-8
 
 
 def measure(setting: Setting) -> list[Comparison]:
-    loaded, count = setting.loaded(), setting.of(8, 4)
+    loaded, count = setting.loaded(), setting.of(12, 4)
     # As a chat template writes them: a beginning and an end that all prompts have, and a request between.
     texts = [f"User request follows here, answer it. {text} Answer to the request" for text in passages(2 * count, 15, 45)]
     prompts = [loaded.tokenizer.encode(text) for text in texts]
