@@ -18,21 +18,22 @@ from anatomy.directions.scores import score_candidates
 from anatomy.models.loading import LoadedModel
 
 POSITIONS, LAYER_SHARE, TOKENS = (-1,), 0.8, [30, 70]
-MEASURED, EPSILON = 3, 1e-8
+EPSILON = 1e-8
 
 
 def measure(setting: Setting) -> list[Comparison]:
-    loaded, count = setting.loaded(), setting.of(12, 4)
+    loaded, count = setting.loaded(), setting.of(24, 4)
     # As a chat template writes them: a beginning and an end that all prompts have, and a request between.
     texts = [f"User request follows here, answer it. {text} Answer to the request" for text in passages(2 * count, 15, 45)]
     prompts = [loaded.tokenizer.encode(text) for text in texts]
     harmful, harmless = prompts[:count], prompts[count:]
-    layers = range(1, max(2, int(LAYER_SHARE * loaded.num_layers)))
+    # Every second candidate layer: as many prompts as a grid has matter more than as many candidates.
+    layers = range(1, max(2, int(LAYER_SHARE * loaded.num_layers)), 2)
     budget = count * max(map(len, prompts))
     moments = [mean_activations(loaded, side, POSITIONS, token_budget=budget, layers=layers) for side in (harmful, harmless)]
     directions = difference_in_means(*moments)
     cells = [(position, layer) for position in directions.positions for layer in directions.layers]
-    chosen = [cells[0], cells[len(cells) // 2], cells[-1]]
+    chosen = list(dict.fromkeys([cells[0], cells[len(cells) // 2], cells[-1]]))
 
     def ours() -> object:
         return score_candidates(loaded, directions, harmful, harmless, TOKENS, common_prefix=[], harmless_answers=None,
