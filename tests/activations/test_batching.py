@@ -35,6 +35,11 @@ def test_longest_first_and_repeated():
     assert torch.equal(twice.input_ids[:2], twice.input_ids[2:])
 
 
+def test_a_fill_keeps_shorter_prompts_out_of_a_batch():
+    made = list(batches(LISTS, 1000, 0, "cpu", fill=0.7))
+    assert [batch.rows for batch in made] == [(5, 1), (3, 4, 0), (6,), (2,)]
+
+
 def test_empty_prompt_is_refused():
     with pytest.raises(DataError, match="prompt 1"):
         list(batches([[1], []], 8, 0, "cpu"))

@@ -65,6 +65,6 @@ def test_ablation_takes_the_direction_out_of_every_architecture(loaded):
     ablated_metric(loaded, PROMPTS, unit, METRIC, 100)
     for handle in handles:
         handle.remove()
-    assert len(seen) == 2
+    assert seen
     for stream in seen:
         assert (stream @ unit[0]).abs().max() < 1e-5 * stream.norm(dim=-1).max()

@@ -52,10 +52,12 @@ def batches(
     pad_id: int,
     device: torch.device | str,
     side: Literal["left", "right"] = "left",
+    fill: float = 0.0,
 ) -> Iterator[Batch]:
     """Batches of at most ``token_budget`` tokens, padding counted; longest prompts first, so that memory fails early.
 
-    A prompt longer than the budget makes a batch of its own.
+    A prompt longer than the budget makes a batch of its own. With ``fill`` a batch ends before a prompt shorter than that
+    share of its longest one: less padding, for callers who fill the budget with something else, such as candidates.
 
     Raises:
         DataError: an empty prompt.
@@ -65,10 +67,10 @@ def batches(
         raise DataError(found="a prompt without tokens", expected="at least one token", where=f"prompt {order[-1]}")
     start = 0
     while start < len(order):
-        size = max(1, token_budget // len(token_ids[order[start]]))
-        rows = order[start : start + size]
+        longest = len(token_ids[order[start]])
+        rows = [row for row in order[start : start + max(1, token_budget // longest)] if len(token_ids[row]) >= fill * longest]
         yield padded([token_ids[row] for row in rows], rows, pad_id, device, side)
-        start += size
+        start += len(rows)
 
 
 def padded(

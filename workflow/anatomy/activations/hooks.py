@@ -25,18 +25,18 @@ class _Reached(Exception):
 
 
 @contextmanager
-def reading(model: nn.Module, layers: Sequence[int], reader: Reader) -> Iterator[None]:
+def reading(model: nn.Module, layers: Sequence[int], reader: Reader, *, stop: bool = True) -> Iterator[None]:
     """Give ``reader`` the input of each block in ``layers``; layer L is the last block's output, before the final norm.
 
     Once the highest layer was read the forward pass is abandoned, and with it the rest of the ``with`` body: put one
-    forward call in the body and take nothing from its value.
+    forward call in the body and take nothing from its value. Without ``stop`` the pass goes on to its end.
     """
     blocks = decoder_blocks(model)
     highest = max(layers)
 
     def read(layer: int, activations: Tensor) -> None:
         reader(layer, activations)
-        if layer == highest:
+        if stop and layer == highest:
             raise _Reached
 
     def before(layer: int) -> Callable:

@@ -1,6 +1,7 @@
 """Moments of the residual stream over a prompt set, in one pass and without keeping any prompt's activations."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -44,6 +45,7 @@ def mean_activations(
     layers: Sequence[int] | None = None,
     weights: Float[Tensor, "prompt weight"] | None = None,
     ids: Sequence[str] | None = None,
+    also: Callable[[Batch], AbstractContextManager[None]] | None = None,
 ) -> Moments:
     """Mean and variance of block inputs at given positions and layers.
 
@@ -58,6 +60,7 @@ def mean_activations(
         layers: layers to read; all block inputs 0..L-1 where not given.
         weights: for each weight column the weighted sum of activations is kept too; random relabellings and draws use it.
         ids: names of the prompts for messages.
+        also: entered around each batch's pass, to read something else in it (``WriterInputs.reading``); every block then runs.
 
     Raises:
         DataError: no prompts, or a prompt shorter than the positions reach.
@@ -67,7 +70,8 @@ def mean_activations(
     check_prompts(token_ids, positions, ids)
     sums = _Sums(loaded, tuple(positions), layers, weights, ids)
     for batch in batches(token_ids, token_budget, loaded.pad_token_id, loaded.device):
-        with reading(loaded.model, layers, lambda layer, x, batch=batch: sums.add(layer, x, batch)):
+        beside = nullcontext() if also is None else also(batch)
+        with beside, reading(loaded.model, layers, lambda layer, x, batch=batch: sums.add(layer, x, batch), stop=also is None):
             loaded.model.base_model(**batch.inputs(), use_cache=False)
     return sums.moments(len(token_ids))
 

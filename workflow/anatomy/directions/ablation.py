@@ -11,7 +11,8 @@ from anatomy.activations.batching import Batch, batches
 from anatomy.activations.hooks import SITES, modifying
 from anatomy.activations.means import check_finite
 from anatomy.directions.divergence import counted_columns
-from anatomy.directions.metrics import RefusalMetric, kl_divergence, last_logits
+from anatomy.directions.metrics import RefusalMetric, kl_divergence
+from anatomy.directions.shared_prefix import FILL, logits_after, prefix_cache, split_prefix
 from anatomy.models.blocks import decoder_blocks
 from anatomy.models.loading import LoadedModel
 
@@ -26,12 +27,11 @@ def ablated_metric(
 ) -> Float64[Tensor, "candidate"]:
     """Mean refusal metric at the last token while each unit vector is ablated everywhere."""
     total = torch.zeros(len(units), dtype=torch.float64)
-    for batch in batches(prompts, token_budget, loaded.pad_token_id, loaded.device):
+    prefix, rests = split_prefix(loaded, prompts, [1] * len(prompts))
+    for batch in batches(rests, token_budget, loaded.pad_token_id, loaded.device, fill=FILL):
         for chunk in candidate_chunks(batch, len(units), token_budget):
-            some = units[chunk]
-            with _ablating(loaded.model, some, len(batch.rows)):
-                logits = last_logits(loaded, batch.repeated(len(some)), 1)[:, -1]
-            total[chunk] += metric(logits).view(len(some), -1).sum(1)
+            logits = _ablated_logits(loaded, prefix, batch, units[chunk], 1)[:, -1]
+            total[chunk] += metric(logits).view(-1, len(batch.rows)).sum(1)
     return total / len(prompts)
 
 
@@ -49,22 +49,32 @@ def ablated_divergence(
         NumericsError: the unedited model gives NaN or infinity.
     """
     total = torch.zeros(len(units), dtype=torch.float64)
-    for batch in batches(runs, token_budget, loaded.pad_token_id, loaded.device):
+    prefix, rests = split_prefix(loaded, runs, counted)
+    for batch in batches(rests, token_budget, loaded.pad_token_id, loaded.device, fill=FILL):
         counts = torch.tensor([counted[row] for row in batch.rows])
         keep = int(counts.max())
         counts_here = counted_columns(counts)
-        original = last_logits(loaded, batch, keep)
+        original = logits_after(loaded, prefix_cache(loaded, prefix, 1, len(batch.rows)), len(prefix), batch, keep)
         read = original[counts_here.to(original.device)]
         check_finite(read, _flat(batch, counts), "logits of the unedited model", None)
         for chunk in candidate_chunks(batch, len(units), token_budget):
-            some = units[chunk]
-            with _ablating(loaded.model, some, len(batch.rows)):
-                edited = last_logits(loaded, batch.repeated(len(some)), keep)
+            edited = _ablated_logits(loaded, prefix, batch, units[chunk], keep)
             # One candidate at a time: fp64 copies of all logits would outweigh everything else.
             for offset, one in enumerate(edited.split(len(batch.rows))):
                 divergence = kl_divergence(original, one).cpu().masked_fill(~counts_here, 0.0)
                 total[chunk.start + offset] += (divergence.sum(1) / counts).sum()
     return total / len(runs)
+
+
+def _ablated_logits(
+    loaded: LoadedModel, prefix: Sequence[int], batch: Batch, units: Float[Tensor, "candidate d_model"], keep: int
+) -> Float[Tensor, "candidate_row keep vocabulary"]:
+    """Logits under each candidate, rows c * prompts .. (c + 1) * prompts under candidate c."""
+    prompts = len(batch.rows)
+    with _ablating(loaded.model, units, 1):
+        cache = prefix_cache(loaded, prefix, len(units), prompts)
+    with _ablating(loaded.model, units, prompts):
+        return logits_after(loaded, cache, len(prefix), batch.repeated(len(units)), keep)
 
 
 def candidate_chunks(batch: Batch, candidates: int, token_budget: int) -> Iterator[slice]:

@@ -12,6 +12,7 @@ from anatomy.activations.hooks import modifying, reading
 from anatomy.directions.ablation import candidate_chunks
 from anatomy.directions.candidates import Directions
 from anatomy.directions.metrics import RefusalMetric, last_logits
+from anatomy.directions.shared_prefix import FILL
 from anatomy.models.blocks import decoder_blocks
 from anatomy.models.loading import LoadedModel
 
@@ -31,7 +32,7 @@ def added_metric(
     """
     total = torch.zeros(len(cells), dtype=torch.float64)
     layers = sorted({layer for _, layer in cells})
-    for batch in batches(prompts, token_budget, loaded.pad_token_id, loaded.device):
+    for batch in batches(prompts, token_budget, loaded.pad_token_id, loaded.device, fill=FILL):
         streams: dict[int, Tensor] = {}
         with reading(loaded.model, layers, streams.__setitem__):
             loaded.model.base_model(**batch.inputs(), use_cache=False)

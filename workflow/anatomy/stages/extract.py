@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from anatomy.activations.means import Moments, mean_activations
-from anatomy.activations.writer_inputs import mean_writer_inputs
+from anatomy.activations.writer_inputs import WriterInputs
 from anatomy.config.methods import Contrast
 from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject
@@ -51,7 +51,7 @@ def extract(config: Config, subject: Subject, model: dict[str, Any], out: Path, 
 
 
 def extract_contrast(config: Config, subject: Subject, loaded: LoadedModel, contrast: Contrast, folder: Path) -> dict[str, Any]:
-    """One contrast: two passes over its prompts and two more for the writers' inputs."""
+    """One contrast: a pass over the prompts of each side, which reads the stream and the writers' inputs."""
     at = Layout(config.results)
     rendering = contrast_rendering(config.extraction, subject, contrast)
     positions = template_positions(loaded.tokenizer, rendering)
@@ -63,20 +63,20 @@ def extract_contrast(config: Config, subject: Subject, loaded: LoadedModel, cont
     shuffled = relabelling_weights(*sizes, [SEED["shuffled"] + n for n in range(controls.shuffled)], True) \
         if controls.shuffled else [torch.zeros(size, 0, dtype=torch.float64) for size in sizes]
     gaussian = gaussian_weights(*sizes, [SEED["covariance"] + n for n in range(controls.covariance)])
+    written = [WriterInputs(loaded, -1, list(table["id"])) for table in tables]
     moments = [
         mean_activations(loaded, ids, positions, token_budget=config.extraction.token_budget,
-                         weights=torch.cat([shuffled[side], gaussian[side]], 1), ids=list(table["id"]))
+                         weights=torch.cat([shuffled[side], gaussian[side]], 1), ids=list(table["id"]),
+                         also=written[side].reading)
         for side, (ids, table) in enumerate(zip(tokens, tables, strict=True))
     ]
-    inputs = [mean_writer_inputs(loaded, ids, position=-1, token_budget=config.extraction.token_budget, ids=list(table["id"]))
-              for ids, table in zip(tokens, tables, strict=True)]
     folder.mkdir(parents=True, exist_ok=True)
     directions = difference_in_means(*moments)
     save_directions(directions, folder / "directions.safetensors", {"contrast": contrast})
     _save(folder / "controls.safetensors", control_tensors(moments, gaussian, controls.shuffled, controls.isotropic))
     _save(folder / "means.safetensors", {"harmful": moments[0].mean, "harmless": moments[1].mean})
-    sides = zip(("harmful", "harmless"), inputs, strict=True)
-    _save(folder / "inputs.safetensors", {f"{side}.{name}": mean for side, means in sides for name, mean in means.items()})
+    sides = zip(("harmful", "harmless"), written, strict=True)
+    _save(folder / "inputs.safetensors", {f"{side}.{name}": mean for side, one in sides for name, mean in one.means().items()})
     return {"positions": positions, "prompts": sizes, "rendering": rendering.key(),
             "rendered": vars(describe_rendering(loaded.tokenizer, rendering))}
 

@@ -1,0 +1,14 @@
+"""The rows of the table, in its order: a module each, with one ``measure(setting)`` that gives its comparisons."""
+
+ROWS = (
+    "generation_sweep",
+    "adapter_speed",
+    "mmlu_vllm",
+    "mmlu_transformers",
+    "hellaswag",
+    "many_variants",
+    "extraction",
+    "selection_grid",
+    "hooked_decoding",
+    "export",
+)
