@@ -109,7 +109,9 @@ def cut_prefixes(documents: pd.DataFrame, domain: PrefixDomain, tokenizer: Any, 
     Raises:
         DataError: fewer documents are long enough than the domain wants.
     """
-    order = sorted(documents.itertuples(), key=lambda row: (hash_fraction(seed, f"{domain.name}/{row.group}"), row.group, row.id))
+    # A name of its own: the split hashes the groups, and taking the lowest of the same hashes would leave the later splits empty.
+    order = sorted(documents.itertuples(),
+                   key=lambda row: (hash_fraction(seed, f"document of {domain.name}: {row.group}"), row.group, row.id))
     rows, taken = [], set()
     for row in order:
         cut = None if row.group in taken else cut_document(row.text, tokenizer, domain.prefix_tokens)
