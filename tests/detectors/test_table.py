@@ -72,5 +72,5 @@ def test_a_fitted_calibration_is_invariant_to_the_scale_of_scores():
     assert two.threshold == pytest.approx(one.threshold * 100 + 3, rel=1e-6)
     assert one.machine(one.threshold) == pytest.approx(0.5)
     with pytest.raises(NumericsError):
-        fit_calibration([1.0, NAN], [1.0, 2.0], "x")
+        fit_calibration(np.array([1.0, NAN]), np.array([1.0, 2.0]), "x")
     assert Detection(NAN, excluded="short").flagged is None

@@ -123,7 +123,7 @@ def fit_nearest_neighbour(human: Sequence[str], groups: Sequence[str], embed: Em
     # Half of short human texts may be copies of each other; then the mean says how near the others are.
     scale = float(np.median(nearest)) or float(nearest.mean())
     if scale == 0:
-        raise NumericsError(found="human texts that all lie in one place", expected="vectors that differ", where="nearest neighbour")
+        raise NumericsError(found="human texts in one place", expected="vectors that differ", where="nearest neighbour")
     return NearestNeighbour(vectors, scale, embed)
 
 

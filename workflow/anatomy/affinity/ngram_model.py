@@ -55,7 +55,8 @@ class NgramModel:
         """Sum of log-probabilities (nats) of a text's words and its end, and how many they are."""
         padded = [START] * (self.order - 1) + words(text) + [END]
         places = range(self.order - 1, len(padded))
-        return sum(log(self.probability(padded[place], tuple(padded[place - self.order + 1 : place]))) for place in places), len(places)
+        chances = [self.probability(padded[place], tuple(padded[place - self.order + 1 : place])) for place in places]
+        return sum(map(log, chances)), len(chances)
 
     def probability(self, word: str, context: tuple[str, ...]) -> float:
         """Probability of a word after a context; the probabilities of the vocabulary and one unknown word sum to 1."""

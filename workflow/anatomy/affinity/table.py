@@ -94,11 +94,11 @@ def mauve_summary(texts: pd.DataFrame, human: pd.DataFrame, embed: Embed, *, con
                   resamples: int = MAUVE_RESAMPLES, clusters: int | None = None) -> pd.DataFrame:
     """MAUVE of each model and variant against human texts, over all domains together; columns ``SUMMARY_COLUMNS``.
 
-    Groups of both sides are resampled together with the clusters held fixed. Each variant is compared with as many human texts as
-    it has, so that the values are comparable with the halves of ``human_halves``.
+    Groups of both sides are resampled together, with the clusters held fixed. The value depends on the number of texts: variants
+    must have about as many, and the ceiling (``human_halves``) has half as many.
 
     Args:
-        human: human texts; those of the measured prefixes themselves serve best, since MAUVE compares sets and no text with its own.
+        human: human texts; those of the measured prefixes serve best, since sets are compared and no text with its own.
     """
     rows = []
     for (model, variant), part in texts.groupby(["model", "variant"], sort=True):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import numpy as np
+from jaxtyping import Float
 
 from anatomy.errors import DataError, NumericsError
 
@@ -77,7 +78,7 @@ def detection(score: float, n_tokens: int, calibration: Calibration | None) -> D
     return Detection(score, calibration.machine(score), calibration.flagged(score), n_tokens)
 
 
-def fit_calibration(human: Sequence[float], machine: Sequence[float], source: str) -> Calibration:
+def fit_calibration(human: Float[np.ndarray, " human"], machine: Float[np.ndarray, " machine"], source: str) -> Calibration:
     """A calibration from scores of texts whose writer is known: logistic regression on the standardised score, classes weighted
     alike, the threshold where the probability is one half. Ours, for scorer pairs without published numbers; fit it on training
     texts only.

@@ -16,7 +16,7 @@ def self_bleu_scores(texts: Sequence[str], *, order: int = 4, references: int = 
     sacrebleu's sentence BLEU with exponential smoothing and effective order, on the words of ``anatomy.continuations.words``.
 
     Args:
-        references: most other texts that serve as references, drawn anew for each text where there are more: the cost is quadratic.
+        references: most other texts that serve as references, drawn for each text where there are more: the cost is quadratic.
     """
     from sacrebleu.metrics import BLEU
 

@@ -49,8 +49,8 @@ class StyleMarkers:
 
 
 GENERAL = StyleMarkers({
-    "opener": (r"sure\b", r"certainly\b", r"of course\b", r"absolutely\b", r"gladly\b", r"great question", r"here(?:'s| is| are)\b",
-               r"i'd be (?:happy|glad)"),
+    "opener": (r"sure\b", r"certainly\b", r"of course\b", r"absolutely\b", r"gladly\b", r"great question",
+               r"here(?:'s| is| are)\b", r"i'd be (?:happy|glad)"),
     "hedge": (r"it(?:'s| is) (?:important|worth) (?:to note|noting)", r"as an ai\b", r"as far as i know", r"generally speaking",
               r"in general,", r"keep in mind that"),
     "closer": (r"i hope (?:this|that) helps", r"let me know if", r"feel free to", r"in conclusion,", r"in summary,", r"overall,"),
