@@ -29,7 +29,7 @@ def test_histograms_that_do_not_meet_are_near_0():
 
 def test_vectors_of_one_cloud_are_alike_and_of_two_are_not():
     rng = np.random.default_rng(0)
-    one, two, far = rng.normal(size=(60, 5)), rng.normal(size=(60, 5)), rng.normal(5, 1, size=(60, 5))
+    one, two, far = rng.normal(size=(60, 5)), rng.normal(size=(60, 5)), rng.normal(5, 1, size=(60, 5)) * [1, -1, 1, 1, 1]
     def value(a, b):
         left, right, k = quantise(a, b, seed=0)
         assert k == 6

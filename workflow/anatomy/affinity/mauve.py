@@ -24,7 +24,7 @@ TEXTS_A_CLUSTER = 10
 
 def quantise(human: Float[np.ndarray, "human feature"], machine: Float[np.ndarray, "machine feature"], *, seed: int,
              clusters: int | None = None) -> tuple[Int[np.ndarray, " human"], Int[np.ndarray, " machine"], int]:
-    """Cluster of each text, and how many clusters there are: PCA to 90 % of the variance, unit length, k-means.
+    """Cluster of each text, and how many clusters there are: unit length, PCA to 90 % of the variance, k-means.
 
     Raises:
         DataError: too few texts for two clusters.
@@ -34,7 +34,7 @@ def quantise(human: Float[np.ndarray, "human feature"], machine: Float[np.ndarra
     from sklearn.decomposition import PCA
     from sklearn.preprocessing import normalize
 
-    vectors = np.concatenate([finite(human), finite(machine)])
+    vectors = normalize(np.concatenate([finite(human), finite(machine)]))
     wanted = clusters or max(2, min(len(human), len(machine)) // TEXTS_A_CLUSTER)
     if min(len(human), len(machine)) < wanted:
         raise DataError(found=f"{len(human)} human and {len(machine)} machine texts", expected=f"at least {wanted} of each",
@@ -42,7 +42,7 @@ def quantise(human: Float[np.ndarray, "human feature"], machine: Float[np.ndarra
     reduced = PCA(n_components=VARIANCE, svd_solver="full").fit_transform(vectors)
     # Copies of one text are one point: more clusters than points cannot be filled.
     wanted = min(wanted, len(np.unique(reduced.round(9), axis=0)))
-    labels = KMeans(wanted, n_init=5, max_iter=500, random_state=seed).fit_predict(normalize(reduced))
+    labels = KMeans(wanted, n_init=5, max_iter=500, random_state=seed).fit_predict(reduced)
     return labels[: len(human)], labels[len(human) :], wanted
 
 
