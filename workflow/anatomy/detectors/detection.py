@@ -99,8 +99,8 @@ def fit_calibration(human: Float[np.ndarray, " human"], machine: Float[np.ndarra
                             expected="finite scores that differ", where="fit_calibration", remedy="leave excluded texts out")
     labels = np.repeat([0, 1], [len(human), len(machine)])
     model = LogisticRegression(class_weight="balanced").fit(((values - values.mean()) / spread)[:, None], labels)
-    slope = float(model.coef_[0, 0]) / spread
-    intercept = float(model.intercept_[0]) - slope * values.mean()
+    slope = float(model.coef_[0, 0] / spread)
+    intercept = float(model.intercept_[0] - slope * values.mean())
     if slope == 0:
         raise NumericsError(found="scores alike on both sides", expected="scores that tell them apart", where="fit_calibration")
-    return Calibration(slope, float(intercept), float(-intercept / slope), source)
+    return Calibration(slope, intercept, -intercept / slope, source)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -94,7 +95,7 @@ def pair_statistics(pair: ScorerPair, texts: Sequence[str], reading: Reading) ->
     Logits are taken in the models' dtype, log-probabilities in fp32, sums in fp64. A text whose sums are not finite is excluded
     by name, so that it can be counted and never averaged.
     """
-    encoded = [_encode(pair.scorer.tokenizer, text, reading) for text in texts]
+    encoded = [encode(pair.scorer.tokenizer, text, reading) for text in texts]
     found = [PairStatistics(max(len(ids) - 1, 0), excluded=SHORT if len(ids) - 1 < reading.min_tokens else "") if text.strip()
              else PairStatistics(0, excluded=EMPTY) for ids, text in zip(encoded, texts, strict=True)]
     kept = [place for place, one in enumerate(found) if not one.excluded]
@@ -112,7 +113,8 @@ def pair_statistics(pair: ScorerPair, texts: Sequence[str], reading: Reading) ->
     return found
 
 
-def _encode(tokenizer: object, text: str, reading: Reading) -> list[int]:
+def encode(tokenizer: Any, text: str, reading: Reading) -> list[int]:
+    """A text's tokens as scorers read them."""
     body = (" " if reading.leading_space else "") + text.strip()
     ids = list(tokenizer(body, add_special_tokens=False)["input_ids"])
     if reading.beginning:
