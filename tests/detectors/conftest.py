@@ -5,10 +5,7 @@ import torch
 from tiny_model import make_tiny_model
 
 from anatomy.detectors.pair import Reading, ScorerPair
-from anatomy.detectors.scorer import Scorer, open_scorer
-
-TEXTS = ["How do I open the gate of the old mill?", "Please write a short note about the moon and the garden.",
-         "first take the flour, then add the water and stir", "cake"]
+from anatomy.detectors.scorer import Scorer, as_scorer, open_scorer
 
 
 @pytest.fixture(scope="session")
@@ -23,7 +20,7 @@ def observer(tmp_path_factory) -> Scorer:
 
 @pytest.fixture(scope="session")
 def performer(tiny) -> Scorer:
-    return Scorer(tiny.model, tiny.tokenizer, tiny.digest)
+    return as_scorer(tiny)
 
 
 @pytest.fixture(scope="session")

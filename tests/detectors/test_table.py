@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 
 from anatomy.detectors.detection import NAN, Calibration, Detection, detection, fit_calibration
-from anatomy.detectors.table import DETECTION_COLUMNS, balanced_accuracy, detection_summary, detection_table
+from anatomy.detectors.table import DETECTION_COLUMNS, balanced_accuracy, detection_summary, detection_table, judgements_of
 from anatomy.errors import DataError, NumericsError
+from anatomy.judges.verdict import COLUMNS
 
 OPTIONS = {"confidence": 0.95, "seed": 0, "resamples": 500}
 
@@ -41,6 +42,12 @@ def test_excluded_texts_are_counted_and_never_averaged():
     assert summary.loc[("all", "score"), ["n", "excluded"]].tolist() == [4, 2]
     assert summary.loc[("all", "flagged"), "estimate"] == 0.25
     assert summary.loc[("a", "score"), ["n", "excluded"]].tolist() == [1, 2]
+
+
+def test_detections_are_judgements_too():
+    found = judgements_of(detection_table(table(["aa", "?", "aaaaaaaa"]), [Length()]))
+    assert list(found.columns) == list(COLUMNS) and found["label"].fillna("").tolist() == ["human", "", "machine"]
+    assert found["parse_failure"].tolist() == [False, True, False] and found["raw"].tolist() == ["", "not finite", ""]
 
 
 def test_a_cell_without_any_score_is_still_there():

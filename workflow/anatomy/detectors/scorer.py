@@ -11,6 +11,7 @@ import torch
 from anatomy.errors import ModelError
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.imports import without_sklearn
+from anatomy.models.loading import LoadedModel
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,11 @@ def open_scorer(folder: Path, dtype: torch.dtype, device: torch.device | str, ad
         model, digest = _merged(model, Path(adapter)), f"{digest}+{_adapter_digest(Path(adapter))}"
     model.to(device).eval().requires_grad_(False)
     return Scorer(model, tokenizer, digest)
+
+
+def as_scorer(loaded: LoadedModel) -> Scorer:
+    """A model that is open already, as a scorer."""
+    return Scorer(loaded.model, loaded.tokenizer, loaded.digest)
 
 
 def _merged(model: Any, adapter: Path) -> Any:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from anatomy.detectors.detection import Detection, Detector
 from anatomy.errors import DataError
-from anatomy.judges.verdict import KEYS
+from anatomy.judges.verdict import COLUMNS, KEYS
 from anatomy.statistics.clusters import Sample
 from anatomy.statistics.intervals import mean_interval
 
@@ -51,6 +51,15 @@ def detection_table(texts: pd.DataFrame, detectors: Sequence[Detector]) -> pd.Da
         parts.append(texts[[*KEYS, "group", "category"]].assign(detector=detector.name, flagged=flagged, **columns))
     types = {"score": "float64", "machine": "float64", "flagged": "float64", "n_tokens": "int64", "excluded": "str"}
     return pd.concat(parts)[list(DETECTION_COLUMNS)].astype(types).sort_values([*KEYS, "detector"], ignore_index=True)
+
+
+def judgements_of(detections: pd.DataFrame) -> pd.DataFrame:
+    """Detections as judgements: `judge` the detector, `label` machine or human, `score` the detector's own number, `raw` the
+    reason why there is none, which is a parse failure. The score's side differs between detectors (``Calibration.slope``)."""
+    excluded = detections["excluded"] != ""
+    labels = detections["flagged"].map({1.0: "machine", 0.0: "human"}).astype("str").where(detections["flagged"].notna())
+    made = detections.assign(judge=detections["detector"], label=labels, raw=detections["excluded"], parse_failure=excluded)
+    return made[list(COLUMNS)]
 
 
 def detection_summary(detections: pd.DataFrame, *, confidence: float, seed: int, resamples: int) -> pd.DataFrame:

@@ -26,7 +26,7 @@ def style_table(texts: pd.DataFrame, markers: StyleMarkers) -> pd.DataFrame:
     Returns:
         Columns ``STYLE_COLUMNS``, sorted. Degenerate texts are measured too: their shortness is a finding.
     """
-    rows = []
+    rows, texts = [], texts.reset_index(drop=True)
     for place, text in zip(texts.index, texts["response"].fillna(""), strict=True):
         counts = markers.counts(text)
         kinds = {f"markers_{kind}": n for kind, n in counts.items()}

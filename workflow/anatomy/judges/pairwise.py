@@ -43,9 +43,9 @@ def pair_questions(texts: pd.DataFrame, prefixes: pd.DataFrame, pairings: Sequen
         if empty := [name for name, side in zip((left, right), sides, strict=True) if side.empty]:
             raise DataError(found=f"no text of {empty[0]!r} that can be judged", expected="texts of both variants",
                             where="the pairwise judge")
-        # A human text belongs to no model: the pair bears the other side's.
+        # A human text belongs to no model and pairs with every model's; the pair bears the left side's name.
         on = [key for key in keys if key != "model"] if set(sides[0]["model"]) != set(sides[1]["model"]) else keys
-        both = sides[0].merge(sides[1].drop(columns=[key for key in keys if key not in on]), on=on, validate="one_to_one")
+        both = sides[0].merge(sides[1].drop(columns=[key for key in keys if key not in on]), on=on, validate="one_to_one" if on == keys else None)
         both = both.assign(left=left, right=right, prefix=both["id"].map(named))
         for rubric in rubrics:
             for order, (first, second) in ((1, ("response_x", "response_y")), (2, ("response_y", "response_x"))):
