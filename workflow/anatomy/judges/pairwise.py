@@ -45,7 +45,8 @@ def pair_questions(texts: pd.DataFrame, prefixes: pd.DataFrame, pairings: Sequen
                             where="the pairwise judge")
         # A human text belongs to no model and pairs with every model's; the pair bears the left side's name.
         on = [key for key in keys if key != "model"] if set(sides[0]["model"]) != set(sides[1]["model"]) else keys
-        both = sides[0].merge(sides[1].drop(columns=[key for key in keys if key not in on]), on=on, validate="one_to_one" if on == keys else None)
+        others = sides[1].drop(columns=[key for key in keys if key not in on])
+        both = sides[0].merge(others, on=on, validate="one_to_one" if on == keys else None)
         both = both.assign(left=left, right=right, prefix=both["id"].map(named))
         for rubric in rubrics:
             for order, (first, second) in ((1, ("response_x", "response_y")), (2, ("response_y", "response_x"))):
