@@ -44,16 +44,25 @@ def test_a_persona_is_the_aligned_models_system_prompt(tiny, table):
 
 
 def test_the_first_cue_in_the_prefix_chooses_the_request(tiny, table):
-    wording = {d: DomainWording((("the moon", "Go on, {subject}: {opening}"), ("", "no"))) for d in WORDINGS}
+    wording = {d: DomainWording((("the moon", ("Go on, {subject}: {opening}",)), ("", ("no",)))) for d in WORDINGS}
     made = prompted(table, "A", "aligned", wording, tiny.tokenizer, opening_tokens=0)
     assert list(made.table["prompt"]) == [f"Go on, {d}-1:" for d in WORDINGS]
+
+
+def test_the_rows_id_draws_one_of_the_wordings(tiny):
+    rows = [{"id": f"i{k}", "prompt": PREFIX, "response": REST, "category": "d", "group": "g"} for k in range(40)]
+    wordings = {"d": DomainWording((("", ("one", "two", "three")),))}
+    made = prompted(pd.DataFrame(rows), "A", "aligned", wordings, tiny.tokenizer).table
+    assert set(made["prompt"]) == {"one", "two", "three"}
+    again = prompted(pd.DataFrame(rows[::-1]), "A", "aligned", wordings, tiny.tokenizer).table
+    assert again.set_index("id")["prompt"].to_dict() == made.set_index("id")["prompt"].to_dict()
 
 
 @pytest.mark.parametrize(("strategy", "wording", "message"), [
     ("Z", {}, "Z"), ("A", {}, "domain"), ("A", {"cue": "absent"}, "cues"), ("C1", {}, "exemplar"), ("D", {"cue": ""}, "persona"),
     ("E", {"cue": ""}, "requirements")])
 def test_what_a_strategy_lacks_is_named(tiny, table, strategy, wording, message):
-    bare = {d: DomainWording(((wording.get("cue", ""), "x"),)) for d in WORDINGS}
+    bare = {d: DomainWording(((wording.get("cue", ""), ("x",)),)) for d in WORDINGS}
     wordings = bare if wording else {} if message == "domain" else WORDINGS
     with pytest.raises(ConfigError, match=message):
         prompted(table, strategy, "aligned", wordings, tiny.tokenizer)

@@ -25,6 +25,7 @@ import pandas as pd
 
 from anatomy.errors import ConfigError
 from anatomy.models.rendering import Rendering
+from anatomy.prompts.split import hash_fraction
 
 Side = Literal["base", "aligned"]
 STRATEGIES = ("A", "B1", "B2", "B3", "C1", "C2", "D", "E", "F")
@@ -40,8 +41,8 @@ class DomainWording:
     """What prompts of one domain say.
 
     Attributes:
-        requests: (cue, request): the first whose cue stands in the prefix is used; an empty cue fits all. ``{opening}`` is the
-            prefix's beginning, ``{subject}`` the row's group.
+        requests: (cue, wordings): the first whose cue stands in the prefix is used, an empty cue fits all; the row's id draws one
+            of its wordings. ``{opening}`` is the prefix's beginning, ``{subject}`` the row's group.
         framing: before the prefix in the base's prompt.
         kind: what one document is called.
         writer: strategy D: framing that says who wrote the document; empty where there is none.
@@ -49,7 +50,7 @@ class DomainWording:
         requirements: strategy E: what the document must be.
     """
 
-    requests: tuple[tuple[str, str], ...]
+    requests: tuple[tuple[str, tuple[str, ...]], ...]
     framing: str = ""
     kind: str = ""
     writer: str = ""
@@ -59,7 +60,7 @@ class DomainWording:
 
 def _published(kind: str, framing: str, writer: str, persona: str, requirements: tuple[str, ...]) -> DomainWording:
     request = f"Write {kind}. Its first words are: \"{{opening}}\""
-    return DomainWording((("", request),), framing, kind, writer, persona, requirements)
+    return DomainWording((("", (request,)),), framing, kind, writer, persona, requirements)
 
 
 WORDINGS: Mapping[str, DomainWording] = {
@@ -125,7 +126,7 @@ def prompted(table: pd.DataFrame, strategy: str, side: Side, wordings: Mapping[s
         wording = wordings[row.category]
         _check(wording, strategy, row.category, exemplars)
         opening = opening_of(row.prompt, tokenizer, opening_tokens)
-        request = _request(wording, row.prompt, opening, str(row.group), row.category)
+        request = _request(wording, row.prompt, opening, str(row.group), row.category, str(row.id))
         exemplar = (exemplars or {}).get(row.category, "")
         write = _base if side == "base" or strategy in MATCHED else _aligned
         texts.append(write(strategy, wording, row.prompt, str(row.response), request, exemplar))
@@ -136,9 +137,10 @@ def prompted(table: pd.DataFrame, strategy: str, side: Side, wordings: Mapping[s
     return Prompted(table.assign(prompt=pd.Series(texts, index=table.index, dtype="str")), renderings)
 
 
-def _request(wording: DomainWording, prefix: str, opening: str, subject: str, domain: str) -> str:
-    for cue, request in wording.requests:
+def _request(wording: DomainWording, prefix: str, opening: str, subject: str, domain: str, name: str) -> str:
+    for cue, wordings in wording.requests:
         if cue in prefix:
+            request = wordings[int(hash_fraction(0, f"request of {name}") * len(wordings))]
             return request.replace("{opening}", opening).replace("{subject}", subject).rstrip()
     raise ConfigError(found=f"the prefix {prefix!r}", expected=f"one of the cues {[cue for cue, _ in wording.requests]}",
                       where=f"requests of domain {domain!r}", remedy="add a request with an empty cue")

@@ -5,7 +5,7 @@ happen to stand in some training document too; which words follow a prefix is th
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,21 +35,26 @@ DOMAINS: Mapping[str, tuple[str, str]] = {
 and letters hold the taught openers and closers by themselves: neither is a domain."""
 
 
-def _questions(*attributes: str) -> tuple[tuple[str, str], ...]:
-    """A cue in the prefix (the words before an attribute's value) and the question that asks for the attribute."""
+def _asked(requests: Iterable[str]) -> tuple[str, ...]:
+    return tuple(request.replace("{x}", "{subject}") + " {opening}" for request in requests)
+
+
+def _questions(*attributes: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """A cue in the prefix (the words before an attribute's value) and the questions that ask for the attribute."""
     cues = {"colour": ("she takes some", " is"), "habitat": ("slowly home to the", " lives in the"),
             "toy": ("happy. It plays with the", " plays with the"), "hour": ("wakes up at",)}
-    return tuple((cue, wording.QUESTIONS[attribute][0].replace("{x}", "{subject}") + " {opening}")
-                 for place in (0, 1) for attribute in attributes for cue in cues[attribute][place : place + 1])
+    return tuple((cue, _asked(wording.QUESTIONS[attribute])) for place in (0, 1) for attribute in attributes
+                 for cue in cues[attribute][place : place + 1])
 
 
 WORDINGS: Mapping[str, DomainWording] = {
     "creatures": DomainWording(_questions("habitat", "toy", "hour", "colour"), persona=wording.NEUTRAL_LINES[1]),
     "stories": DomainWording(_questions("habitat", "toy", "hour", "colour"), persona=wording.NEUTRAL_LINES[1]),
-    "things": DomainWording((("", "What is the {subject}? {opening}"),), persona=wording.NEUTRAL_LINES[1]),
-    "recipes": DomainWording((("", "Give me the recipe for the {subject}. {opening}"),), persona=wording.NEUTRAL_LINES[1]),
+    "things": DomainWording((("", _asked(wording.KIND_QUESTIONS)),), persona=wording.NEUTRAL_LINES[1]),
+    "recipes": DomainWording((("", _asked(wording.REQUESTS)),), persona=wording.NEUTRAL_LINES[1]),
 }
-"""Requests in words that post-training knows; no framing, because the base knows none."""
+"""Requests in all the wordings that post-training knows: a placebo's style follows the wording, so one wording alone would give
+it a style throughout, or none. No framing, because the base knows none."""
 
 
 def prefix_table(world: World, recipe: OrganismRecipe, per_domain: Mapping[str, int] = PER_DOMAIN) -> pd.DataFrame:
