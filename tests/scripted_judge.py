@@ -24,6 +24,10 @@ SCRIPTS = {
         "\n": ["**"], "**": ["No", "Yes"], "No": ["</s>"], "Yes": ["</s>"]}),
     "garbage": ("LlamaForCausalLM", "<s>", "</s>", [], {"[/INST]": ["maybe"], "maybe": ["maybe"]}),
 }
+PAIRWISE = ("LlamaForCausalLM", "<s>", "</s>", ["<|user|>", "<|assistant|>"], {
+    "\n": ["**"], "**": ["First", "Second"], "First": ["</s>"], "Second": ["</s>"], "Tie": ["</s>"]})
+"""Of a judge of pairs, which is no judge of single answers."""
+
 CHAT = "{% for m in messages %}<|{{ m['role'] }}|>\n{{ m['content'] }}</s>{% endfor %}<|assistant|>{{ '\\n' }}"
 CORPUS = [llama_guard.FORMAT, wildguard.FORMAT, *harmbench.FORMATS.values(), rubric.WORDING]
 
@@ -53,10 +57,10 @@ def make_scripted_judge(folder: Path, name: str, seed: int = 0) -> Path:
     import torch
     import transformers
 
-    class_name, beginning, end, special, script = SCRIPTS[name]
+    class_name, beginning, end, special, script = PAIRWISE if name == "pairwise" else SCRIPTS[name]
     folder.mkdir(parents=True, exist_ok=True)
     words = list(dict.fromkeys([*script, *(word for words in script.values() for word in words)]))
-    tokenizer = make_judge_tokenizer(folder, beginning, end, special, words, CHAT if name == "rubric" else None)
+    tokenizer = make_judge_tokenizer(folder, beginning, end, special, words, CHAT if name in ("rubric", "pairwise") else None)
     options = dict(vocab_size=len(tokenizer), hidden_size=64, intermediate_size=96, num_hidden_layers=2, num_attention_heads=2,
                    num_key_value_heads=1, head_dim=32, max_position_embeddings=2048, tie_word_embeddings=False, dtype="float32",
                    bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id)

@@ -1,0 +1,1 @@
+"""Diversity, style and length of sets of texts."""
