@@ -1,19 +1,22 @@
 """What the spec of an edit may say, and what the edit is meant to do."""
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, get_args
 
+from anatomy.activations.hooks import Site
 from anatomy.errors import EditError
 from anatomy.models.sites import BLOCK_SITES, EMBEDDING_SITE
 
 Intent = Literal["amplify", "measure"]
 
 LOW_RANK_METHODS = ("row_mean", "projection", "mean_input", "orthogonalize")
-HOOK_METHODS = ("ablate", "clamp", "add")
+HOOK_METHODS = ("ablate", "ablate_own", "clamp", "add")
+REMOVING = ("orthogonalize", "ablate", "ablate_own", "clamp")
+"""Methods that take a direction away; all but the scaled ones need no strength."""
 
 _KEYS = {"method", "direction", "strength", "sign"}
 _LOW_RANK_KEYS = _KEYS | {"alpha", "sites", "layers"}
-_HOOK_KEYS = _KEYS | {"positions"}
+_HOOK_KEYS = _KEYS | {"positions", "sites"}
 
 
 def intent(spec: Mapping) -> Intent:
@@ -21,8 +24,7 @@ def intent(spec: Mapping) -> Intent:
 
     Edits to measure are shown as numbers only: their factors are not kept and never exported.
     """
-    removes = spec["method"] in ("orthogonalize", "ablate", "clamp")
-    return "measure" if removes or spec.get("sign", 1) < 0 else "amplify"
+    return "measure" if spec["method"] in REMOVING or spec.get("sign", 1) < 0 else "amplify"
 
 
 def check_spec(spec: Mapping) -> None:
@@ -41,9 +43,10 @@ def check_spec(spec: Mapping) -> None:
         raise EditError(found=f"keys {unknown}", expected=f"keys of {sorted(allowed)}", where=where)
     if spec.get("sign", 1) not in (1, -1):
         raise EditError(found=f"sign {spec['sign']}", expected="1 or -1", where=where)
-    if unknown := sorted(set(spec.get("sites", ())) - {*BLOCK_SITES, EMBEDDING_SITE}):
-        raise EditError(found=f"sites {unknown}", expected=f"of {[*BLOCK_SITES, EMBEDDING_SITE]}", where=where)
-    if method not in ("orthogonalize", "ablate", "clamp"):
+    sites = (*BLOCK_SITES, EMBEDDING_SITE) if method in LOW_RANK_METHODS else get_args(Site)
+    if unknown := sorted(set(spec.get("sites", ())) - set(sites)):
+        raise EditError(found=f"sites {unknown}", expected=f"of {list(sites)}", where=where)
+    if method not in REMOVING:
         _check_strength(spec, where)
 
 

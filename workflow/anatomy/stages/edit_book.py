@@ -41,6 +41,9 @@ class EditBook:
         The factors follow from these and from the code, so weights need not be read to know whether a row is there.
         """
         contrast = edit["direction"]["contrast"]
+        if edit["method"] == "ablate_own":
+            every = self.directions.directions(contrast, edit["direction"]["control"]).vectors
+            return {**edit, "direction": vector_digest(every)}
         key = {**edit, "direction": vector_digest(self.directions.unit(edit["direction"]))}
         if edit["method"] == "add":
             key["norm"] = float(self.directions.candidates(contrast).vector(
