@@ -1,11 +1,10 @@
 """What the spec of an edit may say, and what the edit is meant to do."""
 
 from collections.abc import Mapping
-from typing import Literal, get_args
+from typing import Literal
 
-from anatomy.activations.hooks import Site
 from anatomy.errors import EditError
-from anatomy.models.sites import BLOCK_SITES, EMBEDDING_SITE
+from anatomy.models.sites import BLOCK_SITES, EMBEDDING_SITE, STREAM_SITES
 
 Intent = Literal["amplify", "measure"]
 
@@ -43,7 +42,7 @@ def check_spec(spec: Mapping) -> None:
         raise EditError(found=f"keys {unknown}", expected=f"keys of {sorted(allowed)}", where=where)
     if spec.get("sign", 1) not in (1, -1):
         raise EditError(found=f"sign {spec['sign']}", expected="1 or -1", where=where)
-    sites = (*BLOCK_SITES, EMBEDDING_SITE) if method in LOW_RANK_METHODS else get_args(Site)
+    sites = (*BLOCK_SITES, EMBEDDING_SITE) if method in LOW_RANK_METHODS else STREAM_SITES
     if unknown := sorted(set(spec.get("sites", ())) - set(sites)):
         raise EditError(found=f"sites {unknown}", expected=f"of {list(sites)}", where=where)
     if method not in REMOVING:

@@ -12,7 +12,7 @@ import pandas as pd
 from anatomy.config.options import cell_fingerprint
 from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject
-from anatomy.recipes.rosi.variants import variants_on_select, variants_on_test
+from anatomy.recipes.registry import engine_variants
 from anatomy.recipes.variant import Edit, Variant, resolve
 from anatomy.serving.engine import Engine
 from anatomy.stages.answers import answer_cell, completions_table, compute_answers, decoding_of, with_items
@@ -46,7 +46,7 @@ def phase_variants(config: Config, subject: Subject, phase: str, bucket: int, fo
     Args:
         found: the shortlist (phase select) or the picks (phase test), by family.
     """
-    named = variants_on_select(config, subject) if phase == "select" else variants_on_test(config, subject)
+    named = engine_variants(config, subject, phase)
     shortlist, selected = (found, {}) if phase == "select" else ({}, found)
     concrete = []
     for variant in named:

@@ -1,0 +1,151 @@
+"""What a recipe asks of a model in a phase, generated in memory: the unedited model, and interventions on its activations.
+
+Texts that continue harmless human prefixes are kept; answers of real models to requests under an edit that may lower safety
+are judged at once and withheld (``anatomy.stages.withheld``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from anatomy.config.options import cell_fingerprint
+from anatomy.config.schema import Config
+from anatomy.config.study import Layout, Subject
+from anatomy.models.loading import LoadedModel, load_model
+from anatomy.models.rendering import Rendering
+from anatomy.recipes.asked import Asked, Manner
+from anatomy.recipes.variant import Edit
+from anatomy.serving.decoding import Decoding, request_seed
+from anatomy.stages.answers import Keep, answer_cell, completions_table, decoding_of, with_items
+from anatomy.stages.edit_book import EditBook
+from anatomy.stages.evaluate import Phase, describe
+from anatomy.stages.in_memory import computing
+from anatomy.stages.prefixes import phase_prefixes
+from anatomy.stages.prompts import phase_prompts
+from anatomy.stages.rendering import answer_rendering
+from anatomy.stages.withheld import must_withhold, withhold
+from anatomy.store.digest import canonical_json, digest
+from anatomy.store.fill import Lazy, Want, cells_of, fill
+
+HUMAN = "human"
+"""Variant of the human's own continuations, which stand in the tables beside those of the models."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Wants that share a way of speaking."""
+
+    rendering: Rendering
+    decoding: Decoding
+    wants: list[Want]
+
+
+def generate(config: Config, subject: Subject, model: dict[str, Any], asked: Sequence[Asked], phase: str, book: EditBook,
+             humans: bool, say: Callable[[str], None]) -> dict[str, Any]:
+    """Fill the store with everything asked for and assemble the tables.
+
+    Args:
+        model: the model's card.
+        asked: variants with their edits, sets and manner.
+        book: makes edits concrete.
+        humans: put the human's continuations into the table too.
+
+    Returns:
+        Tables ``completions`` and ``variants``, and ``cells``.
+    """
+    batches, edits = wanted(config, subject, model, asked, phase, book)
+
+    def open_model() -> AbstractContextManager[LoadedModel]:
+        say(f"loading {subject.id}, {phase}")
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        return nullcontext(load_model(Path(model["folder"]), getattr(torch, model["dtype"]), device))
+
+    with Lazy(open_model, Path(config.results) / "store", "generate") as session:
+        for batch in batches:
+            fill(batch.wants, session, computing(book, edits, _keep(config, subject, edits), batch.rendering, batch.decoding, say),
+                 say)
+    wants = [want for batch in batches for want in batch.wants]
+    tables = [completions_table(wants)]
+    if humans:
+        tables.append(human_rows(config, subject, phase, tables[0].columns))
+    table = pd.concat(tables, ignore_index=True)
+    return {"completions": _with_prefixes(config, subject, phase, table),
+            "variants": describe(subject, Phase(phase, [(one.variant, list(one.edits)) for one in asked])),
+            "cells": list(cells_of(wants))}
+
+
+def wanted(config: Config, subject: Subject, model: dict[str, Any], asked: Sequence[Asked], phase: str,
+           book: EditBook) -> tuple[list[Batch], dict[str, Edit | None]]:
+    """Completions wanted, sorted by the way of speaking, and the edit behind each cell."""
+    at, store, pasta = Layout(config.results), Path(config.results) / "store", config.pasta
+    prefixes = phase_prefixes(at, subject, pasta, phase)
+    rows: dict[tuple[str, Manner], pd.DataFrame] = {}
+    batches: dict[str, Batch] = {}
+    edits: dict[str, Edit | None] = {}
+    for one in asked:
+        keys = [book.key(edit) for edit in one.edits]
+        labels = {"model": subject.id, "variant": one.variant.id, "phase": phase, "backend": "transformers",
+                  "dtype": model["dtype"]}
+        for name in one.variant.sets:
+            manner = one.manner if name == pasta.prefixes else "request"
+            if (name, manner) not in rows:
+                rows[name, manner] = _prefix_items(prefixes, name, manner, config) if manner != "request" else \
+                    with_items(phase_prompts(at, subject, name, phase, pasta.requests), name, config.evaluation)
+            found = rows[name, manner]
+            found = found if one.category is None else found[found["category"] == one.category]
+            rendering, decoding = spoken(config, subject, manner)
+            kept_back = name != pasta.prefixes and must_withhold(subject, one.edits)
+            cell = answer_cell(store, model, keys, rendering, decoding, "transformers", cell_fingerprint("measure", bool(keys)),
+                               cell_fingerprint("withheld", False) if kept_back else "")
+            edits[cell.name] = one.edits[0] if one.edits else None
+            way = canonical_json([rendering.key(), decoding.key()])
+            batches.setdefault(way, Batch(rendering, decoding, [])).wants.append(Want(cell, found, labels))
+    return list(batches.values()), edits
+
+
+def spoken(config: Config, subject: Subject, manner: Manner) -> tuple[Rendering, Decoding]:
+    """How a prompt is rendered and its answer decoded."""
+    if manner == "request":
+        return answer_rendering(config.evaluation, subject), decoding_of(config.evaluation)
+    sampled = config.pasta.decoding
+    decoding = Decoding(sampled.max_new_tokens, sampled.temperature, sampled.top_p)
+    return (Rendering(template=False) if manner == "document" else answer_rendering(config.evaluation, subject)), decoding
+
+
+def human_rows(config: Config, subject: Subject, phase: str, columns: Sequence[str]) -> pd.DataFrame:
+    """How humans went on, as rows of a completions table."""
+    rows = phase_prefixes(Layout(config.results), subject, config.pasta, phase)
+    return rows.assign(model=subject.id, variant=HUMAN, phase=phase, set=config.pasta.prefixes, sample=0, backend=HUMAN,
+                       finish_reason="stop").reindex(columns=columns)
+
+
+def _prefix_items(prefixes: pd.DataFrame, name: str, manner: Manner, config: Config) -> pd.DataFrame:
+    """Prefixes as wanted rows; ``prompt`` is what the model is shown, and each has a seed from its own id."""
+    rows = prefixes.assign(prompt=prefixes[manner], set=name, sample=0).drop(columns=["response", "document", "chat"])
+    greedy = config.pasta.decoding.temperature == 0
+    rows["seed"] = [-1 if greedy else request_seed(config.pasta.decoding.seed, prefix, 0) for prefix in rows["id"]]
+    rows["item"] = [digest({"prompt": prompt} if greedy else {"prompt": prompt, "seed": seed})
+                    for prompt, seed in zip(rows["prompt"], rows["seed"], strict=True)]
+    return rows
+
+
+def _with_prefixes(config: Config, subject: Subject, phase: str, table: pd.DataFrame) -> pd.DataFrame:
+    """The table with the prefix itself as prompt, whatever was put around it: texts of all manners compare."""
+    prefixes = phase_prefixes(Layout(config.results), subject, config.pasta, phase).set_index("id")["prompt"]
+    ours = table["set"] == config.pasta.prefixes
+    return table.assign(prompt=table["prompt"].where(~ours, table["id"].map(prefixes)))
+
+
+def _keep(config: Config, subject: Subject, edits: dict[str, Edit | None]) -> Keep:
+    def keep(want: Want, rows: pd.DataFrame) -> pd.DataFrame:
+        edit = edits[want.cell.name]
+        withheld = "withheld" in want.cell.key and edit is not None and must_withhold(subject, [edit])
+        return withhold(rows) if withheld else rows
+    return keep
