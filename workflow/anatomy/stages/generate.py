@@ -69,8 +69,8 @@ def generate(config: Config, subject: Subject, model: dict[str, Any], asked: Seq
 
     with Lazy(open_model, Path(config.results) / "store", "generate") as session:
         for batch in batches:
-            fill(batch.wants, session, computing(book, edits, _keep(config, subject, edits), batch.rendering, batch.decoding, say),
-                 say)
+            keep = _keep(subject, edits)
+            fill(batch.wants, session, computing(book, edits, keep, batch.rendering, batch.decoding, say), say)
     wants = [want for batch in batches for want in batch.wants]
     tables = [completions_table(wants)]
     if humans:
@@ -143,7 +143,7 @@ def _with_prefixes(config: Config, subject: Subject, phase: str, table: pd.DataF
     return table.assign(prompt=table["prompt"].where(~ours, table["id"].map(prefixes)))
 
 
-def _keep(config: Config, subject: Subject, edits: dict[str, Edit | None]) -> Keep:
+def _keep(subject: Subject, edits: dict[str, Edit | None]) -> Keep:
     def keep(want: Want, rows: pd.DataFrame) -> pd.DataFrame:
         edit = edits[want.cell.name]
         withheld = "withheld" in want.cell.key and edit is not None and must_withhold(subject, [edit])

@@ -19,7 +19,7 @@ from torch import Tensor
 from anatomy.activations.answer_writes import MeanWrite, mean_answer_writes
 from anatomy.activations.answers import ALL, POSITIONS, AnswerSums, Forced, answer_sums, span_moments
 from anatomy.config.schema import Config
-from anatomy.config.study import Layout
+from anatomy.config.study import Layout, Subject
 from anatomy.directions.beside_signature import spread
 from anatomy.directions.candidates import Directions, save_directions
 from anatomy.directions.signature import contrast, orthogonal_directions
@@ -28,7 +28,6 @@ from anatomy.models.loading import LoadedModel, load_model
 from anatomy.models.rendering import render
 from anatomy.recipes.asked import Manner
 from anatomy.recipes.pasta.edits import SIGNATURE
-from anatomy.recipes.pasta.pairs import Pair
 from anatomy.stages.generate import spoken
 from anatomy.stages.prefixes import phase_prefixes
 from anatomy.stages.signature_geometry import geometry, writers_table
@@ -64,12 +63,13 @@ class Cut:
         return torch.tensor(columns, dtype=torch.float64).T
 
 
-def extract_signature(config: Config, pair: Pair, cards: Mapping[str, dict[str, Any]], generated: Mapping[str, pd.DataFrame],
-                      out: Path, say: Callable[[str], None]) -> None:
+def extract_signature(config: Config, subjects: Mapping[str, Subject], cards: Mapping[str, dict[str, Any]],
+                      generated: Mapping[str, pd.DataFrame], out: Path, say: Callable[[str], None]) -> None:
     """Write every contrast of a pair, then ``geometry.parquet``, ``writers.parquet`` and the card.
 
     Args:
-        cards: cards of the models, by ``aligned``, ``base`` and perhaps ``null``.
+        subjects: the models, by ``aligned``, ``base`` and perhaps ``null``.
+        cards: their cards.
         generated: their completions of the fit split.
         out: path of the card; the payload lies beside it.
 
@@ -77,21 +77,20 @@ def extract_signature(config: Config, pair: Pair, cards: Mapping[str, dict[str, 
         ModelError: unlike tokenizers or shapes.
         DataError: no texts.
     """
-    prefixes = phase_prefixes(Layout(config.results), pair.aligned, config.pasta, "fit")
+    prefixes = phase_prefixes(Layout(config.results), subjects["aligned"], config.pasta, "fit")
     cut = Cut(prefixes, tuple(sorted(prefixes["category"].dropna().unique())))
     sums: dict[str, AnswerSums] = {}
     writes: dict[str, list[MeanWrite]] = {}
     empty: dict[str, int] = {}
-    vocabulary: dict[str, int] = {}
 
     def sides(role: str, loaded: LoadedModel, wanted: Mapping[str, tuple[Manner, str | None]]) -> dict[str, Side]:
         found = {}
         for name, (manner, variant) in wanted.items():
-            found[name], empty[name] = read_side(config, getattr(pair, role), loaded, cut, generated[role], manner, variant)
+            found[name], empty[name] = read_side(config, subjects[role], loaded, cut, generated[role], manner, variant)
         return found
 
     budget = config.pasta.token_budget
-    if pair.null is not None:
+    if "null" in cards:
         loaded = _load(cards["null"])
         for name, side in sides("null", loaded, {"null": ("document", "base")}).items():
             sums[name] = answer_sums(loaded, side.texts, side.weights, token_budget=budget, ids=side.ids)
@@ -112,7 +111,7 @@ def extract_signature(config: Config, pair: Pair, cards: Mapping[str, dict[str, 
                                  ids=side.ids)
     own = read["aligned"]
     writes["aligned"] = mean_answer_writes(loaded, own.texts, token_budget=budget, ids=own.ids)
-    say(f"{pair.aligned.id}: {len(own.texts)} texts, empty and left out: {empty}")
+    say(f"{subjects['aligned'].id}: {len(own.texts)} texts, empty and left out: {empty}")
 
     means = {name: found.mean() for name, found in sums.items()}
     contrasts = contrasts_of(means)
@@ -125,8 +124,8 @@ def extract_signature(config: Config, pair: Pair, cards: Mapping[str, dict[str, 
         save_directions(directions, folder / "directions.safetensors", {"contrast": name})
         _save(folder / "controls.safetensors", controls if name == SIGNATURE else {})
         _save(folder / "means.safetensors", {"aligned": means["aligned"], "base": means["base"]})
-    write_table(out.parent / "geometry.parquet", geometry(pair.aligned.id, contrasts, sums, controls, removed))
-    write_table(out.parent / "writers.parquet", writers_table(pair.aligned.id, signature, writes))
+    write_table(out.parent / "geometry.parquet", geometry(subjects["aligned"].id, contrasts, sums, controls, removed))
+    write_table(out.parent / "writers.parquet", writers_table(subjects["aligned"].id, signature, writes))
     files = {str(path.relative_to(out.parent)): file_digest(path) for name in contrasts
              for path in sorted((out.parent / name).glob("*.safetensors"))}
     write_json(out, {"models": {role: card["digest"] for role, card in cards.items()}, "layers": loaded.num_layers,
@@ -134,7 +133,7 @@ def extract_signature(config: Config, pair: Pair, cards: Mapping[str, dict[str, 
                      "texts": {name: len(side.texts) for name, side in read.items()}, "empty": empty, "files": files})
 
 
-def read_side(config: Config, subject: Any, loaded: LoadedModel, cut: Cut, generated: pd.DataFrame, manner: Manner,
+def read_side(config: Config, subject: Subject, loaded: LoadedModel, cut: Cut, generated: pd.DataFrame, manner: Manner,
               variant: str | None) -> tuple[Side, int]:
     """What a model is put through: its own texts of a variant, or the human's where none is named; empty ones left out.
 
@@ -163,8 +162,8 @@ def read_side(config: Config, subject: Any, loaded: LoadedModel, cut: Cut, gener
 
 def contrasts_of(means: Mapping[str, Tensor]) -> dict[str, Directions]:
     """The signature and the contrasts that say what else is in it (``anatomy.recipes.pasta.edits.CONTRASTS``)."""
-    sides = {SIGNATURE: ("aligned", "base"), "template_free": ("aligned_document", "base"), "template_only": ("base_chat", "base"),
-             "same_text": ("aligned_human", "base_human"), "same_input": ("aligned_human_document", "base_human"),
+    sides = {SIGNATURE: ("aligned", "base"), "template_free": ("aligned_document", "base"),
+             "template_only": ("base_chat", "base"), "same_text": ("aligned_human", "base_human"), "same_input": ("aligned_human_document", "base_human"),
              "null": ("null", "base")}
     return {name: contrast(means[first], means[second], name) for name, (first, second) in sides.items() if first in means}
 

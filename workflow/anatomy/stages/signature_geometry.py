@@ -31,7 +31,8 @@ def geometry(model: str, contrasts: Mapping[str, Directions], sums: Mapping[str,
     signature = contrasts[SIGNATURE].vectors.double()
     base, rows = sums["base"].mean(), []
 
-    def add(quantity: str, values: Tensor, positions: Sequence[int], name: str = SIGNATURE, other: str = "", number: int = -1) -> None:
+    def add(quantity: str, values: Tensor, positions: Sequence[int], name: str = SIGNATURE, other: str = "",
+            number: int = -1) -> None:
         """Values [position, layer]."""
         rows.extend({"quantity": quantity, "contrast": name, "other": other, "number": number, "position": position,
                      "layer": layer, "other_layer": -1, "value": value.item()}

@@ -22,7 +22,7 @@ def asked(config: Config, subject: Subject, phase: str, found: dict[str, Any]) -
         found: phase fit: nothing; select: card of the signature's extraction (``layers``, ``domains``); test: what the
             selection ended with (``layer``, ``layers``, ``operating``, ``domains``). Read for an aligned model only.
     """
-    mine, one = roles(config, subject), _Asking(config, subject)
+    mine, one = roles(config, subject.id), _Asking(config, subject)
     wanted = []
     if mine & {"base", "null"}:
         wanted.append(one.unedited("document", requests=False))
