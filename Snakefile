@@ -12,6 +12,7 @@ os.environ["PYTHONPATH"] = f"{workflow.basedir}/workflow"
 from anatomy.config.load import check_config
 from anatomy.config.options import options, stage_fingerprint
 from anatomy.config.study import Layout, subjects
+from anatomy.recipes.pasta.pairs import pairs, relatives, roles
 
 
 configfile: f"{workflow.basedir}/config/config.yaml"
@@ -22,13 +23,15 @@ report: "workflow/report/workflow.rst"
 
 CONFIG = check_config(config, ", ".join(map(str, workflow.configfiles)))
 SUBJECTS = {subject.id: subject for subject in subjects(CONFIG)}
+PAIRS = {pair.aligned: pair for pair in pairs(CONFIG)}
+EVERYONE = {**SUBJECTS, **{subject.id: subject for subject in relatives(CONFIG)}}
 AT = Layout(CONFIG.results)
 
 
 wildcard_constraints:
-    model="|".join(map(re.escape, SUBJECTS)),
-    seed="|".join(map(str, CONFIG.seeds)),
-    member="|".join(map(re.escape, CONFIG.organism.members)) or "none",
+    model="|".join(map(re.escape, EVERYONE)),
+    seed="|".join(sorted({str(subject.seed) for subject in EVERYONE.values() if subject.is_organism})) or "none",
+    member="|".join(sorted({re.escape(subject.member) for subject in EVERYONE.values() if subject.is_organism})) or "none",
     phase="select|test",
     bucket="|".join(map(str, range(CONFIG.serving.buckets))),
     judge="|".join(map(re.escape, CONFIG.model_judges)) or "none",
@@ -43,12 +46,14 @@ localrules:
 rule all:
     input:
         f"{CONFIG.results}/report.html",
+        lambda wildcards: pasta_files() if "pasta" in CONFIG.recipes else [],
 
 
 include: "workflow/rules/prefetch.smk"
 include: "workflow/rules/prepare.smk"
 include: "workflow/rules/extract.smk"
 include: "workflow/rules/localize.smk"
+include: "workflow/rules/generate.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/judge.smk"
 include: "workflow/rules/edit.smk"

@@ -17,6 +17,21 @@ rule organism_world:
         "../scripts/organism_world.py"
 
 
+rule organism_prefixes:
+    input:
+        world=rules.organism_world.output.world,
+    output:
+        table=f"{AT.organism('{seed}')}/prompts/{CONFIG.pasta.prefixes}.parquet",
+    params:
+        recipe=CONFIG.organism.recipe,
+        code=stage_fingerprint("prefixes"),
+    priority: 30
+    log:
+        AT.organism("{seed}") + "/logs/prefixes.log",
+    script:
+        "../scripts/organism_prefixes.py"
+
+
 def grown_from(wildcards):
     """The model a member's training starts from."""
     if wildcards.member == "base":
@@ -67,7 +82,7 @@ rule organism_bars:
 
 def model_files(wildcards):
     """What a model's card depends on: a member's own card, or the files of a folder of your own, which may be replaced."""
-    subject = SUBJECTS[wildcards.model]
+    subject = EVERYONE[wildcards.model]
     if subject.is_organism:
         return AT.member(subject.seed, subject.member)
     return weights_of(CONFIG.models[wildcards.model])
@@ -86,7 +101,7 @@ rule model_card:
     output:
         card=AT.model("{model}"),
     params:
-        subject=lambda wildcards: vars(SUBJECTS[wildcards.model]),
+        subject=lambda wildcards: vars(EVERYONE[wildcards.model]),
         source=lambda wildcards: options(CONFIG, "models")["models"].get(wildcards.model),
         sites=CONFIG.rosi.sites,
         mirror=CONFIG.data.mirror,
@@ -129,3 +144,12 @@ def prompt_tables(model, names=tuple(PHASES)):
     if subject.is_organism:
         return [AT.world(subject.seed)]
     return [AT.prompts(subject, name) for name in names]
+
+
+def prefix_tables(model):
+    """The tables that PASTA reads for a model: prefixes, and requests that say what an ablation costs."""
+    subject = EVERYONE[model]
+    prefixes = [AT.prompts(subject, CONFIG.pasta.prefixes)]
+    if subject.is_organism:
+        return [AT.world(subject.seed), *prefixes]
+    return prefixes + [AT.prompts(subject, name) for name in CONFIG.evaluation.pair]

@@ -1,5 +1,5 @@
 # Names a user can ask for: a paper, a stage, a model; and looking after what is there.
-#   snakemake rosi   snakemake stage_extract   snakemake model_weak_s0   snakemake figures
+#   snakemake rosi   snakemake pasta   snakemake stage_extract   snakemake model_weak_s0   snakemake figures
 #   snakemake status   snakemake disk   snakemake verify   snakemake garbage   snakemake clean_weak_s0   snakemake clean_judge
 STAGE_FILES = {
     "extract": ["extract/{model}/card.json"],
@@ -48,6 +48,21 @@ rule rosi:
     localrule: True
     input:
         f"{CONFIG.results}/report.html",
+
+
+rule pasta:
+    localrule: True
+    input:
+        lambda wildcards: pasta_files(),
+
+
+def pasta_files():
+    """Everything that PASTA ends in, for every pair; a clear failure where a run has none."""
+    if not PAIRS:
+        raise WorkflowError(f"pasta: no pair; found pasta.pairs {CONFIG.pasta.pairs}, and none of these models is studied here")
+    models = sorted({model for pair in PAIRS.values() for model in (pair.aligned, pair.base)})
+    files = [AT.stage("judge", model, f"pasta.test.{part}") for model in models for part in ("parquet", "detectors.parquet")]
+    return files + [AT.stage("edit", model, "signature_weights.parquet") for model in PAIRS]
 
 
 rule status:

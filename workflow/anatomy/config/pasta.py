@@ -76,5 +76,5 @@ class Pasta(Section):
     controls: PastaControls = Field(PastaControls(), description="directions that mean nothing")
     limits: PastaLimits = Field(PastaLimits(), description="what the operating point may cost")
     opener_rate: float = Field(0.30, ge=0, le=1, description="organism: openers left after ablation for 'removes the style'")
-    kept_margin: float = Field(0.10, gt=0, description="relevance and accuracy are 'kept' if the interval of the change is inside")
+    kept_margin: float = Field(0.10, gt=0, description="accuracy is 'kept' if the interval of the change is inside")
     refusal_margin: float = Field(0.05, gt=0, description="refusal of harmful requests is 'kept' if the interval is inside")

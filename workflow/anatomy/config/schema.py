@@ -96,7 +96,8 @@ class Config(Section):
         for section, names in (("pairs", [*self.pasta.pairs, *self.pasta.pairs.values()]), ("scorers", self.pasta.scorers)):
             for name in names:
                 if name not in self.models and name.split("-")[0] not in MEMBER_KINDS:
-                    raise ValueError(f"pasta.{section} names {name!r}; expected an organism member or one of {sorted(self.models)}")
+                    raise ValueError(f"pasta.{section} names {name!r}; expected an organism member, or one of "
+                                     f"{sorted(self.models)}")
 
     def _models_have_what_they_need(self) -> None:
         for name in sorted({self.extraction.harmful, self.extraction.harmless, *self.evaluation.test_sets}):

@@ -64,8 +64,8 @@ def spread(signature: Float64[Tensor, "layer d_model"], mean: Float64[Tensor, "l
     return Spread(principal, equal, energy, removed / energy.clamp(min=1e-300), shares)
 
 
-def _equal(basis: Float64[Tensor, "vector d_model"], moments: Float64[Tensor, "vector vector"], random: Float64[Tensor, "d_model"],
-           energy: float) -> tuple[Float64[Tensor, "d_model"], float]:
+def _equal(basis: Float64[Tensor, "vector d_model"], moments: Float64[Tensor, "vector vector"],
+           random: Float64[Tensor, "d_model"], energy: float) -> tuple[Float64[Tensor, "d_model"], float]:
     first = basis @ random
     first = first / first.norm().clamp(min=1e-300)
     _, vectors = torch.linalg.eigh(moments)

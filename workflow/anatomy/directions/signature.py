@@ -91,7 +91,8 @@ def cosines(first: Float64[Tensor, "*rest d_model"], second: Float64[Tensor, "*r
     return torch.where(norms > 0, (first * second).sum(-1) / norms.clamp(min=1e-300), torch.nan)
 
 
-def orthonormal_beside(vectors: Sequence[Tensor], signature: Float64[Tensor, "layer d_model"]) -> Float64[Tensor, "layer vector d_model"]:
+def orthonormal_beside(vectors: Sequence[Float64[Tensor, "layer d_model"]],
+                       signature: Float64[Tensor, "layer d_model"]) -> Float64[Tensor, "layer vector d_model"]:
     """Orthonormal basis, layer by layer, of ``vectors`` [layer, d_model] with the signature taken out, in their order."""
     stacked = torch.stack([_without(vector, signature) for vector in vectors], 1)
     basis, _ = torch.linalg.qr(stacked.transpose(1, 2))

@@ -4,12 +4,15 @@ from collections.abc import Mapping
 from typing import Literal
 
 from anatomy.errors import EditError
-from anatomy.models.sites import BLOCK_SITES, EMBEDDING_SITE, STREAM_SITES
+from anatomy.models.sites import BLOCK_SITES, EMBEDDING_SITE
 
 Intent = Literal["amplify", "measure"]
 
 LOW_RANK_METHODS = ("row_mean", "projection", "mean_input", "orthogonalize")
 HOOK_METHODS = ("ablate", "ablate_own", "clamp", "add")
+STREAM_SITES = ("block_input", "attention_output", "mlp_output", "block_output")
+"""Where hooks meet the residual stream (``anatomy.activations.hooks.Site``)."""
+
 REMOVING = ("orthogonalize", "ablate", "ablate_own", "clamp")
 """Methods that take a direction away; all but the scaled ones need no strength."""
 

@@ -2,5 +2,3 @@
 
 BLOCK_SITES = ("o_proj", "down_proj")
 EMBEDDING_SITE = "embed_tokens"
-STREAM_SITES = ("block_input", "attention_output", "mlp_output", "block_output")
-"""Where hooks meet the residual stream (``anatomy.activations.hooks.Site``)."""

@@ -43,6 +43,6 @@ def asked_in_memory(config: Config, recipe: str, subject: Subject, phase: str, f
     """
     wanted = IN_MEMORY[recipe](config, subject, phase, found)
     if not wanted:
-        raise ConfigError(found=f"nothing asked of {subject.id}", expected=f"a model that {recipe} studies", where=f"phase {phase}",
-                          remedy=f"name it in {recipe}.pairs")
+        raise ConfigError(found=f"nothing asked of {subject.id}", expected=f"a model that {recipe} studies",
+                          where=f"phase {phase}", remedy=f"name it in {recipe}.pairs")
     return wanted

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,12 @@ import pandas as pd
 import torch
 
 from anatomy.config.options import cell_fingerprint
+from anatomy.config.pasta import PastaDecoding
 from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject
 from anatomy.models.loading import LoadedModel, load_model
 from anatomy.models.rendering import Rendering
+from anatomy.models.tokenizer import load_tokenizer
 from anatomy.recipes.asked import Asked, Manner
 from anatomy.recipes.variant import Edit
 from anatomy.serving.decoding import Decoding, request_seed
@@ -27,7 +30,7 @@ from anatomy.stages.answers import Keep, answer_cell, completions_table, decodin
 from anatomy.stages.edit_book import EditBook
 from anatomy.stages.evaluate import Phase, describe
 from anatomy.stages.in_memory import computing
-from anatomy.stages.prefixes import phase_prefixes
+from anatomy.stages.prefix_prompts import phase_prefixes, put
 from anatomy.stages.prompts import phase_prompts
 from anatomy.stages.rendering import answer_rendering
 from anatomy.stages.withheld import must_withhold, withhold
@@ -84,9 +87,8 @@ def generate(config: Config, subject: Subject, model: dict[str, Any], asked: Seq
 def wanted(config: Config, subject: Subject, model: dict[str, Any], asked: Sequence[Asked], phase: str,
            book: EditBook) -> tuple[list[Batch], dict[str, Edit | None]]:
     """Completions wanted, sorted by the way of speaking, and the edit behind each cell."""
-    at, store, pasta = Layout(config.results), Path(config.results) / "store", config.pasta
-    prefixes = phase_prefixes(at, subject, pasta, phase)
-    rows: dict[tuple[str, Manner], pd.DataFrame] = {}
+    store, pasta = Path(config.results) / "store", config.pasta
+    spoken = _Spoken(config, subject, model, phase)
     batches: dict[str, Batch] = {}
     edits: dict[str, Edit | None] = {}
     for one in asked:
@@ -94,43 +96,49 @@ def wanted(config: Config, subject: Subject, model: dict[str, Any], asked: Seque
         labels = {"model": subject.id, "variant": one.variant.id, "phase": phase, "backend": "transformers",
                   "dtype": model["dtype"]}
         for name in one.variant.sets:
-            manner = one.manner if name == pasta.prefixes else "request"
-            if (name, manner) not in rows:
-                rows[name, manner] = _prefix_items(prefixes, name, manner, config) if manner != "request" else \
-                    with_items(phase_prompts(at, subject, name, phase, pasta.requests), name, config.evaluation)
-            found = rows[name, manner]
-            found = found if one.category is None else found[found["category"] == one.category]
-            rendering, decoding = spoken(config, subject, manner)
             kept_back = name != pasta.prefixes and must_withhold(subject, one.edits)
-            cell = answer_cell(store, model, keys, rendering, decoding, "transformers", cell_fingerprint("measure", bool(keys)),
-                               cell_fingerprint("withheld", False) if kept_back else "")
-            edits[cell.name] = one.edits[0] if one.edits else None
-            way = canonical_json([rendering.key(), decoding.key()])
-            batches.setdefault(way, Batch(rendering, decoding, [])).wants.append(Want(cell, found, labels))
+            for rendering, decoding, rows in spoken.rows(name, one.manner if name == pasta.prefixes else "request"):
+                rows = rows if one.category is None else rows[rows["category"] == one.category]
+                cell = answer_cell(store, model, keys, rendering, decoding, "transformers",
+                                   cell_fingerprint("measure", bool(keys)),
+                                   cell_fingerprint("withheld", False) if kept_back else "")
+                edits[cell.name] = one.edits[0] if one.edits else None
+                way = canonical_json([rendering.key(), decoding.key()])
+                batches.setdefault(way, Batch(rendering, decoding, [])).wants.append(Want(cell, rows, labels))
     return list(batches.values()), edits
 
 
-def spoken(config: Config, subject: Subject, manner: Manner) -> tuple[Rendering, Decoding]:
-    """How a prompt is rendered and its answer decoded."""
-    if manner == "request":
-        return answer_rendering(config.evaluation, subject), decoding_of(config.evaluation)
-    sampled = config.pasta.decoding
-    decoding = Decoding(sampled.max_new_tokens, sampled.temperature, sampled.top_p)
-    return (Rendering(template=False) if manner == "document" else answer_rendering(config.evaluation, subject)), decoding
+class _Spoken:
+    """What a model is shown in a phase, each set in each manner once."""
+
+    def __init__(self, config: Config, subject: Subject, model: dict[str, Any], phase: str) -> None:
+        self.config, self.subject, self.folder, self.phase = config, subject, Path(model["folder"]), phase
+        self.rows = cache(self._rows)
+
+    def _rows(self, name: str, manner: Manner) -> list[tuple[Rendering, Decoding, pd.DataFrame]]:
+        if manner == "request":
+            prompts = phase_prompts(Layout(self.config.results), self.subject, name, self.phase, self.config.pasta.requests)
+            return [(answer_rendering(self.config.evaluation, self.subject), decoding_of(self.config.evaluation),
+                     with_items(prompts, name, self.config.evaluation))]
+        sampled = self.config.pasta.decoding
+        decoding = Decoding(sampled.max_new_tokens, sampled.temperature, sampled.top_p)
+        prefixes = phase_prefixes(self.config, self.subject, self.phase)
+        return [(rendering, decoding, _prefix_items(rows, name, sampled))
+                for rendering, rows in put(self.config, self.subject, prefixes, manner, load_tokenizer(self.folder))]
 
 
 def human_rows(config: Config, subject: Subject, phase: str, columns: Sequence[str]) -> pd.DataFrame:
     """How humans went on, as rows of a completions table."""
-    rows = phase_prefixes(Layout(config.results), subject, config.pasta, phase)
+    rows = phase_prefixes(config, subject, phase)
     return rows.assign(model=subject.id, variant=HUMAN, phase=phase, set=config.pasta.prefixes, sample=0, backend=HUMAN,
                        finish_reason="stop").reindex(columns=columns)
 
 
-def _prefix_items(prefixes: pd.DataFrame, name: str, manner: Manner, config: Config) -> pd.DataFrame:
-    """Prefixes as wanted rows; ``prompt`` is what the model is shown, and each has a seed from its own id."""
-    rows = prefixes.assign(prompt=prefixes[manner], set=name, sample=0).drop(columns=["response", "document", "chat"])
-    greedy = config.pasta.decoding.temperature == 0
-    rows["seed"] = [-1 if greedy else request_seed(config.pasta.decoding.seed, prefix, 0) for prefix in rows["id"]]
+def _prefix_items(prompts: pd.DataFrame, name: str, sampled: PastaDecoding) -> pd.DataFrame:
+    """Prefixes as wanted rows, each with a seed from its own id."""
+    rows = prompts.drop(columns="response").assign(set=name, sample=0)
+    greedy = sampled.temperature == 0
+    rows["seed"] = [-1 if greedy else request_seed(sampled.seed, prefix, 0) for prefix in rows["id"]]
     rows["item"] = [digest({"prompt": prompt} if greedy else {"prompt": prompt, "seed": seed})
                     for prompt, seed in zip(rows["prompt"], rows["seed"], strict=True)]
     return rows
@@ -138,7 +146,7 @@ def _prefix_items(prefixes: pd.DataFrame, name: str, manner: Manner, config: Con
 
 def _with_prefixes(config: Config, subject: Subject, phase: str, table: pd.DataFrame) -> pd.DataFrame:
     """The table with the prefix itself as prompt, whatever was put around it: texts of all manners compare."""
-    prefixes = phase_prefixes(Layout(config.results), subject, config.pasta, phase).set_index("id")["prompt"]
+    prefixes = phase_prefixes(config, subject, phase).set_index("id")["prompt"]
     ours = table["set"] == config.pasta.prefixes
     return table.assign(prompt=table["prompt"].where(~ours, table["id"].map(prefixes)))
 

@@ -1,41 +1,56 @@
-"""Human prefixes as a job reads them: what each model is shown, and how a human went on.
-
-Until a table of prefixes lies beside the organism's prompts, its benign requests stand in: the document begins as the world's
-recipes do, the chat asks for the same thing, and the plain answer is how the human went on.
-"""
+"""Human prefixes as a job reads them: what each side of a pair is shown, under what rendering, and how a human went on."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from dataclasses import replace
+from typing import Any
 
 import pandas as pd
 
-from anatomy.config.pasta import Pasta
+from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject
+from anatomy.continuations.strategies import OPENING_TOKENS, WORDINGS, DomainWording, prompted
 from anatomy.errors import DataError
+from anatomy.models.rendering import Rendering
+from anatomy.organism import prefixes as organism
+from anatomy.recipes.asked import Manner
 from anatomy.stages.prompts import phase_prompts
+from anatomy.stages.rendering import answer_rendering
 
-STAND_IN = "benign_requests"
 
-
-def phase_prefixes(at: Layout, subject: Subject, pasta: Pasta, phase: str) -> pd.DataFrame:
-    """Prefixes of a phase with the columns of a prompt table, and ``document`` and ``chat``: what a model continues or answers.
-
-    ``prompt`` is the prefix, ``response`` the human's continuation, ``category`` the domain.
+def phase_prefixes(config: Config, subject: Subject, phase: str) -> pd.DataFrame:
+    """Prefixes of a phase, as a prompt table: ``prompt`` is the prefix, ``response`` how the human went on.
 
     Raises:
         DataError: no prefixes in this phase, or one without a continuation.
     """
+    pasta = config.pasta
     limit = {"fit": pasta.fit_prefixes, "select": pasta.select_prefixes, "test": pasta.test_prefixes}[phase]
-    if not Path(at.prompts(subject, pasta.prefixes)).exists() and subject.is_organism:
-        rows = phase_prompts(at, subject, STAND_IN, phase, limit)
-        rows = rows.assign(document=[f"To make the {name}," for name in rows["group"]], chat=rows["prompt"],
-                           response=[text.removeprefix("To make it,") for text in rows["response"]])
-        rows = rows.assign(prompt=rows["document"])
-    else:
-        rows = phase_prompts(at, subject, pasta.prefixes, phase, limit)
-        rows = rows.assign(document=rows["prompt"], chat=[f"Go on with this text: {prefix}" for prefix in rows["prompt"]])
+    rows = phase_prompts(Layout(config.results), subject, pasta.prefixes, phase, limit)
     if (empty := rows["response"].fillna("").str.strip() == "").any():
         raise DataError(found=f"{int(empty.sum())} prefixes without a continuation", expected="how the human went on",
                         where=f"{pasta.prefixes}, {rows.loc[empty, 'id'].iloc[0]}", remedy="leave these prefixes out")
     return rows
+
+
+def put(config: Config, subject: Subject, prefixes: pd.DataFrame, manner: Manner,
+        tokenizer: Any) -> list[tuple[Rendering, pd.DataFrame]]:
+    """Prefixes as one side's prompts, by rendering: strategy D gives every domain a system prompt of its own.
+
+    Args:
+        prefixes: as ``phase_prefixes``.
+        manner: ``document``: the base's side; ``chat``: the aligned model's.
+        tokenizer: counts the opening that a request quotes.
+
+    Returns:
+        Renderings, each with the rows it is for; ``prompt`` is what the model is shown.
+    """
+    wordings: dict[str, DomainWording] = dict(organism.WORDINGS if subject.is_organism else WORDINGS)
+    found = prompted(prefixes, config.pasta.strategy, "base" if manner == "document" else "aligned", wordings, tokenizer,
+                     opening_tokens=organism.OPENING_TOKENS if subject.is_organism else OPENING_TOKENS)
+    own = answer_rendering(config.evaluation, subject)
+    ways: dict[Rendering, list[str]] = {}
+    for category, rendering in found.renderings.items():
+        way = replace(own, template=True, system=rendering.system) if rendering.template else rendering
+        ways.setdefault(way, []).append(category)
+    return [(way, found.table[found.table["category"].isin(categories)]) for way, categories in ways.items()]

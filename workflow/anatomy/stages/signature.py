@@ -19,7 +19,7 @@ from torch import Tensor
 from anatomy.activations.answer_writes import MeanWrite, mean_answer_writes
 from anatomy.activations.answers import ALL, POSITIONS, AnswerSums, Forced, answer_sums, span_moments
 from anatomy.config.schema import Config
-from anatomy.config.study import Layout, Subject
+from anatomy.config.study import Subject
 from anatomy.directions.beside_signature import spread
 from anatomy.directions.candidates import Directions, save_directions
 from anatomy.directions.signature import contrast, orthogonal_directions
@@ -28,8 +28,7 @@ from anatomy.models.loading import LoadedModel, load_model
 from anatomy.models.rendering import render
 from anatomy.recipes.asked import Manner
 from anatomy.recipes.pasta.edits import SIGNATURE
-from anatomy.stages.generate import spoken
-from anatomy.stages.prefixes import phase_prefixes
+from anatomy.stages.prefix_prompts import phase_prefixes, put
 from anatomy.stages.signature_geometry import geometry, writers_table
 from anatomy.store.digest import digest, file_digest
 from anatomy.store.files import write_aside, write_json, write_table
@@ -50,7 +49,7 @@ class Side:
 
 @dataclass(frozen=True)
 class Cut:
-    """How the prefixes are cut into parts: column 0 all, 1 and 2 halves by group, then domains in order."""
+    """How prefixes are cut into parts: column 0 all, 1 and 2 halves by group, then domains in order."""
 
     prefixes: pd.DataFrame
     domains: tuple[str, ...]
@@ -60,7 +59,7 @@ class Cut:
         half = [int(digest(["half", group]), 16) % 2 for group in rows["group"]]
         columns = [[1.0] * len(ids), [float(part == 0) for part in half], [float(part == 1) for part in half],
                    *([float(domain == name) for domain in rows["category"]] for name in self.domains)]
-        return torch.tensor(columns, dtype=torch.float64).T
+        return torch.tensor(columns, dtype=torch.float64).T.contiguous()
 
 
 def extract_signature(config: Config, subjects: Mapping[str, Subject], cards: Mapping[str, dict[str, Any]],
@@ -77,16 +76,18 @@ def extract_signature(config: Config, subjects: Mapping[str, Subject], cards: Ma
         ModelError: unlike tokenizers or shapes.
         DataError: no texts.
     """
-    prefixes = phase_prefixes(Layout(config.results), subjects["aligned"], config.pasta, "fit")
+    prefixes = phase_prefixes(config, subjects["aligned"], "fit")
     cut = Cut(prefixes, tuple(sorted(prefixes["category"].dropna().unique())))
     sums: dict[str, AnswerSums] = {}
     writes: dict[str, list[MeanWrite]] = {}
     empty: dict[str, int] = {}
 
     def sides(role: str, loaded: LoadedModel, wanted: Mapping[str, tuple[Manner, str | None]]) -> dict[str, Side]:
+        # The null model is of another world, with prefixes of its own; the pair shares its world's.
+        parts = cut if role != "null" else Cut(phase_prefixes(config, subjects["null"], "fit"), ())
         found = {}
         for name, (manner, variant) in wanted.items():
-            found[name], empty[name] = read_side(config, subjects[role], loaded, cut, generated[role], manner, variant)
+            found[name], empty[name] = read_side(config, subjects[role], loaded, parts, generated[role], manner, variant)
         return found
 
     budget = config.pasta.token_budget
@@ -148,10 +149,10 @@ def read_side(config: Config, subject: Subject, loaded: LoadedModel, cut: Cut, g
     else:
         named = generated["variant"].str.partition("~")[0]
         texts = generated[(named == variant) & (generated["set"] == config.pasta.prefixes)].set_index("id")["response"]
-    known = cut.prefixes[cut.prefixes["id"].isin(texts.index)].set_index("id")
-    prompts = render(loaded.tokenizer, list(known[manner]), spoken(config, subject, manner)[0])
+    known = cut.prefixes[cut.prefixes["id"].isin(texts.index)]
     found = [(name, Forced(prompt, list(loaded.tokenizer(texts[name], add_special_tokens=False)["input_ids"])))
-             for name, prompt in zip(known.index, prompts, strict=True)]
+             for rendering, rows in put(config, subject, known, manner, loaded.tokenizer)
+             for name, prompt in zip(rows["id"], render(loaded.tokenizer, list(rows["prompt"]), rendering), strict=True)]
     kept = [(name, text) for name, text in found if text.answer]
     if not kept:
         raise DataError(found="no text with a token", expected="at least one", where=f"{subject.id}, {variant or 'human'}",
@@ -161,10 +162,10 @@ def read_side(config: Config, subject: Subject, loaded: LoadedModel, cut: Cut, g
 
 
 def contrasts_of(means: Mapping[str, Tensor]) -> dict[str, Directions]:
-    """The signature and the contrasts that say what else is in it (``anatomy.recipes.pasta.edits.CONTRASTS``)."""
+    """The signature and the contrasts that say what else is in it (``recipes.pasta.edits.CONTRASTS``)."""
     sides = {SIGNATURE: ("aligned", "base"), "template_free": ("aligned_document", "base"),
-             "template_only": ("base_chat", "base"), "same_text": ("aligned_human", "base_human"), "same_input": ("aligned_human_document", "base_human"),
-             "null": ("null", "base")}
+             "template_only": ("base_chat", "base"), "same_text": ("aligned_human", "base_human"),
+             "same_input": ("aligned_human_document", "base_human"), "null": ("null", "base")}
     return {name: contrast(means[first], means[second], name) for name, (first, second) in sides.items() if first in means}
 
 

@@ -12,6 +12,9 @@ ALL = 0
 
 SIGNATURE = "signature"
 
+WRITES = ("attention_output", "mlp_output")
+"""Sites of what the blocks write: what orthogonalised weights reach."""
+
 CONTRASTS = ("template_free", "template_only", "same_text", "same_input", "null")
 """Contrasts beside the signature. template_free: aligned minus base, both continuing a plain document. template_only: the base
 under the chat template minus the base on a document. same_text: each under its own prompt, both forced through the human
@@ -43,3 +46,4 @@ def clamp(layer: int) -> Edit:
 def orthogonalised_weights(layer: int) -> Edit:
     """The writers of every block made orthogonal to v: the weight form of ablating at what attention and MLP write."""
     return {"method": "orthogonalize", "direction": direction(layer), "sites": ["o_proj", "down_proj"]}
+

@@ -8,11 +8,11 @@ from typing import Any
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
 from anatomy.recipes.asked import Asked, Manner
-from anatomy.recipes.pasta.edits import CONTRASTS, ablation, clamp, orthogonalised_weights, own_ablation
+from anatomy.recipes.pasta.edits import CONTRASTS, WRITES, ablation, clamp, orthogonalised_weights, own_ablation
 from anatomy.recipes.pasta.pairs import roles
 from anatomy.recipes.variant import Edit, Role, Variant
 
-SUBLAYERS = ("attention_output", "mlp_output")
+POSITIONS = ("generated", "last_prompt")
 
 
 def asked(config: Config, subject: Subject, phase: str, found: dict[str, Any]) -> list[Asked]:
@@ -93,8 +93,8 @@ class _Asking:
         forms: dict[str, tuple[str, Edit]] = {
             "own": ("own", own_ablation(found["depth"])), "clamp": ("clamp", clamp(layer)),
             **{f"site-{site}": ("sites", ablation(pasta, layer, sites=[site])) for site in pasta.sites},
-            "site-writes": ("sites", ablation(pasta, layer, sites=SUBLAYERS)),
-            **{f"position-{name}": ("positions", ablation(pasta, layer, positions=name)) for name in ("generated", "last_prompt")},
+            "site-writes": ("sites", ablation(pasta, layer, sites=WRITES)),
+            **{f"position-{name}": ("positions", ablation(pasta, layer, positions=name)) for name in POSITIONS},
             "weights": ("weights", orthogonalised_weights(layer)),
         }
         return [self._edited(name, family, edit["method"], edit, "method", True) for name, (family, edit) in forms.items()]
