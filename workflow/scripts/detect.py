@@ -15,7 +15,8 @@ with job(f"detect {snakemake.wildcards.model} {snakemake.wildcards.pass_}", snak
 
     torch.set_num_threads(snakemake.threads)
     files = named_files(snakemake.input)
-    table, cells = detect(run.config, [read_card(card) for card in files["scorers"]], read_table(files["completions"][0]), run.say)
+    completions = read_table(files["completions"][0])
+    table, cells = detect(run.config, [read_card(card) for card in files["scorers"]], completions, run.say)
     out = Path(snakemake.output.table)
     write_json(out.with_suffix(".cells.json"), cells)
     write_table(out, table)

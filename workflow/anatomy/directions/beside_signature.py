@@ -69,7 +69,8 @@ def _equal(basis: Float64[Tensor, "vector d_model"], moments: Float64[Tensor, "v
     first = basis @ random
     first = first / first.norm().clamp(min=1e-300)
     _, vectors = torch.linalg.eigh(moments)
-    second = vectors[:, -1] - (vectors[:, -1] @ first) * first
+    extreme = vectors[:, -1 if first @ moments @ first < energy else 0]  # most lies along the last, least along the first
+    second = extreme - (extreme @ first) * first
     second = second / second.norm().clamp(min=1e-300)
     if not energy > 0:  # no signature at this layer, so nothing to match
         return basis.T @ first, float("nan")

@@ -17,7 +17,7 @@ from anatomy.errors import DataError, NumericsError
 Means = Float64[Tensor, "position layer d_model"]
 
 
-def contrast(aligned: Means, base: Means, where: str) -> Directions:
+def contrast(aligned: Means, base: Float64[Tensor, "_ _ _"], where: str) -> Directions:
     """``m_a - m_b`` at every position and layer, not normalised; cells that differ by rounding alone are zero.
 
     Raises:
@@ -85,8 +85,8 @@ def equal_variance(energy: float, first: Float64[Tensor, "d_model"], second: Flo
     return cos[best] * first + sin[best] * second, (removed[best] / energy).item()
 
 
-def cosines(first: Float64[Tensor, "*rest d_model"], second: Float64[Tensor, "*rest d_model"]) -> Float64[Tensor, "*rest"]:
-    """Cosine of vectors, NaN where one is zero: a direction that is not there has no angle."""
+def cosines(first: Float64[Tensor, "... d_model"], second: Float64[Tensor, "... d_model"]) -> Float64[Tensor, "..."]:
+    """Cosine of vectors, shapes broadcast; NaN where one is zero: a direction that is not there has no angle."""
     norms = first.norm(dim=-1) * second.norm(dim=-1)
     return torch.where(norms > 0, (first * second).sum(-1) / norms.clamp(min=1e-300), torch.nan)
 

@@ -50,6 +50,6 @@ def weight_gaps(config: Config, subject: Subject, model: dict[str, Any], book: E
             row |= {"effect": gap.effect, "gap": gap.gap}
         except EditError as error:
             row["reason"] = str(error).splitlines()[0]
-        say(f"{row['matrices']} against hooks at {row['hook_sites']}: gap {row['gap']:.2g} of {row['effect']:.3g} {row['reason']}")
+        say("{matrices} against hooks at {hook_sites}: gap {gap:.2g} of {effect:.3g} {reason}".format(**row))
         rows.append(row)
     return pd.DataFrame(rows, columns=COLUMNS)

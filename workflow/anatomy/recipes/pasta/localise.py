@@ -47,7 +47,7 @@ def curves(scored: pd.DataFrame, statistics: Statistics) -> tuple[pd.DataFrame, 
     """
     rows, chosen = [], []
     for key, part in _searches(scored):
-        layers = sorted(part["layer"].unique())
+        layers = sorted(map(int, part["layer"].unique()))
         known = part[part["score"].notna()]
         if known.empty:
             continue
@@ -123,7 +123,8 @@ def _drawn_means(known: pd.DataFrame, layers: Sequence[int], statistics: Statist
     sums, counts = [], []
     for layer in layers:
         here = (known["layer"] == layer).to_numpy()
-        total, count = cluster_sums(known["score"].to_numpy()[here], codes[here], len(labels))
+        total, count = cluster_sums(known["score"].where(here, 0.0).to_numpy(), codes, len(labels))[0], \
+            cluster_sums(here.astype(float), codes, len(labels))[0]
         sums.append(total)
         counts.append(count)
     found = []
