@@ -28,8 +28,8 @@ def found(activations):
         along = torch.einsum("ltd,lvd->ltv", activations, vectors)
         return along.transpose(1, 2) @ along / TOKENS
 
-    return signature, spread(signature, mean, torch.cat([draws, torch.eye(WIDTH, dtype=torch.float64)[:, None].expand(-1, LAYERS, -1)]),
-                             randoms, moments)
+    everything = torch.eye(WIDTH, dtype=torch.float64)[:, None].expand(-1, LAYERS, -1)
+    return signature, spread(signature, mean, torch.cat([draws, everything]), randoms, moments)
 
 
 def removed(activations, vectors):

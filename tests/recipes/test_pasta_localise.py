@@ -66,7 +66,8 @@ def test_controls_search_beside_the_signature():
 
 
 def test_scores_meet_their_variants_and_domains():
-    scores = pd.DataFrame({"variant": ["v", "base"], "id": ["p", "p"], "group": ["g", "g"], "detector": ["d", "d"], "score": [1.0, 2.0]})
+    both = {"id": "p", "group": "g", "detector": "d"}
+    scores = pd.DataFrame([{"variant": "v", "score": 1.0, **both}, {"variant": "base", "score": 2.0, **both}])
     variants = pd.DataFrame({"variant": ["v", "base"], "family": ["sweep", ""], "layer": [2, -1], "control": ["", ""],
                              "control_seed": [-1, -1]})
     scored = scored_layers(scores, variants, pd.Series({"p": "news"}))

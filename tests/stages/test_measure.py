@@ -10,8 +10,8 @@ from small_study import make_config, make_subject
 from anatomy.config.study import Layout
 from anatomy.stages import measure as stage
 from anatomy.stages.answers import COLUMNS
-from anatomy.stages.evaluate import VARIANT_COLUMNS
 from anatomy.stages.measure import in_memory_phase, measure
+from anatomy.stages.phase import VARIANT_COLUMNS
 from anatomy.store.fill import Lazy
 from anatomy.store.journal import count
 

@@ -28,8 +28,8 @@ from anatomy.recipes.variant import Edit
 from anatomy.serving.decoding import Decoding, request_seed
 from anatomy.stages.answers import Keep, answer_cell, completions_table, decoding_of, with_items
 from anatomy.stages.edit_book import EditBook
-from anatomy.stages.evaluate import Phase, describe
 from anatomy.stages.in_memory import computing
+from anatomy.stages.phase import Phase, describe
 from anatomy.stages.prefix_prompts import phase_prefixes, put
 from anatomy.stages.prompts import phase_prompts
 from anatomy.stages.rendering import answer_rendering

@@ -24,8 +24,8 @@ from anatomy.recipes.rosi.variants import variants_in_memory, variants_on_test
 from anatomy.recipes.variant import Edit, resolve
 from anatomy.stages.answers import answer_cell, completions_table, decoding_of, with_items
 from anatomy.stages.edit_book import EditBook
-from anatomy.stages.evaluate import Phase, describe
 from anatomy.stages.in_memory import computing, edited
+from anatomy.stages.phase import Phase, describe
 from anatomy.stages.prompts import phase_prompts
 from anatomy.stages.rendering import answer_rendering
 from anatomy.stages.withheld import withhold
