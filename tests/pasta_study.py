@@ -36,7 +36,7 @@ def pasta_config(results: Path, folders: dict[str, Path], **changes) -> Config:
         "extraction": {"contrasts": {"base": ["plain"], "aligned": ["plain"]}}, "selection": {"headline": []},
         "rosi": {"headline": []}, "benchmarks": {"tasks": []}, "evaluation": {"max_new_tokens": 4}, "pasta": pasta,
         "statistics": {"bootstrap": 100},
-        "prompt_sets": {name: {"files": ["unread.csv"], "label": "benign"}
+        "prompt_sets": {name: {"file": "unread.csv", "label": "benign"}
                         for name in ("harmful_requests", "benign_requests", "lookalike_requests", "jailbreak_requests")}})
 
 

@@ -61,7 +61,8 @@ def study(tmp_path_factory):
     select = one.tables["aligned", "select"] = one.generate("aligned", "select")
     scores, _ = detect(config, [cards["base"], cards["aligned"]], select["completions"], lambda text: None)
     judged = judge(config, subjects["aligned"], select["completions"], None, None)
-    found = localize_signature(config, one.signature, select["completions"], select["variants"], judged, scores, lambda text: None)
+    found = localize_signature(config, one.signature, select["completions"], select["variants"], judged, scores,
+                               lambda text: None)
     one.found = found.pop("selected")
     one.tables["localize"], one.tables["scores"] = found, scores
     for role in ("base", "aligned"):

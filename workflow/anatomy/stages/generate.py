@@ -77,7 +77,7 @@ def generate(config: Config, subject: Subject, model: dict[str, Any], asked: Seq
     wants = [want for batch in batches for want in batch.wants]
     tables = [completions_table(wants)]
     if humans:
-        tables.append(human_rows(config, subject, phase, tables[0].columns))
+        tables.append(human_rows(config, subject, phase, list(tables[0].columns)))
     table = pd.concat(tables, ignore_index=True)
     return {"completions": _with_prefixes(config, subject, phase, table),
             "variants": describe(subject, Phase(phase, [(one.variant, list(one.edits)) for one in asked])),
