@@ -11,6 +11,7 @@ from anatomy.config.section import Identifier, Section
 HookSite = Literal["block_input", "attention_output", "mlp_output"]
 HookPositions = Literal["all", "last_prompt", "generated"]
 Strategy = Literal["A", "B1", "B2", "B3", "C1", "C2", "D", "E", "F"]
+SearchedDirection = Literal["answer", "first_token", "same_text"]
 Detector = Literal["likelihood_ratio", "likelihood"]
 
 PAPER_SITES: list[HookSite] = ["block_input", "attention_output", "mlp_output"]
@@ -68,6 +69,10 @@ class Pasta(Section):
     scales: list[float] = Field(
         [0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0], min_length=1, description="shares of the signature taken out: dose-response")
     sites: list[HookSite] = Field(PAPER_SITES, min_length=1, description="where it is taken out, in every block")
+    searched_directions: list[SearchedDirection] = Field(
+        ["answer", "first_token", "same_text"], min_length=1,
+        description="directions tried for the operating point. answer: the signature (paper); first_token: the same contrast where "
+                    "the first token is predicted; same_text: both models forced through the human's text. The last two are ours")
     searched_scales: list[float] = Field([0.5, 1.0], min_length=1, description="scales tried for the operating point")
     searched_positions: list[HookPositions] = Field(
         ["all", "generated"], min_length=1, description="positions tried for the operating point; all in the paper")

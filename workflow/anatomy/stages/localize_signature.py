@@ -74,6 +74,8 @@ def _candidates(config: Config, variants: pd.DataFrame, scores: pd.DataFrame,
     measured = pd.DataFrame({"score": score, "accuracy": accuracy, "refusal": refusal, "opener": opener})
     rows = variants[variants["family"].isin(["sweep", "operating"]) & (variants["role"] == "method")]
     table = rows[["variant", "layer", "strength", "detail"]].merge(measured, left_on="variant", right_index=True, how="left")
+    table["direction"] = [json.loads(detail)[0]["direction"]["contrast"] for detail in table["detail"]]
+    table["direction_position"] = [json.loads(detail)[0]["direction"]["position"] for detail in table["detail"]]
     table["positions"] = [json.loads(detail)[0]["positions"] for detail in table["detail"]]
     return table.reset_index(drop=True), measured.loc["base"]
 

@@ -10,7 +10,13 @@ from anatomy.recipes.variant import Edit
 ALL = 0
 """Position of the signature: the mean over every position that predicts the answer (``anatomy.activations.answers``)."""
 
+FIRST = -1
+"""Position where the first token of the answer is predicted."""
+
 SIGNATURE = "signature"
+
+SEARCHED = {"answer": (SIGNATURE, ALL), "first_token": (SIGNATURE, FIRST), "same_text": ("same_text", ALL)}
+"""Directions that an operating point may take out: contrast and position."""
 
 WRITES = ("attention_output", "mlp_output")
 """Sites of what the blocks write: what orthogonalised weights reach."""
@@ -22,15 +28,15 @@ continuation. same_input: both forced through the same document. null: two base 
 
 
 def ablation(pasta: Pasta, layer: int, *, contrast: str = SIGNATURE, control: Sequence | None = None, scale: float = 1.0,
-             positions: str = "all", sites: Sequence[str] | None = None) -> Edit:
+             positions: str = "all", sites: Sequence[str] | None = None, position: int = ALL) -> Edit:
     """``h - c (h . v) v`` with v of one layer in every block (PASTA; Arditi et al. 2024, section 2.4)."""
-    return {"method": "ablate", "direction": direction(layer, contrast, control), "strength": scale, "positions": positions,
-            "sites": list(pasta.sites if sites is None else sites)}
+    return {"method": "ablate", "direction": direction(layer, contrast, control, position), "strength": scale,
+            "positions": positions, "sites": list(pasta.sites if sites is None else sites)}
 
 
-def direction(layer: int, contrast: str = SIGNATURE, control: Sequence | None = None) -> Edit:
+def direction(layer: int, contrast: str = SIGNATURE, control: Sequence | None = None, position: int = ALL) -> Edit:
     """Reference to a direction, as in the direction book."""
-    return {"contrast": contrast, "position": ALL, "layer": layer, "control": None if control is None else list(control)}
+    return {"contrast": contrast, "position": position, "layer": layer, "control": None if control is None else list(control)}
 
 
 def own_ablation(layers: int) -> Edit:

@@ -8,7 +8,7 @@ from typing import Any
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
 from anatomy.recipes.asked import Asked, Manner
-from anatomy.recipes.pasta.edits import CONTRASTS, WRITES, ablation, clamp, orthogonalised_weights, own_ablation
+from anatomy.recipes.pasta.edits import CONTRASTS, SEARCHED, WRITES, ablation, clamp, orthogonalised_weights, own_ablation
 from anatomy.recipes.pasta.pairs import roles
 from anatomy.recipes.variant import Edit, Role, Variant
 
@@ -61,10 +61,13 @@ class _Asking:
     def searched(self, found: dict[str, Any]) -> list[Asked]:
         """The layer sweep with its operating points, controls that search likewise, and searches inside a domain."""
         pasta, layers, wanted = self.pasta, tried_layers(self.config, found), []
-        for layer, scale, positions in product(layers, sorted({1.0, *pasta.searched_scales}), pasta.searched_positions):
-            edit = ablation(pasta, layer, scale=scale, positions=positions)
-            family = "sweep" if scale == 1.0 and positions == "all" else "operating"
-            wanted.append(self._edited(f"L{layer}@{scale:g}-{positions}", family, "ablate", edit, "method", True))
+        swept = ("answer", 1.0, "all")  # the paper's sweep, whatever else is tried
+        points = {swept, *product(pasta.searched_directions, pasta.searched_scales, pasta.searched_positions)}
+        for layer, (name, scale, positions) in product(layers, sorted(points)):
+            contrast, position = SEARCHED[name]
+            edit = ablation(pasta, layer, contrast=contrast, position=position, scale=scale, positions=positions)
+            family = "sweep" if (name, scale, positions) == swept else "operating"
+            wanted.append(self._edited(f"{name}-L{layer}@{scale:g}-{positions}", family, "ablate", edit, "method", True))
         for number, layer in product(range(pasta.controls.swept), layers):
             edit = ablation(pasta, layer, control=["orthogonal", number])
             wanted.append(self._edited(f"orthogonal-{number}-L{layer}", "sweep", "ablate", edit, "control", False))
