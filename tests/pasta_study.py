@@ -12,7 +12,7 @@ from anatomy.models.checkpoint import Checkpoint
 DOMAINS = ("essays", "news")
 SMALL = {"fit_prefixes": 8, "select_prefixes": 6, "test_prefixes": 4, "requests": 2, "sketch": 4, "scales": [0.0, 1.0],
          "searched_scales": [1.0], "layers": [1, 4], "controls": {"orthogonal": 2, "equal_variance": 1, "swept": 1},
-         "decoding": {"max_new_tokens": 12}}
+         "decoding": {"max_new_tokens": 48}}
 
 
 def write_prefixes(results: Path) -> None:
