@@ -72,7 +72,7 @@ class Pasta(Section):
     searched_directions: list[SearchedDirection] = Field(
         ["answer", "first_token", "same_text"], min_length=1,
         description="directions tried for the operating point. answer: the signature (paper); first_token: the same contrast "
-                    "where the first token is predicted; same_text: both models forced through the human's text; the last two ours")
+                    "where the first token is predicted; same_text: both models forced through a human's text; two are ours")
     searched_scales: list[float] = Field([0.5, 1.0], min_length=1, description="scales tried for the operating point")
     searched_positions: list[HookPositions] = Field(
         ["all", "generated"], min_length=1, description="positions tried for the operating point; all in the paper")
