@@ -10,6 +10,7 @@ from anatomy.config.study import Subject, subjects
 from anatomy.models.checkpoint import Checkpoint
 
 DOMAINS = ("essays", "news")
+SETS = ("harmful_requests", "benign_requests", "lookalike_requests", "jailbreak_requests", "prefixes")
 SMALL = {"fit_prefixes": 8, "select_prefixes": 6, "test_prefixes": 4, "requests": 2, "sketch": 4, "scales": [0.0, 1.0],
          "searched_scales": [1.0], "layers": [1, 4], "controls": {"orthogonal": 2, "equal_variance": 1, "swept": 1},
          "decoding": {"max_new_tokens": 48}}
@@ -37,7 +38,7 @@ def pasta_config(results: Path, folders: dict[str, Path], **changes) -> Config:
         "rosi": {"headline": []}, "benchmarks": {"tasks": []}, "evaluation": {"max_new_tokens": 4}, "pasta": pasta,
         "statistics": {"bootstrap": 100},
         "prompt_sets": {name: {"file": "unread.csv", "label": "benign"}
-                        for name in ("harmful_requests", "benign_requests", "lookalike_requests", "jailbreak_requests")}})
+                        for name in SETS}})
 
 
 def pair(config: Config) -> dict[str, Subject]:

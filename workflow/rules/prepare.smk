@@ -126,13 +126,19 @@ rule prompt_set:
     params:
         source=lambda wildcards: options(CONFIG, "prompt_sets")["prompt_sets"][wildcards.set],
         entry=lambda wildcards: entry_of(wildcards.set),
-        phases=lambda wildcards: PHASES.get(wildcards.set, []),
+        phases=lambda wildcards: phases_read(wildcards.set),
         folder=CONFIG.data.folder,
     priority: 30
     log:
         f"{CONFIG.results}/logs/prompt_set.{{set}}.log",
     script:
         "../scripts/prompt_set.py"
+
+
+def phases_read(name):
+    """Phases that some recipe reads a prompt set in."""
+    own = any(model in CONFIG.models for model in PAIRS)
+    return ["fit", "select", "test"] if own and name == CONFIG.pasta.prefixes else PHASES.get(name, [])
 
 
 def prompt_tables(model, names=tuple(PHASES)):

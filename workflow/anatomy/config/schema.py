@@ -99,6 +99,13 @@ class Config(Section):
                     raise ValueError(f"pasta.{section} names {name!r}; expected an organism member, or one of "
                                      f"{sorted(self.models)}")
 
+        own = [name for name in self.pasta.pairs if name in self.models]
+        if own and self.pasta.prefixes not in self.prompt_sets:
+            raise ValueError(f"prompt_sets lacks {self.pasta.prefixes!r}, whose human prefixes the pair of {own[0]!r} continues")
+        if own and len(self.pasta.scorers) != 2:
+            raise ValueError(f"pasta.scorers is {self.pasta.scorers}; expected a base and an aligned model of your own, "
+                             f"with which detectors score the pair of {own[0]!r}")
+
     def _models_have_what_they_need(self) -> None:
         for name in sorted({self.extraction.harmful, self.extraction.harmless, *self.evaluation.test_sets}):
             if name not in self.prompt_sets:
