@@ -105,7 +105,10 @@ use rule garbage as remove_garbage with:
         delete=True,
 
 
-for what in [*STAGE_FILES, *SUBJECTS]:
+FOLDERS = [*STAGE_FILES, "generate"]
+
+
+for what in [*FOLDERS, *SUBJECTS]:
 
     rule:
         name:
@@ -113,6 +116,6 @@ for what in [*STAGE_FILES, *SUBJECTS]:
         localrule: True
         params:
             results=CONFIG.results,
-            folders=[f"{what}"] if what in STAGE_FILES else [f"{stage}/{what}" for stage in STAGE_FILES],
+            folders=[f"{what}"] if what in FOLDERS else [f"{stage}/{what}" for stage in FOLDERS],
         script:
             "../scripts/clean.py"
