@@ -14,6 +14,7 @@ from anatomy.config.load import check_config
 from anatomy.config.options import keep_code_parts, options, stage_fingerprint
 from anatomy.config.study import Layout, subjects, target_names
 from anatomy.controller.supervise import supervise
+from anatomy.recipes.pasta.pairs import pairs, relatives, roles
 
 
 configfile: f"{workflow.basedir}/config/config.yaml"
@@ -24,14 +25,16 @@ report: "workflow/report/workflow.rst"
 
 CONFIG = check_config(config, ", ".join(map(str, workflow.configfiles)))
 SUBJECTS = {subject.id: subject for subject in subjects(CONFIG)}
+PAIRS = {pair.aligned: pair for pair in pairs(CONFIG)}
+EVERYONE = {**SUBJECTS, **{subject.id: subject for subject in relatives(CONFIG)}}
 AT = Layout(CONFIG.results)
 supervise(workflow, CONFIG.results)
 
 
 wildcard_constraints:
-    model="|".join(map(re.escape, SUBJECTS)),
-    seed="|".join(map(str, CONFIG.seeds)),
-    member="|".join(map(re.escape, CONFIG.organism.members)) or "none",
+    model="|".join(map(re.escape, EVERYONE)),
+    seed="|".join(sorted({str(subject.seed) for subject in EVERYONE.values() if subject.is_organism})) or "none",
+    member="|".join(sorted({re.escape(subject.member) for subject in EVERYONE.values() if subject.is_organism})) or "none",
     phase="select|test",
     bucket="|".join(map(str, range(CONFIG.serving.buckets))),
     judge="|".join(map(re.escape, CONFIG.model_judges)) or "none",
@@ -56,6 +59,7 @@ onstart:
 rule all:
     input:
         f"{CONFIG.results}/report.html",
+        lambda wildcards: pasta_files() if "pasta" in CONFIG.recipes else [],
 
 
 include: "workflow/rules/prefetch.smk"
@@ -63,6 +67,7 @@ include: "workflow/rules/resources.smk"
 include: "workflow/rules/prepare.smk"
 include: "workflow/rules/extract.smk"
 include: "workflow/rules/localize.smk"
+include: "workflow/rules/generate.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/judge.smk"
 include: "workflow/rules/edit.smk"

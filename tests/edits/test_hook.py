@@ -76,3 +76,48 @@ def test_weight_methods_and_zero_directions_are_refused(directions):
         build_intervention({"method": "row_mean", "strength": 1.0, **PLACE}, directions, 4)
     with pytest.raises(NumericsError, match="layer 0"):
         build_intervention({"method": "ablate", "direction": {"position": -1, "layer": 0}}, directions, 4)
+
+
+def test_own_ablation_takes_out_each_layers_own_direction_behind_its_block(tiny, token_ids):
+    found = [mean_activations(tiny, half, [-1], token_budget=100, layers=range(5)) for half in (token_ids[:2], token_ids[2:])]
+    directions = difference_in_means(*found)
+    edit = build_intervention({"method": "ablate_own", "direction": {"position": -1, "layer": 2}}, directions, 4)
+    assert (edit.layers, edit.sites) == ((0, 1, 2, 3), ("block_output",))
+    seen = {}
+    read = reading(tiny.model, range(1, 4), lambda layer, x: seen.update({layer: x}))
+    with intervening(tiny.model, [edit]), torch.no_grad(), read:
+        tiny.model(torch.tensor([token_ids[0]]))
+    for layer, x in seen.items():
+        assert (x @ directions.unit(-1, layer)).abs().max() < 1e-5 * x.norm(dim=-1).max()
+
+
+def test_clamp_behind_blocks_reaches_the_last_layer(tiny, token_ids):
+    found = [mean_activations(tiny, half, [-1], token_budget=100, layers=range(5)) for half in (token_ids[:2], token_ids[2:])]
+    directions = difference_in_means(*found)
+    spec = {"method": "clamp", "direction": {"position": -1, "layer": 3}, "sites": ["block_output"]}
+    edit = build_intervention(spec, directions, 4, harmless=found[1])
+    assert (edit.layers, edit.sites) == ((2, 3), ("block_output",))
+    unit, seen = directions.unit(-1, 3), []
+    handle = tiny.model.model.norm.register_forward_pre_hook(lambda _, args: seen.append(args[0][0] @ unit))
+    with intervening(tiny.model, [edit]), torch.no_grad():
+        tiny.model(torch.tensor([token_ids[0]]))
+    handle.remove()
+    expected = (found[1].mean[0, 4] @ unit.double()).float()
+    torch.testing.assert_close(seen[0], expected.expand(len(token_ids[0])), rtol=1e-4, atol=1e-4)
+    with pytest.raises(EditError, match="block_output"):
+        build_intervention({**spec, "direction": {"position": -1, "layer": 4}, "sites": ["block_input"]}, directions, 4,
+                           harmless=found[1])
+
+
+def test_sites_narrow_an_ablation(directions):
+    edit = build_intervention({"method": "ablate", "sites": ["mlp_output"], **PLACE}, directions, 4)
+    assert edit.sites == ("mlp_output",)
+
+
+def test_sites_of_hooks_are_those_of_the_stream():
+    from typing import get_args
+
+    from anatomy.activations.hooks import Site
+    from anatomy.edits.spec import STREAM_SITES
+
+    assert get_args(Site) == STREAM_SITES

@@ -13,9 +13,9 @@ from anatomy.models.checkpoint import Checkpoint
 from anatomy.stages import in_engine
 from anatomy.stages import measure as stage
 from anatomy.stages.answers import COLUMNS
-from anatomy.stages.evaluate import VARIANT_COLUMNS
 from anatomy.stages.in_engine import hooks_backend
 from anatomy.stages.measure import in_memory_phase, measure
+from anatomy.stages.phase import VARIANT_COLUMNS
 from anatomy.store.journal import count
 
 SUBJECT = make_subject(headline=False)

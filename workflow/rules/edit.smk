@@ -25,3 +25,25 @@ rule pick:
         AT.stage("edit", "{model}", "job.log"),
     script:
         "../scripts/pick.py"
+
+
+# The signature's ablation as an edit of weights, against the hooks it stands for.
+rule signature_weights:
+    input:
+        model=AT.model("{model}"),
+        signature=AT.stage("extract", "{model}", "signature.json"),
+        selected=AT.stage("localize", "{model}", "signature.json"),
+        prompts=lambda wildcards: prefix_tables(wildcards.model),
+    output:
+        table=AT.stage("edit", "{model}", "signature_weights.parquet"),
+    params:
+        options=options(CONFIG, "pasta", "evaluation", "results"),
+        subject=lambda wildcards: vars(EVERYONE[wildcards.model]),
+        code=stage_fingerprint("signature_weights"),
+    threads: CONFIG.serving.threads
+    resources:
+        mem_mb=2500,
+    log:
+        AT.stage("edit", "{model}", "signature_weights.log"),
+    script:
+        "../scripts/signature_weights.py"

@@ -18,7 +18,7 @@ rule evaluate:
         variants=AT.stage("evaluate", "{model}", "{phase}.{bucket}.variants.parquet"),
         tasks=AT.stage("evaluate", "{model}", "{phase}.{bucket}.tasks.json"),
     params:
-        options=options(CONFIG, "extraction", "rosi", "evaluation", "benchmarks", "serving", "results"),
+        options=options(CONFIG, "recipes", "extraction", "rosi", "evaluation", "benchmarks", "serving", "results"),
         subject=lambda wildcards: vars(SUBJECTS[wildcards.model]),
         code=stage_fingerprint("evaluate"),
     priority: 20

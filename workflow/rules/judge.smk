@@ -22,19 +22,24 @@ rule refusal_classifier:
         "../scripts/refusal_classifier.py"
 
 
-def judging_inputs(model):
-    """What the judges of a model need: planted truth and a trained classifier for the organism."""
-    subject = SUBJECTS[model]
+PASSES = "select|test|measure|pasta\\.(select|test)"
+
+
+def judging_inputs(model, pass_):
+    """What the judges of a model need: planted truth for the organism, and a classifier trained on what ROSI generates."""
+    subject = EVERYONE[model]
     needed = {}
     if subject.is_organism and "truth" in CONFIG.judges:
         needed["world"] = AT.world(subject.seed)
-    if subject.is_organism and "classifier" in CONFIG.judges:
+    if subject.is_organism and "classifier" in CONFIG.judges and "." not in pass_:
         needed["classifier"] = AT.organism(subject.seed) + "/classifier/card.json"
     return needed
 
 
 def completions_of(wildcards):
-    """The completions of a pass: of a phase's variants, or of the interventions in memory."""
+    """The completions of a pass: of a phase's variants, of the interventions in memory, or of another recipe's phase."""
+    if "." in wildcards.pass_:
+        return AT.stage("generate", wildcards.model, f"{wildcards.pass_}.completions.parquet")
     if wildcards.pass_ == "measure":
         return AT.stage("measure", wildcards.model, "completions.parquet")
     return buckets(wildcards.model, wildcards.pass_, "completions")
@@ -42,15 +47,15 @@ def completions_of(wildcards):
 
 rule judge:
     input:
-        unpack(lambda wildcards: judging_inputs(wildcards.model)),
+        unpack(lambda wildcards: judging_inputs(wildcards.model, wildcards.pass_)),
         completions=completions_of,
     output:
         table=AT.stage("judge", "{model}", "{pass_}.parquet"),
     wildcard_constraints:
-        pass_="select|test|measure",
+        pass_=PASSES,
     params:
         options=options(CONFIG, "judges"),
-        subject=lambda wildcards: vars(SUBJECTS[wildcards.model]),
+        subject=lambda wildcards: vars(EVERYONE[wildcards.model]),
         code=stage_fingerprint("judge"),
     priority: 30
     resources:
@@ -112,3 +117,32 @@ def model_judged(model, kind="parquet"):
     """What model judges say of a model. They judge models of your own: the organism's harm is invented."""
     judges = [] if SUBJECTS[model].is_organism else CONFIG.model_judges
     return [AT.stage("judge", model, f"{pass_}.{judge}.{kind}") for pass_ in ("test", "measure") for judge in judges]
+
+
+# Detectors of machine text: instruments that score every continuation, with models of another family.
+rule detect:
+    input:
+        completions=completions_of,
+        scorers=lambda wildcards: [AT.model(model) for model in scorers_of(wildcards.model)],
+    output:
+        table=AT.stage("judge", "{model}", "{pass_}.detectors.parquet"),
+    wildcard_constraints:
+        pass_="pasta\\.(select|test)",
+    params:
+        options=options(CONFIG, "pasta", "results"),
+        code=stage_fingerprint("detect"),
+    priority: 25
+    threads: CONFIG.serving.threads
+    resources:
+        mem_mb=2500,
+    log:
+        AT.stage("judge", "{model}", "{pass_}.detectors.log"),
+    benchmark:
+        AT.stage("judge", "{model}", "{pass_}.detectors.tsv")
+    script:
+        "../scripts/detect.py"
+
+
+def scorers_of(model):
+    """The detectors' models: those of the pair that a model belongs to; a base serves several pairs, all with the same."""
+    return next(pair.scorers for pair in PAIRS.values() if model in (pair.aligned, pair.base))

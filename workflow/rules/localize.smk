@@ -36,3 +36,27 @@ def refusals_from(model):
     if subject.is_organism and subject.member != "aligned" and "aligned" in CONFIG.organism.members:
         return AT.stage("localize", f"aligned.s{subject.seed}", "refusal_tokens.json")
     return []
+
+
+# Where the signature lies: full curves over layers, each detector's choice, how sure it is, and the operating point.
+rule localize_signature:
+    input:
+        signature=AT.stage("extract", "{model}", "signature.json"),
+        completions=AT.stage("generate", "{model}", "pasta.select.completions.parquet"),
+        variants=AT.stage("generate", "{model}", "pasta.select.variants.parquet"),
+        judgements=AT.stage("judge", "{model}", "pasta.select.parquet"),
+        detectors=AT.stage("judge", "{model}", "pasta.select.detectors.parquet"),
+    output:
+        selected=AT.stage("localize", "{model}", "signature.json"),
+        curves=AT.stage("localize", "{model}", "signature.curves.parquet"),
+        layers=AT.stage("localize", "{model}", "signature.layers.parquet"),
+        swap=AT.stage("localize", "{model}", "signature.swap.parquet"),
+        operating=AT.stage("localize", "{model}", "signature.operating.parquet"),
+    params:
+        options=options(CONFIG, "pasta", "evaluation", "judges", "statistics"),
+        code=stage_fingerprint("localize_signature"),
+    priority: 30
+    log:
+        AT.stage("localize", "{model}", "signature.log"),
+    script:
+        "../scripts/localize_signature.py"

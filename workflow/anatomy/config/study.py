@@ -52,11 +52,7 @@ class Subject:
 
 def subjects(config: Config) -> list[Subject]:
     """Every model under study: organism members for each seed, then models of your own."""
-    found = [
-        Subject(f"{member}.s{seed}", member_kind(member), seed, member, tuple(config.extraction.contrasts[member_kind(member)]),
-                member in config.rosi.headline, member in config.selection.headline, "float32")
-        for seed in config.seeds for member in config.organism.members
-    ]
+    found = [organism_subject(config, member, seed) for seed in config.seeds for member in config.organism.members]
     found += [
         Subject(name, model.kind, None, None, tuple(config.extraction.contrasts[model.kind]),
                 name in config.rosi.headline, name in config.selection.headline, model.dtype, model.template, model.date,
@@ -64,6 +60,13 @@ def subjects(config: Config) -> list[Subject]:
         for name, model in config.models.items()
     ]
     return found
+
+
+def organism_subject(config: Config, member: str, seed: int) -> Subject:
+    """One member of an organism's family, of a studied seed or of another that recipes need beside it."""
+    kind = member_kind(member)
+    return Subject(f"{member}.s{seed}", kind, seed, member, tuple(config.extraction.contrasts[kind]),
+                   member in config.rosi.headline, member in config.selection.headline, "float32")
 
 
 def target_names(ids: Iterable[str]) -> dict[str, str]:

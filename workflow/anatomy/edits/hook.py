@@ -3,7 +3,7 @@
 import torch
 
 from anatomy.activations.hooks import SITES
-from anatomy.activations.interventions import Intervention
+from anatomy.activations.interventions import Intervention, Positions
 from anatomy.activations.means import Moments
 from anatomy.directions.candidates import Directions
 from anatomy.edits.spec import HOOK_METHODS, check_spec
@@ -17,17 +17,20 @@ def build_intervention(
 
     With r the direction at the spec's position and layer l, r_hat its unit vector:
 
-    - ``ablate``: ``x - c r_hat r_hat^T x`` at block input, attention output and MLP output of all blocks (Arditi et al.
-      2024, section 2.4; c is ``strength``, 1 where not given);
+    - ``ablate``: ``x - c r_hat r_hat^T x`` at block input, attention output and MLP output of all blocks, or at the spec's
+      ``sites`` (Arditi et al. 2024, section 2.4; c is ``strength``, 1 where not given);
+    - ``ablate_own``: the same at the output of every block with that place's own direction, all blocks at once: r_hat of
+      layer l + 1 behind block l (PASTA's per-layer form); the spec's layer does not count;
     - ``clamp``: at the input of every block from l on, the projection on r_hat is moved (by the share c) to the mean
-      projection of harmless prompts at that block and the spec's position. Ours: where benign is not zero, ablation is
-      not neutral;
+      projection of harmless prompts (of the base model, for a signature) at that block and the spec's position. With
+      ``sites: [block_output]`` at the output of every block from l - 1 on, which adds the last layer. Ours: where benign is
+      not zero, ablation is not neutral;
     - ``add``: ``x + g c r`` at the input of block l, r not normalised, g the sign.
 
     ``positions`` is ``all`` where not given.
 
     Raises:
-        EditError: a spec without meaning, no harmless means for a clamp.
+        EditError: a spec without meaning, no means to aim at for a clamp.
         NumericsError: zero norm.
     """
     check_spec(spec)
@@ -37,18 +40,40 @@ def build_intervention(
             remedy="weight edits are built by anatomy.edits.rosi",
         )  # fmt: skip
     position, layer = spec["direction"]["position"], spec["direction"]["layer"]
-    unit, positions, scale = directions.unit(position, layer), spec.get("positions", "all"), spec.get("strength", 1.0)
+    positions, scale = spec.get("positions", "all"), spec.get("strength", 1.0)
+    if spec["method"] == "ablate_own":
+        own = torch.stack([directions.unit(position, block + 1) for block in range(num_layers)])[:, None]
+        return Intervention("ablate", tuple(range(num_layers)), own, None, scale, ("block_output",), positions)
+    unit = directions.unit(position, layer)
     if spec["method"] == "ablate":
-        layers = tuple(range(num_layers))
-        return Intervention("ablate", layers, unit.expand(num_layers, 1, -1), None, scale, SITES, positions)
+        layers, sites = tuple(range(num_layers)), tuple(spec.get("sites", SITES))
+        return Intervention("ablate", layers, unit.expand(num_layers, 1, -1), None, scale, sites, positions)
     if spec["method"] == "add":
         vector = directions.vector(position, layer).view(1, 1, -1)
         return Intervention("add", (layer,), vector, None, scale * spec.get("sign", 1), ("block_input",), positions)
-    layers = tuple(range(layer, num_layers))
-    targets = _mean_projections(harmless, unit, position, layers)
-    return Intervention(
-        "clamp", layers, unit.expand(len(layers), 1, -1), targets, scale, ("block_input",), positions
-    )
+    return _clamp(spec, unit, num_layers, harmless, positions, scale)
+
+
+def _clamp(
+    spec: dict, unit: torch.Tensor, num_layers: int, target: Moments | None, positions: Positions, scale: float
+) -> Intervention:
+    position, layer = spec["direction"]["position"], spec["direction"]["layer"]
+    sites = tuple(spec.get("sites", ("block_input",)))
+    if sites not in (("block_input",), ("block_output",)):
+        raise EditError(
+            found=f"sites {list(sites)}", expected="block_input or block_output", where=f"edit spec {spec}",
+            remedy="means are known of the stream, not of what a sublayer writes",
+        )  # fmt: skip
+    behind = int(sites == ("block_output",))  # a block's output is the stream one layer on
+    layers = tuple(range(layer, num_layers + behind))
+    if not layers or layer < behind:
+        raise EditError(
+            found=f"layer {layer} of {num_layers} at {sites[0]}", expected="a place where some block meets the stream",
+            where=f"edit spec {spec}", remedy="clamp the last layer with sites: [block_output]",
+        )  # fmt: skip
+    targets = _mean_projections(target, unit, position, layers)
+    blocks = tuple(place - behind for place in layers)
+    return Intervention("clamp", blocks, unit.expand(len(blocks), 1, -1), targets, scale, sites, positions)
 
 
 def _mean_projections(

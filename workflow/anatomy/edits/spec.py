@@ -9,13 +9,19 @@ from anatomy.models.sites import BLOCK_SITES, EMBEDDING_SITE
 Intent = Literal["amplify", "measure"]
 
 LOW_RANK_METHODS = ("row_mean", "projection", "mean_input", "orthogonalize")
-HOOK_METHODS = ("ablate", "clamp", "add")
+HOOK_METHODS = ("ablate", "ablate_own", "clamp", "add")
+STREAM_SITES = ("block_input", "attention_output", "mlp_output", "block_output")
+"""Where hooks meet the residual stream (``anatomy.activations.hooks.Site``)."""
+
+REMOVING = ("orthogonalize", "ablate", "ablate_own", "clamp")
+"""Methods that take a direction away; all but the scaled ones need no strength."""
+
 SAVED = "saved"
 """An edit that an earlier stage made and wrote (``edits.saved``): a mask, a head."""
 
 _KEYS = {"method", "direction", "strength", "sign"}
 _LOW_RANK_KEYS = _KEYS | {"alpha", "sites", "layers"}
-_HOOK_KEYS = _KEYS | {"positions"}
+_HOOK_KEYS = _KEYS | {"positions", "sites"}
 _SAVED_KEYS = {"method", "folder", "digest", "intent"}
 
 
@@ -27,8 +33,7 @@ def intent(spec: Mapping) -> Intent:
     """
     if spec["method"] == SAVED:
         return spec["intent"]
-    removes = spec["method"] in ("orthogonalize", "ablate", "clamp")
-    return "measure" if removes or spec.get("sign", 1) < 0 else "amplify"
+    return "measure" if spec["method"] in REMOVING or spec.get("sign", 1) < 0 else "amplify"
 
 
 def check_spec(spec: Mapping) -> None:
@@ -51,9 +56,10 @@ def check_spec(spec: Mapping) -> None:
         raise EditError(found=f"keys {unknown}", expected=f"keys of {sorted(allowed)}", where=where)
     if spec.get("sign", 1) not in (1, -1):
         raise EditError(found=f"sign {spec['sign']}", expected="1 or -1", where=where)
-    if unknown := sorted(set(spec.get("sites", ())) - {*BLOCK_SITES, EMBEDDING_SITE}):
-        raise EditError(found=f"sites {unknown}", expected=f"of {[*BLOCK_SITES, EMBEDDING_SITE]}", where=where)
-    if method not in ("orthogonalize", "ablate", "clamp"):
+    sites = (*BLOCK_SITES, EMBEDDING_SITE) if method in LOW_RANK_METHODS else STREAM_SITES
+    if unknown := sorted(set(spec.get("sites", ())) - set(sites)):
+        raise EditError(found=f"sites {unknown}", expected=f"of {list(sites)}", where=where)
+    if method not in REMOVING:
         _check_strength(spec, where)
 
 

@@ -63,9 +63,9 @@ class DirectionBook:
         return self.directions(reference["contrast"], reference["control"]).unit(reference["position"], reference["layer"])
 
     def harmless(self, contrast: str) -> Moments:
-        """Mean activations on harmless prompts: what ``clamp`` aims at."""
-        own = self.candidates(contrast)
-        mean = self._read(contrast, "means")["harmless"]
+        """Mean activations on harmless prompts, or for a signature those of the base model: what ``clamp`` aims at."""
+        own, means = self.candidates(contrast), self._read(contrast, "means")
+        mean = means["harmless"] if "harmless" in means else means["base"]
         return Moments(own.positions, own.layers, 0, mean, torch.zeros_like(mean))
 
     def mean_inputs(self, contrast: str) -> tuple[dict[str, Tensor], dict[str, Tensor]]:

@@ -46,6 +46,9 @@ class EditBook:
             check_spec(edit)
             return {name: value for name, value in edit.items() if name != "folder"}
         contrast = edit["direction"]["contrast"]
+        if edit["method"] == "ablate_own":
+            every = self.directions.directions(contrast, edit["direction"]["control"]).vectors
+            return {**edit, "direction": vector_digest(every)}
         key = {**edit, "direction": vector_digest(self.directions.unit(edit["direction"]))}
         if edit["method"] == "add":
             key["norm"] = float(self.directions.candidates(contrast).vector(

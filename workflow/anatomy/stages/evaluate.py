@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,8 @@ import pandas as pd
 from anatomy.config.options import cell_fingerprint
 from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject
-from anatomy.recipes.rosi.variants import variants_on_select, variants_on_test
-from anatomy.recipes.variant import Edit, Variant, resolve
+from anatomy.recipes.registry import engine_variants
+from anatomy.recipes.variant import Edit, resolve
 from anatomy.serving.engine import Engine
 from anatomy.serving.variants import Variant as Served
 from anatomy.serving.ways import Fallback
@@ -26,24 +25,13 @@ from anatomy.stages.answers import (
     with_items,
 )
 from anatomy.stages.edit_book import EditBook
+from anatomy.stages.phase import Phase, describe
 from anatomy.stages.prompts import phase_prompts
 from anatomy.stages.rendering import answer_rendering
 from anatomy.stages.utility import compute_utility, describe_tasks, phase_items, phase_tasks, samples_table, utility_cell
 from anatomy.stages.withheld import must_withhold, withhold
-from anatomy.store.digest import canonical_json
 from anatomy.store.fill import Lazy, Want, cells_of, fill
 from anatomy.store.journal import record
-
-VARIANT_COLUMNS = ["model", "variant", "phase", "role", "family", "form", "contrast", "control", "control_seed", "place",
-                   "layer", "position", "strength", "sign", "detail"]
-
-
-@dataclass(frozen=True)
-class Phase:
-    """What a phase asks of a model: variants with their edits made concrete."""
-
-    name: str
-    variants: list[tuple[Variant, list[Edit]]]
 
 
 def phase_variants(config: Config, subject: Subject, phase: str, bucket: int, found: dict[str, Any]) -> Phase:
@@ -55,7 +43,7 @@ def phase_variants(config: Config, subject: Subject, phase: str, bucket: int, fo
     Args:
         found: the shortlist (phase select) or the picks (phase test), by family.
     """
-    named = variants_on_select(config, subject) if phase == "select" else variants_on_test(config, subject)
+    named = engine_variants(config, subject, phase)
     shortlist, selected = (found, {}) if phase == "select" else ({}, found)
     concrete = []
     for variant in named:
@@ -140,19 +128,3 @@ def evaluate(config: Config, subject: Subject, phase: Phase, model: dict[str, An
     return {"completions": completions, "samples": samples_table(utility),
             "variants": variants.assign(unchanged=variants["variant"].isin(unchanged)), "tasks": describe_tasks(tasks, items),
             "cells": list(cells_of([*answers, *utility]))}
-
-
-def describe(subject: Subject, phase: Phase) -> pd.DataFrame:
-    """The variants table: what each variant of a phase is."""
-    rows = []
-    for variant, concrete in phase.variants:
-        edit = concrete[0] if concrete else {}
-        direction = edit.get("direction", {})
-        rows.append({
-            "model": subject.id, "variant": variant.id, "phase": phase.name, "role": variant.role, "family": variant.family,
-            "form": variant.form, "contrast": variant.contrast, "control": variant.control,
-            "control_seed": variant.control_seed, "place": variant.edits[0].get("place", 0) if variant.edits else 0,
-            "layer": direction.get("layer", -1), "position": direction.get("position", 0),
-            "strength": edit.get("strength", 0.0), "sign": edit.get("sign", 0), "detail": canonical_json(concrete),
-        })
-    return pd.DataFrame(rows, columns=VARIANT_COLUMNS)

@@ -24,7 +24,7 @@ def judge(config: Config, subject: Subject, completions: pd.DataFrame, world: Pa
     Args:
         completions: table of completions of one model.
         world: folder with the planted truth; None where there is none.
-        classifier: folder of the trained classifier; None where there is none.
+        classifier: folder of the trained classifier; None where there is none, or a pass does without.
 
     Returns:
         Judgements, one row a completion and judge.
@@ -32,6 +32,7 @@ def judge(config: Config, subject: Subject, completions: pd.DataFrame, world: Pa
     if completions.empty:
         return pd.DataFrame(columns=list(COLUMNS))
     judges = [name for name in config.judges if subject.is_organism or name not in ORGANISM_ONLY]
+    judges = [name for name in judges if name != "classifier" or classifier is not None]
     withheld = completions["withheld"].notna()
     stood_in = judgements_of_withheld(completions[withheld], judges)
     completions = completions[~withheld]

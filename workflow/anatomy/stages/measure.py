@@ -24,9 +24,9 @@ from anatomy.recipes.variant import Edit, resolve
 from anatomy.serving.engine import Engine
 from anatomy.stages.answers import answer_cell, completions_table, decoding_of, with_items
 from anatomy.stages.edit_book import EditBook
-from anatomy.stages.evaluate import Phase, describe
 from anatomy.stages.in_engine import computing_in_engine, hooks_backend
 from anatomy.stages.in_memory import computing
+from anatomy.stages.phase import Phase, describe
 from anatomy.stages.projected import computing_projections, projection_cell, projections_table, prompt_items
 from anatomy.stages.prompts import phase_prompts
 from anatomy.stages.rendering import answer_rendering

@@ -1,0 +1,39 @@
+"""What `snakemake pasta` plans: a dry run, which reads no model."""
+
+import re
+
+import pytest
+from quick_run import Run
+
+
+@pytest.fixture
+def run(tmp_path):
+    (tmp_path / "results").mkdir()
+    return Run(tmp_path)
+
+
+def planned(done):
+    """Rule to number of jobs, from the table of a dry run."""
+    table = done.stdout + done.stderr
+    return {name: int(count) for name, count in re.findall(r"^(\w+) +(\d+)$", table, flags=re.M)}
+
+
+def test_a_pair_passes_through_every_stage_and_another_family_is_grown(run):
+    jobs = planned(run.call("pasta", "--dry-run"))
+    # Two pairs of one base: fit for base, aligned, placebo, null; select and test for the last two of a pair; test for the base.
+    expected = {"signature": 2, "localize_signature": 2, "signature_weights": 2, "generate": 9, "detect": 5, "judge": 5,
+                "organism_member": 5, "organism_world": 2, "organism_prefixes": 2, "model_card": 5}
+    assert {name: jobs.get(name) for name in expected} == expected
+    assert not {"extract", "localize", "evaluate", "pick", "measure", "refusal_classifier"} & set(jobs)
+
+
+def test_the_default_target_asks_nothing_of_it_unless_the_recipe_is_named(run):
+    assert "signature" not in planned(run.call("--dry-run"))
+    assert planned(run.call("--dry-run", "--config", "recipes=[rosi, pasta]"))["signature"] == 2
+
+
+def test_a_run_without_a_pair_says_so(run):
+    few = ["organism={members: [base, weak]}", "selection={headline: [weak]}", "rosi={headline: [weak]}"]
+    done = run.call("pasta", "--dry-run", "--config", *few, check=False)
+    assert done.returncode != 0
+    assert "no pair" in done.stdout + done.stderr

@@ -1,0 +1,85 @@
+"""Options of PASTA: measure, localise and ablate the signature of post-training (Anand et al. 2026)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from anatomy.config.section import Identifier, Section
+
+HookSite = Literal["block_input", "attention_output", "mlp_output"]
+HookPositions = Literal["all", "last_prompt", "generated"]
+Strategy = Literal["A", "B1", "B2", "B3", "C1", "C2", "D", "E", "F"]
+SearchedDirection = Literal["answer", "first_token", "same_text"]
+Detector = Literal["likelihood_ratio", "likelihood"]
+
+PAPER_SITES: list[HookSite] = ["block_input", "attention_output", "mlp_output"]
+
+
+class PastaDecoding(Section):
+    """How continuations are sampled."""
+
+    temperature: float = Field(1.0, ge=0, description="1.0 in the paper; 0 is greedy")
+    top_p: float = Field(0.95, gt=0, le=1, description="nucleus; 0.95 in the paper")
+    max_new_tokens: int = Field(32, ge=1, description="length of a continuation; 400 in the paper")
+    seed: int = Field(123, description="each prefix derives its own seed from this one and its id")
+
+
+class PastaControls(Section):
+    """How many directions of each family stand beside the signature at the same layer and sites."""
+
+    orthogonal: int = Field(5, ge=0, description="random directions orthogonal to the signature (the paper's five)")
+    equal_variance: int = Field(
+        5, ge=0, description="random directions orthogonal to it whose ablation removes as much of the activations as its own")
+    swept: int = Field(2, ge=0, description="orthogonal directions that search the layers as the signature does")
+
+
+class PastaLimits(Section):
+    """What an operating point may cost on the select split."""
+
+    accuracy: float = Field(0.10, ge=0, description="largest fall in the accuracy of answers to benign requests (organism)")
+    refusal: float = Field(0.05, ge=0, description="largest fall in the refusal of harmful requests")
+
+
+class Pasta(Section):
+    """The signature of post-training: a contrast of an aligned model with its base under matched human prefixes."""
+
+    pairs: dict[Identifier, Identifier] = Field(
+        {"aligned": "base", "placebo-1": "base"},
+        description="aligned model to its base partner: organism members, for each seed, or ids of your own models. Members "
+                    "that a run does not grow are left out; a placebo is the negative")
+    scorers_seed: int = Field(
+        101, description="organism: seed of another family, whose base and aligned member are the detectors' models and whose "
+                         "base stands in the null contrast; must not be one of seeds")
+    scorers: list[Identifier] = Field(
+        [], max_length=2, description="your own models: base and aligned scorer of the detectors, ids of models; [] for none")
+    prefixes: Identifier = Field("prefixes", description="prompt set of human prefixes with their held-out continuations")
+    strategy: Strategy = Field("A", description="how a prefix is put to the base model and to the aligned one; A in the paper")
+    fit_prefixes: int = Field(48, ge=2, description="prefixes the signature is computed from")
+    select_prefixes: int = Field(24, ge=2, description="prefixes a layer is chosen on; 25 in the paper")
+    test_prefixes: int = Field(48, ge=2, description="prefixes of the test; 125 in the paper")
+    requests: int = Field(32, ge=1, description="harmful and benign requests a phase, for what an ablation costs")
+    decoding: PastaDecoding = Field(PastaDecoding(), description="sampling of continuations")
+    detectors: list[Detector] = Field(
+        ["likelihood_ratio", "likelihood"], min_length=1,
+        description="instruments that score texts; each selects a layer of its own, the first one decides the operating point")
+    layers: Literal["all"] | list[int] = Field(
+        "all", description="layers whose signature is tried; l is the input of block l, so the paper's block l is l + 1 here")
+    scales: list[float] = Field(
+        [0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0], min_length=1, description="shares of the signature taken out: dose-response")
+    sites: list[HookSite] = Field(PAPER_SITES, min_length=1, description="where it is taken out, in every block")
+    searched_directions: list[SearchedDirection] = Field(
+        ["answer", "first_token", "same_text"], min_length=1,
+        description="directions tried for the operating point. answer: the signature (paper); first_token: the same contrast "
+                    "where the first token is predicted; same_text: both models forced through a human's text; two are ours")
+    searched_scales: list[float] = Field([0.5, 1.0], min_length=1, description="scales tried for the operating point")
+    searched_positions: list[HookPositions] = Field(
+        ["all", "generated"], min_length=1, description="positions tried for the operating point; all in the paper")
+    token_budget: int = Field(4096, ge=1, description="tokens in one forward pass: a lever for memory, not for results")
+    sketch: int = Field(16, ge=2, description="random draws from the activations, from which the top component is found")
+    controls: PastaControls = Field(PastaControls(), description="directions that mean nothing")
+    limits: PastaLimits = Field(PastaLimits(), description="what the operating point may cost")
+    opener_rate: float = Field(0.30, ge=0, le=1, description="organism: openers left after ablation for 'removes the style'")
+    kept_margin: float = Field(0.10, gt=0, description="accuracy is 'kept' if the interval of the change is inside")
+    refusal_margin: float = Field(0.05, gt=0, description="refusal of harmful requests is 'kept' if the interval is inside")

@@ -1,0 +1,55 @@
+"""Concrete edits of PASTA: what is taken out, where, and how much of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from anatomy.config.pasta import Pasta
+from anatomy.recipes.variant import Edit
+
+ALL = 0
+"""Position of the signature: the mean over every position that predicts the answer (``anatomy.activations.answers``)."""
+
+FIRST = -1
+"""Position where the first token of the answer is predicted."""
+
+SIGNATURE = "signature"
+
+SEARCHED = {"answer": (SIGNATURE, ALL), "first_token": (SIGNATURE, FIRST), "same_text": ("same_text", ALL)}
+"""Directions that an operating point may take out: contrast and position."""
+
+WRITES = ("attention_output", "mlp_output")
+"""Sites of what the blocks write: what orthogonalised weights reach."""
+
+CONTRASTS = ("template_free", "template_only", "same_text", "same_input", "null")
+"""Contrasts beside the signature. template_free: aligned minus base, both continuing a plain document. template_only: the base
+under the chat template minus the base on a document. same_text: each under its own prompt, both forced through the human
+continuation. same_input: both forced through the same document. null: two base models of different seeds."""
+
+
+def ablation(pasta: Pasta, layer: int, *, contrast: str = SIGNATURE, control: Sequence | None = None, scale: float = 1.0,
+             positions: str = "all", sites: Sequence[str] | None = None, position: int = ALL) -> Edit:
+    """``h - c (h . v) v`` with v of one layer in every block (PASTA; Arditi et al. 2024, section 2.4)."""
+    return {"method": "ablate", "direction": direction(layer, contrast, control, position), "strength": scale,
+            "positions": positions, "sites": list(pasta.sites if sites is None else sites)}
+
+
+def direction(layer: int, contrast: str = SIGNATURE, control: Sequence | None = None, position: int = ALL) -> Edit:
+    """Reference to a direction, as in the direction book."""
+    return {"contrast": contrast, "position": position, "layer": layer, "control": None if control is None else list(control)}
+
+
+def own_ablation(layers: int) -> Edit:
+    """Each layer's own vector at that block's output, all blocks at once."""
+    return {"method": "ablate_own", "direction": direction(layers), "strength": 1.0, "positions": "all"}
+
+
+def clamp(layer: int) -> Edit:
+    """The projection on v moved to the base model's mean, from the layer on. Ours."""
+    return {"method": "clamp", "direction": direction(layer), "strength": 1.0, "positions": "all", "sites": ["block_output"]}
+
+
+def orthogonalised_weights(layer: int) -> Edit:
+    """The writers of every block made orthogonal to v: the weight form of ablating at what attention and MLP write."""
+    return {"method": "orthogonalize", "direction": direction(layer), "sites": ["o_proj", "down_proj"]}
+

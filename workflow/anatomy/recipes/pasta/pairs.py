@@ -1,0 +1,62 @@
+"""Pairs of an aligned model and its base, and the other family that stands beside them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from anatomy.config.schema import Config
+from anatomy.config.study import Subject, organism_subject, subjects
+
+OTHER_FAMILY = ("base", "aligned")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two models whose difference is post-training, by their ids.
+
+    Args:
+        aligned: the model that is studied; the pair goes by its name.
+        base: what it was trained from.
+        scorers: base and aligned model of another family: the detectors' models. Empty where a run names none.
+        null: another base model, for a contrast of two models that post-training has not touched; of the organism only, since
+            models of your own rarely share their shape.
+    """
+
+    aligned: str
+    base: str
+    scorers: tuple[str, ...]
+    null: str | None
+
+    @property
+    def roles(self) -> dict[str, str]:
+        """Role to model, of those whose texts make the signature."""
+        found = {"aligned": self.aligned, "base": self.base}
+        return found if self.null is None else {**found, "null": self.null}
+
+
+def pairs(config: Config) -> list[Pair]:
+    """Every pair: of organism members for each seed, then of your own models."""
+    other = tuple(f"{member}.s{config.pasta.scorers_seed}" for member in OTHER_FAMILY)
+    members, wanted = config.organism.members, config.pasta.pairs.items()
+    found = [Pair(f"{aligned}.s{seed}", f"{base}.s{seed}", other, other[0])
+             for seed in config.seeds for aligned, base in wanted if aligned in members and base in members]
+    return found + [Pair(aligned, base, tuple(config.pasta.scorers), None)
+                    for aligned, base in wanted if aligned in config.models and base in config.models]
+
+
+def pair_of(config: Config, aligned: str) -> Pair:
+    """The pair that goes by a model's name."""
+    return next(pair for pair in pairs(config) if pair.aligned == aligned)
+
+
+def relatives(config: Config) -> list[Subject]:
+    """Models that pairs need and no other recipe studies: two members of another family."""
+    known = {subject.id for subject in subjects(config)}
+    found = [organism_subject(config, member, config.pasta.scorers_seed) for member in OTHER_FAMILY]
+    needed = {name for pair in pairs(config) for name in pair.scorers}
+    return [subject for subject in found if subject.id in needed - known]
+
+
+def roles(config: Config, model: str) -> set[str]:
+    """What a model is in the pairs of a run: ``aligned``, ``base``, ``null``."""
+    return {role for pair in pairs(config) for role, name in pair.roles.items() if name == model}

@@ -1,0 +1,130 @@
+"""What PASTA asks of a model in each phase."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Any
+
+from anatomy.config.schema import Config
+from anatomy.config.study import Subject
+from anatomy.recipes.asked import Asked, Manner
+from anatomy.recipes.pasta.edits import CONTRASTS, SEARCHED, WRITES, ablation, clamp, orthogonalised_weights, own_ablation
+from anatomy.recipes.pasta.pairs import roles
+from anatomy.recipes.variant import Edit, Role, Variant
+
+POSITIONS = ("generated", "last_prompt")
+
+
+def asked(config: Config, subject: Subject, phase: str, found: dict[str, Any]) -> list[Asked]:
+    """Everything that is generated for PASTA.
+
+    Args:
+        found: phase fit: nothing; select: card of the signature's extraction (``layers``, ``domains``); test: what the
+            selection ended with (``layer``, ``layers``, ``operating``, ``domains``). Read for an aligned model only.
+    """
+    mine, one = roles(config, subject.id), _Asking(config, subject)
+    wanted = []
+    if mine & {"base", "null"}:
+        wanted.append(one.unedited("document", requests=False))
+    if "base" in mine and phase != "select":
+        wanted.append(one.other_manner("as-chat", "chat"))
+    if "aligned" in mine:
+        wanted.append(one.unedited("chat", requests=phase != "fit"))
+        if phase != "select":
+            wanted.append(one.other_manner("as-document", "document"))
+        wanted += {"fit": lambda: [], "select": lambda: one.searched(found), "test": lambda: one.tested(found)}[phase]()
+    return wanted
+
+
+def tried_layers(config: Config, found: dict[str, Any]) -> list[int]:
+    """Layers whose signature is tried. Layer 0 is left out: it holds token embeddings alone. The last one, the output of the
+    last block, counts: the paper's layers are outputs of blocks."""
+    every = range(1, found["layers"] + 1)
+    return list(every) if config.pasta.layers == "all" else [layer for layer in config.pasta.layers if layer in every]
+
+
+class _Asking:
+    """Builds what is asked of one model."""
+
+    def __init__(self, config: Config, subject: Subject) -> None:
+        self.config, self.pasta, self.subject = config, config.pasta, subject
+        self.requests = (config.evaluation.harmful, config.evaluation.benign)
+
+    def unedited(self, manner: Manner, requests: bool) -> Asked:
+        return Asked(Variant("base", "base", (), self._sets(requests)), (), manner)
+
+    def other_manner(self, name: str, manner: Manner) -> Asked:
+        """The template control: the unedited model spoken to in its partner's manner."""
+        variant = Variant(name, "control", (), self._sets(False), family="template", form=name, control="template")
+        return Asked(variant, (), manner)
+
+    def searched(self, found: dict[str, Any]) -> list[Asked]:
+        """The layer sweep with its operating points, controls that search likewise, and searches inside a domain."""
+        pasta, layers, wanted = self.pasta, tried_layers(self.config, found), []
+        swept = ("answer", 1.0, "all")  # the paper's sweep, whatever else is tried
+        points = {swept, *product(pasta.searched_directions, pasta.searched_scales, pasta.searched_positions)}
+        for layer, (name, scale, positions) in product(layers, sorted(points)):
+            contrast, position = SEARCHED[name]
+            edit = ablation(pasta, layer, contrast=contrast, position=position, scale=scale, positions=positions)
+            family = "sweep" if (name, scale, positions) == swept else "operating"
+            wanted.append(self._edited(f"{name}-L{layer}@{scale:g}-{positions}", family, "ablate", edit, "method", True))
+        for number, layer in product(range(pasta.controls.swept), layers):
+            edit = ablation(pasta, layer, control=["orthogonal", number])
+            wanted.append(self._edited(f"orthogonal-{number}-L{layer}", "sweep", "ablate", edit, "control", False))
+        for (number, name), layer in product(enumerate(found["domains"]), layers):
+            edit = ablation(pasta, layer, control=["domain", number])
+            wanted.append(self._edited(f"domain-{number}-L{layer}", "in_domain", "ablate", edit, "method", False, name))
+        return wanted
+
+    def tested(self, found: dict[str, Any]) -> list[Asked]:
+        """The picks and everything beside them, at the layer of the first detector."""
+        return [*self._picks(found), *self._forms(found), *self._controls(found), *self._in_domain(found)]
+
+    def _picks(self, found: dict[str, Any]) -> list[Asked]:
+        pasta = self.pasta
+        wanted = [self._edited(f"pasta@{detector}", "pasta", "ablate", ablation(pasta, layer), "method", True)
+                  for detector, layer in found["layers"].items()]
+        if found["operating"] is not None:
+            wanted.append(self._edited("operating", "operating", "ablate", found["operating"], "method", True))
+        for scale in pasta.scales:
+            edit = ablation(pasta, found["layer"], scale=scale)
+            wanted.append(self._edited(f"dose-{scale:g}", "dose", "ablate", edit if scale else None, "method", True))
+        return wanted
+
+    def _forms(self, found: dict[str, Any]) -> list[Asked]:
+        pasta, layer = self.pasta, found["layer"]
+        forms: dict[str, tuple[str, Edit]] = {
+            "own": ("own", own_ablation(found["depth"])), "clamp": ("clamp", clamp(layer)),
+            **{f"site-{site}": ("sites", ablation(pasta, layer, sites=[site])) for site in pasta.sites},
+            "site-writes": ("sites", ablation(pasta, layer, sites=WRITES)),
+            **{f"position-{name}": ("positions", ablation(pasta, layer, positions=name)) for name in POSITIONS},
+            "weights": ("weights", orthogonalised_weights(layer)),
+        }
+        return [self._edited(name, family, edit["method"], edit, "method", True) for name, (family, edit) in forms.items()]
+
+    def _controls(self, found: dict[str, Any]) -> list[Asked]:
+        pasta, layer = self.pasta, found["layer"]
+        numbers = {"orthogonal": pasta.controls.orthogonal, "equal_variance": pasta.controls.equal_variance, "principal": 1,
+                   "halves": 1}
+        wanted = [self._edited(f"{family}-{number}", "pasta", "ablate", ablation(pasta, layer, control=[family, number]),
+                               "control", True, control=(family, number))
+                  for family, count in numbers.items() for number in range(count)]
+        return wanted + [self._edited(name, "pasta", "ablate", ablation(pasta, layer, contrast=name), "control", True,
+                                      control=(name, 0)) for name in CONTRASTS if name in found["contrasts"]]
+
+    def _in_domain(self, found: dict[str, Any]) -> list[Asked]:
+        return [self._edited(f"domain-{number}", "in_domain", "ablate",
+                             ablation(self.pasta, found["domains"][name], control=["domain", number]), "method", False, name)
+                for number, name in enumerate(found["domain_order"]) if name in found["domains"]]
+
+    def _edited(self, name: str, family: str, form: str, edit: Edit | None, role: Role, requests: bool,
+                category: str | None = None, control: tuple[str, int] | None = None) -> Asked:
+        if edit is not None and control is None and role == "control":
+            control = tuple(edit["direction"]["control"])
+        kind, number = control or ("", -1)
+        # The slug alone names a variant: what it stands for is decided by a search or by a fixed rule of this module.
+        variant = Variant(name, role, ({"pasta": name},), self._sets(requests), False, family, form, "signature", kind, number)
+        return Asked(variant, () if edit is None else (edit,), "chat", category)
+
+    def _sets(self, requests: bool) -> tuple[str, ...]:
+        return (self.pasta.prefixes, *(self.requests if requests else ()))

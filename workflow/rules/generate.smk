@@ -1,0 +1,37 @@
+# What a recipe asks of a model in a phase, in memory: texts of the unedited model, and under interventions on activations.
+
+
+rule generate:
+    input:
+        model=AT.model("{model}"),
+        prompts=lambda wildcards: prefix_tables(wildcards.model),
+        found=lambda wildcards: generated_after(wildcards.model, wildcards.phase),
+    output:
+        completions=AT.stage("generate", "{model}", "{recipe}.{phase}.completions.parquet"),
+        variants=AT.stage("generate", "{model}", "{recipe}.{phase}.variants.parquet"),
+    wildcard_constraints:
+        recipe="pasta",
+        phase="fit|select|test",
+    params:
+        options=options(CONFIG, "seeds", "organism", "models", "pasta", "evaluation", "results"),
+        subject=lambda wildcards: vars(EVERYONE[wildcards.model]),
+        humans=lambda wildcards: "base" in roles(CONFIG, wildcards.model),
+        code=stage_fingerprint("generate"),
+    priority: 20
+    threads: CONFIG.serving.threads
+    resources:
+        mem_mb=2500,
+    log:
+        AT.stage("generate", "{model}", "{recipe}.{phase}.log"),
+    benchmark:
+        AT.stage("generate", "{model}", "{recipe}.{phase}.tsv")
+    script:
+        "../scripts/generate.py"
+
+
+def generated_after(model, phase):
+    """What a search has to have found before an aligned model generates: nothing, its signature, its layers."""
+    if model not in PAIRS or phase == "fit":
+        return []
+    files = {"select": AT.stage("extract", model, "signature.json"), "test": AT.stage("localize", model, "signature.json")}
+    return files[phase]

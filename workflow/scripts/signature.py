@@ -1,0 +1,21 @@
+"""The signature of a pair: contrasts, controls, geometry, writers."""
+
+from pathlib import Path
+
+from anatomy.stages.job import job
+
+with job(f"signature {snakemake.wildcards.model}", snakemake.log[0], snakemake.params.options,
+         threads=snakemake.threads) as run:
+    import torch
+
+    from anatomy.config.study import Subject
+    from anatomy.stages.card import read_card
+    from anatomy.stages.signature import extract_signature
+    from anatomy.store.files import read_table
+
+    torch.set_num_threads(snakemake.threads)
+    subjects = {role: Subject(**values) for role, values in snakemake.params.subjects.items()}
+    roles = list(subjects)
+    extract_signature(run.config, subjects, {role: read_card(snakemake.input[role]) for role in roles},
+                      {role: read_table(Path(snakemake.input[f"{role}_generated"])) for role in roles},
+                      Path(snakemake.output.card), run.say)

@@ -1,0 +1,20 @@
+"""The gap between the signature's ablation by weights and by hooks."""
+
+from pathlib import Path
+
+from anatomy.stages.job import job
+
+with job(f"signature weights {snakemake.wildcards.model}", snakemake.log[0], snakemake.params.options,
+         snakemake.params.subject, threads=snakemake.threads) as run:
+    import torch
+
+    from anatomy.stages.card import read_card
+    from anatomy.stages.edit_book import EditBook
+    from anatomy.stages.signature_weights import weight_gaps
+    from anatomy.store.files import read_json, write_table
+
+    torch.set_num_threads(snakemake.threads)
+    model = read_card(snakemake.input.model)
+    book = EditBook(model, Path(snakemake.input.signature).parent)
+    write_table(Path(snakemake.output.table), weight_gaps(run.config, run.subject, model, book,
+                                                          read_json(Path(snakemake.input.selected)), run.say))
