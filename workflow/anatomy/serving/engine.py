@@ -21,7 +21,7 @@ from anatomy.models.size import model_size
 from anatomy.serving.adapters import AdapterTable
 from anatomy.serving.completions import Request, in_order, stream
 from anatomy.serving.decoding import Decoding, Generation
-from anatomy.serving.environment import check_hardware, prepare_environment
+from anatomy.serving.environment import check_hardware, prepare_environment, workers_without_main
 from anatomy.serving.limits import refuse_adapters_of_experts, refuse_long_context
 
 CPU_BLOCK = 32
@@ -39,7 +39,7 @@ class Engine:
         kv_cache_bytes: memory for keys and values on CPU; on a GPU vLLM takes what is free.
         threads: OpenMP threads of the CPU backend.
         gpus: GPUs that share the model (tensor parallel), all of this machine and visible. With more than one, vLLM computes in
-            a process for each, forked from this one: prompts and adapters go there by themselves, but what reaches into the
+            a process for each: prompts and adapters go there by themselves, but what reaches into the
             module (reloading weights, hooks) does not, see ``limits.refuse_many_gpus``. Not yet run.
         adapters: whether adapters will be asked for.
         max_loras: adapters computed in one step; more than that wait their turn.
@@ -98,8 +98,9 @@ class Engine:
                            max_lora_rank=self.max_lora_rank, lora_target_modules=list(self.target_modules))
         set_num_threads, preload = torch.set_num_threads, os.environ.get("LD_PRELOAD")
         try:
-            self._llm = LLM(str(self.model_folder), dtype=self.dtype, max_model_len=self.max_model_len, seed=self.seed,
-                            **options)
+            with workers_without_main():
+                self._llm = LLM(str(self.model_folder), dtype=self.dtype, max_model_len=self.max_model_len, seed=self.seed,
+                                **options)
         finally:
             # The CPU worker replaces both for the whole process and its children.
             torch.set_num_threads = set_num_threads
@@ -115,8 +116,8 @@ class Engine:
     def _require_memory(self, gpu: bool) -> None:
         """Before vLLM is imported: on a GPU the cache must hold one prompt at least, on a CPU its size is given.
 
-        Not where several GPUs share the model: asking CUDA here would open it in this process, vLLM could then no longer fork
-        its workers, and spawned ones would run the job's script again. vLLM's own check on each GPU remains.
+        Not where several GPUs share the model: asking CUDA here would open it in this process, and vLLM could then no longer
+        fork its workers. vLLM's own check on each GPU remains.
         """
         if gpu and self.gpus > 1:
             return
