@@ -6,6 +6,7 @@ base request beside adapter requests is silently answered with the edit in the l
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import time
@@ -98,7 +99,8 @@ class Engine:
                            max_lora_rank=self.max_lora_rank, lora_target_modules=list(self.target_modules))
         set_num_threads, preload = torch.set_num_threads, os.environ.get("LD_PRELOAD")
         try:
-            with workers_without_main():
+            # Not with one GPU: the model is then built in this process, where torch asks for the main module's file.
+            with workers_without_main() if self.gpus > 1 else contextlib.nullcontext():
                 self._llm = LLM(str(self.model_folder), dtype=self.dtype, max_model_len=self.max_model_len, seed=self.seed,
                                 **options)
         finally:
