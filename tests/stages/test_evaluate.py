@@ -14,8 +14,9 @@ from anatomy.recipes.variant import Variant
 from anatomy.serving.decoding import Decoding
 from anatomy.serving.transformers_generation import generate_with_transformers
 from anatomy.stages.edit_book import EditBook
-from anatomy.stages.evaluate import VARIANT_COLUMNS, Phase, evaluate
+from anatomy.stages.evaluate import evaluate
 from anatomy.stages.manifest import fallbacks
+from anatomy.stages.phase import VARIANT_COLUMNS, Phase
 from anatomy.stages.prompts import phase_prompts
 from anatomy.stages.rendering import answer_rendering
 from anatomy.store.journal import count, read_journal

@@ -4,7 +4,7 @@ import json
 
 import pandas as pd
 import pytest
-from edit_kinds import edit_stacks
+from edit_kinds import every_kind
 from shared_engine import served_model, shared_engine
 
 from anatomy.benchmarks.items import plan
@@ -59,7 +59,8 @@ def tasks(tmp_path):
 def test_cells_get_their_missing_rows_whatever_other_cells_miss(tasks, tmp_path):
     """An adapter, a reload and the model itself, each as it is scored alone; equal edits under two names once."""
     checkpoint = Checkpoint(served_model())
-    stacks = {name: edits for name, edits in edit_stacks(checkpoint).items() if name in ("low_rank", "sparse")} | {"base": []}
+    kinds = every_kind(checkpoint)
+    stacks = {"low_rank": kinds["adapter"], "sparse": kinds["sparse"], "base": []}
     stacks["again"] = stacks["sparse"]
     assert {shared_engine().way(edits).kind for edits in stacks.values()} == {"adapter", "reload", "base"}
 

@@ -10,7 +10,7 @@ import gc
 import os
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,8 @@ from anatomy.models.size import model_size
 from anatomy.serving.adapters import AdapterFolder, AdapterTable
 from anatomy.serving.completions import Request, in_order, stream
 from anatomy.serving.decoding import Decoding, Generation
-from anatomy.serving.environment import check_hardware, prepare_environment
-from anatomy.serving.limits import refuse_long_context, why_no_adapters
+from anatomy.serving.environment import check_hardware, prepare_environment, workers_without_main
+from anatomy.serving.limits import refuse_long_context, refuse_many_gpus, why_no_adapters
 from anatomy.serving.out_of_memory import memory_explained
 from anatomy.serving.under import Fallbacks, Under
 from anatomy.serving.ways import Abilities, Fallback, Way
@@ -43,7 +43,7 @@ class Engine:
         kv_cache_bytes: memory for keys and values on CPU; on a GPU vLLM takes what is free.
         threads: OpenMP threads of the CPU backend.
         gpus: GPUs that share the model (tensor parallel), all of this machine and visible. With more than one, vLLM computes in
-            a process for each, forked from this one: prompts and adapters go there by themselves, but what reaches into the
+            a process for each: prompts and adapters go there by themselves, but what reaches into the
             module (reloading weights, hooks) does not, see ``limits.refuse_many_gpus``. Not yet run.
         adapters: whether adapters will be asked for.
         max_loras: adapters computed in one step; more than that wait their turn.
@@ -117,7 +117,9 @@ class Engine:
                            max_lora_rank=self.max_lora_rank, lora_target_modules=list(self.target_modules))
         set_num_threads, preload = torch.set_num_threads, os.environ.get("LD_PRELOAD")
         try:
-            with memory_explained(str(self.model_folder), self._settings):
+            # Not with one GPU: the model is then built in this process, where torch asks for the main module's file.
+            with memory_explained(str(self.model_folder), self._settings), \
+                    workers_without_main() if self.gpus > 1 else nullcontext():
                 self._llm = LLM(str(self.model_folder), dtype=self.dtype, max_model_len=self.max_model_len, seed=self.seed,
                                 **options)
         except BaseException:
@@ -145,8 +147,8 @@ class Engine:
     def _require_memory(self, gpu: bool) -> None:
         """Before vLLM is imported: on a GPU the cache must hold one prompt at least, on a CPU its size is given.
 
-        Not where several GPUs share the model: asking CUDA here would open it in this process, vLLM could then no longer fork
-        its workers, and spawned ones would run the job's script again. vLLM's own check on each GPU remains.
+        Not where several GPUs share the model: asking CUDA here would open it in this process, and vLLM could then no longer
+        fork its workers. vLLM's own check on each GPU remains.
         """
         if gpu and self.gpus > 1:
             return
@@ -190,6 +192,8 @@ class Engine:
             ConfigError: this engine cannot serve it, or it stands inside ``under`` of another reload.
             EngineError: the weights could not be changed, or not be changed back. Nothing more is answered then.
         """
+        if self.way(edits).kind == "reload":
+            refuse_many_gpus(self.gpus, "weights reloaded in place")
         return self._edits.under(edits)
 
     def sweep(self) -> AbstractContextManager[None]:
@@ -275,6 +279,7 @@ class Engine:
     def runner(self) -> Any:
         """vLLM's model runner, which holds the module and the batch that it is computing."""
         self._require_open("Engine.runner")
+        refuse_many_gpus(self.gpus, "interventions")
         return self._llm.collective_rpc(lambda worker: worker.model_runner)[0]
 
     def _require_open(self, where: str) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 
 from anatomy.errors import ConfigError
@@ -62,6 +64,24 @@ def prepare_environment(threads: int) -> None:
         sys.modules["torch"].set_num_threads(threads)
     if on_cpu and "torch._dynamo" in sys.modules:
         sys.modules["torch._dynamo"].config.disable = True
+
+
+@contextlib.contextmanager
+def workers_without_main() -> Iterator[None]:
+    """Start worker processes that do not run this program's main module again.
+
+    Where vLLM cannot fork (CUDA is open, or on its CPU backend) it spawns workers, and Python's spawn executes the main module
+    anew in each. A Snakemake script has no guard against that: each worker would begin the job again.
+    """
+    main = sys.modules["__main__"]
+    kept = {name: getattr(main, name) for name in ("__file__", "__spec__") if hasattr(main, name)}
+    for name in kept:
+        setattr(main, name, None)
+    try:
+        yield
+    finally:
+        for name, value in kept.items():
+            setattr(main, name, value)
 
 
 def gpu_allocation() -> str | None:
