@@ -40,9 +40,9 @@ rule signature_weights:
         options=options(CONFIG, "pasta", "evaluation", "results"),
         subject=lambda wildcards: vars(EVERYONE[wildcards.model]),
         code=stage_fingerprint("signature_weights"),
-    threads: CONFIG.serving.threads
+    threads: threads_of("signature_weights")
     resources:
-        mem_mb=2500,
+        **needs("signature_weights"),
     log:
         AT.stage("edit", "{model}", "signature_weights.log"),
     script:

@@ -37,9 +37,9 @@ rule signature:
         subjects=lambda wildcards: {role: vars(EVERYONE[model]) for role, model in PAIRS[wildcards.model].roles.items()},
         code=stage_fingerprint("signature"),
     priority: 30
-    threads: CONFIG.serving.threads
+    threads: threads_of("signature")
     resources:
-        mem_mb=2500,
+        **needs("signature"),
     log:
         AT.stage("extract", "{model}", "signature.log"),
     benchmark:

@@ -13,14 +13,14 @@ rule generate:
         recipe="pasta",
         phase="fit|select|test",
     params:
-        options=options(CONFIG, "seeds", "organism", "models", "pasta", "evaluation", "results"),
+        options=options(CONFIG, "seeds", "organism", "models", "pasta", "evaluation", "serving", "results"),
         subject=lambda wildcards: vars(EVERYONE[wildcards.model]),
         humans=lambda wildcards: "base" in roles(CONFIG, wildcards.model),
         code=stage_fingerprint("generate"),
     priority: 20
-    threads: CONFIG.serving.threads
+    threads: threads_of("generate")
     resources:
-        mem_mb=2500,
+        **needs("generate"),
     log:
         AT.stage("generate", "{model}", "{recipe}.{phase}.log"),
     benchmark:

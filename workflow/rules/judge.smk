@@ -132,9 +132,9 @@ rule detect:
         options=options(CONFIG, "pasta", "results"),
         code=stage_fingerprint("detect"),
     priority: 25
-    threads: CONFIG.serving.threads
+    threads: threads_of("detect")
     resources:
-        mem_mb=2500,
+        **needs("detect"),
     log:
         AT.stage("judge", "{model}", "{pass_}.detectors.log"),
     benchmark:

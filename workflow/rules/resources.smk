@@ -3,7 +3,7 @@
 from anatomy.resources.requests import Requests
 from anatomy.serving.environment import installed_set
 
-REQUESTS = Requests(CONFIG, on_gpu=installed_set() == "cuda")
+REQUESTS = Requests(CONFIG, on_gpu=installed_set() == "cuda", beside=EVERYONE.values())
 
 
 def needs(rule):

@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-from anatomy.stages.job import job
+from anatomy.stages.job import job_of
 
-with job(f"detect {snakemake.wildcards.model} {snakemake.wildcards.pass_}", snakemake.log[0], snakemake.params.options,
-         threads=snakemake.threads) as run:
+with job_of(f"detect {snakemake.wildcards.model} {snakemake.wildcards.pass_}", snakemake) as run:
     import torch
 
     from anatomy.stages.card import read_card

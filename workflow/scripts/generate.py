@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from anatomy.stages.job import job
+from anatomy.stages.job import job_of
 
 name = f"{snakemake.wildcards.recipe} {snakemake.wildcards.model} {snakemake.wildcards.phase}"
-with job(name, snakemake.log[0], snakemake.params.options, snakemake.params.subject, threads=snakemake.threads) as run:
+with job_of(name, snakemake) as run:
     import torch
 
     from anatomy.recipes.registry import asked_in_memory

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from anatomy.stages.job import job
+from anatomy.stages.job import job_of
 
-with job(f"localize signature {snakemake.wildcards.model}", snakemake.log[0], snakemake.params.options) as run:
+with job_of(f"localize signature {snakemake.wildcards.model}", snakemake) as run:
     from anatomy.stages.localize_signature import localize_signature
     from anatomy.store.files import read_json, read_table, write_json, write_table
 

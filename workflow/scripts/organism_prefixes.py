@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from anatomy.stages.job import job
+from anatomy.stages.job import job_of
 
-with job("prefixes", snakemake.log[0]) as run:
+with job_of("prefixes", snakemake) as run:
     from anatomy.stages.prefixes import make
 
     make(snakemake.params.recipe, Path(snakemake.input.world).parent, Path(snakemake.output.table))

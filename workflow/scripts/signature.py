@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-from anatomy.stages.job import job
+from anatomy.stages.job import job_of
 
-with job(f"signature {snakemake.wildcards.model}", snakemake.log[0], snakemake.params.options,
-         threads=snakemake.threads) as run:
+with job_of(f"signature {snakemake.wildcards.model}", snakemake) as run:
     import torch
 
     from anatomy.config.study import Subject

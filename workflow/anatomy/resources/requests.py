@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from math import ceil
 
 from anatomy.config.resources import JobResources, Rule
 from anatomy.config.schema import Config
-from anatomy.config.study import subjects
+from anatomy.config.study import Subject, subjects
 from anatomy.resources.needs import GIB, NEEDS, Load, gpus_for, memory_mb, minutes, require_one_gpu
 from anatomy.resources.size import planned_size
-
-ANSWERS = 128
-"""Prompts that transformers answers in one batch (``anatomy.stages.in_memory.BATCH``, which is not imported while planning)."""
 
 
 @dataclass(frozen=True)
@@ -40,11 +37,12 @@ class Requests:
     Args:
         config: the configuration.
         on_gpu: whether models run on GPUs, which the installed set of packages decides.
+        beside: models that recipes need beside those under study.
     """
 
-    def __init__(self, config: Config, on_gpu: bool) -> None:
+    def __init__(self, config: Config, on_gpu: bool, beside: Iterable[Subject] = ()) -> None:
         self.config, self.on_gpu = config, on_gpu
-        self.subjects = {subject.id: subject for subject in subjects(config)}
+        self.subjects = {subject.id: subject for subject in (*subjects(config), *beside)}
         self.size_of = cache(lambda name: planned_size(config, name))
 
     def of(self, rule: Rule, wildcards: Mapping[str, str], attempt: int = 1) -> Request:
@@ -95,7 +93,8 @@ class Requests:
         config, judge = self.config, self.config.model_judges.get(name)
         return Load(dtype=self.config.models[name].dtype if judge is None else judge.dtype,
                     length=config.serving.max_model_len if judge is None else judge.max_model_len,
-                    sequences=ANSWERS, step_tokens=config.extraction.token_budget, kv_cache_bytes=config.serving.kv_cache_bytes)
+                    sequences=config.serving.batch_size, step_tokens=config.extraction.token_budget,
+                    kv_cache_bytes=config.serving.kv_cache_bytes)
 
     def _overrides(self, rule: Rule, name: str | None) -> list[JobResources]:
         """Of the rule, then of the rule for this model, which wins."""

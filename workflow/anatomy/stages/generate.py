@@ -73,7 +73,8 @@ def generate(config: Config, subject: Subject, model: dict[str, Any], asked: Seq
     with Lazy(open_model, Path(config.results) / "store", "generate") as session:
         for batch in batches:
             keep = _keep(subject, edits)
-            fill(batch.wants, session, computing(book, edits, keep, batch.rendering, batch.decoding, say), say)
+            fill(batch.wants, session, computing(book, edits, keep, batch.rendering, batch.decoding,
+                                                 config.serving.batch_size, say), say)
     wants = [want for batch in batches for want in batch.wants]
     tables = [completions_table(wants)]
     if humans:
