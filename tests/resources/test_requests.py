@@ -105,8 +105,3 @@ def test_unknown_names_are_refused():
         study(models={"nobody": {"billions": 1}})
     with pytest.raises(ValidationError, match="evaluat"):
         study(rules={"evaluat": {"gpu": 1}})
-
-
-def test_the_batch_is_the_one_that_jobs_use():
-    pass
-
