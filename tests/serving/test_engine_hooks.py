@@ -144,7 +144,7 @@ def test_a_state_is_named_by_its_content():
     assert found.of_request == [1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9]
     salts = [found.salt(place, 10) for place in range(len(found.of_request))]
     assert salts[1] is None and len(set(salts)) == 10
-    assert found.salt(0, 11) == salts[0] and found.salt(6, 11) != salts[6]
+    assert found.salt(0, 11) == salts[0] and found.salt(7, 11) != salts[7]
 
 
 def test_samples_follow_their_seed(engine, prompts):
