@@ -30,6 +30,7 @@ from anatomy.stages.prompts import phase_prompts
 from anatomy.stages.rendering import answer_rendering
 from anatomy.stages.utility import compute_utility, describe_tasks, phase_items, phase_tasks, samples_table, utility_cell
 from anatomy.stages.withheld import must_withhold, withhold
+from anatomy.store.digest import canonical_json
 from anatomy.store.fill import Lazy, Want, cells_of, fill
 from anatomy.store.journal import record
 
