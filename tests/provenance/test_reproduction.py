@@ -13,10 +13,11 @@ def test_paths_of_a_configuration_hold_elsewhere(tmp_path):
     (tmp_path / "pairs.csv").write_text("")
     (tmp_path / "models").mkdir()
     config = {"prompt_sets": {"mine": {"file": "pairs.csv"}}, "models": {"m": {"folder": "models/../models", "kind": "models"}},
-              "tasks": ["pairs.csv", "arc_easy"], "max_kl": 0.1, "to": None}
+              "judges": {"folder": "models"}, "tasks": ["pairs.csv", "arc_easy"], "max_kl": 0.1, "to": None}
     found = absolute_paths(config, tmp_path)
     assert found["prompt_sets"]["mine"]["file"] == str(tmp_path / "pairs.csv")
     assert found["models"]["m"] == {"folder": str(tmp_path / "models"), "kind": "models"}
+    assert found["judges"]["folder"] == str(tmp_path / "models")
     assert found["tasks"] == [str(tmp_path / "pairs.csv"), "arc_easy"] and found["max_kl"] == 0.1
 
 

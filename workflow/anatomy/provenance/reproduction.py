@@ -17,6 +17,9 @@ from anatomy.provenance.record import FOLDER
 from anatomy.store.files import read_json, write_json, write_text
 
 CONFIGURATION = "configuration.json"
+PATHS = ("folder", "file", "data", "published", "mirror", "registry")
+"""Options that hold paths."""
+
 SNAKEFILE = Path(__file__).resolve().parents[3] / "Snakefile"
 
 
@@ -65,13 +68,16 @@ def again_path(file: str, results: Path) -> str:
         raise StoreError(found=file, expected=f"a file under {results}", where="the file to make again") from error
 
 
-def absolute_paths(value: Any, folder: Path) -> Any:
-    """A configuration whose relative paths to existing files and folders are absolute, so that it holds elsewhere."""
+def absolute_paths(value: Any, folder: Path, key: str = "") -> Any:
+    """A configuration whose relative paths to existing files and folders are absolute, so that it holds elsewhere.
+
+    A bare word such as ``model`` is a path only under an option that holds one: a kind may be called like a folder.
+    """
     if isinstance(value, dict):
-        return {key: absolute_paths(part, folder) for key, part in value.items()}
+        return {name: absolute_paths(part, folder, str(name)) for name, part in value.items()}
     if isinstance(value, list):
         return [absolute_paths(part, folder) for part in value]
-    if isinstance(value, str) and ("/" in value or "." in value) and (folder / value).exists():
+    if isinstance(value, str) and (key in PATHS or "/" in value or "." in value) and (folder / value).exists():
         return str((folder / value).resolve())
     return value
 
