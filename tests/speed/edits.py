@@ -6,6 +6,8 @@ import torch
 from rank_one import write_rank_one
 from torch import Tensor
 
+from anatomy.edits.low_rank import LowRankEdit
+from anatomy.edits.rosi import build_edit
 from anatomy.models.checkpoint import Checkpoint
 
 Factors = dict[str, tuple[Tensor, Tensor]]
@@ -30,6 +32,13 @@ def rank_one_edits(folder: Path, count: int) -> list[Factors]:
 def write_adapters(edits: list[Factors], folder: Path) -> list[Path]:
     """Each edit as a PEFT adapter of rank 1."""
     return [write_rank_one(folder / f"adapter-{number}", edit) for number, edit in enumerate(edits)]
+
+
+def as_library_edits(checkpoint: Checkpoint, edits: list[Factors]) -> list[LowRankEdit]:
+    """The same factors as the library's own edits; all carry one card, that of an edit of the same matrices."""
+    unit = torch.nn.functional.normalize(torch.ones(checkpoint.d_model), dim=0)
+    card = build_edit({"method": "projection", "strength": 0.5, "sign": 1}, checkpoint, unit).card
+    return [LowRankEdit({name: (a.contiguous(), b.contiguous()) for name, (a, b) in edit.items()}, card) for edit in edits]
 
 
 def edited_tensors(checkpoint: Checkpoint, edit: Factors) -> list[tuple[str, Tensor]]:

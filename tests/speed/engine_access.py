@@ -1,4 +1,4 @@
-"""What both sides of a row do to the engine beneath the library: forget cached prefixes, load other weights."""
+"""What the other side of a row does to the engine beneath the library: load other weights, ask as lm-eval's own backend."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -6,15 +6,10 @@ from typing import Any
 from torch import Tensor
 
 
-def forget_prefixes(engine: Any) -> None:
-    """Empty the prefix cache, so that no repeat profits from the one before."""
-    engine._llm.reset_prefix_cache()
-
-
 def reload_tensors(engine: Any, tensors: Iterable[tuple[str, Tensor]]) -> None:
     """Load other values of some tensors into the running engine, and forget what was computed with the old ones."""
     engine._llm.collective_rpc("reload_weights", kwargs={"weights_iterator": iter(tensors)})
-    forget_prefixes(engine)
+    engine.reset_prefix_cache()
 
 
 def harness_model(engine: Any) -> Any:

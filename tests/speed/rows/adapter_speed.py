@@ -7,7 +7,6 @@ from typing import Any
 
 from speed.comparison import Comparison
 from speed.edits import SITES, rank_one_edits, write_adapters
-from speed.engine_access import forget_prefixes
 from speed.repeats import alternate
 from speed.setting import Setting
 from speed.texts import passages
@@ -28,7 +27,7 @@ def measure(setting: Setting) -> list[Comparison]:
             edited = [adapters[place * ADAPTERS // count] for place in range(count)]
 
             def run(asked: list[Path | None], prompts: list[list[int]] = prompts, new: int = new) -> Any:
-                forget_prefixes(engine)
+                engine.reset_prefix_cache()
                 return complete(engine, prompts, asked, new)
 
             taken = alternate({"ours": lambda run=run, edited=edited: run(edited),

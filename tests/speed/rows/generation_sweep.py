@@ -12,8 +12,8 @@ from statistics import median
 from typing import Any
 
 from speed.comparison import Comparison
-from speed.edits import SITES, Factors, edited_tensors, rank_one_edits, write_adapters
-from speed.engine_access import forget_prefixes, reload_tensors
+from speed.edits import SITES, Factors, as_library_edits, edited_tensors, rank_one_edits
+from speed.engine_access import reload_tensors
 from speed.repeats import alternate
 from speed.setting import Setting
 from speed.texts import passages
@@ -24,6 +24,7 @@ EDITS, MEASURED, DTYPE, NEW = 32, 3, "bfloat16", 32
 def measure(setting: Setting) -> list[Comparison]:
     from anatomy.models.checkpoint import Checkpoint
     from anatomy.serving.decoding import Decoding
+    from anatomy.serving.variants import Job, Variant, VariantCompletions
 
     folder, scratch = setting.model(dtype=DTYPE), setting.scratch / "sweep"
     checkpoint, edits = Checkpoint(folder), rank_one_edits(folder, setting.of(EDITS, 4))
@@ -33,12 +34,12 @@ def measure(setting: Setting) -> list[Comparison]:
     with setting.engine(dtype=DTYPE, adapters=True, max_loras=8, target_modules=SITES) as engine:
         start = time.perf_counter() - began
         prompts = [engine.tokenizer.encode(text) for text in texts]
+        variants = [Variant(f"edit {number}", (edit,)) for number, edit in enumerate(as_library_edits(checkpoint, edits))]
 
         def ours() -> Any:
-            forget_prefixes(engine)
-            adapters = write_adapters(edits, scratch / "adapters")
-            jobs = [(adapter, prompts) for adapter in adapters]
-            return engine.generate_many(jobs, decoding, shard_size=len(prompts) * len(edits))
+            engine.reset_prefix_cache()
+            jobs = [Job(variant, [(ids, None) for ids in prompts]) for variant in variants]
+            return list(VariantCompletions(engine, jobs, decoding, shard_size=len(prompts) * len(edits)))
 
         def reloading() -> None:
             for edit in edits[:measured]:

@@ -12,8 +12,8 @@ from statistics import median
 from typing import Any
 
 from speed.comparison import Comparison
-from speed.edits import SITES, rank_one_edits, write_adapters
-from speed.engine_access import forget_prefixes, harness_model
+from speed.edits import SITES, as_library_edits, rank_one_edits, write_adapters
+from speed.engine_access import harness_model
 from speed.questions import mmlu_files
 from speed.repeats import alternate
 from speed.setting import Setting
@@ -25,30 +25,38 @@ def measure(setting: Setting) -> list[Comparison]:
     import numpy as np
 
     data, questions = mmlu_files(setting, (SUBJECT,)), setting.of(20, 3)
-    edits, measured = rank_one_edits(setting.model(), setting.of(VARIANTS, 4)), setting.of(MEASURED, 1)
-    adapters = write_adapters(edits, setting.scratch / "variants")
+    factors, measured = rank_one_edits(setting.model(), setting.of(VARIANTS, 4)), setting.of(MEASURED, 1)
+    adapters = write_adapters(factors[:measured], setting.scratch / "variants")
     began = time.perf_counter()
     with setting.engine(adapters=True, max_loras=8, target_modules=SITES) as engine:
         from anatomy.benchmarks.tasks import real_tasks
+        from anatomy.models.checkpoint import Checkpoint
+        from anatomy.serving.variants import Variant
 
         harness = harness_model(engine)
         start = time.perf_counter() - began
+        edits = as_library_edits(Checkpoint(setting.model()), factors)
+        variants = [Variant(f"edit {number}", (edit,)) for number, edit in enumerate(edits)]
+        tables: dict[str, list[Any]] = {}
 
-        def ours() -> Any:
-            forget_prefixes(engine)
-            return evaluate_all(engine, adapters, real_tasks([f"mmlu_{SUBJECT}"], data), questions)
+        def ours(limit: int = questions, asked: list[Variant] = variants) -> None:
+            engine.reset_prefix_cache()
+            tables["ours"] = evaluate_all(engine, asked, real_tasks([f"mmlu_{SUBJECT}"], data), limit)
 
-        def theirs() -> Any:
-            forget_prefixes(engine)
-            return [warm_run(harness, adapter, number + 1, real_tasks([f"mmlu_{SUBJECT}"], data), questions)
-                    for number, adapter in enumerate(adapters[:measured])]
+        def theirs(limit: int = questions) -> None:
+            engine.reset_prefix_cache()
+            tables["theirs"] = [warm_run(harness, adapter, number + 1, real_tasks([f"mmlu_{SUBJECT}"], data), limit)
+                                for number, adapter in enumerate(adapters)]
 
-        for one, other in zip(ours(), theirs(), strict=False):
-            np.testing.assert_allclose(np.stack(one["loglikelihoods"]), np.stack(other["loglikelihoods"]), atol=1e-4)
+        ours(1, variants[:2])
+        theirs(1)
         taken = alternate({"ours": ours, "theirs": theirs}, 1, warm=False)
-    each = [fresh_run(setting, adapter, data, questions) for adapter in adapters[:measured]]
-    whole, label = len(adapters), setting.label()
-    counted = f"{whole} adapters x {questions} real questions, 0-shot, measured on {measured} of theirs and extrapolated"
+        for one, other in zip(tables["ours"], tables["theirs"], strict=False):
+            np.testing.assert_allclose(np.stack(one["loglikelihoods"]), np.stack(other["loglikelihoods"]), atol=1e-4)
+    each = [fresh_run(setting, adapter, data, questions) for adapter in adapters]
+    whole, label = len(variants), setting.label()
+    counted = (f"{whole} edits x {questions} real questions, 0-shot, measured on {measured} of theirs and extrapolated; equal to "
+               "1e-4 nats")
     return [
         Comparison(f"{whole} variants, MMLU", "a run of lm-eval's command for each", 8.0, "at least",
                    [seconds + start for seconds in taken["ours"]], [median(each) * whole], label, note=
@@ -59,12 +67,15 @@ def measure(setting: Setting) -> list[Comparison]:
     ]  # fmt: skip
 
 
-def evaluate_all(engine: Any, adapters: list[Path], tasks: Any, questions: int) -> list[Any]:
+def evaluate_all(engine: Any, variants: list[Any], tasks: Any, questions: int) -> list[Any]:
     """Every variant on the tasks, by the library."""
-    from anatomy.benchmarks.engine_lm import EngineLM
-    from anatomy.benchmarks.harness import evaluate
+    from anatomy.benchmarks.variants import evaluate_variants
+    from anatomy.serving.variants import plan_variants
 
-    return [evaluate(EngineLM(engine, adapter), tasks, num_fewshot=0, fewshot_seed=0, limit=questions) for adapter in adapters]
+    entries = plan_variants(engine, variants).entries(engine)
+    with engine.sweep():
+        tables = evaluate_variants(engine, entries, tasks, num_fewshot=0, fewshot_seed=0, limit=questions)
+    return [tables[variant.name] for variant in variants]
 
 
 def warm_run(harness: Any, adapter: Path, number: int, tasks: Any, questions: int) -> Any:

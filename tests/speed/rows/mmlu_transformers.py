@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from speed.comparison import Comparison
-from speed.engine_access import forget_prefixes
 from speed.questions import mmlu_files
 from speed.repeats import alternate, seconds
 from speed.setting import Setting
@@ -29,7 +28,7 @@ def measure(setting: Setting) -> list[Comparison]:
             questions, sizes = setting.of(questions, 3), sizes[:2] if setting.quick else sizes
 
             def score(lm: Any, shots: int = shots, questions: int = questions) -> Any:
-                forget_prefixes(engine)
+                engine.reset_prefix_cache()
                 tasks = real_tasks([f"mmlu_{SUBJECT}"], data)
                 return evaluate(lm, tasks, num_fewshot=shots, fewshot_seed=0, limit=questions)
 

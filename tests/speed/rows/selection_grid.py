@@ -17,7 +17,7 @@ from anatomy.directions.metrics import kl_divergence, refusal_metric
 from anatomy.directions.scores import score_candidates
 from anatomy.models.loading import LoadedModel
 
-POSITIONS, LAYER_SHARE, TOKENS = (-1,), 0.8, [30, 70]
+POSITIONS, LAYER_SHARE, TOKENS = (-2, -1), 0.8, [30, 70]
 EPSILON = 1e-8
 
 
@@ -27,7 +27,7 @@ def measure(setting: Setting) -> list[Comparison]:
     texts = [f"User request follows here, answer it. {text} Answer to the request" for text in passages(2 * count, 15, 45)]
     prompts = [loaded.tokenizer.encode(text) for text in texts]
     harmful, harmless = prompts[:count], prompts[count:]
-    # Every second candidate layer: as many prompts as a grid has matter more than as many candidates.
+    # Every second candidate layer: as many prompts as a grid has, and several candidates a layer, matter more than all layers.
     layers = range(1, max(2, int(LAYER_SHARE * loaded.num_layers)), 2)
     budget = count * max(map(len, prompts))
     moments = [mean_activations(loaded, side, POSITIONS, token_budget=budget, layers=layers) for side in (harmful, harmless)]

@@ -8,6 +8,7 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 
 from anatomy.activations.batching import Batch
+from anatomy.activations.last_block import last_block_at, last_columns
 from anatomy.errors import DataError
 from anatomy.models.loading import LoadedModel
 
@@ -57,4 +58,5 @@ def kl_divergence(
 
 def last_logits(loaded: LoadedModel, batch: Batch, keep: int) -> Float[Tensor, "row keep vocabulary"]:
     """Logits of the last ``keep`` columns only; batches are padded on the left, so they are every row's last tokens."""
-    return loaded.model(**batch.inputs(), use_cache=False, logits_to_keep=keep).logits
+    with last_block_at(loaded.model, last_columns(batch.input_ids, keep)):
+        return loaded.model(**batch.inputs(), use_cache=False, logits_to_keep=keep).logits

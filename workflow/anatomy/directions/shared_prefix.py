@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from anatomy.activations.batching import Batch
+from anatomy.activations.last_block import last_block_at, last_columns
 from anatomy.models.loading import LoadedModel
 
 FILL = 0.9
@@ -42,10 +43,11 @@ def logits_after(
 ) -> Float[Tensor, "row keep vocabulary"]:
     """Logits of the last ``keep`` columns of ``batch``, whose rows follow ``length`` cached tokens each."""
     mask = torch.cat([batch.attention_mask.new_ones(len(batch.rows), length), batch.attention_mask], 1)
-    return loaded.model(
-        input_ids=batch.input_ids, attention_mask=mask, position_ids=batch.position_ids + length, past_key_values=cache,
-        use_cache=cache is not None, logits_to_keep=keep,
-    ).logits  # fmt: skip
+    with last_block_at(loaded.model, last_columns(batch.input_ids, keep)):
+        return loaded.model(
+            input_ids=batch.input_ids, attention_mask=mask, position_ids=batch.position_ids + length, past_key_values=cache,
+            use_cache=cache is not None, logits_to_keep=keep,
+        ).logits  # fmt: skip
 
 
 def prefix_cache(loaded: LoadedModel, prefix: Sequence[int], rows: int, copies: int) -> Any:
