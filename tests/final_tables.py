@@ -1,4 +1,4 @@
-"""What a study ends with, to be compared: every table and every decision, without times, logs and the store."""
+"""What a study ends with, to be compared: every table and every decision, without times, logs, records of jobs and the store."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 TIMES = ("wall_seconds", "seconds", "time", "when", "started")
-LEFT_OUT = ("store", "controller", "logs", "organism")
+LEFT_OUT = ("store", "controller", "logs", "organism", "provenance")
 TOLERANCE = {"rtol": 1e-5, "atol": 1e-6}  # fp32 on the CPU; a resumed engine sees other batches
 
 
