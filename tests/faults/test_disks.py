@@ -130,7 +130,7 @@ def test_two_controllers_at_once(own_run, study, cost):
     done, *_ = cost(check=False)
     assert done.returncode and re.search(rf"still going: pid {first.pid} ", done.stderr) and "Traceback" not in done.stderr
     looked, *_ = cost("status")
-    assert "figures" in looked.stdout + looked.stderr
+    assert "page: 1" in looked.stdout + looked.stderr  # the figures may be done by now
     said, _ = first.communicate(timeout=300)
     assert first.returncode == 0, said[-3000:]
     check_equal(study / "results", own_run / "results")
