@@ -10,7 +10,7 @@ import gc
 import os
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +104,7 @@ class Engine:
         with without_sklearn():
             from vllm import LLM
 
-        options: dict[str, Any] = {"disable_log_stats": True}
+        options, adapters = {"disable_log_stats": True}, nullcontext()
         if chosen == "cpu":
             options.update(enforce_eager=True, block_size=CPU_BLOCK, kv_cache_memory_bytes=self.kv_cache_bytes)
         elif self.gpus > 1:
@@ -115,9 +115,13 @@ class Engine:
         if self.adapters:
             options.update(enable_lora=True, max_loras=self.max_loras, max_cpu_loras=4 * self.max_loras,
                            max_lora_rank=self.max_lora_rank, lora_target_modules=list(self.target_modules))
+            if chosen == "cpu":
+                from anatomy.serving.cpu_adapters import grouped_adapters
+
+                adapters = grouped_adapters()
         set_num_threads, preload = torch.set_num_threads, os.environ.get("LD_PRELOAD")
         try:
-            with memory_explained(str(self.model_folder), self._settings):
+            with adapters, memory_explained(str(self.model_folder), self._settings):
                 self._llm = LLM(str(self.model_folder), dtype=self.dtype, max_model_len=self.max_model_len, seed=self.seed,
                                 **options)
         except BaseException:
