@@ -41,20 +41,20 @@ class GroupedAdapters(PunicaWrapperCPU):
         start = 0
         for a, b, width in zip(lora_a_stacked, lora_b_stacked, output_slices, strict=True):
             slots, _, rank, d_in = a.shape
-            # The first product in fp32 whatever the model's dtype, as vLLM's kernels have it.
-            inner = x.float() @ a.view(slots * rank, d_in).float().T
-            inner *= self._owned(x.shape[0], slots, rank)
+            # Summed in fp32 and rounded once, in whatever dtype.
+            inner = x @ a.view(slots * rank, d_in).to(x.dtype).T
+            inner *= self._owned(x.shape[0], slots, rank, x.dtype)
             if scale != 1:
                 inner *= scale
             out = b.squeeze(1).transpose(1, 2).reshape(slots * rank, b.shape[2])[:, :width]
             y[:, start : start + width].addmm_(inner.to(y.dtype), out.to(y.dtype))
             start += width
 
-    def _owned(self, tokens: int, slots: int, rank: int) -> Tensor:
+    def _owned(self, tokens: int, slots: int, rank: int, dtype: torch.dtype) -> Tensor:
         """1 where a column belongs to the token's adapter: [token, slots * rank]; made once a step."""
-        if self._own is None or self._own.shape != (tokens, slots * rank):
+        if self._own is None or self._own.shape != (tokens, slots * rank) or self._own.dtype != dtype:
             own = self.token_lora_indices[:, None] == torch.arange(slots)
-            self._own = own.repeat_interleave(rank, dim=1).float()
+            self._own = own.repeat_interleave(rank, dim=1).to(dtype)
         return self._own
 
 
