@@ -33,7 +33,7 @@ def main(scratch: Path) -> None:
     exported = time.perf_counter()
     dtype = {"F32": "float32", "BF16": "bfloat16"}[source.dtype("lm_head.weight")]
     with Engine(out, dtype=dtype, max_model_len=asked["max_model_len"], seed=0, kv_cache_bytes=2**30,
-                threads=asked["threads"]) as engine:
+                threads=asked["threads"], max_num_seqs=1024) as engine:
         loaded = time.perf_counter()
         engine.generate(asked["prompts"], Decoding(asked["new"], 0.0))
         generated = time.perf_counter()

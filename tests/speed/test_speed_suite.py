@@ -56,3 +56,28 @@ def test_command_refuses_an_unknown_row():
     command = [sys.executable, str(SUITE), "--rows", "extraction,teleport"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2 and "no row 'teleport'" in done.stderr
+
+
+def test_command_takes_up_where_it_stopped_and_measures_failed_rows_again(tmp_path, capsys, monkeypatch):
+    from speed import command
+
+    asked = []
+
+    def row_apart(row, _options, _scratch):
+        asked.append(row)
+        one = Comparison("work", "other work", 1.0, "at least", [1.0], [2.0], "toy")
+        died = row == "export" and len(asked) == 2
+        return {"row": row, "failed": "died"} if died else {"row": row, "comparisons": [one.as_json()]}
+
+    monkeypatch.setattr(command, "row_apart", row_apart)
+    arguments = ["speed", "--quick", "--rows", "extraction,export,hellaswag", "--out", str(tmp_path / "records.json")]
+    monkeypatch.setattr(sys, "argv", arguments)
+    assert command.main() == 0
+    assert asked == ["extraction", "export", "hellaswag"], "a failed row stops no other"
+    assert "- export failed: died" in capsys.readouterr().out
+    assert command.main() == 0
+    assert asked[3:] == ["export"]
+    assert capsys.readouterr().out.count("| work |") == 3
+    monkeypatch.setattr(sys, "argv", [*arguments, "--repeats", "7"])
+    with pytest.raises(SystemExit, match="give another --out"):
+        command.main()

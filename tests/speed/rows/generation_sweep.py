@@ -31,7 +31,7 @@ def measure(setting: Setting) -> list[Comparison]:
     decoding, measured = Decoding(setting.of(NEW, 4), 0.0), setting.of(MEASURED, 1)
     texts = passages(setting.of(100, 4), 15, 45)
     began = time.perf_counter()
-    with setting.engine(dtype=DTYPE, adapters=True, max_loras=8, target_modules=SITES) as engine:
+    with setting.engine(dtype=DTYPE, adapters=True, max_loras=8, max_num_seqs=1024, target_modules=SITES) as engine:
         start = time.perf_counter() - began
         prompts = [engine.tokenizer.encode(text) for text in texts]
         variants = [Variant(f"edit {number}", (edit,)) for number, edit in enumerate(as_library_edits(checkpoint, edits))]

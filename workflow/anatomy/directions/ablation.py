@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from jaxtyping import Float, Float64
@@ -12,7 +13,7 @@ from anatomy.activations.hooks import SITES, modifying
 from anatomy.activations.means import check_finite
 from anatomy.directions.divergence import counted_columns
 from anatomy.directions.metrics import RefusalMetric, kl_divergence
-from anatomy.directions.shared_prefix import FILL, logits_after, prefix_cache, split_prefix
+from anatomy.directions.shared_prefix import FILL, logits_after, prefix_cache, rows_of, split_prefix
 from anatomy.models.blocks import decoder_blocks
 from anatomy.models.loading import LoadedModel
 
@@ -28,10 +29,11 @@ def ablated_metric(
     """Mean refusal metric at the last token while each unit vector is ablated everywhere."""
     total = torch.zeros(len(units), dtype=torch.float64)
     prefix, rests = split_prefix(loaded, prompts, [1] * len(prompts))
-    for batch in batches(rests, token_budget, loaded.pad_token_id, loaded.device, fill=FILL):
-        for chunk in candidate_chunks(batch, len(units), token_budget):
-            logits = _ablated_logits(loaded, prefix, batch, units[chunk], 1)[:, -1]
-            total[chunk] += metric(logits).view(-1, len(batch.rows)).sum(1)
+    for group, cache in _prefix_caches(loaded, prefix, units, token_budget):
+        for batch in batches(rests, token_budget, loaded.pad_token_id, loaded.device, fill=FILL):
+            for chunk in candidate_chunks(batch, len(units[group]), token_budget):
+                logits = _ablated_logits(loaded, len(prefix), cache, batch, units[group], chunk, 1)[:, -1]
+                total[group][chunk] += metric(logits).view(-1, len(batch.rows)).sum(1)
     return total / len(prompts)
 
 
@@ -50,31 +52,48 @@ def ablated_divergence(
     """
     total = torch.zeros(len(units), dtype=torch.float64)
     prefix, rests = split_prefix(loaded, runs, counted)
-    for batch in batches(rests, token_budget, loaded.pad_token_id, loaded.device, fill=FILL):
-        counts = torch.tensor([counted[row] for row in batch.rows])
-        keep = int(counts.max())
-        counts_here = counted_columns(counts)
-        original = logits_after(loaded, prefix_cache(loaded, prefix, 1, len(batch.rows)), len(prefix), batch, keep)
-        read = original[counts_here.to(original.device)]
-        check_finite(read, _flat(batch, counts), "logits of the unedited model", None)
-        for chunk in candidate_chunks(batch, len(units), token_budget):
-            edited = _ablated_logits(loaded, prefix, batch, units[chunk], keep)
-            # One candidate at a time: fp64 copies of all logits would outweigh everything else.
-            for offset, one in enumerate(edited.split(len(batch.rows))):
-                divergence = kl_divergence(original, one).cpu().masked_fill(~counts_here, 0.0)
-                total[chunk.start + offset] += (divergence.sum(1) / counts).sum()
+    plain = prefix_cache(loaded, prefix, 1)
+    for group, cache in _prefix_caches(loaded, prefix, units, token_budget):
+        for batch in batches(rests, token_budget, loaded.pad_token_id, loaded.device, fill=FILL):
+            counts = torch.tensor([counted[row] for row in batch.rows])
+            keep = int(counts.max())
+            counts_here = counted_columns(counts)
+            original = logits_after(loaded, rows_of(plain, slice(0, 1), len(batch.rows)), len(prefix), batch, keep)
+            read = original[counts_here.to(original.device)]
+            check_finite(read, _flat(batch, counts), "logits of the unedited model", None)
+            for chunk in candidate_chunks(batch, len(units[group]), token_budget):
+                edited = _ablated_logits(loaded, len(prefix), cache, batch, units[group], chunk, keep)
+                # One candidate at a time: fp64 copies of all logits would outweigh everything else.
+                for offset, one in enumerate(edited.split(len(batch.rows))):
+                    divergence = kl_divergence(original, one).cpu().masked_fill(~counts_here, 0.0)
+                    total[group.start + chunk.start + offset] += (divergence.sum(1) / counts).sum()
     return total / len(runs)
 
 
+def _prefix_caches(
+    loaded: LoadedModel, prefix: Sequence[int], units: Float[Tensor, "candidate d_model"], token_budget: int
+) -> Iterator[tuple[slice, Any]]:
+    """Groups of candidates that fit a batch of prefixes, and keys and values of the prefix under each, computed once."""
+    size = max(1, token_budget // len(prefix)) if prefix else len(units)
+    for start in range(0, len(units), size):
+        group = slice(start, min(start + size, len(units)))
+        with _ablating(loaded.model, units[group], 1):
+            cache = prefix_cache(loaded, prefix, len(units[group]))
+        yield group, cache
+
+
 def _ablated_logits(
-    loaded: LoadedModel, prefix: Sequence[int], batch: Batch, units: Float[Tensor, "candidate d_model"], keep: int
+    loaded: LoadedModel, length: int, cache: Any, batch: Batch, units: Float[Tensor, "candidate d_model"], chunk: slice, keep: int
 ) -> Float[Tensor, "candidate_row keep vocabulary"]:
-    """Logits under each candidate, rows c * prompts .. (c + 1) * prompts under candidate c."""
-    prompts = len(batch.rows)
-    with _ablating(loaded.model, units, 1):
-        cache = prefix_cache(loaded, prefix, len(units), prompts)
-    with _ablating(loaded.model, units, prompts):
-        return logits_after(loaded, cache, len(prefix), batch.repeated(len(units)), keep)
+    """Logits under the candidates of ``chunk``, rows c * prompts .. (c + 1) * prompts under its candidate c.
+
+    Args:
+        length: tokens of the prefix.
+        cache: its keys and values, a row a candidate of ``units``.
+    """
+    prompts, chosen = len(batch.rows), units[chunk]
+    with _ablating(loaded.model, chosen, prompts):
+        return logits_after(loaded, rows_of(cache, chunk, prompts), length, batch.repeated(len(chosen)), keep)
 
 
 def candidate_chunks(batch: Batch, candidates: int, token_budget: int) -> Iterator[slice]:

@@ -7,12 +7,12 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor, nn
 
-from anatomy.activations.batching import Batch, batches
+from anatomy.activations.batching import batches
 from anatomy.activations.hooks import modifying, reading
 from anatomy.directions.ablation import candidate_chunks
 from anatomy.directions.candidates import Directions
-from anatomy.directions.metrics import RefusalMetric, last_logits
-from anatomy.directions.shared_prefix import FILL
+from anatomy.directions.metrics import RefusalMetric
+from anatomy.directions.shared_prefix import FILL, logits_after, prefix_cache, rows_of, split_prefix
 from anatomy.models.blocks import decoder_blocks
 from anatomy.models.loading import LoadedModel
 
@@ -28,36 +28,52 @@ def added_metric(
 ) -> Float64[Tensor, "candidate"]:
     """Mean refusal metric at the last token while the vector of each (position, layer) is added to its block's input.
 
-    Blocks below the layer see nothing of the addition: they run once a batch and their result is shared.
+    Blocks below the layer see nothing of the addition: they run once a batch and their result is shared. What all prompts
+    begin with runs once a candidate.
     """
     total = torch.zeros(len(cells), dtype=torch.float64)
     layers = sorted({layer for _, layer in cells})
-    for batch in batches(prompts, token_budget, loaded.pad_token_id, loaded.device, fill=FILL):
+    prefix, rests = split_prefix(loaded, prompts, [1] * len(prompts))
+    begun: dict[int, Tensor] = {}
+    with reading(loaded.model, layers, begun.__setitem__, stop=False):
+        plain = prefix_cache(loaded, prefix, 1)
+    for batch in batches(rests, token_budget, loaded.pad_token_id, loaded.device, fill=FILL):
         streams: dict[int, Tensor] = {}
         with reading(loaded.model, layers, streams.__setitem__):
-            loaded.model.base_model(**batch.inputs(), use_cache=False)
+            logits_after(loaded, rows_of(plain, slice(0, 1), len(batch.rows)), len(prefix), batch, 1)
         for layer in layers:
             own = [index for index, cell in enumerate(cells) if cell[1] == layer]
             vectors = torch.stack([directions.vector(*cells[index]) for index in own]).to(loaded.device)
             for chunk in candidate_chunks(batch, len(own), token_budget):
-                logits = _logits_with_addition(loaded, batch, layer, streams[layer], vectors[chunk])
+                cache = None
+                if prefix:
+                    with _starting(loaded.model, layer, begun[layer], vectors[chunk], 1):
+                        cache = prefix_cache(loaded, prefix, len(vectors[chunk]))
+                    # The blocks below were skipped; what they hold of the prefix is what every candidate finds there.
+                    cache.layers[:layer] = rows_of(plain, slice(0, 1), len(vectors[chunk])).layers[:layer]
+                    cache = rows_of(cache, slice(0, len(vectors[chunk])), len(batch.rows))
+                with _starting(loaded.model, layer, streams[layer], vectors[chunk], len(batch.rows)):
+                    logits = logits_after(loaded, cache, len(prefix), batch.repeated(len(vectors[chunk])), 1)[:, -1]
                 total[own[chunk]] += metric(logits).view(-1, len(batch.rows)).sum(1)
     return total / len(prompts)
 
 
-def _logits_with_addition(
-    loaded: LoadedModel,
-    batch: Batch,
+@contextmanager
+def _starting(
+    model: nn.Module,
     layer: int,
     stream: Float[Tensor, "row column d_model"],
     vectors: Float[Tensor, "candidate d_model"],
-) -> Float[Tensor, "candidate_row vocabulary"]:
-    times = len(vectors)
-    added = vectors.repeat_interleave(len(batch.rows), 0)[:, None]
-    start = (stream.repeat(times, 1, 1).float() + added).to(stream.dtype)
-    # The blocks below pass on what they get, and the block at ``layer`` is given the known stream instead.
-    with _skipping(loaded.model, layer), modifying(loaded.model, {("block_input", layer): lambda _: start}):
-        return last_logits(loaded, batch.repeated(times), 1)[:, -1]
+    prompts: int,
+) -> Iterator[None]:
+    """Begin a pass at ``layer``, with the known stream there and candidate c added in rows c * prompts .. (c + 1) * prompts.
+
+    The blocks below pass on what they get, and the block at ``layer`` is given the stream instead.
+    """
+    added = vectors.repeat_interleave(prompts, 0)[:, None]
+    start = (stream.repeat(len(vectors), 1, 1).float() + added).to(stream.dtype)
+    with _skipping(model, layer), modifying(model, {("block_input", layer): lambda _: start}):
+        yield
 
 
 @contextmanager

@@ -5,6 +5,7 @@ the same for all prompts under one edit.
 """
 
 from collections.abc import Sequence
+from copy import copy
 from typing import Any
 
 import torch
@@ -50,14 +51,20 @@ def logits_after(
         ).logits  # fmt: skip
 
 
-def prefix_cache(loaded: LoadedModel, prefix: Sequence[int], rows: int, copies: int) -> Any:
-    """Keys and values of the prefix under ``rows`` edits (as hooks make them), each then ``copies`` times; None for none.
-
-    The caller's hooks see ``rows`` rows here.
-    """
+def prefix_cache(loaded: LoadedModel, prefix: Sequence[int], rows: int) -> Any:
+    """Keys and values of the prefix under ``rows`` edits (as the caller's hooks make them), a row each; None for none."""
     if not prefix:
         return None
     ids = torch.tensor([list(prefix)] * rows, device=loaded.device)
-    cache = loaded.model.base_model(input_ids=ids, use_cache=True).past_key_values
-    cache.batch_repeat_interleave(copies)
-    return cache
+    return loaded.model.base_model(input_ids=ids, use_cache=True).past_key_values
+
+
+def rows_of(cache: Any, rows: slice, copies: int) -> Any:
+    """A cache of its own holding some rows of another, each ``copies`` times; None of None."""
+    if cache is None:
+        return None
+    indices = torch.arange(rows.start, rows.stop).repeat_interleave(copies)
+    own = copy(cache)
+    own.layers = [copy(layer) for layer in cache.layers]
+    own.batch_select_indices(indices)
+    return own

@@ -48,6 +48,8 @@ class Engine:
         adapters: whether adapters will be asked for.
         max_loras: adapters computed in one step; more than that wait their turn.
         max_lora_rank: highest rank of any adapter; the CPU kernel's time grows with it, so 1 for rank 1.
+        max_num_seqs: requests decoded in one step; None is vLLM's own number, 256 on a CPU. Sweeps of short completions under
+            many adapters gain from more, where the cache holds that many requests.
         target_modules: modules that adapters may edit. Always named: left open, vLLM also wraps the output head, and
             prompt log-probabilities crash.
         hooks: whether interventions will be asked for: the model then runs uncompiled on a GPU too (a CPU never compiles).
@@ -77,6 +79,7 @@ class Engine:
         adapters: bool = False,
         max_loras: int = 8,
         max_lora_rank: int = 1,
+        max_num_seqs: int | None = None,
         target_modules: Sequence[str] = ("o_proj", "down_proj"),
         hooks: bool = False,
         on_start: Callable[[dict[str, Any]], None] | None = None,
@@ -88,7 +91,7 @@ class Engine:
         self.target_modules, self._on_start, self._llm = tuple(target_modules), on_start, None
         self.fallbacks = Fallbacks(self.model_folder, on_fallback)
         self._lacks_adapters, self._poisoned, self._cleanup = "", "", ExitStack()
-        self.hooks = hooks
+        self.hooks, self.max_num_seqs = hooks, max_num_seqs
 
     def __enter__(self) -> Engine:
         chosen, checkpoint = check_hardware(), Checkpoint(self.model_folder)
@@ -104,7 +107,7 @@ class Engine:
         with without_sklearn():
             from vllm import LLM
 
-        options: dict[str, Any] = {"disable_log_stats": True}
+        options, adapters = {"disable_log_stats": True, "max_num_seqs": self.max_num_seqs}, nullcontext()
         if chosen == "cpu":
             options.update(enforce_eager=True, block_size=CPU_BLOCK, kv_cache_memory_bytes=self.kv_cache_bytes)
         elif self.gpus > 1:
@@ -115,10 +118,14 @@ class Engine:
         if self.adapters:
             options.update(enable_lora=True, max_loras=self.max_loras, max_cpu_loras=4 * self.max_loras,
                            max_lora_rank=self.max_lora_rank, lora_target_modules=list(self.target_modules))
+            if chosen == "cpu":
+                from anatomy.serving.cpu_adapters import grouped_adapters
+
+                adapters = grouped_adapters()
         set_num_threads, preload = torch.set_num_threads, os.environ.get("LD_PRELOAD")
         try:
             # Not with one GPU: the model is then built in this process, where torch asks for the main module's file.
-            with memory_explained(str(self.model_folder), self._settings), \
+            with adapters, memory_explained(str(self.model_folder), self._settings), \
                     workers_without_main() if self.gpus > 1 else nullcontext():
                 self._llm = LLM(str(self.model_folder), dtype=self.dtype, max_model_len=self.max_model_len, seed=self.seed,
                                 **options)
