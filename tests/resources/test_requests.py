@@ -11,7 +11,7 @@ from anatomy.errors import ConfigError
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.size import model_size
 from anatomy.resources.needs import NEEDS
-from anatomy.resources.requests import ANSWERS, Requests
+from anatomy.resources.requests import Requests
 from anatomy.resources.size import ASSUMED, planned_size
 
 COMMIT = "0" * 40
@@ -105,9 +105,3 @@ def test_unknown_names_are_refused():
         study(models={"nobody": {"billions": 1}})
     with pytest.raises(ValidationError, match="evaluat"):
         study(rules={"evaluat": {"gpu": 1}})
-
-
-def test_the_batch_is_the_one_that_jobs_use():
-    from anatomy.stages.in_memory import BATCH
-
-    assert ANSWERS == BATCH

@@ -13,9 +13,6 @@ from anatomy.config.study import subjects
 from anatomy.resources.needs import GIB, NEEDS, Load, gpus_for, memory_mb, minutes, require_one_gpu
 from anatomy.resources.size import planned_size
 
-ANSWERS = 128
-"""Prompts that transformers answers in one batch (``anatomy.stages.in_memory.BATCH``, which is not imported while planning)."""
-
 
 @dataclass(frozen=True)
 class Request:
@@ -95,7 +92,8 @@ class Requests:
         config, judge = self.config, self.config.model_judges.get(name)
         return Load(dtype=self.config.models[name].dtype if judge is None else judge.dtype,
                     length=config.serving.max_model_len if judge is None else judge.max_model_len,
-                    sequences=ANSWERS, step_tokens=config.extraction.token_budget, kv_cache_bytes=config.serving.kv_cache_bytes)
+                    sequences=config.serving.batch_size,
+                    step_tokens=config.extraction.token_budget, kv_cache_bytes=config.serving.kv_cache_bytes)
 
     def _overrides(self, rule: Rule, name: str | None) -> list[JobResources]:
         """Of the rule, then of the rule for this model, which wins."""
