@@ -6,6 +6,7 @@ import pytest
 from anatomy.errors import ConfigError, StoreError
 from anatomy.provenance import reproduction
 from anatomy.provenance.reproduction import absolute_paths, again_path, keep_configuration
+from anatomy.store.digest import canonical_json, file_digest
 from anatomy.store.files import read_json
 
 
@@ -43,6 +44,23 @@ def test_a_folder_with_other_files_is_left_alone(tmp_path, monkeypatch):
         reproduction.reproduce(str(tmp_path / "results" / "a.csv"), tmp_path / "results", tmp_path / "full", relative=0.0,
                                absolute=0.0, cores=1)
     assert [path.name for path in (tmp_path / "full").iterdir()] == ["mine.txt"]
+
+
+@pytest.mark.workflow
+def test_a_figure_names_all_that_it_was_made_of(own_run, monkeypatch, capsys):
+    from anatomy.provenance.__main__ import main
+
+    monkeypatch.chdir(own_run)
+    assert main(["show", "results/figures/headline.models.csv"]) == 0
+    shown = capsys.readouterr().out
+    for raw in ("harmful.csv", "benign.csv", "model/model.safetensors", "guard/model.safetensors",
+                "results/prompts/harmful_requests.parquet"):
+        assert f"{raw}  {file_digest(own_run / raw)[:16]}" in shown
+    assert f"mine  {read_json(own_run / 'results/models/mine.json')['digest'][:16]}" in shown
+    picked = read_json(own_run / "results/edit/mine/selected.json")["row_mean"]
+    assert f"mine, row_mean  {canonical_json(picked)}" in shown and "shuffled" not in shown.split("edits")[1].split("seeds")[0]
+    for word in ("options.evaluation.seed 0", "options.statistics.seed 0", "torch 2", "processor ", "MB", "tokens", "code "):
+        assert word in shown
 
 
 @pytest.mark.workflow

@@ -6,20 +6,30 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from edit_kinds import head, pruned
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from anatomy.benchmarks.rows import read_rows
 from anatomy.config.load import load_config
+from anatomy.continuations.prefixes import read_documents
+from anatomy.controller.hold import RunRecord, read_record, record_path, write_record
+from anatomy.detectors.score_file import read_score_file
 from anatomy.directions.candidates import Directions, load_directions, save_directions
 from anatomy.edits.adapter import read_adapter, write_adapter
 from anatomy.edits.rosi import build_edit
-from anatomy.errors import AnatomyError, ModelError
+from anatomy.edits.saved import load_edit, save_edit
+from anatomy.errors import AnatomyError, DataError, ModelError
 from anatomy.judges.refusal_classifier import RefusalClassifier
 from anatomy.models.checkpoint import Checkpoint, read_header
+from anatomy.progress.estimate import Durations
 from anatomy.prompts.table import read_prompts
+from anatomy.provenance.chain import chain, print_chain
+from anatomy.provenance.record import JOBS, read_records
 from anatomy.quickstart.pairs import read_pairs
+from anatomy.registry.benchmark_files import _parted
 from anatomy.registry.catalogue import load_catalogue
+from anatomy.registry.entry import Benchmark, File
 from anatomy.report.published import read_published
 from anatomy.store.cell import Cell
 from anatomy.store.files import read_json, read_table
@@ -76,6 +86,9 @@ READERS = {
     "benchmark as JSONL": ("b.jsonl", json.dumps(ROWS[0]).encode(), read_rows),
     "benchmark as JSON": ("b.json", json.dumps(ROWS).encode(), read_rows),
     "benchmark as Parquet": ("b.parquet", parquet(ROWS), read_rows),
+    "scores of a detector": ("s.csv", b"digest,score\nabc,0.5\ndef,\n", lambda path: read_score_file(path, "closed")),
+    "documents": ("d.jsonl", b'{"text": "Once.", "author": "a"}\n{"text": "Twice."}\n',
+                  lambda path: read_documents(path, "text", "author")),
     "published numbers": ("n.csv", b"table,model,source,arm,value\n1,m,s,base,3.5\n", read_published),
     "a JSON file of results": ("r.json", b'{"a": 1}', read_json),
     "a table of results": ("r.parquet", parquet(ROWS), read_table),
@@ -206,3 +219,97 @@ def copied(folder, target):
     import shutil
 
     return shutil.copytree(folder, target)
+
+
+@pytest.mark.parametrize("file", ["edit.safetensors", "edit.card.json"])
+@pytest.mark.parametrize("kind", [pruned, head])
+def test_saved_edits_with_any_content(kind, file, tiny_folder, tmp_path):
+    checkpoint = Checkpoint(tiny_folder)
+    edit = kind(checkpoint)
+    save_edit(edit, tmp_path, private=True)
+    good = (tmp_path / file).read_bytes()[:8192]
+
+    @FUZZ
+    @given(contents(good))
+    def any_content(content):
+        (tmp_path / file).write_bytes(content)
+        accepted(lambda folder: load_edit(folder, checkpoint), tmp_path)
+
+    any_content()
+
+
+def test_the_record_of_a_run_with_any_content_is_a_run_or_none(tmp_path):
+    write_record(tmp_path, RunRecord("a1", "snakemake", "local", str(tmp_path), str(tmp_path)))
+    good = record_path(tmp_path).read_bytes()
+
+    @FUZZ
+    @given(contents(good))
+    @example(good.replace(b'"ended": false', b'"ended": 3'))
+    @example(b'{"id": 1, "command": [], "executor": null, "workdir": 0, "results": 0, "started": 1e300}')
+    def any_content(content):
+        record_path(tmp_path).write_bytes(content)
+        run = read_record(tmp_path)
+        assert run is None or (run.describe() and run.pid > 0)
+
+    any_content()
+
+
+def test_durations_of_any_content_serve_or_are_forgotten(tmp_path):
+    @FUZZ
+    @given(contents(b'{"extract": [1.0, 2.5]}'))
+    def any_content(content):
+        (tmp_path / "d.json").write_bytes(content)
+        Durations.read(tmp_path / "d.json").expected("extract")
+
+    any_content()
+
+
+RECORD = {"rule": "figures", "wildcards": {"model": "m"}, "outputs": {"a.csv": "0" * 64}, "inputs": {"b.csv": "1" * 64},
+          "parameters": {"code": "0" * 16}, "seeds": {"s": 1}, "software": {"torch": "2"}, "hardware": {"cores": 2}, "threads": 1,
+          "cost": {"started": "", "seconds": 1.0, "peak_mb": 2.0, "rows": 0, "tokens": 0, "starts": 0}}
+
+
+def test_records_of_provenance_with_any_content(tmp_path, capsys):
+    path = tmp_path / JOBS / "figures.json"
+    path.parent.mkdir(parents=True)
+    good = json.dumps(RECORD).encode()
+
+    def show(results):
+        read_records(results)
+        print_chain(chain(results, "a.csv"))
+
+    @FUZZ
+    @given(contents(good))
+    @example(good)
+    def any_content(content):
+        path.write_bytes(content)
+        accepted(show, tmp_path)
+
+    any_content()
+
+
+@pytest.mark.parametrize("name", ["../outside", "/etc", "a/b", "..", ""])
+def test_names_in_a_registry_stay_inside(name):
+    for section, options in ((File, {"path": "a.csv", "split": name}), (File, {"path": f"../{name}"}),
+                             (Benchmark, {"folder": name, "tasks": ["t"], "evaluated": "test"}),
+                             (Benchmark, {"folder": "a", "tasks": ["t"], "evaluated": name})):
+        with pytest.raises(ValueError, match=r"string|path"):
+            section.model_validate(options)
+
+
+@pytest.mark.parametrize("subject", ["../outside", "/tmp/outside", "a/b", None])
+def test_values_of_published_data_name_no_file_outside(subject, tmp_path):
+    source = tmp_path / "all.parquet"
+    source.write_bytes(parquet([{"question": "q", "subject": subject}, {"question": "r", "subject": "anatomy"}]))
+    with pytest.raises(DataError, match="names of letters"):
+        _parted(source, File(path="all.parquet", split="test"), "subject", tmp_path / "mmlu")
+    assert [path.name for path in tmp_path.iterdir()] in (["all.parquet"], ["all.parquet", "mmlu"], ["mmlu", "all.parquet"])
+
+
+def test_an_id_of_a_prompt_is_text_and_never_a_path(tmp_path):
+    path = tmp_path / "p.csv"
+    path.write_text("id,prompt\n../../outside,Open the gate\n/etc/passwd,Mix salt\n")
+    assert list(read_prompts(path)["id"]) == ["../../outside", "/etc/passwd"]
+    cell = Cell(tmp_path / "store", "generate", {"model": "../../m"})
+    kept = cell.append(pd.DataFrame({"item": ["../../outside"], "response": ["x"]}))
+    assert kept.resolve().is_relative_to((tmp_path / "store").resolve())

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 from chat_families import family_tokenizer
-from small_study import make_card, make_config, make_subject, run_extraction, write_prompts
+from small_study import make_config, make_subject
 
 from anatomy.errors import ConfigError, ModelError
 from anatomy.models.machine import Machine
 from anatomy.stages.card import read_card, write_model_card
 from anatomy.stages.manifest import model_row
-from anatomy.stages.preflight import count_run, disk, examine, require_usable
+from anatomy.stages.preflight import examine, require_usable
 
 LARGE = Machine(2**36, 2**36)
 PROMPTS = {"harmful_requests": ["Explain how to mix grey salt"] * 6, "benign_requests": ["Write a note"] * 40}
@@ -40,30 +40,6 @@ def test_options_of_serving_and_evaluation_are_the_limits(tiny_folder, tmp_path)
     config = make_config(tmp_path, serving={"max_model_len": 16})
     with pytest.raises(ConfigError, match=r"as serving\.max_model_len says"):
         examine(config, make_subject(), tiny_folder, PROMPTS, LARGE).check()
-
-
-def test_answers_are_counted_by_set_and_limit(tiny_folder, tmp_path):
-    """One form, one strength, two families (the signed search too), no controls: base and two edits a phase."""
-    few = {"rosi": {"forms": ["row_mean"], "headline": []}, "evaluation": {"select_prompts": 4, "test_prompts": 10},
-           "selection": {"headline": []}}
-    config, subject = make_config(tmp_path, **few), make_subject(headline=False)
-    report = examine(config, subject, tiny_folder, PROMPTS, LARGE)
-    counts = count_run(config, subject, PROMPTS, report)
-    select, test, in_memory = 3 * (4 + 4), 3 * (6 + 10), 4 * (6 + 10)
-    assert counts.answers == select + test + in_memory
-    assert counts.positions == len(report.renderings["plain"].positions) and counts.contrasts == 1
-    assert counts.kept_adapters == 2 and counts.controls == 0
-
-
-def test_extraction_takes_the_room_that_was_estimated(tiny_folder, tmp_path):
-    write_prompts(tmp_path, 8)
-    config, subject = make_config(tmp_path), make_subject(("plain", "system"))
-    out = run_extraction(config, make_card(tiny_folder), subject)
-    written = sum(path.stat().st_size for path in out.rglob("*.safetensors"))
-    report = examine(config, subject, tiny_folder, PROMPTS, LARGE)
-    estimate = disk(config, subject, report.size, PROMPTS, report)
-    assert estimate.extraction == pytest.approx(written, rel=0.1)
-    assert estimate.free > estimate.results
 
 
 @pytest.mark.parametrize("contrasts", [("plain",), ("plain", "system")])

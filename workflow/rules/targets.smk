@@ -1,6 +1,6 @@
 # Names a user can ask for: a paper, a stage, a model; and looking after what is there.
 #   snakemake rosi   snakemake pasta   snakemake stage_extract   snakemake model_weak_s0   snakemake figures
-#   snakemake status   snakemake disk   snakemake verify   snakemake garbage   snakemake clean_weak_s0   snakemake clean_judge
+#   snakemake plan   snakemake status   snakemake disk   snakemake verify   snakemake garbage   snakemake clean_weak_s0   snakemake clean_judge
 STAGE_FILES = {
     "extract": ["extract/{model}/card.json"],
     "localize": ["localize/{model}/shortlist.json"],
@@ -75,6 +75,15 @@ rule status:
         store=AT.store,
     script:
         "../scripts/status.py"
+
+
+rule plan:
+    localrule: True
+    params:
+        config=lambda wildcards: config,
+        snakefile=workflow.main_snakefile,
+    script:
+        "../scripts/plan.py"
 
 
 rule disk:

@@ -35,6 +35,13 @@ class Resources(Section):
 
     gpu_memory_gib: float = Field(80.0, gt=0, description="memory of one GPU; models are spread over as many as they need")
     gpus_per_node: int = Field(8, ge=1, description="GPUs of one machine; no job asks for more")
+    gpu_teraflops: float = Field(
+        250.0, gt=0, description="plan: operations (2 a parameter and token) that one GPU sustains while it reads prompts, in "
+                                 "10^12 a second, until finished jobs say more; assumed: a quarter of an H100's 989")
+    core_gigaflops: float = Field(
+        100.0, gt=0, description="plan: the same of one CPU core, in 10^9 a second; fitted to the default run's jobs")
+    writing_share: float = Field(
+        0.15, gt=0, le=1, description="plan: share of that rate while text is generated; fitted likewise on CPU, assumed on GPU")
     growth: float = Field(1.5, ge=1, description="memory and time of each further attempt, relative to the one before")
     rules: dict[Rule, JobResources] = Field({}, description="overrides of a rule's jobs: {evaluate: {mem_mb: 64000}}")
     models: dict[Identifier, ModelResources] = Field(

@@ -67,7 +67,7 @@ def read_documents(path: Path, text: str, group: str | None = None) -> pd.DataFr
     for number, (_, row) in enumerate(rows):
         if isinstance(row.get(text), str) and row[text].strip():
             name = str(row.get("id") or number)
-            found.append({"id": name, "text": row[text], "group": str(row[group]) if group else name})
+            found.append({"id": name, "text": row[text], "group": str(row.get(group) or name) if group else name})
     return pd.DataFrame(found, columns=["id", "text", "group"]).astype("str")
 
 

@@ -22,6 +22,8 @@ from anatomy.errors import StoreError
 from anatomy.store.files import explained, read_json, write_json
 
 FOLDER = "controller"
+FAR = 1e11
+"""Seconds since 1970 that no clock shows: times beyond cannot be told as dates."""
 
 
 @dataclass(frozen=True)
@@ -60,9 +62,12 @@ def record_path(results: Path) -> Path:
 def read_record(results: Path) -> RunRecord | None:
     """The last run of these results; None before the first, and where its record cannot be read."""
     try:
-        return RunRecord(**read_json(record_path(results)))
+        found = RunRecord(**read_json(record_path(results)))
     except (StoreError, TypeError):
         return None
+    words = (found.id, found.command, found.executor, found.workdir, found.results, found.host)
+    numbers = type(found.pid) is int and found.pid > 0 and type(found.started) in (int, float) and 0 <= found.started < FAR
+    return found if numbers and type(found.ended) is bool and all(isinstance(word, str) for word in words) else None
 
 
 def write_record(results: Path, run: RunRecord) -> None:

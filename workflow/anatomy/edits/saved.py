@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -10,7 +11,7 @@ from anatomy.edits.card import EditCard
 from anatomy.edits.head import HeadEdit
 from anatomy.edits.sparse import SparseEdit
 from anatomy.edits.weight_edit import check_stack
-from anatomy.errors import EditError
+from anatomy.errors import EditError, parsing
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.store.files import write_aside, write_json
 
@@ -45,23 +46,23 @@ def load_edit(folder: Path, checkpoint: Checkpoint) -> SparseEdit | HeadEdit:
     for name in (WEIGHTS, CARD):
         if not (folder / name).is_file():
             raise EditError(found=f"no {name}", expected="an edit with its card", where=str(folder))
-    card = json.loads((folder / CARD).read_text(encoding="utf-8"))
-    kind, digest, shapes = card.pop("kind"), card.pop("digest"), card.pop("shapes", {})
-    tensors = load_file(folder / WEIGHTS)
-    try:
+    with parsing(EditError, str(folder), "an edit that this package wrote, with every matrix on the card", SafetensorError,
+                 remedy="write the edit again"):
+        card = json.loads((folder / CARD).read_text(encoding="utf-8"))
+        kind, digest, shapes = card.pop("kind"), card.pop("digest"), card.pop("shapes", {})
+        tensors = load_file(folder / WEIGHTS)
         if kind == "sparse":
             places = {name: (tensors[f"{name}.indices"], tensors[f"{name}.values"]) for name in card["edited"]}
             edit = SparseEdit(places, {name: tuple(shape) for name, shape in shapes.items()}, EditCard.from_json(card))
         else:
             residual = tensors["residual"] if "residual" in tensors else (tensors["a"], tensors["b"])
             edit = HeadEdit(residual, EditCard.from_json(card))
-    except KeyError as error:
-        raise EditError(found=f"no tensor {error}", expected="every matrix on the card", where=str(folder),
-                        remedy="write the edit again") from error  # fmt: skip
-    if edit.digest() != digest:
-        raise EditError(found="numbers that differ from their card", expected=f"an edit of digest {digest[:12]}",
+        found = edit.digest()
+    if found != digest:
+        raise EditError(found="numbers that differ from their card", expected=f"an edit of digest {str(digest)[:12]}",
                         where=str(folder), remedy="write the edit again")  # fmt: skip
-    check_stack([edit], checkpoint)
+    with parsing(EditError, str(folder), "an edit of matrices that the model has", remedy="write the edit again"):
+        check_stack([edit], checkpoint)
     return edit
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from anatomy.errors import StoreError
+from anatomy.provenance.ingredients import edits, models, prompt_tables
 from anatomy.provenance.record import read_records
 
 
@@ -42,7 +43,7 @@ def raw_inputs(records: list[dict[str, Any]]) -> dict[str, str]:
 
 
 def print_chain(records: list[dict[str, Any]]) -> None:
-    """One line a job, then the raw inputs, the seeds, the versions and what it cost together."""
+    """One line a job, then raw inputs, models, prompt tables and edits, seeds, versions, and what it cost together."""
     for record in records:
         name = ".".join([record["rule"], *record["wildcards"].values()])
         cost = record["cost"]
@@ -52,6 +53,13 @@ def print_chain(records: list[dict[str, Any]]) -> None:
     print("raw inputs")
     for name, digest in sorted(raw_inputs(records).items()) or [("none: the organism is grown from its seed", "")]:
         print(f"    {name}  {digest[:16]}")
+    for title, named in (("models", models(records)), ("prompt tables", prompt_tables(records))):
+        print(title)
+        for name, digest in sorted(named.items()):
+            print(f"    {name}  {digest[:16] if len(digest) == 64 else digest}")
+    print("edits")
+    for name, parameters in sorted(edits(records).items()) or [("none", "")]:
+        print(f"    {name}  {parameters}".rstrip())
     for title, part in (("seeds", "seeds"), ("software", "software"), ("hardware", "hardware")):
         values = sorted({f"{key} {value}" for record in records for key, value in record[part].items()})
         print(f"{title}: {', '.join(values)}")

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from anatomy.errors import StoreError
 from anatomy.provenance.surroundings import hardware, software
 from anatomy.store.digest import file_digest
 from anatomy.store.files import read_json, write_json
@@ -94,6 +95,28 @@ def plain(value: Any) -> Any:
     return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)
 
 
+FIELDS = {"rule": str, "wildcards": dict, "outputs": dict, "inputs": dict, "parameters": dict, "seeds": dict, "software": dict,
+          "hardware": dict, "threads": int, "cost": dict}
+COSTS = ("seconds", "peak_mb", "rows", "tokens", "starts")
+
+
 def read_records(results: Path) -> list[dict[str, Any]]:
-    """All records of a run."""
-    return [read_json(path) for path in sorted((Path(results) / JOBS).glob("*.json"))]
+    """All records of a run.
+
+    Raises:
+        StoreError: a record that no job wrote.
+    """
+    return [checked(path, read_json(path)) for path in sorted((Path(results) / JOBS).glob("*.json"))]
+
+
+def checked(path: Path, record: Any) -> dict[str, Any]:
+    """A record with every field that its readers take from it."""
+    wrong = [name for name, kind in FIELDS.items() if not isinstance(record, dict) or not isinstance(record.get(name), kind)]
+    if not wrong:
+        texts = [*record["wildcards"].values(), *record["inputs"].values(), *record["outputs"].values()]
+        wrong = [f"cost.{name}" for name in COSTS if type(record["cost"].get(name)) not in (int, float)]
+        wrong += [] if all(isinstance(text, str) for text in texts) else ["wildcards or digests"]
+    if wrong:
+        raise StoreError(found=f"a record without proper {', '.join(wrong)}", expected="a job's record", where=str(path),
+                         remedy="delete the file: it only tells where a result comes from")
+    return record

@@ -13,11 +13,12 @@ from anatomy.config.load import check_config
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject, subjects
 from anatomy.models.machine import this_machine
-from anatomy.preflight.disk import require_disk
-from anatomy.preflight.report import open_tokenizer
-from anatomy.quickstart.cost import StageCost, study_cost
+from anatomy.planning.prompts import PromptCounts
+from anatomy.planning.work import StageWork, rosi_work, run_counts
+from anatomy.preflight.disk import estimate_disk, require_disk
+from anatomy.registry.catalogue import load_catalogue
 from anatomy.serving.environment import gpu_allocation
-from anatomy.stages.preflight import disk, examine
+from anatomy.stages.preflight import examine
 from anatomy.stages.prompt_set import prepare
 from anatomy.store.files import read_table
 
@@ -71,15 +72,18 @@ def check_model(config: Config, subject: Subject, folder: Path, prompts: dict[st
     room = machine.gpu_free if machine.gpu else machine.free
     for backend, estimate in report.memory.items():
         yield f"memory, {backend}: about {estimate.total / GIB:.1f} GiB of {room / GIB:.1f} GiB free"
-    space = disk(config, subject, report.size, texts, report)
+    tokens = report.context.tokens / max(report.context.prompts, 1)
+    counts, positions = PromptCounts.of_tables(prompts, tokens), max(len(facts.positions) for facts in report.renderings.values())
+    work = rosi_work(config, subject, counts, num_layers=report.size.layers, positions=positions,
+                     entries=load_catalogue(config.data.registry))
+    space = estimate_disk(report.size, run_counts(config, subject, work, counts, positions), Path(config.results))
     require_disk(space, config.results)
     yield f"disk: about {space.results / GIB:.2f} GiB in {config.results}, {space.free / GIB:.0f} GiB free"
-    costs = study_cost(config, subject, open_tokenizer(folder), report.size.layers, prompts)
     yield "\nwhat will run (tokens read, tokens written at most):"
-    yield from (line(cost) for cost in costs)
-    yield line(StageCost("all", "", sum(cost.read for cost in costs), sum(cost.written for cost in costs)))
+    yield from (line(stage) for stage in work.values())
+    yield line(StageWork("all", "", sum(stage.read for stage in work.values()), sum(stage.written for stage in work.values())))
 
 
-def line(cost: StageCost) -> str:
+def line(stage: StageWork) -> str:
     """A stage in words."""
-    return f"  {cost.stage:<9} {cost.read:>12,} {cost.written:>12,}  {cost.work}"
+    return f"  {stage.stage:<9} {stage.read:>12,} {stage.written:>12,}  {stage.work}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from anatomy.registry.entry import Entry, File
 from anatomy.registry.fetch import check_bytes
 from anatomy.registry.location import files_here, local_path
 from anatomy.store.files import write_aside
+
+NAME = re.compile(r"[\w-]+")
+"""Values that files are called by: a value of someone else's data must not lead out of the folder."""
 
 
 def lay_out(data: Data, name: str, entry: Entry, folder: Path) -> list[Path]:
@@ -58,7 +62,10 @@ def _parted(source: Path, file: File, column: str, place: Path) -> list[Path]:
     if column not in table.column_names:
         raise DataError(found=f"columns {table.column_names}", expected=f"also {column}", where=str(source))
     written = []
-    for value in sorted(set(table[column].to_pylist())):
+    for value in sorted(set(table[column].to_pylist()), key=str):
+        if not isinstance(value, str) or not NAME.fullmatch(value):
+            raise DataError(found=f"{column} {value!r}", expected="names of letters, digits, _ and -, which files are called by",
+                            where=str(source))
         path = place / f"{value}_{file.split}.parquet"
         rows = table.filter(pc.equal(table[column], value))
         write_aside(path, lambda aside, rows=rows: pq.write_table(rows, aside))

@@ -38,7 +38,7 @@ class File(Section):
     sha256: Sha256 | None = Field(None, description="SHA-256 of its bytes, where known")
     git_blob: Commit | None = Field(None, description="git's own digest of its bytes, where a clone shows it")
     rows: int | None = Field(None, ge=1, description="rows it holds, where known")
-    split: str | None = Field(None, description="published split it is: fit, select, test; for benchmarks lm-eval's name")
+    split: Identifier | None = Field(None, description="published split it is: fit, select, test; for benchmarks lm-eval's name")
     values: dict[str, str] = Field({}, description="columns of the file's own that hold one value throughout")
 
     @model_validator(mode="after")
@@ -59,9 +59,9 @@ class Subset(Section):
 class Benchmark(Section):
     """How lm-eval's data are laid out for ``anatomy.benchmarks``."""
 
-    folder: str = Field(description="folder under benchmarks.data")
+    folder: Identifier = Field(description="folder under benchmarks.data")
     tasks: list[str] = Field(min_length=1, description="lm-eval tasks that read it; mmlu stands for mmlu_<subject> too")
-    evaluated: str = Field(description="split the tasks are scored on")
+    evaluated: Identifier = Field(description="split the tasks are scored on")
     by: str | None = Field(None, description="column whose values become files of their own, such as subject")
 
 

@@ -21,11 +21,17 @@ def planned_size(config: Config, name: str) -> ModelSize:
     Known best from its files (headers of safetensors in its folder, the mirror or the hub's cache), unless
     ``resources.models.<name>.billions`` says otherwise; else from a name such as ``Llama-3.1-8B``; else ``ASSUMED``.
     """
+    return known_size(config, name) or typical_size(ASSUMED)
+
+
+def known_size(config: Config, name: str) -> ModelSize | None:
+    """The same, and None for a model of which neither configuration, files nor name say anything."""
     source = config.models.get(name) or config.model_judges[name]
     stated = config.resources.models.get(name)
     if stated is not None and stated.billions is not None:
         return typical_size(stated.billions * 1e9)
-    return size_of_files(config, source) or typical_size(parameters_in_name(source.hub or source.folder) or ASSUMED)
+    named = parameters_in_name(source.hub or source.folder)
+    return size_of_files(config, source) or (None if named is None else typical_size(named))
 
 
 def size_of_files(config: Config, source: Model | ModelJudge) -> ModelSize | None:

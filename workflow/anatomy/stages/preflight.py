@@ -10,13 +10,8 @@ from anatomy.config.study import Subject
 from anatomy.models.machine import Machine
 from anatomy.models.rendering import Rendering
 from anatomy.models.rendering_facts import describe_rendering
-from anatomy.models.size import ModelSize
 from anatomy.preflight.architecture import read_architecture, require_architecture
-from anatomy.preflight.disk import DiskEstimate, RunCounts, estimate_disk
 from anatomy.preflight.report import ModelNeeds, ModelReport, examine_model, open_tokenizer
-from anatomy.recipes.rosi.families import drawn_controls, families
-from anatomy.recipes.rosi.variants import variants_in_memory, variants_on_select, variants_on_test
-from anatomy.recipes.variant import Variant
 from anatomy.stages.rendering import answer_rendering, contrast_rendering
 
 Prompts = Mapping[str, Sequence[str]]
@@ -57,34 +52,3 @@ def examine(config: Config, subject: Subject, folder: Path, prompts: Prompts, ma
         sequences=config.serving.batch_size,
         step_tokens=config.extraction.token_budget,
     ), machine)
-
-
-def count_run(config: Config, subject: Subject, prompts: Prompts, report: ModelReport) -> RunCounts:
-    """What the run computes for one model, at most: searches that end early leave variants out."""
-    select, test = variants_on_select(config, subject), variants_on_test(config, subject)
-    answers = (_answers(select, prompts, config.evaluation.select_prompts)
-               + _answers([*test, *variants_in_memory(config, subject)], prompts, config.evaluation.test_prompts))
-    items = {"select": config.benchmarks.select_items, "test": config.benchmarks.test_items}
-    benchmarked = sum(items[phase] for phase, variants in (("select", select), ("test", test))
-                      for variant in variants if variant.benchmarked)
-    methods = [family for family in families(config, subject) if not family.control]
-    return RunCounts(
-        contrasts=len(subject.contrasts),
-        positions=max((len(facts.positions) for facts in report.renderings.values()), default=1),
-        controls=drawn_controls(config, subject).total,
-        adapters=max(len(select), len(test)),
-        kept_adapters=len(methods),
-        answers=answers,
-        prompt_tokens=report.context.tokens // max(report.context.prompts, 1) if report.context else config.serving.max_model_len,
-        max_new_tokens=config.evaluation.max_new_tokens,
-        benchmark_rows=benchmarked * len(config.benchmarks.tasks),
-    )
-
-
-def disk(config: Config, subject: Subject, size: ModelSize, prompts: Prompts, report: ModelReport) -> DiskEstimate:
-    """Room that one model's part of the run takes, and what is free under ``results``."""
-    return estimate_disk(size, count_run(config, subject, prompts, report), Path(config.results))
-
-
-def _answers(variants: Sequence[Variant], prompts: Prompts, limit: int) -> int:
-    return sum(min(limit, len(prompts.get(name, ()))) for variant in variants for name in variant.sets)

@@ -52,9 +52,9 @@ def pair_of(config: Config, aligned: str) -> Pair:
 def relatives(config: Config) -> list[Subject]:
     """Models that pairs need and no other recipe studies: two members of another family."""
     known = {subject.id for subject in subjects(config)}
-    found = [organism_subject(config, member, config.pasta.scorers_seed) for member in OTHER_FAMILY]
-    needed = {name for pair in pairs(config) for name in pair.scorers}
-    return [subject for subject in found if subject.id in needed - known]
+    needed = {name for pair in pairs(config) for name in pair.scorers} - known
+    return [organism_subject(config, member, config.pasta.scorers_seed) for member in OTHER_FAMILY
+            if f"{member}.s{config.pasta.scorers_seed}" in needed]
 
 
 def roles(config: Config, model: str) -> set[str]:

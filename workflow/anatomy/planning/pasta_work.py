@@ -1,0 +1,44 @@
+"""What PASTA asks of a model, counted from its recipe with stand-ins for what its searches will find."""
+
+from __future__ import annotations
+
+from anatomy.config.schema import Config
+from anatomy.config.study import Subject
+from anatomy.planning.prompts import PromptCounts
+from anatomy.planning.work import StageWork
+from anatomy.recipes.pasta.edits import CONTRASTS
+from anatomy.recipes.pasta.pairs import pairs, roles
+from anatomy.recipes.pasta.variants import asked
+
+
+def pasta_work(config: Config, subject: Subject, prompts: PromptCounts, num_layers: int) -> dict[str, StageWork]:
+    """Count PASTA's passes of a model: ``pasta.fit``, ``pasta.select``, ``pasta.test``; {} where no pair has it.
+
+    Searches inside a domain are left out: how many domains there are is known from the prefixes alone. The signature and the
+    detectors read what the passes wrote: ``signature`` once a role, ``detect.<pass>`` once a scorer.
+    """
+    mine = roles(config, subject.id)
+    if "pasta" not in config.recipes or not mine:
+        return {}
+    pasta = config.pasta
+    stand_in = {"layers": num_layers, "domains": {}}
+    tested = {"layer": 1, "layers": dict.fromkeys(pasta.detectors, 1), "operating": {"method": "ablate"}, "depth": num_layers,
+              "contrasts": list(CONTRASTS), "domains": {}, "domain_order": []}
+    found = {}
+    prefixes = {"fit": pasta.fit_prefixes, "select": pasta.select_prefixes, "test": pasta.test_prefixes}
+    for phase, count in prefixes.items():
+        wanted = asked(config, subject, phase, tested if phase == "test" else stand_in)
+        requests = sum(prompts.of(name, phase, pasta.requests) for one in wanted for name in one.variant.sets
+                       if name != pasta.prefixes)
+        texts = count * len(wanted)
+        written = texts * pasta.decoding.max_new_tokens + requests * config.evaluation.max_new_tokens
+        read = round((texts + requests) * prompts.tokens)
+        found[f"pasta.{phase}"] = StageWork(f"pasta.{phase}", f"{len(wanted)} variants write {texts} texts, {requests} answers",
+                                            read, written, texts + requests)
+        found[f"detect.{phase}"] = StageWork(f"detect.{phase}", f"two scorers read {texts} texts", 2 * round(
+            texts * (prompts.tokens + pasta.decoding.max_new_tokens)), 0)
+    reading = round(pasta.fit_prefixes * (prompts.tokens + pasta.decoding.max_new_tokens))
+    if "aligned" in mine:
+        count = sum(len(pair.roles) for pair in pairs(config) if pair.aligned == subject.id)
+        found["signature"] = StageWork("signature", f"{count} models read their own and human texts", 2 * count * reading, 0)
+    return found

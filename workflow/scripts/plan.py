@@ -1,0 +1,10 @@
+"""What a run will take, before it starts."""
+
+from pathlib import Path
+
+from anatomy.planning.plan import plan_of
+from anatomy.planning.told import plan_lines
+from anatomy.serving.environment import installed_set
+
+found = plan_of(Path(snakemake.params.snakefile), snakemake.params.config, on_gpu=installed_set() == "cuda")
+print("\n".join(plan_lines(found)))
