@@ -15,7 +15,7 @@ rule generate:
     params:
         options=options(CONFIG, "seeds", "organism", "models", "pasta", "evaluation", "serving", "results"),
         subject=lambda wildcards: vars(EVERYONE[wildcards.model]),
-        humans=lambda wildcards: "base" in roles(CONFIG, wildcards.model),
+        humans=lambda wildcards: bool({"base", "scorer"} & roles(CONFIG, wildcards.model)),
         code=stage_fingerprint("generate"),
     priority: 20
     threads: threads_of("generate")

@@ -26,6 +26,8 @@ def asked(config: Config, subject: Subject, phase: str, found: dict[str, Any]) -
     wanted = []
     if mine & {"base", "null"}:
         wanted.append(one.unedited("document", requests=False))
+    if "scorer" in mine:
+        wanted.append(one.unedited("chat", requests=False))
     if "base" in mine and phase != "select":
         wanted.append(one.other_manner("as-chat", "chat"))
     if "aligned" in mine:
