@@ -62,7 +62,7 @@ class Pasta(Section):
     decoding: PastaDecoding = Field(PastaDecoding(), description="sampling of continuations")
     detectors: list[FamilyDetector] = Field(
         ["binoculars", "fast_detectgpt", "imbd", "ngrams"], min_length=1,
-        description="organism: instruments that score texts, made of the family of scorers_seed; each selects a layer of its own, "
+        description="organism: instruments that score texts, made of the family of scorers_seed; each selects a layer, "
                     "the first one decides the operating point. ngrams is no language model")
     own_detectors: dict[Identifier, Detector] = Field(
         {}, description="your own models: instruments by name, the first one decides the operating point; score files of closed "
