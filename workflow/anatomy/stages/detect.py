@@ -11,6 +11,7 @@ import pandas as pd
 
 from anatomy.config.options import cell_fingerprint
 from anatomy.config.schema import Config
+from anatomy.config.study import Subject
 from anatomy.judges.verdict import COLUMNS, KEYS
 from anatomy.stages.instruments import Instrument, measured_texts
 from anatomy.store.cell import Cell
@@ -22,7 +23,7 @@ SHARD = 256
 """Texts a shard: what a kill costs at most."""
 
 
-def detect(config: Config, instruments: Sequence[Instrument], completions: pd.DataFrame, organism: bool,
+def detect(config: Config, subject: Subject, instruments: Sequence[Instrument], completions: pd.DataFrame,
            say: Callable[[str], None]) -> tuple[pd.DataFrame, list[str]]:
     """Score every continuation of a prefix by every detector.
 
@@ -30,20 +31,21 @@ def detect(config: Config, instruments: Sequence[Instrument], completions: pd.Da
     reason in ``raw`` and ``parse_failure`` set, so that they are counted and never averaged.
 
     Args:
+        subject: whose texts they are. Its cells are its own, so that no job waits for the texts of another model.
         completions: table of completions; other sets than the prefixes are left out.
-        organism: which rules of post-processing apply.
 
     Returns:
         Judgements, one row a text and detector, and the store's cells. ``score`` is the probability of a machine's hand, higher
         for more machine-like whatever the detector, ``label`` machine or human; ``statistic`` the detector's own number,
         ``flagged`` 1 or 0, ``n_tokens`` what the number rests on.
     """
-    texts = measured_texts(config, completions, organism)
+    texts = measured_texts(config, completions, subject.is_organism)
     texts["item"] = [digest({"text": text}) for text in texts["response"]]
     fit = texts[texts["degenerate"] == ""]
     store, code = Path(config.results) / "store", cell_fingerprint("detect", False)
-    wants = [Want(Cell(store, "detect", {"code": code, **one.key}), fit[[*KEYS, "group", "category", "item", "response"]],
-                  {"judge": one.name}) for one in instruments]
+    rows = fit[[*KEYS, "group", "category", "item", "response"]]
+    wants = [Want(Cell(store, "detect", {"code": code, "writer": subject.id, **one.key}), rows, {"judge": one.name})
+             for one in instruments]
     opened = {want.cell.name: one for want, one in zip(wants, instruments, strict=True)}
 
     def compute(_: None, missing: list[Want]) -> Iterator[tuple[Want, pd.DataFrame]]:
