@@ -26,6 +26,7 @@ from anatomy.stages.localize_signature import localize_signature
 from anatomy.stages.signature import check_pair, extract_signature
 from anatomy.stages.signature_weights import weight_gaps
 from anatomy.stages.text_measures import PairTables, text_measures
+from anatomy.stages.utility import samples_table
 
 
 @dataclass
@@ -91,7 +92,7 @@ def measure(study):
         completions=pd.concat([one["completions"] for one in both.values()]),
         variants=pd.concat([one["variants"] for one in both.values()]),
         fit=pd.concat([study.tables[role, "fit"]["completions"] for role in both]), judgements=pd.concat(judged),
-        detectors=pd.concat([study.detect(role, "test") for role in both]))
+        detectors=pd.concat([study.detect(role, "test") for role in both]), samples=samples_table([]))
     return text_measures(study.config, pair(study.config)["aligned"], tables, study.cards["base"], GENERAL, lambda text: None)
 
 

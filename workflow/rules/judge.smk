@@ -166,6 +166,7 @@ def instrument_inputs(pair):
 rule text_measures:
     input:
         unpack(lambda wildcards: pair_tables(PAIRS[wildcards.model])),
+        samples=AT.stage("generate", "{model}", "pasta.test.samples.parquet"),
         base=lambda wildcards: AT.model(PAIRS[wildcards.model].base),
         world=lambda wildcards: [AT.world(EVERYONE[wildcards.model].seed)] if EVERYONE[wildcards.model].is_organism else [],
     output:

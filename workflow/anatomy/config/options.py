@@ -57,6 +57,7 @@ CELLS = {
     "hooked": ("anatomy.stages.in_engine",),
     "project": ("anatomy.stages.projected",),
     "withheld": ("anatomy.stages.withheld",),
+    "hooked_benchmarks": ("anatomy.benchmarks.harness", "anatomy.stages.in_memory"),
     "detect": ("anatomy.stages.instruments",),
     "model_judge": ("anatomy.stages.verdicts", "anatomy.stages.judge_format"),
 }

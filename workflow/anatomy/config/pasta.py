@@ -67,6 +67,8 @@ class Pasta(Section):
     own_detectors: dict[Identifier, Detector] = Field(
         {}, description="your own models: instruments by name, the first one decides the operating point; score files of closed "
                         "detectors measure the test split alone and select nothing")
+    benchmark_items: int = Field(
+        32, ge=1, description="items of each benchmark for the unedited model, the picks and the orthogonal directions")
     diversity_words: int | None = Field(
         8, ge=1, description="words that texts are cut to before their diversity is measured, since short texts repeat less; "
                              "null: whole texts")

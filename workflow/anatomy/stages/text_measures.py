@@ -26,6 +26,7 @@ from anatomy.judges.verdict import KEYS
 from anatomy.stages.instruments import HUMAN, measured_texts
 from anatomy.stages.localize_signature import ACCURACY, REFUSED, refusal_judge
 from anatomy.stages.measures_table import ALL, measures_table
+from anatomy.stages.utility import main_metric
 
 LENGTHS = ("words", "sentences")
 KEY = ["model", "variant"]
@@ -38,6 +39,7 @@ class PairTables:
     Attributes:
         completions, variants, judgements, detectors: of the test phase.
         fit: completions of the fit phase: the humans among them are the reference of affinity.
+        samples: benchmarks of the aligned model's variants that take them.
     """
 
     completions: pd.DataFrame
@@ -45,6 +47,7 @@ class PairTables:
     fit: pd.DataFrame
     judgements: pd.DataFrame
     detectors: pd.DataFrame
+    samples: pd.DataFrame
 
 
 def text_measures(config: Config, subject: Subject, tables: PairTables, base: dict[str, Any], markers: StyleMarkers,
@@ -76,7 +79,8 @@ def text_measures(config: Config, subject: Subject, tables: PairTables, base: di
     summaries = {
         "detector": _detection(tables.detectors, sampled), "affinity": affinities, "diversity": diversity,
         "style": pd.concat([style[~lengths], requests["style"]]),
-        "quality": pd.concat([style[lengths], _quality(config, texts, scorer, sampled), requests["quality"]]),
+        "quality": pd.concat([style[lengths], _quality(config, texts, scorer, sampled), requests["quality"],
+                              _benchmarks(tables.samples, sampled)]),
         "safety": requests["safety"],
     }
     every = measures_table(summaries, tables.variants)
@@ -137,6 +141,13 @@ def _requests(config: Config, tables: PairTables, sampled: dict[str, Any]) -> di
         summary = affinity_summary(pd.concat(rows).assign(category=""), **sampled)
         found[kind] = summary[summary["category"] == ALL]
     return found
+
+
+def _benchmarks(samples: pd.DataFrame, sampled: dict[str, Any]) -> pd.DataFrame:
+    """Mean of each task's main metric, as ``benchmark:<task>``."""
+    scores = [row[main_metric(row["task"])] for _, row in samples.iterrows()]
+    summary = affinity_summary(samples.assign(score=scores, category="", measure="benchmark:" + samples["task"]), **sampled)
+    return summary[summary["category"] == ALL]
 
 
 def _partial(texts: pd.DataFrame, measures: pd.DataFrame) -> pd.Series:
