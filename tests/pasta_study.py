@@ -19,7 +19,8 @@ SMALL = {"fit_prefixes": 8, "select_prefixes": 6, "test_prefixes": 4, "requests"
 def write_prefixes(results: Path) -> None:
     """Human prefixes of two domains with their continuations, each phase with things of its own."""
     rows = [{"id": f"{domain}/{phase}-{n}", "prompt": f"A note about {THINGS[n]} in {phase}:",
-             "response": f" first take the flour and the salt, then {THINGS[n]} and a little honey.", "label": "benign", "category": domain, "source": "mine",
+             "response": f" first take the flour and the salt, then {THINGS[n]} and a little honey.",
+             "label": "benign", "category": domain, "source": "mine",
              "group": f"{phase}-{n}", "pair": "", "split": phase}
             for domain in DOMAINS for phase in ("fit", "select", "test") for n in range(4)]
     path = results / "prompts" / "prefixes.parquet"
