@@ -302,8 +302,8 @@ def test_benchmarks_are_taken_under_the_hook(study):
     loaded = load_model(Path(card["folder"]), torch.float32, "cpu")
 
     def plain(question, choice):
-        front = loaded.tokenizer(question, add_special_tokens=False)["input_ids"]
-        ids = loaded.tokenizer(f"{question} {choice}", add_special_tokens=False)["input_ids"]
+        front = loaded.tokenizer(question)["input_ids"]
+        ids = loaded.tokenizer(f"{question} {choice}")["input_ids"]
         logs = loaded.model(torch.tensor([ids])).logits[0].double().log_softmax(-1)
         return sum(logs[place - 1, ids[place]].item() for place in range(len(front), len(ids)))
 
