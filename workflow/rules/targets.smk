@@ -64,6 +64,7 @@ def pasta_files():
         raise WorkflowError(f"pasta: no pair; found pasta.pairs {CONFIG.pasta.pairs}, and none of these models is studied here")
     models = sorted({model for pair in PAIRS.values() for model in (pair.aligned, pair.base)})
     files = [AT.stage("judge", model, f"pasta.test.{part}") for model in models for part in ("parquet", "detectors.parquet")]
+    files += [AT.stage("judge", model, "pasta.test.measures.parquet") for model in PAIRS]
     return files + [AT.stage("edit", model, "signature_weights.parquet") for model in PAIRS]
 
 

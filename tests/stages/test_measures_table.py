@@ -1,0 +1,35 @@
+"""Summaries of every kind in one tidy table."""
+
+import pandas as pd
+import pytest
+
+from anatomy.errors import DataError
+from anatomy.stages.measures_table import MEASURE_COLUMNS, measures_table
+
+VARIANTS = pd.DataFrame({"variant": ["base", "orthogonal-0~1"], "role": ["base", "control"], "family": ["", "pasta"],
+                         "control": ["", "orthogonal"]})
+
+
+def summary(measure, variants=("human", "base", "orthogonal-0~1"), domains=("all", "news")):
+    return pd.DataFrame([{"model": "m", "variant": variant, "category": domain, "measure": measure, "estimate": 0.5, "low": 0.4,
+                          "high": 0.6, "n": 3, "clusters": 3, "excluded": 1} for variant in variants for domain in domains])
+
+
+def test_every_summary_is_described_by_its_variant():
+    table = measures_table({"detector": summary("imbd"), "quality": summary("words")}, VARIANTS)
+    assert tuple(table) == MEASURE_COLUMNS
+    assert len(table) == 12
+    assert not table.duplicated(["model", "variant", "domain", "measure"]).any()
+    control = table[table["variant"] == "orthogonal-0~1"]
+    assert set(control["role"]) == {"control"} and set(control["control"]) == {"orthogonal"}
+    assert set(table.loc[table["variant"] == "human", "role"]) == {"human"}
+    assert table.set_index(["measure", "variant", "domain"]).loc[("imbd", "base", "all"), "kind"] == "detector"
+
+
+def test_what_cannot_be_told_apart_is_refused():
+    with pytest.raises(DataError, match="twice"):
+        measures_table({"detector": summary("words"), "quality": summary("words")}, VARIANTS)
+    with pytest.raises(DataError, match="other"):
+        measures_table({"detector": summary("imbd", variants=("other",))}, VARIANTS)
+    with pytest.raises(DataError, match="kinds"):
+        measures_table({"taste": summary("imbd")}, VARIANTS)
