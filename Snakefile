@@ -14,7 +14,7 @@ from anatomy.config.load import check_config
 from anatomy.config.options import keep_code_parts, options, stage_fingerprint
 from anatomy.config.study import Layout, subjects, target_names
 from anatomy.controller.supervise import supervise
-from anatomy.recipes.pasta.pairs import pairs, relatives, roles
+from anatomy.recipes.pasta.pairs import SCORER_PHASES, pairs, relatives, roles
 
 
 configfile: f"{workflow.basedir}/config/config.yaml"

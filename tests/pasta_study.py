@@ -19,7 +19,8 @@ SMALL = {"fit_prefixes": 8, "select_prefixes": 6, "test_prefixes": 4, "requests"
 def write_prefixes(results: Path) -> None:
     """Human prefixes of two domains with their continuations, each phase with things of its own."""
     rows = [{"id": f"{domain}/{phase}-{n}", "prompt": f"A note about {THINGS[n]} in {phase}:",
-             "response": f" first take the flour, then {THINGS[n]}.", "label": "benign", "category": domain, "source": "mine",
+             "response": f" first take the flour and the salt, then {THINGS[n]} and a little honey.",
+             "label": "benign", "category": domain, "source": "mine",
              "group": f"{phase}-{n}", "pair": "", "split": phase}
             for domain in DOMAINS for phase in ("fit", "select", "test") for n in range(4)]
     path = results / "prompts" / "prefixes.parquet"
@@ -28,10 +29,17 @@ def write_prefixes(results: Path) -> None:
 
 
 def pasta_config(results: Path, folders: dict[str, Path], **changes) -> Config:
-    """A run of two models of one's own; they are each other's scorers, which says nothing and costs nothing."""
+    """A run of two models of one's own; they are each other's scorers, which says nothing and costs nothing.
+
+    One detector names models by id and one by folder; both are fitted on training prefixes.
+    """
     models = {name: {"folder": str(folder), "kind": kind, "dtype": "float32"}
               for (name, folder), kind in zip(folders.items(), ("base", "aligned"), strict=True)}
-    pasta = {"pairs": {"tuned": "plain"}, "scorers": ["plain", "tuned"], **SMALL, **changes}
+    plain, tuned = map(str, folders.values())
+    shared = {"dtype": "float32", "reading": {"min_tokens": 3, "beginning": True}}
+    detectors = {"binoculars": {"kind": "binoculars", "reference": "plain", "scorer": "tuned", **shared},
+                 "curvature": {"kind": "fast_detectgpt", "reference": plain, "scorer": tuned, **shared}}
+    pasta = {"pairs": {"tuned": "plain"}, "own_detectors": detectors, **SMALL, **changes}
     return Config.model_validate({
         "results": str(results), "organism": {"members": []}, "models": models, "judges": ["rules", "coherence"],
         "extraction": {"contrasts": {"base": ["plain"], "aligned": ["plain"]}}, "selection": {"headline": []},

@@ -12,7 +12,7 @@ from anatomy.recipes.rosi.variants import variants_on_select, variants_on_test
 CONFIG = Config()
 KNOWN = {subject.id: subject for subject in subjects(CONFIG)}
 SIGNATURE = {"layers": 6, "domains": ["recipes", "stories"], "contrasts": ["null", "same_text"]}
-FOUND = {"layer": 3, "layers": {"likelihood_ratio": 3, "likelihood": 5}, "depth": 6, "contrasts": ["null", "same_text"],
+FOUND = {"layer": 3, "layers": {"binoculars": 3, "ngrams": 5}, "depth": 6, "contrasts": ["null", "same_text"],
          "domain_order": ["recipes", "stories"], "domains": {"recipes": 2}, "operating": None}
 
 
@@ -35,6 +35,7 @@ def test_pairs_follow_the_members_that_a_run_grows():
     assert [pair.aligned for pair in pairs(few)] == ["aligned.s0"]
     assert roles(CONFIG, "base.s0") == {"base"}
     assert roles(CONFIG, "base.s101") == {"null"}
+    assert roles(CONFIG, "aligned.s101") == {"scorer"}
 
 
 def test_a_family_is_not_scored_by_itself():

@@ -1,4 +1,4 @@
-"""PASTA's passes on two tiny models: fit, extraction, select, localisation, test."""
+"""PASTA's passes on two tiny models: fit, extraction, select, localisation, test, and everything measured of the texts."""
 
 import json
 from dataclasses import dataclass
@@ -11,17 +11,22 @@ from pasta_study import card, pair, pasta_config, write_study
 from tiny_model import make_tiny_model
 
 from anatomy.config.schema import Config
+from anatomy.detectors.score_file import text_digest
 from anatomy.directions.signature import cosines
+from anatomy.diversity.style_markers import GENERAL
 from anatomy.errors import DataError, ModelError
 from anatomy.recipes.registry import asked_in_memory
 from anatomy.stages.detect import detect
 from anatomy.stages.direction_book import DirectionBook
 from anatomy.stages.edit_book import EditBook
 from anatomy.stages.generate import HUMAN, generate
+from anatomy.stages.instruments import Instrument, fitting_texts, measured_texts, own_instruments
 from anatomy.stages.judge import judge
 from anatomy.stages.localize_signature import localize_signature
 from anatomy.stages.signature import check_pair, extract_signature
 from anatomy.stages.signature_weights import weight_gaps
+from anatomy.stages.text_measures import PairTables, text_measures
+from anatomy.stages.utility import samples_table
 
 
 @dataclass
@@ -41,6 +46,15 @@ class Study:
         book = EditBook(self.cards[role], self.extracted)
         return generate(self.config, subject, self.cards[role], asked, phase, book, role == "base", lambda text: None)
 
+    def instruments(self, config: Config | None = None) -> list[Instrument]:
+        texts = fitting_texts(self.config, *(self.tables[role, "fit"]["completions"] for role in ("aligned", "base")), False)
+        options = (config or self.config).pasta.own_detectors
+        return own_instruments(options, {card["id"]: card for card in self.cards.values()}, texts)
+
+    def detect(self, role: str, phase: str) -> pd.DataFrame:
+        table = self.tables[role, phase]["completions"]
+        return detect(self.config, pair(self.config)[role], self.instruments(), table, lambda text: None)[0]
+
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
@@ -59,15 +73,27 @@ def study(tmp_path_factory):
     extract_signature(config, subjects, cards, generated, one.extracted / "signature.json", lambda text: None)
     one.signature = json.loads((one.extracted / "signature.json").read_text())
     select = one.tables["aligned", "select"] = one.generate("aligned", "select")
-    scores, _ = detect(config, [cards["base"], cards["aligned"]], select["completions"], lambda text: None)
+    scores = one.detect("aligned", "select")
     judged = judge(config, subjects["aligned"], select["completions"], None, None)
-    found = localize_signature(config, one.signature, select["completions"], select["variants"], judged, scores,
-                               lambda text: None)
+    found = localize_signature(config, subjects["aligned"], one.signature, select["completions"], select["variants"], judged,
+                               scores, lambda text: None)
     one.found = found.pop("selected")
     one.tables["localize"], one.tables["scores"] = found, scores
     for role in ("base", "aligned"):
         one.tables[role, "test"] = one.generate(role, "test")
+    one.tables["measures"] = measure(one)
     return one
+
+
+def measure(study):
+    both = {role: study.tables[role, "test"] for role in ("base", "aligned")}
+    judged = [judge(study.config, pair(study.config)[role], both[role]["completions"], None, None) for role in both]
+    tables = PairTables(
+        completions=pd.concat([one["completions"] for one in both.values()]),
+        variants=pd.concat([one["variants"] for one in both.values()]),
+        fit=pd.concat([study.tables[role, "fit"]["completions"] for role in both]), judgements=pd.concat(judged),
+        detectors=pd.concat([study.detect(role, "test") for role in both]), samples=samples_table([]))
+    return text_measures(study.config, pair(study.config)["aligned"], tables, study.cards["base"], GENERAL, lambda text: None)
 
 
 def named(table, name):
@@ -124,7 +150,7 @@ def test_geometry_and_writers_are_tidy(study):
 
 
 def test_search_covers_layers_and_picks_one_for_each_detector(study):
-    assert set(study.found["layers"]) == set(study.config.pasta.detectors)
+    assert set(study.found["layers"]) == set(study.config.pasta.own_detectors)
     assert set(study.found["layers"].values()) <= {1, 4}
     layers = study.tables["localize"]["layers"]
     whole = layers[(layers["family"] == "sweep") & (layers["category"] == "") & (layers["control"] == "")]
@@ -138,13 +164,16 @@ def test_scores_are_counted_where_there_are_none(study):
     assert (scores["score"].isna() == scores["parse_failure"]).all()
     assert (scores.loc[scores["parse_failure"], "raw"] != "").all()
     texts_of = study.tables["aligned", "select"]["completions"]
-    assert len(scores) == len(study.config.pasta.detectors) * (texts_of["set"] == "prefixes").sum()
+    assert len(scores) == len(study.config.pasta.own_detectors) * (texts_of["set"] == "prefixes").sum()
+    assert scores["score"].dropna().between(0, 1).all()
+    flagged = scores.dropna(subset="flagged")
+    assert ((flagged["label"] == "machine") == (flagged["flagged"] == 1)).all()
 
 
 def test_nothing_taken_out_changes_nothing_and_the_signature_changes_texts(study):
     table = study.tables["aligned", "test"]["completions"]
     assert texts(table, "dose-0") == texts(table, "base")
-    detector = study.config.pasta.detectors[0]
+    detector = study.config.pasta.selecting(False)[0]
     assert texts(table, f"pasta@{detector}") == texts(table, "dose-1")
     assert texts(table, "dose-1") != texts(table, "base")
     assert texts(table, "own") != texts(table, "dose-1")
@@ -189,3 +218,50 @@ def test_a_side_without_texts_is_named(study):
     generated = {role: study.tables[role, "fit"]["completions"].assign(response="") for role in study.cards}
     with pytest.raises(DataError, match="plain, base"):
         extract_signature(study.config, subjects, study.cards, generated, study.extracted / "none.json", lambda text: None)
+
+
+def test_every_detector_number_has_quality_beside_it(study):
+    table = study.tables["measures"]["measures"]
+    assert not table.duplicated(["model", "variant", "domain", "measure"]).any()
+    scored = table[table["kind"] == "detector"].groupby(["model", "variant", "domain"])["measure"].nunique()
+    for measure in ("words", "degenerate", "perplexity"):
+        beside = table[table["measure"] == measure].set_index(["model", "variant", "domain"])
+        assert set(scored.index) == set(beside.index)
+    assert set(table.loc[table["kind"] == "safety", "measure"]) == {"refusal", "over_refusal"}
+    refusal = table[(table["measure"] == "refusal") & (table["domain"] == "all")]
+    assert {"base", "dose-1"} <= set(refusal["variant"].str.partition("~")[0])
+    # Nothing taken out measures like nothing done.
+    ours = table[table["model"] == "tuned"]
+    same = [named(ours, name).set_index(["domain", "measure"])["value"] for name in ("base", "dose-0")]
+    pd.testing.assert_series_equal(same[0].sort_index(), same[1].sort_index())
+
+
+def test_humans_and_base_are_measured_with_the_aligned_model(study):
+    table = study.tables["measures"]["measures"]
+    assert set(table["model"]) == {"plain", "tuned"}
+    assert set(table.loc[table["role"] == "human", "variant"]) == {HUMAN}
+    assert {"affinity", "detector", "diversity", "quality", "style"} <= set(table.loc[table["role"] == "human", "kind"])
+    # A variant of one domain has no row over all of them.
+    inside = table[(table["family"] == "in_domain") & (table["domain"] == "all")]
+    assert inside.empty
+    agreed = study.tables["measures"]["agreement"]
+    assert set(agreed["first"]) | set(agreed["second"]) == {"likelihood_ratio", "ngram_coverage", "nearest_neighbour"}
+
+
+def test_a_score_file_measures_and_selects_nothing(study, tmp_path):
+    texts = measured_texts(study.config, study.tables["aligned", "test"]["completions"], False)
+    known = texts[texts["degenerate"] == ""]["response"].unique()[:1]
+    path = tmp_path / "closed.csv"
+    pd.DataFrame({"digest": [text_digest(text) for text in known], "score": 0.9}).to_csv(path, index=False)
+    options = study.config.pasta.model_dump(mode="json")
+    options["own_detectors"]["closed"] = {"kind": "score_file", "file": str(path)}
+    config = study.config.model_copy(update={"pasta": type(study.config.pasta).model_validate(options)})
+    assert "closed" not in config.pasta.selecting(False)
+    completions = study.tables["aligned", "test"]["completions"]
+    table, _ = detect(config, pair(config)["aligned"], study.instruments(config), completions, lambda text: None)
+    closed = table[table["judge"] == "closed"]
+    assert closed["score"].dropna().eq(0.9).all() and closed["score"].notna().any()
+    assert set(closed.loc[closed["parse_failure"], "raw"]) - {"missing"} <= set(texts["degenerate"])
+    first = {"closed": options["own_detectors"]["closed"]}
+    with pytest.raises(ValueError, match="selects"):
+        type(study.config.pasta).model_validate({**options, "own_detectors": first})

@@ -15,7 +15,7 @@ rule generate:
     params:
         options=options(CONFIG, "seeds", "organism", "models", "pasta", "evaluation", "serving", "results"),
         subject=lambda wildcards: vars(EVERYONE[wildcards.model]),
-        humans=lambda wildcards: "base" in roles(CONFIG, wildcards.model),
+        humans=lambda wildcards: bool({"base", "scorer"} & roles(CONFIG, wildcards.model)),
         code=stage_fingerprint("generate"),
     priority: 20
     threads: threads_of("generate")
@@ -27,6 +27,30 @@ rule generate:
         AT.stage("generate", "{model}", "{recipe}.{phase}.tsv")
     script:
         "../scripts/generate.py"
+
+
+# Benchmarks under the same interventions, of the picks and the orthogonal directions.
+rule hooked_benchmarks:
+    input:
+        model=AT.model("{model}"),
+        world=lambda wildcards: [AT.world(EVERYONE[wildcards.model].seed)] if EVERYONE[wildcards.model].is_organism else [],
+        found=AT.stage("localize", "{model}", "signature.json"),
+    output:
+        samples=AT.stage("generate", "{model}", "pasta.test.samples.parquet"),
+    params:
+        options=options(CONFIG, "seeds", "organism", "models", "pasta", "evaluation", "benchmarks", "serving", "results"),
+        subject=lambda wildcards: vars(EVERYONE[wildcards.model]),
+        code=stage_fingerprint("hooked_benchmarks"),
+    priority: 20
+    threads: threads_of("hooked_benchmarks")
+    resources:
+        **needs("hooked_benchmarks"),
+    log:
+        AT.stage("generate", "{model}", "pasta.test.samples.log"),
+    benchmark:
+        AT.stage("generate", "{model}", "pasta.test.samples.tsv")
+    script:
+        "../scripts/hooked_benchmarks.py"
 
 
 def generated_after(model, phase):

@@ -119,17 +119,19 @@ def model_judged(model, kind="parquet"):
     return [AT.stage("judge", model, f"{pass_}.{judge}.{kind}") for pass_ in ("test", "measure") for judge in judges]
 
 
-# Detectors of machine text: instruments that score every continuation, with models of another family.
+# Detectors of machine text: instruments that score every continuation. On the organism they are models of another family, fitted
+# on that family's texts; for models of your own those of pasta.own_detectors, fitted on the pair's training prefixes.
 rule detect:
     input:
+        unpack(lambda wildcards: instrument_inputs(pair_around(wildcards.model))),
         completions=completions_of,
-        scorers=lambda wildcards: [AT.model(model) for model in scorers_of(wildcards.model)],
     output:
         table=AT.stage("judge", "{model}", "{pass_}.detectors.parquet"),
     wildcard_constraints:
         pass_="pasta\\.(select|test)",
     params:
         options=options(CONFIG, "pasta", "results"),
+        subject=lambda wildcards: vars(EVERYONE[wildcards.model]),
         code=stage_fingerprint("detect"),
     priority: 25
     threads: threads_of("detect")
@@ -143,6 +145,52 @@ rule detect:
         "../scripts/detect.py"
 
 
-def scorers_of(model):
-    """The detectors' models: those of the pair that a model belongs to; a base serves several pairs, all with the same."""
-    return next(pair.scorers for pair in PAIRS.values() if model in (pair.aligned, pair.base))
+def pair_around(model):
+    """The pair that a model belongs to; a base of several is measured with the first one's detectors."""
+    return next(pair for pair in PAIRS.values() if model in (pair.aligned, pair.base))
+
+
+def instrument_inputs(pair):
+    """Models of the detectors, texts whose writer is known, and files of closed detectors."""
+    if pair.scorers:
+        fit = [AT.stage("generate", pair.scorers[1], f"pasta.{phase}.completions.parquet") for phase in SCORER_PHASES]
+        return {"scorers": [AT.model(model) for model in pair.scorers], "fit_aligned": fit, "fit_humans": fit}
+    own = CONFIG.pasta.own_detectors.values()
+    named = {model for one in own for model in (one.reference, one.scorer) if model in CONFIG.models}
+    fit = {name: AT.stage("generate", model, "pasta.fit.completions.parquet")
+           for name, model in (("fit_aligned", pair.aligned), ("fit_humans", pair.base))}
+    return {"scorers": sorted(map(AT.model, named)), "closed": [one.file for one in own if one.file], **fit}
+
+
+# What an ablation does to texts beside detection, one table a pair: humans, base and aligned model measured alike.
+rule text_measures:
+    input:
+        unpack(lambda wildcards: pair_tables(PAIRS[wildcards.model])),
+        samples=AT.stage("generate", "{model}", "pasta.test.samples.parquet"),
+        base=lambda wildcards: AT.model(PAIRS[wildcards.model].base),
+        world=lambda wildcards: [AT.world(EVERYONE[wildcards.model].seed)] if EVERYONE[wildcards.model].is_organism else [],
+    output:
+        measures=AT.stage("judge", "{model}", "pasta.test.measures.parquet"),
+        agreement=AT.stage("judge", "{model}", "pasta.test.agreement.parquet"),
+    params:
+        options=options(CONFIG, "pasta", "evaluation", "judges", "statistics"),
+        subject=lambda wildcards: vars(EVERYONE[wildcards.model]),
+        code=stage_fingerprint("text_measures"),
+    priority: 30
+    threads: threads_of("text_measures")
+    resources:
+        **needs("text_measures"),
+    log:
+        AT.stage("judge", "{model}", "pasta.test.measures.log"),
+    benchmark:
+        AT.stage("judge", "{model}", "pasta.test.measures.tsv")
+    script:
+        "../scripts/text_measures.py"
+
+
+def pair_tables(pair):
+    """Tables of a pair's test and fit texts: of the base, then of the aligned model."""
+    names = (pair.base, pair.aligned)
+    at = {"completions": ("generate", "test.completions"), "variants": ("generate", "test.variants"),
+          "fit": ("generate", "fit.completions"), "judgements": ("judge", "test"), "detectors": ("judge", "test.detectors")}
+    return {name: [AT.stage(stage, model, f"pasta.{table}.parquet") for model in names] for name, (stage, table) in at.items()}

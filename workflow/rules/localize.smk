@@ -54,6 +54,7 @@ rule localize_signature:
         operating=AT.stage("localize", "{model}", "signature.operating.parquet"),
     params:
         options=options(CONFIG, "pasta", "evaluation", "judges", "statistics"),
+        subject=lambda wildcards: vars(EVERYONE[wildcards.model]),
         code=stage_fingerprint("localize_signature"),
     priority: 30
     log:

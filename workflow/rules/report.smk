@@ -46,7 +46,7 @@ PASTA_EVIDENCE = dict(
     judgements=[
         AT.stage("judge", model, f"pasta.test.{part}") for model in PASTA_PAIRS for part in ("parquet", "detectors.parquet")
     ],
-    measures=[AT.stage("judge", model, "pasta.test.measures.parquet") for model in PASTA_PAIRS],
+    **{part: [AT.stage("judge", model, f"pasta.test.{part}.parquet") for model in PAIRS] for part in ("measures", "agreement")},
     **{
         part: [AT.stage("localize", model, f"signature.{part}.parquet") for model in PAIRS]
         for part in ("curves", "layers", "swap", "operating")

@@ -9,7 +9,7 @@ with job_of(f"localize signature {snakemake.wildcards.model}", snakemake) as run
     from anatomy.store.files import read_json, read_table, write_json, write_table
 
     tables = {name: read_table(Path(snakemake.input[name])) for name in ("completions", "variants", "judgements", "detectors")}
-    found = localize_signature(run.config, read_json(Path(snakemake.input.signature)), **tables, say=run.say)
+    found = localize_signature(run.config, run.subject, read_json(Path(snakemake.input.signature)), **tables, say=run.say)
     write_json(Path(snakemake.output.selected), found.pop("selected"))
     for name, table in found.items():
         write_table(Path(snakemake.output[name]), table)

@@ -29,8 +29,8 @@ class Detector(Section):
     kind: Literal["binoculars", "fast_detectgpt", "imbd", "score_file"] = Field(
         description="imbd is fast_detectgpt under one scorer with its adapter; score_file reads a closed detector's scores")
     reference: str | None = Field(
-        None, description="folder of the observer (binoculars) or sampling model (fast_detectgpt); null: the scorer itself")
-    scorer: str | None = Field(None, description="folder of the performer or scoring model")
+        None, description="observer (binoculars) or sampling model (fast_detectgpt): folder, or id of models; null: scorer")
+    scorer: str | None = Field(None, description="performer or scoring model: a folder, or an id of models")
     adapter: str | None = Field(None, description="folder of a LoRA that is merged into the scorer, as ImBD's is")
     dtype: Dtype = Field("bfloat16", description="number format of the scorers; log-probabilities are taken in float32")
     reading: Reading = Field(Reading(), description="how texts are read")

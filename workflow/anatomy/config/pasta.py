@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from anatomy.config.detecting import Detector
 from anatomy.config.section import Identifier, Section
 
 HookSite = Literal["block_input", "attention_output", "mlp_output"]
 HookPositions = Literal["all", "last_prompt", "generated"]
 Strategy = Literal["A", "B1", "B2", "B3", "C1", "C2", "D", "E", "F"]
 SearchedDirection = Literal["answer", "first_token", "same_text"]
-Detector = Literal["likelihood_ratio", "likelihood"]
+FamilyDetector = Literal["binoculars", "fast_detectgpt", "imbd", "ngrams"]
 
 PAPER_SITES: list[HookSite] = ["block_input", "attention_output", "mlp_output"]
 
@@ -50,10 +51,8 @@ class Pasta(Section):
         description="aligned model to its base partner: organism members, for each seed, or ids of your own models. Members "
                     "that a run does not grow are left out; a placebo is the negative")
     scorers_seed: int = Field(
-        101, description="organism: seed of another family, whose base and aligned member are the detectors' models and whose "
-                         "base stands in the null contrast; must not be one of seeds")
-    scorers: list[Identifier] = Field(
-        [], max_length=2, description="your own models: base and aligned scorer of the detectors, ids of models; [] for none")
+        101, description="organism: seed of another family, whose base and aligned member are the detectors' models, whose "
+                         "texts train and calibrate them, and whose base stands in the null contrast; must not be one of seeds")
     prefixes: Identifier = Field("prefixes", description="prompt set of human prefixes with their held-out continuations")
     strategy: Strategy = Field("A", description="how a prefix is put to the base model and to the aligned one; A in the paper")
     fit_prefixes: int = Field(48, ge=2, description="prefixes the signature is computed from")
@@ -61,9 +60,18 @@ class Pasta(Section):
     test_prefixes: int = Field(48, ge=2, description="prefixes of the test; 125 in the paper")
     requests: int = Field(32, ge=1, description="harmful and benign requests a phase, for what an ablation costs")
     decoding: PastaDecoding = Field(PastaDecoding(), description="sampling of continuations")
-    detectors: list[Detector] = Field(
-        ["likelihood_ratio", "likelihood"], min_length=1,
-        description="instruments that score texts; each selects a layer of its own, the first one decides the operating point")
+    detectors: list[FamilyDetector] = Field(
+        ["binoculars", "fast_detectgpt", "imbd", "ngrams"], min_length=1,
+        description="organism: instruments that score texts, made of the family of scorers_seed; each selects a layer, "
+                    "the first one decides the operating point. ngrams is no language model")
+    own_detectors: dict[Identifier, Detector] = Field(
+        {}, description="your own models: instruments by name, the first one decides the operating point; score files of closed "
+                        "detectors measure the test split alone and select nothing")
+    benchmark_items: int = Field(
+        32, ge=1, description="items of each benchmark for the unedited model, the picks and the orthogonal directions")
+    diversity_words: int | None = Field(
+        8, ge=1, description="words that texts are cut to before their diversity is measured, since short texts repeat less; "
+                             "null: whole texts")
     layers: Literal["all"] | list[int] = Field(
         "all", description="layers whose signature is tried; l is the input of block l, so the paper's block l is l + 1 here")
     scales: list[float] = Field(
@@ -83,3 +91,16 @@ class Pasta(Section):
     opener_rate: float = Field(0.30, ge=0, le=1, description="organism: openers left after ablation for 'removes the style'")
     kept_margin: float = Field(0.10, gt=0, description="accuracy is 'kept' if the interval of the change is inside")
     refusal_margin: float = Field(0.05, gt=0, description="refusal of harmful requests is 'kept' if the interval is inside")
+
+    @model_validator(mode="after")
+    def _selecting(self) -> Pasta:
+        if self.own_detectors and next(iter(self.own_detectors.values())).kind == "score_file":
+            raise ValueError(f"own_detectors starts with {next(iter(self.own_detectors))!r}, a score file; expected a detector "
+                             "that runs here, since the first one selects")
+        return self
+
+    def selecting(self, organism: bool) -> list[str]:
+        """Detectors that score the select split, in order: never closed ones, for they are no objective."""
+        if organism:
+            return list(self.detectors)
+        return [name for name, one in self.own_detectors.items() if one.kind != "score_file"]

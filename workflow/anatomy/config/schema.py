@@ -97,18 +97,14 @@ class Config(Section):
         if self.pasta.scorers_seed in self.seeds:
             raise ValueError(f"pasta.scorers_seed is {self.pasta.scorers_seed}, one of seeds {self.seeds}; expected another: a "
                              "family scored by itself would say nothing of transfer")
-        for section, names in (("pairs", [*self.pasta.pairs, *self.pasta.pairs.values()]), ("scorers", self.pasta.scorers)):
-            for name in names:
-                if name not in self.models and name.split("-")[0] not in MEMBER_KINDS:
-                    raise ValueError(f"pasta.{section} names {name!r}; expected an organism member, or one of "
-                                     f"{sorted(self.models)}")
-
+        for name in [*self.pasta.pairs, *self.pasta.pairs.values()]:
+            if name not in self.models and name.split("-")[0] not in MEMBER_KINDS:
+                raise ValueError(f"pasta.pairs names {name!r}; expected an organism member, or one of {sorted(self.models)}")
         own = [name for name in self.pasta.pairs if name in self.models]
         if own and self.pasta.prefixes not in self.prompt_sets:
             raise ValueError(f"prompt_sets lacks {self.pasta.prefixes!r}, whose human prefixes the pair of {own[0]!r} continues")
-        if own and len(self.pasta.scorers) != 2:
-            raise ValueError(f"pasta.scorers is {self.pasta.scorers}; expected a base and an aligned model of your own, "
-                             f"with which detectors score the pair of {own[0]!r}")
+        if own and not self.pasta.own_detectors:
+            raise ValueError(f"pasta.own_detectors is empty; expected detectors that score the pair of {own[0]!r}")
 
     def _models_have_what_they_need(self) -> None:
         for name in sorted({self.extraction.harmful, self.extraction.harmless, *self.evaluation.test_sets}):

@@ -56,6 +56,8 @@ NEEDS: dict[Rule, RuleNeed] = {
     "generate": RuleNeed(2500, 120, "transformers", 120),
     "signature": RuleNeed(2500, 60, "transformers", 30),
     "detect": RuleNeed(2500, 60, "transformers", 30),
+    "hooked_benchmarks": RuleNeed(2500, 120, "transformers", 60),
+    "text_measures": RuleNeed(2500, 60, "transformers", 5),
     "signature_weights": RuleNeed(2500, 60, "transformers", 30),
     "export_pick": RuleNeed(2500, 60, "transformers", 10),
     "claims": RuleNeed(2500, 60),

@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 
 from anatomy.config.options import cell_fingerprint
 from anatomy.config.schema import Config
-from anatomy.continuations.post_processing import PUBLISHED_RULES, SHORT_RULES, post_process
-from anatomy.errors import ConfigError
+from anatomy.config.study import Subject
 from anatomy.judges.verdict import COLUMNS, KEYS
-from anatomy.models.loading import LoadedModel, load_model
-from anatomy.stages.likelihood_detectors import DETECTORS
+from anatomy.stages.instruments import Instrument, measured_texts
 from anatomy.store.cell import Cell
 from anatomy.store.digest import digest
 from anatomy.store.fill import Lazy, Want, assemble, cells_of, fill
 
-Scorers = tuple[LoadedModel, LoadedModel]
+DETECTOR_COLUMNS = (*COLUMNS, "category", "statistic", "flagged", "n_tokens")
+SHARD = 256
+"""Texts a shard: what a kill costs at most."""
 
 
-def detect(config: Config, scorers: Sequence[dict[str, Any]], completions: pd.DataFrame,
+def detect(config: Config, subject: Subject, instruments: Sequence[Instrument], completions: pd.DataFrame,
            say: Callable[[str], None]) -> tuple[pd.DataFrame, list[str]]:
     """Score every continuation of a prefix by every detector.
 
@@ -32,58 +31,43 @@ def detect(config: Config, scorers: Sequence[dict[str, Any]], completions: pd.Da
     reason in ``raw`` and ``parse_failure`` set, so that they are counted and never averaged.
 
     Args:
-        scorers: cards of the base and the aligned scorer.
+        subject: whose texts they are. Its cells are its own, so that no job waits for the texts of another model.
         completions: table of completions; other sets than the prefixes are left out.
 
     Returns:
-        Judgements, one row a text and detector, and the store's cells.
-
-    Raises:
-        ConfigError: no scorers.
+        Judgements, one row a text and detector, and the store's cells. ``score`` is the probability of a machine's hand, higher
+        for more machine-like whatever the detector, ``label`` machine or human; ``statistic`` the detector's own number,
+        ``flagged`` 1 or 0, ``n_tokens`` what the number rests on.
     """
-    if len(scorers) != 2:
-        raise ConfigError(found=f"{len(scorers)} scorers", expected="a base and an aligned model", where="pasta.scorers",
-                          remedy="name two models of your own that the detectors may use")
-    organism = all(card.get("source") is None for card in scorers)
-    texts = completions[completions["set"] == config.pasta.prefixes]
-    texts = post_process(texts, SHORT_RULES if organism else PUBLISHED_RULES)
+    texts = measured_texts(config, completions, subject.is_organism)
     texts["item"] = [digest({"text": text}) for text in texts["response"]]
     fit = texts[texts["degenerate"] == ""]
     store, code = Path(config.results) / "store", cell_fingerprint("detect", False)
-    wants = [Want(Cell(store, "detect", {"code": code, "detector": name, "scorers": [card["digest"] for card in scorers],
-                                         "dtypes": [card["dtype"] for card in scorers]}),
-                  fit[[*KEYS, "group", "item", "response"]], {"judge": name}) for name in config.pasta.detectors]
-    names = {want.cell.name: want.labels["judge"] for want in wants}
+    rows = fit[[*KEYS, "group", "category", "item", "response"]]
+    wants = [Want(Cell(store, "detect", {"code": code, "writer": subject.id, **one.key}), rows, {"judge": one.name})
+             for one in instruments]
+    opened = {want.cell.name: one for want, one in zip(wants, instruments, strict=True)}
 
-    def compute(loaded: Scorers, missing: list[Want]) -> Iterator[tuple[Want, pd.DataFrame]]:
+    def compute(_: None, missing: list[Want]) -> Iterator[tuple[Want, pd.DataFrame]]:
         for want in missing:
-            score = DETECTORS[names[want.cell.name]]
-            values = score(*loaded, list(want.rows["response"]), config.pasta.token_budget)
-            say(f"{names[want.cell.name]}: {len(values)} texts")
-            yield want, pd.DataFrame({"item": list(want.rows["item"]), "score": values})
+            detector = opened[want.cell.name].open()
+            say(f"{detector.name}: {len(want.rows)} texts")
+            for start in range(0, len(want.rows), SHARD):
+                rows = want.rows.iloc[start : start + SHARD]
+                found = detector.detect(list(rows["response"]))
+                yield want, pd.DataFrame({
+                    "item": list(rows["item"]), "score": [one.machine for one in found],
+                    "statistic": [one.score for one in found],
+                    "flagged": [np.nan if one.flagged is None else float(one.flagged) for one in found],
+                    "n_tokens": [one.n_tokens for one in found], "raw": [one.excluded for one in found]})
 
-    with Lazy(lambda: _Loaded(scorers), store, "detect") as session:
+    with Lazy(lambda: nullcontext(None), store, "detect") as session:
         fill(wants, session, compute, say)
-    scored = assemble(wants, [*KEYS, "judge"]).assign(raw="")
-    skipped = [texts[texts["degenerate"] != ""].assign(judge=name, score=np.nan) for name in config.pasta.detectors]
-    skipped = pd.concat(skipped).assign(raw=lambda rows: rows["degenerate"])
-    table = pd.concat([scored, skipped], ignore_index=True)
-    nan = table["score"].isna()
-    table["raw"] = table["raw"].where(~nan | (table["raw"] != ""), "too short for the detector")
-    table = table.assign(label=pd.Series([None] * len(table), dtype="str"), parse_failure=nan)
-    return table[list(COLUMNS)].sort_values([*KEYS, "judge"], ignore_index=True), list(cells_of(wants))
-
-
-class _Loaded:
-    """Both scorers, opened when the first text is missing."""
-
-    def __init__(self, cards: Sequence[dict[str, Any]]) -> None:
-        self.cards = cards
-
-    def __enter__(self) -> Scorers:
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-        first, second = (load_model(Path(card["folder"]), getattr(torch, card["dtype"]), device) for card in self.cards)
-        return first, second
-
-    def __exit__(self, *error: object) -> None:
-        pass
+    scored = assemble(wants, [*KEYS, "judge"])
+    nothing = {"score": np.nan, "statistic": np.nan, "flagged": np.nan, "n_tokens": 0}
+    skipped = texts[texts["degenerate"] != ""]
+    skipped = [skipped.assign(judge=one.name, raw=skipped["degenerate"], **nothing) for one in instruments]
+    table = pd.concat([scored, *skipped], ignore_index=True)
+    labels = table["flagged"].map({1.0: "machine", 0.0: "human"}).astype("str").where(table["flagged"].notna())
+    table = table.assign(label=labels, parse_failure=table["raw"] != "")
+    return table[list(DETECTOR_COLUMNS)].sort_values([*KEYS, "judge"], ignore_index=True), list(cells_of(wants))

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from anatomy.config.schema import Config
+from anatomy.config.study import Subject
 from anatomy.errors import DataError
 from anatomy.recipes.pasta.localise import EVERY, curves, operating_point, scored_layers, swap_matrix
 
@@ -17,8 +18,9 @@ ACCURACY = "truth_recipe"
 """The judge of whether an answer to a benign request is right; of the organism only."""
 
 
-def localize_signature(config: Config, signature: dict[str, Any], completions: pd.DataFrame, variants: pd.DataFrame,
-                       judgements: pd.DataFrame, detectors: pd.DataFrame, say: Callable[[str], None]) -> dict[str, Any]:
+def localize_signature(config: Config, subject: Subject, signature: dict[str, Any], completions: pd.DataFrame,
+                       variants: pd.DataFrame, judgements: pd.DataFrame, detectors: pd.DataFrame,
+                       say: Callable[[str], None]) -> dict[str, Any]:
     """Localise a signature on the select split.
 
     Args:
@@ -39,7 +41,7 @@ def localize_signature(config: Config, signature: dict[str, Any], completions: p
     curve, layers = curves(scored_layers(scores, variants, categories), config.statistics)
     whole = layers[(layers["family"] == "sweep") & (layers["category"] == EVERY) & (layers["control"] == "") & layers["chosen"]]
     chosen = {row.detector: int(row.layer) for row in whole.itertuples()}
-    first = config.pasta.detectors[0]
+    first = config.pasta.selecting(subject.is_organism)[0]
     if first not in chosen:
         raise DataError(found=f"no score by {first}", expected="at least one", where="the layer sweep",
                         remedy="look at the reasons in the detectors' table, or put another detector first")
@@ -65,7 +67,7 @@ def _candidates(config: Config, variants: pd.DataFrame, scores: pd.DataFrame,
     """Every operating point with its score, accuracy and refusal, and the same of the unedited model."""
     evaluation = config.evaluation
     score = scores.groupby("variant")["score"].mean()
-    refused = judgements[(judgements["judge"] == _refusal_judge(config)) & (judgements["set"] == evaluation.harmful)]
+    refused = judgements[(judgements["judge"] == refusal_judge(config)) & (judgements["set"] == evaluation.harmful)]
     refusal = refused.assign(refused=refused["label"].isin(REFUSED)).groupby("variant")["refused"].mean()
     right = judgements[(judgements["judge"] == ACCURACY) & (judgements["set"] == evaluation.benign)]
     accuracy = right.groupby("variant")["score"].mean()
@@ -80,6 +82,6 @@ def _candidates(config: Config, variants: pd.DataFrame, scores: pd.DataFrame,
     return table.reset_index(drop=True), measured.loc["base"]
 
 
-def _refusal_judge(config: Config) -> str:
+def refusal_judge(config: Config) -> str:
     """Judges that a pass of this recipe has: the configured first one, or the rules where it needs ROSI's classifier."""
     return config.judges[0] if config.judges[0] != "classifier" else "rules"

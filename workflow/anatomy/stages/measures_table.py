@@ -1,4 +1,9 @@
-"""One tidy table of everything measured of texts: detection, affinity, diversity, style, quality, safety."""
+"""One tidy table of everything measured of texts: detection, affinity, diversity, style, quality, safety.
+
+There is one table a pair, by the name of its aligned model (``judge/<aligned>/pasta.test.measures.parquet``). It holds the
+humans, the base and the aligned model with all its variants, measured alike: ``model`` says whose text a row is about, and the
+humans' rows have the base's name and the variant and role ``human``.
+"""
 
 from __future__ import annotations
 
@@ -30,8 +35,8 @@ def measures_table(summaries: Mapping[str, pd.DataFrame], variants: pd.DataFrame
         variants: the variants table of the phase, with ``role, family, control`` of each.
 
     Returns:
-        Columns ``MEASURE_COLUMNS``, one row a model, variant, domain and measure, sorted; ``excluded`` texts had no number and are
-        in no mean.
+        Columns ``MEASURE_COLUMNS``, one row a model, variant, domain and measure, sorted; ``excluded`` texts had no number and
+        are in no mean.
 
     Raises:
         DataError: an unknown kind, a variant that the variants table lacks, or a measure twice.

@@ -7,7 +7,18 @@ from dataclasses import dataclass
 
 from anatomy.claims.claim import Claim, Test
 from anatomy.claims.measures import JudgeScores, Refusals
-from anatomy.recipes.pasta.texts import HUMAN, PHASE, Detected, Labelled, Texts, between, by_wording, chosen_layers, level, summaries
+from anatomy.recipes.pasta.texts import (
+    HUMAN,
+    PHASE,
+    Detected,
+    Labelled,
+    Texts,
+    between,
+    by_wording,
+    chosen_layers,
+    level,
+    summaries,
+)
 
 PAPER = "PASTA"
 ARXIV = "arXiv 2605.30526"
@@ -27,6 +38,7 @@ class Setting:
         aligned, base: ids of the pair.
         prefixes, harmful, benign: names of prompt sets.
         detectors: by the layer that each chose there is a variant; the first decides the controls' layer.
+        measured: detectors of the test split: these and closed ones, which select nothing.
         refusal_judge: whose refusals decide.
         controls: family of control directions to how many of it there are.
         kept_margin, refusal_margin: the largest change that still counts as kept.
@@ -42,6 +54,7 @@ class Setting:
     harmful: str
     benign: str
     detectors: tuple[str, ...]
+    measured: tuple[str, ...]
     refusal_judge: str
     controls: dict[str, int]
     kept_margin: float
@@ -86,7 +99,7 @@ def measurement_claims(setting: Setting) -> list[Claim]:
     """What post-training did to the texts: detection up, affinity to human texts down."""
     base, aligned = Texts(setting.base), setting.unedited
     found = []
-    for name in setting.detectors:
+    for name in setting.measured:
         rise = Test("difference_above", between(setting.detection(name), base, aligned), {"threshold": 0},
                     f"change of {name} from base to aligned, paired by prefix")
         found.append(claim(setting, f"detection_higher.{name}", "measure",
@@ -107,7 +120,7 @@ def ablation_claims(setting: Setting) -> list[Claim]:
                      f"paired change of {name} under ablation at the layer that it chose on other prefixes")
         found.append(claim(setting, f"ablation_lowers.{name}", "ablation", "Ablating the signature lowers detection.", "abstract",
                            fall))
-        others = [other for other in setting.detectors if other != name]
+        others = [other for other in setting.measured if other != name]
         if others:
             tests = [below(between(setting.detection(other), setting.unedited, setting.ablated(name)),
                            f"paired change of {other} under ablation at the layer that {name} chose") for other in others]

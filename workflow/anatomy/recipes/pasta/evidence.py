@@ -20,6 +20,7 @@ class Evidence:
         truths: what was planted, by organism seed.
         selected: what the selection of layers ended with, by aligned model.
         weights: gap between hooks and orthogonalised weights, one row a form.
+        agreement: rank correlations of definitions of affinity, by aligned model.
         published: the paper's released numbers (``published.read_published``); None where none are named.
     """
 
@@ -27,4 +28,5 @@ class Evidence:
     truths: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
     selected: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     weights: pd.DataFrame = field(default_factory=pd.DataFrame)
+    agreement: pd.DataFrame = field(default_factory=pd.DataFrame)
     published: pd.DataFrame | None = None

@@ -20,6 +20,7 @@ from anatomy.figures import (
 from anatomy.figures.note import chart_or_note
 from anatomy.recipes.pasta.evidence import Evidence
 from anatomy.recipes.pasta.localise import EVERY
+from anatomy.recipes.pasta.pairs import detectors_of
 from anatomy.recipes.pasta.texts import HUMAN
 from anatomy.report.figure_plan import FigurePlan
 
@@ -61,7 +62,7 @@ def measures_of(table: pd.DataFrame, kind: str) -> list[str]:
 
 
 def _texts(plan: FigurePlan, config: Config, evidence: Evidence, by_domain: bool = False) -> alt.TopLevelMixin:
-    table = written(evidence.tables, plan, config.pasta.detectors[0])
+    table = written(evidence.tables, plan, detectors_of(config, plan.models[0])[0])
     table = table[table["main"]]
     wanted = measures_of(table, plan.family)
     table = table.assign(variant=table["slug"], category=table["domain"], estimate=table["value"])
@@ -112,7 +113,7 @@ def _dose(plan: FigurePlan, config: Config, evidence: Evidence) -> alt.TopLevelM
 
 
 def _tradeoff(plan: FigurePlan, config: Config, evidence: Evidence) -> alt.TopLevelMixin:
-    detector = config.pasta.detectors[0]
+    detector = detectors_of(config, plan.models[0])[0]
     table = written(evidence.tables, plan, detector)
     table = table[table["domain"] == ALL]
     detection = table[table["measure"] == detector].set_index("slug")["value"]

@@ -16,7 +16,7 @@ from anatomy.recipes.pasta.claims import (
     measurement_claims,
     planted_claims,
 )
-from anatomy.recipes.pasta.pairs import Pair
+from anatomy.recipes.pasta.pairs import Pair, detectors_of, measuring_detectors
 
 LEAST_RANK = 19
 """Controls with which a rank p can reach 0.05. A run with fewer leaves that claim *inconclusive*."""
@@ -31,7 +31,8 @@ def setting_of(config: Config, pair: Pair) -> Setting:
                 "halves": 1}
     return Setting(
         aligned=pair.aligned, base=pair.base, prefixes=pasta.prefixes, harmful=config.evaluation.harmful,
-        benign=config.evaluation.benign, detectors=tuple(pasta.detectors), refusal_judge=refusal_judge(config), controls=controls,
+        benign=config.evaluation.benign, detectors=tuple(detectors_of(config, pair.aligned)),
+        measured=tuple(measuring_detectors(config, pair.aligned)), refusal_judge=refusal_judge(config), controls=controls,
         kept_margin=pasta.kept_margin, refusal_margin=pasta.refusal_margin, opener_rate=pasta.opener_rate,
         large_effect=wanted.large_effect, certainty=wanted.confidence, min_controls=LEAST_RANK,
         control_level=wanted.control_level)

@@ -10,7 +10,7 @@ from anatomy.claims.tables import MissingEvidence
 from anatomy.config.schema import Config
 from anatomy.diversity.style_markers import GENERAL, StyleMarkers, planted_markers
 from anatomy.recipes.pasta.evidence import Evidence
-from anatomy.recipes.pasta.pairs import pairs
+from anatomy.recipes.pasta.pairs import detectors_of, pairs
 from anatomy.recipes.pasta.plans import figure_plans
 from anatomy.recipes.pasta.tables import tabulate
 from anatomy.recipes.pasta.texts import HUMAN, PHASE, Texts
@@ -18,9 +18,9 @@ from anatomy.report.content import Answer, Exchange, Item, PageCompletions, Page
 
 TITLE = "The signature of post-training"
 SUMMARY = ("PASTA (arXiv 2605.30526), sentence by sentence: post-training moves texts away from human style, an internal "
-           "direction goes with it, and taking that direction out shifts the style back. Detectors of machine text are instruments "
-           "here, never an objective. Below the claims stand the figures behind them, texts side by side, and where every number "
-           "comes from.")
+           "direction goes with it, and taking that direction out shifts the style back. Detectors of machine text are "
+           "instruments here, never an objective. Below the claims stand the figures behind them, texts side by side, and where "
+           "every number comes from.")
 SECTIONS = (
     ("measure", "Measure", "Human, base, aligned and ablated texts continue the same human prefixes."),
     ("localise", "Localise", "The layer whose signature lowers a detector's score most, chosen on prefixes of the select split."),
@@ -34,6 +34,7 @@ TITLES = {
     "layers": ("localise", "Chosen layers", "share: of the bootstrap draws over prefixes in which the layer is chosen again."),
     "swap": ("localise", "Detector swap", "Every detector's mean score where every detector chose."),
     "texts": ("measure", "Everything measured", "Test phase; every variant, each domain and all; excluded texts had no number."),
+    "agreement": ("measure", "How far definitions of affinity agree", "Spearman rank correlation over variants and domains."),
     "weights": ("weights", "Gap to the hooks", "Largest difference of logits; effect is that of the hooks themselves."),
     "published": ("released", "Released beside ours", "Layers as counted here: the paper's plus one."),
 }
@@ -67,8 +68,8 @@ def _brief(table: str, frame: pd.DataFrame) -> pd.DataFrame:
 def texts(config: Config, evidence: Evidence) -> list[Item]:
     """Continuations of a few test prefixes of every domain, for every pair."""
     found: list[Item] = []
-    first = config.pasta.detectors[0]
     for pair in pairs(config):
+        first = detectors_of(config, pair.aligned)[0]
         sides = {"human": Texts(pair.base, HUMAN), "base": Texts(pair.base), "aligned": Texts(pair.aligned),
                  "ablated": Texts(pair.aligned, f"pasta@{first}"), "orthogonal-0": Texts(pair.aligned, "orthogonal-0"),
                  "operating": Texts(pair.aligned, "operating")}

@@ -8,6 +8,8 @@ from anatomy.config.schema import Config
 from anatomy.config.study import Subject, organism_subject, subjects
 
 OTHER_FAMILY = ("base", "aligned")
+SCORER_PHASES = ("fit", "test")
+"""Phases whose texts of the other family the detectors are fitted on: nothing is judged on that family."""
 
 
 @dataclass(frozen=True)
@@ -17,7 +19,8 @@ class Pair:
     Args:
         aligned: the model that is studied; the pair goes by its name.
         base: what it was trained from.
-        scorers: base and aligned model of another family: the detectors' models. Empty where a run names none.
+        scorers: base and aligned model of another family of the organism: the detectors' models. Empty for models of your own,
+            whose detectors have models of theirs (``pasta.own_detectors``).
         null: another base model, for a contrast of two models that post-training has not touched; of the organism only, since
             models of your own rarely share their shape.
     """
@@ -40,13 +43,23 @@ def pairs(config: Config) -> list[Pair]:
     members, wanted = config.organism.members, config.pasta.pairs.items()
     found = [Pair(f"{aligned}.s{seed}", f"{base}.s{seed}", other, other[0])
              for seed in config.seeds for aligned, base in wanted if aligned in members and base in members]
-    return found + [Pair(aligned, base, tuple(config.pasta.scorers), None)
+    return found + [Pair(aligned, base, (), None)
                     for aligned, base in wanted if aligned in config.models and base in config.models]
 
 
 def pair_of(config: Config, aligned: str) -> Pair:
     """The pair that goes by a model's name."""
     return next(pair for pair in pairs(config) if pair.aligned == aligned)
+
+
+def detectors_of(config: Config, aligned: str) -> list[str]:
+    """Detectors that select a layer for a pair, the first of them for its controls too."""
+    return config.pasta.selecting(aligned not in config.models)
+
+
+def measuring_detectors(config: Config, aligned: str) -> list[str]:
+    """Detectors that measure a pair's test split: those that select, and closed ones read from a file."""
+    return list(config.pasta.own_detectors) if aligned in config.models else detectors_of(config, aligned)
 
 
 def relatives(config: Config) -> list[Subject]:
@@ -58,5 +71,6 @@ def relatives(config: Config) -> list[Subject]:
 
 
 def roles(config: Config, model: str) -> set[str]:
-    """What a model is in the pairs of a run: ``aligned``, ``base``, ``null``."""
-    return {role for pair in pairs(config) for role, name in pair.roles.items() if name == model}
+    """What a model is in the pairs of a run: ``aligned``, ``base``, ``null``, and ``scorer`` for the detectors' aligned model."""
+    found = {role for pair in pairs(config) for role, name in pair.roles.items() if name == model}
+    return found | {"scorer" for pair in pairs(config) if pair.scorers and pair.scorers[1] == model}

@@ -17,8 +17,8 @@ def tabulate(name: str, evidence: Evidence) -> pd.DataFrame:
     tables = evidence.tables
     if name == "published":
         return beside_ours(evidence.published, tables) if evidence.published is not None else pd.DataFrame(columns=RELEASED)
-    if name == "weights":
-        return evidence.weights
+    if name in ("weights", "agreement"):
+        return getattr(evidence, name)
     if name == "layers":
         found = tables.layers if tables.layers is not None else pd.DataFrame(columns=["model", *LAYERS])
         return found[found["chosen"].astype(bool)][["model", *(column for column in LAYERS if column != "chosen")]]

@@ -26,6 +26,8 @@ def asked(config: Config, subject: Subject, phase: str, found: dict[str, Any]) -
     wanted = []
     if mine & {"base", "null"}:
         wanted.append(one.unedited("document", requests=False))
+    if "scorer" in mine:
+        wanted.append(one.unedited("chat", requests=False))
     if "base" in mine and phase != "select":
         wanted.append(one.other_manner("as-chat", "chat"))
     if "aligned" in mine:
@@ -51,7 +53,7 @@ class _Asking:
         self.requests = (config.evaluation.harmful, config.evaluation.benign)
 
     def unedited(self, manner: Manner, requests: bool) -> Asked:
-        return Asked(Variant("base", "base", (), self._sets(requests)), (), manner)
+        return Asked(Variant("base", "base", (), self._sets(requests), benchmarked=True), (), manner)
 
     def other_manner(self, name: str, manner: Manner) -> Asked:
         """The template control: the unedited model spoken to in its partner's manner."""
@@ -122,8 +124,10 @@ class _Asking:
         if edit is not None and control is None and role == "control":
             control = tuple(edit["direction"]["control"])
         kind, number = control or ("", -1)
+        benchmarked = family in ("pasta", "operating", "own") and kind in ("", "orthogonal")
         # The slug alone names a variant: what it stands for is decided by a search or by a fixed rule of this module.
-        variant = Variant(name, role, ({"pasta": name},), self._sets(requests), False, family, form, "signature", kind, number)
+        variant = Variant(name, role, ({"pasta": name},), self._sets(requests), benchmarked, family, form, "signature", kind,
+                          number)
         return Asked(variant, () if edit is None else (edit,), "chat", category)
 
     def _sets(self, requests: bool) -> tuple[str, ...]:

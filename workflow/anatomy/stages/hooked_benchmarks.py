@@ -1,0 +1,82 @@
+"""Benchmarks under interventions on activations: lm-eval on its own transformers backend, while the module is intervened in.
+
+Only interventions at all positions: one at generated positions alone has no meaning where a question's choices are given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from anatomy.benchmarks.harness import evaluate
+from anatomy.benchmarks.items import task_key
+from anatomy.config.options import cell_fingerprint
+from anatomy.config.schema import Config
+from anatomy.config.study import Layout, Subject
+from anatomy.models.imports import without_sklearn
+from anatomy.models.loading import LoadedModel, load_model
+from anatomy.recipes.asked import Asked
+from anatomy.stages.edit_book import EditBook
+from anatomy.stages.in_memory import edited
+from anatomy.stages.utility import FEWSHOT_SEED, phase_items, phase_tasks, samples_table
+from anatomy.store.cell import Cell
+from anatomy.store.fill import Lazy, Want, cells_of, fill
+
+
+def hooked_benchmarks(config: Config, subject: Subject, model: dict[str, Any], asked: Sequence[Asked], book: EditBook,
+                      say: Callable[[str], None]) -> tuple[pd.DataFrame, list[str]]:
+    """Score the test items of every task under each variant that takes the benchmarks.
+
+    Args:
+        model: the model's card.
+        asked: what the recipe asks in the test phase; variants that are not ``benchmarked`` are passed over, and so are edits
+            at some positions only.
+        book: makes edits concrete.
+
+    Returns:
+        Samples, as those of other variants, and the store's cells.
+    """
+    tasks = phase_tasks(Layout(config.results), subject, config.benchmarks, "test")
+    store, shots = Path(config.results) / "store", config.benchmarks.shots
+    wants, behind = [], {}
+    for one in asked:
+        if not one.variant.benchmarked or any(edit.get("positions", "all") != "all" for edit in one.edits):
+            continue
+        keys = [book.key(edit) for edit in one.edits]
+        for name, task in tasks.items():
+            cell = Cell(store, "benchmark", {"code": cell_fingerprint("hooked_benchmarks", bool(keys)), "model": model["digest"],
+                                             "edits": keys, "task": task_key(task, shots), "backend": "transformers",
+                                             "dtype": model["dtype"]})
+            labels = {"model": subject.id, "variant": one.variant.id, "phase": "test", "task": name}
+            wants.append(Want(cell, phase_items(task, subject, "test", config.pasta.benchmark_items), labels))
+            behind[cell.name] = (name, one.edits[0] if one.edits else None)
+
+    def compute(loaded: LoadedModel, missing: list[Want]) -> Iterator[tuple[Want, pd.DataFrame]]:
+        lm = _backend(loaded, config.serving.batch_size)
+        for want in missing:
+            name, edit = behind[want.cell.name]
+            with edited(loaded, book, edit):
+                found = evaluate(lm, {name: tasks[name]}, num_fewshot=shots, fewshot_seed=FEWSHOT_SEED,
+                                 indices={name: sorted(want.rows["index"])})
+            yield want, found.drop(columns=["task", "id", "group"])
+        say(f"benchmarks: {len(missing)} cells")
+
+    def open_model() -> AbstractContextManager[LoadedModel]:
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        return nullcontext(load_model(Path(model["folder"]), getattr(torch, model["dtype"]), device))
+
+    with Lazy(open_model, store, "hooked_benchmarks") as session:
+        fill(wants, session, compute, say)
+    return samples_table(wants), list(cells_of(wants))
+
+
+def _backend(loaded: LoadedModel, batch_size: int) -> Any:
+    with without_sklearn():
+        from lm_eval.models.huggingface import HFLM
+
+    return HFLM(pretrained=loaded.model, tokenizer=loaded.tokenizer, batch_size=batch_size)

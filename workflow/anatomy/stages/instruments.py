@@ -1,0 +1,137 @@
+"""Detectors ready to score texts: on the organism those of another family, for models of one's own those of the configuration.
+
+What a score depends on is known before a model is opened (``Instrument.key``), so that a text scored already costs nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from anatomy.config.detecting import Detector as Options
+from anatomy.config.schema import Config
+from anatomy.continuations.post_processing import PUBLISHED_RULES, SHORT_RULES, post_process
+from anatomy.detectors.build import build_detectors
+from anatomy.detectors.detection import Detector, fit_calibration
+from anatomy.detectors.family import ORGANISM_READING, TINY_TUNING, family_detectors
+from anatomy.detectors.scorer import open_scorer
+from anatomy.errors import DataError
+from anatomy.models.checkpoint import Checkpoint
+from anatomy.store.digest import digest, file_digest
+
+Card = dict[str, Any]
+HUMAN, ALIGNED = "human", "aligned"
+SEED = 0
+"""Of the tuning of ImBD's form and the folds of the n-gram classifier."""
+
+
+@dataclass(frozen=True)
+class Instrument:
+    """One detector.
+
+    Attributes:
+        key: everything its scores depend on besides code and text.
+        open: the detector; opens models, those that several share once.
+    """
+
+    name: str
+    key: dict[str, Any]
+    open: Callable[[], Detector]
+
+
+def measured_texts(config: Config, completions: pd.DataFrame, organism: bool) -> pd.DataFrame:
+    """Continuations of prefixes as detectors and measures read them: cut at their last sentence, ``degenerate`` the reason."""
+    texts = completions[completions["set"] == config.pasta.prefixes]
+    return post_process(texts, SHORT_RULES if organism else PUBLISHED_RULES).reset_index(drop=True)
+
+
+def fitting_texts(config: Config, aligned: pd.DataFrame, humans: pd.DataFrame, organism: bool) -> pd.DataFrame:
+    """Texts whose writer is known, to fit detectors on: ``variant`` is human or aligned.
+
+    Args:
+        aligned: completions of an aligned model; its unedited answers to prefixes put in its own manner are taken.
+        humans: completions among which the humans' own continuations stand.
+    """
+    sides = [humans[humans["variant"] == HUMAN], aligned[aligned["variant"] == "base"].assign(variant=ALIGNED)]
+    return measured_texts(config, pd.concat(sides, ignore_index=True), organism)
+
+
+def family_instruments(config: Config, scorers: Sequence[Card], texts: pd.DataFrame) -> list[Instrument]:
+    """The organism's detectors.
+
+    Args:
+        scorers: cards of the family's base and aligned model.
+        texts: the family's ``fitting_texts``.
+    """
+    key = {"scorers": [card["digest"] for card in scorers], "texts": _texts_key(texts), "seed": SEED}
+
+    @cache
+    def family() -> dict[str, Detector]:
+        base, aligned = (open_scorer(Path(card["folder"]), torch.float32, _device()) for card in scorers)
+        found = family_detectors(base, aligned, texts, ORGANISM_READING, seed=SEED, tuning=TINY_TUNING)
+        return {one.name: one for one in found}
+
+    return [Instrument(name, {"detector": name, **key}, lambda name=name: family()[name]) for name in config.pasta.detectors]
+
+
+def own_instruments(options: Mapping[str, Options], models: Mapping[str, Card], texts: pd.DataFrame) -> list[Instrument]:
+    """Detectors of the configuration.
+
+    Args:
+        options: by name.
+        models: cards of the models that options name by id.
+        texts: ``fitting_texts`` of the pair, for detectors whose calibration is fitted.
+    """
+    placed = {name: _placed(one, models) for name, one in options.items()}
+
+    def opened(name: str) -> Detector:
+        one, fitted = {name: placed[name]}, {}
+        if placed[name].calibration == "fitted" and placed[name].kind != "score_file":
+            fitted = {name: _calibration(build_detectors(one, _device())[0], texts)}
+        return build_detectors(one, _device(), fitted)[0]
+
+    return [Instrument(name, _own_key(name, one, texts), lambda name=name: opened(name)) for name, one in placed.items()]
+
+
+def _calibration(detector: Detector, texts: pd.DataFrame) -> Any:
+    fit = texts[texts["degenerate"] == ""]
+    sides = [np.array([one.score for one in detector.detect(list(fit.loc[fit["variant"] == variant, "response"]))
+                       if not one.excluded]) for variant in (HUMAN, ALIGNED)]
+    if min(map(len, sides)) < 2:
+        raise DataError(found=f"{len(sides[0])} human and {len(sides[1])} aligned texts with a score",
+                        expected="at least 2 of each", where=f"the calibration of {detector.name}",
+                        remedy="lower reading.min_tokens, or take a published threshold")
+    return fit_calibration(*sides, f"fitted on {len(sides[0])} human and {len(sides[1])} aligned texts of training prefixes")
+
+
+def _placed(one: Options, models: Mapping[str, Card]) -> Options:
+    """The options with folders for ids of models."""
+    folders = {name: models[value]["folder"] for name in ("reference", "scorer") if (value := getattr(one, name)) in models}
+    return one.model_copy(update=folders)
+
+
+def _own_key(name: str, one: Options, texts: pd.DataFrame) -> dict[str, Any]:
+    key = {"detector": name, **one.model_dump(mode="json", exclude={"reference", "scorer", "adapter", "file"})}
+    key["scorers"] = [Checkpoint(Path(folder)).digest() for folder in (one.reference, one.scorer) if folder is not None]
+    if one.adapter is not None:
+        key["adapter"] = file_digest(Path(one.adapter) / "adapter_model.safetensors")
+    if one.file is not None:
+        key["file"] = file_digest(Path(one.file))
+    elif one.calibration == "fitted":
+        key["texts"] = _texts_key(texts)
+    return key
+
+
+def _texts_key(texts: pd.DataFrame) -> str:
+    return digest({"texts": sorted(map(list, zip(texts["id"], texts["variant"], texts["response"], strict=True)))})
+
+
+def _device() -> str:
+    return "cuda" if torch.cuda.is_available() else "cpu"
