@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from anatomy.claims.claim import Claim, Test
-from anatomy.claims.measures import JudgeScores, Refusals
+from anatomy.claims.measures import Gatherer, JudgeScores, Refusals
 from anatomy.recipes.pasta.texts import (
     HUMAN,
     PHASE,
@@ -57,13 +57,13 @@ class Setting:
     measured: tuple[str, ...]
     refusal_judge: str
     controls: dict[str, int]
-    kept_margin: float
-    refusal_margin: float
-    opener_rate: float
-    large_effect: float
-    certainty: float
+    kept_margin: float | int
+    refusal_margin: float | int
+    opener_rate: float | int
+    large_effect: float | int
+    certainty: float | int
     min_controls: int
-    control_level: float
+    control_level: float | int
 
     def detection(self, detector: str, *, whether: bool = False) -> Detected:
         """A reader of a detector's scores of continuations, or of whether they could be scored."""
@@ -85,12 +85,12 @@ def claim(setting: Setting, name: str, group: str, sentence: str, source: str, *
     return Claim(f"pasta.{name}", paper, sentence, where, f"{PAPER} {group}", setting.aligned, tests, planted)
 
 
-def below(evidence, statistic: str, threshold: float = 0, **more: float) -> Test:
+def below(evidence: Gatherer, statistic: str, threshold: float | int = 0, **more: float | int) -> Test:
     """A difference that has to fall."""
     return Test("difference_below", evidence, {"threshold": threshold, **more}, statistic)
 
 
-def kept(evidence, margin: float, statistic: str) -> Test:
+def kept(evidence: Gatherer, margin: float | int, statistic: str) -> Test:
     """A number that must not fall by more than a margin."""
     return Test("difference_within", evidence, {"margin": margin, "side": "lower"}, statistic)
 
