@@ -8,7 +8,8 @@ from rosi_study import organism, own_models
 from anatomy.config.study import subjects
 from anatomy.recipes.rosi.figures import DRAWERS
 from anatomy.recipes.rosi.page import SECTIONS
-from anatomy.recipes.rosi.plans import CAPTIONS, TABLE_PLANS, detailed, figure_plans, groups
+from anatomy.recipes.rosi.plans import TABLE_PLANS, detailed, figure_plans, groups
+from anatomy.report.figure_plan import CAPTIONS
 
 CONFIGS = {"own models": own_models, "two seeds": organism, "one seed": lambda: organism((0,))}
 

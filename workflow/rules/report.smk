@@ -1,4 +1,6 @@
-# Statistics, claims, figures, tables and the page: they never need a model.
+# Statistics, claims, figures, tables and the page: they never need a model. ROSI's lie in results/ itself, another recipe's in a
+# folder of its name; a recipe brings files, names of figures, and three stages of its own.
+from anatomy.recipes.pasta import plans as pasta
 from anatomy.recipes.rosi.plans import TABLE_PLANS, figure_plans
 
 # Where exports go and what jobs ask for changes nothing that a report says.
@@ -37,9 +39,38 @@ EVIDENCE = dict(
     adapters=everything("edit/{model}/adapters.json"),
     bars=[AT.organism(seed) + "/bars.csv" for seed in CONFIG.seeds if CONFIG.organism.members and CONFIG.organism.bars],
 )
-FIGURES = {}
-for plan in figure_plans(CONFIG):
-    FIGURES.setdefault(plan.kind, []).append(plan.name)
+PASTA_PAIRS = sorted({model for pair in PAIRS.values() for model in (pair.aligned, pair.base)})
+PASTA_EVIDENCE = dict(
+    completions=[AT.stage("generate", model, "pasta.test.completions.parquet") for model in PASTA_PAIRS],
+    variants=[AT.stage("generate", model, "pasta.test.variants.parquet") for model in PASTA_PAIRS],
+    judgements=[
+        AT.stage("judge", model, f"pasta.test.{part}") for model in PASTA_PAIRS for part in ("parquet", "detectors.parquet")
+    ],
+    **{part: [AT.stage("judge", model, f"pasta.test.{part}.parquet") for model in PAIRS] for part in ("measures", "agreement")},
+    **{
+        part: [AT.stage("localize", model, f"signature.{part}.parquet") for model in PAIRS]
+        for part in ("curves", "layers", "swap", "operating")
+    },
+    **{part: [AT.stage("extract", model, f"{part}.parquet") for model in PAIRS] for part in ("geometry", "writers")},
+    selected=[AT.stage("localize", model, "signature.json") for model in PAIRS],
+    weights=[AT.stage("edit", model, "signature_weights.parquet") for model in PAIRS],
+    worlds=[AT.world(seed) for seed in CONFIG.seeds if any(EVERYONE[model].seed == seed for model in PAIRS)],
+)
+
+
+def shown(plans, folder):
+    """Files of figures, by kind, each with its caption in Snakemake's own report."""
+    kinds = {}
+    for plan in plans:
+        kinds.setdefault(plan.kind, []).append(f"{folder}/figures/{plan.name}.svg")
+    return {kind: report(names, caption=f"../report/captions/{kind}.rst", category="Figures") for kind, names in kinds.items()}
+
+
+def redrawable(plans, folder):
+    """The same figures for whoever wants to redraw them."""
+    return [f"{folder}/figures/{plan.name}.{kind}" for plan in plans for kind in ("pdf", "csv", "vl.json")]
+
+
 TABLES = [plan.name for plan in TABLE_PLANS]
 
 
@@ -51,6 +82,7 @@ rule claims:
         table=f"{CONFIG.results}/claims/ledger.parquet",
     params:
         options=WHOLE,
+        stage="claims",
         code=stage_fingerprint("claims"),
     resources:
         **needs("claims"),
@@ -64,26 +96,15 @@ rule figures:
     input:
         **EVIDENCE,
     output:
-        **{
-            kind: report(
-                [f"{CONFIG.results}/figures/{name}.svg" for name in names],
-                caption=f"../report/captions/{kind}.rst",
-                category="Figures",
-            )
-            for kind, names in FIGURES.items()
-        },
-        other=[
-            f"{CONFIG.results}/figures/{name}.{kind}"
-            for names in FIGURES.values()
-            for name in names
-            for kind in ("pdf", "csv", "vl.json")
-        ],
+        **shown(figure_plans(CONFIG), CONFIG.results),
+        other=redrawable(figure_plans(CONFIG), CONFIG.results),
         csv=report(
             [f"{CONFIG.results}/tables/{name}.csv" for name in [*TABLES, "selection"]], caption="../report/captions/table.rst", category="Tables"
         ),
         tex=[f"{CONFIG.results}/tables/{name}.tex" for name in TABLES],
     params:
         options=WHOLE,
+        stage="draw",
         code=stage_fingerprint("draw"),
     resources:
         **needs("figures"),
@@ -103,6 +124,7 @@ rule page:
         page=report(f"{CONFIG.results}/report.html", caption="../report/captions/page.rst", category="Report"),
     params:
         options=WHOLE,
+        stage="page",
         code=stage_fingerprint("page"),
     resources:
         **needs("page"),
@@ -110,3 +132,50 @@ rule page:
         f"{CONFIG.results}/logs/page.log",
     script:
         "../scripts/page.py"
+
+
+use rule claims as pasta_claims with:
+    input:
+        **PASTA_EVIDENCE,
+    output:
+        ledger=report(f"{CONFIG.results}/pasta/claims/ledger.csv", caption="../report/captions/ledger.rst", category="Claims"),
+        table=f"{CONFIG.results}/pasta/claims/ledger.parquet",
+    params:
+        options=WHOLE,
+        stage="pasta_claims",
+        code=stage_fingerprint("pasta_claims"),
+    log:
+        f"{CONFIG.results}/pasta/claims/job.log",
+
+
+use rule figures as pasta_figures with:
+    input:
+        **PASTA_EVIDENCE,
+    output:
+        **shown(pasta.figure_plans(CONFIG), f"{CONFIG.results}/pasta"),
+        other=redrawable(pasta.figure_plans(CONFIG), f"{CONFIG.results}/pasta"),
+        csv=report(
+            [f"{CONFIG.results}/pasta/tables/{name}.csv" for name in pasta.TABLES], caption="../report/captions/table.rst", category="Tables"
+        ),
+    params:
+        options=WHOLE,
+        stage="pasta_draw",
+        code=stage_fingerprint("pasta_draw"),
+    log:
+        f"{CONFIG.results}/pasta/figures/job.log",
+
+
+use rule page as pasta_page with:
+    input:
+        **PASTA_EVIDENCE,
+        figures=rules.pasta_figures.output.other,
+        ledger=rules.pasta_claims.output.table,
+        cards=[AT.model(model) for model in PASTA_PAIRS],
+    output:
+        page=report(f"{CONFIG.results}/pasta/report.html", caption="../report/captions/page.rst", category="Report"),
+    params:
+        options=WHOLE,
+        stage="pasta_page",
+        code=stage_fingerprint("pasta_page"),
+    log:
+        f"{CONFIG.results}/logs/pasta_page.log",

@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from anatomy.statistics.clusters import Sample
+from anatomy.statistics.intervals import Interval
 
 
 def no_controls() -> Float[np.ndarray, " control"]:
@@ -75,3 +76,33 @@ class Count:
     found: int
     total: int
     note: str
+
+
+@dataclass(frozen=True)
+class Summaries:
+    """Two numbers that sets of texts have as a whole, each with its interval: a diversity, a divergence.
+
+    Attributes:
+        after, before: `after` minus `before` is judged, as if they were independent; sets that answer the same prompts are
+            alike, so that the interval is too wide rather than too narrow.
+    """
+
+    after: Interval
+    before: Interval
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What each of several instruments chooses among the same options.
+
+    Attributes:
+        names: instruments.
+        options: what is chosen among.
+        chosen: place of each one's choice among the options.
+        shares: share of bootstrap draws in which each one chooses each option; rows sum to 1.
+    """
+
+    names: tuple[str, ...]
+    options: tuple[int, ...]
+    chosen: tuple[int, ...]
+    shares: Float[np.ndarray, "instrument option"]

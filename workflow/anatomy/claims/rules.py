@@ -6,13 +6,15 @@ the whole interval on the other side (or controls that do as much), and everythi
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from math import nan
+from itertools import combinations
+from math import hypot, nan
 from typing import Any
 
 import numpy as np
+from scipy.stats import norm
 
 from anatomy.claims.claim import Finding, Verdict
-from anatomy.claims.evidence import Contrast, Count, Levels, Scores, Steps
+from anatomy.claims.evidence import Choices, Contrast, Count, Levels, Scores, Steps, Summaries
 from anatomy.statistics.clusters import Sample
 from anatomy.statistics.controls import compare_with_controls
 from anatomy.statistics.equivalence import equivalence_p, exceedance_p, place_in_margin
@@ -187,11 +189,54 @@ def controls_within(evidence: Contrast, resampling: Resampling, *, margin: float
     )
 
 
+def summary_above(evidence: Summaries, resampling: Resampling, *, threshold: float | int) -> Finding:
+    """A number of a whole set of texts exceeds that of another by more than a threshold, by normal theory."""
+    z = float(norm.ppf(0.5 + resampling.confidence / 2))
+    error = hypot(*((side.high - side.low) / 2 for side in (evidence.after, evidence.before))) / z
+    estimate = evidence.after.estimate - evidence.before.estimate
+    number, clusters = (min(getattr(side, name) for side in (evidence.after, evidence.before)) for name in ("n", "clusters"))
+    interval = Interval(estimate, estimate - z * error, estimate + z * error, number, clusters)
+    p = float(norm.sf((estimate - threshold) / error)) if error > 0 else float(estimate <= threshold)
+    reason = f"difference {_span(interval)} against > {threshold:+g}, from {evidence.before.estimate:.3f}"
+    return _finding(side_of(interval, threshold), reason, interval, p)
+
+
+def summary_below(evidence: Summaries, resampling: Resampling, *, threshold: float | int) -> Finding:
+    """`summary_above` with signs turned."""
+    turned = summary_above(Summaries(evidence.before, evidence.after), resampling, threshold=-threshold)
+    interval = Interval(-turned.estimate, -turned.high, -turned.low, turned.n, turned.clusters)
+    reason = f"difference {_span(interval)} against < {threshold:+g}, from {evidence.before.estimate:.3f}"
+    return _finding(turned.verdict, reason, interval, turned.p)
+
+
+def same_choice(evidence: Choices, resampling: Resampling, *, share: float | int) -> Finding:
+    """All instruments choose the same, and would again.
+
+    Supported where all choose one option, each in at least `share` of its bootstrap draws. Not supported where two of them
+    agree in at most 1 - `share` of the draws whatever way these are matched: the overlap of their shares bounds that. The
+    smallest share of the commonest choice is shown.
+    """
+    common = max(set(evidence.chosen), key=evidence.chosen.count)
+    sure = float(evidence.shares[:, common].min())
+    overlap = min((float(np.minimum(a, b).sum()) for a, b in combinations(evidence.shares, 2)), default=1.0)
+    agreed = len(set(evidence.chosen)) == 1
+    verdict = Verdict.INCONCLUSIVE
+    if agreed and sure >= share:
+        verdict = Verdict.SUPPORTED
+    elif not agreed and overlap <= 1 - share:
+        verdict = Verdict.NOT_SUPPORTED
+    named = ", ".join(f"{name} {evidence.options[place]} ({row[place]:.0%} of draws)"
+                      for name, place, row in zip(evidence.names, evidence.chosen, evidence.shares, strict=True))
+    reason = f"chosen: {named}; two agree in at most {overlap:.0%} of draws, against {share:.0%} for each"
+    return Finding(verdict, reason, estimate=sure, n=len(evidence.names), clusters=len(evidence.names))
+
+
 RULES: dict[str, Callable[..., Finding]] = {
     rule.__name__: rule
     for rule in (
         *(difference_above, difference_below, difference_within, rate_above, rate_below),
         *(ordering, monotone_trend, auroc_above, count_at_least, controls_within),
+        *(summary_above, summary_below, same_choice),
     )
 }
 

@@ -29,6 +29,13 @@ class Tables:
     grid: pd.DataFrame | None = None
     screen: pd.DataFrame | None = None
     projections: pd.DataFrame | None = None
+    measures: pd.DataFrame | None = None
+    curves: pd.DataFrame | None = None
+    layers: pd.DataFrame | None = None
+    swap: pd.DataFrame | None = None
+    operating: pd.DataFrame | None = None
+    geometry: pd.DataFrame | None = None
+    writers: pd.DataFrame | None = None
     # a ledger reads the same rows over and over, so each table is cut once by the columns that every reader names
     _cuts: dict[str, dict[tuple, pd.DataFrame]] = field(init=False, default_factory=dict, repr=False, compare=False)
     _read: dict[Hashable, pd.DataFrame] = field(init=False, default_factory=dict, repr=False, compare=False)

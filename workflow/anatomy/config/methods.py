@@ -161,5 +161,7 @@ class Report(Section):
     title: str = Field("Anatomy of alignment", description="title of the page")
     published: str | None = Field(
         None, description="CSV with a paper's numbers to print beside ours: table, model, source (set or task), arm, value")
+    pasta_published: str | None = Field(
+        None, description="CSV with PASTA's released numbers: quantity (layer, score, flagged), model, detector, category, value")
     show_answers: bool = Field(False, description="show non-refused answers of real models to harmful prompts")
     examples: int = Field(24, ge=0, description="prompts shown side by side before and after, a model")

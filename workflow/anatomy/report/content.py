@@ -41,11 +41,27 @@ class PageTable:
 
 @dataclass(frozen=True)
 class Answer:
-    """One completion beside its verdict; `redacted` texts are gone, not hidden."""
+    """One completion beside its verdict; `redacted` texts are gone, not hidden.
+
+    Attributes:
+        marks: (start, end, kind) of what is highlighted in the text, in order; one that overlaps the one before is left out.
+    """
 
     text: str
     label: str
     redacted: bool = False
+    marks: tuple[tuple[int, int, str], ...] = ()
+
+    @property
+    def pieces(self) -> list[tuple[str, str]]:
+        """The text in pieces with the kind of each; plain pieces have none."""
+        found, done = [], 0
+        for start, end, kind in self.marks:
+            if start < done or end <= start:
+                continue
+            found += [(self.text[done:start], ""), (self.text[start:end], kind)]
+            done = end
+        return [piece for piece in [*found, (self.text[done:], "")] if piece[0]]
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,16 @@ def pair_of(config: Config, aligned: str) -> Pair:
     return next(pair for pair in pairs(config) if pair.aligned == aligned)
 
 
+def detectors_of(config: Config, aligned: str) -> list[str]:
+    """Detectors that select a layer for a pair, the first of them for its controls too."""
+    return config.pasta.selecting(aligned not in config.models)
+
+
+def measuring_detectors(config: Config, aligned: str) -> list[str]:
+    """Detectors that measure a pair's test split: those that select, and closed ones read from a file."""
+    return list(config.pasta.own_detectors) if aligned in config.models else detectors_of(config, aligned)
+
+
 def relatives(config: Config) -> list[Subject]:
     """Models that pairs need and no other recipe studies: two members of another family."""
     known = {subject.id for subject in subjects(config)}

@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 import altair as alt
 import pandas as pd
 
-from anatomy.claims.tables import BASE, MissingEvidence, Tables, VariantSelector, find_variant
+from anatomy.claims.tables import BASE, Tables, VariantSelector, find_variant
 from anatomy.config.schema import Config
 from anatomy.config.study import subjects
-from anatomy.errors import DataError
 from anatomy.figures import (
     across_seeds,
     benchmark_change,
@@ -24,9 +23,8 @@ from anatomy.figures import (
     selection_map,
     tradeoff,
 )
-from anatomy.figures.save import chart_data
-from anatomy.figures.theme import MUTED, themed
-from anatomy.recipes.rosi.plans import FigurePlan
+from anatomy.figures.note import chart_or_note, note
+from anatomy.report.figure_plan import FigurePlan
 
 SHOWN = ("row_mean", "row_mean_signed", "projection")
 
@@ -60,17 +58,7 @@ class Evidence:
 
 def draw(plan: FigurePlan, config: Config, evidence: Evidence) -> alt.TopLevelMixin:
     """Draw a figure; where the run has no evidence for it, a note that says what is missing takes its place."""
-    try:
-        chart = DRAWERS[plan.kind](plan, config, evidence)
-    except (MissingEvidence, DataError) as missing:
-        return note(f"{missing.where}: {missing.found}")
-    return note(f"nothing measured on {', '.join(plan.models)}") if chart_data(chart.to_dict()).empty else chart
-
-
-def note(text: str) -> alt.TopLevelMixin:
-    """A chart that says why there is none."""
-    chart = alt.Chart(pd.DataFrame({"text": [f"not shown: {text}"]})).mark_text(color=MUTED, fontSize=12, limit=460)
-    return themed(chart.encode(text="text:N").properties(width=480, height=60))
+    return chart_or_note(lambda: DRAWERS[plan.kind](plan, config, evidence), f"nothing measured on {', '.join(plan.models)}")
 
 
 def pair(found: Evidence, plan: FigurePlan) -> tuple[str, str]:

@@ -3,40 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject, subjects
+from anatomy.report.figure_plan import FigurePlan
 
-CAPTIONS = Path(__file__).resolve().parents[3] / "report" / "captions"
 DETAILED = ("row_mean", "projection")
 """Methods whose effect inside the model is drawn: the paper's form, and ours."""
-
-
-@dataclass(frozen=True)
-class FigurePlan:
-    """One figure.
-
-    Attributes:
-        name: its file name.
-        kind: module of ``anatomy.figures`` that draws it, and name of its caption.
-        section: where it stands on the page.
-        title: above it.
-        models: ids of the models it shows.
-        family: method it shows, where it shows one.
-    """
-
-    name: str
-    kind: str
-    section: str
-    title: str
-    models: tuple[str, ...]
-    family: str = ""
-
-    @property
-    def caption(self) -> str:
-        """The words below it, on the page and in Snakemake's own report: one file a kind."""
-        return (CAPTIONS / f"{self.kind}.rst").read_text(encoding="utf-8").strip()
 
 
 def detailed(config: Config) -> list[Subject]:

@@ -1,0 +1,32 @@
+"""What PASTA's claims, figures and page are made from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from anatomy.claims.tables import Tables
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A run as PASTA shows it.
+
+    Attributes:
+        tables: all tables of the run; judgements hold detectors' scores too, higher for more machine-like.
+        truths: what was planted, by organism seed.
+        selected: what the selection of layers ended with, by aligned model.
+        weights: gap between hooks and orthogonalised weights, one row a form.
+        agreement: rank correlations of definitions of affinity, by aligned model.
+        published: the paper's released numbers (``published.read_published``); None where none are named.
+    """
+
+    tables: Tables
+    truths: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
+    selected: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    weights: pd.DataFrame = field(default_factory=pd.DataFrame)
+    agreement: pd.DataFrame = field(default_factory=pd.DataFrame)
+    published: pd.DataFrame | None = None

@@ -1,0 +1,133 @@
+"""How each figure of PASTA is drawn from the tables of a run."""
+
+from __future__ import annotations
+
+import altair as alt
+import pandas as pd
+
+from anatomy.claims.tables import MissingEvidence, Tables
+from anatomy.config.schema import Config
+from anatomy.figures import (
+    detection_tradeoff,
+    detector_swap,
+    layer_cosines,
+    layer_curves,
+    signature_dose,
+    signature_geometry,
+    signature_writers,
+    text_measures,
+)
+from anatomy.figures.note import chart_or_note
+from anatomy.recipes.pasta.evidence import Evidence
+from anatomy.recipes.pasta.localise import EVERY
+from anatomy.recipes.pasta.pairs import detectors_of
+from anatomy.recipes.pasta.texts import HUMAN
+from anatomy.report.figure_plan import FigurePlan
+
+ALL = "all"
+DOSED = ("detector", "safety", "quality", "style")
+OPENED = "opened"
+
+
+def draw(plan: FigurePlan, config: Config, evidence: Evidence) -> alt.TopLevelMixin:
+    """Draw a figure; where the run has no evidence for it, a note that says what is missing takes its place."""
+    return chart_or_note(lambda: DRAWERS[plan.kind](plan, config, evidence), f"nothing measured of {plan.models[0]}")
+
+
+def written(tables: Tables, plan: FigurePlan, detector: str) -> pd.DataFrame:
+    """Everything measured of a pair's texts, with `writer`: human, base, aligned, ablated, control. `ablated` is ablation at the
+    layer of a detector and all its doses and forms; the variant of that layer has `main`.
+
+    Raises:
+        MissingEvidence: nothing was measured.
+    """
+    aligned, base = plan.models
+    own = tables.rows("measures", model=aligned).assign(writer="ablated")
+    other = tables.rows("measures", model=base)
+    own.loc[own["role"] == "base", "writer"] = "aligned"
+    own.loc[own["role"] == "control", "writer"] = "control"
+    other = other[other["variant"].str.partition("~")[0].isin(["base", HUMAN])]
+    other = other.assign(writer=[HUMAN if name.partition("~")[0] == HUMAN else "base" for name in other["variant"]])
+    both = pd.concat([own, other], ignore_index=True)
+    slug = both["variant"].str.partition("~")[0]
+    main = (both["writer"] != "ablated") | (slug == f"pasta@{detector}")
+    # The base's unedited texts and the aligned model's are both variant "base".
+    return both.assign(slug=slug.where(slug != "base", both["writer"]), main=main & (both["family"] != "template"))
+
+
+def measures_of(table: pd.DataFrame, kind: str) -> list[str]:
+    """Measures of a kind in their order; of a detector the one that all have: the probability of a machine's hand."""
+    names = list(dict.fromkeys(table.loc[table["kind"] == kind, "measure"]))
+    return [name for name in names if not name.endswith(("_flagged", "_score"))] if kind == "detector" else names
+
+
+def _texts(plan: FigurePlan, config: Config, evidence: Evidence, by_domain: bool = False) -> alt.TopLevelMixin:
+    table = written(evidence.tables, plan, detectors_of(config, plan.models[0])[0])
+    table = table[table["main"]]
+    wanted = measures_of(table, plan.family)
+    table = table.assign(variant=table["slug"], category=table["domain"], estimate=table["value"])
+    shown = table[table["measure"].isin(wanted)]
+    if shown.empty:
+        raise MissingEvidence(found=f"no measure of kind {plan.family}", expected="at least one",
+                              where=f"texts of {plan.models[0]}")
+    return text_measures.draw(shown, shown.set_index("variant")["writer"].to_dict(), wanted, by_domain=by_domain)
+
+
+def _domains(plan: FigurePlan, config: Config, evidence: Evidence) -> alt.TopLevelMixin:
+    return _texts(plan, config, evidence, by_domain=True)
+
+
+def _curves(plan: FigurePlan, config: Config, evidence: Evidence) -> alt.TopLevelMixin:
+    model, tables = plan.models[0], evidence.tables
+    rows = tables.rows("curves", model=model, family="sweep", category=EVERY)
+    swap = tables.rows("swap", model=model)
+    return layer_curves.draw(rows, swap.groupby("detector")["unedited"].first(), swap.groupby("selector")["layer"].first())
+
+
+def _swap(plan: FigurePlan, config: Config, evidence: Evidence) -> alt.TopLevelMixin:
+    return detector_swap.draw(evidence.tables.rows("swap", model=plan.models[0]))
+
+
+def _geometry(plan: FigurePlan, config: Config, evidence: Evidence) -> alt.TopLevelMixin:
+    return signature_geometry.draw(evidence.tables.rows("geometry", model=plan.models[0]))
+
+
+def _cosines(plan: FigurePlan, config: Config, evidence: Evidence) -> alt.TopLevelMixin:
+    return layer_cosines.draw(evidence.tables.rows("geometry", model=plan.models[0]))
+
+
+def _writers(plan: FigurePlan, config: Config, evidence: Evidence) -> alt.TopLevelMixin:
+    model = plan.models[0]
+    layer = evidence.selected.get(model, {}).get("layer")
+    return signature_writers.draw(evidence.tables.rows("writers", model=model, direction_layer=layer), layer)
+
+
+def _dose(plan: FigurePlan, config: Config, evidence: Evidence) -> alt.TopLevelMixin:
+    tables, model = evidence.tables, plan.models[0]
+    scale = tables.rows("variants", model=model, family="dose").drop_duplicates("variant").set_index("variant")["strength"]
+    own = tables.rows("measures", model=model, family="dose", domain=ALL)
+    wanted = [name for kind in DOSED for name in measures_of(own, kind) if kind != "style" or name == OPENED]
+    doses = own[own["measure"].isin(wanted)].assign(scale=own["variant"].map(scale))
+    order = {name: place for place, name in enumerate(wanted)}
+    return signature_dose.draw(doses.sort_values("measure", key=lambda names: names.map(order), kind="stable"))
+
+
+def _tradeoff(plan: FigurePlan, config: Config, evidence: Evidence) -> alt.TopLevelMixin:
+    detector = detectors_of(config, plan.models[0])[0]
+    table = written(evidence.tables, plan, detector)
+    table = table[table["domain"] == ALL]
+    detection = table[table["measure"] == detector].set_index("slug")["value"]
+    rows = table[table["kind"].isin(["quality", "safety"])]
+    if rows.empty or detection.empty:
+        raise MissingEvidence(found="no measure of quality" if rows.empty else f"no score by {detector}",
+                              expected="both", where=f"texts of {plan.models[0]}")
+    points = rows.assign(variant=rows["slug"], quality=rows["value"], detection=rows["slug"].map(detection))
+    return detection_tradeoff.draw(points.dropna(subset=["quality", "detection"]), detector)
+
+
+DRAWERS = {
+    "text_measures": _texts, "text_domains": _domains, "layer_curves": _curves, "detector_swap": _swap,
+    "signature_geometry": _geometry, "layer_cosines": _cosines, "signature_writers": _writers, "signature_dose": _dose,
+    "detection_tradeoff": _tradeoff,
+}
+"""How each kind of figure is drawn."""

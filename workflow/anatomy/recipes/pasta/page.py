@@ -1,0 +1,112 @@
+"""The page of PASTA: its sections in the order in which a reader asks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from anatomy.claims.tables import MissingEvidence
+from anatomy.config.schema import Config
+from anatomy.diversity.style_markers import GENERAL, StyleMarkers, planted_markers
+from anatomy.recipes.pasta.evidence import Evidence
+from anatomy.recipes.pasta.pairs import detectors_of, pairs
+from anatomy.recipes.pasta.plans import figure_plans
+from anatomy.recipes.pasta.tables import tabulate
+from anatomy.recipes.pasta.texts import HUMAN, PHASE, Texts
+from anatomy.report.content import Answer, Exchange, Item, PageCompletions, PageTable, Section, read_figure
+
+TITLE = "The signature of post-training"
+SUMMARY = ("PASTA (arXiv 2605.30526), sentence by sentence: post-training moves texts away from human style, an internal "
+           "direction goes with it, and taking that direction out shifts the style back. Detectors of machine text are "
+           "instruments here, never an objective. Below the claims stand the figures behind them, texts side by side, and where "
+           "every number comes from.")
+SECTIONS = (
+    ("measure", "Measure", "Human, base, aligned and ablated texts continue the same human prefixes."),
+    ("localise", "Localise", "The layer whose signature lowers a detector's score most, chosen on prefixes of the select split."),
+    ("signature", "The signature", "Mean residual stream of the aligned model over its answers, minus the base's over its own."),
+    ("ablate", "Ablate", "The signature taken out of what every block reads and writes, while the model decodes."),
+    ("cost", "What it costs", "Quality, and refusal of harmful requests, beside every change of detection."),
+    ("weights", "As weights", "How far orthogonalised weights are from the hooks they should equal."),
+    ("released", "Released numbers", "What the authors released, beside this run. Closed detectors have no number of ours."),
+)
+TITLES = {
+    "layers": ("localise", "Chosen layers", "share: of the bootstrap draws over prefixes in which the layer is chosen again."),
+    "swap": ("localise", "Detector swap", "Every detector's mean score where every detector chose."),
+    "texts": ("measure", "Everything measured", "Test phase; every variant, each domain and all; excluded texts had no number."),
+    "agreement": ("measure", "How far definitions of affinity agree", "Spearman rank correlation over variants and domains."),
+    "weights": ("weights", "Gap to the hooks", "Largest difference of logits; effect is that of the hooks themselves."),
+    "published": ("released", "Released beside ours", "Layers as counted here: the paper's plus one."),
+}
+COLUMNS = {"human": "human", "base": "base", "aligned": "aligned", "ablated": "signature ablated",
+           "orthogonal-0": "random direction", "operating": "operating point"}
+"""Texts that stand side by side."""
+
+
+def sections(config: Config, evidence: Evidence, figures: Path) -> list[Section]:
+    """All sections that have something to show."""
+    plans, found = figure_plans(config), []
+    for name, title, lead in SECTIONS:
+        items: list[Item] = [read_figure(figures, plan.name, plan.title, plan.caption) for plan in plans if plan.section == name]
+        for table, (section, heading, caption) in TITLES.items():
+            frame = tabulate(table, evidence) if section == name else pd.DataFrame()
+            if not frame.empty:
+                items.append(PageTable(heading, caption, _brief(table, frame)))
+        if items:
+            found.append(Section(name, title, lead, items))
+    if answers := texts(config, evidence):
+        found.append(Section("texts", "Texts side by side", "Continuations of the same prefixes; style markers are highlighted: "
+                             "those that were planted, or a list of ours for other models.", answers))
+    return found
+
+
+def _brief(table: str, frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows that a page can hold: of what was measured, all domains together; every domain stands in the CSV file."""
+    return frame[frame["domain"] == "all"].drop(columns="domain") if table == "texts" else frame
+
+
+def texts(config: Config, evidence: Evidence) -> list[Item]:
+    """Continuations of a few test prefixes of every domain, for every pair."""
+    found: list[Item] = []
+    for pair in pairs(config):
+        first = detectors_of(config, pair.aligned)[0]
+        sides = {"human": Texts(pair.base, HUMAN), "base": Texts(pair.base), "aligned": Texts(pair.aligned),
+                 "ablated": Texts(pair.aligned, f"pasta@{first}"), "orthogonal-0": Texts(pair.aligned, "orthogonal-0"),
+                 "operating": Texts(pair.aligned, "operating")}
+        rows = {}
+        for name, side in sides.items():
+            try:
+                rows[name] = evidence.tables.rows("completions", model=side.model, variant=side.variant(evidence.tables),
+                                                  set=config.pasta.prefixes, phase=PHASE).drop_duplicates("id").set_index("id")
+            except MissingEvidence:
+                continue
+        if "aligned" not in rows:
+            continue
+        markers = markers_of(config, evidence, pair.aligned)
+        exchanges = []
+        for item in _examples(rows["aligned"], config.report.examples):
+            own = rows["aligned"].loc[item]
+            answers = tuple(_answer(table, item, markers) for table in rows.values())
+            exchanges.append(Exchange(str(item), str(own["prompt"]), str(own["category"]), answers))
+        found.append(PageCompletions(pair.aligned, "", [COLUMNS[name] for name in rows], exchanges))
+    return found
+
+
+def markers_of(config: Config, evidence: Evidence, model: str) -> StyleMarkers:
+    """The markers that were planted into a model, or a general list where none are known."""
+    seed = next((seed for seed in config.seeds if model.endswith(f".s{seed}") and seed in evidence.truths), None)
+    return GENERAL if seed is None else planted_markers(evidence.truths[seed])
+
+
+def _examples(rows: pd.DataFrame, limit: int) -> list[str]:
+    """Prefixes in turn from every domain."""
+    turn = rows.groupby("category").cumcount()
+    return list(rows.assign(turn=turn).sort_values(["turn", "category"], kind="stable").index[:limit])
+
+
+def _answer(table: pd.DataFrame, item: str, markers: StyleMarkers) -> Answer:
+    if item not in table.index:
+        return Answer("", "missing")
+    text = table.at[item, "response"]
+    text = text.strip() if isinstance(text, str) else ""
+    return Answer(text, f"{len(text.split())} words", marks=tuple(markers.spans(text)))

@@ -1,0 +1,43 @@
+"""What PASTA's claims, figures and page are made from, read once from a run's files."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from pathlib import Path
+
+import pandas as pd
+
+from anatomy.claims.tables import Tables, read_tables
+from anatomy.config.schema import Config
+from anatomy.recipes.pasta.evidence import Evidence
+from anatomy.recipes.pasta.published import read_published
+from anatomy.stages.measures_table import KEY
+from anatomy.store.files import read_json
+
+
+def read_evidence(config: Config, files: dict[str, list[Path]]) -> Evidence:
+    """Read a run.
+
+    Args:
+        files: table name to its files; besides the tables ``worlds`` (of organisms, beside which their truth lies), ``selected``
+            (one folder a model), ``weights`` and ``agreement``.
+    """
+    known = {part.name for part in fields(Tables) if part.init}
+    tables = read_tables({name: paths for name, paths in files.items() if name in known and paths})
+    if tables.measures is not None:  # a base that several pairs share is measured with each
+        tables = replace(tables, measures=tables.measures.drop_duplicates(KEY, ignore_index=True))
+    return Evidence(
+        tables=tables,
+        truths={int(path.parent.name.removeprefix("s")): read_json(path.parent / "truth.json")
+                for path in files.get("worlds", [])},
+        selected={path.parent.name: read_json(path) for path in files.get("selected", [])},
+        weights=_below_each_other(files.get("weights", [])),
+        agreement=_below_each_other(files.get("agreement", [])),
+        published=read_published(Path(config.report.pasta_published)) if config.report.pasta_published else None,
+    )
+
+
+def _below_each_other(files: list[Path]) -> pd.DataFrame:
+    """Tables as one; an empty one where there is none."""
+    tables = [pd.read_parquet(path) for path in files]
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
