@@ -1,4 +1,4 @@
-"""A comment reruns nothing; a changed formula reruns what reached it, by name. Through the real Snakefile of a copied workflow."""
+"""A comment reruns nothing; a changed formula reruns what reached it, by name. Through the Snakefile of a copied workflow."""
 
 import shutil
 import subprocess
@@ -74,5 +74,5 @@ def test_a_changed_formula_reruns_what_reached_it_and_is_named(copy):
     reached = {rule for rule, stages in STAGES.items()
                if any("anatomy.edits.rosi" in modules_reached([f"anatomy.stages.{stage}"]) for stage in stages)}
     assert {"evaluate", "measure"} <= reached and "extract" not in reached
-    assert named and named <= {*reached, "model_card", "claims", "figures", "page"}, reasons
+    assert named and named <= {*reached, "model_card", "judge_card", "claims", "figures", "page"}, reasons
     assert reached <= set(reasons), reasons
