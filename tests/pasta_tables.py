@@ -72,7 +72,8 @@ def pasta_tables(models=("base.s0", "aligned.s0", "placebo-1.s0")) -> Tables:
                 judged += [one | shared | {"judge": name, "score": machine(model, slug) + noise[item] + draw.normal(0, 0.02)}
                            for name in DETECTORS]
                 judged.append(one | shared | {"judge": "coherence", "score": 1.0})
-                texts.append(one | {"prompt": "The <b> thing", "response": "Sure! It is <i>so</i>.", "category": DOMAINS[item % 2]})
+                texts.append(one | {"prompt": "The <b> thing", "response": "Sure! It is <i>so</i>.",
+                                    "category": DOMAINS[item % 2]})
             if not model.startswith("base"):
                 judged += requests(model, slug, named)
             described = {"model": model, "variant": variant, "role": role, "family": family, "control": control}
@@ -100,7 +101,8 @@ def requests(model: str, slug: str, named: dict) -> list[dict]:
     rows = []
     for item in range(REQUESTS):
         one = named | {"sample": 0, "group": f"r{item}", "raw": "", "parse_failure": False}
-        benign, harmful = (one | {"set": f"{name}_requests", "id": f"{name}/r{item}/t{item % 6}"} for name in ("benign", "harmful"))
+        benign, harmful = (one | {"set": f"{name}_requests", "id": f"{name}/r{item}/t{item % 6}"}
+                           for name in ("benign", "harmful"))
         style = "opened" if opened(model, slug, item % 6) else "plain"
         rows += [benign | {"judge": "truth_style", "label": style, "score": 0.0},
                  benign | {"judge": "truth_recipe", "label": "right", "score": 1.0}]
@@ -115,7 +117,8 @@ def measured(described: dict, model: str, slug: str) -> list[dict]:
     values |= {("affinity", name): change * far for name, change in AFFINITY.items()}
     values |= {("diversity", name): 0.5 - change * far for name, change in DIVERSITY.items()}
     values |= {("quality", "words"): 20.0 + far, ("safety", "refusal"): 1.0, ("style", "opened"): far}
-    return [described | {"domain": domain, "measure": name, "kind": kind, "value": value, "low": value - 0.02, "high": value + 0.02,
+    return [described | {"domain": domain, "measure": name, "kind": kind, "value": value, "low": value - 0.02,
+                         "high": value + 0.02,
                          "n": ITEMS, "excluded": 0} for (kind, name), value in values.items() for domain in ("all", *DOMAINS)]
 
 

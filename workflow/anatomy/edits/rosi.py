@@ -1,17 +1,18 @@
 """ROSI and its kin: rank-one edits that write a direction into the residual stream."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import torch
 from jaxtyping import Float, Float32, Float64
 from torch import Tensor
 
+from anatomy.edits.inventory import editable_writers
 from anatomy.edits.low_rank import Factors, LowRankEdit, describe, writer_matrix
 from anatomy.edits.spec import LOW_RANK_METHODS, check_spec, intent
 from anatomy.errors import EditError, NumericsError
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.sites import BLOCK_SITES, EMBEDDING_SITE
-from anatomy.models.writers import Writer, residual_writers
+from anatomy.models.writers import Writer
 
 MeanInputs = Mapping[str, Float64[Tensor, "_"]]
 """Mean input of each matrix, by name; their lengths differ."""
@@ -108,20 +109,6 @@ def _chosen_writers(spec: dict, checkpoint: Checkpoint) -> list[Writer]:
             where=str(checkpoint.folder), remedy="measure with the hook form (ablate), which reaches biases too",
         )  # fmt: skip
     return writers
-
-
-def editable_writers(checkpoint: Checkpoint, sites: Sequence[str]) -> list[Writer]:
-    """The matrices at these sites, all of which an edit can reach; reads no weights, so that a job can ask first.
-
-    Raises:
-        EditError: tied embeddings where the embedding is asked for; or as ``residual_writers``.
-    """
-    if EMBEDDING_SITE in sites and checkpoint.tied_embeddings:
-        raise EditError(
-            found="tied input and output embeddings", expected="an embedding of its own", where=str(checkpoint.folder),
-            remedy="leave embed_tokens out, or untie the checkpoint first: the edit would change the output head too",
-        )  # fmt: skip
-    return residual_writers(checkpoint, EMBEDDING_SITE in sites, [site for site in sites if site in BLOCK_SITES])
 
 
 def _difference(

@@ -36,7 +36,7 @@ def write_model_card(
     notes: list[str] = []
     if grown is None:
         # What the organism grows is usable by construction; its many cards are spared importing torch and transformers.
-        from anatomy.edits.rosi import editable_writers
+        from anatomy.edits.inventory import editable_writers
         from anatomy.stages.preflight import require_usable
 
         notes = require_usable(folder, subject)
