@@ -226,17 +226,17 @@ def test_a_side_without_texts_is_named(study):
 
 def test_every_detector_number_has_quality_beside_it(study):
     table = study.tables["measures"]["measures"]
-    assert not table.duplicated(["model", "variant", "domain", "measure"]).any()
+    assert not table.duplicated(["model", "variant", "domain", "kind", "measure"]).any()
     scored = table[table["kind"] == "detector"].groupby(["model", "variant", "domain"])["measure"].nunique()
     for measure in ("words", "degenerate", "perplexity"):
-        beside = table[table["measure"] == measure].set_index(["model", "variant", "domain"])
+        beside = table[(table["measure"] == measure) & (table["kind"] == "quality")].set_index(["model", "variant", "domain"])
         assert set(scored.index) == set(beside.index)
     assert set(table.loc[table["kind"] == "safety", "measure"]) == {"refusal", "over_refusal"}
     refusal = table[(table["measure"] == "refusal") & (table["domain"] == "all")]
     assert {"base", "dose-1"} <= set(refusal["variant"].str.partition("~")[0])
     # Nothing taken out measures like nothing done.
     ours = table[table["model"] == "tuned"]
-    same = [named(ours, name).set_index(["domain", "measure"])["value"] for name in ("base", "dose-0")]
+    same = [named(ours, name).set_index(["domain", "kind", "measure"])["value"] for name in ("base", "dose-0")]
     pd.testing.assert_series_equal(same[0].sort_index(), same[1].sort_index())
 
 
