@@ -31,14 +31,15 @@ def write_prefixes(results: Path) -> None:
 def pasta_config(results: Path, folders: dict[str, Path], **changes) -> Config:
     """A run of two models of one's own; they are each other's scorers, which says nothing and costs nothing.
 
-    One detector names models by id and one by folder; both are fitted on training prefixes.
+    One detector names models by id, one by folder, one has none; all are fitted on training prefixes.
     """
     models = {name: {"folder": str(folder), "kind": kind, "dtype": "float32"}
               for (name, folder), kind in zip(folders.items(), ("base", "aligned"), strict=True)}
     plain, tuned = map(str, folders.values())
     shared = {"dtype": "float32", "reading": {"min_tokens": 3, "beginning": True}}
     detectors = {"binoculars": {"kind": "binoculars", "reference": "plain", "scorer": "tuned", **shared},
-                 "curvature": {"kind": "fast_detectgpt", "reference": plain, "scorer": tuned, **shared}}
+                 "curvature": {"kind": "fast_detectgpt", "reference": plain, "scorer": tuned, **shared},
+                 "words": {"kind": "ngrams"}}
     pasta = {"pairs": {"tuned": "plain"}, "own_detectors": detectors, **SMALL, **changes}
     return Config.model_validate({
         "results": str(results), "organism": {"members": []}, "models": models, "judges": ["rules", "coherence"],

@@ -26,9 +26,13 @@ def test_every_summary_is_described_by_its_variant():
     assert table.set_index(["measure", "variant", "domain"]).loc[("imbd", "base", "all"), "kind"] == "detector"
 
 
+def test_a_detector_may_be_called_like_a_measure():
+    assert len(measures_table({"detector": summary("words"), "quality": summary("words")}, VARIANTS)) == 12
+
+
 def test_what_cannot_be_told_apart_is_refused():
     with pytest.raises(DataError, match="twice"):
-        measures_table({"detector": summary("words"), "quality": summary("words")}, VARIANTS)
+        measures_table({"quality": pd.concat([summary("words")] * 2)}, VARIANTS)
     with pytest.raises(DataError, match="other"):
         measures_table({"detector": summary("imbd", variants=("other",))}, VARIANTS)
     with pytest.raises(DataError, match="kinds"):

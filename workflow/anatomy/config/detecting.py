@@ -26,8 +26,9 @@ class Reading(Section):
 class Detector(Section):
     """One detector."""
 
-    kind: Literal["binoculars", "fast_detectgpt", "imbd", "score_file"] = Field(
-        description="imbd is fast_detectgpt under one scorer with its adapter; score_file reads a closed detector's scores")
+    kind: Literal["binoculars", "fast_detectgpt", "imbd", "ngrams", "score_file"] = Field(
+        description="imbd is fast_detectgpt under one scorer with its adapter; ngrams is no language model but a classifier "
+                    "trained on texts of training prefixes; score_file reads a closed detector's scores")
     reference: str | None = Field(
         None, description="observer (binoculars) or sampling model (fast_detectgpt): folder, or id of models; null: scorer")
     scorer: str | None = Field(None, description="performer or scoring model: a folder, or an id of models")
@@ -45,13 +46,13 @@ class Detector(Section):
     @model_validator(mode="after")
     def whole(self) -> Detector:
         likelihood = self.kind in LIKELIHOOD
-        if likelihood != (self.scorer is not None) or likelihood == (self.file is not None):
+        if likelihood != (self.scorer is not None) or (self.kind == "score_file") != (self.file is not None):
             raise ValueError(f"kind {self.kind!r}; expected a scorer for {', '.join(LIKELIHOOD)} and a file for score_file")
         if self.kind == "binoculars" and self.reference is None:
             raise ValueError("binoculars without a reference; expected an observer and a performer that differ")
         if self.kind == "imbd" and self.reference is not None:
             raise ValueError("imbd with a reference; expected one tuned scorer, which is its own reference")
-        published = {"binoculars": ("low_fpr", "best_f1"), "imbd": (), "score_file": (),
+        published = {"binoculars": ("low_fpr", "best_f1"), "imbd": (), "ngrams": (), "score_file": (),
                      "fast_detectgpt": PUBLISHED_PAIRS}[self.kind]
         if self.calibration not in ("fitted", *published):
             raise ValueError(f"calibration {self.calibration!r} for {self.kind}; expected one of {('fitted', *published)}")

@@ -6,7 +6,7 @@ What a score depends on is known before a model is opened (``Instrument.key``), 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from anatomy.continuations.post_processing import PUBLISHED_RULES, SHORT_RULES, 
 from anatomy.detectors.build import build_detectors
 from anatomy.detectors.detection import Detector, fit_calibration
 from anatomy.detectors.family import ORGANISM_READING, TINY_TUNING, family_detectors
+from anatomy.detectors.ngram_classifier import train_ngram_classifier
 from anatomy.detectors.scorer import open_scorer
 from anatomy.errors import DataError
 from anatomy.models.checkpoint import Checkpoint
@@ -93,11 +94,20 @@ def own_instruments(options: Mapping[str, Options], models: Mapping[str, Card], 
 
     def opened(name: str) -> Detector:
         one, fitted = {name: placed[name]}, {}
+        if placed[name].kind == "ngrams":
+            return _classifier(name, texts)
         if placed[name].calibration == "fitted" and placed[name].kind != "score_file":
             fitted = {name: _calibration(build_detectors(one, _device())[0], texts)}
         return build_detectors(one, _device(), fitted)[0]
 
     return [Instrument(name, _own_key(name, one, texts), lambda name=name: opened(name)) for name, one in placed.items()]
+
+
+def _classifier(name: str, texts: pd.DataFrame) -> Detector:
+    fit = texts[texts["degenerate"] == ""]
+    sides = [fit[fit["variant"] == variant] for variant in (HUMAN, ALIGNED)]
+    columns = [list(side[column]) for column in ("response", "group") for side in sides]
+    return replace(train_ngram_classifier(*columns, seed=SEED), name=name)
 
 
 def _calibration(detector: Detector, texts: pd.DataFrame) -> Any:

@@ -20,7 +20,7 @@ ALL = "all"
 """The domain that stands for all of them together."""
 HUMAN = "human"
 """Variant and role of the humans' own continuations."""
-KEY = ["model", "variant", "domain", "measure"]
+KEY = ["model", "variant", "domain", "kind", "measure"]
 
 
 def measures_table(summaries: Mapping[str, pd.DataFrame], variants: pd.DataFrame) -> pd.DataFrame:
@@ -35,8 +35,8 @@ def measures_table(summaries: Mapping[str, pd.DataFrame], variants: pd.DataFrame
         variants: the variants table of the phase, with ``role, family, control`` of each.
 
     Returns:
-        Columns ``MEASURE_COLUMNS``, one row a model, variant, domain and measure, sorted; ``excluded`` texts had no number and
-        are in no mean.
+        Columns ``MEASURE_COLUMNS``, one row a model, variant, domain, kind and measure, sorted; ``excluded`` texts had no
+        number and are in no mean. Detectors have names of the user's choice, so that ``kind`` is part of the key.
 
     Raises:
         DataError: an unknown kind, a variant that the variants table lacks, or a measure twice.
