@@ -64,8 +64,9 @@ def pasta_tables(models=("base.s0", "aligned.s0", "placebo-1.s0")) -> Tables:
             named = {"model": model, "variant": variant, "phase": "test"}
             if role != "human":
                 number = int(slug.rsplit("-", 1)[1]) if role == "control" else -1
-                variants.append(named | {"role": role, "family": family, "form": "ablate", "control": control, "layer": 3,
-                                         "control_seed": number, "strength": float(slug == "dose-1"), "position": 0, "sign": 0})
+                variants.append(named | {"role": role, "family": family, "form": "ablate", "control": control,
+                                         "layer": 3, "control_seed": number, "strength": float(slug == "dose-1"),
+                                         "position": 0, "sign": 0})
             for item in range(ITEMS):
                 one = named | {"set": "prefixes", "id": f"p{item:02d}", "sample": 0, "group": f"g{item}"}
                 shared = {"label": "", "raw": "", "parse_failure": False}
@@ -118,8 +119,8 @@ def measured(described: dict, model: str, slug: str) -> list[dict]:
     values |= {("diversity", name): 0.5 - change * far for name, change in DIVERSITY.items()}
     values |= {("quality", "words"): 20.0 + far, ("safety", "refusal"): 1.0, ("style", "opened"): far}
     return [described | {"domain": domain, "measure": name, "kind": kind, "value": value, "low": value - 0.02,
-                         "high": value + 0.02,
-                         "n": ITEMS, "excluded": 0} for (kind, name), value in values.items() for domain in ("all", *DOMAINS)]
+                         "high": value + 0.02, "n": ITEMS, "excluded": 0}
+            for (kind, name), value in values.items() for domain in ("all", *DOMAINS)]
 
 
 def pasta_evidence() -> Evidence:

@@ -81,7 +81,8 @@ def _curves(plan: FigurePlan, config: Config, evidence: Evidence) -> alt.TopLeve
     model, tables = plan.models[0], evidence.tables
     rows = tables.rows("curves", model=model, family="sweep", category=EVERY)
     swap = tables.rows("swap", model=model)
-    return layer_curves.draw(rows, swap.groupby("detector")["unedited"].first(), swap.groupby("selector")["layer"].first())
+    unedited, chosen = swap.groupby("detector")["unedited"].first(), swap.groupby("selector")["layer"].first()
+    return layer_curves.draw(rows, unedited.to_dict(), {name: int(layer) for name, layer in chosen.items()})
 
 
 def _swap(plan: FigurePlan, config: Config, evidence: Evidence) -> alt.TopLevelMixin:
