@@ -71,5 +71,5 @@ def test_tables_round_trip_through_parquet(tables, tmp_path):
     tables.variants.iloc[50:].to_parquet(tmp_path / "b.parquet")
     read = read_tables({"variants": [tmp_path / "a.parquet", tmp_path / "b.parquet"], "grid": []})
     assert len(read.variants) == len(tables.variants) and read.grid is None
-    with pytest.raises(DataError, match=r"\['curves'\]"):
-        read_tables({"curves": []})
+    with pytest.raises(DataError, match=r"\['nothing'\]"):
+        read_tables({"nothing": []})

@@ -77,7 +77,8 @@ class Work:
         if rule == "model_judge":
             return wildcards["judge"]
         if rule == "detect" and not self.subjects[wildcards["model"]].is_organism:
-            return self.config.pasta.scorers[0]
+            scorers = (one.scorer for one in self.config.pasta.own_detectors.values() if one.scorer in self.config.models)
+            return next(scorers, wildcards["model"])  # scorers in folders count as large as the model whose texts they read
         return wildcards["model"] if self.of(rule, wildcards) else None
 
     def job(self, rule: str, wildcards: Mapping[str, str], processors: int, on_gpu: bool) -> JobWork:
