@@ -6,6 +6,7 @@ import pytest
 from anatomy.progress.board import Board
 from anatomy.progress.estimate import Durations
 from anatomy.progress.last_words import command_of, failed_words, finished_words, last_lines
+from anatomy.store.files import write_table
 
 
 @pytest.fixture
@@ -57,3 +58,12 @@ def test_the_command_is_what_was_typed(monkeypatch):
     assert command_of(given) == "python3 envs/bootstrap.py snakemake rosi --config 'export={to: ../x}'"
     monkeypatch.delenv("ANATOMY_SET")
     assert command_of(["/x/snakemake/__main__.py"]) == "snakemake"
+
+
+def test_every_recipe_that_has_a_report_is_told_with_its_own_verdicts(board, tmp_path):
+    for folder, verdict in ((tmp_path, "supported"), (tmp_path / "pasta", "inconclusive")):
+        write_table(folder / "claims" / "ledger.parquet", pd.DataFrame({"verdict": [verdict]}))
+        (folder / "report.html").write_text("page")
+    said = finished_words(board, tmp_path, {"starts": 0, "rows": 0}).splitlines()[1:]
+    assert said == ["verdicts: 1 supported", f"report:   {tmp_path / 'report.html'}",
+                    "verdicts: 1 inconclusive", f"report:   {tmp_path / 'pasta' / 'report.html'}"]

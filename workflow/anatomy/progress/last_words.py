@@ -40,12 +40,12 @@ def finished_words(board: Board, results: Path, cost: dict[str, int]) -> str:
     """
     lines = [f"finished: {board.done} jobs in {duration(board.passed)}; {cost['starts']} engine and model starts, "
              f"{cost['rows']} rows computed"]
-    verdicts = verdict_counts(results)
-    if verdicts:
-        lines.append(f"verdicts: {verdicts}")
-    page = results / "report.html"
-    if page.exists():
-        lines.append(f"report:   {page}")
+    for folder in (results, *sorted(path.parent for path in results.glob("*/report.html"))):  # a recipe beside has its own
+        verdicts, page = verdict_counts(folder), folder / "report.html"
+        if verdicts:
+            lines.append(f"verdicts: {verdicts}")
+        if page.exists():
+            lines.append(f"report:   {page}")
     return "\n".join(lines)
 
 
