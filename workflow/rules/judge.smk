@@ -166,11 +166,11 @@ def instrument_inputs(pair):
 rule pairwise:
     input:
         completions=lambda wildcards: AT.stage("generate", wildcards.model, "pasta.test.completions.parquet"),
-        judge=lambda wildcards: [AT.model(judge) for judge in [CONFIG.pasta.pairwise.judge] if judge in CONFIG.models],
+        judge=lambda wildcards: pairwise_judge(),
     output:
         table=AT.stage("judge", "{model}", "pasta.test.pairwise.parquet"),
     params:
-        options=options(CONFIG, "pasta", "serving"),
+        options=lambda wildcards: pairwise_options(),
         subject=lambda wildcards: vars(EVERYONE[wildcards.model]),
         code=stage_fingerprint("pairwise"),
     priority: 20
@@ -183,6 +183,18 @@ rule pairwise:
         AT.stage("judge", "{model}", "pasta.test.pairwise.tsv")
     script:
         "../scripts/pairwise.py"
+
+
+def pairwise_judge():
+    """The card of a judge among your own models, or the configuration of one in a folder, which has to be there."""
+    judge = CONFIG.pasta.pairwise.judge
+    return AT.model(judge) if judge in CONFIG.models else f"{judge}/config.json"
+
+
+def pairwise_options():
+    """Its options, without models that it is not."""
+    found = options(CONFIG, "pasta", "serving", "models")
+    return {**found, "models": {name: one for name, one in found["models"].items() if name == CONFIG.pasta.pairwise.judge}}
 
 
 def pairwise_judged(model):

@@ -16,7 +16,7 @@ with job_of(f"pairwise judge {snakemake.wildcards.model}", snakemake) as run:
     from anatomy.store.files import read_table, write_table
 
     files = named_files(snakemake.input)
-    card = read_card(files["judge"][0]) if files["judge"] else None
+    card = read_card(files["judge"][0]) if run.config.models else None
     verdicts = compare(run.config, run.subject, read_table(files["completions"][0]), card, run.say, threads=snakemake.threads,
                        gpus=max(1, len(run.gpus)))
     write_table(Path(snakemake.output.table), verdicts)

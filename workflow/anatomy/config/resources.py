@@ -20,7 +20,7 @@ class JobResources(Section):
 
     mem_mb: int | None = Field(None, ge=1, description="main memory of the first attempt, in MB")
     runtime: int | None = Field(None, ge=1, description="time limit of the first attempt, in minutes")
-    gpu: int | None = Field(None, ge=0, description="GPUs; for evaluate and model_judge also the tensor-parallel size")
+    gpu: int | None = Field(None, ge=0, description="GPUs; for evaluate and judges also the tensor-parallel size")
     threads: int | None = Field(None, ge=1, description="CPU threads; of rules that load a model")
 
 

@@ -25,8 +25,8 @@ def seeds_table(config: Config, cards: Sequence[Path]) -> pd.DataFrame:
         cards: ``extract/<model>/signature.json``, beside which the signatures lie.
 
     Returns:
-        Columns ``COLUMNS``: ``first`` and ``second`` are seeds, ``cosine`` is NaN where a signature is zero; no row where a member
-        has a single seed.
+        Columns ``COLUMNS``: ``first`` and ``second`` are seeds, ``cosine`` is NaN where a signature is zero; no row where a
+        member has a single seed.
     """
     known, members = {subject.id: subject for subject in subjects(config)}, {}
     for card in cards:
