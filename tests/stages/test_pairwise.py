@@ -2,7 +2,8 @@
 
 import pandas as pd
 import pytest
-from pasta_study import SMALL
+from pasta_study import SMALL, pasta_config
+from pydantic import ValidationError
 from scripted_judge import make_scripted_judge
 from shared_engine import close_shared_engine
 
@@ -81,3 +82,11 @@ def test_items_are_taken_from_every_domain_and_degenerate_variants_are_left_out(
     assert compared(texts) == ["orthogonal-0~03", "pasta@words~01"]
     nothing = compare(config(tmp_path), SUBJECT, completions()[lambda rows: rows["variant"] == "base"], None, print)
     assert nothing.empty and set(PAIR_KEYS) < set(nothing.columns)
+
+
+def test_a_model_does_not_judge_its_own_texts(tmp_path):
+    folders = {"plain": tmp_path / "plain", "tuned": tmp_path / "tuned"}
+    for judge in folders:
+        with pytest.raises(ValidationError, match="judge its own texts"):
+            pasta_config(tmp_path, folders, pairwise={"judge": judge})
+    assert pasta_config(tmp_path, folders, pairwise={"judge": "elsewhere"}).pasta.pairwise.items == 50
