@@ -14,7 +14,7 @@ from anatomy.config.load import check_config
 from anatomy.config.options import keep_code_parts, options, stage_fingerprint
 from anatomy.config.study import Layout, subjects, target_names
 from anatomy.controller.supervise import supervise
-from anatomy.recipes.pasta.pairs import SCORER_PHASES, pairs, relatives, roles
+from anatomy.recipes.pasta.pairs import SCORER_PHASES, asked_pairs, pairs, relatives, roles
 
 
 configfile: f"{workflow.basedir}/config/config.yaml"
@@ -25,7 +25,6 @@ report: "workflow/report/workflow.rst"
 
 CONFIG = check_config(config, ", ".join(map(str, workflow.configfiles)))
 SUBJECTS = {subject.id: subject for subject in subjects(CONFIG)}
-PAIRS = {pair.aligned: pair for pair in pairs(CONFIG)}
 EVERYONE = {**SUBJECTS, **{subject.id: subject for subject in relatives(CONFIG)}}
 AT = Layout(CONFIG.results)
 supervise(workflow, CONFIG.results)

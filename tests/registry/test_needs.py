@@ -144,3 +144,42 @@ def test_a_hub_model_that_was_not_fetched_stops_a_run(make_config, monkeypatch, 
     with pytest.raises(ModelError) as caught:
         at_hand.check_hub_model(config, {}, "org/model", COMMIT)
     assert "snakemake prefetch" in caught.value.remedy and "org/model" in caught.value.where
+
+
+PASTA = {"pairs": {"mine": "plain"}, "own_detectors": {"words": {"kind": "ngrams"}}}
+
+
+@pytest.fixture
+def with_pair(make_config, tmp_path):
+    """A pair of one's own whose prefixes are in a file that may not be there."""
+    def make(prefixes="gone.parquet", **changes):
+        contrasts = {"extraction": {"contrasts": {"aligned": ["plain"], "base": ["plain"]}}}
+        return make_config(**contrasts, models={"mine": {"folder": "m"}, "plain": {"folder": "p", "kind": "base"}}, pasta=PASTA,
+                           prompt_sets={**SETS, "prefixes": {"file": str(tmp_path / prefixes)}}, **changes)
+    return make
+
+
+def test_missing_prefixes_are_told_with_the_command_that_makes_them(with_pair):
+    config = with_pair()
+    entries = named_entries(config)
+    assert phases_of(config)["prefixes"] == ("fit", "select", "test")
+    with pytest.raises(DataError) as caught:
+        at_hand.set_files(config, entries, "prefixes")
+    assert "gone.parquet" in caught.value.found and "python -m anatomy.continuations" in caught.value.remedy
+
+
+def test_without_prefixes_pairs_of_ones_own_are_left_out_and_their_claims_not_testable(with_pair, tmp_path):
+    from anatomy.recipes.pasta.pairs import asked_pairs, pairs
+    from anatomy.stages.pasta_claims import judge_claims
+
+    config = with_pair(data={"missing": "skip"}, statistics={"bootstrap": 100})
+    found = with_what_is_here(config, named_entries(config))
+    assert "gone.parquet" in found.evaluation.left_out["prefixes"] and "prefixes" not in phases_of(found)
+    assert not pairs(found) and [pair.aligned for pair in asked_pairs(found)] == ["mine"]
+    ledger = judge_claims(found, {})
+    assert set(ledger["verdict"]) == {"not testable here"} and (ledger["subject"] == "mine").all()
+    assert ledger["reason"].str.contains("gone.parquet").all()
+
+    (tmp_path / "here.parquet").write_text("here")
+    there = with_pair("here.parquet", data={"missing": "skip"})
+    assert [pair.aligned for pair in pairs(with_what_is_here(there, named_entries(there)))] == ["mine"]

@@ -36,7 +36,7 @@ def study(tmp_path, make_entry, monkeypatch):
              "--cores", "1", "--configfile", str(tmp_path / "mine.yaml")],
             capture_output=True, text=True, check=False, env=environment())
 
-    call.folder = tmp_path
+    call.folder, call.values = tmp_path, values
     return call
 
 
@@ -65,3 +65,20 @@ def test_from_missing_data_to_a_plan_without_them(study):
 
     prepared = study("results/prompts/harmful_requests.parquet", missing="skip")
     assert prepared.returncode == 0, prepared.stderr
+
+
+def test_a_pair_without_prefixes_stops_before_any_job_or_is_left_out(study):
+    study.values |= {
+        "recipes": ["pasta"], "models": {"mine": {"folder": "model"}, "plain": {"folder": "model", "kind": "base"}},
+        "extraction": {"contrasts": {"aligned": ["plain"], "base": ["plain"]}},
+        "pasta": {"pairs": {"mine": "plain"}, "own_detectors": {"words": {"kind": "ngrams"}}},
+        "prompt_sets": {**study.values["prompt_sets"], "prefixes": {"file": "data/prefixes.parquet", "label": "benign"}}}
+    stopped = study("pasta")
+    assert stopped.returncode == 1 and "prefixes: file data/prefixes.parquet is not here" in stopped.stderr
+    assert "anatomy.continuations" in stopped.stderr
+    made = study("results/pasta/claims/ledger.csv", missing="skip")
+    assert made.returncode == 0, made.stderr
+    ledger = (study.folder / "results/pasta/claims/ledger.csv").read_text().splitlines()
+    assert len(ledger) > 5 and all("not testable here" in line for line in ledger[1:])
+    planned_page = planned(study("pasta", "-n", missing="skip"))
+    assert "prompt_set" not in planned_page and planned_page["pasta_page"] == 1

@@ -162,11 +162,53 @@ def instrument_inputs(pair):
     return {"scorers": sorted(map(AT.model, named)), "closed": [one.file for one in own if one.file], **fit}
 
 
+# Which of two continuations is the better one, says a chat model: edited texts against unedited ones.
+rule pairwise:
+    input:
+        completions=lambda wildcards: AT.stage("generate", wildcards.model, "pasta.test.completions.parquet"),
+        judge=lambda wildcards: pairwise_judge(),
+    output:
+        table=AT.stage("judge", "{model}", "pasta.test.pairwise.parquet"),
+    params:
+        options=lambda wildcards: pairwise_options(),
+        subject=lambda wildcards: vars(EVERYONE[wildcards.model]),
+        code=stage_fingerprint("pairwise"),
+    priority: 20
+    threads: threads_of("pairwise")
+    resources:
+        **needs("pairwise"),
+    log:
+        AT.stage("judge", "{model}", "pasta.test.pairwise.log"),
+    benchmark:
+        AT.stage("judge", "{model}", "pasta.test.pairwise.tsv")
+    script:
+        "../scripts/pairwise.py"
+
+
+def pairwise_judge():
+    """The card of a judge among your own models, or the configuration of one in a folder, which has to be there."""
+    judge = CONFIG.pasta.pairwise.judge
+    return AT.model(judge) if judge in CONFIG.models else f"{judge}/config.json"
+
+
+def pairwise_options():
+    """Its options, without models that it is not."""
+    found = options(CONFIG, "pasta", "serving", "models")
+    return {**found, "models": {name: one for name, one in found["models"].items() if name == CONFIG.pasta.pairwise.judge}}
+
+
+def pairwise_judged(model):
+    """What the pairwise judge says of a model of your own; the organism's worlds are invented."""
+    wanted = CONFIG.pasta.pairwise is not None and not EVERYONE[model].is_organism
+    return [AT.stage("judge", model, "pasta.test.pairwise.parquet")] if wanted else []
+
+
 # What an ablation does to texts beside detection, one table a pair: humans, base and aligned model measured alike.
 rule text_measures:
     input:
         unpack(lambda wildcards: pair_tables(PAIRS[wildcards.model])),
         samples=AT.stage("generate", "{model}", "pasta.test.samples.parquet"),
+        pairwise=lambda wildcards: pairwise_judged(wildcards.model),
         base=lambda wildcards: AT.model(PAIRS[wildcards.model].base),
         world=lambda wildcards: [AT.world(EVERYONE[wildcards.model].seed)] if EVERYONE[wildcards.model].is_organism else [],
     output:

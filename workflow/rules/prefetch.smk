@@ -8,6 +8,7 @@ from snakemake.exceptions import WorkflowError
 ENTRIES = named_entries(CONFIG)
 CONFIG = with_what_is_here(CONFIG, ENTRIES)
 PHASES = phases_of(CONFIG)
+PAIRS = {pair.aligned: pair for pair in pairs(CONFIG)}
 
 
 SAID = set()

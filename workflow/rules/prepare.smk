@@ -129,7 +129,7 @@ rule prompt_set:
     params:
         source=lambda wildcards: options(CONFIG, "prompt_sets")["prompt_sets"][wildcards.set],
         entry=lambda wildcards: entry_of(wildcards.set),
-        phases=lambda wildcards: phases_read(wildcards.set),
+        phases=lambda wildcards: list(PHASES.get(wildcards.set, [])),
         folder=CONFIG.data.folder,
         code=stage_fingerprint("prompt_set"),
     priority: 30
@@ -139,13 +139,10 @@ rule prompt_set:
         "../scripts/prompt_set.py"
 
 
-def phases_read(name):
-    """Phases that some recipe reads a prompt set in."""
-    own = any(model in CONFIG.models for model in PAIRS)
-    return ["fit", "select", "test"] if own and name == CONFIG.pasta.prefixes else PHASES.get(name, [])
+REQUEST_SETS = tuple(name for name in PHASES if name != CONFIG.pasta.prefixes)
 
 
-def prompt_tables(model, names=tuple(PHASES)):
+def prompt_tables(model, names=REQUEST_SETS):
     """The tables of prompt sets for a model: the organism's own, or those of the configuration.
 
     The organism's tables are written with its world, whose small file is what Snakemake compares.

@@ -53,6 +53,7 @@ PASTA_EVIDENCE = dict(
     },
     **{part: [AT.stage("extract", model, f"{part}.parquet") for model in PAIRS] for part in ("geometry", "writers")},
     selected=[AT.stage("localize", model, "signature.json") for model in PAIRS],
+    signatures=[AT.stage("extract", model, "signature.json") for model in PAIRS],
     weights=[AT.stage("edit", model, "signature_weights.parquet") for model in PAIRS],
     worlds=[AT.world(seed) for seed in CONFIG.seeds if any(EVERYONE[model].seed == seed for model in PAIRS)],
 )

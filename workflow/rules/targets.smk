@@ -60,7 +60,7 @@ rule pasta:
 
 def pasta_files():
     """What PASTA ends in; a clear failure where a run has no pair."""
-    if not PAIRS:
+    if not asked_pairs(CONFIG):
         raise WorkflowError(f"pasta: no pair; found pasta.pairs {CONFIG.pasta.pairs}, and none of these models is studied here")
     return [f"{CONFIG.results}/pasta/report.html"]
 

@@ -209,6 +209,15 @@ def summary_below(evidence: Summaries, resampling: Resampling, *, threshold: flo
     return _finding(turned.verdict, reason, interval, turned.p)
 
 
+def level_within(evidence: Interval, resampling: Resampling, *, margin: float | int, around: float | int) -> Finding:
+    """A level has not fallen below a value by more than a margin; the p-value is by normal theory."""
+    z = float(norm.ppf(0.5 + resampling.confidence / 2))
+    least, error = around - margin, (evidence.high - evidence.low) / (2 * z)
+    p = float(norm.sf((evidence.estimate - least) / error)) if error > 0 else float(evidence.estimate <= least)
+    reason = f"level {_span(evidence, signed=False)} against at least {around:g} less a margin of {margin:g}"
+    return _finding(side_of(evidence, least), reason, evidence, p)
+
+
 def same_choice(evidence: Choices, resampling: Resampling, *, share: float | int) -> Finding:
     """All instruments choose the same, and would again.
 
@@ -236,7 +245,7 @@ RULES: dict[str, Callable[..., Finding]] = {
     for rule in (
         *(difference_above, difference_below, difference_within, rate_above, rate_below),
         *(ordering, monotone_trend, auroc_above, count_at_least, controls_within),
-        *(summary_above, summary_below, same_choice),
+        *(summary_above, summary_below, level_within, same_choice),
     )
 }
 

@@ -55,9 +55,9 @@ class Tables:
         """
         frame: pd.DataFrame | None = getattr(self, table)
         named = ", ".join(f"{column} {value}" for column, value in where.items())
-        reason = next((self._left_out[part] for part in where.items() if part in self._left_out), None)
+        reason = next((f" ({self._left_out[part]})" for part in where.items() if part in self._left_out), "")
         if frame is None:
-            raise MissingEvidence(found="no such table", expected=f"rows with {named}", where=f"table {table}")
+            raise MissingEvidence(found=f"no such table{reason}", expected=f"rows with {named}", where=f"table {table}")
         total = len(frame)
         if table in CUTS and set(CUTS[table]) <= set(where):
             frame = self._cut(table, frame, tuple(where[column] for column in CUTS[table]))
@@ -66,8 +66,7 @@ class Tables:
         for column, value in where.items():
             keep &= frame[column] == value
         if not keep.any():
-            found = f"no row among {total}" + (f" ({reason})" if reason else "")
-            raise MissingEvidence(found=found, expected=f"rows with {named}", where=f"table {table}")
+            raise MissingEvidence(found=f"no row among {total}{reason}", expected=f"rows with {named}", where=f"table {table}")
         return frame[keep]
 
     def remembered(self, key: Hashable, read: Callable[[], pd.DataFrame]) -> pd.DataFrame:

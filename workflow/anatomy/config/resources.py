@@ -9,7 +9,8 @@ from pydantic import Field
 from anatomy.config.section import Identifier, Section
 
 Rule = Literal["organism_world", "organism_member", "organism_bars", "refusal_classifier", "extract", "localize", "evaluate",
-               "pick", "measure", "judge", "model_judge", "generate", "signature", "detect", "text_measures", "hooked_benchmarks",
+               "pick", "measure", "judge", "model_judge", "generate", "signature", "detect", "pairwise", "text_measures",
+               "hooked_benchmarks",
                "signature_weights", "export_pick", "claims", "figures", "page"]
 """Rules that may be sent to a cluster; all others are small and run where Snakemake runs."""
 
@@ -19,7 +20,7 @@ class JobResources(Section):
 
     mem_mb: int | None = Field(None, ge=1, description="main memory of the first attempt, in MB")
     runtime: int | None = Field(None, ge=1, description="time limit of the first attempt, in minutes")
-    gpu: int | None = Field(None, ge=0, description="GPUs; for evaluate and model_judge also the tensor-parallel size")
+    gpu: int | None = Field(None, ge=0, description="GPUs; for evaluate and judges also the tensor-parallel size")
     threads: int | None = Field(None, ge=1, description="CPU threads; of rules that load a model")
 
 

@@ -103,6 +103,10 @@ class Config(Section):
         own = [name for name in self.pasta.pairs if name in self.models]
         if own and self.pasta.prefixes not in self.prompt_sets:
             raise ValueError(f"prompt_sets lacks {self.pasta.prefixes!r}, whose human prefixes the pair of {own[0]!r} continues")
+        judge = self.pasta.pairwise.judge if self.pasta.pairwise else None
+        if judge is not None and judge in {*own, *(self.pasta.pairs[name] for name in own)}:
+            raise ValueError(f"pasta.pairwise.judge is {judge!r}, a model of pasta.pairs; expected another, since it would judge "
+                             "its own texts")
         if own and not self.pasta.own_detectors:
             raise ValueError(f"pasta.own_detectors is empty; expected detectors that score the pair of {own[0]!r}")
 

@@ -12,6 +12,8 @@ from anatomy.registry.location import local_path
 from anatomy.registry.needs import absent_sets, absent_tasks, can_do_without
 
 PREFETCH = "run `snakemake prefetch` with the same configuration, or give your copy as a file or in data.mirror"
+CORPUS = ("; make PASTA's prefixes of your own documents (python3 envs/bootstrap.py python -m anatomy.continuations --help) and "
+          "name the table that it writes as the file of prompt_sets.")
 
 
 def set_files(config: Config, entries: Mapping[str, Entry], name: str) -> list[str]:
@@ -59,4 +61,5 @@ def _refused(config: Config, entries: Mapping[str, Entry]) -> DataError:
         found=f"{len(lines)} without data\n    " + "\n    ".join(lines), where="the configuration",
         expected="the data of everything the configuration names", remedy=PREFETCH + (
             "; data.missing: skip goes on without what can be skipped, and its claims then read 'not testable here'"
-            if tasks or any(can_do_without(config, name) for name in sets) else ""))
+            if tasks or any(can_do_without(config, name) for name in sets) else "")
+        + (CORPUS + config.pasta.prefixes if config.pasta.prefixes in sets else ""))

@@ -17,9 +17,15 @@ PHASES = ("fit", "select", "test")
 def phases_of(config: Config) -> dict[str, tuple[str, ...]]:
     """Prompt sets that models of one's own read, each with the phases it is read in."""
     sides = {config.extraction.harmful, config.extraction.harmless}
-    read = {"fit": sides, "select": sides, "test": set(config.evaluation.test_sets)}
+    prefixes = {config.pasta.prefixes} if continues_prefixes(config) else set()
+    read = {"fit": sides | prefixes, "select": sides | prefixes, "test": set(config.evaluation.test_sets) | prefixes}
     return {name: tuple(phase for phase in PHASES if name in read[phase]) for name in sorted(set().union(*read.values()))
             if name not in config.evaluation.left_out}
+
+
+def continues_prefixes(config: Config) -> bool:
+    """Whether a pair of models of one's own is to continue human prefixes."""
+    return any({aligned, base} <= set(config.models) for aligned, base in config.pasta.pairs.items())
 
 
 def named_entries(config: Config) -> dict[str, Entry]:
@@ -87,7 +93,8 @@ def absent_tasks(config: Config, entries: Mapping[str, Entry]) -> dict[str, str]
 
 
 def can_do_without(config: Config, name: str) -> bool:
-    """Whether a prompt set is read on the test split alone, and by none of the searches, controls and measurements."""
+    """Whether no search, control or measurement on requests reads a prompt set: one of the test split alone, or PASTA's prefixes,
+    without which pairs of models of one's own are left out whole."""
     sides = {config.extraction.harmful, config.extraction.harmless}
     return name not in sides | set(config.evaluation.pair)
 

@@ -56,6 +56,7 @@ NEEDS: dict[Rule, RuleNeed] = {
     "generate": RuleNeed(2500, 120, "transformers", 120),
     "signature": RuleNeed(2500, 60, "transformers", 30),
     "detect": RuleNeed(2500, 60, "transformers", 30),
+    "pairwise": RuleNeed(3500, 60, "vllm", 60),
     "hooked_benchmarks": RuleNeed(2500, 120, "transformers", 60),
     "text_measures": RuleNeed(2500, 60, "transformers", 5),
     "signature_weights": RuleNeed(2500, 60, "transformers", 30),

@@ -66,12 +66,19 @@ class Requests:
         """The configuration's name of what a job is about, and whether that is a member of the organism."""
         if rule == "model_judge":
             return wildcards["judge"], False
+        if rule == "pairwise":
+            return self._pairwise_judge(), False
         if "member" in wildcards:
             return wildcards["member"], True
         if "model" not in wildcards:
             return None, False
         subject = self.subjects[wildcards["model"]]
         return (subject.member, True) if subject.is_organism else (subject.id, False)
+
+    def _pairwise_judge(self) -> str | None:
+        """The judge among models of one's own; one in a folder asks for what the rule's overrides say."""
+        wanted = self.config.pasta.pairwise
+        return wanted.judge if wanted is not None and wanted.judge in self.config.models else None
 
     def _derived(self, rule: Rule, name: str | None) -> Request:
         need, threads = NEEDS[rule], self.config.serving.threads

@@ -11,7 +11,7 @@ from anatomy.claims.rules import Resampling
 from anatomy.config.schema import Config
 from anatomy.config.study import subjects
 from anatomy.recipes.pasta.ledger import claims_of
-from anatomy.recipes.pasta.pairs import pairs
+from anatomy.recipes.pasta.pairs import asked_pairs
 from anatomy.stages.claims import NO_SEED, of_seed
 from anatomy.stages.pasta_evidence import read_evidence
 
@@ -28,7 +28,7 @@ def judge_claims(config: Config, files: dict[str, list[Path]]) -> pd.DataFrame:
     known = {subject.id: subject for subject in subjects(config)}
     parts = []
     for seed in [*config.seeds, None]:
-        own = [pair for pair in pairs(config) if known[pair.aligned].seed == seed]
+        own = [pair for pair in asked_pairs(config) if known[pair.aligned].seed == seed]
         if not own:
             continue
         members = [known[name] for name in sorted({name for pair in own for name in (pair.aligned, pair.base)})]
@@ -36,5 +36,7 @@ def judge_claims(config: Config, files: dict[str, list[Path]]) -> pd.DataFrame:
         tables = of_seed(evidence.tables, members)
         if seed is None:
             tables = tables.without("set", config.evaluation.left_out)
+            if reason := config.evaluation.left_out.get(config.pasta.prefixes):
+                tables = tables.without("model", {subject.id: reason for subject in members})
         parts.append(evaluate_ledger(claims, tables, seed=NO_SEED if seed is None else seed, resampling=resampling))
     return pd.concat(parts, ignore_index=True)

@@ -12,6 +12,7 @@ from anatomy.config.schema import Config
 from anatomy.recipes.pasta.evidence import Evidence
 from anatomy.recipes.pasta.published import read_published
 from anatomy.stages.measures_table import KEY
+from anatomy.stages.signature_seeds import seeds_table
 from anatomy.store.files import read_json
 
 
@@ -20,7 +21,7 @@ def read_evidence(config: Config, files: dict[str, list[Path]]) -> Evidence:
 
     Args:
         files: table name to its files; besides the tables ``worlds`` (of organisms, beside which their truth lies), ``selected``
-            (one folder a model), ``weights`` and ``agreement``.
+            (one folder a model), ``signatures`` (cards, beside which the directions lie), ``weights`` and ``agreement``.
     """
     known = {part.name for part in fields(Tables) if part.init}
     tables = read_tables({name: paths for name, paths in files.items() if name in known and paths})
@@ -32,6 +33,7 @@ def read_evidence(config: Config, files: dict[str, list[Path]]) -> Evidence:
                 for path in files.get("worlds", [])},
         selected={path.parent.name: read_json(path) for path in files.get("selected", [])},
         weights=_below_each_other(files.get("weights", [])),
+        seeds=seeds_table(config, files.get("signatures", [])),
         agreement=_below_each_other(files.get("agreement", [])),
         published=read_published(Path(config.report.pasta_published)) if config.report.pasta_published else None,
     )

@@ -26,6 +26,7 @@ from anatomy.judges.verdict import KEYS
 from anatomy.stages.instruments import HUMAN, measured_texts
 from anatomy.stages.localize_signature import ACCURACY, REFUSED, refusal_judge
 from anatomy.stages.measures_table import ALL, measures_table
+from anatomy.stages.pairwise import pairwise_summary
 from anatomy.stages.utility import main_metric
 
 LENGTHS = ("words", "sentences")
@@ -40,6 +41,7 @@ class PairTables:
         completions, variants, judgements, detectors: of the test phase.
         fit: completions of the fit phase: the humans among them are the reference of affinity.
         samples: benchmarks of the aligned model's variants that take them.
+        pairwise: verdicts on edited against unedited texts; None where nobody was asked.
     """
 
     completions: pd.DataFrame
@@ -48,6 +50,7 @@ class PairTables:
     judgements: pd.DataFrame
     detectors: pd.DataFrame
     samples: pd.DataFrame
+    pairwise: pd.DataFrame | None = None
 
 
 def text_measures(config: Config, subject: Subject, tables: PairTables, base: dict[str, Any], markers: StyleMarkers,
@@ -80,7 +83,7 @@ def text_measures(config: Config, subject: Subject, tables: PairTables, base: di
         "detector": _detection(tables.detectors, sampled), "affinity": affinities, "diversity": diversity,
         "style": pd.concat([style[~lengths], requests["style"]]),
         "quality": pd.concat([style[lengths], _quality(config, texts, scorer, sampled), requests["quality"],
-                              _benchmarks(tables.samples, sampled)]),
+                              _benchmarks(tables.samples, sampled), _compared(tables.pairwise, sampled)]),
         "safety": requests["safety"],
     }
     every = measures_table(summaries, tables.variants)
@@ -148,6 +151,10 @@ def _benchmarks(samples: pd.DataFrame, sampled: dict[str, Any]) -> pd.DataFrame:
     scores = [row[main_metric(row["task"])] for _, row in samples.iterrows()]
     summary = affinity_summary(samples.assign(score=scores, category="", measure="benchmark:" + samples["task"]), **sampled)
     return summary[summary["category"] == ALL]
+
+
+def _compared(verdicts: pd.DataFrame | None, sampled: dict[str, Any]) -> pd.DataFrame | None:
+    return None if verdicts is None or verdicts.empty else pairwise_summary(verdicts, **sampled)
 
 
 def _partial(texts: pd.DataFrame, measures: pd.DataFrame) -> pd.Series:

@@ -18,6 +18,7 @@ from anatomy.recipes.pasta.texts import (
     chosen_layers,
     level,
     summaries,
+    summary,
 )
 
 PAPER = "PASTA"
@@ -26,8 +27,12 @@ AFFINITIES = ("likelihood_ratio", "ngram_coverage", "nearest_neighbour", "mauve"
 """Definitions of human-corpus affinity, ours: the paper's is not known."""
 DIVERSITIES = {"distinct_2": "summary_above", "self_bleu": "summary_below"}
 """Measures of diversity, ours, and the side on which texts are more diverse."""
-QUALITIES = {"relevance": "Ablated texts stay relevant to their prompts.", "coherence": "Ablated texts stay coherent."}
+QUALITIES = {"coherence": "Ablated texts stay coherent."}
 """Judges of single texts to the sentence of the abstract that each decides."""
+COMPARED = {"relevance": "Ablated texts stay relevant to their prompts.", "fluency": "Ablated texts stay fluent."}
+"""Rubrics of the pairwise judge to the sentence that each decides."""
+ALIKE = 0.5
+"""Share of comparisons that an edited text wins where it is as good as the unedited one."""
 
 
 @dataclass(frozen=True)
@@ -156,6 +161,10 @@ def cost_claims(setting: Setting) -> list[Claim]:
                    kept(between(JudgeScores(setting.prefixes, judge, PHASE), before, after), setting.kept_margin,
                         f"paired change of {judge} on {setting.prefixes}"))
              for judge, sentence in QUALITIES.items()]
+    for rubric, sentence in COMPARED.items():
+        test = Test("level_within", summary(f"{rubric}_win", after), {"margin": setting.kept_margin, "around": ALIKE},
+                    f"share of prefixes on which the ablated text wins {rubric} against the unedited one (pairwise judge)")
+        found.append(claim(setting, f"{rubric}_kept", "cost", sentence, "abstract", test))
     found.append(claim(setting, "scorable_kept", "cost", "Ablated texts are no more often degenerate.", "our addition",
                        kept(between(setting.detection(setting.detectors[0], whether=True), before, after), setting.kept_margin,
                             f"paired change of the share of texts that {setting.detectors[0]} can score")))

@@ -21,6 +21,7 @@ class Evidence:
         selected: what the selection of layers ended with, by aligned model.
         weights: gap between hooks and orthogonalised weights, one row a form.
         agreement: rank correlations of definitions of affinity, by aligned model.
+        seeds: cosines of signatures across organism seeds (``anatomy.stages.signature_seeds``).
         published: the paper's released numbers (``published.read_published``); None where none are named.
     """
 
@@ -29,4 +30,5 @@ class Evidence:
     selected: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     weights: pd.DataFrame = field(default_factory=pd.DataFrame)
     agreement: pd.DataFrame = field(default_factory=pd.DataFrame)
+    seeds: pd.DataFrame = field(default_factory=pd.DataFrame)
     published: pd.DataFrame | None = None

@@ -35,6 +35,8 @@ TITLES = {
     "swap": ("localise", "Detector swap", "Every detector's mean score where every detector chose."),
     "texts": ("measure", "Everything measured", "Test phase; every variant, each domain and all; excluded texts had no number."),
     "agreement": ("measure", "How far definitions of affinity agree", "Spearman rank correlation over variants and domains."),
+    "seeds": ("signature", "The signature across seeds", "Cosine of a member's signatures in two families; chance: root mean "
+              "square cosine of independent directions. Families begin at different weights, so their axes need not match."),
     "weights": ("weights", "Gap to the hooks", "Largest difference of logits; effect is that of the hooks themselves."),
     "published": ("released", "Released beside ours", "Layers as counted here: the paper's plus one."),
 }

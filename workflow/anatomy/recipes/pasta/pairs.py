@@ -38,7 +38,13 @@ class Pair:
 
 
 def pairs(config: Config) -> list[Pair]:
-    """Every pair: of organism members for each seed, then of your own models."""
+    """Every pair that can be studied: of organism members for each seed, then of your own models where prefixes are here."""
+    lost = config.pasta.prefixes in config.evaluation.left_out
+    return [pair for pair in asked_pairs(config) if not (lost and pair.aligned in config.models)]
+
+
+def asked_pairs(config: Config) -> list[Pair]:
+    """Every pair that the configuration asks for: claims about those that cannot be studied are *not testable here*."""
     other = tuple(f"{member}.s{config.pasta.scorers_seed}" for member in OTHER_FAMILY)
     members, wanted = config.organism.members, config.pasta.pairs.items()
     found = [Pair(f"{aligned}.s{seed}", f"{base}.s{seed}", other, other[0])

@@ -6,9 +6,9 @@ from anatomy.config.schema import Config
 from anatomy.recipes.pasta.pairs import pairs
 from anatomy.report.figure_plan import FigurePlan
 
-TABLES = ("layers", "swap", "texts", "agreement", "weights", "published")
-"""Tables of a run: chosen layers, detector swap, everything measured of texts, how far affinities agree, gap to weights, released
-numbers."""
+TABLES = ("layers", "swap", "texts", "agreement", "seeds", "weights", "published")
+"""Tables of a run: chosen layers, detector swap, everything measured of texts, how far affinities agree, signatures across
+seeds, gap to weights, released numbers."""
 
 KINDS = (
     ("detection", "text_measures", "measure", "How machine-like texts are", "detector"),

@@ -17,7 +17,7 @@ def tabulate(name: str, evidence: Evidence) -> pd.DataFrame:
     tables = evidence.tables
     if name == "published":
         return beside_ours(evidence.published, tables) if evidence.published is not None else pd.DataFrame(columns=RELEASED)
-    if name in ("weights", "agreement"):
+    if name in ("weights", "agreement", "seeds"):
         return getattr(evidence, name)
     if name == "layers":
         found = tables.layers if tables.layers is not None else pd.DataFrame(columns=["model", *LAYERS])

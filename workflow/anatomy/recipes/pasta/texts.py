@@ -147,17 +147,22 @@ def summaries(measure: str, before: Texts, after: Texts, domain: str = "all") ->
     """A measure of whole sets of texts, before and after."""
 
     def gather(tables: Tables) -> Summaries:
-        sides = []
-        for texts in (after, before):
-            where = {"model": texts.model, "variant": texts.variant(tables), "domain": domain, "measure": measure}
-            row = tables.rows("measures", **where).iloc[0]
-            if row[["value", "low", "high"]].isna().any():
-                raise MissingEvidence(found="no number", expected=f"{measure} with an interval",
-                                      where=f"{texts.slug} of {texts.model}")
-            sides.append(Interval(float(row["value"]), float(row["low"]), float(row["high"]), int(row["n"]), int(row["n"])))
-        return Summaries(*sides)
+        return Summaries(*(_measured(tables, measure, texts, domain) for texts in (after, before)))
 
     return gather
+
+
+def summary(measure: str, texts: Texts, domain: str = "all") -> Callable[[Tables], Interval]:
+    """A measure of one set of texts."""
+    return lambda tables: _measured(tables, measure, texts, domain)
+
+
+def _measured(tables: Tables, measure: str, texts: Texts, domain: str) -> Interval:
+    where = {"model": texts.model, "variant": texts.variant(tables), "domain": domain, "measure": measure}
+    row = tables.rows("measures", **where).iloc[0]
+    if row[["value", "low", "high"]].isna().any():
+        raise MissingEvidence(found="no number", expected=f"{measure} with an interval", where=f"{texts.slug} of {texts.model}")
+    return Interval(float(row["value"]), float(row["low"]), float(row["high"]), int(row["n"]), int(row["n"]))
 
 
 def chosen_layers(model: str, detectors: Sequence[str]) -> Callable[[Tables], Choices]:
