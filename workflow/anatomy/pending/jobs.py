@@ -1,12 +1,20 @@
-"""Jobs that Snakemake would run now, with its own reasons. The one module that asks Snakemake from the inside."""
+"""Jobs that Snakemake would run now, with its own reasons. The one module that asks Snakemake from the inside.
+
+It does so in a process of its own: Snakemake leaves objects in the modules of the process that it plans in, over which other
+libraries stumble.
+"""
 
 from __future__ import annotations
 
 import ast
 import contextlib
 import io
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -58,23 +66,34 @@ def pending_jobs(snakefile: Path, config: dict[str, Any], targets: Sequence[str]
     Raises:
         ConfigError: the workflow cannot be planned, such as for a missing input.
     """
+    asked = json.dumps({"snakefile": str(snakefile), "config": config, "targets": list(targets)})
+    root = str(Path(__file__).resolve().parents[2])
+    paths = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
+    done = subprocess.run([sys.executable, "-m", "anatomy.pending.jobs"], input=asked, capture_output=True, text=True,
+                          check=False, env={**os.environ, "PYTHONPATH": paths})
+    if done.returncode:
+        raise ConfigError(found=done.stderr.strip() or f"exit status {done.returncode}", where=str(snakefile),
+                          expected="a workflow that can be planned", remedy="mend what the message names, then ask again")
+    listed = json.loads(done.stdout.splitlines()[-1])
+    return [PendingJob(**{name: tuple(value) if isinstance(value, list) else value for name, value in job.items()})
+            for job in listed]
+
+
+def planned_here(snakefile: Path, config: dict[str, Any], targets: Sequence[str]) -> list[PendingJob]:
+    """The jobs, planned in this process."""
     from snakemake.api import SnakemakeApi
     from snakemake.settings.enums import Quietness, RerunTrigger
     from snakemake.settings.types import ConfigSettings, DAGSettings, OutputSettings, ResourceSettings
 
     triggers = frozenset({RerunTrigger.MTIME, RerunTrigger.PARAMS, RerunTrigger.INPUT})
-    try:
-        with contextlib.redirect_stderr(io.StringIO()), SnakemakeApi(OutputSettings(dryrun=True, quiet={Quietness.ALL})) as api:
-            workflow = api.workflow(resource_settings=ResourceSettings(cores=1), snakefile=Path(snakefile),
-                                    config_settings=ConfigSettings(config=config))
-            plan = workflow.dag(DAGSettings(targets=set(targets), rerun_triggers=triggers, force_incomplete=True))
-            plan.execute_workflow(executor="dryrun")
-            dag = workflow._workflow.dag
-            return sorted((described(job, dag.reason(job)) for job in dag.needrun_jobs(exclude_finished=False)),
-                          key=lambda job: (job.rule, job.outputs))
-    except Exception as error:
-        raise ConfigError(found=str(error).strip() or type(error).__name__, expected="a workflow that can be planned",
-                          where=str(snakefile), remedy="mend what the message names, then ask again") from error
+    with contextlib.redirect_stderr(io.StringIO()), SnakemakeApi(OutputSettings(dryrun=True, quiet={Quietness.ALL})) as api:
+        workflow = api.workflow(resource_settings=ResourceSettings(cores=1), snakefile=Path(snakefile),
+                                config_settings=ConfigSettings(config=config))
+        plan = workflow.dag(DAGSettings(targets=set(targets), rerun_triggers=triggers, force_incomplete=True))
+        plan.execute_workflow(executor="dryrun")
+        dag = workflow._workflow.dag
+        return sorted((described(job, dag.reason(job)) for job in dag.needrun_jobs(exclude_finished=False)),
+                      key=lambda job: (job.rule, job.outputs))
 
 
 def described(job: Any, reason: Any) -> PendingJob:
@@ -106,3 +125,20 @@ def values(literals: Any) -> tuple[Any, ...]:
         except (ValueError, SyntaxError):
             found.append(literal)
     return tuple(found)
+
+
+def main() -> int:
+    """Answer one question from standard input: the last line of the answer is a list of jobs."""
+    asked = json.load(sys.stdin)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            jobs = planned_here(Path(asked["snakefile"]), asked["config"], asked["targets"])
+    except Exception as error:
+        print(str(error).strip() or type(error).__name__, file=sys.stderr)
+        return 1
+    print(json.dumps([asdict(job) for job in jobs], default=str))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
