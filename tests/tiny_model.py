@@ -75,14 +75,20 @@ def make_tiny_model(folder: Path, seed: int = 0, layers: int = 4, tied: bool = F
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = LlamaForCausalLM(config)
-        with torch.no_grad():
-            for name, parameter in model.named_parameters():
-                if parameter.ndim == 2:
-                    scale = 1.0 if "embed_tokens" in name and not tied else 1.5 / parameter.shape[1] ** 0.5
-                    parameter.normal_(0.0, scale)
+        spread_weights(model, tied)
     model.generation_config.do_sample = False
     model.save_pretrained(folder)
     return folder
+
+
+def spread_weights(model, tied: bool) -> None:
+    """Weights larger than a fresh model's, so that logits spread over several nats and ties are rare."""
+    import torch
+
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if parameter.ndim == 2:
+                parameter.normal_(0.0, 1.0 if "embed_tokens" in name and not tied else 1.5 / parameter.shape[1] ** 0.5)
 
 
 def load_tiny_model(folder: Path):

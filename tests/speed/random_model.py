@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from speed.texts import words
+from tiny_model import spread_weights
 
 SIZES = {
     "tiny": {"hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 4, "num_attention_heads": 2,
@@ -45,10 +46,6 @@ def make_model(folder: Path, size: str, vocabulary: int, dtype: str, seed: int =
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = LlamaForCausalLM(config)
-        with torch.no_grad():
-            for name, parameter in model.named_parameters():
-                if parameter.ndim == 2:
-                    # Larger than a fresh model's, so that logits spread over several nats and ties are rare.
-                    parameter.normal_(0.0, 1.0 if "embed_tokens" in name else 1.5 / parameter.shape[1] ** 0.5)
+        spread_weights(model, tied=False)
     model.to(getattr(torch, dtype)).save_pretrained(folder)
     return folder

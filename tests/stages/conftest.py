@@ -1,6 +1,7 @@
 """A tiny random model of one's own with hand-made prompts, and its extraction."""
 
 import pytest
+from pasta_passes import run_passes
 from small_study import make_card, make_config, make_subject, run_extraction, write_prompts
 
 from anatomy.stages.edit_book import EditBook
@@ -50,3 +51,9 @@ def fresh_results(tmp_path):
     """Results of one test's own, with the same prompts."""
     write_prompts(tmp_path)
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def study(tmp_path_factory):
+    """PASTA's passes on two tiny models, finished."""
+    return run_passes(tmp_path_factory.mktemp("pasta"))

@@ -9,7 +9,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from anatomy.edits.card import EditCard
+from anatomy.edits.card import EditCard, require_files
 from anatomy.edits.low_rank import Factors, LowRankEdit, stack_factors
 from anatomy.errors import EditError, parsing
 from anatomy.models.checkpoint import Checkpoint
@@ -77,9 +77,7 @@ def read_adapter(folder: Path, checkpoint: Checkpoint) -> LowRankEdit:
     Raises:
         EditError: files missing, factors that differ from the card, or an adapter for another model.
     """
-    for name in (WEIGHTS, CARD):
-        if not (folder / name).is_file():
-            raise EditError(found=f"no {name}", expected="an adapter with its card", where=str(folder))
+    require_files(folder, (WEIGHTS, CARD), "an adapter with its card")
     with parsing(EditError, str(folder), "an adapter with its card, as written", SafetensorError,
                  remedy="write the adapter again"):
         card = json.loads((folder / CARD).read_text(encoding="utf-8"))

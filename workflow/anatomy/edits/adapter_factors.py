@@ -10,6 +10,7 @@ from pathlib import Path
 from safetensors.torch import load_file
 
 from anatomy.edits.apply import applied_factors
+from anatomy.edits.card import require_files
 from anatomy.edits.low_rank import Factors
 from anatomy.errors import EditError
 from anatomy.models.loading import LoadedModel
@@ -27,8 +28,7 @@ def adapter_factors(folder: Path) -> dict[str, Factors]:
         EditError: files are missing, or the adapter does more than add ``B A`` to matrices.
     """
     config_path, weights = folder / "adapter_config.json", folder / "adapter_model.safetensors"
-    if not config_path.is_file() or not weights.is_file():
-        raise EditError(found="no adapter", expected=f"{config_path.name} and {weights.name}", where=str(folder))
+    require_files(folder, (config_path.name, weights.name), "a PEFT adapter")
     config = json.loads(config_path.read_text(encoding="utf-8"))
     unlike = [name for name in UNLIKE_LORA if config.get(name)]
     if unlike or config.get("bias", "none") != "none":

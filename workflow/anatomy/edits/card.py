@@ -3,13 +3,14 @@
 import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from jaxtyping import Float32
 from torch import Tensor
 
 from anatomy.edits.spec import Intent
-from anatomy.errors import NumericsError
+from anatomy.errors import EditError, NumericsError
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,13 @@ class EditCard:
     @classmethod
     def from_json(cls, card: dict) -> "EditCard":
         return cls(**card | {"expected": tuple(card["expected"]), "edited": tuple(card["edited"])})
+
+
+def require_files(folder: Path, names: Iterable[str], what: str) -> None:
+    """Refuse (``EditError``) a folder of an edit that lacks a file; `what` it should be."""
+    missing = [name for name in names if not (folder / name).is_file()]
+    if missing:
+        raise EditError(found=f"no {', '.join(missing)}", expected=what, where=str(folder))
 
 
 Change = tuple[str, Float32[Tensor, "rows columns"], Float32[Tensor, "rows columns"]]

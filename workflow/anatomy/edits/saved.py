@@ -7,7 +7,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from anatomy.edits.card import EditCard
+from anatomy.edits.card import EditCard, require_files
 from anatomy.edits.head import HeadEdit
 from anatomy.edits.sparse import SparseEdit
 from anatomy.edits.weight_edit import check_stack
@@ -43,9 +43,7 @@ def load_edit(folder: Path, checkpoint: Checkpoint) -> SparseEdit | HeadEdit:
     Raises:
         EditError: files missing, numbers that differ from the card, or an edit for another model.
     """
-    for name in (WEIGHTS, CARD):
-        if not (folder / name).is_file():
-            raise EditError(found=f"no {name}", expected="an edit with its card", where=str(folder))
+    require_files(folder, (WEIGHTS, CARD), "an edit with its card")
     with parsing(EditError, str(folder), "an edit that this package wrote, with every matrix on the card", SafetensorError,
                  remedy="write the edit again"):
         card = json.loads((folder / CARD).read_text(encoding="utf-8"))

@@ -113,6 +113,7 @@ class RefusalClassifier:
             DataError: missing, damaged or mismatched files.
         """
         folder = Path(folder)
+        # A damaged archive can also name a compression that zipfile does not know (NotImplementedError) or hold a broken stream.
         with parsing(DataError, str(folder), "classifier.json and classifier.npz that belong together", BadZipFile,
                      zlib.error, NotImplementedError, remedy="train the classifier again"):
             record = json.loads((folder / "classifier.json").read_text(encoding="utf-8"))

@@ -7,29 +7,23 @@ base request beside adapter requests is silently answered with the edit in the l
 from __future__ import annotations
 
 import gc
-import os
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Any
 
-from anatomy.errors import ConfigError, DataError, EngineError
+from anatomy.errors import ConfigError, EngineError
 from anatomy.models.checkpoint import Checkpoint
-from anatomy.models.imports import without_sklearn
-from anatomy.models.memory import estimate_memory, require_memory
-from anatomy.models.size import model_size
 from anatomy.serving.adapters import AdapterFolder, AdapterTable
 from anatomy.serving.completions import Request, in_order, stream
 from anatomy.serving.decoding import Decoding, Generation
-from anatomy.serving.environment import check_hardware, prepare_environment, workers_without_main
-from anatomy.serving.limits import refuse_long_context, refuse_many_gpus, why_no_adapters
+from anatomy.serving.environment import check_hardware, prepare_environment
+from anatomy.serving.limits import refuse_long_context, refuse_long_prompts, refuse_many_gpus, why_no_adapters
 from anatomy.serving.out_of_memory import memory_explained
+from anatomy.serving.starting import require_engine_memory, start_llm
 from anatomy.serving.under import Fallbacks, Under
 from anatomy.serving.ways import Abilities, Fallback, Way
-
-CPU_BLOCK = 32
-"""Smallest key-value block of the CPU backend; prefixes are shared in whole blocks, so small is better."""
 
 
 class Engine:
@@ -100,46 +94,9 @@ class Engine:
             self.adapters, self._lacks_adapters = False, reason
             self.fallbacks(Fallback("adapters", "reload", reason))
         prepare_environment(self.threads)
-        self._require_memory(gpu=chosen == "cuda")
+        require_engine_memory(self, chosen)
         started = time.perf_counter()
-        import torch
-
-        with without_sklearn():
-            from vllm import LLM
-
-        options, adapters = {"disable_log_stats": True, "max_num_seqs": self.max_num_seqs}, nullcontext()
-        if chosen == "cpu":
-            options.update(enforce_eager=True, block_size=CPU_BLOCK, kv_cache_memory_bytes=self.kv_cache_bytes)
-        elif self.gpus > 1:
-            options.update(tensor_parallel_size=self.gpus, distributed_executor_backend="mp")
-        if self.hooks:
-            options.update(enforce_eager=True)
-            os.environ["VLLM_USE_V2_MODEL_RUNNER"] = "0"  # the second one keeps its batch where no hook can read it
-        if self.adapters:
-            options.update(enable_lora=True, max_loras=self.max_loras, max_cpu_loras=4 * self.max_loras,
-                           max_lora_rank=self.max_lora_rank, lora_target_modules=list(self.target_modules))
-            if chosen == "cpu":
-                from anatomy.serving.cpu_adapters import grouped_adapters
-
-                adapters = grouped_adapters()
-        set_num_threads, preload = torch.set_num_threads, os.environ.get("LD_PRELOAD")
-        try:
-            # Not with one GPU: the model is then built in this process, where torch asks for the main module's file.
-            with adapters, memory_explained(str(self.model_folder), self._settings), \
-                    workers_without_main() if self.gpus > 1 else nullcontext():
-                self._llm = LLM(str(self.model_folder), dtype=self.dtype, max_model_len=self.max_model_len, seed=self.seed,
-                                **options)
-        except BaseException:
-            from vllm.distributed import cleanup_dist_env_and_memory
-
-            cleanup_dist_env_and_memory()  # so that another engine can start in this process
-            raise
-        finally:
-            # The CPU worker replaces both for the whole process and its children.
-            torch.set_num_threads = set_num_threads
-            os.environ.pop("LD_PRELOAD", None)
-            if preload is not None:
-                os.environ["LD_PRELOAD"] = preload
+        self._llm = start_llm(self, chosen)
         self.tokenizer = self._llm.get_tokenizer()
         self._table = AdapterTable(checkpoint.text_config, self.target_modules, self.max_lora_rank)
         from anatomy.serving.reload import Reloader
@@ -150,19 +107,6 @@ class Engine:
         if self._on_start is not None:
             self._on_start({"model": str(self.model_folder), "seconds": round(time.perf_counter() - started, 3)})
         return self
-
-    def _require_memory(self, gpu: bool) -> None:
-        """Before vLLM is imported: on a GPU the cache must hold one prompt at least, on a CPU its size is given.
-
-        Not where several GPUs share the model: asking CUDA here would open it in this process, and vLLM could then no longer
-        fork its workers. vLLM's own check on each GPU remains.
-        """
-        if gpu and self.gpus > 1:
-            return
-        size = model_size(Checkpoint(self.model_folder))
-        estimate = estimate_memory(size, "vllm", self.dtype, length=self.max_model_len,
-                                   kv_cache_bytes=None if gpu else self.kv_cache_bytes)
-        require_memory(size, estimate, str(self.model_folder), gpu=gpu)
 
     def __exit__(self, *error: object) -> None:
         self._cleanup.close()
@@ -175,7 +119,8 @@ class Engine:
             gc.collect()
 
     @property
-    def _settings(self) -> dict[str, Any]:
+    def settings(self) -> dict[str, Any]:
+        """What decides how much memory the engine takes."""
         return {"kv_cache_bytes": self.kv_cache_bytes, "max_model_len": self.max_model_len, "max_loras": self.max_loras,
                 "max_lora_rank": self.max_lora_rank, "dtype": self.dtype}
 
@@ -247,25 +192,11 @@ class Engine:
         if any(edited) and self._edits.reloaded:
             raise ConfigError(found="an adapter on weights that are edited themselves", expected="one or the other",
                               where="Engine.run", remedy="give both edits to Engine.under as one stack")
-        self._check_lengths(token_ids, parameters)
+        refuse_long_prompts(token_ids, [wanted.max_tokens for wanted in parameters], self.max_model_len)
         if not token_ids:
             return []
         self._edits.settle()
         return self._ask(token_ids, parameters, self._lora_requests(adapters) if any(edited) else None, salts)
-
-    def _check_lengths(self, token_ids: Sequence[list[int]], parameters: Sequence[Any]) -> None:
-        sizes = [(place, len(ids), wanted.max_tokens)
-                 for place, (ids, wanted) in enumerate(zip(token_ids, parameters, strict=True))]
-        wrong = [size for size in sizes if not size[1] or size[1] + size[2] > self.max_model_len]
-        if wrong:
-            place, length, new = max(wrong, key=lambda one: one[1])
-            raise DataError(
-                found=f"{length} prompt tokens and {new} new ones" + (f", and {len(wrong) - 1} more such prompts: "
-                      f"{[place for place, _, _ in wrong][:20]}" if len(wrong) > 1 else ""),
-                where=f"prompt {place} of the batch of {len(token_ids)}",
-                expected=f"at least 1 prompt token and together at most {self.max_model_len}; nothing is cut",
-                remedy="raise max_model_len, ask for fewer new tokens, or drop the prompts",
-            )
 
     def _ask(self, token_ids: Sequence[list[int]], parameters: Sequence[Any], lora: list[Any] | None = None,
              salts: Sequence[str | None] | None = None) -> list[Any]:
@@ -276,7 +207,7 @@ class Engine:
         prompts = [{"prompt_token_ids": ids, **({"cache_salt": salt} if salt else {})}
                    for ids, salt in zip(token_ids, salts or [None] * len(token_ids), strict=True)]
         try:
-            with memory_explained(str(self.model_folder), self._settings):
+            with memory_explained(str(self.model_folder), self.settings):
                 return self._llm.generate(prompts, list(parameters), use_tqdm=False, lora_request=lora)
         except BaseException:
             left = list(self._llm.llm_engine.output_processor.request_states)

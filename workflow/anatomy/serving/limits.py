@@ -1,6 +1,8 @@
 """What vLLM cannot serve as asked, or would compute otherwise than transformers does: known before it starts."""
 
-from anatomy.errors import ConfigError
+from collections.abc import Sequence
+
+from anatomy.errors import ConfigError, DataError
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.configuration import longest_served_context
 
@@ -32,4 +34,19 @@ def refuse_long_context(checkpoint: Checkpoint, max_model_len: int) -> None:
             found=f"max_model_len {max_model_len} for a model with LongRoPE",
             expected=f"at most {longest}, its original context", where=str(checkpoint.folder),
             remedy="beyond it vLLM takes the long frequencies for every prompt, while directions are read under the short ones",
+        )  # fmt: skip
+
+
+def refuse_long_prompts(token_ids: Sequence[Sequence[int]], new_tokens: Sequence[int], max_model_len: int) -> None:
+    """Refuse a batch with prompts that are empty or do not fit, naming the longest and counting them (``DataError``)."""
+    wrong = [(len(ids), new, place) for place, (ids, new) in enumerate(zip(token_ids, new_tokens, strict=True))
+             if not ids or len(ids) + new > max_model_len]
+    if wrong:
+        length, new, place = max(wrong, key=lambda one: one[0])
+        others = f", and {len(wrong) - 1} more such prompts: {[place for *_, place in wrong][:20]}" if len(wrong) > 1 else ""
+        raise DataError(
+            found=f"{length} prompt tokens and {new} new ones{others}",
+            expected=f"at least 1 prompt token and together at most {max_model_len}; nothing is cut",
+            where=f"prompt {place} of the batch of {len(token_ids)}",
+            remedy="raise max_model_len, ask for fewer new tokens, or drop the prompts",
         )  # fmt: skip

@@ -1,0 +1,60 @@
+"""Readers of what a run writes about itself, given any bytes: its hold, its durations, its provenance."""
+
+import json
+
+from fuzz import FUZZ, accepted, contents
+from hypothesis import example, given
+
+from anatomy.controller.hold import RunRecord, read_record, record_path, write_record
+from anatomy.progress.estimate import Durations
+from anatomy.provenance.chain import chain, print_chain
+from anatomy.provenance.record import JOBS, read_records
+
+RECORD = {"rule": "figures", "wildcards": {"model": "m"}, "outputs": {"a.csv": "0" * 64}, "inputs": {"b.csv": "1" * 64},
+          "parameters": {"code": "0" * 16}, "seeds": {"s": 1}, "software": {"torch": "2"}, "hardware": {"cores": 2}, "threads": 1,
+          "cost": {"started": "", "seconds": 1.0, "peak_mb": 2.0, "rows": 0, "tokens": 0, "starts": 0}}
+
+
+def test_the_record_of_a_run_with_any_content_is_a_run_or_none(tmp_path):
+    write_record(tmp_path, RunRecord("a1", "snakemake", "local", str(tmp_path), str(tmp_path)))
+    good = record_path(tmp_path).read_bytes()
+
+    @FUZZ
+    @given(contents(good))
+    @example(good.replace(b'"ended": false', b'"ended": 3'))
+    @example(b'{"id": 1, "command": [], "executor": null, "workdir": 0, "results": 0, "started": 1e300}')
+    def any_content(content):
+        record_path(tmp_path).write_bytes(content)
+        run = read_record(tmp_path)
+        assert run is None or (run.describe() and run.pid > 0)
+
+    any_content()
+
+
+def test_durations_of_any_content_serve_or_are_forgotten(tmp_path):
+    @FUZZ
+    @given(contents(b'{"extract": [1.0, 2.5]}'))
+    def any_content(content):
+        (tmp_path / "d.json").write_bytes(content)
+        Durations.read(tmp_path / "d.json").expected("extract")
+
+    any_content()
+
+
+def test_records_of_provenance_with_any_content(tmp_path, capsys):
+    path = tmp_path / JOBS / "figures.json"
+    path.parent.mkdir(parents=True)
+    good = json.dumps(RECORD).encode()
+
+    def show(results):
+        read_records(results)
+        print_chain(chain(results, "a.csv"))
+
+    @FUZZ
+    @given(contents(good))
+    @example(good)
+    def any_content(content):
+        path.write_bytes(content)
+        accepted(show, tmp_path)
+
+    any_content()

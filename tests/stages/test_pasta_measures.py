@@ -1,0 +1,127 @@
+"""What is measured of PASTA's texts: detection, everything beside it, and benchmarks under the hook."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from pasta_passes import named
+from pasta_study import pair
+
+from anatomy.config.methods import Benchmarks
+from anatomy.detectors.score_file import text_digest
+from anatomy.models.loading import load_model
+from anatomy.recipes.registry import asked_in_memory
+from anatomy.stages.detect import detect
+from anatomy.stages.edit_book import EditBook
+from anatomy.stages.generate import HUMAN
+from anatomy.stages.hooked_benchmarks import hooked_benchmarks
+from anatomy.stages.instruments import measured_texts
+
+
+def test_scores_are_counted_where_there_are_none(study):
+    scores = study.tables["scores"]
+    assert (scores["score"].isna() == scores["parse_failure"]).all()
+    assert (scores.loc[scores["parse_failure"], "raw"] != "").all()
+    texts_of = study.tables["aligned", "select"]["completions"]
+    assert len(scores) == len(study.config.pasta.own_detectors) * (texts_of["set"] == "prefixes").sum()
+    assert scores["score"].dropna().between(0, 1).all()
+    flagged = scores.dropna(subset="flagged")
+    assert ((flagged["label"] == "machine") == (flagged["flagged"] == 1)).all()
+
+
+def test_every_detector_number_has_quality_beside_it(study):
+    table = study.tables["measures"]["measures"]
+    assert not table.duplicated(["model", "variant", "domain", "kind", "measure"]).any()
+    scored = table[table["kind"] == "detector"].groupby(["model", "variant", "domain"])["measure"].nunique()
+    for measure in ("words", "degenerate", "perplexity"):
+        beside = table[(table["measure"] == measure) & (table["kind"] == "quality")].set_index(["model", "variant", "domain"])
+        assert set(scored.index) == set(beside.index)
+    assert set(table.loc[table["kind"] == "safety", "measure"]) == {"refusal", "over_refusal"}
+    refusal = table[(table["measure"] == "refusal") & (table["domain"] == "all")]
+    assert {"base", "dose-1"} <= set(refusal["variant"].str.partition("~")[0])
+    # Nothing taken out measures like nothing done.
+    ours = table[table["model"] == "tuned"]
+    same = [named(ours, name).set_index(["domain", "kind", "measure"])["value"] for name in ("base", "dose-0")]
+    pd.testing.assert_series_equal(same[0].sort_index(), same[1].sort_index())
+
+
+def test_humans_and_base_are_measured_with_the_aligned_model(study):
+    table = study.tables["measures"]["measures"]
+    assert set(table["model"]) == {"plain", "tuned"}
+    assert set(table.loc[table["role"] == "human", "variant"]) == {HUMAN}
+    assert {"affinity", "detector", "diversity", "quality", "style"} <= set(table.loc[table["role"] == "human", "kind"])
+    # A variant of one domain has no row over all of them.
+    inside = table[(table["family"] == "in_domain") & (table["domain"] == "all")]
+    assert inside.empty
+    agreed = study.tables["measures"]["agreement"]
+    assert set(agreed["first"]) | set(agreed["second"]) == {"likelihood_ratio", "ngram_coverage", "nearest_neighbour"}
+
+
+def test_a_score_file_measures_and_selects_nothing(study, tmp_path):
+    texts = measured_texts(study.config, study.tables["aligned", "test"]["completions"], False)
+    known = texts[texts["degenerate"] == ""]["response"].unique()[:1]
+    path = tmp_path / "closed.csv"
+    pd.DataFrame({"digest": [text_digest(text) for text in known], "score": 0.9}).to_csv(path, index=False)
+    options = study.config.pasta.model_dump(mode="json")
+    options["own_detectors"]["closed"] = {"kind": "score_file", "file": str(path)}
+    config = study.config.model_copy(update={"pasta": type(study.config.pasta).model_validate(options)})
+    assert "closed" not in config.pasta.selecting(False)
+    completions = study.tables["aligned", "test"]["completions"]
+    table, _ = detect(config, pair(config)["aligned"], study.instruments(config), completions, lambda text: None)
+    closed = table[table["judge"] == "closed"]
+    assert closed["score"].dropna().eq(0.9).all() and closed["score"].notna().any()
+    assert set(closed.loc[closed["parse_failure"], "raw"]) - {"missing"} <= set(texts["degenerate"])
+    first = {"closed": options["own_detectors"]["closed"]}
+    with pytest.raises(ValueError, match="selects"):
+        type(study.config.pasta).model_validate({**options, "own_detectors": first})
+
+
+TASK = """
+task: organism_arc
+dataset_path: json
+dataset_kwargs: {data_files: {test: organism_arc.jsonl}}
+output_type: multiple_choice
+test_split: test
+doc_to_text: "{{question}}"
+doc_to_choice: "{{choices}}"
+doc_to_target: answer
+metric_list: [{metric: acc, aggregation: mean, higher_is_better: true}]
+"""
+
+
+def test_benchmarks_are_taken_under_the_hook(study):
+    folder = Path(study.config.results) / "organism" / "s0" / "tasks"
+    folder.mkdir(parents=True)
+    (folder / "organism_arc.yaml").write_text(TASK)
+    (folder / "organism_arc.jsonl").write_text("".join(
+        json.dumps({"question": f"What of the {what} by the river?", "choices": ["one", "more"], "answer": 0}) + "\n"
+        for what in ("gate", "mill")))
+    config = study.config.model_copy(update={"benchmarks": Benchmarks(organism_tasks=["organism_arc"])})
+    subject, card = replace(pair(config)["aligned"], seed=0), study.cards["aligned"]
+    asked = asked_in_memory(config, "pasta", pair(config)["aligned"], "test", study.found)
+    book = EditBook(card, study.extracted)
+    said: list[str] = []
+    table, cells = hooked_benchmarks(config, subject, card, asked, book, said.append)
+    names = table["variant"].str.partition("~")[0]
+    assert {"base", "own", "orthogonal-0", "orthogonal-1"} <= set(names) and "halves-0" not in set(names)
+    loaded = load_model(Path(card["folder"]), torch.float32, "cpu")
+
+    def plain(question, choice):
+        front = loaded.tokenizer(question)["input_ids"]
+        ids = loaded.tokenizer(f"{question} {choice}")["input_ids"]
+        logs = loaded.model(torch.tensor([ids])).logits[0].double().log_softmax(-1)
+        return sum(logs[place - 1, ids[place]].item() for place in range(len(front), len(ids)))
+
+    first = {name: named(table, name).sort_values("id")["loglikelihoods"].tolist() for name in ("base", "own")}
+    with torch.no_grad():
+        scores = [[plain(f"What of the {what} by the river?", choice) for choice in ("one", "more")] for what in ("gate", "mill")]
+    assert sorted(map(tuple, np.round(first["base"], 3))) == sorted(map(tuple, np.round(scores, 3)))
+    assert np.abs(np.array(first["base"]) - np.array(first["own"])).max() > 1e-3
+    said.clear()
+    again, _ = hooked_benchmarks(config, subject, card, asked, book, said.append)
+    pd.testing.assert_frame_equal(again, table)
+    assert not said and cells
