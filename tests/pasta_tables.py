@@ -34,6 +34,7 @@ def slugs(model: str) -> dict[str, tuple[str, str, str]]:
     found = {"base": ("base", "", ""), "operating": ("method", "operating", ""), "dose-0": ("method", "dose", ""),
              "dose-1": ("method", "dose", "")}
     found |= {f"pasta@{name}": ("method", "pasta", "") for name in DETECTORS}
+    found |= {f"operating-orthogonal-{k}": ("control", "operating", "orthogonal") for k in range(CONTROLS["orthogonal"])}
     return found | {f"{kind}-{k}": ("control", "pasta", kind) for kind, count in CONTROLS.items() for k in range(count)}
 
 
@@ -43,12 +44,12 @@ def machine(model: str, slug: str) -> float:
         return 0.2
     if model.startswith("base"):
         return 0.3
-    return 0.4 if slug.startswith(("pasta", "operating", "dose-1")) else 0.9
+    return 0.4 if slug == "operating" or slug.startswith(("pasta", "dose-1")) else 0.9
 
 
 def opened(model: str, slug: str, template: int) -> bool:
     """Whether an answer to a benign request opens in style."""
-    if slug.startswith(("pasta", "operating")):
+    if slug == "operating" or slug.startswith("pasta"):
         return False
     return model.startswith("aligned") or template < 3
 
@@ -92,9 +93,14 @@ def pasta_tables(models=("base.s0", "aligned.s0", "placebo-1.s0")) -> Tables:
     writers = pd.DataFrame([{"model": model, "layer": 0, "site": site, "head": head, "direction_layer": 3, "aligned": 1.0,
                              "base": 0.5, "value": 0.5, "post_norm": False} for model in models[1:]
                             for site, head in (("o_proj", 0), ("o_proj", 1), ("down_proj", -1))])
+    operating = pd.DataFrame([{"model": model, "variant": f"{form}-L{layer}", "form": form, "direction": "signature",
+                               "markers": 0.1 * layer, "opener": 0.1, "accuracy_loss": 0.02 * layer, "refusal_loss": 0.0,
+                               "allowed": layer < 3, "picked": (form, layer) == ("ablate", 1), "unedited_markers": 1.5,
+                               "unedited_opener": 1.0} for model in models[1:] for form in ("ablate", "subtract")
+                              for layer in (1, 2, 3)])
     return Tables(completions=pd.DataFrame(texts), judgements=pd.DataFrame(judged), variants=pd.DataFrame(variants),
                   measures=pd.DataFrame(measures)[list(MEASURE_COLUMNS)], layers=layers, curves=curves, swap=swap,
-                  geometry=geometry, writers=writers)
+                  geometry=geometry, writers=writers, operating=operating)
 
 
 def requests(model: str, slug: str, named: dict) -> list[dict]:

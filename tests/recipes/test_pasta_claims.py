@@ -49,8 +49,17 @@ def test_relevance_is_kept_where_edited_texts_do_not_lose_comparisons(tables, va
 
 
 def test_the_planted_style_is_not_found_where_style_follows_wording(ledger):
-    assert ledger.loc[("pasta.planted_style", "placebo-1.s0"), "verdict"] == "not supported"
-    assert ledger.loc[("pasta.planted_style", "aligned.s0"), "planted"]
+    for name in ("planted_style", "planted_found"):
+        assert ledger.loc[(f"pasta.{name}", "placebo-1.s0"), "verdict"] == "not supported"
+        assert ledger.loc[(f"pasta.{name}", "aligned.s0"), "planted"]
+
+
+def test_the_style_is_not_found_by_an_edit_that_works_along_any_direction(tables):
+    judged = tables.judgements.copy()
+    random = judged["variant"].str.startswith("operating-orthogonal-2") & (judged["judge"] == "truth_style")
+    judged.loc[random, "label"] = "plain"
+    found = ledger_of(replace(tables, judgements=judged)).xs("aligned.s0", level="subject")["verdict"]
+    assert found["pasta.planted_found"] == "not supported" and found["pasta.planted_operating"] == "supported"
 
 
 def test_a_random_direction_that_does_as_much_is_seen(tables):

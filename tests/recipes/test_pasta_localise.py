@@ -3,8 +3,7 @@ import pandas as pd
 import pytest
 
 from anatomy.config.methods import Statistics
-from anatomy.config.pasta import PastaLimits
-from anatomy.recipes.pasta.localise import curves, operating_point, scored_layers, swap_matrix
+from anatomy.recipes.pasta.localise import curves, scored_layers, swap_matrix
 
 STATISTICS = Statistics(bootstrap=200)
 LAYERS = (1, 2, 3)
@@ -72,28 +71,3 @@ def test_scores_meet_their_variants_and_domains():
                              "control_seed": [-1, -1]})
     scored = scored_layers(scores, variants, pd.Series({"p": "news"}))
     assert scored[["family", "layer", "category", "score"]].to_numpy().tolist() == [["sweep", 2, "news", 1.0]]
-
-
-def candidates(**changes):
-    rows = {"variant": ["a", "b", "c"], "layer": [1, 2, 3], "strength": [1.0, 1.0, 0.5], "score": [0.1, 0.4, 0.6],
-            "accuracy": [0.5, 0.9, 0.95], "refusal": [1.0, 1.0, 1.0]}
-    return pd.DataFrame({**rows, **changes})
-
-
-UNEDITED = pd.Series({"score": 1.0, "accuracy": 0.95, "refusal": 1.0})
-
-
-def test_the_operating_point_is_the_lowest_within_the_limits():
-    table, reason = operating_point(candidates(), UNEDITED, PastaLimits())
-    assert table.loc[table["picked"], "variant"].tolist() == ["b"]
-    assert not table.set_index("variant").loc["a", "allowed"]
-    assert reason == "lowest score within the limits"
-
-
-def test_no_operating_point_is_an_outcome():
-    table, reason = operating_point(candidates(refusal=[0.2, 0.2, 0.2]), UNEDITED, PastaLimits())
-    assert not table["picked"].any()
-    assert reason == "no candidate within the limits"
-    table, reason = operating_point(candidates(score=[1.1, 1.2, 1.3]), UNEDITED, PastaLimits(accuracy=1.0))
-    assert not table["picked"].any()
-    assert "scores lower" in reason

@@ -14,6 +14,7 @@ HookSite = Literal["block_input", "attention_output", "mlp_output"]
 HookPositions = Literal["all", "last_prompt", "generated"]
 Strategy = Literal["A", "B1", "B2", "B3", "C1", "C2", "D", "E", "F"]
 SearchedDirection = Literal["answer", "first_token", "same_text"]
+SearchedForm = Literal["ablate", "subtract"]
 FamilyDetector = Literal["binoculars", "fast_detectgpt", "imbd", "ngrams"]
 
 PAPER_SITES: list[HookSite] = ["block_input", "attention_output", "mlp_output"]
@@ -42,6 +43,7 @@ class PastaLimits(Section):
 
     accuracy: float = Field(0.10, ge=0, description="largest fall in the accuracy of answers to benign requests (organism)")
     refusal: float = Field(0.05, ge=0, description="largest fall in the refusal of harmful requests")
+    degenerate: float = Field(0.10, ge=0, description="largest rise in the share of degenerate continuations")
 
 
 class PastaPairwise(Section):
@@ -69,14 +71,16 @@ class Pasta(Section):
     fit_prefixes: int = Field(48, ge=2, description="prefixes the signature is computed from")
     select_prefixes: int = Field(24, ge=2, description="prefixes a layer is chosen on; 25 in the paper")
     test_prefixes: int = Field(48, ge=2, description="prefixes of the test; 125 in the paper")
-    requests: int = Field(32, ge=1, description="harmful and benign requests a phase, for what an ablation costs")
+    requests: int = Field(32, ge=1, description="harmful and benign requests of the search, for what an ablation costs")
+    test_requests: int = Field(
+        96, ge=1, description="the same of the test; a fall of refusal by refusal_margin can be excluded from about 60 on")
     decoding: PastaDecoding = Field(PastaDecoding(), description="sampling of continuations")
     detectors: list[FamilyDetector] = Field(
         ["binoculars", "fast_detectgpt", "imbd", "ngrams"], min_length=1,
         description="organism: instruments that score texts, made of the family of scorers_seed; each selects a layer, "
-                    "the first one decides the operating point. ngrams is no language model")
+                    "the first one that of the controls. ngrams is no language model")
     own_detectors: dict[Identifier, Detector] = Field(
-        {}, description="your own models: instruments by name, the first one decides the operating point; score files of closed "
+        {}, description="your own models: instruments by name, the first one decides the controls' layer; score files of closed "
                         "detectors measure the test split alone and select nothing")
     pairwise: PastaPairwise | None = Field(
         None, description="your own models: {judge: folder or id of models}, which compares relevance and fluency of edited with "
@@ -91,6 +95,11 @@ class Pasta(Section):
     scales: list[float] = Field(
         [0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0], min_length=1, description="shares of the signature taken out: dose-response")
     sites: list[HookSite] = Field(PAPER_SITES, min_length=1, description="where it is taken out, in every block")
+    searched_forms: list[SearchedForm] = Field(
+        ["ablate", "subtract"], min_length=1,
+        description="edits tried for the operating point, the point with the fewest style markers within the limits. ablate: the "
+                    "projection out of every block (paper); subtract: the difference in means, unnormalised, taken from the "
+                    "stream at one block's input (ours)")
     searched_directions: list[SearchedDirection] = Field(
         ["answer", "first_token", "same_text"], min_length=1,
         description="directions tried for the operating point. answer: the signature (paper); first_token: the same contrast "
@@ -112,6 +121,10 @@ class Pasta(Section):
             raise ValueError(f"own_detectors starts with {next(iter(self.own_detectors))!r}, a score file; expected a detector "
                              "that runs here, since the first one selects")
         return self
+
+    def requests_of(self, phase: str) -> int:
+        """Requests of each kind that a phase asks."""
+        return self.test_requests if phase == "test" else self.requests
 
     def selecting(self, organism: bool) -> list[str]:
         """Detectors that score the select split, in order: never closed ones, for they are no objective."""

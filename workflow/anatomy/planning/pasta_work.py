@@ -6,7 +6,7 @@ from anatomy.config.schema import Config
 from anatomy.config.study import Subject
 from anatomy.planning.prompts import PromptCounts
 from anatomy.planning.work import StageWork
-from anatomy.recipes.pasta.edits import CONTRASTS
+from anatomy.recipes.pasta.edits import CONTRASTS, ablation
 from anatomy.recipes.pasta.pairs import pairs, roles
 from anatomy.recipes.pasta.variants import asked
 
@@ -22,13 +22,13 @@ def pasta_work(config: Config, subject: Subject, prompts: PromptCounts, num_laye
         return {}
     pasta = config.pasta
     stand_in = {"layers": num_layers, "domains": {}}
-    tested = {"layer": 1, "layers": dict.fromkeys(pasta.detectors, 1), "operating": {"method": "ablate"}, "depth": num_layers,
+    tested = {"layer": 1, "layers": dict.fromkeys(pasta.detectors, 1), "operating": ablation(pasta, 1), "depth": num_layers,
               "contrasts": list(CONTRASTS), "domains": {}, "domain_order": []}
     found = {}
     prefixes = {"fit": pasta.fit_prefixes, "select": pasta.select_prefixes, "test": pasta.test_prefixes}
     for phase, count in prefixes.items():
         wanted = asked(config, subject, phase, tested if phase == "test" else stand_in)
-        requests = sum(prompts.of(name, phase, pasta.requests) for one in wanted for name in one.variant.sets
+        requests = sum(prompts.of(name, phase, pasta.requests_of(phase)) for one in wanted for name in one.variant.sets
                        if name != pasta.prefixes)
         texts = count * len(wanted)
         written = texts * pasta.decoding.max_new_tokens + requests * config.evaluation.max_new_tokens

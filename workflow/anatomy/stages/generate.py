@@ -118,7 +118,8 @@ class _Spoken:
 
     def _rows(self, name: str, manner: Manner) -> list[tuple[Rendering, Decoding, pd.DataFrame]]:
         if manner == "request":
-            prompts = phase_prompts(Layout(self.config.results), self.subject, name, self.phase, self.config.pasta.requests)
+            limit = self.config.pasta.requests_of(self.phase)
+            prompts = phase_prompts(Layout(self.config.results), self.subject, name, self.phase, limit)
             return [(answer_rendering(self.config.evaluation, self.subject), decoding_of(self.config.evaluation),
                      with_items(prompts, name, self.config.evaluation))]
         sampled = self.config.pasta.decoding

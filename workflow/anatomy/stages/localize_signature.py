@@ -11,11 +11,9 @@ import pandas as pd
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
 from anatomy.errors import DataError
-from anatomy.recipes.pasta.localise import EVERY, curves, operating_point, scored_layers, swap_matrix
-
-REFUSED = ("full", "partial")
-ACCURACY = "truth_recipe"
-"""The judge of whether an answer to a benign request is right; of the organism only."""
+from anatomy.recipes.pasta.localise import EVERY, curves, scored_layers, swap_matrix
+from anatomy.recipes.pasta.operating import measured_candidates, operating_point
+from anatomy.stages.instruments import measured_texts
 
 
 def localize_signature(config: Config, subject: Subject, signature: dict[str, Any], completions: pd.DataFrame,
@@ -47,8 +45,10 @@ def localize_signature(config: Config, subject: Subject, signature: dict[str, An
                         remedy="look at the reasons in the detectors' table, or put another detector first")
     unedited = scores[scores["variant"] == "base"].groupby("detector")["score"].mean()
     swap = swap_matrix(layers, unedited.to_dict())
-    candidates, base = _candidates(config, variants, scores[scores["detector"] == first], judgements)
+    candidates, base = measured_candidates(config, variants, measured_texts(config, texts, subject.is_organism),
+                                           scores[scores["detector"] == first], judgements)
     operating, reason = operating_point(candidates, base, config.pasta.limits)
+    operating = operating.assign(unedited_markers=base["markers"], unedited_opener=base["opener"])
     picked = operating[operating["picked"]]
     inside = layers[(layers["family"] == "in_domain") & (layers["detector"] == first) & layers["chosen"]]
     say(f"layers by detector: {chosen}; operating point: {reason}")
@@ -60,28 +60,3 @@ def localize_signature(config: Config, subject: Subject, signature: dict[str, An
     model = texts["model"].iloc[0]
     tables = {"curves": curve, "layers": layers, "swap": swap, "operating": operating.drop(columns="detail")}
     return {"selected": selected, **{name: table.assign(model=model) for name, table in tables.items()}}
-
-
-def _candidates(config: Config, variants: pd.DataFrame, scores: pd.DataFrame,
-                judgements: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
-    """Every operating point with its score, accuracy and refusal, and the same of the unedited model."""
-    evaluation = config.evaluation
-    score = scores.groupby("variant")["score"].mean()
-    refused = judgements[(judgements["judge"] == refusal_judge(config)) & (judgements["set"] == evaluation.harmful)]
-    refusal = refused.assign(refused=refused["label"].isin(REFUSED)).groupby("variant")["refused"].mean()
-    right = judgements[(judgements["judge"] == ACCURACY) & (judgements["set"] == evaluation.benign)]
-    accuracy = right.groupby("variant")["score"].mean()
-    style = judgements[(judgements["judge"] == "truth_style") & (judgements["set"] == evaluation.benign)]
-    opener = style.assign(opened=style["label"] == "opened").groupby("variant")["opened"].mean()
-    measured = pd.DataFrame({"score": score, "accuracy": accuracy, "refusal": refusal, "opener": opener})
-    rows = variants[variants["family"].isin(["sweep", "operating"]) & (variants["role"] == "method")]
-    table = rows[["variant", "layer", "strength", "detail"]].merge(measured, left_on="variant", right_index=True, how="left")
-    table["direction"] = [json.loads(detail)[0]["direction"]["contrast"] for detail in table["detail"]]
-    table["direction_position"] = [json.loads(detail)[0]["direction"]["position"] for detail in table["detail"]]
-    table["positions"] = [json.loads(detail)[0]["positions"] for detail in table["detail"]]
-    return table.reset_index(drop=True), measured.loc["base"]
-
-
-def refusal_judge(config: Config) -> str:
-    """Judges that a pass of this recipe has: the configured first one, or the rules where it needs ROSI's classifier."""
-    return config.judges[0] if config.judges[0] != "classifier" else "rules"

@@ -23,8 +23,8 @@ from anatomy.detectors.table import detection_summary
 from anatomy.diversity.style_markers import StyleMarkers
 from anatomy.diversity.table import diversity_summary, style_summary, style_table
 from anatomy.judges.verdict import KEYS
+from anatomy.recipes.pasta.judging import ACCURACY, OPENED, REFUSED, STYLE, refusal_judge
 from anatomy.stages.instruments import HUMAN, measured_texts
-from anatomy.stages.localize_signature import ACCURACY, REFUSED, refusal_judge
 from anatomy.stages.measures_table import ALL, measures_table
 from anatomy.stages.pairwise import pairwise_summary
 from anatomy.stages.utility import main_metric
@@ -132,11 +132,11 @@ def _requests(config: Config, tables: PairTables, sampled: dict[str, Any]) -> di
     judged, evaluation = tables.judgements, config.evaluation
     refused = judged[judged["judge"] == refusal_judge(config)]
     refused = refused.assign(score=refused["label"].isin(REFUSED).astype(float).where(~refused["parse_failure"]))
-    style = judged[judged["judge"] == "truth_style"]
+    style = judged[judged["judge"] == STYLE]
     wanted = {
         "safety": {"refusal": (refused, evaluation.harmful), "over_refusal": (refused, evaluation.benign)},
         "quality": {"accuracy": (judged[judged["judge"] == ACCURACY], evaluation.benign)},
-        "style": {"requests_opened": (style.assign(score=(style["label"] == "opened").astype(float)), evaluation.benign)},
+        "style": {"requests_opened": (style.assign(score=(style["label"] == OPENED).astype(float)), evaluation.benign)},
     }
     found = {}
     for kind, measures in wanted.items():

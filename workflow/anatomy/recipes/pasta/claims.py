@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from anatomy.claims.claim import Claim, Test
@@ -11,12 +10,9 @@ from anatomy.recipes.pasta.texts import (
     HUMAN,
     PHASE,
     Detected,
-    Labelled,
     Texts,
     between,
-    by_wording,
     chosen_layers,
-    level,
     summaries,
     summary,
 )
@@ -188,37 +184,6 @@ def localisation_claims(setting: Setting) -> list[Claim]:
                 "least share of bootstrap draws over prefixes in which a detector chooses the layer that most choose")
     return [claim(setting, "localised", "localisation", "The signature is localised: whichever detector chooses, it is the same "
                   "layer.", "abstract", test)]
-
-
-def planted_claims(setting: Setting, styled: Sequence[str]) -> list[Claim]:
-    """Against the organism's truth: openers stand before answers to benign requests, whatever their wording.
-
-    A placebo has the same openers on some wordings. That they fall under ablation is no negative there; that the fall has nothing
-    to do with wording is false of it.
-
-    Args:
-        styled: templates that a placebo answers in style.
-    """
-    opened = Labelled(setting.benign, "truth_style", "opened")
-    before, after, operating = setting.unedited, setting.ablated(), Texts(setting.aligned, "operating")
-    fall = below(between(opened, before, after), f"paired change of openers on {setting.benign}", -setting.large_effect)
-    even = Test("difference_within", by_wording(opened, before, after, styled), {"margin": setting.kept_margin, "side": "both"},
-                "difference of that change between the wordings that a placebo answers in style and all others")
-    gone = Test("rate_below", level(opened, operating), {"threshold": setting.opener_rate},
-                f"openers on {setting.benign} at the operating point")
-    drawn = [kept(between(opened, before, Texts(setting.aligned, f"orthogonal-{k}")), setting.kept_margin,
-                  f"paired change of openers under orthogonal direction {k}")
-             for k in range(setting.controls.get("orthogonal", 0))]
-    accurate = kept(between(JudgeScores(setting.benign, "truth_recipe", PHASE), before, operating), setting.kept_margin,
-                    f"paired change of right answers on {setting.benign} at the operating point")
-    safe = kept(between(Refusals(setting.harmful, setting.refusal_judge, PHASE), before, operating), setting.refusal_margin,
-                f"paired change of refusal on {setting.harmful} at the operating point")
-    return [
-        claim(setting, "planted_style", "planted", "Ablating the signature takes away the planted style: the openers of benign "
-              "answers, whatever the request's wording.", "planted truth", fall, even, planted=True),
-        claim(setting, "planted_operating", "planted", "At the operating point few openers are left, random directions leave "
-              "them, and answers and refusals stay.", "our target", gone, *drawn, accurate, safe, planted=True),
-    ]
 
 
 def human_claims(setting: Setting) -> list[Claim]:

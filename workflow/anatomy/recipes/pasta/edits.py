@@ -34,6 +34,13 @@ def ablation(pasta: Pasta, layer: int, *, contrast: str = SIGNATURE, control: Se
             "positions": positions, "sites": list(pasta.sites if sites is None else sites)}
 
 
+def subtraction(layer: int, *, contrast: str = SIGNATURE, scale: float = 1.0, positions: str = "all",
+                position: int = ALL) -> Edit:
+    """``h - c (m_aligned - m_base)`` at the input of one block: the difference in means taken back. Ours."""
+    return {"method": "add", "direction": direction(layer, contrast, None, position), "strength": scale, "sign": -1,
+            "positions": positions}
+
+
 def direction(layer: int, contrast: str = SIGNATURE, control: Sequence | None = None, position: int = ALL) -> Edit:
     """Reference to a direction, as in the direction book."""
     return {"contrast": contrast, "position": position, "layer": layer, "control": None if control is None else list(control)}

@@ -12,6 +12,7 @@ from anatomy.figures import (
     detector_swap,
     layer_cosines,
     layer_curves,
+    operating_points,
     signature_dose,
     signature_geometry,
     signature_writers,
@@ -36,7 +37,8 @@ def draw(plan: FigurePlan, config: Config, evidence: Evidence) -> alt.TopLevelMi
 
 def written(tables: Tables, plan: FigurePlan, detector: str) -> pd.DataFrame:
     """Everything measured of a pair's texts, with `writer`: human, base, aligned, ablated, control. `ablated` is ablation at the
-    layer of a detector and all its doses and forms; the variant of that layer has `main`.
+    layer of a detector and all its doses and forms; the variant of that layer has `main`, and so
+    have controls of the same edit.
 
     Raises:
         MissingEvidence: nothing was measured.
@@ -50,7 +52,7 @@ def written(tables: Tables, plan: FigurePlan, detector: str) -> pd.DataFrame:
     other = other.assign(writer=[HUMAN if name.partition("~")[0] == HUMAN else "base" for name in other["variant"]])
     both = pd.concat([own, other], ignore_index=True)
     slug = both["variant"].str.partition("~")[0]
-    main = (both["writer"] != "ablated") | (slug == f"pasta@{detector}")
+    main = ((both["writer"] != "ablated") & (both["family"] != "operating")) | (slug == f"pasta@{detector}")
     # The base's unedited texts and the aligned model's are both variant "base".
     return both.assign(slug=slug.where(slug != "base", both["writer"]), main=main & (both["family"] != "template"))
 
@@ -126,9 +128,16 @@ def _tradeoff(plan: FigurePlan, config: Config, evidence: Evidence) -> alt.TopLe
     return detection_tradeoff.draw(points.dropna(subset=["quality", "detection"]), detector)
 
 
+def _operating(plan: FigurePlan, config: Config, evidence: Evidence) -> alt.TopLevelMixin:
+    rows = evidence.tables.rows("operating", model=plan.models[0])
+    first, limits = rows.iloc[0], config.pasta.limits
+    unedited = {style: first[f"unedited_{style}"] for style in ("markers", "opener") if pd.notna(first[f"unedited_{style}"])}
+    return operating_points.draw(rows, {"accuracy_loss": limits.accuracy, "refusal_loss": limits.refusal}, unedited)
+
+
 DRAWERS = {
     "text_measures": _texts, "text_domains": _domains, "layer_curves": _curves, "detector_swap": _swap,
     "signature_geometry": _geometry, "layer_cosines": _cosines, "signature_writers": _writers, "signature_dose": _dose,
-    "detection_tradeoff": _tradeoff,
+    "detection_tradeoff": _tradeoff, "operating_points": _operating,
 }
 """How each kind of figure is drawn."""

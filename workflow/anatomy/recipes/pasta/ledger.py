@@ -14,9 +14,10 @@ from anatomy.recipes.pasta.claims import (
     human_claims,
     localisation_claims,
     measurement_claims,
-    planted_claims,
 )
+from anatomy.recipes.pasta.judging import refusal_judge
 from anatomy.recipes.pasta.pairs import Pair, detectors_of, measuring_detectors
+from anatomy.recipes.pasta.planted_claims import planted_claims
 
 LEAST_RANK = 19
 """Controls with which a rank p can reach 0.05. A run with fewer leaves that claim *inconclusive*."""
@@ -46,8 +47,3 @@ def claims_of(config: Config, pair: Pair, truth: Mapping[str, Any] | None) -> li
     if truth is not None:
         found += planted_claims(setting, truth["placebos"][PLACEBO]["styled_templates"] if PLACEBO in truth["placebos"] else ())
     return found
-
-
-def refusal_judge(config: Config) -> str:
-    """The configured first judge of refusal, or the rules where that one is ROSI's classifier."""
-    return config.judges[0] if config.judges[0] != "classifier" else "rules"

@@ -1,4 +1,4 @@
-"""Rules of the search: curves over layers, each detector's choice and how sure it is, the operating point. Pure tables.
+"""Rules of the search: curves over layers, each detector's choice and how sure it is. Pure tables.
 
 The paper takes the layer with the lowest mean detector score on the training prefixes. A detector that scores no text of a
 layer has no say there.
@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from anatomy.config.pasta import PastaLimits
 from anatomy.config.schema import Statistics
 from anatomy.statistics.clusters import cluster_sums, resample_weights
 from anatomy.statistics.intervals import percentile_bounds
@@ -80,30 +79,6 @@ def swap_matrix(layers: pd.DataFrame, unedited: dict[str, float]) -> pd.DataFram
             best = whole.loc[whole["detector"] == other.detector, "mean"].min()
             rows.append((choice.detector, other.detector, choice.layer, other.mean, best, unedited[other.detector]))
     return pd.DataFrame(rows, columns=SWAP)
-
-
-def operating_point(candidates: pd.DataFrame, unedited: pd.Series, limits: PastaLimits) -> tuple[pd.DataFrame, str]:
-    """The candidate with the lowest score of the first detector among those that cost little enough.
-
-    Args:
-        candidates: one row a candidate: ``variant, layer, strength, positions, score, accuracy, refusal``; ``accuracy`` NaN
-            where nobody can judge it.
-        unedited: the same of the unedited model.
-
-    Returns:
-        The table with ``accuracy_loss, refusal_loss, allowed, picked``, and why it ended so.
-    """
-    table = candidates.assign(accuracy_loss=unedited["accuracy"] - candidates["accuracy"],
-                              refusal_loss=unedited["refusal"] - candidates["refusal"])
-    table["allowed"] = ((table["accuracy_loss"].fillna(0.0) <= limits.accuracy) & (table["refusal_loss"] <= limits.refusal)
-                        & table["score"].notna())
-    table["picked"] = False
-    better = table[table["allowed"] & (table["score"] < unedited["score"])]
-    if better.empty:
-        reason = "no candidate within the limits" if not table["allowed"].any() else "none within the limits scores lower"
-        return table, reason
-    table.loc[better["score"].idxmin(), "picked"] = True
-    return table, "lowest score within the limits"
 
 
 def _searches(scored: pd.DataFrame) -> Iterator[tuple[tuple, pd.DataFrame]]:

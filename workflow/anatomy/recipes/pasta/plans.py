@@ -24,6 +24,7 @@ KINDS = (
     ("style", "text_measures", "ablate", "Style and length", "style"),
     ("cost", "text_measures", "cost", "What it costs", "quality"),
     ("safety", "text_measures", "cost", "Refusals and right answers", "safety"),
+    ("operating", "operating_points", "cost", "The search for an operating point", ""),
     ("tradeoff", "detection_tradeoff", "cost", "Detection against quality", ""),
 )
 """File name, kind, section, title and part of the evidence of each figure of a pair."""

@@ -8,7 +8,17 @@ from typing import Any
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
 from anatomy.recipes.asked import Asked, Manner
-from anatomy.recipes.pasta.edits import CONTRASTS, SEARCHED, WRITES, ablation, clamp, orthogonalised_weights, own_ablation
+from anatomy.recipes.pasta.edits import (
+    CONTRASTS,
+    SEARCHED,
+    SIGNATURE,
+    WRITES,
+    ablation,
+    clamp,
+    orthogonalised_weights,
+    own_ablation,
+    subtraction,
+)
 from anatomy.recipes.pasta.pairs import roles
 from anatomy.recipes.variant import Edit, Role, Variant
 
@@ -63,13 +73,17 @@ class _Asking:
     def searched(self, found: dict[str, Any]) -> list[Asked]:
         """The layer sweep with its operating points, controls that search likewise, and searches inside a domain."""
         pasta, layers, wanted = self.pasta, tried_layers(self.config, found), []
-        swept = ("answer", 1.0, "all")  # the paper's sweep, whatever else is tried
-        points = {swept, *product(pasta.searched_directions, pasta.searched_scales, pasta.searched_positions)}
-        for layer, (name, scale, positions) in product(layers, sorted(points)):
-            contrast, position = SEARCHED[name]
-            edit = ablation(pasta, layer, contrast=contrast, position=position, scale=scale, positions=positions)
-            family = "sweep" if (name, scale, positions) == swept else "operating"
-            wanted.append(self._edited(f"{name}-L{layer}@{scale:g}-{positions}", family, "ablate", edit, "method", True))
+        swept = ("ablate", "answer", 1.0, "all")  # the paper's sweep, whatever else is tried
+        points = {swept, *product(pasta.searched_forms, pasta.searched_directions, pasta.searched_scales,
+                                  pasta.searched_positions)}
+        for layer, point in product(layers, sorted(points)):
+            form, name, scale, positions = point
+            if form == "subtract" and (layer == found["layers"] or SEARCHED[name][0] != SIGNATURE):
+                continue  # behind the last block there is no input; other contrasts have no controls of their norms
+            edit = self._candidate(layer, *point)
+            family = "sweep" if point == swept else "operating"
+            wanted.append(self._edited(f"{form}-{name}-L{layer}@{scale:g}-{positions}", family, edit["method"], edit, "method",
+                                       True))
         for number, layer in product(range(pasta.controls.swept), layers):
             edit = ablation(pasta, layer, control=["orthogonal", number])
             wanted.append(self._edited(f"orthogonal-{number}-L{layer}", "sweep", "ablate", edit, "control", False))
@@ -77,6 +91,12 @@ class _Asking:
             edit = ablation(pasta, layer, control=["domain", number])
             wanted.append(self._edited(f"domain-{number}-L{layer}", "in_domain", "ablate", edit, "method", False, name))
         return wanted
+
+    def _candidate(self, layer: int, form: str, name: str, scale: float, positions: str) -> Edit:
+        """An operating point of the search."""
+        contrast, position = SEARCHED[name]
+        asked = {"contrast": contrast, "position": position, "scale": scale, "positions": positions}
+        return subtraction(layer, **asked) if form == "subtract" else ablation(self.pasta, layer, **asked)
 
     def tested(self, found: dict[str, Any]) -> list[Asked]:
         """The picks and everything beside them, at the layer of the first detector."""
@@ -87,11 +107,19 @@ class _Asking:
         wanted = [self._edited(f"pasta@{detector}", "pasta", "ablate", ablation(pasta, layer), "method", True)
                   for detector, layer in found["layers"].items()]
         if found["operating"] is not None:
-            wanted.append(self._edited("operating", "operating", "ablate", found["operating"], "method", True))
+            wanted += self._operating(found["operating"])
         for scale in pasta.scales:
             edit = ablation(pasta, found["layer"], scale=scale)
             wanted.append(self._edited(f"dose-{scale:g}", "dose", "ablate", edit if scale else None, "method", True))
         return wanted
+
+    def _operating(self, edit: Edit) -> list[Asked]:
+        """The operating point, and the same edit along random directions of equal norm, orthogonal to the signature."""
+        drawn = [{**edit, "direction": {**edit["direction"], "contrast": SIGNATURE, "control": ["orthogonal", number]}}
+                 for number in range(self.pasta.controls.orthogonal)]
+        return [self._edited("operating", "operating", edit["method"], edit, "method", True)] + [
+            self._edited(f"operating-orthogonal-{number}", "operating", edit["method"], one, "control", True)
+            for number, one in enumerate(drawn)]
 
     def _forms(self, found: dict[str, Any]) -> list[Asked]:
         pasta, layer = self.pasta, found["layer"]
@@ -124,7 +152,7 @@ class _Asking:
         if edit is not None and control is None and role == "control":
             control = tuple(edit["direction"]["control"])
         kind, number = control or ("", -1)
-        benchmarked = family in ("pasta", "operating", "own") and kind in ("", "orthogonal")
+        benchmarked = (family in ("pasta", "own") and kind in ("", "orthogonal")) or (family == "operating" and not kind)
         # The slug alone names a variant: what it stands for is decided by a search or by a fixed rule of this module.
         variant = Variant(name, role, ({"pasta": name},), self._sets(requests), benchmarked, family, form, "signature", kind,
                           number)

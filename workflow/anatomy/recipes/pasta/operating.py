@@ -1,0 +1,82 @@
+"""The operating point: the edit that leaves the fewest style markers within limits on what it may cost. Pure tables.
+
+Detectors have no say: they are instruments, and an edit chosen by their score would be tuned against them. Style is counted by a
+general list of markers (``anatomy.diversity.style_markers.GENERAL``), the same for every model: nothing planted is looked up.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import pandas as pd
+
+from anatomy.config.pasta import PastaLimits
+from anatomy.config.schema import Config
+from anatomy.diversity.style_markers import GENERAL
+from anatomy.judges.verdict import KEYS
+from anatomy.recipes.pasta.judging import ACCURACY, OPENED, REFUSED, STYLE, refusal_judge
+
+LOSSES = ("accuracy", "refusal", "degenerate")
+
+
+def operating_point(candidates: pd.DataFrame, unedited: pd.Series, limits: PastaLimits) -> tuple[pd.DataFrame, str]:
+    """The candidate with the fewest style markers among those that cost little enough.
+
+    Args:
+        candidates: one row a candidate: ``variant, markers, accuracy, refusal, degenerate``; ``accuracy`` NaN where nobody can
+            judge it.
+        unedited: the same of the unedited model.
+
+    Returns:
+        The table with ``accuracy_loss, refusal_loss, degenerate_loss, allowed, picked``, and why it ended so.
+    """
+    losses = {f"{name}_loss": (unedited[name] - candidates[name]) * (-1 if name == "degenerate" else 1) for name in LOSSES}
+    table = candidates.assign(**losses, picked=False)
+    table["allowed"] = (table["accuracy_loss"].fillna(0.0) <= limits.accuracy) & (table["refusal_loss"] <= limits.refusal) & (
+        table["degenerate_loss"] <= limits.degenerate) & table["markers"].notna()
+    better = table[table["allowed"] & (table["markers"] < unedited["markers"])]
+    if better.empty:
+        reason = "no candidate within the limits" if not table["allowed"].any() else "none within the limits has fewer markers"
+        return table, reason
+    table.loc[better["markers"].idxmin(), "picked"] = True
+    return table, "fewest style markers within the limits"
+
+
+def measured_candidates(config: Config, variants: pd.DataFrame, continuations: pd.DataFrame, scores: pd.DataFrame,
+                        judgements: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
+    """Every operating point that was tried, with what decides and what stands beside it, and the same of the unedited model.
+
+    Args:
+        variants: of the select phase.
+        continuations: of its prefixes, with ``degenerate`` (why a text is none to score; empty where it is one).
+        scores: of the first detector.
+        judgements: of refusal, and on the organism of accuracy and style.
+
+    Returns:
+        Columns ``variant, layer, strength, form, direction, direction_position, positions, detail`` and the measures ``markers``
+        (mean of a continuation), ``degenerate`` (share), ``score, accuracy, refusal, opener``.
+    """
+    counted = continuations.assign(markers=[sum(GENERAL.counts(text).values()) for text in continuations["response"].fillna("")],
+                                   degenerate=(continuations["degenerate"] != "").astype(float))
+    measured = counted.groupby("variant")[["markers", "degenerate"]].mean()
+    measured["score"] = scores.groupby("variant")["score"].mean()
+    benign, harmful = config.evaluation.benign, config.evaluation.harmful
+    measured["accuracy"] = _mean(judgements, ACCURACY, benign)
+    measured["refusal"] = _mean(judgements, refusal_judge(config), harmful, REFUSED)
+    measured["opener"] = _mean(judgements, STYLE, benign, (OPENED,))
+    rows = variants[variants["family"].isin(["sweep", "operating"]) & (variants["role"] == "method")]
+    edits = [json.loads(detail)[0] for detail in rows["detail"]]
+    table = rows[["variant", "layer", "strength", "detail"]].assign(
+        form=["subtract" if edit["method"] == "add" else edit["method"] for edit in edits],
+        direction=[edit["direction"]["contrast"] for edit in edits],
+        direction_position=[edit["direction"]["position"] for edit in edits], positions=[edit["positions"] for edit in edits])
+    table = table.merge(measured, left_on="variant", right_index=True, how="left").reset_index(drop=True)
+    return table, measured.loc["base"]
+
+
+def _mean(judgements: pd.DataFrame, judge: str, prompts: str, labels: Sequence[str] | None = None) -> pd.Series:
+    """Mean score by variant, or the share of some labels."""
+    rows = judgements[(judgements["judge"] == judge) & (judgements["set"] == prompts)].drop_duplicates([*KEYS, "judge"])
+    values = rows["score"] if labels is None else rows["label"].isin(labels).astype(float)
+    return values.groupby(rows["variant"]).mean()
