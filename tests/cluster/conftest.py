@@ -23,13 +23,15 @@ class Outcome:
     Attributes:
         real, small: folders of the runs of the real Snakefile and of the one beside this file.
         jobs, small_jobs: what they submitted.
-        resumed: what the real run submitted after its controller was killed.
+        left: what the killed controller of the real run left in the queue.
+        resumed: what the real run submitted after that.
     """
 
     real: Path
     small: Path
     jobs: list[Submitted]
     small_jobs: list[Submitted]
+    left: list[Submitted]
     resumed: list[Submitted]
 
 
@@ -72,11 +74,7 @@ def outcome(cluster, finished: Run, tmp_path_factory) -> Outcome:
         os.killpg(running[1].pid, signal.SIGKILL)
         running[1].wait()
         before = submitted("real")
-        left = [str(job.number) for job in before if job.state in ("RUNNING", "PENDING")]
-        subprocess.run(["scancel", *left], check=True)
-        running[1] = real.start("--unlock")
-        real.finish(running[1])
-        running[1] = real.start(*TARGETS)
+        running[1] = real.start(*TARGETS)  # the same command, and nothing else
         real.finish(running[1])
         small.finish(running[0])
     finally:
@@ -85,8 +83,9 @@ def outcome(cluster, finished: Run, tmp_path_factory) -> Outcome:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
     jobs = submitted("real")
-    known = {job.number for job in before}
-    return Outcome(real.folder, small.folder, jobs, submitted("small"), [job for job in jobs if job.number not in known])
+    known = {job.number: job.state for job in before}
+    left = [job for job in jobs if known.get(job.number) in ("RUNNING", "PENDING")]
+    return Outcome(real.folder, small.folder, jobs, submitted("small"), left, [job for job in jobs if job.number not in known])
 
 
 def of_rule(rule: str, state: str) -> Submitted | None:

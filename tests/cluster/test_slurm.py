@@ -43,6 +43,14 @@ def test_a_cancelled_job_is_submitted_again_with_more(outcome):
     assert (first["MinMemoryNode"], second["MinMemoryNode"]) == ("2500M", "3750M")
 
 
+def test_the_same_command_ends_what_a_killed_controller_left_in_the_queue(outcome):
+    assert rules(outcome.left) == ["localize"]
+    for job in outcome.left:
+        assert job.state == "CANCELLED"
+        again = next(one for one in outcome.resumed if one.rule == job.rule)
+        assert job.fields["EndTime"] <= again.fields["SubmitTime"], "nothing is submitted while it may still run"
+
+
 def test_a_killed_controller_loses_only_what_ran(outcome):
     assert rules(outcome.resumed) == ["localize", "evaluate", "evaluate"]
     assert all(job.state == "COMPLETED" for job in outcome.resumed)

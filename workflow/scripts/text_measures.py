@@ -17,8 +17,8 @@ with job_of(f"text measures {snakemake.wildcards.model}", snakemake) as run:
     torch.set_num_threads(snakemake.threads)
     files = named_files(snakemake.input)
     names = ("completions", "variants", "fit", "judgements", "detectors", "samples")
-    tables = PairTables(**{name: pd.concat(map(read_table, files[name]), ignore_index=True) for name in names}, pairwise=pairwise)
     pairwise = read_table(files["pairwise"][0]) if files["pairwise"] else None
+    tables = PairTables(**{name: pd.concat(map(read_table, files[name]), ignore_index=True) for name in names}, pairwise=pairwise)
     markers = planted_markers(read_json(files["world"][0].parent / "truth.json")) if files["world"] else GENERAL
     found = text_measures(run.config, run.subject, tables, read_card(files["base"][0]), markers, run.say)
     for name, table in found.items():
