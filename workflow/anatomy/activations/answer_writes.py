@@ -33,7 +33,7 @@ class MeanWrite:
     layer: int
     site: str
     head: int
-    vector: Float64[Tensor, "d_model"]
+    vector: Float64[Tensor, " d_model"]
     post_norm: bool
 
 
@@ -68,7 +68,7 @@ def mean_answer_writes(loaded: LoadedModel, texts: Sequence[Forced], *, token_bu
     return [part for writer in writers for part in _parts(loaded, writer, sums[writer.name] / tokens)]
 
 
-def _parts(loaded: LoadedModel, writer: Writer, mean: Float64[Tensor, "d_in"]) -> list[MeanWrite]:
+def _parts(loaded: LoadedModel, writer: Writer, mean: Float64[Tensor, " d_in"]) -> list[MeanWrite]:
     weight = loaded.model.get_submodule(writer.name).weight.double()
     if writer.site != "o_proj":
         return [MeanWrite(writer.layer, writer.site, -1, (weight @ mean).cpu(), writer.post_norm)]

@@ -54,7 +54,7 @@ class AnswerSums:
     total: Float64[Tensor, "weight position layer d_model"]
     tokens: Float64[Tensor, "weight position"]
     sketch: Float64[Tensor, "draw layer d_model"]
-    draws: Float64[Tensor, "draw"]
+    draws: Float64[Tensor, " draw"]
 
     def mean(self, column: int = 0) -> Float64[Tensor, "position layer d_model"]:
         """Token-weighted mean of one weight column.

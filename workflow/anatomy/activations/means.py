@@ -96,7 +96,7 @@ def gather(x: Float[Tensor, "row column d_model"], batch: Batch, positions: Sequ
     return x[torch.arange(x.shape[0], device=x.device)[:, None], columns].double()
 
 
-def check_finite(x: Float[Tensor, "row *rest"], batch: Batch, where: str, ids: Sequence[str] | None) -> None:
+def check_finite(x: Float[Tensor, " row *rest"], batch: Batch, where: str, ids: Sequence[str] | None) -> None:
     """Refuse NaN and infinity, naming place and prompt (``NumericsError``)."""
     bad = ~torch.isfinite(x).flatten(1).all(1)
     if bad.any():

@@ -49,7 +49,7 @@ def project(
     loaded: LoadedModel,
     ids: Sequence[str],
     token_ids: Sequence[Sequence[int]],
-    direction: Float[Tensor, "d_model"],
+    direction: Float[Tensor, " d_model"],
     *,
     position: int,
     layers: Sequence[int],

@@ -48,7 +48,7 @@ class WriterInputs:
             for handle in handles:
                 handle.remove()
 
-    def means(self) -> dict[str, Float64[Tensor, "_"]]:
+    def means(self) -> dict[str, Float64[Tensor, " _"]]:
         """The mean over all prompts read so far."""
         return {name: (self._sums[name] / self._prompts).cpu() for name in self._modules}
 
@@ -69,7 +69,7 @@ def mean_writer_inputs(
     position: int,
     token_budget: int,
     ids: Sequence[str] | None = None,
-) -> dict[str, Float64[Tensor, "_"]]:
+) -> dict[str, Float64[Tensor, " _"]]:
     """``WriterInputs`` of one prompt set in a pass of their own, without the output head.
 
     Raises: as ``mean_activations``; ``EditError`` as ``residual_writers``.

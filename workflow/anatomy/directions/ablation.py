@@ -25,7 +25,7 @@ def ablated_metric(
     units: Float[Tensor, "candidate d_model"],
     metric: RefusalMetric,
     token_budget: int,
-) -> Float64[Tensor, "candidate"]:
+) -> Float64[Tensor, " candidate"]:
     """Mean refusal metric at the last token while each unit vector is ablated everywhere."""
     total = torch.zeros(len(units), dtype=torch.float64)
     prefix, rests = split_prefix(loaded, prompts, [1] * len(prompts))
@@ -44,7 +44,7 @@ def ablated_divergence(
     counted: Sequence[int],
     units: Float[Tensor, "candidate d_model"],
     token_budget: int,
-) -> Float64[Tensor, "candidate"]:
+) -> Float64[Tensor, " candidate"]:
     """Mean KL(original || ablated): over the last ``counted`` predictions of each run, then over runs.
 
     Raises:

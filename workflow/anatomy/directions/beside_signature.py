@@ -27,8 +27,8 @@ class Spread:
 
     principal: Float64[Tensor, "layer d_model"]
     equal: Float64[Tensor, "draw layer d_model"]
-    energy: Float64[Tensor, "layer"]
-    principal_share: Float64[Tensor, "layer"]
+    energy: Float64[Tensor, " layer"]
+    principal_share: Float64[Tensor, " layer"]
     equal_share: Float64[Tensor, "draw layer"]
 
 
@@ -65,7 +65,7 @@ def spread(signature: Float64[Tensor, "layer d_model"], mean: Float64[Tensor, "l
 
 
 def _equal(basis: Float64[Tensor, "vector d_model"], moments: Float64[Tensor, "vector vector"],
-           random: Float64[Tensor, "d_model"], energy: float) -> tuple[Float64[Tensor, "d_model"], float]:
+           random: Float64[Tensor, " d_model"], energy: float) -> tuple[Float64[Tensor, " d_model"], float]:
     first = basis @ random
     first = first / first.norm().clamp(min=1e-300)
     _, vectors = torch.linalg.eigh(moments)

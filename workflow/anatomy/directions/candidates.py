@@ -35,7 +35,7 @@ class Directions:
     def norms(self) -> Float64[Tensor, "position layer"]:
         return self.vectors.double().norm(dim=-1)
 
-    def vector(self, position: int, layer: int) -> Float32[Tensor, "d_model"]:
+    def vector(self, position: int, layer: int) -> Float32[Tensor, " d_model"]:
         """r at one cell. Raises ``DataError`` for a cell that was not extracted."""
         if position not in self.positions or layer not in self.layers:
             raise DataError(
@@ -45,12 +45,12 @@ class Directions:
             )
         return self.vectors[self.positions.index(position), self.layers.index(layer)]
 
-    def unit(self, position: int, layer: int) -> Float32[Tensor, "d_model"]:
+    def unit(self, position: int, layer: int) -> Float32[Tensor, " d_model"]:
         """r / ||r|| at one cell. Raises ``NumericsError`` where the norm is zero."""
         return unit_vector(self.vector(position, layer), f"direction at position {position}, layer {layer}")
 
 
-def unit_vector(vector: Float[Tensor, "d_model"], where: str) -> Float32[Tensor, "d_model"]:
+def unit_vector(vector: Float[Tensor, " d_model"], where: str) -> Float32[Tensor, " d_model"]:
     """The vector at unit norm, fp32. Raises ``NumericsError`` for zero, NaN or infinity."""
     norm = vector.double().norm().item()
     if not 0.0 < norm < float("inf"):

@@ -11,7 +11,7 @@ from anatomy.directions.candidates import Directions, unit_vector
 from anatomy.errors import DataError
 
 
-def isotropic(d_model: int, seed: int) -> Float32[Tensor, "d_model"]:
+def isotropic(d_model: int, seed: int) -> Float32[Tensor, " d_model"]:
     """A unit vector drawn uniformly from the sphere."""
     drawn = torch.randn(d_model, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     return unit_vector(drawn, f"isotropic control, seed {seed}")

@@ -22,7 +22,7 @@ def prompt_divergences(
     common_prefix: Sequence[int],
     answers: Sequence[Sequence[int]] | None,
     token_budget: int,
-) -> Float64[Tensor, "prompt"]:
+) -> Float64[Tensor, " prompt"]:
     """KL(original || edited) of each prompt, averaged over the predictions of its answer's tokens after the prefix.
 
     Args:
@@ -49,7 +49,7 @@ def prompt_divergences(
     return found
 
 
-def counted_columns(counts: Int[Tensor, "row"]) -> Bool[Tensor, "row keep"]:
+def counted_columns(counts: Int[Tensor, " row"]) -> Bool[Tensor, "row keep"]:
     """Which of the last ``max(counts)`` columns count: predictions are aligned at the end of each row."""
     return torch.arange(int(counts.max()), 0, -1)[None] <= counts[:, None]
 

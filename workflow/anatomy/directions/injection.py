@@ -25,7 +25,7 @@ def added_metric(
     cells: Sequence[tuple[int, int]],
     metric: RefusalMetric,
     token_budget: int,
-) -> Float64[Tensor, "candidate"]:
+) -> Float64[Tensor, " candidate"]:
     """Mean refusal metric at the last token while the vector of each (position, layer) is added to its block's input.
 
     Blocks below the layer see nothing of the addition: they run once a batch and their result is shared. What all prompts

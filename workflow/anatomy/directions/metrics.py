@@ -27,7 +27,7 @@ class RefusalMetric:
                 remedy="give the model's refusal tokens, or record its directions as not testable",
             )  # fmt: skip
 
-    def __call__(self, logits: Float[Tensor, "row vocabulary"]) -> Float64[Tensor, "row"]:
+    def __call__(self, logits: Float[Tensor, "row vocabulary"]) -> Float64[Tensor, " row"]:
         return refusal_metric(logits, self.refusal_tokens, self.epsilon).cpu()
 
 

@@ -92,7 +92,7 @@ def score_prompts(
     common_prefix: Sequence[int],
     token_budget: int,
     epsilon: float,
-) -> Float64[Tensor, "prompt"]:
+) -> Float64[Tensor, " prompt"]:
     """Refusal metric of each prompt in the unedited model (or under hooks the caller has set).
 
     The paper keeps harmful prompts above 0 and harmless prompts below 0 only; that filter is the caller's to apply.

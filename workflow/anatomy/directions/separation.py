@@ -9,7 +9,7 @@ from anatomy.directions.candidates import Directions
 from anatomy.statistics.separation import auroc
 
 
-def cohens_d(positive: Float64[Tensor, "m"], negative: Float64[Tensor, "n"]) -> float:
+def cohens_d(positive: Float64[Tensor, " m"], negative: Float64[Tensor, " n"]) -> float:
     """Difference of means over the pooled standard deviation (Cohen 1988, equation 2.5.1); NaN where nothing varies."""
     m, n = len(positive), len(negative)
     if m + n < 3:

@@ -64,8 +64,8 @@ def principal_component(orthonormal: Float64[Tensor, "layer vector d_model"], me
     return torch.einsum("lv,lvd->ld", vectors[..., -1], orthonormal)
 
 
-def equal_variance(energy: float, first: Float64[Tensor, "d_model"], second: Float64[Tensor, "d_model"],
-                   moments: Float64[Tensor, "2 2"]) -> tuple[Float64[Tensor, "d_model"], float]:
+def equal_variance(energy: float, first: Float64[Tensor, " d_model"], second: Float64[Tensor, " d_model"],
+                   moments: Float64[Tensor, "2 2"]) -> tuple[Float64[Tensor, " d_model"], float]:
     """The unit vector ``cos t first + sin t second`` whose ablation removes as much as the signature's does.
 
     Removing (h . w) w takes ``E[(h . w)^2]`` out of the activations: a quadratic form in t, here solved on a grid of angles.

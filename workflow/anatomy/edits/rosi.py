@@ -14,14 +14,14 @@ from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.sites import BLOCK_SITES, EMBEDDING_SITE
 from anatomy.models.writers import Writer
 
-MeanInputs = Mapping[str, Float64[Tensor, "_"]]
+MeanInputs = Mapping[str, Float64[Tensor, " _"]]
 """Mean input of each matrix, by name; their lengths differ."""
 
 
 def build_edit(
     spec: dict,
     checkpoint: Checkpoint,
-    direction: Float[Tensor, "d_model"],
+    direction: Float[Tensor, " d_model"],
     *,
     mean_inputs: tuple[MeanInputs, MeanInputs] | None = None,
 ) -> LowRankEdit:
@@ -57,7 +57,7 @@ def build_edit(
 def edit_factors(
     spec: dict,
     checkpoint: Checkpoint,
-    direction: Float[Tensor, "d_model"],
+    direction: Float[Tensor, " d_model"],
     *,
     mean_inputs: tuple[MeanInputs, MeanInputs] | None = None,
 ) -> dict[str, Factors]:
@@ -76,7 +76,7 @@ def edit_factors(
 
 
 def _factors(
-    spec: dict, s: Float32[Tensor, "d_model"], weight: Float32[Tensor, "d_model d_in"], difference: Tensor | None
+    spec: dict, s: Float32[Tensor, " d_model"], weight: Float32[Tensor, "d_model d_in"], difference: Tensor | None
 ) -> Factors:
     sign, method = spec.get("sign", 1), spec["method"]
     if method == "row_mean":
@@ -113,7 +113,7 @@ def _chosen_writers(spec: dict, checkpoint: Checkpoint) -> list[Writer]:
 
 def _difference(
     spec: dict, writer: Writer, mean_inputs: tuple[MeanInputs, MeanInputs] | None
-) -> Float64[Tensor, "d_in"] | None:
+) -> Float64[Tensor, " d_in"] | None:
     if spec["method"] != "mean_input":
         return None
     if mean_inputs is None or any(writer.name not in side for side in mean_inputs):
@@ -125,7 +125,7 @@ def _difference(
     return harmful[writer.name] - harmless[writer.name]
 
 
-def _checked_direction(direction: Tensor, checkpoint: Checkpoint) -> Float32[Tensor, "d_model"]:
+def _checked_direction(direction: Tensor, checkpoint: Checkpoint) -> Float32[Tensor, " d_model"]:
     norm = direction.double().norm().item()
     if direction.shape[0] != checkpoint.d_model or abs(norm - 1.0) > 1e-4:
         raise EditError(

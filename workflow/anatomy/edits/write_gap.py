@@ -34,7 +34,7 @@ class WriteGap:
 
 @torch.no_grad()
 def write_gap(
-    loaded: LoadedModel, edit: LowRankEdit, direction: Float[Tensor, "d_model"], token_ids: Sequence[Sequence[int]]
+    loaded: LoadedModel, edit: LowRankEdit, direction: Float[Tensor, " d_model"], token_ids: Sequence[Sequence[int]]
 ) -> WriteGap:
     """Compare ``W + c s r^T W`` with the stream edit ``y + c s r^T y`` of what each edited sublayer adds to the stream.
 
@@ -62,7 +62,7 @@ def write_gap(
 
 
 def _stream_changes(
-    loaded: LoadedModel, edit: LowRankEdit, direction: Float[Tensor, "d_model"]
+    loaded: LoadedModel, edit: LowRankEdit, direction: Float[Tensor, " d_model"]
 ) -> Mapping[tuple[Site, int], Callable[[Tensor], Tensor]]:
     readers = {"projection": direction, "orthogonalize": direction,
                "row_mean": torch.full_like(direction, 1.0 / direction.shape[0])}  # fmt: skip
@@ -81,7 +81,7 @@ def _stream_changes(
     return changes
 
 
-def _change(reader: Float[Tensor, "d_model"], push: Float[Tensor, "d_model"]) -> Callable[[Tensor], Tensor]:
+def _change(reader: Float[Tensor, " d_model"], push: Float[Tensor, " d_model"]) -> Callable[[Tensor], Tensor]:
     def change(y: Tensor) -> Tensor:
         stream = y.float()
         return (stream + (stream @ reader.to(stream))[..., None] * push.to(stream)).to(y.dtype)

@@ -59,8 +59,8 @@ class Sparse:
     """New values at some places: ``indices`` count the elements of the tensor in storage order and ascend."""
 
     shape: tuple[int, ...]
-    indices: Int64[Tensor, "place"]
-    values: Float32[Tensor, "place"]
+    indices: Int64[Tensor, " place"]
+    values: Float32[Tensor, " place"]
 
     def __post_init__(self) -> None:
         ascend = bool((self.indices.diff() > 0).all())

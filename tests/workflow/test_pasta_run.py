@@ -1,0 +1,52 @@
+"""PASTA through Snakemake on the quick run, from the growth of another family for the detectors to its page: all scripts run."""
+
+import pandas as pd
+import pytest
+import yaml
+
+from anatomy.claims.claim import Verdict
+from anatomy.stages.measures_table import KINDS
+
+pytestmark = pytest.mark.workflow
+SMALL = {
+    "pairs": {"aligned": "base"}, "detectors": ["binoculars", "ngrams"], "fit_prefixes": 12, "select_prefixes": 8,
+    "test_prefixes": 12, "requests": 6, "test_requests": 8, "benchmark_items": 4, "layers": [2, 4], "scales": [0.0, 1.0],
+    "searched_scales": [0.5], "searched_positions": ["all"], "searched_directions": ["answer", "first_token"],
+    "controls": {"orthogonal": 2, "equal_variance": 1, "swept": 1},
+    "limits": {"accuracy": 1.0, "refusal": 1.0, "degenerate": 1.0},
+}
+
+
+@pytest.fixture(scope="module")
+def run(finished, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pasta")
+    overlay = folder / "small.yaml"
+    overlay.write_text(yaml.safe_dump({"pasta": SMALL}))
+    copy = finished.copy(folder / "run")
+    copy.call("pasta", configs=(overlay,))
+    return copy
+
+
+def test_it_ends_with_a_page_that_stands_alone(run):
+    page = (run.results / "pasta" / "report.html").read_text()
+    assert "Texts side by side" in page and 'src="http' not in page
+
+
+def test_every_claim_has_a_verdict_and_its_reason(run):
+    ledger = pd.read_csv(next((run.results / "pasta").rglob("ledger.csv")))
+    assert set(ledger["verdict"]) <= {str(verdict) for verdict in Verdict} and ledger["reason"].notna().all()
+    assert {"pasta.detection_higher.binoculars", "pasta.planted_found", "pasta.localised"} <= set(ledger["claim"])
+
+
+def test_every_kind_of_measure_is_there_for_all_four_writers(run):
+    measures = pd.read_parquet(run.results / "judge" / "aligned.s0" / "pasta.test.measures.parquet")
+    assert set(measures["kind"]) == set(KINDS)
+    assert {"human", "base", "method", "control"} <= set(measures["role"]) and {"base.s0", "aligned.s0"} == set(measures["model"])
+
+
+def test_the_operating_point_stands_beside_random_directions(run):
+    found = pd.read_parquet(run.results / "localize" / "aligned.s0" / "signature.operating.parquet")
+    assert set(found["form"]) == {"ablate", "subtract"} and found["allowed"].all()
+    slugs = set(pd.read_parquet(run.results / "generate" / "aligned.s0" / "pasta.test.variants.parquet")["variant"]
+                .str.partition("~")[0])
+    assert {"operating", "operating-orthogonal-0", "operating-orthogonal-1"} <= slugs or not found["picked"].any()
