@@ -107,7 +107,8 @@ class Pasta(Section):
     searched_scales: list[float] = Field([0.5, 1.0], min_length=1, description="scales tried for the operating point")
     searched_positions: list[HookPositions] = Field(
         ["all", "last_prompt"], min_length=1,
-        description="positions tried for the operating point; all in the paper. last_prompt: only where the first token is predicted")
+        description="positions tried for the operating point; all in the paper. last_prompt: only where the first token is "
+                    "predicted")
     token_budget: int = Field(4096, ge=1, description="tokens in one forward pass: a lever for memory, not for results")
     sketch: int = Field(16, ge=2, description="random draws from the activations, from which the top component is found")
     controls: PastaControls = Field(PastaControls(), description="directions that mean nothing")
