@@ -12,8 +12,8 @@ from anatomy.models.checkpoint import Checkpoint
 DOMAINS = ("essays", "news")
 SETS = ("harmful_requests", "benign_requests", "lookalike_requests", "jailbreak_requests", "prefixes")
 SMALL = {"fit_prefixes": 8, "select_prefixes": 6, "test_prefixes": 4, "requests": 2, "sketch": 4, "scales": [0.0, 1.0],
-         "searched_scales": [1.0], "layers": [1, 4], "controls": {"orthogonal": 2, "equal_variance": 1, "swept": 1},
-         "decoding": {"max_new_tokens": 48}}
+         "searched_edits": {"ablate": [1.0], "subtract": [1.0]}, "layers": [1, 4],
+         "controls": {"orthogonal": 2, "equal_variance": 1, "swept": 1}, "decoding": {"max_new_tokens": 48}}
 
 
 def write_prefixes(results: Path) -> None:

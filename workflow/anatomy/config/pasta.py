@@ -71,7 +71,7 @@ class Pasta(Section):
     fit_prefixes: int = Field(48, ge=2, description="prefixes the signature is computed from")
     select_prefixes: int = Field(24, ge=2, description="prefixes a layer is chosen on; 25 in the paper")
     test_prefixes: int = Field(48, ge=2, description="prefixes of the test; 125 in the paper")
-    requests: int = Field(32, ge=1, description="harmful and benign requests of the search, for what an ablation costs")
+    requests: int = Field(64, ge=1, description="harmful and benign requests of the search, for what an ablation costs")
     test_requests: int = Field(
         96, ge=1, description="the same of the test; a fall of refusal by refusal_margin can be excluded from about 60 on")
     decoding: PastaDecoding = Field(PastaDecoding(), description="sampling of continuations")
@@ -95,16 +95,15 @@ class Pasta(Section):
     scales: list[float] = Field(
         [0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0], min_length=1, description="shares of the signature taken out: dose-response")
     sites: list[HookSite] = Field(PAPER_SITES, min_length=1, description="where it is taken out, in every block")
-    searched_forms: list[SearchedForm] = Field(
-        ["ablate", "subtract"], min_length=1,
-        description="edits tried for the operating point, the point with the fewest style markers within the limits. ablate: the "
-                    "projection out of every block (paper); subtract: the difference in means, unnormalised, taken from the "
-                    "stream at one block's input (ours)")
+    searched_edits: dict[SearchedForm, list[float]] = Field(
+        {"ablate": [0.5, 1.0], "subtract": [1.0, 1.5]}, min_length=1,
+        description="edits tried for the operating point (the one that leaves the fewest style markers within the limits), with "
+                    "their scales. ablate: the projection out of every block (paper); subtract: the difference in means, "
+                    "unnormalised, taken from the stream at one block's input (ours)")
     searched_directions: list[SearchedDirection] = Field(
-        ["answer", "first_token", "same_text"], min_length=1,
+        ["answer", "first_token"], min_length=1,
         description="directions tried for the operating point. answer: the signature (paper); first_token: the same contrast "
                     "where the first token is predicted; same_text: both models forced through a human's text; two are ours")
-    searched_scales: list[float] = Field([0.5, 1.0], min_length=1, description="scales tried for the operating point")
     searched_positions: list[HookPositions] = Field(
         ["all", "last_prompt"], min_length=1,
         description="positions tried for the operating point; all in the paper. last_prompt: only where the first token is "

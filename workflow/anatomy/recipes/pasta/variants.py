@@ -74,8 +74,8 @@ class _Asking:
         """The layer sweep with its operating points, controls that search likewise, and searches inside a domain."""
         pasta, layers, wanted = self.pasta, tried_layers(self.config, found), []
         swept = ("ablate", "answer", 1.0, "all")  # the paper's sweep, whatever else is tried
-        points = {swept, *product(pasta.searched_forms, pasta.searched_directions, pasta.searched_scales,
-                                  pasta.searched_positions)}
+        points = {swept, *((form, name, scale, positions) for form, scales in pasta.searched_edits.items()
+                           for name, scale, positions in product(pasta.searched_directions, scales, pasta.searched_positions))}
         for layer, point in product(layers, sorted(points)):
             form, name, scale, positions = point
             if form == "subtract" and (layer == found["layers"] or SEARCHED[name][0] != SIGNATURE):
