@@ -96,7 +96,7 @@ class Pasta(Section):
         [0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0], min_length=1, description="shares of the signature taken out: dose-response")
     sites: list[HookSite] = Field(PAPER_SITES, min_length=1, description="where it is taken out, in every block")
     searched_edits: dict[SearchedForm, list[float]] = Field(
-        {"ablate": [0.5, 1.0], "subtract": [1.0, 1.5]}, min_length=1,
+        {"ablate": [0.5, 1.0], "subtract": [1.5, 1.75, 2.0]}, min_length=1,
         description="edits tried for the operating point (the one that leaves the fewest style markers within the limits), with "
                     "their scales. ablate: the projection out of every block (paper); subtract: the difference in means, "
                     "unnormalised, taken from the stream at one block's input (ours)")
