@@ -79,7 +79,8 @@ def pasta_tables(models=("base.s0", "aligned.s0", "placebo-1.s0")) -> Tables:
             if not model.startswith("base"):
                 judged += requests(model, slug, named)
             described = {"model": model, "variant": variant, "role": role, "family": family, "control": control}
-            measures += measured(described, model, slug)
+            pairs = models[1:] if model.startswith("base") else (model,)
+            measures += [row | {"pair": pair} for pair in pairs for row in measured(described, model, slug)]
     layers = pd.DataFrame([{"model": model, "detector": name, "family": "sweep", "category": "", "control": "",
                             "control_seed": -1, "layer": layer, "mean": 0.9 - 0.1 * layer, "share": float(layer == 3),
                             "chosen": layer == 3, "n": 20} for model in models[1:] for name in DETECTORS for layer in (1, 2, 3)])

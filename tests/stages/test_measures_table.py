@@ -16,7 +16,7 @@ def summary(measure, variants=("human", "base", "orthogonal-0~1"), domains=("all
 
 
 def test_every_summary_is_described_by_its_variant():
-    table = measures_table({"detector": summary("imbd"), "quality": summary("words")}, VARIANTS)
+    table = measures_table("m", {"detector": summary("imbd"), "quality": summary("words")}, VARIANTS)
     assert tuple(table) == MEASURE_COLUMNS
     assert len(table) == 12
     assert not table.duplicated(["model", "variant", "domain", "measure"]).any()
@@ -27,13 +27,13 @@ def test_every_summary_is_described_by_its_variant():
 
 
 def test_a_detector_may_be_called_like_a_measure():
-    assert len(measures_table({"detector": summary("words"), "quality": summary("words")}, VARIANTS)) == 12
+    assert len(measures_table("m", {"detector": summary("words"), "quality": summary("words")}, VARIANTS)) == 12
 
 
 def test_what_cannot_be_told_apart_is_refused():
     with pytest.raises(DataError, match="twice"):
-        measures_table({"quality": pd.concat([summary("words")] * 2)}, VARIANTS)
+        measures_table("m", {"quality": pd.concat([summary("words")] * 2)}, VARIANTS)
     with pytest.raises(DataError, match="other"):
-        measures_table({"detector": summary("imbd", variants=("other",))}, VARIANTS)
+        measures_table("m", {"detector": summary("imbd", variants=("other",))}, VARIANTS)
     with pytest.raises(DataError, match="kinds"):
-        measures_table({"taste": summary("imbd")}, VARIANTS)
+        measures_table("m", {"taste": summary("imbd")}, VARIANTS)

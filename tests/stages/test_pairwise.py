@@ -64,7 +64,7 @@ def test_verdicts_become_measures_of_the_edited_variant():
     assert whole["n"].to_dict() == {"relevance_win": 4, "fluency_win": 2, "position_bias": 6, "unparsed": 8}
     assert whole["excluded"].to_dict() == {"relevance_win": 0, "fluency_win": 2, "position_bias": 2, "unparsed": 0}
     variants = pd.DataFrame([{"variant": "pasta@words~01", "role": "pick", "family": "pasta", "control": ""}])
-    table = measures_table({"quality": summary}, variants)
+    table = measures_table("tuned", {"quality": summary}, variants)
     assert len(table) == 8 and set(table["domain"]) == {"all", "essays"} and set(table["variant"]) == {"pasta@words~01"}
 
 

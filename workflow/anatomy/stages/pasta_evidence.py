@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import fields
 from pathlib import Path
 
 import pandas as pd
@@ -11,7 +11,6 @@ from anatomy.claims.tables import Tables, read_tables
 from anatomy.config.schema import Config
 from anatomy.recipes.pasta.evidence import Evidence
 from anatomy.recipes.pasta.published import read_published
-from anatomy.stages.measures_table import KEY
 from anatomy.stages.signature_seeds import seeds_table
 from anatomy.store.files import read_json
 
@@ -25,8 +24,6 @@ def read_evidence(config: Config, files: dict[str, list[Path]]) -> Evidence:
     """
     known = {part.name for part in fields(Tables) if part.init}
     tables = read_tables({name: paths for name, paths in files.items() if name in known and paths})
-    if tables.measures is not None:  # a base that several pairs share is measured with each
-        tables = replace(tables, measures=tables.measures.drop_duplicates(KEY, ignore_index=True))
     return Evidence(
         tables=tables,
         truths={int(path.parent.name.removeprefix("s")): read_json(path.parent / "truth.json")

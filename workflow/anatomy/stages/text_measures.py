@@ -86,7 +86,7 @@ def text_measures(config: Config, subject: Subject, tables: PairTables, base: di
                               _benchmarks(tables.samples, sampled), _compared(tables.pairwise, sampled)]),
         "safety": requests["safety"],
     }
-    every = measures_table(summaries, tables.variants)
+    every = measures_table(subject.id, summaries, tables.variants)
     partial = _partial(texts, every)
     ours = every[(every["kind"] == "affinity") & ~partial].rename(columns={"value": "estimate"})
     agreed = agreement(ours[ours["measure"] != "mauve"], by=(*KEY, "domain"))

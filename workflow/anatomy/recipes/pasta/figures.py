@@ -45,7 +45,7 @@ def written(tables: Tables, plan: FigurePlan, detector: str) -> pd.DataFrame:
     """
     aligned, base = plan.models
     own = tables.rows("measures", model=aligned).assign(writer="ablated")
-    other = tables.rows("measures", model=base)
+    other = tables.rows("measures", pair=aligned, model=base)
     own.loc[own["role"] == "base", "writer"] = "aligned"
     own.loc[own["role"] == "control", "writer"] = "control"
     other = other[other["variant"].str.partition("~")[0].isin(["base", HUMAN])]

@@ -8,7 +8,7 @@ from anatomy.recipes.pasta.evidence import Evidence
 from anatomy.recipes.pasta.localise import LAYERS, SWAP
 from anatomy.recipes.pasta.published import beside_ours
 
-MEASURES = ["model", "variant", "domain", "kind", "measure", "value", "low", "high", "n", "excluded"]
+MEASURES = ["pair", "model", "variant", "domain", "kind", "measure", "value", "low", "high", "n", "excluded"]
 RELEASED = ["quantity", "model", "detector", "category", "released", "ours"]
 
 

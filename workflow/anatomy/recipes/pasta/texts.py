@@ -144,21 +144,21 @@ def by_wording(read: Reader, before: Texts, after: Texts, styled: Sequence[str])
 
 
 def summaries(measure: str, before: Texts, after: Texts, domain: str = "all") -> Callable[[Tables], Summaries]:
-    """A measure of whole sets of texts, before and after."""
+    """A measure of whole sets of texts, before and after; the latter of the pair's aligned model, whose references both have."""
 
     def gather(tables: Tables) -> Summaries:
-        return Summaries(*(_measured(tables, measure, texts, domain) for texts in (after, before)))
+        return Summaries(*(_measured(tables, after.model, measure, texts, domain) for texts in (after, before)))
 
     return gather
 
 
 def summary(measure: str, texts: Texts, domain: str = "all") -> Callable[[Tables], Interval]:
-    """A measure of one set of texts."""
-    return lambda tables: _measured(tables, measure, texts, domain)
+    """A measure of one set of texts, of a pair's aligned model."""
+    return lambda tables: _measured(tables, texts.model, measure, texts, domain)
 
 
-def _measured(tables: Tables, measure: str, texts: Texts, domain: str) -> Interval:
-    where = {"model": texts.model, "variant": texts.variant(tables), "domain": domain, "measure": measure}
+def _measured(tables: Tables, pair: str, measure: str, texts: Texts, domain: str) -> Interval:
+    where = {"pair": pair, "model": texts.model, "variant": texts.variant(tables), "domain": domain, "measure": measure}
     row = tables.rows("measures", **where).iloc[0]
     if row[["value", "low", "high"]].isna().any():
         raise MissingEvidence(found="no number", expected=f"{measure} with an interval", where=f"{texts.slug} of {texts.model}")
