@@ -10,6 +10,7 @@ from pasta_study import card, pair, pasta_config, write_study
 from tiny_model import make_tiny_model
 
 from anatomy.config.schema import Config
+from anatomy.directions.candidates import Directions
 from anatomy.diversity.style_markers import GENERAL
 from anatomy.recipes.registry import asked_in_memory
 from anatomy.stages.detect import detect
@@ -21,6 +22,9 @@ from anatomy.stages.localize_signature import localize_signature
 from anatomy.stages.signature import extract_signature
 from anatomy.stages.text_measures import PairTables, text_measures
 from anatomy.stages.utility import samples_table
+
+REFUSAL = Directions(torch.randn(1, 4, 64, generator=torch.Generator().manual_seed(3)), (-1,), (0, 1, 2, 3))
+"""Refusal directions as an extraction would have found them."""
 
 
 @dataclass
@@ -63,7 +67,7 @@ def run_passes(folder: Path) -> Study:
     for role in ("base", "aligned"):
         one.tables[role, "fit"] = one.generate(role, "fit")
     generated = {role: one.tables[role, "fit"]["completions"] for role in cards}
-    extract_signature(config, subjects, cards, generated, one.extracted / "signature.json", lambda text: None)
+    extract_signature(config, subjects, cards, generated, REFUSAL, one.extracted / "signature.json", lambda text: None)
     one.signature = json.loads((one.extracted / "signature.json").read_text())
     select = one.tables["aligned", "select"] = one.generate("aligned", "select")
     scores = one.detect("aligned", "select")

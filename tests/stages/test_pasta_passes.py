@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from pasta_passes import named, texts
+import torch
+from pasta_passes import REFUSAL, named, texts
 from pasta_study import pair
 from small_study import THINGS
 
@@ -33,13 +34,26 @@ def test_contrasts_are_extractions_like_any_other(study):
     book = DirectionBook(study.extracted)
     for name in ("signature", *study.signature["contrasts"]):
         assert book.candidates(name).vectors.shape == (2, 5, 64)
-    assert set(study.signature["contrasts"]) == {"template_free", "template_only", "same_text", "same_input"}
+    assert set(study.signature["contrasts"]) == {"template_free", "template_only", "same_text", "same_input", "without_refusal"}
     unit = book.unit({"contrast": "signature", "position": 0, "layer": 3, "control": None})
     for family, number in (("orthogonal", 1), ("equal_variance", 0)):
         control = book.unit({"contrast": "signature", "position": 0, "layer": 3, "control": [family, number]})
         assert abs((unit @ control).item()) < 1e-5
     inside = [book.directions("signature", ["domain", number]).vectors[1].double() for number in range(2)]
     assert cosines(inside[0][1:], inside[1][1:]).min() > 0.5  # parts of one signature
+
+
+def test_the_refusal_direction_is_taken_out_layer_by_layer(study):
+    book = DirectionBook(study.extracted)
+    whole, left = (book.candidates(name).vectors.double() for name in ("signature", "without_refusal"))
+    refusal = torch.nn.functional.normalize(REFUSAL.vectors[0].double(), dim=-1)
+    assert (left[:, :4] * refusal).sum(-1).abs().max() < 1e-6 * whole.norm(dim=-1).max()
+    along = (whole[:, :4] * refusal).sum(-1, keepdim=True) * refusal
+    torch.testing.assert_close(left[:, :4] + along, whole[:, :4], rtol=1e-5, atol=1e-6)
+    assert not left[:, 4].any()  # behind the last block nothing is known of refusal
+    geometry = pd.read_parquet(study.extracted / "geometry.parquet")
+    known = geometry[(geometry["quantity"] == "cosine_refusal") & (geometry["position"] == 0)]
+    assert list(known["layer"]) == [0, 1, 2, 3]
 
 
 def test_geometry_and_writers_are_tidy(study):
@@ -116,4 +130,5 @@ def test_a_side_without_texts_is_named(study):
     subjects = pair(study.config)
     generated = {role: study.tables[role, "fit"]["completions"].assign(response="") for role in study.cards}
     with pytest.raises(DataError, match="plain, base"):
-        extract_signature(study.config, subjects, study.cards, generated, study.extracted / "none.json", lambda text: None)
+        extract_signature(study.config, subjects, study.cards, generated, REFUSAL, study.extracted / "none.json",
+                          lambda text: None)

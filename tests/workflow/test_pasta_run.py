@@ -12,7 +12,7 @@ SMALL = {
     "pairs": {"aligned": "base"}, "detectors": ["binoculars", "ngrams"], "fit_prefixes": 12, "select_prefixes": 8,
     "test_prefixes": 12, "requests": 6, "test_requests": 8, "benchmark_items": 4, "layers": [2, 4], "scales": [0.0, 1.0],
     "searched_edits": {"ablate": [0.5], "subtract": [1.0]}, "searched_positions": ["all"],
-    "searched_directions": ["answer", "first_token"],
+    "searched_directions": ["answer", "first_token_without_refusal"],
     "controls": {"orthogonal": 2, "equal_variance": 1, "swept": 1},
     "limits": {"accuracy": 1.0, "refusal": 1.0, "degenerate": 1.0},
 }

@@ -27,6 +27,7 @@ rule extract:
 rule signature:
     input:
         unpack(lambda wildcards: pair_inputs(wildcards.model)),
+        refusal=AT.stage("extract", "{model}", "card.json"),
         prompts=lambda wildcards: [table for model in PAIRS[wildcards.model].roles.values() for table in prefix_tables(model)],
     output:
         card=AT.stage("extract", "{model}", "signature.json"),

@@ -13,7 +13,7 @@ from anatomy.config.subjects import Dtype
 HookSite = Literal["block_input", "attention_output", "mlp_output"]
 HookPositions = Literal["all", "last_prompt", "generated"]
 Strategy = Literal["A", "B1", "B2", "B3", "C1", "C2", "D", "E", "F"]
-SearchedDirection = Literal["answer", "first_token", "same_text"]
+SearchedDirection = Literal["answer", "first_token", "first_token_without_refusal", "same_text"]
 SearchedForm = Literal["ablate", "subtract"]
 FamilyDetector = Literal["binoculars", "fast_detectgpt", "imbd", "ngrams"]
 
@@ -96,14 +96,15 @@ class Pasta(Section):
         [0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0], min_length=1, description="shares of the signature taken out: dose-response")
     sites: list[HookSite] = Field(PAPER_SITES, min_length=1, description="where it is taken out, in every block")
     searched_edits: dict[SearchedForm, list[float]] = Field(
-        {"ablate": [0.5, 1.0], "subtract": [1.5, 1.75, 2.0]}, min_length=1,
+        {"ablate": [0.5, 1.0], "subtract": [1.5, 2.0]}, min_length=1,
         description="edits tried for the operating point (the one that leaves the fewest style markers within the limits), with "
                     "their scales. ablate: the projection out of every block (paper); subtract: the difference in means, "
                     "unnormalised, taken from the stream at one block's input (ours)")
     searched_directions: list[SearchedDirection] = Field(
-        ["answer", "first_token"], min_length=1,
+        ["answer", "first_token", "first_token_without_refusal"], min_length=1,
         description="directions tried for the operating point. answer: the signature (paper); first_token: the same contrast "
-                    "where the first token is predicted; same_text: both models forced through a human's text; two are ours")
+                    "where the first token is predicted; first_token_without_refusal: that with the layer's refusal direction "
+                    "taken out; same_text: both models forced through a human's text; all but the first are ours")
     searched_positions: list[HookPositions] = Field(
         ["all", "last_prompt"], min_length=1,
         description="positions tried for the operating point; all in the paper. last_prompt: only where the first token is "

@@ -50,6 +50,20 @@ def orthogonal_directions(signature: Means, count: int, seed: int) -> Float64[Te
     return torch.stack(found) if found else torch.zeros(0, *signature.shape, dtype=torch.float64)
 
 
+def without(signature: Directions, other: Directions) -> Directions:
+    """The signature with the component along another direction taken out, layer by layer: what is left of it beside the other.
+
+    Args:
+        other: taken at its last position; layers that it lacks become zero, for nothing is known there.
+    """
+    vectors = signature.vectors.double()
+    left = torch.zeros_like(vectors)
+    for place, layer in enumerate(signature.layers):
+        if layer in other.layers:
+            left[:, place] = _without(vectors[:, place], other.vector(other.positions[-1], layer).double())
+    return Directions(left.float(), signature.positions, signature.layers)
+
+
 def principal_component(orthonormal: Float64[Tensor, "layer vector d_model"], mean: Float64[Tensor, "layer d_model"],
                         moments: Float64[Tensor, "layer vector vector"]) -> Float64[Tensor, "layer d_model"]:
     """Unit vector of most variance within each layer's span, mean taken out: the randomised estimate of the top component.

@@ -7,8 +7,8 @@ import pandas as pd
 
 from anatomy.figures.theme import COLOURS, SPARE, themed
 
-ALL = 0
-"""Position of the mean over all positions of the answer."""
+ALL, FIRST = 0, -1
+"""Positions: the mean over all of the answer, and where its first token is predicted."""
 NORMS, COSINES = "norm, as a share of the base's mean", "cosine with the signature"
 
 
@@ -23,7 +23,9 @@ def lines(geometry: pd.DataFrame) -> pd.DataFrame:
         names = {"cosine_halves": "two halves of the prefixes", "cosine_positions": "first token alone"}
         rows["thing"] = names.get(quantity, "controls" if quantity == "cosine_control" else rows["other"])
         found.append(rows)
-    table = pd.concat(found)
+    refusal = geometry[geometry["quantity"] == "cosine_refusal"].assign(panel=COSINES)
+    refusal["thing"] = refusal["position"].map({ALL: "refusal direction", FIRST: "first token with refusal direction"})
+    table = pd.concat([*found, refusal])
     table["line"] = table["thing"] + "/" + table["other"].astype(str) + "/" + table["number"].astype(str)
     table["thing"] = table["thing"].str.replace("_", " ")
     return table[["panel", "thing", "line", "other", "layer", "value"]].dropna(subset="value")

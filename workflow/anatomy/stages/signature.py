@@ -22,12 +22,12 @@ from anatomy.config.schema import Config
 from anatomy.config.study import Subject
 from anatomy.directions.beside_signature import spread
 from anatomy.directions.candidates import Directions, save_directions
-from anatomy.directions.signature import contrast, orthogonal_directions
+from anatomy.directions.signature import contrast, orthogonal_directions, without
 from anatomy.errors import DataError, ModelError
 from anatomy.models.loading import LoadedModel, load_model
 from anatomy.models.rendering import render
 from anatomy.recipes.asked import Manner
-from anatomy.recipes.pasta.edits import SIGNATURE
+from anatomy.recipes.pasta.edits import SIGNATURE, WITHOUT_REFUSAL
 from anatomy.stages.prefix_prompts import phase_prefixes, put
 from anatomy.stages.signature_geometry import geometry, writers_table
 from anatomy.store.digest import digest, file_digest
@@ -63,13 +63,14 @@ class Cut:
 
 
 def extract_signature(config: Config, subjects: Mapping[str, Subject], cards: Mapping[str, dict[str, Any]],
-                      generated: Mapping[str, pd.DataFrame], out: Path, say: Callable[[str], None]) -> None:
+                      generated: Mapping[str, pd.DataFrame], refusal: Directions, out: Path, say: Callable[[str], None]) -> None:
     """Write every contrast of a pair, then ``geometry.parquet``, ``writers.parquet`` and the card.
 
     Args:
         subjects: the models, by ``aligned``, ``base`` and perhaps ``null``.
         cards: their cards.
         generated: their completions of the fit split.
+        refusal: the aligned model's refusal directions: harmful minus harmless requests.
         out: path of the card; the payload lies beside it.
 
     Raises:
@@ -117,6 +118,7 @@ def extract_signature(config: Config, subjects: Mapping[str, Subject], cards: Ma
     means = {name: found.mean() for name, found in sums.items()}
     contrasts = contrasts_of(means)
     signature = contrasts[SIGNATURE]
+    contrasts[WITHOUT_REFUSAL] = without(signature, refusal)
     controls, removed, domains = signature_controls(config, sums, signature, cut, lambda vectors: span_moments(
         loaded, own.texts, vectors, token_budget=budget, ids=own.ids))
     for name, directions in contrasts.items():
@@ -125,7 +127,8 @@ def extract_signature(config: Config, subjects: Mapping[str, Subject], cards: Ma
         save_directions(directions, folder / "directions.safetensors", {"contrast": name})
         _save(folder / "controls.safetensors", controls if name == SIGNATURE else {})
         _save(folder / "means.safetensors", {"aligned": means["aligned"], "base": means["base"]})
-    write_table(out.parent / "geometry.parquet", geometry(subjects["aligned"].id, contrasts, sums, controls, removed))
+    write_table(out.parent / "geometry.parquet", geometry(subjects["aligned"].id, contrasts, sums, controls, removed,
+                                                          refusal))
     write_table(out.parent / "writers.parquet", writers_table(subjects["aligned"].id, signature, writes))
     files = {str(path.relative_to(out.parent)): file_digest(path) for name in contrasts
              for path in sorted((out.parent / name).glob("*.safetensors"))}

@@ -19,14 +19,14 @@ WRITERS = ["model", "layer", "site", "head", "direction_layer", "aligned", "base
 
 
 def geometry(model: str, contrasts: Mapping[str, Directions], sums: Mapping[str, AnswerSums], controls: Mapping[str, Tensor],
-             removed: Mapping[str, Tensor]) -> pd.DataFrame:
+             removed: Mapping[str, Tensor], refusal: Directions) -> pd.DataFrame:
     """One row a number.
 
     ``norm``: of a contrast. ``relative_norm``: as a share of the norm of the base's mean. ``cosine_layers``: of the signature
     at two layers. ``cosine_contrast``: of the signature and another contrast. ``cosine_halves``: of the signatures of two
     disjoint halves of the prefixes. ``cosine_positions``: of first answer token and all. ``cosine_control``: of the signature
-    and a control. ``energy``: E[(h . v)^2], what ablating the signature removes; ``removed``: what ablating a control does, as
-    a share of it.
+    and a control. ``cosine_refusal``: of the signature and the aligned model's refusal direction. ``energy``: E[(h . v)^2],
+    what ablating the signature removes; ``removed``: what ablating a control does, as a share of it.
     """
     signature = contrasts[SIGNATURE].vectors.double()
     base, rows = sums["base"].mean(), []
@@ -47,6 +47,9 @@ def geometry(model: str, contrasts: Mapping[str, Directions], sums: Mapping[str,
     add("cosine_halves", cosines(*halves), POSITIONS)
     first, every = (signature[POSITIONS.index(place)] for place in (FIRST, ALL))
     add("cosine_positions", cosines(first, every)[None], [ALL])
+    known = [layer for layer in contrasts[SIGNATURE].layers if layer in refusal.layers]
+    along = torch.stack([refusal.vector(refusal.positions[-1], layer).double() for layer in known])
+    add("cosine_refusal", cosines(signature[:, known], along), POSITIONS)
     for family, drawn in controls.items():
         for number, vectors in enumerate(drawn):
             add("cosine_control", cosines(signature, vectors.double()), POSITIONS, other=family, number=number)

@@ -15,7 +15,12 @@ FIRST = -1
 
 SIGNATURE = "signature"
 
-SEARCHED = {"answer": (SIGNATURE, ALL), "first_token": (SIGNATURE, FIRST), "same_text": ("same_text", ALL)}
+WITHOUT_REFUSAL = "without_refusal"
+"""The signature with the refusal direction of the same layer taken out. Ours: where the first token of an answer is predicted,
+the signature points away from refusal, so that taking it out whole makes a model refuse what is harmless."""
+
+SEARCHED = {"answer": (SIGNATURE, ALL), "first_token": (SIGNATURE, FIRST),
+            "first_token_without_refusal": (WITHOUT_REFUSAL, FIRST), "same_text": ("same_text", ALL)}
 """Directions that an operating point may take out: contrast and position."""
 
 WRITES = ("attention_output", "mlp_output")

@@ -12,6 +12,7 @@ from anatomy.recipes.pasta.edits import (
     CONTRASTS,
     SEARCHED,
     SIGNATURE,
+    WITHOUT_REFUSAL,
     WRITES,
     ablation,
     clamp,
@@ -78,8 +79,9 @@ class _Asking:
                            for name, scale, positions in product(pasta.searched_directions, scales, pasta.searched_positions))}
         for layer, point in product(layers, sorted(points)):
             form, name, scale, positions = point
-            if form == "subtract" and (layer == found["layers"] or SEARCHED[name][0] != SIGNATURE):
-                continue  # behind the last block there is no input; other contrasts have no controls of their norms
+            contrast, last = SEARCHED[name][0], layer == found["layers"]
+            if (form == "subtract" and (last or contrast != SIGNATURE)) or (contrast == WITHOUT_REFUSAL and last):
+                continue  # behind the last block is no input and no refusal direction; others lack controls of their norms
             edit = self._candidate(layer, *point)
             family = "sweep" if point == swept else "operating"
             wanted.append(self._edited(f"{form}-{name}-L{layer}@{scale:g}-{positions}", family, edit["method"], edit, "method",
