@@ -41,6 +41,10 @@ def test_accuracy_that_nobody_can_judge_forbids_nothing():
     assert picked(operating_point(candidates(accuracy=float("nan")), UNEDITED, PastaLimits())[0]) == ["a"]
 
 
+def test_of_equal_ones_the_cheapest_is_taken():
+    assert picked(operating_point(candidates(markers=[0.1, 0.4, 0.4]), UNEDITED, PastaLimits())[0]) == ["c"]
+
+
 def test_no_operating_point_is_an_outcome():
     table, reason = operating_point(candidates(refusal=[0.2, 0.2, 0.2]), UNEDITED, PastaLimits())
     assert not table["picked"].any() and reason == "no candidate within the limits"

@@ -14,6 +14,7 @@ HookSite = Literal["block_input", "attention_output", "mlp_output"]
 HookPositions = Literal["all", "last_prompt", "generated"]
 Strategy = Literal["A", "B1", "B2", "B3", "C1", "C2", "D", "E", "F"]
 SearchedDirection = Literal["answer", "first_token", "first_token_without_refusal", "same_text"]
+Marker = Literal["opener", "hedge", "closer", "phrase", "layout"]
 SearchedForm = Literal["ablate", "subtract"]
 FamilyDetector = Literal["binoculars", "fast_detectgpt", "imbd", "ngrams"]
 
@@ -97,9 +98,12 @@ class Pasta(Section):
     sites: list[HookSite] = Field(PAPER_SITES, min_length=1, description="where it is taken out, in every block")
     searched_edits: dict[SearchedForm, list[float]] = Field(
         {"ablate": [0.5, 1.0], "subtract": [1.5, 2.0]}, min_length=1,
-        description="edits tried for the operating point (the one that leaves the fewest style markers within the limits), with "
-                    "their scales. ablate: the projection out of every block (paper); subtract: the difference in means, "
+        description="edits tried for the operating point (of those within the limits, what leaves the fewest removed_markers), "
+                    "with their scales. ablate: the projection out of every block (paper); subtract: the difference in means, "
                     "unnormalised, taken from the stream at one block's input (ours)")
+    removed_markers: list[Marker] = Field(
+        ["opener"], min_length=1,
+        description="kinds of style markers, of a general list of ours, that the operating point is to take out of continuations")
     searched_directions: list[SearchedDirection] = Field(
         ["answer", "first_token", "first_token_without_refusal"], min_length=1,
         description="directions tried for the operating point. answer: the signature (paper); first_token: the same contrast "

@@ -1,4 +1,4 @@
-"""The operating point: the edit that leaves the fewest style markers within limits on what it may cost. Pure tables.
+"""The operating point: the edit that leaves the fewest markers of style within limits on what it may cost. Pure tables.
 
 Detectors have no say: they are instruments, and an edit chosen by their score would be tuned against them. Style is counted by a
 general list of markers (``anatomy.diversity.style_markers.GENERAL``), the same for every model: nothing planted is looked up.
@@ -35,11 +35,12 @@ def operating_point(candidates: pd.DataFrame, unedited: pd.Series, limits: Pasta
     table = candidates.assign(**losses, picked=False)
     table["allowed"] = (table["accuracy_loss"].fillna(0.0) <= limits.accuracy) & (table["refusal_loss"] <= limits.refusal) & (
         table["degenerate_loss"] <= limits.degenerate) & table["markers"].notna()
-    better = table[table["allowed"] & (table["markers"] < unedited["markers"])]
+    better = table[table["allowed"] & (table["markers"] < unedited["markers"])].sort_values(
+        ["markers", *losses], kind="stable")  # of equal ones the cheapest
     if better.empty:
         reason = "no candidate within the limits" if not table["allowed"].any() else "none within the limits has fewer markers"
         return table, reason
-    table.loc[better["markers"].idxmin(), "picked"] = True
+    table.loc[better.index[0], "picked"] = True
     return table, "fewest style markers within the limits"
 
 
@@ -55,9 +56,10 @@ def measured_candidates(config: Config, variants: pd.DataFrame, continuations: p
 
     Returns:
         Columns ``variant, layer, strength, form, direction, direction_position, positions, detail`` and the measures ``markers``
-        (mean of a continuation), ``degenerate`` (share), ``score, accuracy, refusal, opener``.
+        (those to be removed, mean of a continuation), ``degenerate`` (share), ``score, accuracy, refusal, opener``.
     """
-    counted = continuations.assign(markers=[sum(GENERAL.counts(text).values()) for text in continuations["response"].fillna("")],
+    counts = [GENERAL.counts(text) for text in continuations["response"].fillna("")]
+    counted = continuations.assign(markers=[sum(count[kind] for kind in config.pasta.removed_markers) for count in counts],
                                    degenerate=(continuations["degenerate"] != "").astype(float))
     measured = counted.groupby("variant")[["markers", "degenerate"]].mean()
     measured["score"] = scores.groupby("variant")["score"].mean()
