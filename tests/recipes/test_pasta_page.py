@@ -50,6 +50,15 @@ def test_the_unedited_model_and_its_base_are_told_apart(evidence):
     assert set(data.loc[data["writer"] == "aligned, signature ablated", "variant"]) == {"pasta@binoculars"}
 
 
+def test_candidates_beyond_the_limits_are_told_apart_and_the_chosen_one_is_named(evidence):
+    plan = next(plan for plan in PLANS if plan.name == "operating.aligned.s0")
+    data = chart_data(draw(plan, CONFIG, evidence).to_dict())
+    state = data.dropna(subset=["state"]).drop_duplicates("variant").set_index("variant")["state"]
+    assert state["ablate-L1"] == "within the limits" and state["subtract-L3"] == "beyond them"
+    assert set(data.loc[data["chosen"] == "chosen", "variant"]) == {"ablate-L1"}
+    assert set(data["edit"].dropna()) == {"ablate: answer", "subtract: answer"}
+
+
 def test_texts_stand_side_by_side_with_their_planted_markers(evidence):
     answers = texts(CONFIG, evidence)[0].exchanges[0].answers
     assert len(answers) == 6

@@ -15,7 +15,7 @@ NORMS, COSINES = "norm, as a share of the base's mean", "cosine with the signatu
 def lines(geometry: pd.DataFrame) -> pd.DataFrame:
     """Curves over layers: columns `panel, thing, line, layer, value`; controls keep a line each."""
     every = geometry[geometry["position"] == ALL]
-    norms = every[every["quantity"] == "relative_norm"].assign(panel=NORMS)
+    norms = every[(every["quantity"] == "relative_norm") & (every["value"] > 0)].assign(panel=NORMS)  # zero: not known there
     norms["thing"] = norms["contrast"]
     found = [norms]
     for quantity in ("cosine_contrast", "cosine_halves", "cosine_positions", "cosine_control"):
@@ -39,7 +39,7 @@ def draw(geometry: pd.DataFrame) -> alt.TopLevelMixin:
     """
     table = lines(geometry)
     rest = [thing for thing in dict.fromkeys(table["thing"]) if thing not in ("signature", "controls")]
-    palette = ("#d55e00", *SPARE, "#e69f00", "#009e73", "#cc79a7")
+    palette = ("#d55e00", *SPARE, "#e69f00", "#009e73", "#cc79a7", "#000000", "#8c6d46")
     scale = alt.Scale(domain=["signature", *rest, "controls"],
                       range=[COLOURS["row_mean"], *(palette[n % len(palette)] for n in range(len(rest))), COLOURS["control"]])
     chart = alt.Chart(table).mark_line(point=alt.OverlayMarkDef(size=22)).encode(

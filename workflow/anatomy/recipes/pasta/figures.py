@@ -19,6 +19,7 @@ from anatomy.figures import (
     text_measures,
 )
 from anatomy.figures.note import chart_or_note
+from anatomy.recipes.pasta.edits import SEARCHED
 from anatomy.recipes.pasta.evidence import Evidence
 from anatomy.recipes.pasta.localise import EVERY
 from anatomy.recipes.pasta.pairs import detectors_of
@@ -132,6 +133,9 @@ def _operating(plan: FigurePlan, config: Config, evidence: Evidence) -> alt.TopL
     rows = evidence.tables.rows("operating", model=plan.models[0])
     first, limits = rows.iloc[0], config.pasta.limits
     unedited = {style: first[f"unedited_{style}"] for style in ("markers", "opener") if pd.notna(first[f"unedited_{style}"])}
+    names = {found: name.replace("_", " ") for name, found in SEARCHED.items()}
+    directions = [names.get(found, found[0]) for found in zip(rows["direction"], rows["direction_position"], strict=True)]
+    rows = rows.assign(edit=rows["form"] + ": " + pd.Series(directions, index=rows.index))
     return operating_points.draw(rows, {"accuracy_loss": limits.accuracy, "refusal_loss": limits.refusal}, unedited)
 
 
