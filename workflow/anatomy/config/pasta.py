@@ -33,9 +33,11 @@ class PastaDecoding(Section):
 class PastaControls(Section):
     """How many directions of each family stand beside the signature at the same layer and sites."""
 
-    orthogonal: int = Field(5, ge=0, description="random directions orthogonal to the signature (the paper's five)")
+    orthogonal: int = Field(
+        10, ge=0, description="random directions orthogonal to the signature (five in the paper); a rank among controls needs 19 "
+                              "with the next")
     equal_variance: int = Field(
-        5, ge=0, description="random directions orthogonal to it whose ablation removes as much of the activations as its own")
+        10, ge=0, description="random directions orthogonal to it whose ablation removes as much of the activations as its own")
     swept: int = Field(2, ge=0, description="orthogonal directions that search the layers as the signature does")
 
 
