@@ -29,7 +29,8 @@ def found(activations):
         return along.transpose(1, 2) @ along / TOKENS
 
     everything = torch.eye(WIDTH, dtype=torch.float64)[:, None].expand(-1, LAYERS, -1)
-    return signature, spread(signature, mean, torch.cat([draws, everything]), randoms, moments)
+    few = [spread(signature, mean, draws, randoms[:count], moments) for count in (2, 4)]
+    return signature, spread(signature, mean, torch.cat([draws, everything]), randoms, moments), few
 
 
 def removed(activations, vectors):
@@ -45,7 +46,7 @@ def test_random_directions_are_orthogonal_and_do_not_move_with_their_number():
 
 
 def test_equal_variance_directions_remove_what_the_signature_removes(activations, found):
-    signature, beside = found
+    signature, beside, _ = found
     unit = signature / signature.norm(dim=-1, keepdim=True)
     torch.testing.assert_close(beside.energy, removed(activations, unit))
     for vectors, share in zip(beside.equal, beside.equal_share, strict=True):
@@ -56,10 +57,19 @@ def test_equal_variance_directions_remove_what_the_signature_removes(activations
 
 
 def test_top_component_is_that_of_the_covariance_when_the_span_is_everything(activations, found):
-    _, beside = found
+    _, beside, _ = found
     for layer in range(LAYERS):
         _, vectors = torch.linalg.eigh(torch.cov(activations[layer].T))
         assert abs((vectors[:, -1] @ beside.principal[layer]).item()) > 0.999
+
+
+def test_more_controls_change_neither_the_first_ones_nor_the_top_component(activations, found):
+    signature, _, (two, four) = found
+    torch.testing.assert_close(two.equal, four.equal[:2])
+    torch.testing.assert_close(two.equal_share, four.equal_share[:2])
+    torch.testing.assert_close(two.principal, four.principal)
+    assert cosines(four.equal, signature).abs().max() < 1e-9
+    torch.testing.assert_close(removed(activations, four.equal[3]) / four.energy, four.equal_share[3])
 
 
 def test_no_vector_of_the_plane_removes_more_than_there_is():

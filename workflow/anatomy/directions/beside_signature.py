@@ -35,9 +35,10 @@ class Spread:
 def spread(signature: Float64[Tensor, "layer d_model"], mean: Float64[Tensor, "layer d_model"],
            sketch: Float64[Tensor, "draw layer d_model"], randoms: Float64[Tensor, "number layer d_model"],
            moments: Moments) -> Spread:
-    """Search the span of the signature, the mean, draws from the covariance and random vectors.
+    """Search the span of the signature, the mean and draws from the covariance; for each control with its own random vector.
 
-    With as many or more vectors than dimensions the span is everything and the search exact.
+    With as many or more vectors than dimensions the span is everything and the search exact. More controls never change the
+    first ones, nor the principal component.
 
     Args:
         signature: v of each layer, not normalised; zero where there is none.
@@ -48,20 +49,31 @@ def spread(signature: Float64[Tensor, "layer d_model"], mean: Float64[Tensor, "l
     """
     layers, width = signature.shape
     unit = signature / signature.norm(dim=-1, keepdim=True).clamp(min=1e-300)
-    beside = [*randoms, mean, *sketch][: width - 1]
-    basis = torch.cat([unit[:, None], orthonormal_beside(beside, signature)], 1)
-    inside = moments(basis)
-    principal = principal_component(basis, mean, inside)
+    fixed = [mean, *sketch][: width - 1]
+    basis = torch.cat([unit[:, None], orthonormal_beside([*fixed, *randoms][: width - 1], signature)], 1)
+    inside, shared = moments(basis), 1 + len(fixed)
+    principal = principal_component(basis[:, :shared], mean, inside[:, :shared, :shared])
     energy = inside[:, 0, 0]
     equal = torch.zeros(len(randoms), layers, width, dtype=torch.float64)
     shares = torch.zeros(len(randoms), layers, dtype=torch.float64)
     for number, random in enumerate(randoms):
         for layer in range(layers):
-            equal[number, layer], shares[number, layer] = _equal(basis[layer, 1:], inside[layer, 1:, 1:], random[layer],
-                                                                 energy[layer].item())
+            frame = _frame(basis[layer], shared, random[layer])
+            equal[number, layer], shares[number, layer] = _equal(frame @ basis[layer], frame @ inside[layer] @ frame.T,
+                                                                 random[layer], energy[layer].item())
     along = torch.einsum("lvd,ld->lv", basis, principal)
     removed = torch.einsum("lv,lvw,lw->l", along, inside, along)
     return Spread(principal, equal, energy, removed / energy.clamp(min=1e-300), shares)
+
+
+def _frame(basis: Float64[Tensor, "vector d_model"], shared: int,
+           random: Float64[Tensor, " d_model"]) -> Float64[Tensor, "part vector"]:
+    """Coordinates of the vectors one control is sought among: all shared ones but the signature, and what its own random vector
+    has beside them."""
+    own = basis @ random
+    own[:shared] = 0.0
+    frame = torch.eye(len(basis), dtype=torch.float64)[1:shared]
+    return frame if own.norm() < 1e-9 else torch.cat([frame, (own / own.norm())[None]])
 
 
 def _equal(basis: Float64[Tensor, "vector d_model"], moments: Float64[Tensor, "vector vector"],
