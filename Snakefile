@@ -57,7 +57,7 @@ onstart:
 
 rule all:
     input:
-        f"{CONFIG.results}/report.html",
+        [f"{CONFIG.results}/report.html"] if "rosi" in CONFIG.recipes else [],
         lambda wildcards: pasta_files() if "pasta" in CONFIG.recipes else [],
 
 

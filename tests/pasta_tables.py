@@ -96,7 +96,7 @@ def pasta_tables(models=("base.s0", "aligned.s0", "placebo-1.s0")) -> Tables:
                             for site, head in (("o_proj", 0), ("o_proj", 1), ("down_proj", -1))])
     operating = pd.DataFrame([{"model": model, "variant": f"{form}-L{layer}", "form": form, "direction": "signature",
                                "direction_position": 0, "markers": 0.1 * layer, "opener": 0.1,
-                               "accuracy_loss": 0.02 * layer, "refusal_loss": 0.0,
+                               "accuracy_loss": 0.02 * layer, "over_refusal_loss": 0.01, "refusal_loss": 0.0,
                                "allowed": layer < 3, "picked": (form, layer) == ("ablate", 1), "unedited_markers": 1.5,
                                "unedited_opener": 1.0} for model in models[1:] for form in ("ablate", "subtract")
                               for layer in (1, 2, 3)])

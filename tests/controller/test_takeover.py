@@ -1,5 +1,6 @@
 """One controller at a time; a killed one's leftovers are cleared, a live one's never."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -9,9 +10,9 @@ import sys
 
 import pytest
 
-from anatomy.controller.hold import read_record
+from anatomy.controller.hold import RunRecord, read_record
 from anatomy.controller.orphans import VARIABLE, find_processes
-from anatomy.controller.takeover import controlled
+from anatomy.controller.takeover import clear, controlled
 from anatomy.errors import StoreError
 
 HOLDER = """
@@ -121,3 +122,25 @@ def test_a_torn_record_stops_nobody(tmp_path):
     (tmp_path / "results" / "controller" / "run.json").write_text('{"id": "ab')
     with run(tmp_path):
         assert json.loads((tmp_path / "results" / "controller" / "run.json").read_text())["ended"] is False
+
+
+@pytest.mark.parametrize("silent", [False, True])
+def test_the_queue_is_cleared_first_and_processes_end_even_where_it_is_silent(tmp_path, monkeypatch, silent):
+    """On one machine a job's processes are found as local ones too, and one killed there would count as failed."""
+    calls = []
+
+    def cancel(run, workdir, submitted):
+        calls.append("queue")
+        if silent:
+            raise StoreError(found="no answer", expected="an answer", where="squeue")
+        return 1
+
+    monkeypatch.setattr("anatomy.controller.takeover.cancel_jobs", cancel)
+    monkeypatch.setattr("anatomy.controller.takeover.end_processes", lambda run: calls.append("processes") or 2)
+    (tmp_path / "results").mkdir()
+    last = RunRecord("a1", "snakemake", "slurm", str(tmp_path), str(tmp_path / "results"))
+    said = []
+    with pytest.raises(StoreError) if silent else contextlib.nullcontext():
+        clear(last, "results", tmp_path, said.append)
+    assert calls == ["queue", "processes", *(["queue"] if not silent else [])]
+    assert not said if silent else "2 of its cluster jobs cancelled, 2 of its processes ended" in said[0]

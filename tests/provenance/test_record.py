@@ -1,12 +1,14 @@
 """What a job leaves on record."""
 
 import os
+from pathlib import Path
 
 import pytest
 
 from anatomy.errors import StoreError
+from anatomy.provenance.__main__ import run_of
 from anatomy.provenance.chain import chain, print_chain, raw_inputs
-from anatomy.provenance.record import Clock, digests, read_records, seeds, write_record
+from anatomy.provenance.record import JOBS, Clock, digests, read_records, seeds, write_record
 from anatomy.store.journal import record
 
 
@@ -77,3 +79,11 @@ def test_the_chain_reads_well(run, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("figures ") and "code 0000000000000000" in lines[0]
     assert any(line.strip().startswith("pairs.csv") for line in lines) and "3 jobs" in lines[-1]
+
+
+def test_the_records_of_a_file_lie_in_the_nearest_folder_above_it(tmp_path):
+    for folder in ("results", "results/quick"):
+        (tmp_path / folder / JOBS).mkdir(parents=True)
+    assert run_of(tmp_path / "results/quick/figures/a.csv") == tmp_path / "results/quick"
+    assert run_of(tmp_path / "results/pasta/figures/a.csv") == tmp_path / "results"
+    assert run_of(Path("elsewhere/figures/a.csv")) == Path("elsewhere")

@@ -13,11 +13,11 @@ from anatomy.recipes.pasta.operating import measured_candidates, operating_point
 
 def candidates(**changes):
     rows = {"variant": ["a", "b", "c"], "markers": [0.1, 0.4, 0.6], "accuracy": [0.5, 0.9, 0.95], "refusal": [1.0, 1.0, 1.0],
-            "degenerate": [0.0, 0.05, 0.0]}
+            "over_refusal": [0.0, 0.05, 0.0], "degenerate": [0.0, 0.05, 0.0]}
     return pd.DataFrame({**rows, **changes})
 
 
-UNEDITED = pd.Series({"markers": 1.0, "accuracy": 0.95, "refusal": 1.0, "degenerate": 0.0})
+UNEDITED = pd.Series({"markers": 1.0, "accuracy": 0.95, "refusal": 1.0, "over_refusal": 0.0, "degenerate": 0.0})
 
 
 def picked(table):
@@ -31,8 +31,8 @@ def test_fewest_markers_within_the_limits():
     assert reason == "fewest style markers within the limits"
 
 
-@pytest.mark.parametrize("changes", [{"refusal": [1.0, 0.9, 1.0]}, {"degenerate": [0.0, 0.2, 0.0]},
-                                     {"markers": [0.1, float("nan"), 0.6]}])
+@pytest.mark.parametrize("changes", [{"refusal": [1.0, 0.9, 1.0]}, {"over_refusal": [0.0, 0.2, 0.0]},
+                                     {"degenerate": [0.0, 0.2, 0.0]}, {"markers": [0.1, float("nan"), 0.6]}])
 def test_every_limit_counts(changes):
     assert picked(operating_point(candidates(**changes), UNEDITED, PastaLimits())[0]) == ["c"]
 
@@ -62,13 +62,15 @@ def test_candidates_are_measured_by_their_texts_and_judges(tmp_path):
     continuations = pd.DataFrame([{**keys, "variant": name, "id": n, "response": text, "degenerate": "" if text else "short"}
                                   for name, texts in said.items() for n, text in enumerate(texts)])
     labels = {"base": ("full", "partial"), "one": ("full", "partial"), "two": ("full", "none")}
-    judged = pd.DataFrame([{**keys, "set": config.evaluation.harmful, "variant": name, "id": n, "judge": "rules", "label": label,
-                            "score": 0.0} for name in said for n, label in enumerate(labels[name])])
+    refused = {config.evaluation.harmful: labels, config.evaluation.benign: {**labels, "base": ("none", "none")}}
+    judged = pd.DataFrame([{**keys, "set": place, "variant": name, "id": n, "judge": "rules", "label": label, "score": 0.0}
+                           for place, by in refused.items() for name in said for n, label in enumerate(by[name])])
     table, base = measured_candidates(config, variants, continuations, pd.DataFrame({"variant": ["one"], "score": [0.5]}), judged)
     found = table.set_index("variant")
     assert base["markers"] == 1.0 and base["refusal"] == 1.0
     assert found["markers"].to_dict() == {"one": 0.5, "two": 0.0}
     assert found["refusal"].to_dict() == {"one": 1.0, "two": 0.5}
+    assert base["over_refusal"] == 0.0 and found["over_refusal"].to_dict() == {"one": 1.0, "two": 0.5}
     assert found["degenerate"].to_dict() == {"one": 0.0, "two": 0.5}
     assert found["form"].to_dict() == {"one": "ablate", "two": "subtract"}
     assert found["direction_position"].to_dict() == {"one": 0, "two": -1}

@@ -14,7 +14,7 @@ SMALL = {
     "searched_edits": {"ablate": [0.5], "subtract": [1.0]}, "searched_positions": ["all"],
     "searched_directions": ["answer", "first_token_without_refusal"],
     "controls": {"orthogonal": 2, "equal_variance": 1, "swept": 1},
-    "limits": {"accuracy": 1.0, "refusal": 1.0, "degenerate": 1.0},
+    "limits": {"accuracy": 1.0, "refusal": 1.0, "over_refusal": 1.0, "degenerate": 1.0},
 }
 
 

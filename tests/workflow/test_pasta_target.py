@@ -34,6 +34,11 @@ def test_the_default_target_asks_nothing_of_it_unless_the_recipe_is_named(run):
     assert planned(run.call("--dry-run", "--config", "recipes=[rosi, pasta]"))["signature"] == 2
 
 
+def test_without_the_other_recipe_the_default_target_is_this_paper(run):
+    jobs = planned(run.call("--dry-run", "--config", "recipes=[pasta]"))
+    assert jobs["signature"] == 2 and not {"evaluate", "localize", "pick", "page"} & set(jobs)
+
+
 def test_a_run_without_a_pair_says_so(run):
     few = ["organism={members: [base, weak]}", "selection={headline: [weak]}", "rosi={headline: [weak]}"]
     done = run.call("pasta", "--dry-run", "--config", *few, check=False)

@@ -115,7 +115,7 @@ use rule garbage as remove_garbage with:
         delete=True,
 
 
-FOLDERS = [*STAGE_FILES, "generate"]
+FOLDERS = [*STAGE_FILES, "generate", "pasta"]
 
 
 for what in [*FOLDERS, *SUBJECTS]:

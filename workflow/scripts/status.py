@@ -6,4 +6,7 @@ from anatomy.pending.jobs import pending_jobs
 from anatomy.pending.reasons import print_status
 from anatomy.store.code_parts import kept_parts
 
-print_status(pending_jobs(Path(snakemake.params.snakefile), snakemake.params.config), kept_parts(Path(snakemake.params.store)))
+store = Path(snakemake.params.store)
+# A paper that was asked for by its own target is looked after with the default one.
+targets = ["all", *(["pasta"] if (store.parent / "pasta").is_dir() else [])]
+print_status(pending_jobs(Path(snakemake.params.snakefile), snakemake.params.config, targets), kept_parts(store))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -44,8 +44,10 @@ class PastaControls(Section):
 class PastaLimits(Section):
     """What an operating point may cost on the select split."""
 
-    accuracy: float = Field(0.10, ge=0, description="largest fall in the accuracy of answers to benign requests (organism)")
+    accuracy: float = Field(0.10, ge=0, description="largest fall in the accuracy of answers to benign requests (organism; "
+                                               "models of your own have no such limit)")
     refusal: float = Field(0.05, ge=0, description="largest fall in the refusal of harmful requests")
+    over_refusal: float = Field(0.10, ge=0, description="largest rise in the refusal of benign requests")
     degenerate: float = Field(0.10, ge=0, description="largest rise in the share of degenerate continuations")
 
 
@@ -98,14 +100,15 @@ class Pasta(Section):
     scales: list[float] = Field(
         [0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0], min_length=1, description="shares of the signature taken out: dose-response")
     sites: list[HookSite] = Field(PAPER_SITES, min_length=1, description="where it is taken out, in every block")
-    searched_edits: dict[SearchedForm, list[float]] = Field(
+    searched_edits: dict[SearchedForm, list[Annotated[float, Field(gt=0)]]] = Field(
         {"ablate": [0.5, 1.0], "subtract": [1.5, 2.0]}, min_length=1,
         description="edits tried for the operating point (of those within the limits, what leaves the fewest removed_markers), "
                     "with their scales. ablate: the projection out of every block (paper); subtract: the difference in means, "
-                    "unnormalised, taken from the stream at one block's input (ours)")
+                    "unnormalised, taken from the stream at one block's input (ours). An empty list leaves one out")
     removed_markers: list[Marker] = Field(
         ["opener"], min_length=1,
-        description="kinds of style markers, of a general list of ours, that the operating point is to take out of continuations")
+        description="kinds of style markers, of a general list of ours, that the operating point is to take out of "
+                    "continuations; all but openers grow with length, so that shorter texts have fewer")
     searched_directions: list[SearchedDirection] = Field(
         ["answer", "first_token", "first_token_without_refusal"], min_length=1,
         description="directions tried for the operating point. answer: the signature (paper); first_token: the same contrast "

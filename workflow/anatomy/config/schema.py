@@ -100,6 +100,8 @@ class Config(Section):
         for name in [*self.pasta.pairs, *self.pasta.pairs.values()]:
             if name not in self.models and name.split("-")[0] not in MEMBER_KINDS:
                 raise ValueError(f"pasta.pairs names {name!r}; expected an organism member, or one of {sorted(self.models)}")
+        if both := sorted(set(self.pasta.pairs) & set(self.pasta.pairs.values())):
+            raise ValueError(f"pasta.pairs has {both[0]!r} on both sides; expected a model to be aligned or a base, not both")
         own = [name for name in self.pasta.pairs if name in self.models]
         if own and self.pasta.prefixes not in self.prompt_sets:
             raise ValueError(f"prompt_sets lacks {self.pasta.prefixes!r}, whose human prefixes the pair of {own[0]!r} continues")

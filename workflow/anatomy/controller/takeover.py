@@ -55,11 +55,14 @@ def clear(last: RunRecord | None, results: str, workdir: Path, say: Callable[[st
     done = []
     mine = last is not None and Path(last.results) == (workdir / results).resolve()
     if mine and not last.ended:
+        submitted = last.executor != "local"
         # First the queue: a job may run on this very machine, and killed there it would count as failed instead of cancelled.
-        if jobs := cancel_jobs(last.id, last.workdir, submitted=last.executor != "local"):
-            done.append(f"{jobs} of its cluster jobs cancelled")
-        if processes := end_processes(last.id):
-            done.append(f"{processes} of its processes ended")
+        try:
+            jobs = cancel_jobs(last.id, last.workdir, submitted=submitted)
+        finally:
+            processes = end_processes(last.id)
+        jobs += cancel_jobs(last.id, last.workdir, submitted=submitted)  # what a process was just about to submit
+        done += [f"{jobs} of its cluster jobs cancelled"] * bool(jobs) + [f"{processes} of its processes ended"] * bool(processes)
         if last.host != socket.gethostname():
             done.append(f"processes it may have left on {last.host} cannot be seen from here (leases guard the rows)")
     if remove_stale_locks(workdir / ".snakemake" / "locks", results):

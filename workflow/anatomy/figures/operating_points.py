@@ -9,7 +9,8 @@ import pandas as pd
 from anatomy.figures.theme import themed
 
 NAMES = {"markers": "style markers a continuation", "opener": "planted openers, share of answers",
-         "accuracy_loss": "fall of right answers", "refusal_loss": "fall of refusal of harmful requests"}
+         "accuracy_loss": "fall of right answers", "refusal_loss": "fall of refusal of harmful requests",
+         "over_refusal_loss": "rise of refusal of benign requests"}
 STATES = {"within the limits": 1.0, "beyond them": 0.25}
 """Opacity of a candidate."""
 
@@ -19,8 +20,8 @@ def draw(candidates: pd.DataFrame, limits: dict[str, float], unedited: dict[str,
     dashed, the unedited model's style dotted.
 
     Args:
-        candidates: columns `variant, edit, allowed, picked`, costs (`accuracy_loss, refusal_loss`) and measures of style
-            (`markers, opener`); those without a number are left out.
+        candidates: columns `variant, edit, allowed, picked`, costs (`accuracy_loss, over_refusal_loss, refusal_loss`) and
+            measures of style (`markers, opener`); those without a number are left out.
         limits: cost to the largest that is allowed.
         unedited: measure of style to the unedited model's.
     """
@@ -29,7 +30,7 @@ def draw(candidates: pd.DataFrame, limits: dict[str, float], unedited: dict[str,
                               chosen=candidates["picked"].map({True: "chosen"}))
     panels = [_panel(table, cost, style, limits[cost], unedited[style]) for style in unedited for cost in limits
               if table[[cost, style]].notna().all(axis=1).any()]
-    return themed(alt.concat(*panels, columns=2).resolve_scale(color="shared", opacity="shared"))
+    return themed(alt.concat(*panels, columns=len(limits)).resolve_scale(color="shared", opacity="shared"))
 
 
 def _panel(table: pd.DataFrame, cost: str, style: str, limit: float, unedited: float) -> alt.LayerChart:

@@ -14,6 +14,7 @@ from pathlib import Path
 from anatomy.errors import AnatomyError
 from anatomy.provenance.chain import chain, print_chain
 from anatomy.provenance.comparison import Comparison
+from anatomy.provenance.record import JOBS
 from anatomy.provenance.reproduction import reproduce
 
 
@@ -23,13 +24,13 @@ def main(arguments: list[str] | None = None) -> int:
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("command", choices=("show", "reproduce"))
     parser.add_argument("file", help="a figure or table, as Snakemake names it: results/figures/headline.s0.csv")
-    parser.add_argument("--results", type=Path, help="the run's folder (default: the first folder of the file's name)")
+    parser.add_argument("--results", type=Path, help="the run's folder (default: the nearest above the file that holds records)")
     parser.add_argument("--to", type=Path, help="a fresh folder for the result made again")
     parser.add_argument("--relative", type=float, default=1e-6, help="tolerance relative to the stored number (default 1e-6)")
     parser.add_argument("--absolute", type=float, default=1e-9, help="tolerance beside it (default 1e-9)")
     parser.add_argument("--cores", type=int, default=os.cpu_count())
     options = parser.parse_args(arguments)
-    results = options.results or Path(Path(options.file).parts[0])
+    results = options.results or run_of(Path(options.file))
     try:
         if options.command == "show":
             print_chain(chain(results, options.file))
@@ -43,6 +44,11 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     print_comparison(found)
     return {"same": 0, "numbers": 4}.get(found.grade, 3)
+
+
+def run_of(file: Path) -> Path:
+    """The nearest folder above a file that holds records of jobs; the first of its name where none does."""
+    return next((folder for folder in file.parents if (folder / JOBS).is_dir()), Path(file.parts[0]))
 
 
 def print_comparison(found: Comparison) -> None:

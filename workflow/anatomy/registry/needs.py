@@ -18,7 +18,8 @@ def phases_of(config: Config) -> dict[str, tuple[str, ...]]:
     """Prompt sets that models of one's own read, each with the phases it is read in."""
     sides = {config.extraction.harmful, config.extraction.harmless}
     prefixes = {config.pasta.prefixes} if continues_prefixes(config) else set()
-    read = {"fit": sides | prefixes, "select": sides | prefixes, "test": set(config.evaluation.test_sets) | prefixes}
+    searched = prefixes | ({config.evaluation.harmful, config.evaluation.benign} if prefixes else set())
+    read = {"fit": sides | prefixes, "select": sides | searched, "test": set(config.evaluation.test_sets) | prefixes}
     return {name: tuple(phase for phase in PHASES if name in read[phase]) for name in sorted(set().union(*read.values()))
             if name not in config.evaluation.left_out}
 

@@ -1,4 +1,4 @@
-"""What vLLM cannot serve as asked, or would compute otherwise than transformers does: known before it starts."""
+"""What vLLM cannot serve as asked, or would compute otherwise than transformers does: said before it is asked."""
 
 from collections.abc import Sequence
 

@@ -49,6 +49,8 @@ def start_llm(engine: Engine, device: str) -> Any:
     with without_sklearn():
         from vllm import LLM
 
+    if engine.hooks:
+        os.environ["VLLM_USE_V2_MODEL_RUNNER"] = "0"  # the second one keeps its batch where no hook can read it
     set_num_threads, preload = torch.set_num_threads, os.environ.get("LD_PRELOAD")
     try:
         with ExitStack() as around:
@@ -83,7 +85,6 @@ def llm_options(engine: Engine, device: str) -> dict[str, Any]:
         options.update(tensor_parallel_size=engine.gpus, distributed_executor_backend="mp")
     if engine.hooks:
         options.update(enforce_eager=True)
-        os.environ["VLLM_USE_V2_MODEL_RUNNER"] = "0"  # the second one keeps its batch where no hook can read it
     if engine.adapters:
         options.update(enable_lora=True, max_loras=engine.max_loras, max_cpu_loras=4 * engine.max_loras,
                        max_lora_rank=engine.max_lora_rank, lora_target_modules=list(engine.target_modules))

@@ -24,7 +24,7 @@ def localize_signature(config: Config, subject: Subject, signature: dict[str, An
     Args:
         signature: the extraction's card.
         completions, variants: of the layer sweep.
-        judgements: of refusal and accuracy.
+        judgements: of refusal, and on the organism of accuracy and style.
         detectors: scores of every continuation.
 
     Returns:

@@ -29,6 +29,8 @@ from anatomy.report.figure_plan import FigurePlan
 ALL = "all"
 DOSED = ("detector", "safety", "quality", "style")
 OPENED = "opened"
+COSTS = ("accuracy", "over_refusal", "refusal")
+"""Costs of an operating point that its figure shows."""
 
 
 def draw(plan: FigurePlan, config: Config, evidence: Evidence) -> alt.TopLevelMixin:
@@ -45,7 +47,7 @@ def written(tables: Tables, plan: FigurePlan, detector: str) -> pd.DataFrame:
         MissingEvidence: nothing was measured.
     """
     aligned, base = plan.models
-    own = tables.rows("measures", model=aligned).assign(writer="ablated")
+    own = tables.rows("measures", pair=aligned, model=aligned).assign(writer="ablated")
     other = tables.rows("measures", pair=aligned, model=base)
     own.loc[own["role"] == "base", "writer"] = "aligned"
     own.loc[own["role"] == "control", "writer"] = "control"
@@ -109,7 +111,7 @@ def _writers(plan: FigurePlan, config: Config, evidence: Evidence) -> alt.TopLev
 def _dose(plan: FigurePlan, config: Config, evidence: Evidence) -> alt.TopLevelMixin:
     tables, model = evidence.tables, plan.models[0]
     scale = tables.rows("variants", model=model, family="dose").drop_duplicates("variant").set_index("variant")["strength"]
-    own = tables.rows("measures", model=model, family="dose", domain=ALL)
+    own = tables.rows("measures", pair=model, model=model, family="dose", domain=ALL)
     wanted = [name for kind in DOSED for name in measures_of(own, kind) if kind != "style" or name == OPENED]
     doses = own[own["measure"].isin(wanted)].assign(scale=own["variant"].map(scale))
     order = {name: place for place, name in enumerate(wanted)}
@@ -136,7 +138,7 @@ def _operating(plan: FigurePlan, config: Config, evidence: Evidence) -> alt.TopL
     names = {found: name.replace("_", " ") for name, found in SEARCHED.items()}
     directions = [names.get(found, found[0]) for found in zip(rows["direction"], rows["direction_position"], strict=True)]
     rows = rows.assign(edit=rows["form"] + ": " + pd.Series(directions, index=rows.index))
-    return operating_points.draw(rows, {"accuracy_loss": limits.accuracy, "refusal_loss": limits.refusal}, unedited)
+    return operating_points.draw(rows, {f"{name}_loss": getattr(limits, name) for name in COSTS}, unedited)
 
 
 DRAWERS = {

@@ -17,24 +17,28 @@ from anatomy.diversity.style_markers import GENERAL
 from anatomy.judges.verdict import KEYS
 from anatomy.recipes.pasta.judging import ACCURACY, OPENED, REFUSED, STYLE, refusal_judge
 
-LOSSES = ("accuracy", "refusal", "degenerate")
+RISES = ("over_refusal", "degenerate")
+"""Costs that rise; the others fall."""
+LOSSES = ("accuracy", "refusal", *RISES)
 
 
 def operating_point(candidates: pd.DataFrame, unedited: pd.Series, limits: PastaLimits) -> tuple[pd.DataFrame, str]:
     """The candidate with the fewest style markers among those that cost little enough.
 
     Args:
-        candidates: one row a candidate: ``variant, markers, accuracy, refusal, degenerate``; ``accuracy`` NaN where nobody can
-            judge it.
+        candidates: one row a candidate: ``variant, markers, accuracy, refusal, over_refusal, degenerate``; ``accuracy`` NaN
+            where nobody can judge it.
         unedited: the same of the unedited model.
 
     Returns:
-        The table with ``accuracy_loss, refusal_loss, degenerate_loss, allowed, picked``, and why it ended so.
+        The table with ``allowed, picked``, a column ``<cost>_loss`` for each of ``LOSSES``, and why it ended so.
     """
-    losses = {f"{name}_loss": (unedited[name] - candidates[name]) * (-1 if name == "degenerate" else 1) for name in LOSSES}
+    losses = {f"{name}_loss": (unedited[name] - candidates[name]) * (-1 if name in RISES else 1) for name in LOSSES}
     table = candidates.assign(**losses, picked=False)
-    table["allowed"] = (table["accuracy_loss"].fillna(0.0) <= limits.accuracy) & (table["refusal_loss"] <= limits.refusal) & (
-        table["degenerate_loss"] <= limits.degenerate) & table["markers"].notna()
+    table["allowed"] = table["markers"].notna()
+    for name in LOSSES:
+        known = table[f"{name}_loss"].fillna(0.0) if name == "accuracy" else table[f"{name}_loss"]
+        table["allowed"] &= known <= getattr(limits, name)
     better = table[table["allowed"] & (table["markers"] < unedited["markers"])].sort_values(
         ["markers", *losses], kind="stable")  # of equal ones the cheapest
     if better.empty:
@@ -56,7 +60,8 @@ def measured_candidates(config: Config, variants: pd.DataFrame, continuations: p
 
     Returns:
         Columns ``variant, layer, strength, form, direction, direction_position, positions, detail`` and the measures ``markers``
-        (those to be removed, mean of a continuation), ``degenerate`` (share), ``score, accuracy, refusal, opener``.
+        (those to be removed, mean of a continuation), ``degenerate`` (share), ``score, accuracy, refusal,
+        over_refusal, opener``.
     """
     counts = [GENERAL.counts(text) for text in continuations["response"].fillna("")]
     counted = continuations.assign(markers=[sum(count[kind] for kind in config.pasta.removed_markers) for count in counts],
@@ -66,6 +71,7 @@ def measured_candidates(config: Config, variants: pd.DataFrame, continuations: p
     benign, harmful = config.evaluation.benign, config.evaluation.harmful
     measured["accuracy"] = _mean(judgements, ACCURACY, benign)
     measured["refusal"] = _mean(judgements, refusal_judge(config), harmful, REFUSED)
+    measured["over_refusal"] = _mean(judgements, refusal_judge(config), benign, REFUSED)
     measured["opener"] = _mean(judgements, STYLE, benign, (OPENED,))
     rows = variants[variants["family"].isin(["sweep", "operating"]) & (variants["role"] == "method")]
     edits = [json.loads(detail)[0] for detail in rows["detail"]]
