@@ -73,6 +73,18 @@ def test_a_prefix_on_both_sides_is_refused_and_degenerate_texts_are_counted(refe
         affinity_table(measured, {}, reference)
 
 
+def test_a_domain_with_one_human_text_is_excluded_and_counted(reference, measured):
+    beasts = reference["category"] == "beasts"
+    few = reference[~beasts | (reference["group"] == reference.loc[beasts, "group"].iloc[0])]
+    measures = fit_affinities(few, list(reference["response"]), NgramFeatures())
+    assert "beasts" not in measures and len(measures) == reference["category"].nunique() - 1
+    summary = affinity_summary(affinity_table(measured, measures, few), **OPTIONS).set_index(["variant", "category", "measure"])
+    for measure in ("likelihood_ratio", "ngram_coverage", "nearest_neighbour"):
+        lost = summary.loc[("human", "beasts", measure)]
+        assert (lost["n"], lost["excluded"]) == (0, 25) and np.isnan(lost["estimate"])
+        assert summary.loc[("human", "all", measure), "excluded"] == 25
+
+
 def test_halves_part_the_groups_of_every_domain(measured):
     human = measured[measured["variant"] == "human"]
     one, two = human_halves(human, seed=1)

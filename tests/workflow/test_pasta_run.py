@@ -9,7 +9,7 @@ from anatomy.stages.measures_table import KINDS
 
 pytestmark = pytest.mark.workflow
 SMALL = {
-    "pairs": {"aligned": "base"}, "detectors": ["binoculars", "ngrams"], "fit_prefixes": 12, "select_prefixes": 8,
+    "pairs": {"aligned": "base"}, "detectors": ["binoculars", "ngrams"], "fit_prefixes": 24, "select_prefixes": 8,
     "test_prefixes": 12, "requests": 6, "test_requests": 8, "benchmark_items": 4, "layers": [2, 4], "scales": [0.0, 1.0],
     "searched_edits": {"ablate": [0.5], "subtract": [1.0]}, "searched_positions": ["all"],
     "searched_directions": ["answer", "first_token_without_refusal"],

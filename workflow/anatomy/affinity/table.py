@@ -27,10 +27,14 @@ AFFINITY_COLUMNS = (*KEYS, "group", "category", "measure", "score")
 SUMMARY_COLUMNS = ("model", "variant", "category", "measure", "estimate", "low", "high", "n", "clusters", "excluded")
 HALVES = ("human_half_1", "human_half_2")
 MAUVE_RESAMPLES = 200
+FEWEST = 2
+"""Groups of human texts that a domain's reference needs: nearness is relative to that of two of them."""
+SINGLE = ("likelihood_ratio", "ngram_coverage", "nearest_neighbour")
+"""Measures of single texts."""
 
 
 def fit_affinities(human: pd.DataFrame, general: Sequence[str], embed: Embed) -> dict[str, list[Affinity]]:
-    """The three measures of single texts, for each domain.
+    """The three measures of single texts, for each domain with enough human texts (``FEWEST`` groups).
 
     Args:
         human: held-out human texts (`response`, `category`, `group`) of prefixes that are not measured.
@@ -40,6 +44,8 @@ def fit_affinities(human: pd.DataFrame, general: Sequence[str], embed: Embed) ->
     found: dict[str, list[Affinity]] = {}
     for category, rows in human.groupby("category"):
         texts, groups = list(rows["response"]), list(rows["group"])
+        if len(set(groups)) < FEWEST:
+            continue
         found[str(category)] = [fit_likelihood_ratio(texts, general), fit_ngram_coverage(texts),
                                 fit_nearest_neighbour(texts, groups, embed)]
     return found
@@ -54,19 +60,22 @@ def affinity_table(texts: pd.DataFrame, measures: Mapping[str, Sequence[Affinity
         human: the reference they were fitted on: none of its groups may be measured.
 
     Returns:
-        Columns ``AFFINITY_COLUMNS``, sorted.
+        Columns ``AFFINITY_COLUMNS``, sorted; NaN in a domain without measures, whose texts are excluded and counted.
 
     Raises:
-        DataError: a domain without measures, or a group on both sides.
+        DataError: no domain has measures, or a group is on both sides.
     """
     if shared := sorted(set(texts["group"]) & set(human["group"])):
         raise DataError(found=f"group {shared[0]!r} ({len(shared)} in all) among the texts and the reference",
                         expected="no prefix on both sides", where="human-corpus affinity", remedy="fit on the training split")
+    if not set(texts["category"]) & set(measures):
+        raise DataError(found=f"domains {sorted(set(texts['category']))}", expected=f"one of {sorted(measures)} at least",
+                        where="human-corpus affinity", remedy=f"the reference needs {FEWEST} human texts in a domain")
     parts = []
     for category, rows in texts.groupby("category"):
         if category not in measures:
-            raise DataError(found=f"domain {category!r}", expected=f"one of {sorted(measures)}", where="human-corpus affinity",
-                            remedy="the reference needs human texts of every domain")
+            parts += [rows[[*KEYS, "group", "category"]].assign(measure=name, score=np.nan) for name in SINGLE]
+            continue
         reasons = rows["degenerate"].fillna("") if "degenerate" in rows else pd.Series("", index=rows.index)
         responses = list(rows["response"].fillna("").where(reasons == "", ""))
         for measure in measures[str(category)]:

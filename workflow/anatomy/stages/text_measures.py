@@ -74,7 +74,7 @@ def text_measures(config: Config, subject: Subject, tables: PairTables, base: di
     sampled = {"confidence": config.statistics.confidence, "seed": config.statistics.seed,
                "resamples": config.statistics.bootstrap}
     say(f"{len(texts)} texts of {len(texts.drop_duplicates(KEY))} variants")
-    affinities = _affinities(config, texts, fit, scorer, sampled)
+    affinities = _affinities(config, texts, fit, scorer, sampled, say)
     style = style_summary(style_table(texts, markers), **sampled)
     lengths = style["measure"].isin(LENGTHS)
     diversity = diversity_summary(texts, confidence=sampled["confidence"], seed=sampled["seed"], cut=config.pasta.diversity_words)
@@ -93,11 +93,14 @@ def text_measures(config: Config, subject: Subject, tables: PairTables, base: di
     return {"measures": every[~partial].reset_index(drop=True), "agreement": agreed.assign(model=subject.id)}
 
 
-def _affinities(config: Config, texts: pd.DataFrame, fit: pd.DataFrame, scorer: Scorer, sampled: dict[str, Any]) -> pd.DataFrame:
+def _affinities(config: Config, texts: pd.DataFrame, fit: pd.DataFrame, scorer: Scorer, sampled: dict[str, Any],
+                say: Callable[[str], None]) -> pd.DataFrame:
     fit = fit[fit["degenerate"] == ""]
     human = fit[fit["variant"] == HUMAN]
     embed = _remembered(ModelFeatures(scorer, config.pasta.token_budget, leading_space=True))
     measures = fit_affinities(human, list(fit["response"]), embed)
+    if few := sorted(set(texts["category"]) - set(measures)):
+        say(f"too few human texts in the fit split for an affinity in {', '.join(few)}: excluded and counted")
     single = affinity_summary(affinity_table(texts, measures, human), **sampled)
     # MAUVE depends on the number of texts: variants of one domain alone would not compare.
     domains = texts.groupby(KEY)["category"].transform("nunique") == texts["category"].nunique()
