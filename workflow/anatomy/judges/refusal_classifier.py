@@ -113,9 +113,9 @@ class RefusalClassifier:
             DataError: missing, damaged or mismatched files.
         """
         folder = Path(folder)
-        # A damaged archive can also name a compression that zipfile does not know (NotImplementedError) or hold a broken stream.
+        # Of a damaged archive zipfile may think that it is encrypted or packed in a way unknown to it: both are RuntimeErrors.
         with parsing(DataError, str(folder), "classifier.json and classifier.npz that belong together", BadZipFile,
-                     zlib.error, NotImplementedError, remedy="train the classifier again"):
+                     zlib.error, RuntimeError, remedy="train the classifier again"):
             record = json.loads((folder / "classifier.json").read_text(encoding="utf-8"))
             with np.load(folder / "classifier.npz", allow_pickle=False) as arrays:
                 idf, coefficients, intercepts = (arrays[name] for name in ("idf", "coefficients", "intercepts"))
