@@ -88,6 +88,21 @@ def test_damaged_files_are_refused(tmp_path, classifier):
         RefusalClassifier.load(tmp_path)
 
 
+@pytest.mark.parametrize(("local", "central", "value"), [(6, 8, 1), (8, 10, 99)], ids=["encrypted", "unknown compression"])
+def test_an_archive_that_zipfile_cannot_unpack_is_refused(tmp_path, classifier, local, central, value):
+    classifier.save(tmp_path)
+    path = tmp_path / "classifier.npz"
+    content = bytearray(path.read_bytes())
+    for signature, place in ((b"PK\x03\x04", local), (b"PK\x01\x02", central)):
+        start = content.find(signature)
+        while start >= 0:
+            content[start + place] = value
+            start = content.find(signature, start + 1)
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="belong together"):
+        RefusalClassifier.load(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("trained", "tested", "any_refusal", "three_classes"),
     [("llama2new", "mistralinstruct", 0.834, 0.60), ("mistralinstruct", "llama2new", 0.871, 0.60)],
