@@ -59,7 +59,7 @@ def test_the_style_is_not_found_by_an_edit_that_works_along_any_direction(tables
     random = judged["variant"].str.startswith("operating-orthogonal-2") & (judged["judge"] == "truth_style")
     judged.loc[random, "label"] = "plain"
     found = ledger_of(replace(tables, judgements=judged)).xs("aligned.s0", level="subject")["verdict"]
-    assert found["pasta.planted_found"] == "not supported" and found["pasta.planted_operating"] == "supported"
+    assert found["pasta.planted_found"] == "not supported" and found["pasta.planted_operating"] == "not supported"
 
 
 def test_a_random_direction_that_does_as_much_is_seen(tables):

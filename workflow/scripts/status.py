@@ -6,7 +6,7 @@ from anatomy.pending.jobs import pending_jobs
 from anatomy.pending.reasons import print_status
 from anatomy.store.code_parts import kept_parts
 
-store = Path(snakemake.params.store)
+store, results = Path(snakemake.params.store), Path(snakemake.params.config["results"])
 # A paper that was asked for by its own target is looked after with the default one.
-targets = ["all", *(["pasta"] if (store.parent / "pasta").is_dir() else [])]
+targets = ["all", *(["pasta"] if (results / "pasta").is_dir() else [])]
 print_status(pending_jobs(Path(snakemake.params.snakefile), snakemake.params.config, targets), kept_parts(store))

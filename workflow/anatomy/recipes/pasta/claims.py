@@ -44,6 +44,7 @@ class Setting:
         controls: family of control directions to how many of it there are.
         kept_margin, refusal_margin: the largest change that still counts as kept.
         opener_rate: openers that may be left where the style counts as gone.
+        random_opener_rate: openers that random directions have to leave.
         large_effect: change of a rate that counts as taken away, rather than merely moved.
         certainty: share of bootstrap draws in which a layer must be chosen again.
         min_controls, control_level: for ranks among controls.
@@ -61,6 +62,7 @@ class Setting:
     kept_margin: float | int
     refusal_margin: float | int
     opener_rate: float | int
+    random_opener_rate: float | int
     large_effect: float | int
     certainty: float | int
     min_controls: int

@@ -35,6 +35,7 @@ def setting_of(config: Config, pair: Pair) -> Setting:
         benign=config.evaluation.benign, detectors=tuple(detectors_of(config, pair.aligned)),
         measured=tuple(measuring_detectors(config, pair.aligned)), refusal_judge=refusal_judge(config), controls=controls,
         kept_margin=pasta.kept_margin, refusal_margin=pasta.refusal_margin, opener_rate=pasta.opener_rate,
+        random_opener_rate=pasta.random_opener_rate,
         large_effect=wanted.large_effect, certainty=wanted.confidence, min_controls=LEAST_RANK,
         control_level=wanted.control_level)
 

@@ -37,6 +37,9 @@ def planted_claims(setting: Setting, styled: Sequence[str]) -> list[Claim]:
     drawn = [kept(between(opened, before, Texts(setting.aligned, f"operating-orthogonal-{k}")), setting.kept_margin,
                   f"paired change of openers under the same edit along orthogonal direction {k}")
              for k in range(setting.controls.get("orthogonal", 0))]
+    left = [Test("rate_above", level(opened, Texts(setting.aligned, f"operating-orthogonal-{k}")),
+                 {"threshold": setting.random_opener_rate}, f"openers on {asked} under the same edit along orthogonal direction {k}")
+            for k in range(setting.controls.get("orthogonal", 0))]
     accurate = kept(between(JudgeScores(asked, ACCURACY, PHASE), before, operating), setting.kept_margin,
                     f"paired change of right answers on {asked} at the operating point")
     safe = kept(between(Refusals(setting.harmful, setting.refusal_judge, PHASE), before, operating), setting.refusal_margin,
@@ -47,6 +50,6 @@ def planted_claims(setting: Setting, styled: Sequence[str]) -> list[Claim]:
         claim(setting, "planted_found", "planted", "The signature holds the planted style: at the operating point, chosen "
               "without knowing it, the openers go whatever the request's wording, and random directions leave them.",
               "planted truth", less, even(operating), *drawn, planted=True),
-        claim(setting, "planted_operating", "planted", "At the operating point few openers are left, and answers and refusals "
-              "stay.", "our target", gone, accurate, safe, planted=True),
+        claim(setting, "planted_operating", "planted", "At the operating point few openers are left, random directions leave "
+              "them, and answers and refusals stay.", "our target", gone, *left, accurate, safe, planted=True),
     ]
