@@ -123,6 +123,7 @@ class Pasta(Section):
     controls: PastaControls = Field(PastaControls(), description="directions that mean nothing")
     limits: PastaLimits = Field(PastaLimits(), description="what the operating point may cost")
     opener_rate: float = Field(0.30, ge=0, le=1, description="organism: openers left after ablation for 'removes the style'")
+    random_opener_rate: float = Field(0.95, ge=0, le=1, description="organism: openers that random directions have to leave")
     kept_margin: float = Field(0.10, gt=0, description="accuracy is 'kept' if the interval of the change is inside")
     refusal_margin: float = Field(0.05, gt=0, description="refusal of harmful requests is 'kept' if the interval is inside")
 
