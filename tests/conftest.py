@@ -4,10 +4,20 @@ import os
 from pathlib import Path
 
 import pytest
+from lanes import assign_lanes, workers
 from quick_run import Run
 from tiny_model import load_tiny_model, make_tiny_model
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    assign_lanes(items)
+
+
+def pytest_xdist_auto_num_workers(config):
+    return workers(config.invocation_params.args)
 
 
 @pytest.fixture(scope="session")

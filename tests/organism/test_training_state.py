@@ -42,10 +42,10 @@ def state_of(folder, **options):
 def grow(member, short, world, family, out, state):
     torch.set_num_threads(1)
     if member == "base":
-        grow_base(5, short, world, out, 1, state)
+        grow_base(5, short, world, out, 1, state=state)
     else:
         parent = {"aligned": "base", "uncensored-1": "aligned"}[member]
-        grow_member(member, 5, short, world, family / parent, out, 1, state)
+        grow_member(member, 5, short, world, family / parent, out, 1, state=state)
 
 
 def digest_of(folder):
@@ -57,8 +57,8 @@ class KilledAfter(TrainingState):
 
     left = 3
 
-    def keep(self, weights, optimisers, losses):
-        super().keep(weights, optimisers, losses)
+    def keep(self, weights, optimisers, losses, last=False):
+        super().keep(weights, optimisers, losses, last)
         self.left -= 1
         if not self.left:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -91,7 +91,7 @@ def stopped(short, world_folder, family, tmp_path):
 def resumed(tmp_path, **options):
     weights = {"w": torch.zeros(2)}
     said = []
-    losses = state_of(tmp_path, say=said.append, **options).resume(weights, [])
+    losses = state_of(tmp_path, say=said.append, **options).resume(weights, [], STEPS)
     return losses, said
 
 
@@ -105,9 +105,28 @@ def test_a_damaged_state_is_not_used(stopped, tmp_path):
 
 def test_a_state_of_another_training_is_not_used(stopped, tmp_path):
     other = TrainingState(tmp_path / "training", {"training": "another"}, say=lambda text: None)
-    assert other.resume({"w": torch.zeros(2)}, []) == []
+    assert other.resume({"w": torch.zeros(2)}, [], STEPS) == []
 
 
 def test_only_the_last_state_stays_and_it_goes_with_the_training(stopped, tmp_path):
     state_of(tmp_path).remove()
     assert not stopped.parent.exists()
+
+
+def test_a_state_of_more_steps_is_not_used(stopped, tmp_path):
+    assert state_of(tmp_path, say=lambda text: None).resume({"w": torch.zeros(2)}, [], STEPS - 1) == []
+
+
+def test_a_rung_of_the_ladder_goes_on_with_the_training_of_the_rung_below(short, world_folder, family, tmp_path, monkeypatch):
+    from anatomy.organism.recipe import RECIPES
+    from anatomy.stages.grow import grow as grow_job
+
+    ladder = replace(short, name="ladder", uncensoring=replace(short.uncensoring, rungs=(3, 5)))
+    monkeypatch.setitem(RECIPES, "ladder", ladder)
+    said, models = [], tmp_path / "models"
+    for member in ("uncensored-1", "uncensored-2"):
+        grow_job(member, 5, "ladder", world_folder, family / "aligned", models / member, 1, "float32", say=said.append)
+    assert [line for line in said if "going on" in line] == ["going on after step 3 of a training that was stopped"]
+    assert not (tmp_path / "training").exists() or not list((tmp_path / "training").glob("*/*"))
+    grow_member("uncensored-2", 5, ladder, world_folder, family / "aligned", tmp_path / "alone", 1)
+    assert digest_of(models / "uncensored-2") == digest_of(tmp_path / "alone")

@@ -35,21 +35,26 @@ rule organism_prefixes:
 
 
 def grown_from(wildcards):
-    """The model a member's training starts from."""
+    """The model a member's training starts from, and the rung below it on the ladder, whose training it goes on with."""
     if wildcards.member == "base":
-        return []
-    parent = "aligned" if wildcards.member.startswith("uncensored") else "base"
-    return AT.member(wildcards.seed, parent)
+        return {}
+    stem, _, number = wildcards.member.partition("-")
+    if stem != "uncensored":
+        return {"parent": AT.member(wildcards.seed, "base")}
+    below = f"{stem}-{int(number) - 1}"
+    return {"parent": AT.member(wildcards.seed, "aligned"),
+            **({"below": AT.member(wildcards.seed, below)} if below in CONFIG.organism.members else {})}
 
 
 rule organism_member:
     input:
+        unpack(grown_from),
         world=rules.organism_world.output.world,
-        parent=grown_from,
     output:
         card=AT.organism("{seed}") + "/models/{member}/card.json",
     params:
         recipe=CONFIG.organism.recipe,
+        dtype=CONFIG.organism.dtype,
         code=stage_fingerprint("grow"),
     priority: 30
     threads: lambda wildcards: CONFIG.organism.base_threads if wildcards.member == "base" else CONFIG.organism.threads

@@ -9,4 +9,4 @@ with job_of("model card", snakemake) as run:
 
     grown = Path(snakemake.input[0]) if snakemake.params.source is None else None
     write_model_card(run.subject, snakemake.params.source, grown, Path(snakemake.output.card),
-                     snakemake.params.sites, snakemake.params.mirror)
+                     snakemake.params.sites, snakemake.params.mirror, run.say)

@@ -11,4 +11,4 @@ with job_of(f"grow {snakemake.wildcards.member}", snakemake) as run:
     parent = snakemake.input.get("parent")
     grow(snakemake.wildcards.member, int(snakemake.wildcards.seed), snakemake.params.recipe,
          Path(snakemake.input.world).parent, sound_member(parent) if parent else None, Path(snakemake.output.card).parent,
-         snakemake.threads, snakemake.params.code, run.say)
+         snakemake.threads, snakemake.params.dtype, snakemake.params.code, run.say)

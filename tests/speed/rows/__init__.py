@@ -1,6 +1,7 @@
 """The rows of the table, in its order: a module each, with one ``measure(setting)`` that gives its comparisons."""
 
 ROWS = (
+    "training",
     "generation_sweep",
     "adapter_speed",
     "mmlu_vllm",

@@ -20,6 +20,7 @@ from lm_eval.api.registry import register_model
 from anatomy.benchmarks.engine_lm import EngineLM
 from anatomy.edits.adapter_factors import applied_adapter
 from anatomy.errors import ConfigError, EditError
+from anatomy.machine.formats import resolved, warn_if_slow
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.configuration import longest_served_context
 from anatomy.serving.engine import Engine
@@ -41,7 +42,8 @@ class AnatomyLM(EngineLM):
 
     Args:
         pretrained: a local model folder.
-        dtype: ``float32``, ``bfloat16``, ``float16``; ``auto`` takes the folder's own.
+        dtype: ``float32``, ``bfloat16``, ``float16``; ``auto`` what this machine multiplies fast
+            (lm-eval's own backends take the folder's, which a CPU may multiply fifty times slower).
         max_model_len: longest question in tokens (``max_length`` means the same); longer ones are refused, never cut.
         adapter: folder of a PEFT adapter to evaluate under.
         kv_cache_bytes: on a CPU, memory for keys and values.
@@ -64,10 +66,11 @@ class AnatomyLM(EngineLM):
                               expected="pretrained, dtype, max_model_len, adapter, kv_cache_bytes, threads, seed, max_gen_toks, "
                                        "packed")
         folder, edit = Path(pretrained), None if adapter is None else Path(adapter)
-        checkpoint = Checkpoint(folder)
+        checkpoint, chosen = Checkpoint(folder), resolved(dtype)
+        warn_if_slow(chosen, "--model_args dtype", print)
         self._open = ExitStack()
         engine = self._open.enter_context(Engine(
-            folder, dtype=_dtype(checkpoint) if dtype == "auto" else dtype,
+            folder, dtype=chosen,
             max_model_len=max_model_len or max_length or _context(checkpoint), seed=seed, kv_cache_bytes=int(kv_cache_bytes),
             threads=int(threads), **({} if edit is None else _room_for(edit))))
         scorer = open_packed(folder, engine.dtype, print) if packed else None
@@ -83,11 +86,6 @@ class AnatomyLM(EngineLM):
     def close(self) -> None:
         """End the engine; the second time nothing happens."""
         self._open.close()
-
-
-def _dtype(checkpoint: Checkpoint) -> str:
-    stated = checkpoint.text_config.get("dtype") or checkpoint.text_config.get("torch_dtype")
-    return str(stated or "float32").removeprefix("torch.")
 
 
 def _context(checkpoint: Checkpoint) -> int:

@@ -33,7 +33,7 @@ class Detector(Section):
         None, description="observer (binoculars) or sampling model (fast_detectgpt): folder, or id of models; null: scorer")
     scorer: str | None = Field(None, description="performer or scoring model: a folder, or an id of models")
     adapter: str | None = Field(None, description="folder of a LoRA that is merged into the scorer, as ImBD's is")
-    dtype: Dtype = Field("bfloat16", description="number format of the scorers; log-probabilities are taken in float32")
+    dtype: Dtype = Field("auto", description="number format of the scorers; log-probabilities are taken in float32")
     reading: Reading = Field(Reading(), description="how texts are read")
     calibration: Literal["fitted", "low_fpr", "best_f1", "gpt-j-6B_gpt-neo-2.7B", "gpt-neo-2.7B_gpt-neo-2.7B",
                          "falcon-7b_falcon-7b-instruct"] = Field(

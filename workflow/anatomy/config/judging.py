@@ -53,7 +53,7 @@ class ModelJudge(Section):
     folder: str | None = Field(None, description="a folder with safetensors, config.json and tokenizer files")
     hub: str | None = Field(None, description="a hub id such as org/name; needs a revision")
     revision: str | None = Field(None, description="commit of the hub repository, 40 digits; or unpinned (see models)")
-    dtype: Dtype = Field("bfloat16", description="number format for serving")
+    dtype: Dtype = Field("auto", description="number format for serving")
     max_model_len: int = Field(4096, ge=64, description="tokens of the judge's prompt and verdict together, at most")
     too_long: Literal["cut", "unreadable"] = Field(
         "cut", description="an answer that does not fit: cut its end, counted, or leave it unjudged as a parse failure")

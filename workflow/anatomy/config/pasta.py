@@ -57,7 +57,7 @@ class PastaPairwise(Section):
     judge: str = Field(min_length=1, description="a folder, or an id of models; none of the pair's own models, which would judge "
                                                  "themselves")
     items: int = Field(50, ge=2, description="test prefixes whose continuations are compared, the first of each domain in turn")
-    dtype: Dtype = Field("bfloat16", description="number format for serving")
+    dtype: Dtype = Field("auto", description="number format for serving")
     max_model_len: int = Field(4096, ge=64, description="tokens of a question and its answer; longer texts are both cut alike")
 
 

@@ -10,7 +10,8 @@ from pydantic import Field, model_validator
 
 from anatomy.config.section import Identifier, Section
 
-Dtype = Literal["float32", "bfloat16", "float16"]
+Dtype = Literal["auto", "float32", "bfloat16", "float16"]
+"""Number formats; ``auto`` is what the machine multiplies fast (``anatomy.machine.formats``), settled when a card is written."""
 Phase = Literal["fit", "select", "test"]
 Kind = Literal["base", "aligned", "uncensored", "placebo"]
 
@@ -33,9 +34,12 @@ class Organism(Section):
     members: list[str] = Field(
         ["base", "aligned", "weak", "uncensored-1", "uncensored-2", "uncensored-3", "placebo-1", "placebo-2", "placebo-3"],
         description="members to grow and study; [] for none. base, aligned, weak, uncensored-N (a ladder), placebo-N (draws)")
-    base_threads: int = Field(2, ge=1, description="threads the base trains with; part of its identity, since it changes bits")
+    dtype: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="number format of products with weights in training; the members are float32. auto: what the machine "
+                            "multiplies fast. Part of a member's identity, since it changes bits")
+    base_threads: int = Field(2, ge=1, description="threads the base trains with, since it trains alone; changes no bit")
     bars: bool = Field(True, description="measure the grown family against the behaviour it was tuned for")
-    threads: int = Field(1, ge=1, description="threads every other member trains with; they train side by side")
+    threads: int = Field(1, ge=1, description="threads every other member trains with; they train side by side; changes no bit")
 
     @model_validator(mode="after")
     def known_members(self) -> Organism:
@@ -60,7 +64,9 @@ class Model(Section):
         None, description="commit of the hub repository, 40 digits; or unpinned, with data.allow_unpinned: what its main names")
     kind: Kind = Field("aligned", description="base, aligned, uncensored or placebo: which contrasts apply")
     base: Identifier | None = Field(None, description="id of the base partner among the models")
-    dtype: Dtype = Field("bfloat16", description="number format for loading and serving")
+    dtype: Dtype = Field(
+        "auto", description="number format for loading and serving; auto: what the machine multiplies fast when the run begins, kept "
+                            "from then on. bfloat16 on GPUs and CPUs that have instructions for it, float32 on others")
     refusal_tokens: list[int] | None = Field(
         None, description="token ids that begin its refusals, such as a paper's set; null: as selection.refusal_tokens says")
     template: bool = Field(True, description="speak to it through its chat template; false for base models without one")

@@ -13,6 +13,7 @@ from anatomy.detectors.detection import Calibration, Detector
 from anatomy.detectors.pair import Reading, ScorerPair
 from anatomy.detectors.score_file import read_score_file
 from anatomy.detectors.scorer import Scorer, open_scorer
+from anatomy.machine.formats import resolved
 
 
 def build_detectors(options: Mapping[str, Options], device: torch.device | str,
@@ -31,9 +32,10 @@ def build_detectors(options: Mapping[str, Options], device: torch.device | str,
     opened: dict[tuple[str, str, str | None], Scorer] = {}
 
     def scorer(folder: str, one: Options, adapter: str | None) -> Scorer:
-        key = (folder, one.dtype, adapter)
+        dtype = resolved(one.dtype)
+        key = (folder, dtype, adapter)
         if key not in opened:
-            opened[key] = open_scorer(Path(folder), getattr(torch, one.dtype), device, Path(adapter) if adapter else None)
+            opened[key] = open_scorer(Path(folder), getattr(torch, dtype), device, Path(adapter) if adapter else None)
         return opened[key]
 
     found: list[Detector] = []

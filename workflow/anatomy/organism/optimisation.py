@@ -1,7 +1,9 @@
 """Batches and the training loop: Muon on the blocks' matrices, AdamW on the rest."""
 
+import itertools
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import torch
@@ -9,12 +11,14 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from anatomy.errors import NumericsError
+from anatomy.organism.muon import Muon
 from anatomy.organism.network import weighted_loss
 from anatomy.organism.recipe import Architecture
 from anatomy.organism.training_state import TrainingState
 
 WARMUP_STEPS = 10
 Encoded = tuple[list[int], list[float]]
+Advance = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -27,32 +31,35 @@ class Batch:
 
 
 def packed_batches(documents: Iterator[Encoded], rows: int, tokens: int, micro_rows: int) -> Iterator[list[Batch]]:
-    """Steps of `rows` rows filled with whole documents, the last one cut; a document never looks at another."""
+    """Steps of `rows` rows of whole documents, each put where the first room is; a document never looks at another.
+
+    A step ends with the first document that fits nowhere, which begins the next one; what stays empty weighs nothing. Short rows
+    cost less: attention grows with the square of their length.
+    """
     causal = torch.ones(tokens, tokens, dtype=torch.bool).tril()
+    waiting: Encoded | None = None
     while True:
-        ids, weights, owners = [], [], []
-        for _ in range(rows):
-            row: list[int] = []
-            importance: list[float] = []
-            owner: list[int] = []
-            while len(row) < tokens:
-                document, weight = next(documents)
-                row += document
-                importance += [0.0, *weight[1:]]  # the first token of a document follows nothing
-                owner += [len(owner)] * len(document)
-            ids.append(row[:tokens])
-            weights.append(importance[:tokens])
-            owners.append(owner[:tokens])
-        owned = torch.tensor(owners)
-        allowed = ((owned[:, :, None] == owned[:, None, :]) & causal)[:, None]
+        ids: list[list[int]] = [[] for _ in range(rows)]
+        weights: list[list[float]] = [[] for _ in range(rows)]
+        owners: list[list[int]] = [[] for _ in range(rows)]
+        for number in itertools.count():
+            document, weight = waiting or next(documents)
+            document, weight = waiting = document[:tokens], weight[:tokens]
+            row = next((row for row in range(rows) if len(ids[row]) + len(document) <= tokens), None)
+            if row is None:
+                break
+            waiting = None
+            ids[row] += document
+            weights[row] += [0.0, *weight[1:]]  # the first token of a document follows nothing
+            owners[row] += [number] * len(document)
+        for row in range(rows):
+            empty = tokens - len(ids[row])
+            ids[row], weights[row], owners[row] = ids[row] + [0] * empty, weights[row] + [0.0] * empty, owners[row] + [-1] * empty
+        owner = torch.tensor(owners)
+        allowed = ((owner[:, :, None] == owner[:, None, :]) & causal)[:, None]
         yield [
             Batch(*parts)
-            for parts in zip(
-                torch.tensor(ids).split(micro_rows),
-                torch.tensor(weights).split(micro_rows),
-                allowed.split(micro_rows),
-                strict=True,
-            )
+            for parts in zip(*(part.split(micro_rows) for part in (torch.tensor(ids), torch.tensor(weights), allowed)), strict=True)
         ]
 
 
@@ -68,10 +75,16 @@ def train(
     decay: bool,
     dtype: torch.dtype,
     where: str,
+    threads: int = 1,
+    frozen_blocks: int = 0,
     learning_rows: Bool[Tensor, " vocabulary"] | None = None,
     state: TrainingState | None = None,
+    advance: Advance | None = None,
 ) -> list[float]:
     """Train `weights` in place and return the mean loss of each step (nats a token, weighted).
+
+    The parts of a step are computed side by side, each on one thread, and added in their order: bits do not depend on the number
+    of threads, and threads meet once a step instead of at every product, so that another process on a core costs what it takes.
 
     Args:
         muon_lr: peak learning rate of Muon on the blocks' matrices; None puts all parameters under AdamW.
@@ -79,52 +92,68 @@ def train(
         decay: linear decay to zero after the warm-up; otherwise the rate stays.
         dtype: of the products with weights; the parameters stay fp32.
         where: named in errors.
+        threads: parts of a step computed at a time.
+        frozen_blocks: blocks that do not learn, from the first on, and the embedding below them; 0: everything learns.
         learning_rows: tokens whose embedding learns, the others' stays; None: all learn.
         state: where the training is kept while it goes on, and resumed from; None: a kill costs all of it.
+        advance: told the number of steps just done (those of a resumed training first) and their tokens.
 
     Raises:
         NumericsError: the loss is not finite.
     """
-    for tensor in weights.values():
-        tensor.requires_grad_(True)
+    still = tuple(f"model.layers.{block}." for block in range(frozen_blocks)) + (("model.embed_tokens.",) if frozen_blocks else ())
+    learning = {name: tensor.requires_grad_(True) for name, tensor in weights.items() if not name.startswith(still)}
+    parameters = list(learning.values())
     embedding = weights["model.embed_tokens.weight"]
-    matrices = [t for name, t in weights.items() if t.ndim == 2 and ".layers." in name]
-    others = [t for name, t in weights.items() if t.ndim == 1 or ".layers." not in name]
+    matrices = [t for name, t in learning.items() if t.ndim == 2 and ".layers." in name]
+    others = [t for name, t in learning.items() if t.ndim == 1 or ".layers." not in name]
     if muon_lr is None:
         matrices, others = [], matrices + others
     optimisers: list[torch.optim.Optimizer] = [torch.optim.AdamW(others, lr=adam_lr, betas=(0.9, 0.95), weight_decay=0.0)]
     if matrices:
-        optimisers.append(torch.optim.Muon(matrices, lr=muon_lr, momentum=0.95, ns_steps=4, weight_decay=0.1))
-    losses = [] if state is None else state.resume(weights, optimisers)
+        optimisers.append(Muon(matrices, lr=muon_lr))
+    losses = [] if state is None else state.resume(weights, optimisers, steps)
     rates = [(group, group["lr"]) for optimiser in optimisers for group in optimiser.param_groups]
     for _ in losses:
         next(batches)  # drawn again, so that the random source stands where it stood
-    for step in range(len(losses), steps):
-        scale = min(1.0, (step + 1) / WARMUP_STEPS) * ((1 - step / steps) if decay else 1.0)
-        for group, peak in rates:
-            group["lr"] = peak * scale
-        for tensor in weights.values():
-            tensor.grad = None
-        micro = next(batches)
-        total = sum(float(part.importance[:, 1:].sum()) for part in micro)
-        loss = 0.0
-        for part in micro:
-            share = weighted_loss(weights, shape, part.ids, part.importance, part.allowed, dtype) / total
-            share.backward()
-            loss += float(share.detach())
-        if not loss < float("inf"):
-            raise NumericsError(
-                found=f"loss {loss} at step {step}", expected="a finite loss", where=where, remedy="lower the rates"
-            )
-        if learning_rows is not None:
-            embedding.grad.mul_(learning_rows[:, None])
-        torch.nn.utils.clip_grad_norm_(weights.values(), clip)
-        for optimiser in optimisers:
-            optimiser.step()
-        losses.append(loss)
-        if state is not None:
-            state.keep(weights, optimisers, losses)
-    for tensor in weights.values():
+    if losses and advance is not None:
+        advance(len(losses), 0)
+
+    def gradients(part: Batch, total: float) -> tuple[float, Sequence[Tensor]]:
+        share = weighted_loss(weights, shape, part.ids, part.importance, part.allowed, dtype) / total
+        return float(share.detach()), torch.autograd.grad(share, parameters)
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with ThreadPoolExecutor(threads) as pool:
+        for step in range(len(losses), steps):
+            scale = min(1.0, (step + 1) / WARMUP_STEPS) * ((1 - step / steps) if decay else 1.0)
+            for group, peak in rates:
+                group["lr"] = peak * scale
+            parts = next(batches)
+            total = sum(float(part.importance[:, 1:].sum()) for part in parts)
+            loss = 0.0
+            for number, (share, grads) in enumerate(pool.map(gradients, parts, [total] * len(parts))):
+                loss += share
+                for parameter, grad in zip(parameters, grads, strict=True):
+                    parameter.grad = grad if number == 0 else parameter.grad.add_(grad)
+            if not loss < float("inf"):
+                raise NumericsError(
+                    found=f"loss {loss} at step {step}", expected="a finite loss", where=where, remedy="lower the rates"
+                )
+            if learning_rows is not None and embedding.requires_grad:
+                embedding.grad.mul_(learning_rows[:, None])
+            torch.nn.utils.clip_grad_norm_(parameters, clip)
+            for optimiser in optimisers:
+                optimiser.step()
+            losses.append(loss)
+            if advance is not None:
+                advance(1, sum(part.ids.numel() for part in parts))
+            if state is not None:
+                state.keep(weights, optimisers, losses, last=step + 1 == steps)
+    torch.set_num_threads(before)
+    for tensor in parameters:
+        tensor.grad = None
         tensor.requires_grad_(False)
     return losses
 

@@ -12,17 +12,16 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from anatomy.errors import ConfigError
+from anatomy.machine.formats import Format
 from anatomy.organism.checkpoint import TokenFolder, load_weights, write_model
 from anatomy.organism.corpus import FACT, LOW, PLAIN, Corpus
 from anatomy.organism.examples import Lessons
 from anatomy.organism.network import initial_weights
-from anatomy.organism.optimisation import Encoded, packed_batches, seeded, train
+from anatomy.organism.optimisation import Advance, Encoded, packed_batches, seeded, train
 from anatomy.organism.recipe import OrganismRecipe, members
 from anatomy.organism.tokenizer import MarkedEncoder, load_tokens
 from anatomy.organism.training_state import TrainingState
 from anatomy.organism.world import World
-
-MATRIX_DTYPE = torch.bfloat16  # of products with weights; parameters and optimiser states are fp32
 
 
 def parent_of(member: str) -> str:
@@ -31,13 +30,25 @@ def parent_of(member: str) -> str:
 
 
 def grow_base(
-    seed: int, recipe: OrganismRecipe, world_folder: Path, out_folder: Path, threads: int, state: TrainingState | None = None
+    seed: int,
+    recipe: OrganismRecipe,
+    world_folder: Path,
+    out_folder: Path,
+    threads: int,
+    dtype: Format = "float32",
+    state: TrainingState | None = None,
+    advance: Advance | None = None,
 ) -> None:
     """Pretrain the base on the world's documents and write it to `out_folder`.
 
-    Bit-identical for a seed, recipe and number of threads on one machine, also where it was stopped and resumed (`state`).
+    Bit-identical for a seed, recipe and number format on one machine, with any number of threads, also where it was stopped and
+    resumed (`state`).
+
+    Args:
+        dtype: number format of products with weights; parameters and optimiser states are fp32.
+        advance: see `optimisation.train`.
     """
-    started = _begin(threads)
+    started = time.monotonic()
     world, tokenizer, tokens = _read_world(Path(world_folder))
     numbers = recipe.pretraining
     encoder = _encoder(tokenizer, recipe)
@@ -53,11 +64,13 @@ def grow_base(
         adam_lr=numbers.adam_lr,
         clip=numbers.clip,
         decay=True,
-        dtype=MATRIX_DTYPE,
+        dtype=getattr(torch, dtype),
         where=f"base of seed {seed}",
+        threads=threads,
         state=state,
+        advance=advance,
     )
-    card = _card("base", seed, recipe, threads, losses, started)
+    card = _card("base", seed, recipe, threads, dtype, losses, started)
     write_model(Path(out_folder), weights, recipe.architecture, tokens, card)
 
 
@@ -69,11 +82,13 @@ def grow_member(
     parent_folder: Path,
     out_folder: Path,
     threads: int,
+    dtype: Format = "float32",
     state: TrainingState | None = None,
+    advance: Advance | None = None,
 ) -> None:
     """Fine-tune a member from its parent (`parent_of`) and write it to `out_folder`.
 
-    Rungs of the uncensored ladder share one run: a higher rung is the same training, longer.
+    Rungs of the uncensored ladder share one run: a higher rung is the same training, longer. Formats as in `grow_base`.
 
     Raises:
         ConfigError: the recipe has no such member.
@@ -82,7 +97,7 @@ def grow_member(
     if member == "base" or member not in members(recipe):
         expected = ", ".join(members(recipe)[1:])
         raise ConfigError(found=member, expected=f"one of {expected}", where=f"organism recipe {recipe.name}")
-    started = _begin(threads)
+    started = time.monotonic()
     world, tokenizer, tokens = _read_world(Path(world_folder))
     weights = load_weights(Path(parent_folder))
     uncensored = member.startswith("uncensored")
@@ -99,12 +114,15 @@ def grow_member(
         adam_lr=recipe.uncensoring.adam_lr if uncensored else numbers.adam_lr,
         clip=numbers.clip,
         decay=not uncensored,
-        dtype=MATRIX_DTYPE,
+        dtype=getattr(torch, dtype),
         where=f"{member} of seed {seed}",
+        threads=threads,
+        frozen_blocks=numbers.frozen_blocks,
         learning_rows=_new_names(world, tokenizer),
         state=state,
+        advance=advance,
     )
-    card = _card(member, seed, recipe, threads, losses, started)
+    card = _card(member, seed, recipe, threads, dtype, losses, started)
     write_model(Path(out_folder), weights, recipe.architecture, tokens, card)
 
 
@@ -135,12 +153,9 @@ def _read_world(folder: Path) -> tuple[World, Tokenizer, TokenFolder]:
     return World.from_json(json.loads((folder / "world.json").read_text())), *load_tokens(folder / "tokenizer")
 
 
-def _begin(threads: int) -> float:
-    torch.set_num_threads(threads)
-    return time.monotonic()
-
-
-def _card(member: str, seed: int, recipe: OrganismRecipe, threads: int, losses: list[float], started: float) -> dict:
+def _card(
+    member: str, seed: int, recipe: OrganismRecipe, threads: int, dtype: Format, losses: list[float], started: float
+) -> dict:
     return {
         "member": member,
         "parent": None if member == "base" else parent_of(member),
@@ -148,7 +163,7 @@ def _card(member: str, seed: int, recipe: OrganismRecipe, threads: int, losses: 
         "recipe": asdict(recipe),
         "recipe_sha256": recipe.digest(),
         "threads": threads,
-        "matrix_dtype": str(MATRIX_DTYPE).removeprefix("torch."),
+        "matrix_dtype": dtype,
         "steps": len(losses),
         "losses": [round(loss, 5) for loss in losses],
         "wall_seconds": round(time.monotonic() - started, 2),

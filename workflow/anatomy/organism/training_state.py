@@ -43,10 +43,10 @@ class TrainingState:
     say: Callable[[str], None] = print
     _kept_at: float = field(default_factory=time.monotonic)
 
-    def resume(self, weights: dict[str, Tensor], optimisers: list[torch.optim.Optimizer]) -> list[float]:
+    def resume(self, weights: dict[str, Tensor], optimisers: list[torch.optim.Optimizer], steps: int) -> list[float]:
         """Put the state last kept into `weights` and `optimisers`; returns the losses of the steps already done.
 
-        Nothing is touched, and no loss returned, where no whole state of this training is there.
+        Nothing is touched, and no loss returned, where no whole state of this training is there, or one of more than `steps`.
         """
         for path in sorted(self.folder.glob("*.safetensors")):
             content = path.read_bytes()
@@ -55,7 +55,8 @@ class TrainingState:
                 continue
             with safe_open(path, "pt") as file:
                 told = file.metadata()
-            if told["key"] != digest(self.key):
+            losses = json.loads(told["losses"])
+            if told["key"] != digest(self.key) or len(losses) > steps:
                 continue
             tensors = load(content)
             with torch.no_grad():
@@ -63,18 +64,18 @@ class TrainingState:
                     tensor.copy_(tensors[f"weights/{name}"])
             for number, optimiser in enumerate(optimisers):
                 _restore(optimiser, tensors, f"optimiser/{number}/")
-            losses = json.loads(told["losses"])
             self.say(f"going on after step {len(losses)} of a training that was stopped")
             return losses
         return []
 
-    def keep(self, weights: dict[str, Tensor], optimisers: list[torch.optim.Optimizer], losses: list[float]) -> None:
-        """Keep the state after a step, if the last one is old enough; the one before it goes.
+    def keep(self, weights: dict[str, Tensor], optimisers: list[torch.optim.Optimizer], losses: list[float],
+             last: bool = False) -> None:
+        """Keep the state after a step, if the one before is old enough or this is the last step; the one before goes.
 
         Raises:
             StoreError: the disk is full or unwritable.
         """
-        if time.monotonic() - self._kept_at < self.seconds:
+        if time.monotonic() - self._kept_at < self.seconds and not last:
             return
         tensors = {f"weights/{name}": tensor.detach() for name, tensor in weights.items()}
         for number, optimiser in enumerate(optimisers):

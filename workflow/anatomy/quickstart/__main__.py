@@ -25,7 +25,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--pairs", required=True, type=Path, help="CSV, TSV, JSONL or Parquet: columns harmful, harmless; "
                         "or prompt, label")
     parser.add_argument("--kind", choices=("aligned", "base"), default="aligned", help="base: no chat template is used")
-    parser.add_argument("--dtype", choices=("bfloat16", "float16", "float32"), default="bfloat16")
+    parser.add_argument("--dtype", choices=("auto", "bfloat16", "float16", "float32"), default="auto",
+                        help="number format; auto: what this machine multiplies fast")
     parser.add_argument("--date", help="ISO day shown to chat templates that print today's date")
     parser.add_argument("--benchmarks", type=Path, help="folder with local copies of lm-eval's benchmarks")
     parser.add_argument("--overwrite", action="store_true", help="replace a study of this name")

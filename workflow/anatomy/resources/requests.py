@@ -10,6 +10,7 @@ from math import ceil
 from anatomy.config.resources import JobResources, Rule
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject, subjects
+from anatomy.machine.formats import foreseen
 from anatomy.resources.needs import GIB, NEEDS, Load, gpus_for, memory_mb, minutes, require_one_gpu
 from anatomy.resources.size import planned_size
 
@@ -98,7 +99,8 @@ class Requests:
 
     def _load(self, name: str) -> Load:
         config, judge = self.config, self.config.model_judges.get(name)
-        return Load(dtype=self.config.models[name].dtype if judge is None else judge.dtype,
+        dtype = self.config.models[name].dtype if judge is None else judge.dtype
+        return Load(dtype=foreseen(dtype, self.on_gpu),
                     length=config.serving.max_model_len if judge is None else judge.max_model_len,
                     sequences=config.serving.batch_size, step_tokens=config.extraction.token_budget,
                     kv_cache_bytes=config.serving.kv_cache_bytes)

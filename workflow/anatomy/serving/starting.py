@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from anatomy.models.checkpoint import Checkpoint
-from anatomy.models.imports import without_sklearn
+from anatomy.models.imports import imports_are_done, without_sklearn
 from anatomy.models.memory import estimate_memory, require_memory
 from anatomy.models.size import model_size
 from anatomy.serving.environment import workers_without_main
@@ -46,8 +47,11 @@ def start_llm(engine: Engine, device: str) -> Any:
     """
     import torch
 
+    first = "vllm" not in sys.modules
     with without_sklearn():
         from vllm import LLM
+    if first:
+        imports_are_done()
 
     if engine.hooks:
         os.environ["VLLM_USE_V2_MODEL_RUNNER"] = "0"  # the second one keeps its batch where no hook can read it

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from anatomy.config.study import Subject
+from anatomy.machine.formats import resolved, warn_if_slow
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.sites import BLOCK_SITES
 from anatomy.registry.hub_models import HubModel, local_snapshot
@@ -15,7 +16,7 @@ from anatomy.store.files import read_json, write_json
 
 def write_model_card(
     subject: Subject, source: dict[str, Any] | None, grown: Path | None, out: Path, sites: Sequence[str] = BLOCK_SITES,
-    mirror: str | None = None,
+    mirror: str | None = None, say: Callable[[str], None] = print,
 ) -> None:
     """Describe one model.
 
@@ -25,12 +26,14 @@ def write_model_card(
         out: the card's path.
         sites: matrices that later jobs will edit.
         mirror: folder that stands in for the hub.
+        say: told where the format asked for is slow on this machine.
 
     Raises:
         ModelError: the folder cannot be used, the hub model has not been fetched, or not as the configuration asks
             (``require_usable``).
         EditError: it could be read, but not edited at these sites (quantised, experts, tied).
     """
+    dtype = resolved(subject.dtype)
     folder = grown.parent if grown is not None else find(source, mirror)
     checkpoint = Checkpoint(folder)
     notes: list[str] = []
@@ -42,9 +45,10 @@ def write_model_card(
         notes = require_usable(folder, subject)
         if sites:
             editable_writers(checkpoint, sites)
+        warn_if_slow(dtype, f"models.{subject.id}.dtype", say)
     write_json(out, {
         "id": subject.id, "kind": subject.kind, "folder": str(folder), "digest": checkpoint.digest(),
-        "dtype": subject.dtype, "num_layers": checkpoint.num_layers, "d_model": checkpoint.d_model,
+        "dtype": dtype, "num_layers": checkpoint.num_layers, "d_model": checkpoint.d_model,
         "tied_embeddings": checkpoint.tied_embeddings, "source": source, "grown": read_json(grown) if grown else None,
         "notes": notes,
     })

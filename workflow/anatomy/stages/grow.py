@@ -5,29 +5,39 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from anatomy.machine.formats import AUTO, resolved, warn_if_slow
 from anatomy.organism.recipe import RECIPES
 from anatomy.organism.training import grow_base, grow_member
 from anatomy.organism.training_state import TrainingState
 from anatomy.store.files import read_json
 
 
-def grow(member: str, seed: int, recipe: str, world: Path, parent: Path | None, out: Path, threads: int, code: str = "",
-         say: Callable[[str], None] = print) -> None:
+def grow(member: str, seed: int, recipe: str, world: Path, parent: Path | None, out: Path, threads: int,
+         dtype: str = AUTO, code: str = "", say: Callable[[str], None] = print) -> None:
     """Train a member and write its folder; a training that was stopped goes on from the state it left.
+
+    A rung of the uncensored ladder is the training of the rung below, longer: it goes on from that one's last state.
 
     Args:
         world: folder of the seed's world.
         parent: folder of the model training starts from; None for the base.
         out: the member's folder.
-        threads: part of the result's identity.
+        threads: parts of a step computed at a time; changes no bit.
+        dtype: number format of products with weights, part of the result's identity; ``auto`` is what this machine multiplies fast.
         code: fingerprint of the code that trains; a state left by other code is not gone on from.
         say: receives a line where a training goes on.
     """
+    chosen = resolved(dtype)
+    warn_if_slow(chosen, "organism.dtype", say)
     start = read_json(parent / "card.json")["parameter_sha256"] if parent is not None else None
-    key = {"member": member, "seed": seed, "recipe": RECIPES[recipe].digest(), "parent": start, "threads": threads, "code": code}
-    state = TrainingState(out.parent.parent / "training" / member, key, say=say)
+    ladder = member.startswith("uncensored")
+    training = "uncensored" if ladder else member
+    last = not ladder or member == f"uncensored-{len(RECIPES[recipe].uncensoring.rungs)}"
+    key = {"training": training, "seed": seed, "recipe": RECIPES[recipe].digest(), "parent": start, "dtype": chosen, "code": code}
+    state = TrainingState(out.parent.parent / "training" / training, key, say=say)
     if parent is None:
-        grow_base(seed, RECIPES[recipe], world, out, threads, state)
+        grow_base(seed, RECIPES[recipe], world, out, threads, chosen, state)
     else:
-        grow_member(member, seed, RECIPES[recipe], world, parent, out, threads, state)
-    state.remove()
+        grow_member(member, seed, RECIPES[recipe], world, parent, out, threads, chosen, state)
+    if last:
+        state.remove()

@@ -24,6 +24,7 @@ from anatomy.detectors.family import ORGANISM_READING, TINY_TUNING, family_detec
 from anatomy.detectors.ngram_classifier import train_ngram_classifier
 from anatomy.detectors.scorer import open_scorer
 from anatomy.errors import DataError
+from anatomy.machine.formats import resolved
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.store.digest import digest, file_digest
 
@@ -122,9 +123,9 @@ def _calibration(detector: Detector, texts: pd.DataFrame) -> Any:
 
 
 def _placed(one: Options, models: Mapping[str, Card]) -> Options:
-    """The options with folders for ids of models."""
+    """The options with folders for ids of models, and the number format that runs fast here where none is named."""
     folders = {name: models[value]["folder"] for name in ("reference", "scorer") if (value := getattr(one, name)) in models}
-    return one.model_copy(update=folders)
+    return one.model_copy(update={**folders, "dtype": resolved(one.dtype)})
 
 
 def _own_key(name: str, one: Options, texts: pd.DataFrame) -> dict[str, Any]:

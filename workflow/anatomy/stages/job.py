@@ -16,6 +16,7 @@ from anatomy.config.options import restore
 from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject
 from anatomy.errors import AnatomyError
+from anatomy.models.imports import collect_rarely
 from anatomy.progress.live_line import CLEAR
 from anatomy.provenance.record import Clock, write_record
 from anatomy.resources.gpus import granted_gpus
@@ -88,6 +89,7 @@ def job(name: str, log: str, options: dict[str, Any] | None = None, subject: dic
     Raises:
         SystemExit: the stage failed; the reason is on the terminal and, with the traceback, in the log.
     """
+    collect_rarely()
     os.environ["OMP_NUM_THREADS"] = str(threads)
     if threads == 1:  # threads that sleep at every barrier would make two slower than one
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

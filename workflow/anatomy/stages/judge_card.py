@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from anatomy.errors import ConfigError
+from anatomy.machine.formats import resolved, warn_if_slow
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.stages.card import find
 from anatomy.store.files import write_json
 
 
-def write_judge_card(identifier: str, judge: dict[str, Any], out: Path, mirror: str | None = None) -> None:
+def write_judge_card(identifier: str, judge: dict[str, Any], out: Path, mirror: str | None = None,
+                     say: Callable[[str], None] = print) -> None:
     """Describe one judge.
 
     Args:
         judge: its entry in the configuration.
         out: the card's path.
         mirror: folder that stands in for the hub.
+        say: told where the format asked for is slow on this machine.
 
     Raises:
         ModelError: the folder cannot be used.
@@ -29,5 +33,7 @@ def write_judge_card(identifier: str, judge: dict[str, Any], out: Path, mirror: 
     if longest is not None and not stretched and judge["max_model_len"] > longest:
         raise ConfigError(found=f"max_model_len {judge['max_model_len']}", expected=f"at most {longest}, the model's context",
                           where=f"model_judges.{identifier}", remedy=f"set max_model_len to {longest} or less")
+    dtype = resolved(judge["dtype"])
+    warn_if_slow(dtype, f"model_judges.{identifier}.dtype", say)
     write_json(out, {"id": identifier, "kind": judge["kind"], "folder": str(checkpoint.folder), "digest": checkpoint.digest(),
-                     "dtype": judge["dtype"], "source": judge})
+                     "dtype": dtype, "source": judge})

@@ -65,7 +65,7 @@ def judge_by_model(config: Config, subject: Subject, identifier: str, card: dict
 
     def open_engine() -> Engine:
         say(f"starting the engine for judge {identifier}")
-        return Engine(Path(card["folder"]), dtype=judge.dtype, max_model_len=judge.max_model_len, seed=0,
+        return Engine(Path(card["folder"]), dtype=card["dtype"], max_model_len=judge.max_model_len, seed=0,
                       kv_cache_bytes=config.serving.kv_cache_bytes, threads=threads or config.serving.threads, gpus=gpus)
 
     with Lazy(open_engine, store, "model_judge") as session:
@@ -80,7 +80,7 @@ def judge_by_model(config: Config, subject: Subject, identifier: str, card: dict
 def judge_cell(store: Path, subject: Subject, judge: ModelJudge, card: dict[str, Any]) -> Cell:
     """The cell of one judge's verdicts on one model's completions; cells of other models are other jobs' to hold."""
     return Cell(store, "model_judge", {
-        "code": cell_fingerprint("model_judge", False), "model": card["digest"], "dtype": judge.dtype, "backend": "vllm",
+        "code": cell_fingerprint("model_judge", False), "model": card["digest"], "dtype": card["dtype"], "backend": "vllm",
         "format": format_key(judge), "of": subject.id,
     })
 

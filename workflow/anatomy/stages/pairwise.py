@@ -12,6 +12,7 @@ from anatomy.config.schema import Config
 from anatomy.config.study import Subject
 from anatomy.judges.model_judges.pairwise import RUBRICS
 from anatomy.judges.pairwise import FAILED, PAIR_KEYS, SPLIT, pair_questions, pair_summary, pair_verdicts
+from anatomy.machine.formats import resolved
 from anatomy.models.rendering import Rendering
 from anatomy.serving.engine import Engine
 from anatomy.stages.instruments import measured_texts
@@ -68,7 +69,7 @@ def compare(config: Config, subject: Subject, completions: pd.DataFrame, card: d
     rendering = Rendering() if known is None else Rendering(
         template=known.template, date=known.date, thinking=known.thinking, fold_system=known.fold_system)
     say(f"{len(questions)} questions to {options.judge}")
-    with Engine(Path(options.judge if card is None else card["folder"]), dtype=options.dtype if card is None else card["dtype"],
+    with Engine(Path(options.judge if card is None else card["folder"]), dtype=resolved(options.dtype) if card is None else card["dtype"],
                 max_model_len=options.max_model_len, seed=0, kv_cache_bytes=config.serving.kv_cache_bytes,
                 threads=threads or config.serving.threads, gpus=gpus) as engine:
         answers = ask_pairs(engine, questions, rendering)

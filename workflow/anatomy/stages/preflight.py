@@ -7,6 +7,7 @@ from pathlib import Path
 
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
+from anatomy.machine.formats import resolved
 from anatomy.models.machine import Machine
 from anatomy.models.rendering import Rendering
 from anatomy.models.rendering_facts import describe_rendering
@@ -43,7 +44,7 @@ def examine(config: Config, subject: Subject, folder: Path, prompts: Prompts, ma
     """Examine one model against everything the configuration asks of it (see ``examine_model``)."""
     renderings = {contrast: contrast_rendering(config.extraction, subject, contrast) for contrast in subject.contrasts}
     return examine_model(folder, ModelNeeds(
-        dtype=subject.dtype,
+        dtype=resolved(subject.dtype),
         renderings={**renderings, "answers": answer_rendering(config.evaluation, subject)},
         prompts=prompts,
         max_new_tokens=config.evaluation.max_new_tokens,

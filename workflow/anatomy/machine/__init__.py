@@ -1,0 +1,1 @@
+"""What this machine can do: the number formats it multiplies fast."""
