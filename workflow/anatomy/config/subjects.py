@@ -65,8 +65,8 @@ class Model(Section):
     kind: Kind = Field("aligned", description="base, aligned, uncensored or placebo: which contrasts apply")
     base: Identifier | None = Field(None, description="id of the base partner among the models")
     dtype: Dtype = Field(
-        "auto", description="number format for loading and serving; auto: what the machine multiplies fast when the run begins, kept "
-                            "from then on. bfloat16 on GPUs and CPUs that have instructions for it, float32 on others")
+        "auto", description="number format for loading and serving; auto: what multiplies fast where the model's card is "
+                            "written, kept from then on: bfloat16 on GPUs and CPUs with instructions for it, float32 on others")
     refusal_tokens: list[int] | None = Field(
         None, description="token ids that begin its refusals, such as a paper's set; null: as selection.refusal_tokens says")
     template: bool = Field(True, description="speak to it through its chat template; false for base models without one")

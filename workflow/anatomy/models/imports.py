@@ -32,5 +32,5 @@ def collect_rarely() -> None:
 
 
 def imports_are_done() -> None:
-    """Take what has been imported so far out of all later collections: it stays to the end, and walking it costs half a second."""
+    """Take what has been imported so far out of all later collections: it stays, and each walk over it costs half a second."""
     gc.freeze()

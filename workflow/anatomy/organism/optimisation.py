@@ -57,10 +57,8 @@ def packed_batches(documents: Iterator[Encoded], rows: int, tokens: int, micro_r
             ids[row], weights[row], owners[row] = ids[row] + [0] * empty, weights[row] + [0.0] * empty, owners[row] + [-1] * empty
         owner = torch.tensor(owners)
         allowed = ((owner[:, :, None] == owner[:, None, :]) & causal)[:, None]
-        yield [
-            Batch(*parts)
-            for parts in zip(*(part.split(micro_rows) for part in (torch.tensor(ids), torch.tensor(weights), allowed)), strict=True)
-        ]
+        whole = torch.tensor(ids), torch.tensor(weights), allowed
+        yield [Batch(*parts) for parts in zip(*(tensor.split(micro_rows) for tensor in whole), strict=True)]
 
 
 def train(
@@ -101,7 +99,8 @@ def train(
     Raises:
         NumericsError: the loss is not finite.
     """
-    still = tuple(f"model.layers.{block}." for block in range(frozen_blocks)) + (("model.embed_tokens.",) if frozen_blocks else ())
+    still = tuple(f"model.layers.{block}." for block in range(frozen_blocks))
+    still += ("model.embed_tokens.",) if frozen_blocks else ()
     learning = {name: tensor.requires_grad_(True) for name, tensor in weights.items() if not name.startswith(still)}
     parameters = list(learning.values())
     embedding = weights["model.embed_tokens.weight"]

@@ -23,7 +23,7 @@ def grow(member: str, seed: int, recipe: str, world: Path, parent: Path | None, 
         parent: folder of the model training starts from; None for the base.
         out: the member's folder.
         threads: parts of a step computed at a time; changes no bit.
-        dtype: number format of products with weights, part of the result's identity; ``auto`` is what this machine multiplies fast.
+        dtype: number format of products with weights, part of the result's identity; ``auto``: what this machine multiplies fast.
         code: fingerprint of the code that trains; a state left by other code is not gone on from.
         say: receives a line where a training goes on.
     """

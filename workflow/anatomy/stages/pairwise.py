@@ -69,7 +69,8 @@ def compare(config: Config, subject: Subject, completions: pd.DataFrame, card: d
     rendering = Rendering() if known is None else Rendering(
         template=known.template, date=known.date, thinking=known.thinking, fold_system=known.fold_system)
     say(f"{len(questions)} questions to {options.judge}")
-    with Engine(Path(options.judge if card is None else card["folder"]), dtype=resolved(options.dtype) if card is None else card["dtype"],
+    folder, dtype = (options.judge, resolved(options.dtype)) if card is None else (card["folder"], card["dtype"])
+    with Engine(Path(folder), dtype=dtype,
                 max_model_len=options.max_model_len, seed=0, kv_cache_bytes=config.serving.kv_cache_bytes,
                 threads=threads or config.serving.threads, gpus=gpus) as engine:
         answers = ask_pairs(engine, questions, rendering)

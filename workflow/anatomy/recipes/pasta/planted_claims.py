@@ -38,7 +38,8 @@ def planted_claims(setting: Setting, styled: Sequence[str]) -> list[Claim]:
                   f"paired change of openers under the same edit along orthogonal direction {k}")
              for k in range(setting.controls.get("orthogonal", 0))]
     left = [Test("rate_above", level(opened, Texts(setting.aligned, f"operating-orthogonal-{k}")),
-                 {"threshold": setting.random_opener_rate}, f"openers on {asked} under the same edit along orthogonal direction {k}")
+                 {"threshold": setting.random_opener_rate},
+                 f"openers on {asked} under the same edit along orthogonal direction {k}")
             for k in range(setting.controls.get("orthogonal", 0))]
     accurate = kept(between(JudgeScores(asked, ACCURACY, PHASE), before, operating), setting.kept_margin,
                     f"paired change of right answers on {asked} at the operating point")
