@@ -1,6 +1,7 @@
 """Files appear whole or not at all, and a bad disk is explained."""
 
 import errno
+import os
 import subprocess
 
 import pytest
@@ -66,3 +67,23 @@ def test_digests_ignore_order_and_refuse_nan():
     assert digest({"a": 1}) != digest({"a": 2})
     with pytest.raises(ValueError):
         canonical_json(float("nan"))
+
+
+@pytest.mark.parametrize("code", [errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EBADF, 524])
+def test_a_file_system_that_knows_no_fsync_is_written_all_the_same(tmp_path, monkeypatch, code):
+    """As some answer for folders, or for files that were opened to be read; the answer is put at ``os.fsync``."""
+    def fsync(descriptor):
+        raise OSError(code, os.strerror(code))
+    monkeypatch.setattr(os, "fsync", fsync)
+    write_json(tmp_path / "table", {"rows": 3})
+    assert read_json(tmp_path / "table") == {"rows": 3}
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EIO])
+def test_what_did_not_reach_the_disk_is_no_file(tmp_path, monkeypatch, code):
+    def fsync(descriptor):
+        raise OSError(code, os.strerror(code))
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(StoreError, match="finished work is kept"):
+        write_json(tmp_path / "table", {"rows": 3})
+    assert not list(tmp_path.iterdir())
