@@ -8,7 +8,7 @@ import pytest
 
 from anatomy.errors import StoreError
 from anatomy.store.digest import canonical_json, digest
-from anatomy.store.files import read_json, write_aside, write_json
+from anatomy.store.files import explained, read_json, write_aside, write_json
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path):
@@ -32,6 +32,12 @@ def test_a_full_or_unwritable_disk_is_explained(tmp_path, code):
 
     with pytest.raises(StoreError, match="finished work is kept"):
         write_aside(tmp_path / "table", full)
+
+
+def test_a_folder_that_an_image_will_not_let_go_is_explained(tmp_path):
+    """Layers of a container answer EXDEV to a folder's new name."""
+    with pytest.raises(StoreError, match="move away what is there"), explained(tmp_path):
+        raise OSError(errno.EXDEV, "Invalid cross-device link", "folder")
 
 
 @pytest.mark.parametrize("path", ["file/table", "file/folder/table", "folder"])

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from anatomy.errors import StoreError
+from anatomy.store.files import explained
 
 SECOND = 10**9
 TOLD = 10 * SECOND
@@ -35,9 +36,14 @@ class DatedJob(Protocol):
 
 
 def disk_time(file: Path) -> int:
-    """When the disk of a file that exists says it is now, in nanoseconds since 1970; the file is dated so."""
-    os.utime(file)
-    return file.stat().st_mtime_ns
+    """When the disk of a file says it is now, in nanoseconds since 1970; the file is dated so, as Snakemake dates outputs.
+
+    Raises:
+        StoreError: the disk cannot be written.
+    """
+    with explained(file):
+        file.touch()
+        return file.stat().st_mtime_ns
 
 
 def bring_back(jobs: Iterable[DatedJob], now: int, say: Callable[[str], None]) -> None:
@@ -49,14 +55,15 @@ def bring_back(jobs: Iterable[DatedJob], now: int, say: Callable[[str], None]) -
         say: receives a line for sources, and one for results.
 
     Raises:
-        StoreError: a file is dated ahead, and its date may not be changed.
+        StoreError: a file is dated well ahead, and its date may not be changed.
     """
     jobs = list(jobs)
     made = {file for job in jobs for file in _products(job)}
     sources = sorted({str(file) for job in jobs for file in job.input if os.path.exists(file)} - made)
     ahead = {file: _latest(file) - now for file in sources if _latest(file) > now}
     for file in ahead:
-        _date_source(file, now)
+        with contextlib.suppress(*([StoreError] if ahead[file] < TOLD else [])):
+            _date_source(file, now)
     if max(ahead.values(), default=0) >= TOLD:
         first = max(ahead, key=ahead.__getitem__)
         say(f"{first}{_others(ahead)} came with a date of the future ({_long(ahead[first])} ahead), by which no change could be "
@@ -97,7 +104,7 @@ def times_brought_back(file: Path, say: Callable[[str], None]) -> Iterator[None]
     """Within, Snakemake's plans are made of files that have been dated back.
 
     Args:
-        file: one in the results that exists; it is dated to learn the time of their disk.
+        file: one in the results; it is dated to learn the time of their disk.
         say: receives a line where something was dated back.
 
     Raises:
@@ -130,7 +137,7 @@ def keep_finished_work() -> None:
     async def agreed(dag: Any, job: Any, outputs: Any) -> None:
         try:
             await check(dag, job, outputs)
-        except WorkflowError:
+        except (WorkflowError, ValueError, OverflowError):  # its message has no words for the years from 10000 on
             if not agree(job.input, outputs):
                 raise
 
@@ -170,11 +177,10 @@ def _date(file: str, to: int, *follow: bool) -> None:
 
 
 def _refused(file: str, error: OSError) -> StoreError:
-    dated = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(_latest(file) / SECOND))
     return StoreError(
-        found=f"a file dated {dated}, ahead of the clock, whose date you may not change ({error.strerror})",
+        found=f"a file dated {_long(_latest(file) - time.time_ns())} ahead, whose date you may not change ({error.strerror})",
         expected="a file from the past: no change of this one could be told by its date", where=file,
-        remedy=f"set this machine's clock if it is wrong; else ask the owner for touch {file}, or take a copy of your own (cp -r)")
+        remedy=f"set this machine's clock if it is wrong; else ask its owner for touch {file}, or use a copy of your own (cp -r)")
 
 
 def _others(files: Iterable[str]) -> str:

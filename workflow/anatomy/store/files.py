@@ -17,7 +17,7 @@ from anatomy.errors import StoreError, parsing
 UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EFBIG, errno.ESTALE}
 ABSENT = {errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOTTY, 524}
 """How a file system says that it has no such call; 524 is what the kernel calls ENOTSUPP and no header of C does."""
-IN_THE_WAY = {errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP}
+IN_THE_WAY = {errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTEMPTY, errno.EXDEV}
 
 
 @contextlib.contextmanager

@@ -155,7 +155,9 @@ def _refused(error: OSError, place: Path) -> LockError:
     if error.errno == errno.EMFILE:
         return LockError(found=said, expected="more files open at once", where=str(place), remedy="ulimit -n 65536")
     lacking = error.errno in NO_LOCKS
-    if error.errno in UNWRITABLE and not lacking:
+    if error.errno == errno.EACCES:
+        remedy = "some network shares say so while another process holds it: wait for that one; else mend the permissions"
+    elif error.errno in UNWRITABLE and not lacking:
         remedy = "free space or mend the disk, then give the same command again: finished work is kept"
     elif this_machine_only() and Path(os.environ[FOLDER]) in place.parents:
         remedy = f"name another folder in {FOLDER}, on a disk of this machine"
