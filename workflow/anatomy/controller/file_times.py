@@ -129,6 +129,7 @@ def keep_finished_work() -> None:
     """From now on a job of this process that ended well keeps its outputs, whatever the clock did meanwhile."""
     from snakemake.dag import DAG
     from snakemake.exceptions import WorkflowError
+    from snakemake.logging import logger
 
     check = DAG.check_output_mtime
     if check.__name__ == "agreed":
@@ -140,6 +141,7 @@ def keep_finished_work() -> None:
         except (WorkflowError, ValueError, OverflowError):  # its message has no words for the years from 10000 on
             if not agree(job.input, outputs):
                 raise
+            logger.info(f"{job.rule.name}: a clock moved or a file came meanwhile; dates of inputs and outputs made to agree")
 
     DAG.check_output_mtime = agreed
 
