@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from anatomy.errors import StoreError
-from anatomy.store.files import explained
 
 SECOND = 10**9
 TOLD = 10 * SECOND
@@ -41,6 +40,8 @@ def disk_time(file: Path) -> int:
     Raises:
         StoreError: the disk cannot be written.
     """
+    from anatomy.store.files import explained  # imports pandas, which a dry run can do without
+
     with explained(file):
         file.touch()
         return file.stat().st_mtime_ns
