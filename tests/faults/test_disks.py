@@ -144,7 +144,7 @@ def test_sources_code_and_results_of_tomorrow_cost_nothing(own_run, study, tmp_p
 
     before = count(results / "store")
     done = call()
-    assert done.returncode == 0 and "date of the future" in done.stderr and "clock skew" not in done.stderr, done.stderr[-3000:]
+    assert done.returncode == 0 and "from the future" in done.stderr and "clock skew" not in done.stderr, done.stderr[-3000:]
     assert count(results / "store") == before, "no engine was started, no row computed"
     check_equal(results, own_run / "results")
     assert "Nothing to be done" in call().stderr

@@ -67,15 +67,15 @@ def bring_back(jobs: Iterable[DatedJob], now: int, say: Callable[[str], None]) -
             _date_source(file, now)
     if max(ahead.values(), default=0) >= TOLD:
         first = max(ahead, key=ahead.__getitem__)
-        say(f"{first}{_others(ahead)} came with a date of the future ({_long(ahead[first])} ahead), by which no change could be "
-            "told: dated back to when it came here")
+        say(f"from the future, as its date says ({_long(ahead[first])} ahead): {first}{_others(ahead)}. Dated back to the arrival "
+            "here, so that changes can be told")
     results = {file for file in made if os.path.exists(file) and _latest(file) > now}
     for job in jobs:
         of_sources = [os.stat(file).st_mtime_ns for file in job.input if str(file) in sources]
         for file in results.intersection(_products(job)):
             _date(file, max(SECOND, min(of_sources) - SECOND) if of_sources else now)
     if results:
-        say(f"{min(results)}{_others(results)} were made under a clock that was ahead: dated back")
+        say(f"made under a clock that was ahead: {min(results)}{_others(results)}. Dated back")
 
 
 def agree(inputs: Iterable[str], outputs: Iterable[str]) -> bool:
