@@ -67,8 +67,8 @@ def bring_back(jobs: Iterable[DatedJob], now: int, say: Callable[[str], None]) -
             _date_source(file, now)
     if max(ahead.values(), default=0) >= TOLD:
         first = max(ahead, key=ahead.__getitem__)
-        say(f"from the future, as its date says ({_long(ahead[first])} ahead): {first}{_others(ahead)}. Dated back to the arrival "
-            "here, so that changes can be told")
+        say(f"from the future, as its date says ({_long(ahead[first])} ahead): {first}{_others(ahead)}. Dated back to the "
+            "arrival here, so that changes can be told")
     results = {file for file in made if os.path.exists(file) and _latest(file) > now}
     for job in jobs:
         of_sources = [os.stat(file).st_mtime_ns for file in job.input if str(file) in sources]
