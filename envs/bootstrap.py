@@ -12,6 +12,7 @@ several checkouts or all nodes of a cluster share.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import fcntl
 import hashlib
 import json
@@ -20,6 +21,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 ENVS = Path(__file__).resolve().parent
@@ -93,11 +95,39 @@ def check_torch(folder: Path, chosen: str) -> None:
                          "Remove the folder, put a matching wheel where pip finds it, and call again.")
 
 
+@contextlib.contextmanager
+def one_builder(folder: Path) -> Iterator[None]:
+    """Wait until nobody else builds this environment.
+
+    ``ANATOMY_LOCKS`` names a folder on a disk of this machine, for where the environments' disk has no file locks: there two
+    builders on two machines do not see each other. A disk that has locks is asked all the same.
+
+    Raises:
+        SystemExit: nothing can be locked, or not there; what to do is said.
+    """
+    beside, named = folder.parent / f".{folder.name}.lock", os.environ.get("ANATOMY_LOCKS")
+    places = [beside]
+    if named:
+        known = hashlib.sha256(os.path.realpath(folder).encode()).hexdigest()[:16]
+        places.insert(0, Path(named).absolute() / f"alignment-anatomy-{os.getuid()}" / f"{known}.{folder.name}.lock")
+    with contextlib.ExitStack() as held:
+        for place in places:
+            try:
+                place.parent.mkdir(mode=0o777 if place == beside else 0o700, parents=True, exist_ok=True)
+                fcntl.flock(held.enter_context(open(place, "a")), fcntl.LOCK_EX)
+            except OSError as error:
+                if place == beside and named and place.exists():
+                    continue
+                raise SystemExit(
+                    f"bootstrap: could not lock {place}: {os.strerror(error.errno)} (errno {error.errno}). If that disk has no "
+                    "file locks, name a folder on a disk of this machine in ANATOMY_LOCKS (ANATOMY_LOCKS=/tmp, for example) and "
+                    "build from one machine only, or put the environments on another disk with ANATOMY_ENVIRONMENTS.") from None
+        yield
+
+
 def create(folder: Path, chosen: str) -> None:
     """Build the environment under a lock, so that two callers at once build it once."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with open(folder.parent / f".{folder.name}.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with one_builder(folder):
         if (folder / "complete.json").exists():
             return
         started = time.time()

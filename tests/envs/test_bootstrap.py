@@ -1,6 +1,8 @@
 """The environment is built once, starts at once, survives an interruption, and needs Python's own library alone."""
 
 import ast
+import errno
+import fcntl
 import hashlib
 import importlib.util
 import json
@@ -169,6 +171,32 @@ def test_two_callers_at_once_build_once(bootstrap, fake_build, monkeypatch):
     for caller in callers:
         caller.join()
     assert sum("venv" in call for call in fake_build) == 1
+
+
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, 524, errno.EBADF, errno.EIO, errno.ESTALE])
+def test_a_disk_without_locks_is_named_with_a_way_on_that_works(bootstrap, fake_build, tmp_path, monkeypatch, code):
+    """What the disk answers is put at ``fcntl.flock``, for files beside the environments alone."""
+    folder, real = bootstrap.environment_folder("cpu"), fcntl.flock
+
+    def flock(file, operation):
+        if Path(file.name).parent == folder.parent:
+            raise OSError(code, os.strerror(code))
+        return real(file, operation)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    monkeypatch.delenv("ANATOMY_LOCKS", raising=False)
+    with pytest.raises(SystemExit, match=rf"errno {code}\).*ANATOMY_LOCKS"):
+        bootstrap.create(folder, "cpu")
+    assert not fake_build
+    monkeypatch.setenv("ANATOMY_LOCKS", str(tmp_path / "local"))
+    bootstrap.create(folder, "cpu")
+    assert (folder / "complete.json").exists() and list((tmp_path / "local").rglob("*.lock"))
+
+
+def test_a_folder_of_environments_that_cannot_be_made_is_told_in_a_sentence(bootstrap, fake_build, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(SystemExit, match=r"could not lock .*ANATOMY_ENVIRONMENTS"):
+        bootstrap.create(tmp_path / "file" / "cpu-0", "cpu")
 
 
 @pytest.mark.parametrize(("chosen", "cuda"), [("cpu", '"12.9"'), ("cuda", "null")])

@@ -17,7 +17,7 @@ def files(tmp_path):
     os.close(target)
 
 
-@pytest.mark.parametrize("refusal", [None, errno.EXDEV, errno.EINVAL, errno.EOPNOTSUPP])
+@pytest.mark.parametrize("refusal", [None, errno.EXDEV, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS, 524])
 def test_a_range_arrives_whole_also_where_the_kernel_will_not_copy(files, monkeypatch, refusal):
     content, source, target = files
     if refusal:

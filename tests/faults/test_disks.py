@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
@@ -10,11 +11,13 @@ import time
 
 import pandas as pd
 import pytest
+from disk_without_locks import without_locks
 from final_tables import check_equal
 from own_study import command
-from quick_run import environment
+from quick_run import ROOT, environment
 
 from anatomy.store.files import read_json
+from anatomy.store.journal import count
 
 pytestmark = pytest.mark.workflow
 JUDGED = "results/judge/mine/test.parquet"
@@ -114,6 +117,52 @@ def test_a_clock_that_was_set_back_costs_no_row(own_run, study, cost):
     tomorrow = time.time() + 86_400
     for path in (study / "results" / "evaluate").rglob("*.parquet"):
         os.utime(path, (tomorrow, tomorrow))
+    _, *spent = cost(JUDGED)
+    assert spent == [0, 0]
+    check_equal(study / "results", own_run / "results")
+
+
+def date(paths, seconds):
+    for path in paths:
+        os.utime(path, (seconds, seconds))
+
+
+def test_sources_code_and_results_of_tomorrow_cost_nothing(own_run, study, tmp_path):
+    """A colleague's clock is ahead, and ours was: pairs, weights, judge, benchmark, configuration, code and results are of
+    tomorrow. Times in the copied checkout alone are changed."""
+    checkout = tmp_path / "checkout"
+    shutil.copytree(ROOT, checkout, symlinks=True, ignore=shutil.ignore_patterns(".*", "results", "tests"))
+    results, tomorrow = study / "results", time.time() + 86_400
+    for gone in ("prompts/harmful_requests.parquet", "models/mine.json", "judges/guard.json", "judge/mine/test.parquet"):
+        (results / gone).unlink()
+    date([path for path in (*study.rglob("*"), *checkout.rglob("*")) if ".snakemake" not in path.parts], tomorrow)
+    wanted = (JUDGED, "results/judge/mine/test.guard.parquet")
+
+    def call(*options):
+        asked = [part.replace(str(ROOT), str(checkout)) for part in command(study, *wanted, *options)]
+        return subprocess.run(asked, capture_output=True, text=True, check=False, env=environment())
+
+    before = count(results / "store")["rows"]
+    done = call()
+    assert done.returncode == 0 and "from the future" in done.stderr and "clock skew" not in done.stderr, done.stderr[-3000:]
+    assert count(results / "store")["rows"] == before, "no row was computed"
+    check_equal(results, own_run / "results")
+    assert "Nothing to be done" in call().stderr
+    edited = study / "harmful.csv"
+    edited.write_text(edited.read_text().replace("garden", "orchard"))
+    assert "prompt_set" in call("--dry-run").stdout, "an edit is told at once, not when the date has passed"
+
+
+def test_a_disk_without_locks_is_named_and_the_way_on_ends_well(own_run, study, cost, tmp_path, monkeypatch):
+    (study / JUDGED).unlink()
+    (study / "results" / "evaluate" / "mine" / "test.0.completions.parquet").unlink()
+    for name, value in without_locks(tmp_path, study, errno.ENOLCK).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("ANATOMY_LOCKS", raising=False)
+    done, *spent = cost(JUDGED, check=False)
+    assert done.returncode and "no file locks" in done.stderr and "ANATOMY_LOCKS=/tmp" in done.stderr
+    assert "Traceback" not in done.stderr and spent == [0, 0]
+    monkeypatch.setenv("ANATOMY_LOCKS", str(tmp_path / "local"))
     _, *spent = cost(JUDGED)
     assert spent == [0, 0]
     check_equal(study / "results", own_run / "results")

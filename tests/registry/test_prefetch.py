@@ -1,6 +1,9 @@
 """Fetching everything a configuration names from a server in the hub's place, then working without it."""
 
+import errno
+import fcntl
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
@@ -109,6 +112,16 @@ def test_a_model_that_cannot_be_had_says_why(hub, cache, data):
     with pytest.raises(FetchError, match="snakemake prefetch"):
         fetch_snapshot(other, data.model_copy(update={"offline": True}))
     assert len(hub.asked) == asked
+
+
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.EOPNOTSUPP, 524])
+def test_a_cache_on_a_disk_without_file_locks_is_named(model, cache, data, monkeypatch, code):
+    """The hub's own library locks files of its cache; the disk's answer is put at ``fcntl.flock``."""
+    def flock(file, operation):
+        raise OSError(code, os.strerror(code))
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with pytest.raises(FetchError, match=r"without file locks(.|\n)*HF_HOME"):
+        fetch_snapshot(MODEL, data)
 
 
 def test_everything_is_tried_and_the_table_tells(model, cache, make_config):

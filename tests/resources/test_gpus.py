@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from anatomy.errors import ConfigError
+from anatomy.errors import ConfigError, LockError
 from anatomy.resources.gpus import VISIBLE, granted_gpus, visible_gpus
 
 HOLD = """
@@ -145,5 +145,5 @@ def test_more_than_there_are_is_refused(machine):
 def test_a_folder_that_others_can_write_is_refused(machine, monkeypatch):
     machine.chmod(0o777)
     monkeypatch.setenv("ANATOMY_GPU_LOCKS", str(machine))
-    with pytest.raises(ConfigError, match="someone else"), granted_gpus(1):
+    with pytest.raises(LockError, match="someone else"), granted_gpus(1):
         pass

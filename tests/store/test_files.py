@@ -1,13 +1,14 @@
 """Files appear whole or not at all, and a bad disk is explained."""
 
 import errno
+import os
 import subprocess
 
 import pytest
 
 from anatomy.errors import StoreError
 from anatomy.store.digest import canonical_json, digest
-from anatomy.store.files import read_json, write_aside, write_json
+from anatomy.store.files import explained, read_json, write_aside, write_json
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path):
@@ -31,6 +32,12 @@ def test_a_full_or_unwritable_disk_is_explained(tmp_path, code):
 
     with pytest.raises(StoreError, match="finished work is kept"):
         write_aside(tmp_path / "table", full)
+
+
+def test_a_folder_that_an_image_will_not_let_go_is_explained(tmp_path):
+    """Layers of a container answer EXDEV to a folder's new name."""
+    with pytest.raises(StoreError, match="move away what is there"), explained(tmp_path):
+        raise OSError(errno.EXDEV, "Invalid cross-device link", "folder")
 
 
 @pytest.mark.parametrize("path", ["file/table", "file/folder/table", "folder"])
@@ -66,3 +73,23 @@ def test_digests_ignore_order_and_refuse_nan():
     assert digest({"a": 1}) != digest({"a": 2})
     with pytest.raises(ValueError):
         canonical_json(float("nan"))
+
+
+@pytest.mark.parametrize("code", [errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EBADF, 524])
+def test_a_file_system_that_knows_no_fsync_is_written_all_the_same(tmp_path, monkeypatch, code):
+    """As some answer for folders, or for files that were opened to be read; the answer is put at ``os.fsync``."""
+    def fsync(descriptor):
+        raise OSError(code, os.strerror(code))
+    monkeypatch.setattr(os, "fsync", fsync)
+    write_json(tmp_path / "table", {"rows": 3})
+    assert read_json(tmp_path / "table") == {"rows": 3}
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EIO])
+def test_what_did_not_reach_the_disk_is_no_file(tmp_path, monkeypatch, code):
+    def fsync(descriptor):
+        raise OSError(code, os.strerror(code))
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(StoreError, match="finished work is kept"):
+        write_json(tmp_path / "table", {"rows": 3})
+    assert not list(tmp_path.iterdir())

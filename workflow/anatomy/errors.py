@@ -55,6 +55,10 @@ class StoreError(AnatomyError):
     """The store or the results folder is unusable or holds what it should not."""
 
 
+class LockError(StoreError):
+    """A lock cannot be taken, and nobody holds it: the disk has no locks, or is not in order."""
+
+
 class FetchError(AnatomyError):
     """A data set or a model could not be fetched."""
 

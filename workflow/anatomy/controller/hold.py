@@ -1,7 +1,6 @@
 """The hold on a folder of results: one controller at a time.
 
-``flock`` is given back by the kernel when its holder dies, however it dies, so the hold never outlives a kill. Beside it lies
-a record of the run: what a successor needs to find the processes and cluster jobs of a killed one.
+Beside it lies a record of the run: what a successor needs to find the processes and cluster jobs of a killed one.
 
     <results>/controller/hold        locked while a controller lives, never replaced
     <results>/controller/run.json    the run that holds it, or the last one that did
@@ -10,7 +9,6 @@ a record of the run: what a successor needs to find the processes and cluster jo
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import socket
 import time
@@ -18,8 +16,10 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from anatomy.errors import StoreError
-from anatomy.store.files import explained, read_json, write_json
+from anatomy.errors import LockError, StoreError
+from anatomy.store.files import read_json, write_json
+from anatomy.store.locks import FOLDER as LOCKS
+from anatomy.store.locks import this_machine_only, try_lock
 
 FOLDER = "controller"
 FAR = 1e11
@@ -84,22 +84,31 @@ def hold(results: Path) -> Iterator[None]:
     """Be the only controller of these results.
 
     Raises:
-        StoreError: another controller holds them (it is named), or the results cannot be written.
+        StoreError: another controller holds them (it is named), or may do so from another machine; the results cannot be
+            written; their disk has no locks.
     """
-    path = results / FOLDER / "hold"
-    with explained(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = open(path, "a")  # noqa: SIM115 - closed in the finally below
-    try:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            other = read_record(results)
-            raise StoreError(
-                found=f"a run that is still going: {other.describe() if other else 'its record is not written yet'}",
-                expected="one run at a time", where=str(results),
-                remedy="wait until it ends, or end it (kill -TERM lets running jobs finish) and give the same command again",
-            ) from None
+    held = try_lock(results / FOLDER / "hold")
+    if held is None:
+        other = read_record(results)
+        raise StoreError(
+            found=f"a run that is still going: {other.describe() if other else 'its record is not written yet'}",
+            expected="one run at a time", where=str(results),
+            remedy="wait until it ends, or end it (kill -TERM lets running jobs finish) and give the same command again",
+        )
+    with held:
+        if this_machine_only():
+            _refuse_another_machine(results)
         yield
-    finally:
-        file.close()
+
+
+def _refuse_another_machine(results: Path) -> None:
+    """A run on another machine cannot be seen through locks of this one; its record, not ended, speaks for it."""
+    last = read_record(results)
+    if last is None or last.ended or last.host == socket.gethostname() or Path(last.results) != results.resolve():
+        return
+    raise LockError(
+        found=f"a run on another machine that did not end well or is still going: {last.describe()}",
+        expected=f"runs from one machine: locks in {LOCKS} are not seen from others", where=str(results),
+        remedy=f"give the same command on {last.host}. If nothing of that run is left there or in a queue, remove "
+               f"{record_path(results)} and give it here",
+    )

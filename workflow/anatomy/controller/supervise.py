@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from snakemake.exceptions import ApiError, WorkflowError
 from snakemake_interface_logger_plugins.common import LogEvent
 
+from anatomy.controller.file_times import keep_finished_work, times_brought_back
 from anatomy.errors import AnatomyError
 
 if TYPE_CHECKING:  # whatever reads tables imports pandas, which a dry run can do without
@@ -31,6 +32,7 @@ def supervise(workflow: Any, results: str) -> None:
         workflow: Snakemake's, while its Snakefile is read.
         results: the folder of results, as the configuration writes it.
     """
+    keep_finished_work()
     if not workflow.is_main_process:
         return
     execute = workflow.execute
@@ -41,12 +43,14 @@ def supervise(workflow: Any, results: str) -> None:
         if kind.dryrun_exec or (targets and targets <= BESIDE):
             return execute(**options)
         from anatomy.controller.cluster_jobs import PREFIX, job_prefix
+        from anatomy.controller.hold import FOLDER
         from anatomy.controller.takeover import controlled
         from anatomy.progress.last_words import command_of
 
         command = command_of()
         try:
-            with controlled(results, Path.cwd(), command, "local" if kind.local_exec else "cluster", _tell) as run:
+            with controlled(results, Path.cwd(), command, "local" if kind.local_exec else "cluster", _tell) as run, \
+                    times_brought_back(Path(results) / FOLDER / "hold", _tell):
                 if hasattr(executor_settings, "jobname_prefix"):
                     executor_settings.jobname_prefix = job_prefix(run.id, executor_settings.jobname_prefix or PREFIX)
                 if kind.touch_exec:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from anatomy.errors import StoreError
-from anatomy.store.files import explained
+from anatomy.store.files import bring_to_disk, explained
 
 MARKER = "export.json"
 """The record that every export holds; a folder without one is somebody else's and is not replaced."""
@@ -87,18 +87,10 @@ def _take_place(aside: Path, target: Path) -> None:
         if earlier:
             replaced.rename(target)
         raise
-    _sync(target.parent)
+    bring_to_disk(target.parent)
     shutil.rmtree(replaced, ignore_errors=True)
 
 
 def _bring_to_disk(folder: Path) -> None:
     for path in (*folder.iterdir(), folder):
-        _sync(path)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        bring_to_disk(path)

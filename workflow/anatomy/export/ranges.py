@@ -3,8 +3,10 @@
 import errno
 import os
 
+from anatomy.store.files import ABSENT
+
 BLOCK = 2**20
-UNABLE = {errno.EXDEV, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.EPERM}
+UNABLE = {errno.EXDEV, errno.EPERM, *ABSENT}
 """How a file system says that the kernel cannot copy between these two files by itself."""
 
 

@@ -18,6 +18,7 @@ from anatomy.export.plan import HEAD, PlannedFile, Task, check_rewrites, must_un
 from anatomy.export.ranges import copy_range, read_into, write_all
 from anatomy.export.rewrite import Rewrite
 from anatomy.models.checkpoint import Checkpoint
+from anatomy.store.files import sync
 
 CHUNK = 2**18
 """Bytes of a tensor rewritten at once; some ten times as many are held for it, most of them in fp32."""
@@ -102,7 +103,7 @@ def write_file(file: PlannedFile, target: Path) -> list[Rewritten]:
             copied = pool.submit(lambda: [copy_range(source, out, *piece) for piece in untouched(file.tasks)])
             rewritten = [_rewrite(task, source, out) for task in file.tasks if task.rewrite is not None]
             copied.result()
-        os.fsync(out)
+        sync(out)
         return rewritten
     finally:
         os.close(source)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -11,7 +9,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from anatomy.errors import FetchError
-from anatomy.store.files import explained
+from anatomy.store.files import explained, sync
+from anatomy.store.locks import try_lock
 
 CHUNK = 1 << 16
 """Bytes at a time; of a connection that is cut, at most so many are lost."""
@@ -53,6 +52,7 @@ def download(request: Request, aside: Path, *, timeout: float, tries: int,
 
     Raises:
         FetchError: refused, not found, too slow, cut again and again; what has arrived is kept.
+        StoreError: the disk cannot be written, or has no locks.
     """
     aside.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -65,12 +65,11 @@ def download(request: Request, aside: Path, *, timeout: float, tries: int,
 def _filled(request: Request, aside: Path, timeout: float, tries: int, say: Callable[[str], None]) -> dict[str, str]:
     import requests
 
-    with explained(aside), open(aside, "ab") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise FetchError(found="another process is fetching it", expected="one at a time", where=str(aside),
-                             remedy="wait for the other one") from None
+    held = try_lock(aside)
+    if held is None:
+        raise FetchError(found="another process is fetching it", expected="one at a time", where=str(aside),
+                         remedy="wait for the other one")
+    with held, explained(aside), open(aside, "ab") as file:
         if not request.immutable:
             _empty(file)
         left = tries
@@ -131,7 +130,7 @@ def _receive(answer, file: BinaryIO) -> bool:
     for chunk in answer.iter_content(CHUNK):
         file.write(chunk)
     file.flush()
-    os.fsync(file.fileno())
+    sync(file.fileno())
     return promised is None or file.tell() - start == int(promised)
 
 

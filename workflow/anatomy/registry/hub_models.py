@@ -11,6 +11,7 @@ from anatomy.config.data import Data
 from anatomy.config.schema import Config
 from anatomy.config.subjects import UNPINNED
 from anatomy.errors import FetchError, ModelError
+from anatomy.store.locks import NO_LOCKS
 
 WANTED = ["*.safetensors", "*.json", "*.jinja", "*.model", "*.txt", "tokenizer*"]
 UNWANTED = ["consolidated*", "original/*", "onnx/*", "*.gguf", "optimizer*", "runs/*"]
@@ -99,6 +100,10 @@ def _explained(error: Exception, model: HubModel, where: str) -> FetchError:
                           remedy=f"look it up at {page}/commits/main")
     if isinstance(error, RepositoryNotFoundError) or status == 404:
         return FetchError(found="no such model", expected="a model of the hub", where=where, remedy=f"check the name at {page}")
+    if isinstance(error, OSError) and error.errno in NO_LOCKS:
+        return FetchError(found=f"{error.strerror}: the hub's cache lies on a disk without file locks", where=where,
+                          expected="a cache on a disk that has them",
+                          remedy="name a folder on another disk in HF_HOME, for this command and for the run, or use data.mirror")
     return FetchError(
         found=str(error).strip().splitlines()[0][:200], expected="the model's files", where=where,
         remedy="run the same command again: files that are whole are kept; without a network use data.mirror")

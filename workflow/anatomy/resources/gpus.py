@@ -8,24 +8,22 @@ they too are gone, as they keep the GPU's memory.
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import json
 import os
 import shutil
 import socket
-import stat
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TextIO
 
 from anatomy.errors import ConfigError
+from anatomy.store.locks import FOLDER as ALL_LOCKS
+from anatomy.store.locks import own_folder, try_lock
 
 POLL_SECONDS = 1.0
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 FOLDER = "ANATOMY_GPU_LOCKS"
-"""Environment variable: a folder for the locks other than the user's own under ``/tmp``. It must be on a local disk."""
+"""Environment variable: a folder for the locks, on a local disk; without it that of all locks, or the user's own in ``/tmp``."""
 
 
 @contextlib.contextmanager
@@ -46,7 +44,8 @@ def granted_gpus(count: int | None, say: Callable[[str], None] = print, *,
         The identifiers of the GPUs granted, as CUDA takes them.
 
     Raises:
-        ConfigError: fewer GPUs are visible than wanted, or the folder of locks belongs to someone else.
+        ConfigError: fewer GPUs are visible than wanted.
+        StoreError: the folder of locks belongs to someone else, cannot be written, or lies on a disk without locks.
     """
     if count is None:
         yield ()
@@ -90,12 +89,11 @@ def _hold(visible: list[str], count: int, folder: Path, held: contextlib.ExitSta
     """All or none at a time and one chooser at a time, so that no two jobs hold what the other waits for."""
     announced = False
     while count:
-        with contextlib.ExitStack() as tried, open(folder / "choosing", "a") as choosing:
-            fcntl.flock(choosing, fcntl.LOCK_EX)
+        with contextlib.ExitStack() as tried, try_lock(folder / "choosing", wait=True, moved=False):
             free = []
             for gpu in visible:
-                if (file := _try(folder / f"{gpu.replace('/', '_')}.lock")) is not None:
-                    tried.enter_context(file)
+                if (lock := try_lock(folder / f"{gpu.replace('/', '_')}.lock", moved=False)) is not None:
+                    tried.enter_context(lock).sign()
                     free.append(gpu)
                 if len(free) == count:
                     held.enter_context(tried.pop_all())
@@ -107,27 +105,8 @@ def _hold(visible: list[str], count: int, folder: Path, held: contextlib.ExitSta
     return ()
 
 
-def _try(path: Path) -> TextIO | None:
-    """The open lock file, which says who holds it; None if another process does."""
-    file = open(path, "a+")  # noqa: SIM115 - closing gives the lock back, which is the caller's to decide
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.close()
-        return None
-    file.truncate(0)
-    file.write(json.dumps({"pid": os.getpid(), "host": socket.gethostname()}))
-    file.flush()
-    return file
-
-
 def _own_folder() -> Path:
     """The folder of this user's locks on this host. Within a SLURM job its own: two jobs' GPU 0 may be different ones."""
-    root = Path(os.environ.get(FOLDER, f"/tmp/alignment-anatomy-{os.getuid()}"))
-    folder = root / "-".join(filter(None, ("gpus", socket.gethostname(), os.environ.get("SLURM_JOB_ID"))))
-    for path in (root, folder):
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if any(path.stat().st_uid != os.getuid() or path.stat().st_mode & stat.S_IWOTH for path in (root, folder)):
-        raise ConfigError(found=f"{root}, which someone else owns or can write", expected="a folder of your own",
-                          where="the locks of GPUs", remedy=f"remove it, or name another in {FOLDER}")
-    return folder
+    root = Path(os.environ.get(FOLDER) or os.path.join(os.environ.get(ALL_LOCKS) or "/tmp", f"alignment-anatomy-{os.getuid()}"))
+    return own_folder(own_folder(root, FOLDER) / "-".join(
+        filter(None, ("gpus", socket.gethostname(), os.environ.get("SLURM_JOB_ID")))), FOLDER)

@@ -5,6 +5,7 @@ Snakemake compares cards only, so weights or directions that a disk has damaged 
 
 from __future__ import annotations
 
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,6 @@ def sound_extraction(path: str | Path) -> Path:
 def _set_aside(folder: Path, found: str, digest: str) -> ModelError:
     """Move a damaged member out of the way, where a person can look at it; the error that says so."""
     moved = folder.with_name(f"{folder.name}.damaged-{time.time_ns()}")
-    folder.rename(moved)
+    shutil.move(folder, moved)  # in a container image a folder cannot be renamed, only copied
     return ModelError(found=found, expected=f"the model of digest {digest[:16]}", where=str(folder),
                       remedy=f"set aside as {moved.name}; give the same command again: the member is grown anew, with equal bits")

@@ -15,7 +15,9 @@ import pandas as pd
 from anatomy.errors import StoreError, parsing
 
 UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EFBIG, errno.ESTALE}
-IN_THE_WAY = {errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP}
+ABSENT = {errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOTTY, 524}
+"""How a file system says that it has no such call; 524 is what the kernel calls ENOTSUPP and no header of C does."""
+IN_THE_WAY = {errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTEMPTY, errno.EXDEV}
 
 
 @contextlib.contextmanager
@@ -55,16 +57,33 @@ def write_aside(path: Path, write: Callable[[Path], None]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             write(aside)
-            with open(aside, "rb") as file:
-                os.fsync(file.fileno())
+            bring_to_disk(aside)
             os.replace(aside, path)
         finally:
             aside.unlink(missing_ok=True)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        bring_to_disk(path.parent)
+
+
+def bring_to_disk(path: Path) -> None:
+    """Wait until a file, or a folder's list of names, is on the disk; a file system that knows no waiting is not waited for.
+
+    Raises:
+        OSError: what was written did not reach the disk.
+    """
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        sync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync(descriptor: int) -> None:
+    """``fsync``, where the file system has it. For a folder or a file opened to be read, some have none (FUSE, SMB, AFS)."""
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (*ABSENT, errno.EBADF):
+            raise
 
 
 def write_text(path: Path, text: str) -> None:

@@ -1,21 +1,14 @@
-"""Leases: one process at a time computes a cell.
-
-``flock`` is given back by the kernel when its holder dies, however it dies, so no lease outlives a kill.
-"""
+"""Leases: one process at a time computes a cell."""
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import json
-import os
 import resource
-import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from anatomy.store.files import explained
+from anatomy.store.locks import signed_by, try_lock
 
 POLL_SECONDS = 0.5
 
@@ -25,6 +18,9 @@ def lease(folders: list[Path], say: Callable[[str], None] = print) -> Iterator[N
     """Hold the leases of several cells; taken in sorted order, so that two jobs never wait for each other.
 
     A lease is an open file: the soft limit on those is raised to the hard one.
+
+    Raises:
+        StoreError: the disk cannot be written, or has no locks.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < hard:
@@ -38,24 +34,12 @@ def lease(folders: list[Path], say: Callable[[str], None] = print) -> Iterator[N
 @contextlib.contextmanager
 def _hold(folder: Path, say: Callable[[str], None]) -> Iterator[None]:
     path = folder / "lease"
-    with explained(path):
-        folder.mkdir(parents=True, exist_ok=True)
-        file = open(path, "a+")  # noqa: SIM115 - closed in the finally below
-    try:
-        announced = False
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if not announced:
-                    file.seek(0)
-                    say(f"waiting for {folder.parent.name}/{folder.name}, held by {file.read().strip() or 'another job'}")
-                    announced = True
-                time.sleep(POLL_SECONDS)
-        file.truncate(0)
-        file.write(json.dumps({"pid": os.getpid(), "host": socket.gethostname()}))
-        file.flush()
+    announced = False
+    while (held := try_lock(path)) is None:
+        if not announced:
+            say(f"waiting for {folder.parent.name}/{folder.name}, held by {signed_by(path) or 'another job'}")
+            announced = True
+        time.sleep(POLL_SECONDS)
+    with held:
+        held.sign()
         yield
-    finally:
-        file.close()
