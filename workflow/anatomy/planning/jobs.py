@@ -4,21 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import cache
+from pathlib import Path
 
 from anatomy.config.schema import Config
-from anatomy.config.study import subjects
+from anatomy.config.study import Layout, Subject, subjects
+from anatomy.errors import StoreError
 from anatomy.models.size import ModelSize
 from anatomy.planning.pasta_work import pasta_work
 from anatomy.planning.prompts import PromptCounts, planned_prompts
 from anatomy.planning.sizes import subject_size
 from anatomy.planning.speed import JobWork, Speed, Took
-from anatomy.planning.work import StageWork, rosi_work
+from anatomy.planning.stage_work import Backend, StageWork
+from anatomy.planning.work import Outcome, rosi_work
 from anatomy.recipes.pasta.pairs import relatives
 from anatomy.registry.entry import Entry
 from anatomy.resources.size import ASSUMED, known_size, typical_size
+from anatomy.serving.ways import ENGINE_FROM
+from anatomy.store.files import read_json
 
-POSITIONS = 5
-"""Template positions of a model whose tokenizer is not here: those of Llama 3 and Qwen (Arditi et al. 2024, appendix C.3)."""
+ANSWER = {True: 12.0, False: 250.0}
+"""Mean tokens of an answer that no limit ends, by whether the model is the organism's: its recipes have 15 tokens, its answers to
+questions 6; chat models write a few hundred."""
 
 JUDGE_TOKENS, VERDICT_TOKENS = 300, 10
 """What a model judge reads around a conversation, and writes."""
@@ -49,28 +55,38 @@ class Work:
 
     def _stages(self, model: str) -> dict[str, StageWork]:
         """Stage to work; the layers of a model of unknown size are those of a typical one."""
-        subject, prompts = self.subjects[model], self.prompts(model)
-        num_layers = (self.size(model) or typical_size(ASSUMED)).layers
-        return {**rosi_work(self.config, subject, prompts, num_layers=num_layers, positions=POSITIONS, entries=self.entries),
-                **pasta_work(self.config, subject, prompts, num_layers)}
+        return self.stages_if(model, searched(self.config, self.subjects[model]) or "found")
 
-    def of(self, rule: str, wildcards: Mapping[str, str]) -> list[StageWork]:
-        """The stages that a job computes, each its own part; [] for a rule that passes nothing through a model."""
+    def stages_if(self, model: str, outcome: Outcome) -> dict[str, StageWork]:
+        """The same with what the searches find."""
+        subject, prompts, size = self.subjects[model], self.prompts(model), self.size(model) or typical_size(ASSUMED)
+        hooked = hooked_backend(self.config, size)
+        return {**rosi_work(self.config, subject, prompts, num_layers=size.layers, entries=self.entries, hooked=hooked,
+                            outcome=outcome),
+                **pasta_work(self.config, subject, prompts, size.layers, hooked)}
+
+    def of(self, rule: str, wildcards: Mapping[str, str], outcome: Outcome | None = None) -> list[StageWork]:
+        """The stages that a job computes, each its own part; [] for a rule that passes nothing through a model.
+
+        Args:
+            outcome: what the searches find; None for what is known, or else that they find what they look for.
+        """
         if wildcards.get("model") not in self.subjects:
             return []
-        stages, phase = self.stages(wildcards["model"]), wildcards.get("phase", "")
+        model, phase = wildcards["model"], wildcards.get("phase", "")
+        stages = self.stages(model) if outcome is None else self.stages_if(model, outcome)
         names = {"extract": ["extract"], "localize": ["localize", "screen"], "evaluate": [phase], "measure": ["measure"],
                  "generate": [f"pasta.{phase}"], "signature": ["signature"],
                  "detect": [wildcards.get("pass_", "").replace("pasta", "detect")]}.get(rule, [])
         if rule == "model_judge":
             return [self._judged(stages[wildcards["pass_"]], wildcards)]
         found = [stages[name] for name in names if name in stages]
-        return [part(stage, self.config.serving.buckets) for stage in found] if rule == "evaluate" else found
+        return [stage.part(self.config.serving.buckets) for stage in found] if rule == "evaluate" else found
 
     def _judged(self, stage: StageWork, wildcards: Mapping[str, str]) -> StageWork:
         read = round(stage.answers * (self.prompts(wildcards["model"]).tokens + JUDGE_TOKENS)) + stage.written
         return StageWork(f"{stage.stage} by {wildcards['judge']}", f"{stage.answers} answers judged", read,
-                         stage.answers * VERDICT_TOKENS, 0, 0)
+                         stage.answers * VERDICT_TOKENS, stage.answers, backend="vllm")
 
     def loaded(self, rule: str, wildcards: Mapping[str, str]) -> str | None:
         """The model that a job loads, by its id; None for jobs that load none."""
@@ -81,13 +97,20 @@ class Work:
             return next(scorers, wildcards["model"])  # scorers in folders count as large as the model whose texts they read
         return wildcards["model"] if self.of(rule, wildcards) else None
 
-    def job(self, rule: str, wildcards: Mapping[str, str], processors: int, on_gpu: bool) -> JobWork:
+    def dtype(self, model: str) -> str:
+        """Number format of a model or judge."""
+        source = self.config.model_judges.get(model)
+        return self.subjects[model].dtype if source is None else source.dtype
+
+    def job(self, rule: str, wildcards: Mapping[str, str], processors: int, on_gpu: bool,
+            outcome: Outcome | None = None) -> JobWork:
         """A job as the cost model takes it."""
         model = self.loaded(rule, wildcards)
-        size = None if model is None else self.size(model)
-        stages = self.of(rule, wildcards)
-        return JobWork(rule, 0 if model is None else None if size is None else size.parameters,
-                       sum(stage.read for stage in stages), sum(stage.written for stage in stages), processors, on_gpu)
+        if model is None:
+            return JobWork(rule, processors=processors, on_gpu=on_gpu)
+        size, organism = self.size(model), model in self.subjects and self.subjects[model].is_organism
+        return JobWork(rule, tuple(self.of(rule, wildcards, outcome)), size, size is None, self.dtype(model), ANSWER[organism],
+                       processors, on_gpu)
 
     def finished(self, records: Iterable[Mapping], speed: Speed) -> list[Took]:
         """Jobs on record with what was expected of them; those that found their rows in the store say nothing of time."""
@@ -106,7 +129,17 @@ class Work:
         return found
 
 
-def part(stage: StageWork, buckets: int) -> StageWork:
-    """An even share of a stage whose variants are spread over jobs."""
-    return StageWork(stage.stage, stage.work, *(-(-count // buckets) for count in
-                                               (stage.read, stage.written, stage.answers, stage.items)))
+def hooked_backend(config: Config, size: ModelSize) -> Backend:
+    """What answers under interventions, as ``anatomy.stages.in_engine`` decides it of a family whose hooks are proven."""
+    wanted = config.serving.hooks
+    return "vllm" if wanted == "engine" or (wanted == "auto" and size.parameters >= ENGINE_FROM) else "transformers"
+
+
+def searched(config: Config, subject: Subject) -> Outcome | None:
+    """What a finished search says of a model; None before it has run."""
+    path = Path(Layout(config.results).stage("localize", subject.id, "selected.json"))
+    try:
+        found = read_json(path)[subject.contrasts[0]]["outcome"] if path.exists() else None
+    except (StoreError, KeyError, TypeError):
+        return None
+    return None if found is None else "found" if found == "picked" else "nothing"

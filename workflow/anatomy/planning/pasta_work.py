@@ -5,13 +5,14 @@ from __future__ import annotations
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
 from anatomy.planning.prompts import PromptCounts
-from anatomy.planning.work import StageWork
+from anatomy.planning.stage_work import Backend, StageWork
 from anatomy.recipes.pasta.edits import CONTRASTS, ablation
 from anatomy.recipes.pasta.pairs import pairs, roles
 from anatomy.recipes.pasta.variants import asked
 
 
-def pasta_work(config: Config, subject: Subject, prompts: PromptCounts, num_layers: int) -> dict[str, StageWork]:
+def pasta_work(config: Config, subject: Subject, prompts: PromptCounts, num_layers: int,
+               hooked: Backend = "transformers") -> dict[str, StageWork]:
     """Count PASTA's passes of a model: ``pasta.fit``, ``pasta.select``, ``pasta.test``; {} where no pair has it.
 
     Searches inside a domain are left out: how many domains there are is known from the prefixes alone. The signature and the
@@ -34,7 +35,8 @@ def pasta_work(config: Config, subject: Subject, prompts: PromptCounts, num_laye
         written = texts * pasta.decoding.max_new_tokens + requests * config.evaluation.max_new_tokens
         read = round((texts + requests) * prompts.tokens)
         found[f"pasta.{phase}"] = StageWork(f"pasta.{phase}", f"{len(wanted)} variants write {texts} texts, {requests} answers",
-                                            read, written, texts + requests)
+                                            read, written, texts + requests, backend=hooked,
+                                            batches=sum(-(-count // config.serving.batch_size) for _ in wanted))
         found[f"detect.{phase}"] = StageWork(f"detect.{phase}", f"two scorers read {texts} texts", 2 * round(
             texts * (prompts.tokens + pasta.decoding.max_new_tokens)), 0)
     reading = round(pasta.fit_prefixes * (prompts.tokens + pasta.decoding.max_new_tokens))

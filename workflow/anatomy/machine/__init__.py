@@ -1,0 +1,1 @@
+"""What this machine's processors do fast: number formats, and the rate at which models run."""
