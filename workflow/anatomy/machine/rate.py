@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from anatomy.errors import NumericsError
@@ -75,7 +75,7 @@ class Rate:
     step: float
     sequence: float
 
-    def decoding(self, sequences: float) -> float:
+    def decoding(self, sequences: float | int) -> float:
         """Seconds a parameter of one step for so many sequences."""
         return self.step + self.sequence * max(0.0, sequences - 1)
 
@@ -86,6 +86,11 @@ class Rates:
 
     transformers: Rate
     vllm: Rate
+
+    def times(self, threads: int) -> Rates:
+        """Of so many threads that help each other without loss."""
+        return Rates(*(Rate(one.reading * threads, one.step / threads, one.sequence / threads)
+                       for one in (self.transformers, self.vllm)))
 
 
 @cache
@@ -101,8 +106,8 @@ def machine_rates(shape: BlockShape, dtype: str, threads: int = 1) -> Rates:
     asked = json.dumps({"shape": asdict(shape), "dtype": dtype, "threads": threads})
     root = str(Path(__file__).resolve().parents[2])
     paths = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
-    done = subprocess.run([sys.executable, "-m", "anatomy.machine.rate"], input=asked, capture_output=True, text=True, check=False,
-                          env={**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": str(threads)})
+    done = subprocess.run([sys.executable, "-m", "anatomy.machine.rate"], input=asked, capture_output=True, text=True,
+                          check=False, env={**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": str(threads)})
     try:
         return Rates(**{library: Rate(**rate) for library, rate in json.loads(done.stdout.splitlines()[-1]).items()})
     except (IndexError, ValueError, TypeError, AttributeError):
@@ -127,13 +132,13 @@ def measure(shape: BlockShape, dtype: str, threads: int = 1) -> Rates:
 
 def _measured(blocks: Blocks, threads: int) -> Rate:
     one, prompts = blocks.shape.parameters, 1
-    while (seconds := quickest(lambda: blocks.read(prompts), threads)) < PATIENCE and prompts < PROMPTS:
+    while (seconds := quickest(partial(blocks.read, prompts), threads)) < PATIENCE and prompts < PROMPTS:
         prompts *= 2
     reading = 2 * one * prompts * PROMPT / seconds
-    step = quickest(lambda: blocks.decode(1), threads) / blocks.count
+    step = quickest(partial(blocks.decode, 1), threads) / blocks.count
     few = step * SEQUENCES > 2 * PATIENCE  # a format so slow that one sequence tells it all
     sequences = 4 if few else SEQUENCES
-    more = quickest(lambda: blocks.decode(sequences), threads) / blocks.count
+    more = quickest(partial(blocks.decode, sequences), threads) / blocks.count
     return Rate(reading, step / one, max(0.0, more - step) / (sequences - 1) / one)
 
 
@@ -191,11 +196,11 @@ class Blocks:
         for weights in self.weights:
             x = self._block(weights, x, past)
 
-    def _block(self, weights: dict, x, past):  # noqa: ANN001, ANN202 - tensors, of a library imported late
+    def _block(self, weights: dict, x, past):
         import torch
         from torch.nn.functional import rms_norm, scaled_dot_product_attention, silu
 
-        def linear(x, matrix):  # noqa: ANN001, ANN202
+        def linear(x, matrix):
             return torch.ops.mkldnn._linear_pointwise(x, matrix, None, "none", [], "") if self.packed \
                 else torch.nn.functional.linear(x, matrix)
 

@@ -12,9 +12,10 @@ from anatomy.errors import StoreError
 from anatomy.models.size import ModelSize
 from anatomy.planning.pasta_work import pasta_work
 from anatomy.planning.prompts import PromptCounts, planned_prompts
-from anatomy.planning.sizes import subject_size
+from anatomy.planning.sizes import organism_size, subject_size
 from anatomy.planning.speed import JobWork, Speed, Took
 from anatomy.planning.stage_work import Backend, StageWork
+from anatomy.planning.training_work import training_reads
 from anatomy.planning.work import Outcome, rosi_work
 from anatomy.recipes.pasta.pairs import relatives
 from anatomy.registry.entry import Entry
@@ -38,10 +39,11 @@ class Work:
 
     Args:
         entries: of the registry, by name.
+        tokenizers: open tokenizers of models that are here, to know how long prompts are; this imports transformers.
     """
 
-    def __init__(self, config: Config, entries: Mapping[str, Entry]) -> None:
-        self.config, self.entries = config, entries
+    def __init__(self, config: Config, entries: Mapping[str, Entry], *, tokenizers: bool = True) -> None:
+        self.config, self.entries, self.tokenizers = config, entries, tokenizers
         self.subjects = {subject.id: subject for subject in [*subjects(config), *relatives(config)]}
         self.size = cache(self._size)
         self.prompts = cache(self._prompts)
@@ -51,7 +53,7 @@ class Work:
         return subject_size(self.config, self.subjects[model]) if model in self.subjects else known_size(self.config, model)
 
     def _prompts(self, model: str) -> PromptCounts:
-        return planned_prompts(self.config, self.subjects[model], self.entries)
+        return planned_prompts(self.config, self.subjects[model], self.entries, tokenizers=self.tokenizers)
 
     def _stages(self, model: str) -> dict[str, StageWork]:
         """Stage to work; the layers of a model of unknown size are those of a typical one."""
@@ -105,6 +107,10 @@ class Work:
     def job(self, rule: str, wildcards: Mapping[str, str], processors: int, on_gpu: bool,
             outcome: Outcome | None = None) -> JobWork:
         """A job as the cost model takes it."""
+        if rule == "organism_member":
+            recipe = self.config.organism.recipe
+            stage = StageWork("training", "forwards and backwards", training_reads(recipe, wildcards["member"]), 0)
+            return JobWork(rule, (stage,), organism_size(recipe), False, "fastest", ANSWER[True], processors)
         model = self.loaded(rule, wildcards)
         if model is None:
             return JobWork(rule, processors=processors, on_gpu=on_gpu)

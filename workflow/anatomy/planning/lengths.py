@@ -64,11 +64,11 @@ def lengths(config: Config, subject: Subject, texts: Sequence[str], folder: Path
     if subject.is_organism:
         return ORGANISM
     if folder is None or not texts:
-        return ASSUMED.of_texts(fmean(map(len, texts))) if texts else ASSUMED
+        return ASSUMED.of_texts(float(fmean(map(len, texts)))) if texts else ASSUMED
     try:
         return rendered_lengths(config, subject, list(texts), folder)
     except (AnatomyError, OSError, ValueError):  # its card tells what is wrong with it
-        return ASSUMED.of_texts(fmean(map(len, texts)))
+        return ASSUMED.of_texts(float(fmean(map(len, texts))))
 
 
 def rendered_lengths(config: Config, subject: Subject, texts: list[str], folder: Path) -> Lengths:
@@ -84,14 +84,14 @@ def rendered_lengths(config: Config, subject: Subject, texts: list[str], folder:
     tokenizer, answers = open_tokenizer(folder), answer_rendering(config.evaluation, subject)
     sample = texts[:: max(1, len(texts) // ENOUGH)]
     rendered = render(tokenizer, sample, answers)
-    mean, positions = fmean(map(len, rendered)), len(template_positions(tokenizer, answers))
+    mean, positions = float(fmean(map(len, rendered))), len(template_positions(tokenizer, answers))
     # Two texts that differ from the first letter on: what they share is template.
-    shared = common(*render(tokenizer, ["a", "Z"], answers))
+    shared = float(common(*render(tokenizer, ["a", "Z"], answers)))
     more = 0.0
     if "system" in subject.contrasts:
         under = contrast_rendering(config.extraction, subject, "system")
         more = fmean(map(len, render(tokenizer, sample[:8], under))) - fmean(map(len, rendered[:8]))
-    return Lengths(mean, shared, max(0.0, more), positions)
+    return Lengths(mean, shared, max(0.0, float(more)), positions)
 
 
 def common(one: Sequence[int], other: Sequence[int]) -> int:

@@ -92,7 +92,8 @@ def planned_job(work: Work, speed: Speed, job: PendingJob, on_gpu: bool) -> Plan
     loaded = work.loaded(job.rule, job.wildcards)
     known = loaded is None or loaded not in work.subjects or searched(work.config, work.subjects[loaded]) is not None
     least = here if known else work.job(job.rule, job.wildcards, gpus or job.threads, bool(gpus), "nothing")
-    return PlannedJob(job.rule, job.wildcards.get("model"), loaded, here.stages, tuple(speed.by_stage(here)),
+    stages, by_stage = (here.stages, tuple(speed.by_stage(here))) if loaded else ((), ())
+    return PlannedJob(job.rule, job.wildcards.get("model"), loaded, stages, by_stage,
                       speed.seconds(here), speed.seconds(least), speed.expected(there) if loaded else 0.0, gpus or job.threads,
                       int(job.resources.get("mem_mb", 0)))
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -56,13 +58,15 @@ class PromptCounts:
         return cls({name: dict.fromkeys(PHASES, len(prompts)) for name, prompts in texts.items()}, lengths)
 
 
-def planned_prompts(config: Config, subject: Subject, entries: Mapping[str, Entry]) -> PromptCounts:
-    """Counts of a run that has not started: from its prompt tables where an earlier job made them, else from a file of one's own as
-    a job would prepare it, else from what the registry says of a published set. Lengths follow from the model's tokenizer where
-    the model and texts are here.
+def planned_prompts(config: Config, subject: Subject, entries: Mapping[str, Entry], *,
+                    tokenizers: bool = True) -> PromptCounts:
+    """Counts of a run that has not started: from its prompt tables where an earlier job made them, else from a file of one's own
+    as a job would prepare it, else from what the registry says of a published set. Lengths follow from the model's tokenizer
+    where the model and texts are here.
 
     Args:
         entries: of the registry, by name.
+        tokenizers: open the model's tokenizer where it is here.
     """
     at = Layout(config.results)
     names = dict.fromkeys([*config.evaluation.test_sets, config.extraction.harmful, config.extraction.harmless])
@@ -72,13 +76,13 @@ def planned_prompts(config: Config, subject: Subject, entries: Mapping[str, Entr
         own = not subject.is_organism and name in config.prompt_sets
         table = _table(Path(at.prompts(subject, name)))
         if table is None and own and config.prompt_sets[name].dataset is None:
-            table = _prepared(name, config.prompt_sets[name])
+            table = _prepared(name, config.prompt_sets[name].model_dump_json())
         if table is not None:
             rows[name] = {phase: int((table["split"] == phase).sum()) for phase in PHASES}
             texts += list(table["prompt"])
         elif own and (known := published(config.prompt_sets[name], entries)):
             rows[name] = known
-    return PromptCounts(rows, lengths(config, subject, texts, model_folder(config, subject)))
+    return PromptCounts(rows, lengths(config, subject, texts, model_folder(config, subject) if tokenizers else None))
 
 
 def model_folder(config: Config, subject: Subject) -> Path | None:
@@ -95,13 +99,18 @@ def model_folder(config: Config, subject: Subject) -> Path | None:
     return folder if folder.is_dir() else None
 
 
-def _prepared(name: str, source: PromptSet) -> pd.DataFrame | None:
-    """One's own file as its job would prepare it; None where that job will say what is wrong with it."""
+@cache
+def _prepared(name: str, source: str) -> pd.DataFrame | None:
+    """One's own file as its job would prepare it; None where that job will say what is wrong with it.
+
+    Args:
+        source: its entry in the configuration, as JSON: every model of a plan reads the same sets.
+    """
     from anatomy.stages.prompt_set import prepare
 
     with TemporaryDirectory() as folder:
         try:
-            prepare(name, source.model_dump(), Path(folder) / "set.parquet", lambda text: None)
+            prepare(name, json.loads(source), Path(folder) / "set.parquet", lambda text: None)
             return read_table(Path(folder) / "set.parquet", ["prompt", "split"])
         except (AnatomyError, OSError):
             return None

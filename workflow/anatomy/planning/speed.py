@@ -18,11 +18,11 @@ from anatomy.planning.stage_work import Backend, StageWork
 
 START_SECONDS: Mapping[str, float] = {
     "extract": 6, "localize": 6, "evaluate": 17, "measure": 6, "model_judge": 16, "generate": 7, "signature": 6, "detect": 8,
-    "localize_signature": 8, "signature_weights": 6, "organism_world": 4, "organism_member": 50, "organism_bars": 20,
+    "localize_signature": 8, "signature_weights": 6, "organism_world": 4, "organism_member": 8, "organism_bars": 20,
     "refusal_classifier": 3, "pick": 5, "judge": 5, "claims": 10, "figures": 15, "page": 5,
 }
 """Imports and everything else that does not grow with tokens, by rule: torch and transformers take 5 seconds, vLLM 12 and its
-engine 4. Training, figures and intervals stand here too, as the default run takes them on two CPU cores."""
+engine 4. Figures and intervals stand here too, as the default run takes them on two CPU cores."""
 
 OTHER_SECONDS = 2.0
 """Of rules not named above."""
@@ -64,7 +64,7 @@ class JobWork:
         stages: what it passes through the model.
         size: of the model it loads; None without one, or where it is not known yet.
         unknown: whether it loads a model of unknown size.
-        dtype: number format of the model.
+        dtype: number format of the model; ``fastest`` where training chooses between float32 and bfloat16.
         answer: mean tokens of an answer that no limit ends.
         processors: GPUs, or CPU threads.
         on_gpu: which of them.
@@ -150,10 +150,18 @@ class Speed:
         if stated:
             stated *= max(1, job.processors)
             return Rates(*[Rate(stated, 2 / (stated * share), 2 / (stated * share))] * 2)
-        measured = self._measure(block_shape(job.size), job.dtype, max(1, job.processors))
+        measured = self._measured(block_shape(job.size), job.dtype, max(1, job.processors))
         if self.resources.writing_share is None:
             return measured
         return Rates(*(Rate(one.reading, *[2 / (one.reading * share)] * 2) for one in (measured.transformers, measured.vllm)))
+
+    def _measured(self, shape: BlockShape, dtype: str, threads: int) -> Rates:
+        """Of the format; where training chooses by itself, of whichever is faster here, on one thread and taken for all of them:
+        two more measurements would cost a plan more than they tell."""
+        if dtype != "fastest":
+            return self._measure(shape, dtype, threads)
+        return max((self._measure(shape, one, 1) for one in ("float32", "bfloat16")),
+                   key=lambda rates: rates.transformers.reading).times(threads)
 
     def correction(self, rule: str, parameters: int) -> float:
         """Geometric mean of ``seconds / expected`` over finished jobs of the rule with models of about that size; 1 without."""
@@ -168,8 +176,8 @@ class Speed:
 def stage_seconds(stage: StageWork, size: ModelSize, rate: Rate, answer: float, *, python: bool = True) -> float:
     """Seconds of a stage's tokens.
 
-    Prompts pass the blocks, each decoding step blocks and output head. transformers decodes a batch until its longest answer ends;
-    vLLM fills the place of one that ended.
+    Prompts pass the blocks, each decoding step blocks and output head. transformers decodes a batch until its longest answer
+    ends; vLLM fills the place of one that ended.
 
     Args:
         answer: mean tokens of an answer that no limit ends.

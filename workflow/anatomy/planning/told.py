@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from anatomy.models.memory import say_bytes, say_count
 from anatomy.pending.reasons import listed
-from anatomy.planning.plan import Plan, PlannedJob
 from anatomy.planning.lengths import ASSUMED
+from anatomy.planning.plan import Plan, PlannedJob
 
 ORDER = ("extract", "localize", "screen", "select", "test", "measure")
 """Stages of ROSI as they follow each other; others come after them, by name."""

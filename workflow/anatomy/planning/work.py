@@ -32,8 +32,8 @@ def rosi_work(config: Config, subject: Subject, prompts: PromptCounts, *, num_la
         num_layers: blocks of the model.
         entries: of the registry, for how many items a benchmark has.
         hooked: what answers under interventions.
-        outcome: what the searches find: a direction and edits, as a model that refuses has them; nothing, as in a model that never
-            does, whose stages then have little to do.
+        outcome: what the searches find: a direction and edits, as a model that refuses has them; nothing, as in a model that
+            never does, whose stages then have little to do.
     """
     wanted, found = config.selection, outcome == "found"
     sides = (config.extraction.harmful, config.extraction.harmless)
