@@ -6,7 +6,7 @@ from small_study import make_card, make_config, make_subject, run_extraction, wr
 
 from anatomy.planning.lengths import rendered_lengths
 from anatomy.planning.prompts import PromptCounts, planned_prompts
-from anatomy.planning.work import rosi_work
+from anatomy.planning.work import NOTHING, rosi_work
 from anatomy.stages import localize as localize_stage
 from anatomy.stages import measure as measure_stage
 from anatomy.store.files import read_table
@@ -89,7 +89,7 @@ def test_where_nothing_is_found_little_is_left(tmp_path, tiny_folder, tiny, monk
                                           rendered_lengths(config, subject, texts, tiny_folder))
     _, found, passed = located(study, make_card(tiny_folder), tiny, monkeypatch)
     assert found.refusal_tokens["outcome"] == "none found"
-    nothing, everything = counted(study, outcome="nothing"), counted(study)
+    nothing, everything = counted(study, outcome=NOTHING), counted(study)
     assert nothing["screen"].read == 0 == nothing["measure"].answers
     assert nothing["localize"].read + nothing["localize"].written == pytest.approx(passed, rel=0.25)
     assert nothing["select"].answers == 2 * 8 and nothing["test"].answers < everything["test"].answers

@@ -21,7 +21,7 @@ from pathlib import Path
 from anatomy.errors import NumericsError
 
 WIDEST = 1024
-"""Beyond this width a product's rate no longer grows, and a block in a slow format would take seconds: wider ones are scaled."""
+"""Beyond this width a product's rate no longer grows, and a block in a slow format would take seconds to measure."""
 
 PROMPT, PROMPTS, CONTEXT = 32, 16, 64
 """Tokens of a prompt, prompts read at once, and tokens that a decoding step finds in the cache."""
@@ -46,13 +46,14 @@ class BlockShape:
     kv_heads: int
     layers: int
 
-    def scaled(self) -> BlockShape:
-        """The shape itself, or one of the same proportions that is not wider than ``WIDEST``."""
-        share = min(1.0, WIDEST / self.d_model)
-        heads = max(1, round(self.heads * share))
-        kv_heads = next(count for count in range(max(1, round(self.kv_heads * share)), 0, -1) if heads % count == 0)
-        width = max(2, 2 * round(self.d_model * share / heads / 2))
-        return BlockShape(width * heads, round(self.intermediate * share), heads, kv_heads, self.layers)
+    def measurable(self) -> BlockShape:
+        """The shape itself, with heads of equal and even width; for every wider one the same of ``WIDEST``, in the proportions of
+        Llama 3, so that twenty large models cost a plan one measurement."""
+        if self.d_model > WIDEST:
+            return BlockShape(WIDEST, 7 * WIDEST // 2, 8, 2, 32)
+        kv_heads = next(count for count in range(self.kv_heads, 0, -1) if self.heads % count == 0)
+        width = max(2, 2 * round(self.d_model / self.heads / 2))
+        return BlockShape(width * self.heads, self.intermediate, self.heads, kv_heads, self.layers)
 
     @property
     def parameters(self) -> int:
@@ -93,7 +94,6 @@ class Rates:
                        for one in (self.transformers, self.vllm)))
 
 
-@cache
 def machine_rates(shape: BlockShape, dtype: str, threads: int = 1) -> Rates:
     """The rates of this machine, measured once a process by another one, which needs no more than torch.
 
@@ -103,6 +103,11 @@ def machine_rates(shape: BlockShape, dtype: str, threads: int = 1) -> Rates:
     Raises:
         NumericsError: the measurement failed.
     """
+    return _asked(shape.measurable(), dtype, threads)
+
+
+@cache
+def _asked(shape: BlockShape, dtype: str, threads: int) -> Rates:
     asked = json.dumps({"shape": asdict(shape), "dtype": dtype, "threads": threads})
     root = str(Path(__file__).resolve().parents[2])
     paths = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
@@ -123,7 +128,7 @@ def measure(shape: BlockShape, dtype: str, threads: int = 1) -> Rates:
     torch.set_num_threads(threads)
     try:
         with torch.inference_mode():
-            plain, packed = (Blocks(shape.scaled(), getattr(torch, dtype), packed) for packed in (False, True))
+            plain, packed = (Blocks(shape.measurable(), getattr(torch, dtype), packed) for packed in (False, True))
             rate = _measured(plain, threads)
             return Rates(rate, _measured(packed, threads) if packed.packed else rate)
     finally:

@@ -16,7 +16,7 @@ from anatomy.planning.sizes import organism_size, subject_size
 from anatomy.planning.speed import JobWork, Speed, Took
 from anatomy.planning.stage_work import Backend, StageWork
 from anatomy.planning.training_work import training_reads
-from anatomy.planning.work import Outcome, rosi_work
+from anatomy.planning.work import FOUND, Outcome, rosi_work
 from anatomy.recipes.pasta.pairs import relatives
 from anatomy.registry.entry import Entry
 from anatomy.resources.size import ASSUMED, known_size, typical_size
@@ -57,7 +57,7 @@ class Work:
 
     def _stages(self, model: str) -> dict[str, StageWork]:
         """Stage to work; the layers of a model of unknown size are those of a typical one."""
-        return self.stages_if(model, searched(self.config, self.subjects[model]) or "found")
+        return self.stages_if(model, searched(self.config, self.subjects[model]) or FOUND)
 
     def stages_if(self, model: str, outcome: Outcome) -> dict[str, StageWork]:
         """The same with what the searches find."""
@@ -78,7 +78,7 @@ class Work:
         model, phase = wildcards["model"], wildcards.get("phase", "")
         stages = self.stages(model) if outcome is None else self.stages_if(model, outcome)
         names = {"extract": ["extract"], "localize": ["localize", "screen"], "evaluate": [phase], "measure": ["measure"],
-                 "generate": [f"pasta.{phase}"], "signature": ["signature"],
+                 "generate": [f"pasta.{phase}"], "signature": ["signature"], "hooked_benchmarks": ["hooked_benchmarks"],
                  "detect": [wildcards.get("pass_", "").replace("pasta", "detect")]}.get(rule, [])
         if rule == "model_judge":
             return [self._judged(stages[wildcards["pass_"]], wildcards)]
@@ -131,8 +131,14 @@ class Work:
             job = self.job(rule, wildcards, 1 if on_gpu else record["threads"], on_gpu)
             expected = speed.expected(job)
             if expected is not None:
-                found.append(Took(rule, job.parameters, expected, cost["seconds"]))
+                found.append(Took(rule, job.parameters, expected, alone(cost, record["threads"], on_gpu)))
         return found
+
+
+def alone(cost: Mapping, threads: int, on_gpu: bool) -> float:
+    """Seconds that a finished job would have taken with its cores to itself: its processor time where a CPU computed, since what
+    else ran beside it says nothing of the next run. Records of older runs have wall time alone."""
+    return cost["seconds"] if on_gpu or "cpu_seconds" not in cost else min(cost["seconds"], cost["cpu_seconds"] / max(1, threads))
 
 
 def hooked_backend(config: Config, size: ModelSize) -> Backend:
@@ -142,10 +148,13 @@ def hooked_backend(config: Config, size: ModelSize) -> Backend:
 
 
 def searched(config: Config, subject: Subject) -> Outcome | None:
-    """What a finished search says of a model; None before it has run."""
-    path = Path(Layout(config.results).stage("localize", subject.id, "selected.json"))
-    try:
-        found = read_json(path)[subject.contrasts[0]]["outcome"] if path.exists() else None
-    except (StoreError, KeyError, TypeError):
+    """What a finished search has found in a model; None before it has run, or where its files are not sound."""
+    at = Layout(config.results)
+    selected, shortlist = (Path(at.stage("localize", subject.id, f"{name}.json")) for name in ("selected", "shortlist"))
+    if not (selected.exists() and shortlist.exists()):
         return None
-    return None if found is None else "found" if found == "picked" else "nothing"
+    try:
+        direction = read_json(selected)[subject.contrasts[0]]["outcome"] == "picked"
+        return Outcome(direction, any(read_json(shortlist).values()))
+    except (StoreError, KeyError, TypeError, AttributeError):
+        return None

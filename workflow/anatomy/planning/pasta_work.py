@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
+from anatomy.planning.benchmarks import ITEM_TOKENS, MMLU_SUBJECTS
 from anatomy.planning.prompts import PromptCounts
 from anatomy.planning.stage_work import Backend, StageWork
 from anatomy.recipes.pasta.edits import CONTRASTS, ablation
@@ -29,18 +30,33 @@ def pasta_work(config: Config, subject: Subject, prompts: PromptCounts, num_laye
     prefixes = {"fit": pasta.fit_prefixes, "select": pasta.select_prefixes, "test": pasta.test_prefixes}
     for phase, count in prefixes.items():
         wanted = asked(config, subject, phase, tested if phase == "test" else stand_in)
-        requests = sum(prompts.of(name, phase, pasta.requests_of(phase)) for one in wanted for name in one.variant.sets
-                       if name != pasta.prefixes)
+        sizes = [count if name == pasta.prefixes else prompts.of(name, phase, pasta.requests_of(phase))
+                 for one in wanted for name in one.variant.sets]
         texts = count * len(wanted)
+        requests = sum(sizes) - texts
         written = texts * pasta.decoding.max_new_tokens + requests * config.evaluation.max_new_tokens
         read = round((texts + requests) * prompts.tokens)
         found[f"pasta.{phase}"] = StageWork(f"pasta.{phase}", f"{len(wanted)} variants write {texts} texts, {requests} answers",
                                             read, written, texts + requests, backend=hooked,
-                                            batches=sum(-(-count // config.serving.batch_size) for _ in wanted))
+                                            batches=sum(-(-size // config.serving.batch_size) for size in sizes))
         found[f"detect.{phase}"] = StageWork(f"detect.{phase}", f"two scorers read {texts} texts", 2 * round(
             texts * (prompts.tokens + pasta.decoding.max_new_tokens)), 0)
+    scored = [one for one in wanted if one.variant.benchmarked
+              and all(edit.get("positions", "all") == "all" for edit in one.edits)]
+    if "aligned" in mine and (items := len(scored) * tasks_of(config, subject) * pasta.benchmark_items):
+        found["hooked_benchmarks"] = StageWork("hooked_benchmarks", f"{len(scored)} variants take {items} benchmark items",
+                                               items * ITEM_TOKENS[subject.is_organism], 0, 0, items, items)
     reading = round(pasta.fit_prefixes * (prompts.tokens + pasta.decoding.max_new_tokens))
     if "aligned" in mine:
         count = sum(len(pair.roles) for pair in pairs(config) if pair.aligned == subject.id)
         found["signature"] = StageWork("signature", f"{count} models read their own and human texts", 2 * count * reading, 0)
     return found
+
+
+def tasks_of(config: Config, subject: Subject) -> int:
+    """Benchmark tasks that a model takes, each with a limit of its own."""
+    wanted = config.benchmarks
+    if subject.is_organism:
+        return len(wanted.organism_tasks)
+    names = [] if wanted.data is None else [name for name in wanted.tasks if name not in wanted.left_out]
+    return sum(MMLU_SUBJECTS if name == "mmlu" else 1 for name in names)

@@ -13,6 +13,7 @@ from anatomy.planning.disk import PlannedDisk, planned_disk
 from anatomy.planning.jobs import Work, searched
 from anatomy.planning.speed import Speed
 from anatomy.planning.stage_work import StageWork
+from anatomy.planning.work import NOTHING
 from anatomy.registry.catalogue import load_catalogue
 
 
@@ -91,7 +92,7 @@ def planned_job(work: Work, speed: Speed, job: PendingJob, on_gpu: bool) -> Plan
     there = work.job(job.rule, job.wildcards, 1, True)
     loaded = work.loaded(job.rule, job.wildcards)
     known = loaded is None or loaded not in work.subjects or searched(work.config, work.subjects[loaded]) is not None
-    least = here if known else work.job(job.rule, job.wildcards, gpus or job.threads, bool(gpus), "nothing")
+    least = here if known else work.job(job.rule, job.wildcards, gpus or job.threads, bool(gpus), NOTHING)
     stages, by_stage = (here.stages, tuple(speed.by_stage(here))) if loaded else ((), ())
     return PlannedJob(job.rule, job.wildcards.get("model"), loaded, stages, by_stage,
                       speed.seconds(here), speed.seconds(least), speed.expected(there) if loaded else 0.0, gpus or job.threads,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from dataclasses import dataclass
 
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
@@ -18,10 +18,26 @@ from anatomy.recipes.variant import Variant
 from anatomy.registry.entry import Entry
 from anatomy.store.digest import digest
 
-Outcome = Literal["found", "nothing"]
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a model's searches find.
+
+    Attributes:
+        direction: a refusal direction, whose interventions are measured and whose controls search.
+        edits: edits that are worth generating with; none without refusal tokens.
+    """
+
+    direction: bool = True
+    edits: bool = True
+
+
+FOUND, NOTHING = Outcome(), Outcome(False, False)
+"""As in models that refuse, and as in one that never does."""
+
 
 def rosi_work(config: Config, subject: Subject, prompts: PromptCounts, *, num_layers: int, entries: Mapping[str, Entry],
-              hooked: Backend = "transformers", outcome: Outcome = "found") -> dict[str, StageWork]:
+              hooked: Backend = "transformers", outcome: Outcome = FOUND) -> dict[str, StageWork]:
     """Count the stages of a model: ``extract``, ``localize``, ``screen``, ``select``, ``test``, ``measure``.
 
     Token counts take the mean length of the rendered prompts. ``anatomy.planning.grid_work`` counts the search for a direction;
@@ -32,10 +48,9 @@ def rosi_work(config: Config, subject: Subject, prompts: PromptCounts, *, num_la
         num_layers: blocks of the model.
         entries: of the registry, for how many items a benchmark has.
         hooked: what answers under interventions.
-        outcome: what the searches find: a direction and edits, as a model that refuses has them; nothing, as in a model that
-            never does, whose stages then have little to do.
+        outcome: what the searches find; where they find nothing, later stages have little to do.
     """
-    wanted, found = config.selection, outcome == "found"
+    wanted = config.selection
     sides = (config.extraction.harmful, config.extraction.harmless)
     fit = prompts.total(sides, "fit", config.extraction.prompts)
     harmful, harmless = (prompts.of(side, "select", wanted.prompts) for side in sides)
@@ -43,7 +58,7 @@ def rosi_work(config: Config, subject: Subject, prompts: PromptCounts, *, num_la
     edits = {digest(edit) for family in families(config, subject) for edit in candidates(family, config.rosi, tried)}
     grids = [Grid(prompts.lengths.under(contrast), harmful, harmless, num_layers, config.extraction.token_budget)
              for contrast in subject.contrasts]
-    searching = config.extraction.controls.total if subject.direction_headline and found else 0
+    searching = config.extraction.controls.total if subject.direction_headline and outcome.direction else 0
     own = fit + harmful + harmless
 
     def answered(stage: str, words: str, variants: Sequence[Variant], split: str, limit: int, backend: Backend,
@@ -56,14 +71,14 @@ def rosi_work(config: Config, subject: Subject, prompts: PromptCounts, *, num_la
                          round(read), count * config.evaluation.max_new_tokens, count, items, items, backend, batches)
 
     def phase(stage: str, variants: Sequence[Variant], limit: int) -> StageWork:
-        asked = [variant for variant in variants if found or variant.role == "base"]
+        asked = [variant for variant in variants if outcome.edits or variant.role == "base"]
         items = benchmark_items(config, subject, stage, entries) * sum(variant.benchmarked for variant in asked)
         return answered(stage, "variants generate", asked, stage, limit, "vllm", items)
 
-    in_memory = variants_in_memory(config, subject) if found else []
+    in_memory = variants_in_memory(config, subject) if outcome.direction else []
     methods = [family for family in families(config, subject) if not family.control and "@" not in family.name]
-    projected = (1 + len(methods) * found) * prompts.total(config.evaluation.pair, "test", config.evaluation.test_prompts)
-    screened = len(edits) + 2 if found else 0
+    projected = (1 + len(methods) * outcome.edits) * prompts.total(config.evaluation.pair, "test", config.evaluation.test_prompts)
+    screened = len(edits) + 2 if outcome.edits else 0
     cells = sum(grid.cells for grid in grids)
     return {work.stage: work for work in (
         StageWork("extract", f"{fit} prompts, {len(grids)} contrast(s)",
@@ -75,7 +90,7 @@ def rosi_work(config: Config, subject: Subject, prompts: PromptCounts, *, num_la
                   own * config.evaluation.max_new_tokens, own, 0,
                   sum(grid.predictions(wanted) for grid in grids) + searching * grids[0].predictions(wanted, False),
                   "transformers", 2 * -(-fit // 128) + 2 * -(-(harmful + harmless) // 128)),
-        StageWork("screen", f"{len(edits) if found else 0} candidate edits by one pass over {harmful + harmless} prompts",
+        StageWork("screen", f"{len(edits) if outcome.edits else 0} candidate edits by one pass over {harmful + harmless} prompts",
                   round(screened * (harmful + harmless) * prompts.tokens), 0, predictions=screened * (harmful + harmless)),
         phase("select", variants_on_select(config, subject), config.evaluation.select_prompts),
         phase("test", variants_on_test(config, subject), config.evaluation.test_prompts),

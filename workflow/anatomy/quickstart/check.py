@@ -19,7 +19,7 @@ from anatomy.planning.lengths import lengths
 from anatomy.planning.prompts import PromptCounts
 from anatomy.planning.speed import Speed
 from anatomy.planning.stage_work import StageWork
-from anatomy.planning.work import rosi_work, run_counts
+from anatomy.planning.work import FOUND, NOTHING, rosi_work, run_counts
 from anatomy.preflight.disk import estimate_disk, require_disk
 from anatomy.registry.catalogue import load_catalogue
 from anatomy.serving.environment import gpu_allocation
@@ -81,7 +81,7 @@ def check_model(config: Config, subject: Subject, folder: Path, prompts: dict[st
     counts = PromptCounts.of_tables(prompts, lengths(config, subject, texts_of_all, folder))
     entries, size, on_gpu = load_catalogue(config.data.registry), report.size, machine.gpu is not None
     found, nothing = (rosi_work(config, subject, counts, num_layers=size.layers, entries=entries,
-                                hooked=hooked_backend(config, size), outcome=outcome) for outcome in ("found", "nothing"))
+                                hooked=hooked_backend(config, size), outcome=outcome) for outcome in (FOUND, NOTHING))
     space = estimate_disk(size, run_counts(config, subject, found, counts), Path(config.results))
     require_disk(space, config.results)
     yield f"disk: about {space.results / GIB:.2f} GiB in {config.results}, {space.free / GIB:.0f} GiB free"
