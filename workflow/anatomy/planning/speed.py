@@ -44,7 +44,7 @@ ENGINE_BATCH = 256
 """Sequences that vLLM decodes in one step on a CPU, unless told otherwise."""
 
 PASS_SECONDS: Mapping[Backend, tuple[float, float]] = {"transformers": (0.001, 0.0003), "vllm": (0.004, 0.0002)}
-"""Python's part of a decoding step, and of each block in it: what a tiny model's steps mostly are."""
+"""Python's part of a forward pass, and of each block in it: what a tiny model's decoding steps and screens mostly are."""
 
 LOGIT_SECONDS = 2e-8
 """Of a logit that is not only computed but read: softmax and divergences in float64."""
@@ -190,6 +190,8 @@ def stage_seconds(stage: StageWork, size: ModelSize, rate: Rate, answer: float, 
     seconds += stage.predictions * (2 * head / rate.reading + size.vocabulary * LOGIT_SECONDS * python)
     if stage.items:
         seconds += HARNESS_SECONDS + ITEM_SECONDS * stage.items
+    once, block = PASS_SECONDS[stage.backend] if python else (0.0, 0.0)
+    seconds += stage.passes * (once + block * size.layers)
     if not stage.answers or not stage.written:
         return seconds
     limit = stage.written / stage.answers
@@ -201,7 +203,6 @@ def stage_seconds(stage: StageWork, size: ModelSize, rate: Rate, answer: float, 
         together = stage.answers / max(1, stage.batches)
         longest = min(limit, answer * (log(together + 1) + 0.6))
         steps = max(1, stage.batches) * longest
-    once, block = PASS_SECONDS[stage.backend] if python else (0.0, 0.0)
     return seconds + steps * ((body + head) * rate.decoding(together) + once + block * size.layers)
 
 

@@ -22,6 +22,7 @@ class StageWork:
         predictions: rows of logits that are read beside those of generation.
         backend: what passes the tokens.
         batches: in how many batches the answers are generated one after the other.
+        passes: forward passes so short that the interpreter's part of them counts.
     """
 
     stage: str
@@ -33,8 +34,9 @@ class StageWork:
     predictions: int = 0
     backend: Backend = "transformers"
     batches: int = 0
+    passes: int = 0
 
     def part(self, buckets: int) -> StageWork:
         """An even share of a stage whose variants are spread over jobs."""
-        counts = ("read", "written", "answers", "items", "predictions", "batches")
+        counts = ("read", "written", "answers", "items", "predictions", "batches", "passes")
         return replace(self, **{name: -(-getattr(self, name) // buckets) for name in counts})

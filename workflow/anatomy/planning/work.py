@@ -91,7 +91,8 @@ def rosi_work(config: Config, subject: Subject, prompts: PromptCounts, *, num_la
                   sum(grid.predictions(wanted) for grid in grids) + searching * grids[0].predictions(wanted, False),
                   "transformers", 2 * -(-fit // 128) + 2 * -(-(harmful + harmless) // 128)),
         StageWork("screen", f"{len(edits) if outcome.edits else 0} candidate edits by one pass over {harmful + harmless} prompts",
-                  round(screened * (harmful + harmless) * prompts.tokens), 0, predictions=screened * (harmful + harmless)),
+                  round(screened * (harmful + harmless) * prompts.tokens), 0, predictions=screened * (harmful + harmless),
+                  passes=3 * screened),  # both sides, and the edit put in and taken out
         phase("select", variants_on_select(config, subject), config.evaluation.select_prompts),
         phase("test", variants_on_test(config, subject), config.evaluation.test_prompts),
         answered("measure", "interventions in memory generate", in_memory, "test", config.evaluation.test_prompts, hooked,
