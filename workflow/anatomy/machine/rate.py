@@ -136,10 +136,9 @@ def measure(shape: BlockShape, dtype: str, threads: int = 1) -> Rates:
 
 
 def _measured(blocks: Blocks, threads: int) -> Rate:
-    one, prompts = blocks.shape.parameters, 1
-    while (seconds := quickest(partial(blocks.read, prompts), threads)) < PATIENCE and prompts < PROMPTS:
-        prompts *= 2
-    reading = 2 * one * prompts * PROMPT / seconds
+    one = blocks.shape.parameters
+    prompts = max(1, min(PROMPTS, int(PATIENCE / quickest(partial(blocks.read, 1), threads, 0.0))))
+    reading = 2 * one * prompts * PROMPT / quickest(partial(blocks.read, prompts), threads)
     step = quickest(partial(blocks.decode, 1), threads) / blocks.count
     few = step * SEQUENCES > 2 * PATIENCE  # a format so slow that one sequence tells it all
     sequences = 4 if few else SEQUENCES
@@ -147,13 +146,16 @@ def _measured(blocks: Blocks, threads: int) -> Rate:
     return Rate(reading, step / one, max(0.0, more - step) / (sequences - 1) / one)
 
 
-def quickest(call: Callable[[], object], threads: int, tries: int = 3) -> float:
-    """Seconds of the quickest of some calls after a first one, which prepares kernels; that one itself where it takes long.
+def quickest(call: Callable[[], object], threads: int, patience: float = PATIENCE) -> float:
+    """Seconds of the quickest of at least three calls, of more where they are short, of one where it takes long: the first
+    prepares kernels, and others suffer from what shares the caches.
 
     Processor time, divided by the threads: what else runs on the machine at the moment is no part of its rate.
     """
     times: list[float] = []
-    while len(times) <= tries and sum(times) < 2 * PATIENCE:
+    while len(times) < 3 or sum(times) < patience:
+        if sum(times) > 2 * PATIENCE:
+            break
         started = time.process_time()
         call()
         times.append((time.process_time() - started) / threads)
@@ -214,7 +216,9 @@ class Blocks:
         normed = rms_norm(x, (width,))
         q, k, v = (linear(normed, weights[name]).view(rows, columns, -1, head).transpose(1, 2) for name in "qkv")
         q, k = (torch.cat([-one[..., head // 2:], one[..., : head // 2]], -1) * 0.5 + one * 0.5 for one in (q, k))  # rotary
-        if past is not None:
+        if past is not None and self.packed:  # vLLM writes into its cache, where transformers copies it with every token
+            k = v = past
+        elif past is not None:
             k, v = torch.cat([past, k], 2), torch.cat([past, v], 2)
         mixed = scaled_dot_product_attention(q, k, v, is_causal=past is None, enable_gqa=True)
         x = x + linear(mixed.transpose(1, 2).reshape(rows, columns, width), weights["o"])

@@ -31,7 +31,7 @@ OTHER_SECONDS = 2.0
 ENGINE_SECONDS: Mapping[Backend, float] = {"transformers": 0.0, "vllm": 10.0}
 """What an engine takes besides where a rule's start is that of transformers."""
 
-HARNESS_SECONDS, ITEM_SECONDS = 8.0, 0.004
+HARNESS_SECONDS, ITEM_SECONDS = 8.0, 0.002
 """lm-eval's imports and reading of benchmarks, and building the requests and rows of an item for one variant."""
 
 GPU_ENGINE_SECONDS = 60.0
@@ -45,6 +45,9 @@ ENGINE_BATCH = 256
 
 PASS_SECONDS: Mapping[Backend, tuple[float, float]] = {"transformers": (0.001, 0.0003), "vllm": (0.004, 0.0002)}
 """Python's part of a forward pass, and of each block in it: what a tiny model's decoding steps and screens mostly are."""
+
+TOKEN_SECONDS: Mapping[Backend, float] = {"transformers": 0.0, "vllm": 7e-5}
+"""Of a written token beside its arithmetic: vLLM's scheduler, sampler and adapters, one request after the other."""
 
 LOGIT_SECONDS = 2e-8
 """Of a logit that is not only computed but read: softmax and divergences in float64."""
@@ -203,7 +206,8 @@ def stage_seconds(stage: StageWork, size: ModelSize, rate: Rate, answer: float, 
         together = stage.answers / max(1, stage.batches)
         longest = min(limit, answer * (log(together + 1) + 0.6))
         steps = max(1, stage.batches) * longest
-    return seconds + steps * ((body + head) * rate.decoding(together) + once + block * size.layers)
+    each = TOKEN_SECONDS[stage.backend] * together if python else 0.0
+    return seconds + steps * ((body + head) * rate.decoding(together) + once + block * size.layers + each)
 
 
 def tables(size: ModelSize) -> int:

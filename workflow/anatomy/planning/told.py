@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 
 from anatomy.models.memory import say_bytes, say_count
@@ -57,6 +58,8 @@ def _totals(plan: Plan) -> Iterator[str]:
     largest = max(plan.jobs, key=lambda job: job.mem_mb)
     yield (f"\ntokens: {sum(stage.read for stage in every):,} read, {sum(stage.written for stage in every):,} written")
     yield f"time, as installed: {least}{used / 3600:,.2f} {unit} hours, {hours(plan.jobs)} hours one job after the other"
+    if not plan.on_gpu and (cores := usable_cores()) > 1:
+        yield f"  {least}{used / 3600 / cores:,.2f} hours at best with jobs side by side on the {cores} cores here"
     lower = sum((job.least or 0) * job.processors for job in plan.jobs if not plan.on_gpu or job.gpu_seconds)
     if lower < 0.95 * used:
         yield (f"  {lower / 3600:,.2f} {unit} hours if no search finds anything, as in models that never refuse")
@@ -86,6 +89,11 @@ def _grounds(plan: Plan) -> Iterator[str]:
     else:
         yield (f"time is good to a factor of {ERROR} where the machine is idle: this one's rate was measured just now, unless "
                "resources.core_gigaflops states it; rates of GPUs are assumed")
+
+
+def usable_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def hours(jobs: Sequence[PlannedJob]) -> str:
