@@ -76,9 +76,9 @@ def test_interventions_pass_what_is_counted(study, tiny_folder, tiny, monkeypatc
     picks = {name: edits[0] for name, edits in found.shortlist.items()}
     with counting() as passed:
         measured = measure_stage.measure(config, subject, card, extracted, found.selected, picks, lambda text: None)
-    work = counted(study)["measure"]
+    work, projected = (counted(study)[stage] for stage in ("measure", "project"))
     assert work.answers == len(measured["completions"])
-    assert work.read + work.written == pytest.approx(passed.through(LAYERS), rel=0.25)
+    assert work.read + work.written + projected.read == pytest.approx(passed.through(LAYERS), rel=0.25)
 
 
 def test_where_nothing_is_found_little_is_left(tmp_path, tiny_folder, tiny, monkeypatch):
@@ -90,6 +90,6 @@ def test_where_nothing_is_found_little_is_left(tmp_path, tiny_folder, tiny, monk
     _, found, passed = located(study, make_card(tiny_folder), tiny, monkeypatch)
     assert found.refusal_tokens["outcome"] == "none found"
     nothing, everything = counted(study, outcome=NOTHING), counted(study)
-    assert nothing["screen"].read == 0 == nothing["measure"].answers
+    assert nothing["screen"].read == 0 == nothing["measure"].answers < nothing["project"].read
     assert nothing["localize"].read + nothing["localize"].written == pytest.approx(passed, rel=0.25)
     assert nothing["select"].answers == 2 * 8 and nothing["test"].answers < everything["test"].answers

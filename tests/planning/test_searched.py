@@ -50,7 +50,7 @@ def test_a_search_that_found_nothing_leaves_the_base_alone(tmp_path):
     spent = {}
     for outcome in (FOUND, Outcome(False, True), NOTHING):
         (job,) = Work(config, {}).of("evaluate", {"model": model, "phase": "test", "bucket": "0"}, outcome)
-        (measured,) = Work(config, {}).of("measure", {"model": model}, outcome)
+        measured, _ = Work(config, {}).of("measure", {"model": model}, outcome)
         spent[outcome] = job.answers, measured.answers
     assert spent[FOUND][0] == spent[Outcome(False, True)][0] > spent[NOTHING][0] > 0
     assert spent[FOUND][1] > 0 == spent[Outcome(False, True)][1] == spent[NOTHING][1]

@@ -7,7 +7,7 @@ from anatomy.config.study import organism_subject
 from anatomy.config.subjects import PromptSet
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.size import model_size
-from anatomy.planning.benchmarks import benchmark_items
+from anatomy.planning.benchmarks import Items, benchmark_items, item_tokens
 from anatomy.planning.lengths import ASSUMED, ORGANISM, Lengths
 from anatomy.planning.prompts import PromptCounts, planned_prompts, published
 from anatomy.planning.work import rosi_work, run_counts
@@ -79,8 +79,10 @@ def test_benchmark_items_follow_from_the_registry(tmp_path):
     config = make_config(tmp_path, benchmarks={"data": "data", "tasks": ["mmlu", "arc_challenge"], "select_items": 10,
                                                "test_items": 100000})
     entries, subject = load_catalogue(None), make_subject()
-    assert benchmark_items(config, subject, "select", entries) == 57 * 10 + 10
-    assert benchmark_items(config, subject, "test", entries) == round(0.75 * 14042) + round(0.75 * 1172)
+    select, test = (benchmark_items(config, subject, phase, entries) for phase in ("select", "test"))
+    assert select == Items(57 * 10 + 10, 570 * item_tokens("mmlu", 0) + 10 * item_tokens("arc_challenge", 0))
+    assert test.count == round(0.75 * 14042) + round(0.75 * 1172)
+    assert item_tokens("mmlu_anatomy", 5) > 4 * item_tokens("mmlu_anatomy", 0) == 4 * item_tokens("mmlu", 0)
 
 
 def test_extraction_takes_the_room_that_was_estimated(tiny_folder, tmp_path):

@@ -14,7 +14,7 @@ from anatomy.planning.stage_work import StageWork
 
 JOBS: Mapping[str, tuple[str, ...]] = {
     "extract": ("extract",), "localize": ("localize", "screen"), "evaluate": ("select",), "evaluate on test": ("test",),
-    "measure": ("measure",),
+    "measure": ("measure", "project"),
 }
 """Jobs of a study and the stages that each computes."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
-from anatomy.planning.benchmarks import ITEM_TOKENS, MMLU_SUBJECTS
+from anatomy.planning.benchmarks import MMLU_SUBJECTS, item_tokens
 from anatomy.planning.prompts import PromptCounts
 from anatomy.planning.stage_work import Backend, StageWork
 from anatomy.recipes.pasta.edits import CONTRASTS, ablation
@@ -43,9 +43,12 @@ def pasta_work(config: Config, subject: Subject, prompts: PromptCounts, num_laye
             texts * (prompts.tokens + pasta.decoding.max_new_tokens)), 0)
     scored = [one for one in wanted if one.variant.benchmarked
               and all(edit.get("positions", "all") == "all" for edit in one.edits)]
-    if "aligned" in mine and (items := len(scored) * tasks_of(config, subject) * pasta.benchmark_items):
+    if "aligned" in mine and (tasks := tasks_of(config, subject)):
+        count = len(scored) * pasta.benchmark_items
+        items, read = (count * number for number in (sum(tasks.values()), sum(
+            many * item_tokens(task, config.benchmarks.shots) for task, many in tasks.items())))
         found["hooked_benchmarks"] = StageWork("hooked_benchmarks", f"{len(scored)} variants take {items} benchmark items",
-                                               items * ITEM_TOKENS[subject.is_organism], 0, 0, items, items)
+                                               read, 0, 0, items, items)
     reading = round(pasta.fit_prefixes * (prompts.tokens + pasta.decoding.max_new_tokens))
     if "aligned" in mine:
         count = sum(len(pair.roles) for pair in pairs(config) if pair.aligned == subject.id)
@@ -53,10 +56,10 @@ def pasta_work(config: Config, subject: Subject, prompts: PromptCounts, num_laye
     return found
 
 
-def tasks_of(config: Config, subject: Subject) -> int:
-    """Benchmark tasks that a model takes, each with a limit of its own."""
+def tasks_of(config: Config, subject: Subject) -> dict[str, int]:
+    """Benchmark tasks that a model takes, and how many limits each has."""
     wanted = config.benchmarks
     if subject.is_organism:
-        return len(wanted.organism_tasks)
+        return dict.fromkeys(wanted.organism_tasks, 1)
     names = [] if wanted.data is None else [name for name in wanted.tasks if name not in wanted.left_out]
-    return sum(MMLU_SUBJECTS if name == "mmlu" else 1 for name in names)
+    return {name: MMLU_SUBJECTS if name == "mmlu" else 1 for name in names}

@@ -10,7 +10,7 @@ from anatomy.pending.reasons import listed
 from anatomy.planning.lengths import ASSUMED
 from anatomy.planning.plan import Plan, PlannedJob
 
-ORDER = ("extract", "localize", "screen", "select", "test", "measure")
+ORDER = ("extract", "localize", "screen", "select", "test", "measure", "project")
 """Stages of ROSI as they follow each other; others come after them, by name."""
 
 ERROR = 2

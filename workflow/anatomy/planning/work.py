@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
-from anatomy.planning.benchmarks import ITEM_TOKENS, benchmark_items
+from anatomy.planning.benchmarks import NO_ITEMS, Items, benchmark_items
 from anatomy.planning.grid_work import Grid
 from anatomy.planning.prompts import PromptCounts
 from anatomy.planning.stage_work import Backend, StageWork
@@ -38,7 +38,8 @@ FOUND, NOTHING = Outcome(), Outcome(False, False)
 
 def rosi_work(config: Config, subject: Subject, prompts: PromptCounts, *, num_layers: int, entries: Mapping[str, Entry],
               hooked: Backend = "transformers", outcome: Outcome = FOUND) -> dict[str, StageWork]:
-    """Count the stages of a model: ``extract``, ``localize``, ``screen``, ``select``, ``test``, ``measure``.
+    """Count the stages of a model: ``extract``, ``localize``, ``screen``, ``select``, ``test``, ``measure``,
+    ``project``.
 
     Token counts take the mean length of the rendered prompts. ``anatomy.planning.grid_work`` counts the search for a direction;
     controls of a model that ranks its direction search the main contrast's grid too.
@@ -62,17 +63,18 @@ def rosi_work(config: Config, subject: Subject, prompts: PromptCounts, *, num_la
     own = fit + harmful + harmless
 
     def answered(stage: str, words: str, variants: Sequence[Variant], split: str, limit: int, backend: Backend,
-                 items: int = 0, passed: int = 0) -> StageWork:
+                 items: Items = NO_ITEMS) -> StageWork:
         count = sum(prompts.total(variant.sets, split, limit) for variant in variants)
-        read = (count + passed) * prompts.tokens + items * ITEM_TOKENS[subject.is_organism]
+        read = count * prompts.tokens + items.tokens
         batch = config.serving.batch_size
         batches = sum(-(-prompts.total(variant.sets, split, limit) // batch) for variant in variants)
-        return StageWork(stage, f"{len(variants)} {words} {count} answers" + (f", {items} benchmark items" if items else ""),
-                         round(read), count * config.evaluation.max_new_tokens, count, items, items, backend, batches)
+        told = f", {items.count} benchmark items" if items.count else ""
+        return StageWork(stage, f"{len(variants)} {words} {count} answers{told}", round(read),
+                         count * config.evaluation.max_new_tokens, count, items.count, items.count, backend, batches)
 
     def phase(stage: str, variants: Sequence[Variant], limit: int) -> StageWork:
         asked = [variant for variant in variants if outcome.edits or variant.role == "base"]
-        items = benchmark_items(config, subject, stage, entries) * sum(variant.benchmarked for variant in asked)
+        items = benchmark_items(config, subject, stage, entries).times(sum(variant.benchmarked for variant in asked))
         return answered(stage, "variants generate", asked, stage, limit, "vllm", items)
 
     in_memory = variants_in_memory(config, subject) if outcome.direction else []
@@ -95,8 +97,8 @@ def rosi_work(config: Config, subject: Subject, prompts: PromptCounts, *, num_la
                   passes=3 * screened),  # both sides, and the edit put in and taken out
         phase("select", variants_on_select(config, subject), config.evaluation.select_prompts),
         phase("test", variants_on_test(config, subject), config.evaluation.test_prompts),
-        answered("measure", "interventions in memory generate", in_memory, "test", config.evaluation.test_prompts, hooked,
-                 passed=projected),
+        answered("measure", "interventions in memory generate", in_memory, "test", config.evaluation.test_prompts, hooked),
+        StageWork("project", f"{projected} prompts, unedited and under the picks", round(projected * prompts.tokens), 0),
     )}
 
 
