@@ -77,10 +77,11 @@ class Work:
             return []
         model, phase = wildcards["model"], wildcards.get("phase", "")
         stages = self.stages(model) if outcome is None else self.stages_if(model, outcome)
-        names = {"extract": ["extract"], "localize": ["localize", "screen"], "evaluate": [phase], "measure": ["measure", "project"],
-                 "generate": [f"pasta.{phase}"], "signature": ["signature"],
-                 "hooked_benchmarks": ["hooked_benchmarks"],
-                 "detect": [wildcards.get("pass_", "").replace("pasta", "detect")]}.get(rule, [])
+        names = {
+            "extract": ["extract"], "localize": ["localize", "screen"], "evaluate": [phase], "measure": ["measure", "project"],
+            "generate": [f"pasta.{phase}"], "signature": ["signature"], "hooked_benchmarks": ["hooked_benchmarks"],
+            "detect": [wildcards.get("pass_", "").replace("pasta", "detect")],
+        }.get(rule, [])
         if rule == "model_judge":
             return [self._judged(stages[wildcards["pass_"]], wildcards)]
         found = [stages[name] for name in names if name in stages]
