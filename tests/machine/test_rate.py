@@ -7,8 +7,10 @@ import pytest
 import torch
 
 from anatomy.errors import NumericsError
+from anatomy.machine import blocks
 from anatomy.machine import rate as module
-from anatomy.machine.rate import WIDEST, Blocks, BlockShape, Rate, Rates, machine_rates, measure, quickest
+from anatomy.machine.blocks import Blocks, measure, quickest
+from anatomy.machine.rate import WIDEST, BlockShape, Rate, Rates, machine_rates
 
 SMALL = BlockShape(32, 48, 2, 1, 3)
 SHAPES = [SMALL, BlockShape(576, 1536, 9, 3, 30), BlockShape(4096, 14336, 32, 8, 32), BlockShape(3584, 18944, 28, 4, 28),
@@ -30,13 +32,13 @@ def test_heads_divide_whatever_the_shape_and_wide_ones_are_measured_as_one(shape
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("packed", [False, True])
 def test_a_block_is_the_products_that_it_counts(dtype, packed):
-    blocks = Blocks(SMALL, dtype, packed)
-    assert blocks.count == SMALL.layers
+    made = Blocks(SMALL, dtype, packed)
+    assert made.count == SMALL.layers
     counted = Blocks(SMALL, dtype, False).weights[0].values()
     assert sum(matrix.numel() for matrix in counted) == SMALL.parameters
     with torch.inference_mode():
-        blocks.read(2)
-        blocks.decode(3)
+        made.read(2)
+        made.decode(3)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
@@ -72,7 +74,7 @@ def test_a_measurement_that_fails_names_the_way_out():
 def test_what_else_runs_does_not_count(monkeypatch):
     """Processor time is asked, not the clock on the wall: seconds that others have the core are none of the machine's rate."""
     ticks = iter([0.0, 3.0, 10.0, 12.0, 20.0, 21.0])
-    monkeypatch.setattr(module.time, "process_time", lambda: next(ticks))
+    monkeypatch.setattr(blocks.time, "process_time", lambda: next(ticks))
     assert quickest(lambda: None, 2) == 1.5  # the first call took long enough to be told
 
 

@@ -7,7 +7,8 @@ from anatomy.machine.rate import BlockShape, Rate, Rates
 from anatomy.models.size import ModelSize
 from anatomy.planning.jobs import alone
 from anatomy.planning.sizes import organism_size
-from anatomy.planning.speed import OTHER_SECONDS, START_SECONDS, JobWork, Speed, Took, block_shape, stage_seconds, tables
+from anatomy.planning.speed import OTHER_SECONDS, START_SECONDS, JobWork, Speed, Took
+from anatomy.planning.stage_seconds import block_shape, stage_seconds, tables
 from anatomy.planning.stage_work import StageWork
 from anatomy.planning.told import ERROR
 
