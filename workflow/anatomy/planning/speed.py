@@ -19,8 +19,8 @@ from anatomy.planning.stage_work import Backend, StageWork
 
 START_SECONDS: Mapping[str, float] = {
     "extract": 6, "localize": 6, "evaluate": 17, "measure": 6, "model_judge": 16, "generate": 7, "signature": 6, "detect": 8,
-    "localize_signature": 8, "signature_weights": 6, "organism_world": 4, "organism_member": 8, "organism_bars": 20,
-    "refusal_classifier": 3, "pick": 4, "judge": 2, "claims": 6, "figures": 15, "page": 5, "model_card": 4, "prompt_set": 1,
+    "localize_signature": 8, "signature_weights": 6, "organism_world": 4, "organism_member": 8, "organism_bars": 35,
+    "refusal_classifier": 3, "pick": 4, "judge": 2, "claims": 6, "figures": 15, "page": 5, "model_card": 1, "prompt_set": 1,
     "hooked_benchmarks": 7, "text_measures": 8, "pairwise": 16,
 }
 """Imports and everything else that does not grow with tokens, by rule: torch and transformers take 5 seconds, vLLM 12 and its
