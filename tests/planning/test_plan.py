@@ -64,4 +64,8 @@ def test_a_model_that_nothing_is_known_of_waits_for_prefetch(tmp_path, monkeypat
     told = "\n".join(plan_lines(plan))
     assert "mine (size unknown until prefetch)" in told and "at least" in told and plan.disk.unknown == ("mine",)
     _, _, plan = planned({**options, "resources": {"models": {"mine": {"billions": 7}}}}, tmp_path, monkeypatch)
-    assert "mine (7.0 billion)" in "\n".join(plan_lines(plan)) and not plan.disk.unknown
+    told = "\n".join(plan_lines(plan))
+    assert "mine (7.0 billion)" in told and not plan.disk.unknown
+    assert "hours if no search finds anything" in told and "measured just now" in told
+    localized = [job for job in plan.jobs if job.rule == "localize"]
+    assert all(0 < job.least < job.seconds and sum(job.by_stage) < job.seconds for job in localized)

@@ -1,6 +1,8 @@
 """What a job leaves on record."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,7 @@ import pytest
 from anatomy.errors import StoreError
 from anatomy.provenance.__main__ import run_of
 from anatomy.provenance.chain import chain, print_chain, raw_inputs
-from anatomy.provenance.record import JOBS, Clock, digests, read_records, seeds, write_record
+from anatomy.provenance.record import JOBS, Clock, digests, processor_seconds, read_records, seeds, write_record
 from anatomy.store.journal import record
 
 
@@ -49,7 +51,7 @@ def test_a_record_says_what_it_was_made_with(run):
     one = next(record for record in read_records(run) if record["rule"] == "extract")
     assert one["wildcards"] == {"model": "weak.s0"} and one["seeds"] == {"options.evaluation.seed": 5}
     assert one["software"]["torch"][0].isdigit() and one["hardware"]["cores"] == os.cpu_count()
-    assert set(one["cost"]) == {"started", "seconds", "peak_mb", "rows", "tokens", "starts"}
+    assert set(one["cost"]) == {"started", "seconds", "cpu_seconds", "peak_mb", "rows", "tokens", "starts"}
 
 
 def test_rows_and_tokens_of_this_job_alone_are_counted(tmp_path):
@@ -58,6 +60,14 @@ def test_rows_and_tokens_of_this_job_alone_are_counted(tmp_path):
     record(tmp_path, "start", stage="generate", seconds=1.0)
     found = clock.cost(tmp_path)
     assert (found["rows"], found["tokens"], found["starts"]) == (3, 40, 1)
+
+
+def test_processor_time_is_that_of_this_job_and_its_children_alone(tmp_path):
+    sum(range(10**6))
+    clock = Clock()
+    subprocess.run([sys.executable, "-c", "sum(range(10**6))"], check=True)
+    found = clock.cost(tmp_path)["cpu_seconds"]
+    assert 0 < found <= processor_seconds()
 
 
 def test_a_changed_input_changes_its_digest_and_a_large_file_is_told_by_size(tmp_path, monkeypatch):

@@ -44,8 +44,11 @@ def test_it_writes_a_configuration_that_checks_and_says_what_will_run(call, tmp_
     config = load_config(tmp_path / "config" / "mine.yaml")
     assert list(config.models) == ["mine"] and config.rosi.headline == config.selection.headline == ["mine"]
     said = capsys.readouterr().out
-    for stage in ("extract", "localize", "screen", "select", "test", "measure", "all"):
-        assert f"  {stage} " in said
+    for stage in ("extract", "localize", "screen", "select", "test", "measure", "project", "all"):
+        (row,) = [line.split() for line in said.splitlines() if line.startswith(f"  {stage} ")]
+        read, written, hours = (float(cell.replace(",", "")) for cell in row[1:4])
+        assert read > 0 and written >= 0 and hours >= 0 and "." in row[3]
+    assert "hours if the model never refuses" in said and "measured just now, in float32" in said
     assert "--configfile config/mine.yaml" in said and "results/mine/report.html" in said
 
 

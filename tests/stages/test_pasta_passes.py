@@ -132,3 +132,23 @@ def test_a_side_without_texts_is_named(study):
     with pytest.raises(DataError, match="plain, base"):
         extract_signature(study.config, subjects, study.cards, generated, REFUSAL, study.extracted / "none.json",
                           lambda text: None)
+
+
+@pytest.mark.parametrize(("role", "phase"), [("base", "fit"), ("aligned", "fit"), ("aligned", "select"), ("base", "test"),
+                                             ("aligned", "test")])
+def test_the_plan_counts_what_was_generated(study, role, phase):
+    """Searches inside a domain are not planned, and a search that ends without an operating point asks for less."""
+    from anatomy.planning.lengths import ASSUMED
+    from anatomy.planning.pasta_work import pasta_work
+    from anatomy.planning.prompts import PromptCounts, planned_prompts
+
+    config = study.config.model_copy(update={"recipes": ["pasta"]})
+    subject = pair(config)[role]
+    counts = PromptCounts(planned_prompts(config, subject, {}, tokenizers=False).rows, ASSUMED)
+    work = pasta_work(config, subject, counts, 4)[f"pasta.{phase}"]
+    table = study.tables[role, phase]
+    planned = set(table["variants"].loc[~table["variants"]["family"].isin(["in_domain"]), "variant"])
+    generated = table["completions"][table["completions"]["variant"].isin(planned)
+                                     & ~table["completions"]["variant"].str.startswith(HUMAN)]
+    assert len(generated) <= work.answers <= 1.6 * len(generated)
+    assert generated["n_tokens"].sum() <= work.written

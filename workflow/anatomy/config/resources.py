@@ -39,10 +39,12 @@ class Resources(Section):
     gpu_teraflops: float = Field(
         250.0, gt=0, description="plan: operations (2 a parameter and token) that one GPU sustains while it reads prompts, in "
                                  "10^12 a second, until finished jobs say more; assumed: a quarter of an H100's 989")
-    core_gigaflops: float = Field(
-        100.0, gt=0, description="plan: the same of one CPU core, in 10^9 a second; fitted to the default run's jobs")
-    writing_share: float = Field(
-        0.15, gt=0, le=1, description="plan: share of that rate while text is generated; fitted likewise on CPU, assumed on GPU")
+    core_gigaflops: float | None = Field(
+        None, gt=0, description="plan: the same of one CPU core, in 10^9 a second; null: measured on this machine, in the "
+                                "model's shape and number format")
+    writing_share: float | None = Field(
+        None, gt=0, le=1, description="plan: share of that rate while text is generated; null: measured likewise on a CPU, 0.15 "
+                                      "where the rate is stated or a GPU's")
     growth: float = Field(1.5, ge=1, description="memory and time of each further attempt, relative to the one before")
     rules: dict[Rule, JobResources] = Field({}, description="overrides of a rule's jobs: {evaluate: {mem_mb: 64000}}")
     models: dict[Identifier, ModelResources] = Field(

@@ -1,1 +1,1 @@
-"""What this machine can do: the number formats it multiplies fast."""
+"""What this machine can do: the number formats it multiplies fast, and how fast it is."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from anatomy.planning.jobs import POSITIONS, Work
+from anatomy.planning.jobs import Work
 from anatomy.planning.work import run_counts
 from anatomy.preflight.disk import estimate_disk
 
@@ -40,7 +40,7 @@ def planned_disk(work: Work, models: Iterable[str]) -> PlannedDisk:
         if size is None:
             unknown.append(model)
             continue
-        counts = run_counts(config, work.subjects[model], stages, prompts, POSITIONS)
+        counts = run_counts(config, work.subjects[model], stages, prompts)
         estimate = estimate_disk(size, counts, Path(config.results))
         pasta = sum(stage.answers for name, stage in stages.items() if name.startswith("pasta."))
         texts = estimate_disk(size, replace(counts, contrasts=0, adapters=0, kept_adapters=0, benchmark_rows=0, answers=pasta,

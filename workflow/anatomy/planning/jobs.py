@@ -4,21 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import cache
+from pathlib import Path
 
 from anatomy.config.schema import Config
-from anatomy.config.study import subjects
+from anatomy.config.study import Layout, Subject, subjects
+from anatomy.errors import StoreError
 from anatomy.models.size import ModelSize
 from anatomy.planning.pasta_work import pasta_work
 from anatomy.planning.prompts import PromptCounts, planned_prompts
-from anatomy.planning.sizes import subject_size
+from anatomy.planning.sizes import organism_size, subject_size
 from anatomy.planning.speed import JobWork, Speed, Took
-from anatomy.planning.work import StageWork, rosi_work
+from anatomy.planning.stage_work import Backend, StageWork
+from anatomy.planning.training_work import training_reads
+from anatomy.planning.work import FOUND, Outcome, rosi_work
 from anatomy.recipes.pasta.pairs import relatives
 from anatomy.registry.entry import Entry
 from anatomy.resources.size import ASSUMED, known_size, typical_size
+from anatomy.serving.ways import ENGINE_FROM
+from anatomy.store.files import read_json
 
-POSITIONS = 5
-"""Template positions of a model whose tokenizer is not here: those of Llama 3 and Qwen (Arditi et al. 2024, appendix C.3)."""
+ANSWER = {True: 28.0, False: 250.0}
+"""Mean tokens of an answer that no limit ends, by whether the model is the organism's (of whose 32 tokens at most the default
+run wrote 19); chat models write a few hundred."""
 
 JUDGE_TOKENS, VERDICT_TOKENS = 300, 10
 """What a model judge reads around a conversation, and writes."""
@@ -32,10 +39,11 @@ class Work:
 
     Args:
         entries: of the registry, by name.
+        tokenizers: open tokenizers of models that are here, to know how long prompts are; this imports transformers.
     """
 
-    def __init__(self, config: Config, entries: Mapping[str, Entry]) -> None:
-        self.config, self.entries = config, entries
+    def __init__(self, config: Config, entries: Mapping[str, Entry], *, tokenizers: bool = True) -> None:
+        self.config, self.entries, self.tokenizers = config, entries, tokenizers
         self.subjects = {subject.id: subject for subject in [*subjects(config), *relatives(config)]}
         self.size = cache(self._size)
         self.prompts = cache(self._prompts)
@@ -45,32 +53,44 @@ class Work:
         return subject_size(self.config, self.subjects[model]) if model in self.subjects else known_size(self.config, model)
 
     def _prompts(self, model: str) -> PromptCounts:
-        return planned_prompts(self.config, self.subjects[model], self.entries)
+        return planned_prompts(self.config, self.subjects[model], self.entries, tokenizers=self.tokenizers)
 
     def _stages(self, model: str) -> dict[str, StageWork]:
         """Stage to work; the layers of a model of unknown size are those of a typical one."""
-        subject, prompts = self.subjects[model], self.prompts(model)
-        num_layers = (self.size(model) or typical_size(ASSUMED)).layers
-        return {**rosi_work(self.config, subject, prompts, num_layers=num_layers, positions=POSITIONS, entries=self.entries),
-                **pasta_work(self.config, subject, prompts, num_layers)}
+        return self.stages_if(model, searched(self.config, self.subjects[model]) or FOUND)
 
-    def of(self, rule: str, wildcards: Mapping[str, str]) -> list[StageWork]:
-        """The stages that a job computes, each its own part; [] for a rule that passes nothing through a model."""
+    def stages_if(self, model: str, outcome: Outcome) -> dict[str, StageWork]:
+        """The same with what the searches find."""
+        subject, prompts, size = self.subjects[model], self.prompts(model), self.size(model) or typical_size(ASSUMED)
+        hooked = hooked_backend(self.config, size)
+        return {**rosi_work(self.config, subject, prompts, num_layers=size.layers, entries=self.entries, hooked=hooked,
+                            outcome=outcome),
+                **pasta_work(self.config, subject, prompts, size.layers, hooked)}
+
+    def of(self, rule: str, wildcards: Mapping[str, str], outcome: Outcome | None = None) -> list[StageWork]:
+        """The stages that a job computes, each its own part; [] for a rule that passes nothing through a model.
+
+        Args:
+            outcome: what the searches find; None for what is known, or else that they find what they look for.
+        """
         if wildcards.get("model") not in self.subjects:
             return []
-        stages, phase = self.stages(wildcards["model"]), wildcards.get("phase", "")
-        names = {"extract": ["extract"], "localize": ["localize", "screen"], "evaluate": [phase], "measure": ["measure"],
-                 "generate": [f"pasta.{phase}"], "signature": ["signature"],
-                 "detect": [wildcards.get("pass_", "").replace("pasta", "detect")]}.get(rule, [])
+        model, phase = wildcards["model"], wildcards.get("phase", "")
+        stages = self.stages(model) if outcome is None else self.stages_if(model, outcome)
+        names = {
+            "extract": ["extract"], "localize": ["localize", "screen"], "evaluate": [phase], "measure": ["measure", "project"],
+            "generate": [f"pasta.{phase}"], "signature": ["signature"], "hooked_benchmarks": ["hooked_benchmarks"],
+            "detect": [wildcards.get("pass_", "").replace("pasta", "detect")],
+        }.get(rule, [])
         if rule == "model_judge":
             return [self._judged(stages[wildcards["pass_"]], wildcards)]
         found = [stages[name] for name in names if name in stages]
-        return [part(stage, self.config.serving.buckets) for stage in found] if rule == "evaluate" else found
+        return [stage.part(self.config.serving.buckets) for stage in found] if rule == "evaluate" else found
 
     def _judged(self, stage: StageWork, wildcards: Mapping[str, str]) -> StageWork:
         read = round(stage.answers * (self.prompts(wildcards["model"]).tokens + JUDGE_TOKENS)) + stage.written
         return StageWork(f"{stage.stage} by {wildcards['judge']}", f"{stage.answers} answers judged", read,
-                         stage.answers * VERDICT_TOKENS, 0, 0)
+                         stage.answers * VERDICT_TOKENS, stage.answers, backend="vllm")
 
     def loaded(self, rule: str, wildcards: Mapping[str, str]) -> str | None:
         """The model that a job loads, by its id; None for jobs that load none."""
@@ -81,13 +101,24 @@ class Work:
             return next(scorers, wildcards["model"])  # scorers in folders count as large as the model whose texts they read
         return wildcards["model"] if self.of(rule, wildcards) else None
 
-    def job(self, rule: str, wildcards: Mapping[str, str], processors: int, on_gpu: bool) -> JobWork:
+    def dtype(self, model: str) -> str:
+        """Number format of a model or judge."""
+        source = self.config.model_judges.get(model)
+        return self.subjects[model].dtype if source is None else source.dtype
+
+    def job(self, rule: str, wildcards: Mapping[str, str], processors: int, on_gpu: bool,
+            outcome: Outcome | None = None) -> JobWork:
         """A job as the cost model takes it."""
+        if rule == "organism_member":
+            recipe = self.config.organism.recipe
+            stage = StageWork("training", "forwards and backwards", training_reads(recipe, wildcards["member"]), 0)
+            return JobWork(rule, (stage,), organism_size(recipe), False, "fastest", ANSWER[True], processors)
         model = self.loaded(rule, wildcards)
-        size = None if model is None else self.size(model)
-        stages = self.of(rule, wildcards)
-        return JobWork(rule, 0 if model is None else None if size is None else size.parameters,
-                       sum(stage.read for stage in stages), sum(stage.written for stage in stages), processors, on_gpu)
+        if model is None:
+            return JobWork(rule, processors=processors, on_gpu=on_gpu)
+        size, organism = self.size(model), model in self.subjects and self.subjects[model].is_organism
+        return JobWork(rule, tuple(self.of(rule, wildcards, outcome)), size, size is None, self.dtype(model), ANSWER[organism],
+                       processors, on_gpu)
 
     def finished(self, records: Iterable[Mapping], speed: Speed) -> list[Took]:
         """Jobs on record with what was expected of them; those that found their rows in the store say nothing of time."""
@@ -102,11 +133,30 @@ class Work:
             job = self.job(rule, wildcards, 1 if on_gpu else record["threads"], on_gpu)
             expected = speed.expected(job)
             if expected is not None:
-                found.append(Took(rule, job.parameters, expected, cost["seconds"]))
+                found.append(Took(rule, job.parameters, expected, alone(cost, record["threads"], on_gpu)))
         return found
 
 
-def part(stage: StageWork, buckets: int) -> StageWork:
-    """An even share of a stage whose variants are spread over jobs."""
-    return StageWork(stage.stage, stage.work, *(-(-count // buckets) for count in
-                                               (stage.read, stage.written, stage.answers, stage.items)))
+def alone(cost: Mapping, threads: int, on_gpu: bool) -> float:
+    """Seconds that a finished job would have taken with its cores to itself: its processor time where a CPU computed, since what
+    else ran beside it says nothing of the next run. Records of older runs have wall time alone."""
+    return cost["seconds"] if on_gpu or "cpu_seconds" not in cost else min(cost["seconds"], cost["cpu_seconds"] / max(1, threads))
+
+
+def hooked_backend(config: Config, size: ModelSize) -> Backend:
+    """What answers under interventions, as ``anatomy.stages.in_engine`` decides it of a family whose hooks are proven."""
+    wanted = config.serving.hooks
+    return "vllm" if wanted == "engine" or (wanted == "auto" and size.parameters >= ENGINE_FROM) else "transformers"
+
+
+def searched(config: Config, subject: Subject) -> Outcome | None:
+    """What a finished search has found in a model; None before it has run, or where its files are not sound."""
+    at = Layout(config.results)
+    selected, shortlist = (Path(at.stage("localize", subject.id, f"{name}.json")) for name in ("selected", "shortlist"))
+    if not (selected.exists() and shortlist.exists()):
+        return None
+    try:
+        direction = read_json(selected)[subject.contrasts[0]]["outcome"] == "picked"
+        return Outcome(direction, any(read_json(shortlist).values()))
+    except (StoreError, KeyError, TypeError, AttributeError):
+        return None

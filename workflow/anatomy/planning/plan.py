@@ -10,9 +10,10 @@ from typing import Any
 from anatomy.config.load import check_config
 from anatomy.pending.jobs import PendingJob
 from anatomy.planning.disk import PlannedDisk, planned_disk
-from anatomy.planning.jobs import Work
+from anatomy.planning.jobs import Work, searched
 from anatomy.planning.speed import Speed
-from anatomy.planning.work import StageWork
+from anatomy.planning.stage_work import StageWork
+from anatomy.planning.work import NOTHING
 from anatomy.registry.catalogue import load_catalogue
 
 
@@ -24,7 +25,9 @@ class PlannedJob:
         rule, model: what runs on which model; model None for jobs about none.
         loaded: the model that passes the tokens, which may be a judge; None for jobs that load none.
         stages: the work in it.
+        by_stage: seconds of each stage's tokens; what is left of the job's is its start.
         seconds: where it runs now; None where the model's size is not known.
+        least: the same where searches that have not run yet find nothing.
         gpu_seconds: on one GPU; 0 for jobs that load no model.
         processors: GPUs, or CPU threads.
         mem_mb: memory it asks for.
@@ -34,7 +37,9 @@ class PlannedJob:
     model: str | None
     loaded: str | None
     stages: tuple[StageWork, ...]
+    by_stage: tuple[float | None, ...]
     seconds: float | None
+    least: float | None
     gpu_seconds: float | None
     processors: int
     mem_mb: int
@@ -86,8 +91,12 @@ def planned_job(work: Work, speed: Speed, job: PendingJob, on_gpu: bool) -> Plan
     here = work.job(job.rule, job.wildcards, gpus or job.threads, bool(gpus))
     there = work.job(job.rule, job.wildcards, 1, True)
     loaded = work.loaded(job.rule, job.wildcards)
-    return PlannedJob(job.rule, job.wildcards.get("model"), loaded, tuple(work.of(job.rule, job.wildcards)), speed.seconds(here),
-                      speed.expected(there) if loaded else 0.0, gpus or job.threads, int(job.resources.get("mem_mb", 0)))
+    known = loaded is None or loaded not in work.subjects or searched(work.config, work.subjects[loaded]) is not None
+    least = here if known else work.job(job.rule, job.wildcards, gpus or job.threads, bool(gpus), NOTHING)
+    stages, by_stage = (here.stages, tuple(speed.by_stage(here))) if loaded else ((), ())
+    return PlannedJob(job.rule, job.wildcards.get("model"), loaded, stages, by_stage,
+                      speed.seconds(here), speed.seconds(least), speed.expected(there) if loaded else 0.0, gpus or job.threads,
+                      int(job.resources.get("mem_mb", 0)))
 
 
 def plan_of(snakefile: Path, options: dict[str, Any], *, on_gpu: bool) -> Plan:

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pandas as pd
 
 from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject
 from anatomy.config.subjects import PromptSet
-from anatomy.errors import StoreError
+from anatomy.errors import AnatomyError, StoreError
+from anatomy.planning.lengths import Lengths, lengths
 from anatomy.registry.entry import Entry
 from anatomy.store.files import read_table
 
 PHASES = ("fit", "select", "test")
-ASSUMED_TOKENS = 60.0
-"""Mean length of a rendered prompt of which nothing is known: some 20 tokens of a request (AdvBench, Alpaca) and a template's
-own. Jailbreak templates are several times longer."""
-TEMPLATE_TOKENS, LETTERS = 20.0, 4.0
-"""Tokens that a template adds, and letters of a token in English, where there is text but no tokenizer."""
 
 
 @dataclass(frozen=True)
@@ -29,11 +28,16 @@ class PromptCounts:
 
     Attributes:
         rows: set to phase to prompts; sets of which nothing is known are absent.
-        tokens: mean length of a rendered prompt.
+        lengths: of rendered prompts.
     """
 
     rows: Mapping[str, Mapping[str, int]]
-    tokens: float
+    lengths: Lengths
+
+    @property
+    def tokens(self) -> float:
+        """Mean length of a rendered prompt."""
+        return self.lengths.tokens
 
     def of(self, name: str, phase: str, limit: int) -> int:
         """Prompts that a phase reads of a set, at most; the limit where the set is not known."""
@@ -43,36 +47,73 @@ class PromptCounts:
         return sum(self.of(name, phase, limit) for name in names)
 
     @classmethod
-    def of_tables(cls, tables: Mapping[str, pd.DataFrame], tokens: float) -> PromptCounts:
+    def of_tables(cls, tables: Mapping[str, pd.DataFrame], lengths: Lengths) -> PromptCounts:
         """From prepared tables with a ``split`` column."""
         return cls({name: {phase: int((table["split"] == phase).sum()) for phase in PHASES} for name, table in tables.items()},
-                   tokens)
+                   lengths)
 
     @classmethod
-    def of_texts(cls, texts: Mapping[str, Sequence[str]], tokens: float) -> PromptCounts:
+    def of_texts(cls, texts: Mapping[str, Sequence[str]], lengths: Lengths) -> PromptCounts:
         """From texts whose phase is not known: each may fall into any."""
-        return cls({name: dict.fromkeys(PHASES, len(prompts)) for name, prompts in texts.items()}, tokens)
+        return cls({name: dict.fromkeys(PHASES, len(prompts)) for name, prompts in texts.items()}, lengths)
 
 
-def planned_prompts(config: Config, subject: Subject, entries: Mapping[str, Entry]) -> PromptCounts:
-    """Counts of a run that has not started: from its prompt tables where an earlier job made them, else from what the registry
-    says of a published set; a file of one's own counts by the configuration's limits until it is prepared.
+def planned_prompts(config: Config, subject: Subject, entries: Mapping[str, Entry], *,
+                    tokenizers: bool = True) -> PromptCounts:
+    """Counts of a run that has not started: from its prompt tables where an earlier job made them, else from a file of one's own
+    as a job would prepare it, else from what the registry says of a published set. Lengths follow from the model's tokenizer
+    where the model and texts are here.
 
     Args:
         entries: of the registry, by name.
+        tokenizers: open the model's tokenizer where it is here.
     """
     at = Layout(config.results)
-    names = [*config.evaluation.test_sets, config.extraction.harmful, config.extraction.harmless]
+    names = dict.fromkeys([*config.evaluation.test_sets, config.extraction.harmful, config.extraction.harmless])
     rows: dict[str, Mapping[str, int]] = {}
-    letters = texts = 0
-    for name in dict.fromkeys(names):
+    texts: list[str] = []
+    for name in names:
+        own = not subject.is_organism and name in config.prompt_sets
         table = _table(Path(at.prompts(subject, name)))
+        if table is None and own and config.prompt_sets[name].dataset is None:
+            table = _prepared(name, config.prompt_sets[name].model_dump_json())
         if table is not None:
             rows[name] = {phase: int((table["split"] == phase).sum()) for phase in PHASES}
-            letters, texts = letters + int(table["prompt"].str.len().sum()), texts + len(table)
-        elif not subject.is_organism and name in config.prompt_sets and (known := published(config.prompt_sets[name], entries)):
+            texts += list(table["prompt"])
+        elif own and (known := published(config.prompt_sets[name], entries)):
             rows[name] = known
-    return PromptCounts(rows, letters / texts / LETTERS + TEMPLATE_TOKENS if texts else ASSUMED_TOKENS)
+    return PromptCounts(rows, lengths(config, subject, texts, model_folder(config, subject) if tokenizers else None))
+
+
+def model_folder(config: Config, subject: Subject) -> Path | None:
+    """Where a model of one's own lies; None for members of the organism and models that are not here."""
+    source = config.models.get(subject.id)
+    if source is None:
+        return None
+    from anatomy.registry.hub_models import HubModel, local_snapshot
+
+    try:
+        folder = Path(source.folder or local_snapshot(HubModel(source.hub, source.revision), config.data.mirror))
+    except (AnatomyError, OSError):
+        return None
+    return folder if folder.is_dir() else None
+
+
+@cache
+def _prepared(name: str, source: str) -> pd.DataFrame | None:
+    """One's own file as its job would prepare it; None where that job will say what is wrong with it.
+
+    Args:
+        source: its entry in the configuration, as JSON: every model of a plan reads the same sets.
+    """
+    from anatomy.stages.prompt_set import prepare
+
+    with TemporaryDirectory() as folder:
+        try:
+            prepare(name, json.loads(source), Path(folder) / "set.parquet", lambda text: None)
+            return read_table(Path(folder) / "set.parquet", ["prompt", "split"])
+        except (AnatomyError, OSError):
+            return None
 
 
 def published(options: PromptSet, entries: Mapping[str, Entry]) -> dict[str, int] | None:

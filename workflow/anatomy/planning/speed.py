@@ -1,33 +1,45 @@
-"""How long a job takes: a start, and floating-point operations at a rate; corrected by what finished jobs took.
+"""How long a job takes: its start, reading the weights, and its tokens at the rate of this machine; corrected by finished jobs.
 
-The model is coarse on purpose. Two operations a parameter and token is the matrix products of a forward pass (Kaplan et al. 2020,
-table 1); attention over long texts, adapters and waiting between small batches are in the rate, which was set from a run.
+Two operations a parameter and token is the matrix products of a forward pass (Kaplan et al. 2020, table 1); what norms, attention
+and a slow number format add is in the measured rate (``anatomy.machine.rate``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from math import exp, log
 from statistics import fmean
 
 from anatomy.config.resources import Resources
+from anatomy.machine.rate import BlockShape, Rate, Rates, machine_rates
+from anatomy.models.size import ModelSize
+from anatomy.planning.stage_seconds import block_shape, stage_seconds
+from anatomy.planning.stage_work import Backend, StageWork
 
 START_SECONDS: Mapping[str, float] = {
-    "extract": 5, "localize": 8, "evaluate": 16, "measure": 5, "model_judge": 16, "generate": 8, "signature": 6, "detect": 8,
-    "localize_signature": 8, "signature_weights": 6, "organism_world": 3, "organism_member": 50, "organism_bars": 20,
-    "refusal_classifier": 3, "pick": 5, "judge": 5, "claims": 10, "figures": 15, "page": 5,
+    "extract": 6, "localize": 6, "evaluate": 17, "measure": 6, "model_judge": 16, "generate": 7, "signature": 6, "detect": 8,
+    "localize_signature": 8, "signature_weights": 6, "organism_world": 4, "organism_member": 8, "organism_bars": 35,
+    "refusal_classifier": 3, "pick": 4, "judge": 2, "claims": 6, "figures": 15, "page": 5, "model_card": 1, "prompt_set": 1,
+    "hooked_benchmarks": 7, "text_measures": 8, "pairwise": 16,
 }
-"""Imports and everything else that does not grow with the work, by rule: the default run on two CPU cores, rounded."""
+"""Imports and everything else that does not grow with tokens, by rule: torch and transformers take 5 seconds, vLLM 12 and its
+engine 4. Figures and intervals stand here too, as the default run takes them on two CPU cores."""
 
 OTHER_SECONDS = 2.0
 """Of rules not named above."""
+
+ENGINE_SECONDS: Mapping[Backend, float] = {"transformers": 0.0, "vllm": 15.0}
+"""What an engine takes besides where a rule's start is that of transformers."""
 
 GPU_ENGINE_SECONDS = 60.0
 """What an engine on a GPU takes besides, for compilation and graphs: assumed, not measured."""
 
 READ_BYTES_A_SECOND = 1e9
 """Weights from a disk, when a job starts."""
+
+WRITING_SHARE = 0.15
+"""Share of the stated reading rate at which text is generated, where rates are stated or assumed and not measured."""
 
 ALIKE = 10.0
 """Finished jobs correct the estimate of models up to so many times larger or smaller than theirs."""
@@ -39,23 +51,33 @@ class JobWork:
 
     Attributes:
         rule: its rule.
-        parameters: of the model it loads; 0 without one, None where that is not known yet.
-        read, written: tokens.
+        stages: what it passes through the model.
+        size: of the model it loads; None without one, or where it is not known yet.
+        unknown: whether it loads a model of unknown size.
+        dtype: number format of the model; ``fastest`` where training chooses between float32 and bfloat16.
+        answer: mean tokens of an answer that no limit ends.
         processors: GPUs, or CPU threads.
         on_gpu: which of them.
     """
 
     rule: str
-    parameters: int | None
-    read: int
-    written: int
-    processors: int
-    on_gpu: bool
+    stages: tuple[StageWork, ...] = ()
+    size: ModelSize | None = None
+    unknown: bool = False
+    dtype: str = "float32"
+    answer: float = 250.0
+    processors: int = 1
+    on_gpu: bool = False
+
+    @property
+    def parameters(self) -> int:
+        """Of the model; 0 without one."""
+        return 0 if self.size is None else self.size.parameters
 
 
 @dataclass(frozen=True)
 class Took:
-    """One finished job: what was expected by the default rates, and the seconds it took."""
+    """One finished job: what was expected of it, and the seconds it took."""
 
     rule: str
     parameters: int
@@ -67,12 +89,15 @@ class Speed:
     """Seconds of jobs.
 
     Args:
-        resources: the rates.
+        resources: stated rates, which win over measured ones.
         finished: jobs of this machine that are on record.
+        rates: measures this machine for a shape, a format and a number of threads.
     """
 
-    def __init__(self, resources: Resources, finished: Iterable[Took] = ()) -> None:
+    def __init__(self, resources: Resources, finished: Iterable[Took] = (),
+                 rates: Callable[[BlockShape, str, int], Rates] = machine_rates) -> None:
         self.resources, self.finished = resources, [took for took in finished if took.seconds > 0 and took.expected > 0]
+        self._measure = rates
 
     def seconds(self, job: JobWork) -> float | None:
         """Seconds of a job; None where the model's size is not known."""
@@ -80,18 +105,53 @@ class Speed:
         return None if expected is None else expected * self.correction(job.rule, job.parameters)
 
     def expected(self, job: JobWork) -> float | None:
-        """By the rates alone: start and reading of weights, then ``2 * parameters * (read + written / writing_share) /
-        (rate * processors)``; writing is slower, since each step passes all weights for one token a sequence."""
-        if job.parameters is None:
+        """By the rates alone: start, reading of weights, and each stage's tokens."""
+        if job.unknown:
             return None
         start = float(START_SECONDS.get(job.rule, OTHER_SECONDS))
-        if not job.parameters:
+        if job.size is None:
             return start
-        start += 2 * job.parameters / READ_BYTES_A_SECOND + (
-            GPU_ENGINE_SECONDS if job.on_gpu and job.rule in ("evaluate", "model_judge") else 0)
-        tokens = job.read + job.written / self.resources.writing_share
-        rate = self.resources.gpu_teraflops * 1e12 if job.on_gpu else self.resources.core_gigaflops * 1e9
-        return start + 2 * job.parameters * tokens / (rate * max(1, job.processors))
+        start += job.size.disk / READ_BYTES_A_SECOND
+        engines = {stage.backend for stage in job.stages}
+        if job.rule in ("evaluate", "model_judge"):
+            start += GPU_ENGINE_SECONDS if job.on_gpu else 0
+        else:
+            start += max((ENGINE_SECONDS[backend] for backend in engines), default=0)
+        return start + sum(self._tokens(job))
+
+    def by_stage(self, job: JobWork) -> list[float | None]:
+        """Seconds of each stage's tokens, as ``seconds`` counts them."""
+        if job.size is None:
+            return [None] * len(job.stages)
+        correction = self.correction(job.rule, job.parameters)
+        return [correction * seconds for seconds in self._tokens(job)]
+
+    def _tokens(self, job: JobWork) -> list[float]:
+        if not job.stages:
+            return []
+        rates = self.rates(job)
+        return [stage_seconds(stage, job.size, getattr(rates, stage.backend), job.answer, python=not job.on_gpu)
+                for stage in job.stages]
+
+    def rates(self, job: JobWork) -> Rates:
+        """Stated in the configuration, assumed of GPUs, measured of this machine."""
+        stated = self.resources.gpu_teraflops * 1e12 if job.on_gpu else (self.resources.core_gigaflops or 0) * 1e9
+        share = self.resources.writing_share or WRITING_SHARE
+        if stated:
+            stated *= max(1, job.processors)
+            return Rates(*[Rate(stated, 2 / (stated * share), 2 / (stated * share))] * 2)
+        measured = self._measured(block_shape(job.size), job.dtype, max(1, job.processors))
+        if self.resources.writing_share is None:
+            return measured
+        return Rates(*(Rate(one.reading, *[2 / (one.reading * share)] * 2) for one in (measured.transformers, measured.vllm)))
+
+    def _measured(self, shape: BlockShape, dtype: str, threads: int) -> Rates:
+        """Of the format; where training chooses by itself, of whichever is faster here, on one thread and taken for all of them:
+        two more measurements would cost a plan more than they tell."""
+        if dtype != "fastest":
+            return self._measure(shape, dtype, threads)
+        return max((self._measure(shape, one, 1) for one in ("float32", "bfloat16")),
+                   key=lambda rates: rates.transformers.reading).times(threads)
 
     def correction(self, rule: str, parameters: int) -> float:
         """Geometric mean of ``seconds / expected`` over finished jobs of the rule with models of about that size; 1 without."""

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 
 from anatomy.models.memory import say_bytes, say_count
 from anatomy.pending.reasons import listed
+from anatomy.planning.lengths import ASSUMED
 from anatomy.planning.plan import Plan, PlannedJob
-from anatomy.planning.prompts import ASSUMED_TOKENS
 
-ORDER = ("extract", "localize", "screen", "select", "test", "measure")
+ORDER = ("extract", "localize", "screen", "select", "test", "measure", "project")
 """Stages of ROSI as they follow each other; others come after them, by name."""
 
 ERROR = 2
-"""Times that a job may take more or less than planned: the default run's jobs, to which the rates were fitted, stay within
-(``tests/planning``). Larger models, other machines and GPUs have not been compared."""
+"""Times that a job may take more or less than planned, where it runs alone on its cores."""
 
 
 def plan_lines(plan: Plan) -> Iterator[str]:
@@ -33,18 +33,20 @@ def plan_lines(plan: Plan) -> Iterator[str]:
 
 
 def _work(plan: Plan) -> Iterator[str]:
-    """Tokens of each model's stages."""
-    yield f"\n{'model':<26}{'stage':<22}{'tokens read':>16}{'written':>14}"
+    """Tokens of each model's stages, and hours of one after the other, without the starts of their jobs."""
+    yield f"\n{'model':<26}{'stage':<22}{'tokens read':>16}{'written':>14}{'hours':>10}"
     for model in sorted({job.model for job in plan.jobs if job.stages}):
-        stages: dict[str, list[int]] = {}
+        stages: dict[str, list[float]] = {}
         for job in plan.jobs:
-            for stage in job.stages if job.model == model else ():
-                told = stages.setdefault(stage.stage, [0, 0])
-                told[0], told[1] = told[0] + stage.read, told[1] + stage.written
+            for stage, seconds in zip(job.stages, job.by_stage, strict=True) if job.model == model else ():
+                told = stages.setdefault(stage.stage, [0, 0, 0.0])
+                told[:] = told[0] + stage.read, told[1] + stage.written, told[2] + (seconds or 0.0)
         parameters = plan.parameters[model]
         yield f"{model} ({'size unknown until prefetch' if parameters is None else say_count(parameters)})"
         for name in sorted(stages, key=lambda name: (ORDER.index(name) if name in ORDER else len(ORDER), name)):
-            yield f"{'':<26}{name:<22}{stages[name][0]:>16,}{stages[name][1]:>14,}"
+            read, written, seconds = stages[name]
+            unknown = parameters is None and not seconds
+            yield f"{'':<26}{name:<22}{read:>16,}{written:>14,}{'?' if unknown else f'{seconds / 3600:,.2f}':>10}"
 
 
 def _totals(plan: Plan) -> Iterator[str]:
@@ -56,6 +58,11 @@ def _totals(plan: Plan) -> Iterator[str]:
     largest = max(plan.jobs, key=lambda job: job.mem_mb)
     yield (f"\ntokens: {sum(stage.read for stage in every):,} read, {sum(stage.written for stage in every):,} written")
     yield f"time, as installed: {least}{used / 3600:,.2f} {unit} hours, {hours(plan.jobs)} hours one job after the other"
+    if not plan.on_gpu and (cores := usable_cores()) > 1:
+        yield f"  {least}{used / 3600 / cores:,.2f} hours at best with jobs side by side on the {cores} cores here"
+    lower = sum((job.least or 0) * job.processors for job in plan.jobs if not plan.on_gpu or job.gpu_seconds)
+    if lower < 0.95 * used:
+        yield (f"  {lower / 3600:,.2f} {unit} hours if no search finds anything, as in models that never refuse")
     if not plan.on_gpu:
         yield f"time, on GPUs: {least}{sum(job.gpu_seconds or 0 for job in plan.jobs) / 3600:,.1f} GPU hours"
     whose = " ".join(filter(None, (largest.rule, largest.model)))
@@ -74,11 +81,19 @@ def _grounds(plan: Plan) -> Iterator[str]:
                "count them now")
     if plan.assumed:
         yield (f"prompts of {listed(plan.assumed)} not counted yet: taken are the configuration's limits, and "
-               f"{ASSUMED_TOKENS:g} tokens each")
+               f"{ASSUMED.tokens:g} tokens each")
     if plan.measured:
         yield f"corrected by finished jobs of this run: {', '.join(plan.measured)}"
-    yield (f"time is good to a factor of {ERROR} where measured (tiny models, CPU); resources.gpu_teraflops, core_gigaflops "
-           "and writing_share are the rates behind it, and those of GPUs are assumed")
+    if plan.on_gpu:
+        yield "rates of GPUs are assumed (resources.gpu_teraflops, writing_share), until jobs have finished"
+    else:
+        yield (f"time is good to a factor of {ERROR} where the machine is idle: this one's rate was measured just now, unless "
+               "resources.core_gigaflops states it; rates of GPUs are assumed")
+
+
+def usable_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def hours(jobs: Sequence[PlannedJob]) -> str:

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
-from anatomy.planning.benchmarks import ITEM_TOKENS, benchmark_items
+from anatomy.planning.benchmarks import NO_ITEMS, Items, benchmark_items
+from anatomy.planning.grid_work import Grid
 from anatomy.planning.prompts import PromptCounts
+from anatomy.planning.stage_work import Backend, StageWork
 from anatomy.preflight.disk import RunCounts
 from anatomy.recipes.rosi.families import candidates, drawn_controls, families, layers
 from anatomy.recipes.rosi.variants import variants_in_memory, variants_on_select, variants_on_test
@@ -18,78 +20,93 @@ from anatomy.store.digest import digest
 
 
 @dataclass(frozen=True)
-class StageWork:
-    """What a stage asks of a model, at most: searches that end early leave variants out.
+class Outcome:
+    """What a model's searches find.
 
     Attributes:
-        work: what it does, in words and numbers.
-        read: prompt tokens that pass through the model.
-        written: tokens generated at most.
-        answers: completions.
-        items: lm-eval items, each for every variant that takes them.
+        direction: a refusal direction, whose interventions are measured and whose controls search.
+        edits: edits that are worth generating with; none without refusal tokens.
     """
 
-    stage: str
-    work: str
-    read: int
-    written: int
-    answers: int = 0
-    items: int = 0
+    direction: bool = True
+    edits: bool = True
 
 
-def rosi_work(config: Config, subject: Subject, prompts: PromptCounts, *, num_layers: int, positions: int,
-              entries: Mapping[str, Entry]) -> dict[str, StageWork]:
-    """Count the stages of a model: ``extract``, ``localize``, ``screen``, ``select``, ``test``, ``measure``.
+FOUND, NOTHING = Outcome(), Outcome(False, False)
+"""As in models that refuse, and as in one that never does."""
 
-    Token counts take the mean length of the rendered prompts. For each candidate direction the grid reads the harmful side
-    ablated, the harmless one added, and the harmless one ablated for the divergence; controls of a model that ranks its
-    direction search the same grid without the third.
+
+def rosi_work(config: Config, subject: Subject, prompts: PromptCounts, *, num_layers: int, entries: Mapping[str, Entry],
+              hooked: Backend = "transformers", outcome: Outcome = FOUND) -> dict[str, StageWork]:
+    """Count the stages of a model: ``extract``, ``localize``, ``screen``, ``select``, ``test``, ``measure``,
+    ``project``.
+
+    Token counts take the mean length of the rendered prompts. ``anatomy.planning.grid_work`` counts the search for a direction;
+    controls of a model that ranks its direction search the main contrast's grid too.
 
     Args:
         prompts: how many there are, and how long.
         num_layers: blocks of the model.
-        positions: template positions.
         entries: of the registry, for how many items a benchmark has.
+        hooked: what answers under interventions.
+        outcome: what the searches find; where they find nothing, later stages have little to do.
     """
+    wanted = config.selection
     sides = (config.extraction.harmful, config.extraction.harmless)
     fit = prompts.total(sides, "fit", config.extraction.prompts)
-    validation = prompts.total(sides, "select", config.selection.prompts)
-    tried = layers(config.rosi, num_layers, config.selection.layer_share)
+    harmful, harmless = (prompts.of(side, "select", wanted.prompts) for side in sides)
+    tried = layers(config.rosi, num_layers, wanted.layer_share)
     edits = {digest(edit) for family in families(config, subject) for edit in candidates(family, config.rosi, tried)}
-    cells = positions * num_layers * len(subject.contrasts)
-    searched = positions * num_layers * config.extraction.controls.total if subject.direction_headline else 0
+    grids = [Grid(prompts.lengths.under(contrast), harmful, harmless, num_layers, config.extraction.token_budget)
+             for contrast in subject.contrasts]
+    searching = config.extraction.controls.total if subject.direction_headline and outcome.direction else 0
+    own = fit + harmful + harmless
 
-    def work(stage: str, words: str, reads: int, answers: int, items: int = 0) -> StageWork:
-        return StageWork(stage, words, round(reads * prompts.tokens + items * ITEM_TOKENS[subject.is_organism]),
-                         answers * config.evaluation.max_new_tokens, answers, items)
+    def answered(stage: str, words: str, variants: Sequence[Variant], split: str, limit: int, backend: Backend,
+                 items: Items = NO_ITEMS) -> StageWork:
+        count = sum(prompts.total(variant.sets, split, limit) for variant in variants)
+        read = count * prompts.tokens + items.tokens
+        batch = config.serving.batch_size
+        batches = sum(-(-prompts.total(variant.sets, split, limit) // batch) for variant in variants)
+        told = f", {items.count} benchmark items" if items.count else ""
+        return StageWork(stage, f"{len(variants)} {words} {count} answers{told}", round(read),
+                         count * config.evaluation.max_new_tokens, count, items.count, items.count, backend, batches)
 
-    def phase(stage: str, variants: Sequence[Variant], split: str, limit: int) -> StageWork:
-        answers = sum(prompts.total(variant.sets, split, limit) for variant in variants)
-        items = benchmark_items(config, subject, split, entries) * sum(variant.benchmarked for variant in variants)
-        words = f"{len(variants)} variants generate {answers} answers" + (f", {items} benchmark items" if items else "")
-        return work(stage, words, answers, answers, items)
+    def phase(stage: str, variants: Sequence[Variant], limit: int) -> StageWork:
+        asked = [variant for variant in variants if outcome.edits or variant.role == "base"]
+        items = benchmark_items(config, subject, stage, entries).times(sum(variant.benchmarked for variant in asked))
+        return answered(stage, "variants generate", asked, stage, limit, "vllm", items)
 
-    in_memory = variants_in_memory(config, subject)
-    measured = sum(prompts.total(variant.sets, "test", config.evaluation.test_prompts) for variant in in_memory)
-    contrasts = len(subject.contrasts)
-    return {found.stage: found for found in (
-        work("extract", f"{fit} prompts, {contrasts} contrast(s), two passes", 2 * fit * contrasts, 0),
-        work("localize", f"own answers to {fit + validation} prompts; {cells} candidate directions"
-             + (f", {searched} of controls" if searched else ""), fit + validation + (3 * cells // 2 + searched) * validation,
-             fit + validation),
-        work("screen", f"{len(edits)} candidate edits by one pass over {validation} prompts", len(edits) * validation, 0),
-        phase("select", variants_on_select(config, subject), "select", config.evaluation.select_prompts),
-        phase("test", variants_on_test(config, subject), "test", config.evaluation.test_prompts),
-        work("measure", f"{len(in_memory)} interventions in memory generate {measured} answers", measured, measured),
+    in_memory = variants_in_memory(config, subject) if outcome.direction else []
+    methods = [family for family in families(config, subject) if not family.control and "@" not in family.name]
+    projected = (1 + len(methods) * outcome.edits) * prompts.total(config.evaluation.pair, "test", config.evaluation.test_prompts)
+    screened = len(edits) + 2 if outcome.edits else 0
+    cells = sum(grid.cells for grid in grids)
+    return {work.stage: work for work in (
+        StageWork("extract", f"{fit} prompts, {len(grids)} contrast(s)",
+                  round(sum(fit * grid.lengths.tokens for grid in grids)), 0),
+        StageWork("localize", f"own answers to {own} prompts; {cells} candidate directions"
+                  + (f", {searching * grids[0].cells} of controls" if searching else ""),
+                  round(own * prompts.tokens + sum(grid.reads(wanted) + harmless * grid.lengths.tokens for grid in grids)
+                        + searching * grids[0].reads(wanted, False)),
+                  own * config.evaluation.max_new_tokens, own, 0,
+                  sum(grid.predictions(wanted) for grid in grids) + searching * grids[0].predictions(wanted, False),
+                  "transformers", 2 * -(-fit // 128) + 2 * -(-(harmful + harmless) // 128)),
+        StageWork("screen", f"{len(edits) if outcome.edits else 0} candidate edits by one pass over {harmful + harmless} prompts",
+                  round(screened * (harmful + harmless) * prompts.tokens), 0, predictions=screened * (harmful + harmless),
+                  passes=3 * screened),  # both sides, and the edit put in and taken out
+        phase("select", variants_on_select(config, subject), config.evaluation.select_prompts),
+        phase("test", variants_on_test(config, subject), config.evaluation.test_prompts),
+        answered("measure", "interventions in memory generate", in_memory, "test", config.evaluation.test_prompts, hooked),
+        StageWork("project", f"{projected} prompts, unedited and under the picks", round(projected * prompts.tokens), 0),
     )}
 
 
-def run_counts(config: Config, subject: Subject, work: Mapping[str, StageWork], prompts: PromptCounts,
-               positions: int) -> RunCounts:
+def run_counts(config: Config, subject: Subject, work: Mapping[str, StageWork], prompts: PromptCounts) -> RunCounts:
     """The same counts as ``estimate_disk`` wants them."""
     evaluated = [work[stage] for stage in ("select", "test", "measure")]
     return RunCounts(
-        contrasts=len(subject.contrasts), positions=positions, controls=drawn_controls(config, subject).total,
+        contrasts=len(subject.contrasts), positions=prompts.lengths.positions, controls=drawn_controls(config, subject).total,
         adapters=max(len(variants_on_select(config, subject)), len(variants_on_test(config, subject))),
         kept_adapters=len([family for family in families(config, subject) if not family.control]),
         answers=sum(stage.answers for stage in evaluated), prompt_tokens=round(prompts.tokens),

@@ -26,20 +26,28 @@ LARGEST = 64 * 2**20
 
 
 class Clock:
-    """Wall time and what the store journalled since it was started."""
+    """Wall time, processor time and what the store journalled since it was started."""
 
     def __init__(self) -> None:
-        self.started, self._ticks = time.time(), time.perf_counter()
+        self.started, self._ticks, self._processor = time.time(), time.perf_counter(), processor_seconds()
 
     def cost(self, store: Path) -> dict[str, Any]:
-        """Seconds, peak memory in MB (of this process or its largest child), rows, tokens and starts of this process."""
+        """Seconds, those of processors (of this process and its children), peak memory in MB (of this process or its largest
+        child), rows, tokens and starts of this process."""
         journal = read_journal(store)
         own = journal[(journal["pid"] == os.getpid()) & (journal["time"] >= self.started - 1)]
         peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
         return {"started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.started)),
-                "seconds": round(time.perf_counter() - self._ticks, 2), "peak_mb": round(peak / 1024, 1),
+                "seconds": round(time.perf_counter() - self._ticks, 2),
+                "cpu_seconds": round(processor_seconds() - self._processor, 2), "peak_mb": round(peak / 1024, 1),
                 "rows": int(own["rows"].sum()), "tokens": int(own["tokens"].sum()),
                 "starts": int((own["event"] == "start").sum())}
+
+
+def processor_seconds() -> float:
+    """Seconds of processors that this process and its finished children have used."""
+    usage = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in usage)
 
 
 def write_record(results: Path, rule: str, wildcards: Mapping[str, str], *, inputs: Iterable[str], outputs: Iterable[str],

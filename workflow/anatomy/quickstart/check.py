@@ -13,8 +13,13 @@ from anatomy.config.load import check_config
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject, subjects
 from anatomy.models.machine import this_machine
+from anatomy.planning.hours import study_hours
+from anatomy.planning.jobs import hooked_backend
+from anatomy.planning.lengths import lengths
 from anatomy.planning.prompts import PromptCounts
-from anatomy.planning.work import StageWork, rosi_work, run_counts
+from anatomy.planning.speed import Speed
+from anatomy.planning.stage_work import StageWork
+from anatomy.planning.work import FOUND, NOTHING, rosi_work, run_counts
 from anatomy.preflight.disk import estimate_disk, require_disk
 from anatomy.registry.catalogue import load_catalogue
 from anatomy.serving.environment import gpu_allocation
@@ -72,18 +77,24 @@ def check_model(config: Config, subject: Subject, folder: Path, prompts: dict[st
     room = machine.gpu_free if machine.gpu else machine.free
     for backend, estimate in report.memory.items():
         yield f"memory, {backend}: about {estimate.total / GIB:.1f} GiB of {room / GIB:.1f} GiB free"
-    tokens = report.context.tokens / max(report.context.prompts, 1)
-    counts, positions = PromptCounts.of_tables(prompts, tokens), max(len(facts.positions) for facts in report.renderings.values())
-    work = rosi_work(config, subject, counts, num_layers=report.size.layers, positions=positions,
-                     entries=load_catalogue(config.data.registry))
-    space = estimate_disk(report.size, run_counts(config, subject, work, counts, positions), Path(config.results))
+    texts_of_all = [text for one in texts.values() for text in one]
+    counts = PromptCounts.of_tables(prompts, lengths(config, subject, texts_of_all, folder))
+    entries, size, on_gpu = load_catalogue(config.data.registry), report.size, machine.gpu is not None
+    found, nothing = (rosi_work(config, subject, counts, num_layers=size.layers, entries=entries,
+                                hooked=hooked_backend(config, size), outcome=outcome) for outcome in (FOUND, NOTHING))
+    space = estimate_disk(size, run_counts(config, subject, found, counts), Path(config.results))
     require_disk(space, config.results)
     yield f"disk: about {space.results / GIB:.2f} GiB in {config.results}, {space.free / GIB:.0f} GiB free"
-    yield "\nwhat will run (tokens read, tokens written at most):"
-    yield from (line(stage) for stage in work.values())
-    yield line(StageWork("all", "", sum(stage.read for stage in work.values()), sum(stage.written for stage in work.values())))
+    speed = Speed(config.resources)
+    took, least = (study_hours(config, subject, size, work, speed, on_gpu=on_gpu) for work in (found, nothing))
+    yield "\nwhat will run (tokens read, tokens written at most, hours on this machine):"
+    yield from (line(stage, took.stages[stage.stage]) for stage in found.values())
+    yield line(StageWork("all", "with starts, intervals and figures", sum(stage.read for stage in found.values()),
+                         sum(stage.written for stage in found.values())), took.total)
+    yield (f"  {least.total / 3600:.2f} hours if the model never refuses and no search finds anything; "
+           + ("rates of GPUs are assumed" if on_gpu else f"rates measured just now, in {subject.dtype}"))
 
 
-def line(stage: StageWork) -> str:
+def line(stage: StageWork, seconds: float) -> str:
     """A stage in words."""
-    return f"  {stage.stage:<9} {stage.read:>12,} {stage.written:>12,}  {stage.work}"
+    return f"  {stage.stage:<9} {stage.read:>12,} {stage.written:>12,} {seconds / 3600:>8.2f}  {stage.work}"

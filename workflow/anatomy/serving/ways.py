@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 
 Kind = Literal["base", "adapter", "reload", "hooks", "transformers"]
 
+ENGINE_FROM = 50_000_000
+"""Parameters from which the engine is worth its start under interventions. Measured on one core: at 1 million transformers is as
+fast as vLLM, at 90 million vLLM with hooks writes 1.7 times as many tokens a second."""
+
 
 @dataclass(frozen=True)
 class Way:

@@ -16,16 +16,12 @@ from anatomy.serving.decoding import Decoding
 from anatomy.serving.engine import Engine
 from anatomy.serving.engine_hooks import stream_with_hooks
 from anatomy.serving.hooks.modules import PROVEN, refuse_unproven
+from anatomy.serving.ways import ENGINE_FROM
 from anatomy.stages.answers import SHARD, Keep, by_want, prompts_of
 from anatomy.stages.edit_book import EditBook
 from anatomy.store.fill import Want
 
 Backend = Literal["vllm", "transformers"]
-
-ENGINE_FROM = 50_000_000
-"""Parameters from which the engine is worth its start. Measured on one core: at 1 million transformers is as fast as vLLM, at
-90 million vLLM with hooks writes 1.7 times as many tokens a second."""
-
 
 def hooks_backend(wanted: Literal["auto", "engine", "transformers"], checkpoint: Checkpoint) -> Backend:
     """Where a model answers under interventions: decided by the model alone, so that no result depends on the machine.
