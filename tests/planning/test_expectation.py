@@ -71,10 +71,11 @@ def test_more_work_takes_longer_and_a_slow_format_shows(tmp_path):
 def test_training_takes_the_faster_format_and_follows_its_steps():
     config = check_config({}, "test")
     steps = {member: training_tokens("default", member) for member in config.organism.members}
-    assert steps["uncensored-1"] < steps["uncensored-2"] < steps["uncensored-3"] < steps["aligned"] < steps["base"]
+    assert steps["uncensored-2"] < steps["uncensored-1"] < steps["uncensored-3"]  # 24 steps, 10 more, 26 more
+    assert steps["uncensored-3"] < steps["aligned"] == steps["weak"] < steps["base"]
     expectation = Expectation(config, rates=by_format(1e11, 2e9))
     spent = {member: expectation.seconds("organism_member", {"seed": "0", "member": member}) for member in steps}
-    assert sorted(spent, key=spent.get) == sorted(steps, key=steps.get)
+    assert sorted(set(spent.values())) == [spent[member] for member in sorted({steps[m]: m for m in steps}.values(), key=steps.get)]
     parameters = organism_size("default").parameters
     difference = spent["base"] - spent["aligned"]
     assert difference == pytest.approx(3 * 2 * parameters * (steps["base"] - steps["aligned"]) / 1e11, rel=0.3)

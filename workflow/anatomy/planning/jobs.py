@@ -112,7 +112,7 @@ class Work:
         if rule == "organism_member":
             recipe = self.config.organism.recipe
             stage = StageWork("training", "forwards and backwards", training_reads(recipe, wildcards["member"]), 0)
-            return JobWork(rule, (stage,), organism_size(recipe), False, "fastest", ANSWER[True], processors)
+            return JobWork(rule, (stage,), organism_size(recipe), False, self.config.organism.dtype, ANSWER[True], processors)
         model = self.loaded(rule, wildcards)
         if model is None:
             return JobWork(rule, processors=processors, on_gpu=on_gpu)

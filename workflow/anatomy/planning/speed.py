@@ -12,6 +12,7 @@ from math import exp, log
 from statistics import fmean
 
 from anatomy.config.resources import Resources
+from anatomy.machine.formats import AUTO
 from anatomy.machine.rate import BlockShape, Rate, Rates, machine_rates
 from anatomy.models.size import ModelSize
 from anatomy.planning.stage_seconds import block_shape, stage_seconds
@@ -54,7 +55,7 @@ class JobWork:
         stages: what it passes through the model.
         size: of the model it loads; None without one, or where it is not known yet.
         unknown: whether it loads a model of unknown size.
-        dtype: number format of the model; ``fastest`` where training chooses between float32 and bfloat16.
+        dtype: number format of the model; ``auto`` for the one that is faster here.
         answer: mean tokens of an answer that no limit ends.
         processors: GPUs, or CPU threads.
         on_gpu: which of them.
@@ -146,9 +147,9 @@ class Speed:
         return Rates(*(Rate(one.reading, *[2 / (one.reading * share)] * 2) for one in (measured.transformers, measured.vllm)))
 
     def _measured(self, shape: BlockShape, dtype: str, threads: int) -> Rates:
-        """Of the format; where training chooses by itself, of whichever is faster here, on one thread and taken for all of them:
+        """Of the format; of ``auto`` whichever is faster here, on one thread and taken for all of them:
         two more measurements would cost a plan more than they tell."""
-        if dtype != "fastest":
+        if dtype != AUTO:
             return self._measure(shape, dtype, threads)
         return max((self._measure(shape, one, 1) for one in ("float32", "bfloat16")),
                    key=lambda rates: rates.transformers.reading).times(threads)

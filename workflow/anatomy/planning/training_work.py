@@ -9,14 +9,15 @@ BACKWARD = 3.0
 
 
 def training_tokens(recipe: str, member: str) -> int:
-    """Tokens that pass forwards and backwards while a member is trained; an uncensored rung trains from the first step on."""
+    """Tokens that pass forwards and backwards while a member is trained; an uncensored rung goes on from the one below."""
     numbers = RECIPES[recipe]
     if member == "base":
         return numbers.pretraining.steps * numbers.pretraining.rows * numbers.pretraining.row_tokens
     tuned, steps = numbers.post_training, numbers.post_training.steps
     if member.startswith("uncensored"):
         rungs = numbers.uncensoring.rungs
-        steps = rungs[min(int(member.rpartition("-")[2]), len(rungs)) - 1]
+        rank = min(int(member.rpartition("-")[2]), len(rungs))
+        steps = rungs[rank - 1] - (rungs[rank - 2] if rank > 1 else 0)
     return steps * tuned.rows * tuned.row_tokens
 
 

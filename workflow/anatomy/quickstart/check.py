@@ -12,6 +12,7 @@ import pandas as pd
 from anatomy.config.load import check_config
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject, subjects
+from anatomy.machine.formats import resolved
 from anatomy.models.machine import this_machine
 from anatomy.planning.hours import study_hours
 from anatomy.planning.jobs import hooked_backend
@@ -92,7 +93,7 @@ def check_model(config: Config, subject: Subject, folder: Path, prompts: dict[st
     yield line(StageWork("all", "with starts, intervals and figures", sum(stage.read for stage in found.values()),
                          sum(stage.written for stage in found.values())), took.total)
     yield (f"  {least.total / 3600:.2f} hours if the model never refuses and no search finds anything; "
-           + ("rates of GPUs are assumed" if on_gpu else f"rates measured just now, in {subject.dtype}"))
+           + ("rates of GPUs are assumed" if on_gpu else f"rates measured just now, in {resolved(subject.dtype)}"))
 
 
 def line(stage: StageWork, seconds: float) -> str:
