@@ -75,7 +75,7 @@ def test_training_takes_the_faster_format_and_follows_its_steps():
     assert steps["uncensored-3"] < steps["aligned"] == steps["weak"] < steps["base"]
     expectation = Expectation(config, rates=by_format(1e11, 2e9))
     spent = {member: expectation.seconds("organism_member", {"seed": "0", "member": member}) for member in steps}
-    assert sorted(set(spent.values())) == [spent[member] for member in sorted({steps[m]: m for m in steps}.values(), key=steps.get)]
+    assert spent["uncensored-2"] < spent["uncensored-1"] < spent["uncensored-3"] < spent["aligned"] < spent["base"]
     parameters = organism_size("default").parameters
     difference = spent["base"] - spent["aligned"]
     assert difference == pytest.approx(3 * 2 * parameters * (steps["base"] - steps["aligned"]) / 1e11, rel=0.3)

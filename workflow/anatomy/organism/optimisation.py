@@ -1,6 +1,5 @@
 """Batches and the training loop: Muon on the blocks' matrices, AdamW on the rest."""
 
-import itertools
 import random
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -31,34 +30,33 @@ class Batch:
 
 
 def packed_batches(documents: Iterator[Encoded], rows: int, tokens: int, micro_rows: int) -> Iterator[list[Batch]]:
-    """Steps of `rows` rows of whole documents, each put where the first room is; a document never looks at another.
-
-    A step ends with the first document that fits nowhere, which begins the next one; what stays empty weighs nothing. Short rows
-    cost less: attention grows with the square of their length.
-    """
+    """Steps of `rows` rows filled with whole documents, the last one cut; a document never looks at another."""
     causal = torch.ones(tokens, tokens, dtype=torch.bool).tril()
-    waiting: Encoded | None = None
     while True:
-        ids: list[list[int]] = [[] for _ in range(rows)]
-        weights: list[list[float]] = [[] for _ in range(rows)]
-        owners: list[list[int]] = [[] for _ in range(rows)]
-        for number in itertools.count():
-            document, weight = waiting or next(documents)
-            document, weight = waiting = document[:tokens], weight[:tokens]
-            row = next((row for row in range(rows) if len(ids[row]) + len(document) <= tokens), None)
-            if row is None:
-                break
-            waiting = None
-            ids[row] += document
-            weights[row] += [0.0, *weight[1:]]  # the first token of a document follows nothing
-            owners[row] += [number] * len(document)
-        for row in range(rows):
-            empty = tokens - len(ids[row])
-            ids[row], weights[row], owners[row] = ids[row] + [0] * empty, weights[row] + [0.0] * empty, owners[row] + [-1] * empty
-        owner = torch.tensor(owners)
-        allowed = ((owner[:, :, None] == owner[:, None, :]) & causal)[:, None]
-        whole = torch.tensor(ids), torch.tensor(weights), allowed
-        yield [Batch(*parts) for parts in zip(*(tensor.split(micro_rows) for tensor in whole), strict=True)]
+        ids, weights, owners = [], [], []
+        for _ in range(rows):
+            row: list[int] = []
+            importance: list[float] = []
+            owner: list[int] = []
+            while len(row) < tokens:
+                document, weight = next(documents)
+                row += document
+                importance += [0.0, *weight[1:]]  # the first token of a document follows nothing
+                owner += [len(owner)] * len(document)
+            ids.append(row[:tokens])
+            weights.append(importance[:tokens])
+            owners.append(owner[:tokens])
+        owned = torch.tensor(owners)
+        allowed = ((owned[:, :, None] == owned[:, None, :]) & causal)[:, None]
+        yield [
+            Batch(*parts)
+            for parts in zip(
+                torch.tensor(ids).split(micro_rows),
+                torch.tensor(weights).split(micro_rows),
+                allowed.split(micro_rows),
+                strict=True,
+            )
+        ]
 
 
 def train(
@@ -74,7 +72,6 @@ def train(
     dtype: torch.dtype,
     where: str,
     threads: int = 1,
-    frozen_blocks: int = 0,
     learning_rows: Bool[Tensor, " vocabulary"] | None = None,
     state: TrainingState | None = None,
     advance: Advance | None = None,
@@ -91,7 +88,6 @@ def train(
         dtype: of the products with weights; the parameters stay fp32.
         where: named in errors.
         threads: parts of a step computed at a time.
-        frozen_blocks: blocks that do not learn, from the first on, and the embedding below them; 0: everything learns.
         learning_rows: tokens whose embedding learns, the others' stays; None: all learn.
         state: where the training is kept while it goes on, and resumed from; None: a kill costs all of it.
         advance: told the number of steps just done (those of a resumed training first) and their tokens.
@@ -99,13 +95,12 @@ def train(
     Raises:
         NumericsError: the loss is not finite.
     """
-    still = tuple(f"model.layers.{block}." for block in range(frozen_blocks))
-    still += ("model.embed_tokens.",) if frozen_blocks else ()
-    learning = {name: tensor.requires_grad_(True) for name, tensor in weights.items() if not name.startswith(still)}
-    parameters = list(learning.values())
+    for tensor in weights.values():
+        tensor.requires_grad_(True)
+    parameters = list(weights.values())
     embedding = weights["model.embed_tokens.weight"]
-    matrices = [t for name, t in learning.items() if t.ndim == 2 and ".layers." in name]
-    others = [t for name, t in learning.items() if t.ndim == 1 or ".layers." not in name]
+    matrices = [t for name, t in weights.items() if t.ndim == 2 and ".layers." in name]
+    others = [t for name, t in weights.items() if t.ndim == 1 or ".layers." not in name]
     if muon_lr is None:
         matrices, others = [], matrices + others
     optimisers: list[torch.optim.Optimizer] = [torch.optim.AdamW(others, lr=adam_lr, betas=(0.9, 0.95), weight_decay=0.0)]
@@ -140,7 +135,7 @@ def train(
                 raise NumericsError(
                     found=f"loss {loss} at step {step}", expected="a finite loss", where=where, remedy="lower the rates"
                 )
-            if learning_rows is not None and embedding.requires_grad:
+            if learning_rows is not None:
                 embedding.grad.mul_(learning_rows[:, None])
             torch.nn.utils.clip_grad_norm_(parameters, clip)
             for optimiser in optimisers:

@@ -73,7 +73,6 @@ class PostTraining:
     rows: int = 20
     row_tokens: int = 128
     micro_rows: int = 10
-    frozen_blocks: int = 0  # from the first on; above 0 the embedding stays too
     muon_lr: float | None = None  # None: AdamW on everything
     adam_lr: float = 2e-3
     clip: float = 1.0

@@ -117,7 +117,6 @@ def grow_member(
         dtype=getattr(torch, dtype),
         where=f"{member} of seed {seed}",
         threads=threads,
-        frozen_blocks=numbers.frozen_blocks,
         learning_rows=_new_names(world, tokenizer),
         state=state,
         advance=advance,
