@@ -133,24 +133,25 @@ def test_sources_code_and_results_of_tomorrow_cost_nothing(own_run, study, tmp_p
     checkout = tmp_path / "checkout"
     shutil.copytree(ROOT, checkout, symlinks=True, ignore=shutil.ignore_patterns(".*", "results", "tests"))
     results, tomorrow = study / "results", time.time() + 86_400
-    for gone in ("prompts/harmful_requests.parquet", "models/mine.json", "judges/guard.json", "judge/mine/test.parquet"):
-        (results / gone).unlink()
+    made_of_sources = ["results/prompts/harmful_requests.parquet", "results/models/mine.json", "results/judges/guard.json"]
+    for gone in (*made_of_sources, JUDGED):
+        (study / gone).unlink()
     date([path for path in (*study.rglob("*"), *checkout.rglob("*")) if ".snakemake" not in path.parts], tomorrow)
-    wanted = (JUDGED, "results/judge/mine/test.guard.parquet")
 
-    def call(*options):
-        asked = [part.replace(str(ROOT), str(checkout)) for part in command(study, *wanted, *options)]
+    def call(*arguments):
+        asked = [part.replace(str(ROOT), str(checkout)) for part in command(study, *arguments)]
         return subprocess.run(asked, capture_output=True, text=True, check=False, env=environment())
 
     before = count(results / "store")["rows"]
-    done = call()
-    assert done.returncode == 0 and "from the future" in done.stderr and "clock skew" not in done.stderr, done.stderr[-3000:]
+    for wanted, told in ((made_of_sources, "from the future"), ([JUDGED], "made under a clock that was ahead")):
+        done = call(*wanted)
+        assert done.returncode == 0 and told in done.stderr and "clock skew" not in done.stderr, done.stderr[-3000:]
     assert count(results / "store")["rows"] == before, "no row was computed"
     check_equal(results, own_run / "results")
-    assert "Nothing to be done" in call().stderr
+    assert "Nothing to be done" in call(*made_of_sources, JUDGED).stderr
     edited = study / "harmful.csv"
     edited.write_text(edited.read_text().replace("garden", "orchard"))
-    assert "prompt_set" in call("--dry-run").stdout, "an edit is told at once, not when the date has passed"
+    assert "prompt_set" in call(*made_of_sources, "--dry-run").stdout, "an edit is told at once, not when the date has passed"
 
 
 def test_a_disk_without_locks_is_named_and_the_way_on_ends_well(own_run, study, cost, tmp_path, monkeypatch):
