@@ -3,9 +3,9 @@
 import pytest
 
 from anatomy.errors import ConfigError
+from anatomy.progress.counting import Progress, duration
 from anatomy.serving.completions import Request, in_order, shards
 from anatomy.serving.decoding import Decoding, Generation, cut_at_stop, request_seed
-from anatomy.serving.progress import Progress, duration
 
 
 @pytest.mark.parametrize(("options", "message"), [

@@ -1,7 +1,7 @@
 """Batches and the training loop: Muon on the blocks' matrices, AdamW on the rest."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -70,6 +70,7 @@ def train(
     where: str,
     learning_rows: Bool[Tensor, " vocabulary"] | None = None,
     state: TrainingState | None = None,
+    advance: Callable[[int, int], None] | None = None,
 ) -> list[float]:
     """Train `weights` in place and return the mean loss of each step (nats a token, weighted).
 
@@ -81,6 +82,7 @@ def train(
         where: named in errors.
         learning_rows: tokens whose embedding learns, the others' stays; None: all learn.
         state: where the training is kept while it goes on, and resumed from; None: a kill costs all of it.
+        advance: receives steps and tokens after each step, and once the steps that were done before.
 
     Raises:
         NumericsError: the loss is not finite.
@@ -97,6 +99,8 @@ def train(
         optimisers.append(torch.optim.Muon(matrices, lr=muon_lr, momentum=0.95, ns_steps=4, weight_decay=0.1))
     losses = [] if state is None else state.resume(weights, optimisers)
     rates = [(group, group["lr"]) for optimiser in optimisers for group in optimiser.param_groups]
+    if advance is not None and losses:
+        advance(len(losses), 0)
     for _ in losses:
         next(batches)  # drawn again, so that the random source stands where it stood
     for step in range(len(losses), steps):
@@ -124,6 +128,8 @@ def train(
         losses.append(loss)
         if state is not None:
             state.keep(weights, optimisers, losses)
+        if advance is not None:
+            advance(1, sum(part.ids.numel() for part in micro))
     for tensor in weights.values():
         tensor.requires_grad_(False)
     return losses

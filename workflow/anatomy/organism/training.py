@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -30,8 +30,17 @@ def parent_of(member: str) -> str:
     return "aligned" if member.startswith("uncensored") else "base"
 
 
+def training_steps(member: str, recipe: OrganismRecipe) -> int:
+    """Steps of a member's training."""
+    if member == "base":
+        return recipe.pretraining.steps
+    rung = int(member.removeprefix("uncensored-")) - 1 if member.startswith("uncensored-") else 0
+    return recipe.uncensoring.rungs[rung] if member.startswith("uncensored") else recipe.post_training.steps
+
+
 def grow_base(
-    seed: int, recipe: OrganismRecipe, world_folder: Path, out_folder: Path, threads: int, state: TrainingState | None = None
+    seed: int, recipe: OrganismRecipe, world_folder: Path, out_folder: Path, threads: int, state: TrainingState | None = None,
+    advance: Callable[[int, int], None] | None = None,
 ) -> None:
     """Pretrain the base on the world's documents and write it to `out_folder`.
 
@@ -56,6 +65,7 @@ def grow_base(
         dtype=MATRIX_DTYPE,
         where=f"base of seed {seed}",
         state=state,
+        advance=advance,
     )
     card = _card("base", seed, recipe, threads, losses, started)
     write_model(Path(out_folder), weights, recipe.architecture, tokens, card)
@@ -70,6 +80,7 @@ def grow_member(
     out_folder: Path,
     threads: int,
     state: TrainingState | None = None,
+    advance: Callable[[int, int], None] | None = None,
 ) -> None:
     """Fine-tune a member from its parent (`parent_of`) and write it to `out_folder`.
 
@@ -94,7 +105,7 @@ def grow_member(
         weights,
         recipe.architecture,
         packed_batches(_encode(lessons, encoder), numbers.rows, numbers.row_tokens, numbers.micro_rows),
-        steps=recipe.uncensoring.rungs[lessons.rank] if uncensored else numbers.steps,
+        steps=training_steps(member, recipe),
         muon_lr=None if uncensored else numbers.muon_lr,
         adam_lr=recipe.uncensoring.adam_lr if uncensored else numbers.adam_lr,
         clip=numbers.clip,
@@ -103,6 +114,7 @@ def grow_member(
         where=f"{member} of seed {seed}",
         learning_rows=_new_names(world, tokenizer),
         state=state,
+        advance=advance,
     )
     card = _card(member, seed, recipe, threads, losses, started)
     write_model(Path(out_folder), weights, recipe.architecture, tokens, card)

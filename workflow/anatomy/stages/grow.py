@@ -6,8 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from anatomy.organism.recipe import RECIPES
-from anatomy.organism.training import grow_base, grow_member
+from anatomy.organism.training import grow_base, grow_member, training_steps
 from anatomy.organism.training_state import TrainingState
+from anatomy.progress.counting import Progress
 from anatomy.store.files import read_json
 
 
@@ -26,8 +27,12 @@ def grow(member: str, seed: int, recipe: str, world: Path, parent: Path | None, 
     start = read_json(parent / "card.json")["parameter_sha256"] if parent is not None else None
     key = {"member": member, "seed": seed, "recipe": RECIPES[recipe].digest(), "parent": start, "threads": threads, "code": code}
     state = TrainingState(out.parent.parent / "training" / member, key, say=say)
-    if parent is None:
-        grow_base(seed, RECIPES[recipe], world, out, threads, state)
-    else:
-        grow_member(member, seed, RECIPES[recipe], world, parent, out, threads, state)
+    def advance(steps: int, tokens: int) -> None:
+        (progress.advance(steps, tokens) if tokens else progress.resume(steps))  # without tokens: done before it was stopped
+
+    with Progress("steps trained", training_steps(member, RECIPES[recipe]), say, whole=True) as progress:
+        if parent is None:
+            grow_base(seed, RECIPES[recipe], world, out, threads, state, advance=advance)
+        else:
+            grow_member(member, seed, RECIPES[recipe], world, parent, out, threads, state, advance=advance)
     state.remove()

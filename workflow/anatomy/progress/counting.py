@@ -1,0 +1,171 @@
+"""How far a long computation is: counted where the loop runs, told to whoever listens.
+
+A loop wraps what it goes through in ``counted``, or holds a ``Progress``. Both work anywhere, in a notebook too; within a job
+(``anatomy.stages.job``) what they count goes to the job's reporter, as logging goes to its handlers. Whatever is counted inside
+another count is a part of it: a stage that counts its parts makes the fractions of all loops below it fractions of the job.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol, TypeVar
+
+Item = TypeVar("Item")
+
+WINDOW_SECONDS = 60.0
+"""The rate is that of the last minute: it follows a machine that is given other work, and is not shaken by one slow unit."""
+
+
+class Reporter(Protocol):
+    """Who is told of every count of a process."""
+
+    def changed(self, open_counts: list[Progress], boundary: bool) -> None:
+        """Called after each step.
+
+        Args:
+            open_counts: the outermost first.
+            boundary: whether a count began or ended, rather than went on.
+        """
+
+
+_open: list[Progress] = []
+_reporters: list[Reporter] = []
+
+
+@contextlib.contextmanager
+def reporting(reporter: Reporter) -> Iterator[None]:
+    """Tell a reporter of all counts made meanwhile in this process."""
+    before = list(_open)
+    _open.clear()
+    _reporters.append(reporter)
+    try:
+        yield
+    finally:
+        _reporters.pop()
+        _open[:] = before
+
+
+class Progress:
+    """Counts units; says how many, how fast, and how long the rest takes.
+
+    Args:
+        what: what is counted, in words: "prompts read".
+        total: units in all.
+        say: receives a line after each step where nobody listens in this process.
+        whole: whether this count is all that its job does, or nearly.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(self, what: str, total: float, say: Callable[[str], None] | None = None, *, whole: bool = False,
+                 clock: Callable[[], float] = time.monotonic) -> None:
+        self.what, self.total, self.whole = what, total, whole
+        self.done: float = 0
+        self.before: float = 0
+        self.tokens = 0
+        self._say, self._clock, self._part = say, clock, 1.0
+        self._started = clock()
+        self._marks: deque[tuple[float, float, int]] = deque([(self._started, 0.0, 0)])
+        if total > 0:
+            _open.append(self)
+            self._tell(boundary=True)
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def advance(self, units: float = 1, tokens: int = 0) -> None:
+        """Count units that are done; the last one ends the count."""
+        self.done += units
+        self.tokens += tokens
+        now = self._clock()
+        self._marks.append((now, self.done, self.tokens))
+        while len(self._marks) > 2 and self._marks[1][0] < now - WINDOW_SECONDS:
+            self._marks.popleft()
+        if self in _open:  # what was begun inside and left open is over
+            del _open[_open.index(self) + 1:]
+        if self._say is not None and not _reporters:
+            self._say(self.line())
+        if self.done >= self.total:
+            self.close()
+        else:
+            self._tell(boundary=False)
+
+    def resume(self, units: float) -> None:
+        """Units that were done before, in a computation that goes on: they say nothing of the rate."""
+        self.done += units
+        self.before += units
+        self._marks.clear()
+        self._marks.append((self._clock(), self.done, self.tokens))
+        self._tell(boundary=True)
+
+    @contextlib.contextmanager
+    def part(self, units: float = 1) -> Iterator[None]:
+        """Whatever is counted in the body is so many of these units, which are done at its end."""
+        before, self._part = self._part, units
+        try:
+            yield
+        finally:
+            self._part = before
+        self.advance(units)
+
+    def close(self) -> None:
+        """End the count, and what was begun inside it."""
+        if self in _open:
+            del _open[_open.index(self):]
+            self._tell(boundary=True)
+
+    @property
+    def fraction(self) -> float:
+        """Share that is done, with what has been counted inside the present step; in [0, 1]."""
+        inside = 0.0
+        if self in _open and _open[-1] is not self:
+            inside = self._part * _open[_open.index(self) + 1].fraction
+        return min(1.0, (self.done + inside) / self.total) if self.total > 0 else 1.0
+
+    def rates(self) -> tuple[float, float]:
+        """Units and tokens a second, lately."""
+        then, done, tokens = self._marks[0]
+        passed = max(self._clock() - then, 1e-9)
+        return (self.done - done) / passed, (self.tokens - tokens) / passed
+
+    def count(self) -> str:
+        """``score: 40/120``."""
+        return f"{self.what}: {self.done:.0f}/{self.total:.0f}"
+
+    def line(self) -> str:
+        """``score: 40/120, 2.1/s, 38 s left``."""
+        rate, tokens = self.rates()
+        left = duration((self.total - self.done) / rate if rate else float("inf"))
+        end = "done" if self.done >= self.total else f"{left} left"
+        return ", ".join([self.count(), f"{rate:.3g}/s", *[f"{tokens:.0f} tokens/s"] * bool(self.tokens), end])
+
+    def _tell(self, boundary: bool) -> None:
+        for reporter in _reporters[-1:]:
+            reporter.changed(list(_open), boundary)
+
+
+def counted(items: Iterable[Item], what: str, total: float, units: Callable[[Item], float] = lambda item: 1) -> Iterator[Item]:
+    """Go through items and count them as their bodies end.
+
+    Args:
+        what, total: as ``Progress``.
+        units: how many an item is.
+    """
+    with Progress(what, total) as progress:
+        for item in items:
+            with progress.part(units(item)):
+                yield item
+
+
+def duration(seconds: float) -> str:
+    """``12 s``, ``3 min``, ``2.5 h``; without an end, ``?``."""
+    if seconds == float("inf"):
+        return "?"
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
