@@ -2,7 +2,10 @@
 
 from anatomy.config.load import check_config
 from anatomy.errors import AnatomyError
+from anatomy.progress.terminal import let_output_go
 from anatomy.registry.prefetch import prefetch
+
+let_output_go()
 
 try:
     whole = prefetch(check_config(snakemake.params.config, "the configuration"), lambda text: print(text, flush=True))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -41,14 +42,16 @@ def supervise(workflow: Any, results: str) -> None:
     def supervised(*, executor_plugin: Any, executor_settings: Any, **options: Any) -> None:
         options |= {"executor_plugin": executor_plugin, "executor_settings": executor_settings}
         kind, targets = executor_plugin.common_settings, set(workflow.dag_settings.targets or ())
-        if kind.dryrun_exec or (targets and targets <= BESIDE):
+        if kind.dryrun_exec:
+            return execute(**options)
+        outlive_terminal()
+        if targets and targets <= BESIDE:
             return execute(**options)
         from anatomy.controller.cluster_jobs import PREFIX, job_prefix
         from anatomy.controller.takeover import controlled
         from anatomy.progress.last_words import command_of
 
         command = command_of()
-        outlive_terminal()
         try:
             with controlled(results, Path.cwd(), command, "local" if kind.local_exec else "cluster", _tell) as run:
                 if hasattr(executor_settings, "jobname_prefix"):
@@ -133,8 +136,6 @@ def _let_snakemake_print_on(log: logging.Logger) -> None:
     let_output_go()
     for handler in log.handlers:
         if handler.name == "DefaultStreamHandler" and isinstance(handler, logging.StreamHandler):
-            import sys
-
             stream = sys.stdout if handler.stream is sys.__stdout__ and sys.__stdout__ is not None else sys.stderr
             if isinstance(stream, Unfailing):
                 with contextlib.suppress(OSError, ValueError):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from anatomy.progress.counting import duration
+from anatomy.progress.counting import moving
 from anatomy.progress.estimate import Estimate
 from anatomy.progress.reports import Report, read_report, remaining, report_path, told
 
@@ -168,23 +168,23 @@ class Board:
         return max(work / at_a_time, longest)
 
     def head(self) -> str:
-        """``12 of 87 jobs, about 7 min left, 1 failed``."""
+        """``12 of 87 jobs, about 7 min 20 s left, 1 failed``."""
         left = self.remaining()
         parts = [f"{self.done} of {self.total} jobs"]
-        parts += [f"about {duration(left)} left"] if left is not None and (self.waiting.total() or self.running) else []
+        parts += [f"about {moving(left)} left"] if left is not None and (self.waiting.total() or self.running) else []
         return ", ".join([*parts, *[f"{len(self.failed)} failed"] * bool(self.failed)])
 
     def jobs(self) -> list[str]:
-        """Each running job in words, the oldest first: ``grow base 0 (2 min): 34 %, 76 s left, 2.1/s, steps: 40/200``."""
+        """Each running job in words, the oldest first: ``grow base 0 (2 min 03 s): 34 %, 76 s left, 2.1/s, steps: 40/200``."""
         now, found = self.clock(), []
         for job in sorted(list(self.running.values()), key=lambda job: job.since):
-            words = f"{job.name} ({duration(now - job.since)})"
+            words = f"{job.name} ({moving(now - job.since, seconds_too=True)})"
             if job.report is None:
                 left = self.left(job)
-                found.append(words + (f": about {duration(left)} left" if left is not None else ""))
+                found.append(words + (f": about {moving(left)} left" if left is not None else ""))
                 continue
             silent = now - job.heard
-            since = f", for {duration(silent)}" if job.report.fraction is None and silent >= 1 else ""
+            since = f", for {moving(silent, seconds_too=True)}" if job.report.fraction is None and silent >= 1 else ""
             found.append(f"{words}: {told(job.report, silent)}{since}")
         return found
 

@@ -11,14 +11,16 @@ import contextlib
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 Item = TypeVar("Item")
+Units = int | float
 
 WINDOW_SECONDS = 60.0
 """The rate is that of the last minute: it follows a machine that is given other work, and is not shaken by one slow unit."""
 
 
+@runtime_checkable
 class Reporter(Protocol):
     """Who is told of every count of a process."""
 
@@ -59,16 +61,18 @@ class Progress:
         clock: seconds, monotonic.
     """
 
-    def __init__(self, what: str, total: float, say: Callable[[str], None] | None = None, *, whole: bool = False,
+    def __init__(self, what: str, total: Units, say: Callable[[str], None] | None = None, *, whole: bool = False,
                  clock: Callable[[], float] = time.monotonic) -> None:
         self.what, self.total, self.whole = what, total, whole
-        self.done: float = 0
-        self.before: float = 0
+        self.done: Units = 0
+        self.before: Units = 0
         self.tokens = 0
-        self._say, self._clock, self._part = say, clock, 1.0
+        self._say, self._clock = say, clock
+        self._part: Units = 1
+        self._inside = 0.0
         self._started = clock()
         self._marks: deque[tuple[float, float, int]] = deque([(self._started, 0.0, 0)])
-        if total > 0:
+        if total > 0 and _reporters:
             _open.append(self)
             self._tell(boundary=True)
 
@@ -78,10 +82,11 @@ class Progress:
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    def advance(self, units: float = 1, tokens: int = 0) -> None:
+    def advance(self, units: Units = 1, tokens: int = 0) -> None:
         """Count units that are done; the last one ends the count."""
         self.done += units
         self.tokens += tokens
+        self._inside = 0.0
         now = self._clock()
         self._marks.append((now, self.done, self.tokens))
         while len(self._marks) > 2 and self._marks[1][0] < now - WINDOW_SECONDS:
@@ -95,7 +100,7 @@ class Progress:
         else:
             self._tell(boundary=False)
 
-    def resume(self, units: float) -> None:
+    def resume(self, units: Units) -> None:
         """Units that were done before, in a computation that goes on: they say nothing of the rate."""
         self.done += units
         self.before += units
@@ -104,9 +109,9 @@ class Progress:
         self._tell(boundary=True)
 
     @contextlib.contextmanager
-    def part(self, units: float = 1) -> Iterator[None]:
+    def part(self, units: Units = 1) -> Iterator[None]:
         """Whatever is counted in the body is so many of these units, which are done at its end."""
-        before, self._part = self._part, units
+        before, self._part, self._inside = self._part, units, 0.0
         try:
             yield
         finally:
@@ -116,16 +121,18 @@ class Progress:
     def close(self) -> None:
         """End the count, and what was begun inside it."""
         if self in _open:
-            del _open[_open.index(self):]
+            place = _open.index(self)
+            if place and self.done >= self.total:
+                _open[place - 1]._inside = 1.0
+            del _open[place:]
             self._tell(boundary=True)
 
     @property
     def fraction(self) -> float:
-        """Share that is done, with what has been counted inside the present step; in [0, 1]."""
-        inside = 0.0
+        """Share that is done, with the furthest count inside the present step; in [0, 1]."""
         if self in _open and _open[-1] is not self:
-            inside = self._part * _open[_open.index(self) + 1].fraction
-        return min(1.0, (self.done + inside) / self.total) if self.total > 0 else 1.0
+            self._inside = max(self._inside, _open[_open.index(self) + 1].fraction)
+        return min(1.0, (self.done + self._part * self._inside) / self.total) if self.total > 0 else 1.0
 
     def rates(self) -> tuple[float, float]:
         """Units and tokens a second, lately."""
@@ -149,7 +156,7 @@ class Progress:
             reporter.changed(list(_open), boundary)
 
 
-def counted(items: Iterable[Item], what: str, total: float, units: Callable[[Item], float] = lambda item: 1) -> Iterator[Item]:
+def counted(items: Iterable[Item], what: str, total: Units, units: Callable[[Item], Units] = lambda item: 1) -> Iterator[Item]:
     """Go through items and count them as their bodies end.
 
     Args:
@@ -169,3 +176,18 @@ def duration(seconds: float) -> str:
     if seconds < 100:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+
+
+def moving(seconds: float, seconds_too: bool = False) -> str:
+    """A duration for a line that is looked at: ``12 s``, ``3 min 20 s``, ``2 h 05 min``, so that one sees it move.
+
+    Args:
+        seconds_too: also of hours.
+    """
+    if seconds == float("inf"):
+        return "?"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02d} min" + (f" {rest:02d} s" if seconds_too else "")
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"

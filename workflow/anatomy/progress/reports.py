@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from anatomy.progress.counting import WINDOW_SECONDS, Progress, duration
+from anatomy.progress.counting import WINDOW_SECONDS, Progress, moving
 
 FILE_SECONDS = 2.0
 """Between two versions of a job's file, unless it begins something else."""
@@ -155,7 +155,7 @@ def told(report: Report, since: float = 0.0) -> str:
     """
     parts = [f"{100 * report.fraction:.0f} %"] if report.fraction is not None else []
     if report.left is not None:
-        parts.append(f"{duration(remaining(report.left, since))} left{'' if report.whole else ' of this'}")
+        parts.append(f"{moving(remaining(report.left, since))} left{'' if report.whole else ' of this'}")
     parts += [f"{report.rate:.3g}/s"] if report.rate else []
     return ", ".join([*parts, report.doing])
 

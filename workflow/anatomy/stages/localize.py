@@ -88,10 +88,14 @@ def choose(config: Config, subject: Subject, loaded: LoadedModel, directions: Di
     """
     wanted = config.selection
     harmful, harmless = validation_prompts(config, subject, loaded, contrast)
-    grid = direction_grid(
-        loaded, directions.candidates(contrast), harmful, harmless, tokens["tokens"] or [0],
-        common_prefix=tokens["common_prefix"], harmless_answers=own_continuations(loaded, harmless, wanted.kl_tokens, tokens),
-        token_budget=config.extraction.token_budget, epsilon=EPSILON)
+    candidates = directions.candidates(contrast)
+    progress = Progress("parts of the grid", 1 + len(candidates.positions) * len(candidates.layers))
+    with progress.part():
+        continuations = own_continuations(loaded, harmless, wanted.kl_tokens, tokens)
+    with progress.part(progress.total - 1):
+        grid = direction_grid(
+            loaded, candidates, harmful, harmless, tokens["tokens"] or [0], common_prefix=tokens["common_prefix"],
+            harmless_answers=continuations, token_budget=config.extraction.token_budget, epsilon=EPSILON)
     if not tokens["tokens"]:
         grid[["bypass", "induce"]] = float("nan")
     return select_direction(grid, loaded.num_layers, SelectionRule(wanted.min_induce, wanted.max_kl, wanted.layer_share))

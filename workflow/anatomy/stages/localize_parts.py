@@ -11,7 +11,7 @@ from anatomy.recipes.rosi.variants import draws
 from anatomy.stages.direction_book import DirectionBook
 
 WRITING, PROMPT_TOKENS = 0.15, 40
-"""A token is written at this share of the speed it is read at, and prompts are about so long. Nothing but progress rests on it."""
+"""A token is written at this share of the speed it is read at; prompts are about so long. Only progress rests on it."""
 
 
 @dataclass(frozen=True)
