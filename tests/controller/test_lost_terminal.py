@@ -71,8 +71,12 @@ def test_a_run_that_goes_to_the_background_of_a_terminal_that_stops_writers(stud
         changed = termios.tcgetattr(0)
         changed[3] |= termios.TOSTOP
         termios.tcsetattr(0, termios.TCSANOW, changed)
-        process = subprocess.Popen(command(), cwd=study, env=environment(), process_group=0,
-                                   preexec_fn=lambda: (os.tcsetpgrp(0, os.getpgrp()), signal.signal(signal.SIGTTOU, signal.SIG_DFL)))
+
+        def take_foreground():
+            os.tcsetpgrp(0, os.getpgrp())
+            signal.signal(signal.SIGTTOU, signal.SIG_DFL)
+
+        process = subprocess.Popen(command(), cwd=study, env=environment(), process_group=0, preexec_fn=take_foreground)
         wait_for(study / "started")
         os.tcsetpgrp(0, os.getpgrp())
         (study / "go").write_text("")

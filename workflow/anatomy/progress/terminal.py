@@ -15,7 +15,10 @@ CLEAR = "\r\x1b[K"
 """Back to the beginning of the line, and empty it: what others write then starts on a clean line."""
 
 PATIENCE = 0.5
-"""Seconds that a word waits for a terminal that takes none: one stopped with Ctrl-S, a pager that nobody scrolls."""
+"""Seconds that a word waits for a terminal that takes none: one stopped with Ctrl-S, a pager that nobody scrolls. Further words
+do not wait until it takes some again."""
+
+_stuck: set[int] = set()
 
 
 def is_live(descriptor: int) -> bool:
@@ -74,7 +77,11 @@ def _ready(descriptor: int) -> bool:
     """Whether a write would not block, waiting a little."""
     poll = select.poll()
     poll.register(descriptor, select.POLLOUT)
-    return bool(poll.poll(PATIENCE * 1000))
+    if poll.poll(0 if descriptor in _stuck else PATIENCE * 1000):
+        _stuck.discard(descriptor)
+        return True
+    _stuck.add(descriptor)
+    return False
 
 
 class Unfailing(io.TextIOBase):
