@@ -163,6 +163,22 @@ def test_age_of_a_report_is_told_by_the_controller_s_own_clock(board, clock):
     assert "loading, for 20 s" in board.line()
 
 
+def test_a_job_that_has_said_all_is_ending(board, clock):
+    """Its process still takes seconds to go, and what it said last is no longer so."""
+    board.plan({"grow": 1})
+    board.start(0, "grow", ["0"])
+    job = report(board, "grow", "0")
+    with reporting(job), Progress("steps", 2, whole=True, clock=clock) as progress:
+        clock.now = 5.0
+        progress.advance()
+        board.look()
+    job.close()
+    board.look()
+    clock.now = 9.0
+    board.look()
+    assert board.line().endswith("grow 0 (9 s): ending, for 4 s")
+
+
 def test_nothing_is_promised_before_anything_is_known(board, clock):
     board.plan({"grow": 2})
     board.start(1, "grow")

@@ -48,6 +48,8 @@ def test_a_job_says_that_it_starts_then_what_it_says_then_what_it_counts(job, cl
         found = read_report(path)
         assert (found.doing, found.fraction, found.whole) == ("steps: 25/100", 0.25, True)
         assert found.left == pytest.approx(30.0) and found.rate == pytest.approx(2.5)
+        progress.advance(75)
+    assert read_report(path) == Report("steps: done")
     reporter.close()
     assert read_report(path) is None and list(path.parent.iterdir()) == []
 

@@ -123,6 +123,8 @@ class Board:
         """Read what running jobs say of themselves."""
         for job in list(self.running.values()):
             found = None if job.path is None else read_report(job.path)
+            if found is None and job.report is not None:  # a job takes its file away when it is over
+                found = Report("ending")
             if found is not None and found != job.report:
                 job.report, job.heard = found, self.clock()
                 self.estimate.going(job.name, job.rule, self.clock() - job.since, found.fraction if found.whole else None)

@@ -142,7 +142,8 @@ class Progress:
 
     def count(self) -> str:
         """``score: 40/120``."""
-        return f"{self.what}: {self.done:.0f}/{self.total:.0f}"
+        digits = 0 if self.total >= 10 or self.total == int(self.total) else 1
+        return f"{self.what}: {self.done:.{digits}f}/{self.total:.{digits}f}"
 
     def line(self) -> str:
         """``score: 40/120, 2.1/s, 38 s left``."""

@@ -103,6 +103,8 @@ class JobReporter:
         """A count went on (see ``Reporter``)."""
         now = self._clock()
         root = open_counts[0] if open_counts else None
+        if root is None and self._root is not None:
+            self._doing = f"{self._root.what}: done"
         if root is not self._root or (root is not None and root.before != self._before):
             self._root, self._before = root, 0.0 if root is None else root.before
             self._marks.clear()
