@@ -93,7 +93,8 @@ def test_where_the_line_is_too_short_every_job_has_its_turn_twice_a_minute(board
         seen += read() if board.clock.now % 10 == 0 else ""
     seen += read()
     shown = [line for line in seen.split(CLEAR) if line]
-    assert all(line.startswith("0 of 2 jobs") and cell_len(line) < 60 for line in shown) and TURN_SECONDS <= 30
+    assert all(cell_len(line) < 60 for line in shown) and TURN_SECONDS <= 30
+    assert any(line.startswith("0 of 2 jobs") for line in shown)
     assert all(any(f"model-{number} (" in line for line in shown) for number in range(2, 18))
 
 

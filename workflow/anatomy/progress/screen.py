@@ -26,8 +26,8 @@ LOG_SECONDS = 50.0
 class Screen:
     """Shows a board while a run goes on.
 
-    On a terminal the last line renews itself every second; whoever else writes there clears it first (``CLEAR``). It begins with
-    the whole run, and where it is too short for every running job these take turns. Elsewhere a line with the time of day is
+    On a terminal the last line renews itself every second; whoever else writes there clears it first (``CLEAR``). Where it is
+    too short for the run and every running job, these take turns. Elsewhere a line with the time of day is
     written now and then. Where nothing can be written any more, that is dropped (``anatomy.progress.terminal``).
 
     Args:
@@ -76,13 +76,13 @@ class Screen:
                 self._log(line)
 
     def line(self) -> str:
-        """The live line: the run, then its jobs, the next of them first each turn."""
-        head, jobs, columns = self.board.head(), self.board.jobs(), columns_of(self.descriptor)
-        whole = "; ".join([head, *jobs])
-        if len(jobs) > 1 and fitted(whole, columns) != whole:
-            turn = int(self.board.passed / min(LONGEST_TURN, TURN_SECONDS / len(jobs))) % len(jobs)
-            whole = "; ".join([head, *jobs[turn:], *jobs[:turn]])
-        return fitted(whole, columns)
+        """The live line: the run and its jobs; where it is too short for them, in turn the run and each job."""
+        board, columns = self.board, columns_of(self.descriptor)
+        jobs = board.jobs()
+        turns = ["; ".join([board.head(), *jobs]), *(f"{board.done}/{board.total}: {job}" for job in jobs)]
+        if fitted(turns[0], columns) == turns[0]:
+            return turns[0]
+        return fitted(turns[int(board.passed / min(LONGEST_TURN, TURN_SECONDS / len(turns))) % len(turns)], columns)
 
     def _write(self, text: str) -> None:
         write_text(self.descriptor, text, getattr(self.stream, "encoding", None))
