@@ -41,5 +41,5 @@ class Parts:
         answers = 2 * (config.extraction.prompts + config.selection.prompts) * (
             1 + config.evaluation.max_new_tokens / WRITING / PROMPT_TOKENS)
         grid, screened = 1.5 * cells * validation, float(edits * validation)
-        controls = cells * validation * len(draws(config.extraction.controls)) if subject.direction_headline else 0
+        controls = float(cells * validation * len(draws(config.extraction.controls)) * subject.direction_headline)
         return cls(answers, grid, controls, screened, answers + grid * len(subject.contrasts) + controls + screened)

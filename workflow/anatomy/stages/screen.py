@@ -79,7 +79,7 @@ def screen(config: Config, subject: Subject, loaded: LoadedModel, book: EditBook
     spaces = {family.name: candidates(family, config.rosi, tried) for family in found}
     wanted = {digest(edit): edit for space in spaces.values() for edit in space}
     read = {}
-    with Progress("edits screened", len(wanted)) as progress:
+    with Progress(f"screen {subject.id}", len(wanted)) as progress:
         for name, edit in wanted.items():
             with applied_factors(loaded, book.factors(edit)):
                 read[name] = reader.read()
