@@ -186,7 +186,7 @@ class Board:
                 found.append(words + (f": about {moving(left)} left" if left is not None else ""))
                 continue
             silent = now - job.heard
-            since = f", for {moving(silent, seconds_too=True)}" if job.report.fraction is None and silent >= 1 else ""
+            since = f", for {moving(silent, seconds_too=True)}" if job.report.left is None and silent >= 1 else ""
             found.append(f"{words}: {told(job.report, silent)}{since}")
         return found
 

@@ -95,7 +95,7 @@ class Progress:
             del _open[_open.index(self) + 1:]
         if self._say is not None and not _reporters:
             self._say(self.line())
-        if self.done >= self.total:
+        if self.finished:
             self.close()
         else:
             self._tell(boundary=False)
@@ -122,10 +122,15 @@ class Progress:
         """End the count, and what was begun inside it."""
         if self in _open:
             place = _open.index(self)
-            if place and self.done >= self.total:
+            if place and self.finished:
                 _open[place - 1]._inside = 1.0
             del _open[place:]
             self._tell(boundary=True)
+
+    @property
+    def finished(self) -> bool:
+        """Whether all units are done; sums of fractions of units need not be exact."""
+        return self.done >= self.total * (1 - 1e-9)
 
     @property
     def fraction(self) -> float:
@@ -149,7 +154,7 @@ class Progress:
         """``score: 40/120, 2.1/s, 38 s left``."""
         rate, tokens = self.rates()
         left = duration((self.total - self.done) / rate if rate else float("inf"))
-        end = "done" if self.done >= self.total else f"{left} left"
+        end = "done" if self.finished else f"{left} left"
         return ", ".join([self.count(), f"{rate:.3g}/s", *[f"{tokens:.0f} tokens/s"] * bool(self.tokens), end])
 
     def _tell(self, boundary: bool) -> None:

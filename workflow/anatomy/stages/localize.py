@@ -68,9 +68,12 @@ def localize(config: Config, subject: Subject, model: dict[str, Any], extracted:
             selection = choose(config, subject, loaded, directions, contrast, tokens)
         grids.append(selection.grid.assign(model=subject.id, contrast=contrast))
         selected[contrast] = {"outcome": selection.outcome, "position": selection.position, "layer": selection.layer}
-        if subject.direction_headline and contrast == subject.contrasts[0] and selection.outcome == "picked":
-            with progress.part(parts.controls):
-                selected[contrast]["controls"] = search_controls(config, subject, loaded, directions, contrast, tokens)
+        ranked = subject.direction_headline and contrast == subject.contrasts[0]
+        with progress.part(parts.controls if ranked else 0):
+            controls = search_controls(config, subject, loaded, directions, contrast, tokens) \
+                if ranked and selection.outcome == "picked" else None
+        if controls is not None:
+            selected[contrast]["controls"] = controls
             say(f"{subject.id}: {len(selected[contrast]['controls'])} control directions searched the grid")
         say(f"{subject.id}: {contrast}: {selection.outcome}, position {selection.position}, layer {selection.layer}")
     with progress.part(parts.screen):
