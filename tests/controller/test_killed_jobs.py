@@ -28,6 +28,7 @@ def test_a_signal_is_named_with_its_cause(tmp_path, name, said):
         assert f"ended by the system: {name}" in place and said in place
     assert done.stderr.count(f"[part] ended by the system: {name}") == 1, "told at once"
     assert last.rstrip().splitlines()[-1].startswith("when it is mended, go on with:")
+    assert last.count("ended by the system") == 1
     if name == "SIGKILL":
         assert "had asked for 640 MiB" in last
     assert not list((study / "results" / "controller" / "progress").iterdir())

@@ -57,7 +57,7 @@ def failed_words(board: Board, command: str) -> str:
         lines.append(f"rule {job.name}")
         lines += [f"  {job.killed}"] * bool(job.killed)
         for log in job.logs:
-            lines += [f"  log: {log}", *(f"    | {line}" for line in last_lines(Path(log)))]
+            lines += [f"  log: {log}", *(f"    | {line}" for line in last_lines(Path(log)) if line != job.killed)]
     lines.append(f"when it is mended, go on with: {command}")
     return "\n".join(lines)
 

@@ -111,7 +111,7 @@ def ended_by(found: signal.Signals, rule: str, asked_mb: int | None, others: int
             + ("; the kernel's counters do not show that it was memory" if Kills.now().readable else ""))
         return f"{head}; {cause}. {memory_words(rule, asked_mb, others, machine)}"
     cause, lever = MEANINGS.get(found.name, ("no usual end of a job", "run the same command again"))
-    return f"{head}; {cause}{f'; {counted}' if counted else ''}. What to do: {lever}"
+    return f"{head}; {cause}{f'; {counted}' if counted else ''}. What to do: {lever.replace('<rule>', rule)}"
 
 
 def memory_failure(error: Exception, before: Kills) -> str | None:
