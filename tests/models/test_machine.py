@@ -4,7 +4,7 @@ import psutil
 import pytest
 
 from anatomy.models import machine
-from anatomy.models.machine import group_limits, this_machine
+from anatomy.models.machine import group_limits, memory_kills, this_machine
 
 GIB = 2**30
 
@@ -66,3 +66,20 @@ def test_a_gpu_is_asked_only_if_wanted(monkeypatch):
     found = this_machine(gpu=True)
     assert (found.gpu, found.gpu_free, found.gpu_total) == ("a GPU", 7 * GIB, 8 * GIB) and found.total > 0
     assert this_machine().gpu is None
+
+
+def test_kills_for_want_of_memory_are_counted_by_group_and_machine(groups, tmp_path):
+    vmstat = tmp_path / "vmstat"
+    vmstat.write_text("pgfault 12\noom_kill 7\n")
+    write(groups / "job", memory__events="low 0\nhigh 0\nmax 31\noom 2\noom_kill 2\noom_group_kill 0")
+    assert memory_kills(groups, member(groups, "0::/job"), vmstat) == (2, 7)
+    write(groups / "memory" / "slurm", memory__oom_control="oom_kill_disable 0\nunder_oom 0\noom_kill 3")
+    assert memory_kills(groups, member(groups, "4:memory:/slurm\n0::/"), vmstat) == (3, 7)
+
+
+@pytest.mark.parametrize("content", ["", "oom_kill", "oom_kill many", "oom_kill 1 2"])
+def test_a_system_that_does_not_count_kills_is_not_asked(groups, tmp_path, content):
+    write(groups / "job", memory__events=content)
+    (tmp_path / "vmstat").write_text(content)
+    assert memory_kills(groups, member(groups, "0::/job"), tmp_path / "vmstat") == (None, None)
+    assert memory_kills(groups, tmp_path / "no membership", tmp_path / "no vmstat") == (None, None)

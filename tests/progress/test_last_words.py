@@ -4,14 +4,13 @@ import pandas as pd
 import pytest
 
 from anatomy.progress.board import Board
-from anatomy.progress.estimate import Durations
 from anatomy.progress.last_words import command_of, failed_words, finished_words, last_lines
 from anatomy.store.files import write_table
 
 
 @pytest.fixture
 def board():
-    board = Board(Durations(), lambda: 0.0)
+    board = Board(None, lambda: 0.0)
     board.plan({"grow": 2, "page": 1})
     board.start(1, "grow", ["base"], ["grow.log"])
     return board

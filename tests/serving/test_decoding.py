@@ -5,7 +5,6 @@ import pytest
 from anatomy.errors import ConfigError
 from anatomy.serving.completions import Request, in_order, shards
 from anatomy.serving.decoding import Decoding, Generation, cut_at_stop, request_seed
-from anatomy.serving.progress import Progress, duration
 
 
 @pytest.mark.parametrize(("options", "message"), [
@@ -38,16 +37,6 @@ def test_seed_depends_on_seed_prompt_and_sample_alone():
 def test_earliest_stop_text_cuts():
     assert cut_at_stop("one\ntwo END", ("END", "\n")) == "one"
     assert cut_at_stop("one", ("END",)) == "one"
-
-
-def test_progress_tells_rate_and_rest():
-    now = iter([0.0, 2.0, 10.0])
-    lines = []
-    progress = Progress("score", 50, lines.append, clock=lambda: next(now))
-    progress.advance(10, tokens=400)
-    progress.advance(40)
-    assert lines == ["score: 10/50, 5/s, 200 tokens/s, 8 s left", "score: 50/50, 5/s, 40 tokens/s, done"]
-    assert [duration(seconds) for seconds in (5.0, 200.0, 9000.0)] == ["5 s", "3 min", "2.5 h"]
 
 
 def test_shards_keep_base_and_adapters_apart(tmp_path):

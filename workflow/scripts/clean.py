@@ -3,6 +3,9 @@
 import shutil
 from pathlib import Path
 
+from anatomy.progress.terminal import let_output_go
+
+let_output_go()
 for folder in snakemake.params.folders:
     path = Path(snakemake.params.results) / folder
     if path.exists():

@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
+from anatomy.progress.terminal import let_output_go
 from anatomy.store.upkeep import size
+
+let_output_go()
 
 results = Path(snakemake.params.results)
 for folder in sorted(path for path in results.iterdir() if path.is_dir()):

@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
+from anatomy.progress.terminal import let_output_go
 from anatomy.store.upkeep import collect_garbage
+
+let_output_go()
 
 results = Path(snakemake.params.results)
 table = collect_garbage(results / "store", results, snakemake.params.delete)

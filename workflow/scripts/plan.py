@@ -4,7 +4,10 @@ from pathlib import Path
 
 from anatomy.planning.plan import plan_of
 from anatomy.planning.told import plan_lines
+from anatomy.progress.terminal import let_output_go
 from anatomy.serving.environment import installed_set
+
+let_output_go()
 
 found = plan_of(Path(snakemake.params.snakefile), snakemake.params.config, on_gpu=installed_set() == "cuda")
 print("\n".join(plan_lines(found)))

@@ -2,10 +2,22 @@
 
 from anatomy.config.load import check_config
 from anatomy.errors import AnatomyError
+from anatomy.progress.counting import reporting
+from anatomy.progress.reports import JobReporter
+from anatomy.progress.terminal import let_output_go
 from anatomy.registry.prefetch import prefetch
 
+let_output_go()
+
+
+def say(text):
+    """One line, at once."""
+    print(text, flush=True)
+
+
 try:
-    whole = prefetch(check_config(snakemake.params.config, "the configuration"), lambda text: print(text, flush=True))
+    with reporting(JobReporter(None, say)):
+        whole = prefetch(check_config(snakemake.params.config, "the configuration"), say)
 except AnatomyError as error:
     raise SystemExit(str(error)) from None
 if not whole:

@@ -4,7 +4,10 @@ from pathlib import Path
 
 from anatomy.pending.jobs import pending_jobs
 from anatomy.pending.reasons import print_status
+from anatomy.progress.terminal import let_output_go
 from anatomy.store.code_parts import kept_parts
+
+let_output_go()
 
 store, results = Path(snakemake.params.store), Path(snakemake.params.config["results"])
 # A paper that was asked for by its own target is looked after with the default one.

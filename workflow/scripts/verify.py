@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
+from anatomy.progress.terminal import let_output_go
 from anatomy.store.upkeep import verify
+
+let_output_go()
 
 found = verify(Path(snakemake.params.results) / "store")
 print(f"{found.shards} shards in {found.cells} cells; {len(found.damaged)} damaged and set aside")

@@ -9,6 +9,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from anatomy.errors import DataError
+from anatomy.progress.counting import Progress
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,8 @@ def batches(
     """Batches of at most ``token_budget`` tokens, padding counted; longest prompts first, so that memory fails early.
 
     A prompt longer than the budget makes a batch of its own. With ``fill`` a batch ends before a prompt shorter than that
-    share of its longest one: less padding, for callers who fill the budget with something else, such as candidates.
+    share of its longest one: less padding, for callers who fill the budget with something else, such as candidates. What is
+    read of them is counted (``anatomy.progress``), so every pass over prompts tells how far it is.
 
     Raises:
         DataError: an empty prompt.
@@ -66,11 +68,14 @@ def batches(
     if order and not token_ids[order[-1]]:
         raise DataError(found="a prompt without tokens", expected="at least one token", where=f"prompt {order[-1]}")
     start = 0
-    while start < len(order):
-        longest = len(token_ids[order[start]])
-        rows = [row for row in order[start : start + max(1, token_budget // longest)] if len(token_ids[row]) >= fill * longest]
-        yield padded([token_ids[row] for row in rows], rows, pad_id, device, side)
-        start += len(rows)
+    with Progress("texts read", len(order)) as progress:
+        while start < len(order):
+            longest = len(token_ids[order[start]])
+            most = max(1, token_budget // longest)
+            rows = [row for row in order[start : start + most] if len(token_ids[row]) >= fill * longest]
+            with progress.part(len(rows)):
+                yield padded([token_ids[row] for row in rows], rows, pad_id, device, side)
+            start += len(rows)
 
 
 def padded(

@@ -18,6 +18,7 @@ from anatomy.affinity.measures import (
 )
 from anatomy.errors import DataError
 from anatomy.judges.verdict import KEYS
+from anatomy.progress.counting import counted
 from anatomy.prompts.split import hash_fraction
 from anatomy.statistics.clusters import Sample
 from anatomy.statistics.intervals import mean_interval
@@ -72,7 +73,8 @@ def affinity_table(texts: pd.DataFrame, measures: Mapping[str, Sequence[Affinity
         raise DataError(found=f"domains {sorted(set(texts['category']))}", expected=f"one of {sorted(measures)} at least",
                         where="human-corpus affinity", remedy=f"the reference needs {FEWEST} human texts in a domain")
     parts = []
-    for category, rows in texts.groupby("category"):
+    grouped = texts.groupby("category")
+    for category, rows in counted(grouped, "domains measured", grouped.ngroups):
         if category not in measures:
             parts += [rows[[*KEYS, "group", "category"]].assign(measure=name, score=np.nan) for name in SINGLE]
             continue
@@ -88,7 +90,8 @@ def affinity_summary(scores: pd.DataFrame, *, confidence: float, seed: int, resa
     are counted and left out. Columns ``SUMMARY_COLUMNS``."""
     rows = []
     keys = ["model", "variant", "category", "measure"]
-    for key, part in pd.concat([scores, scores.assign(category="all")]).groupby(keys, sort=True):
+    grouped = pd.concat([scores, scores.assign(category="all")]).groupby(keys, sort=True)
+    for key, part in counted(grouped, "means with intervals", grouped.ngroups):
         kept = part[part["score"].notna()]
         numbers: tuple = (float("nan"),) * 3 + (0, 0)
         if len(kept):
@@ -110,7 +113,8 @@ def mauve_summary(texts: pd.DataFrame, human: pd.DataFrame, embed: Embed, *, con
         human: human texts; those of the measured prefixes serve best, since sets are compared and no text with its own.
     """
     rows = []
-    for (model, variant), part in texts.groupby(["model", "variant"], sort=True):
+    grouped = texts.groupby(["model", "variant"], sort=True)
+    for (model, variant), part in counted(grouped, "variants compared with humans", grouped.ngroups):
         fit = part["response"].fillna("").str.strip() != ""
         if "degenerate" in part:
             fit &= part["degenerate"].fillna("") == ""

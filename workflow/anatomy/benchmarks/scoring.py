@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anatomy.errors import DataError
+from anatomy.progress.counting import Progress
 from anatomy.serving.likelihood import (
     MAX_CANDIDATES,
     Likelihood,
     continuation_likelihoods,
     next_token_likelihoods,
 )
-from anatomy.serving.progress import Progress
 
 if TYPE_CHECKING:
     from anatomy.serving.engine import Engine
@@ -77,7 +77,7 @@ def score(engine: Engine, adapter: Path | None, requests: Sequence[Encoded], *, 
     single = {context: places for context, places in contexts.items()
               if all(len(requests[place][2]) == 1 for place in places)}
     found: dict[int, Likelihood] = {}
-    progress = Progress("score", len(requests), say)
+    progress = Progress("choices scored", len(requests), say)
     # Sorted, so that questions that begin alike (the examples of a subject) meet while their blocks are in the cache.
     units = [(context, places[start : start + MAX_CANDIDATES]) for context, places in sorted(single.items())
              for start in range(0, len(places), MAX_CANDIDATES)]

@@ -18,9 +18,9 @@ from anatomy.benchmarks.scoring import score
 from anatomy.edits.adapter_factors import applied_adapter
 from anatomy.errors import EditError
 from anatomy.models.loading import LoadedModel
+from anatomy.progress.counting import Progress
 from anatomy.serving.engine import Engine
 from anatomy.serving.packed_likelihood import PackedScorer, open_packed
-from anatomy.serving.progress import Progress
 
 Enter = Callable[[], AbstractContextManager[Path | None]]
 """Puts the engine under a variant's edits for the time of a ``with`` body and gives the adapter to ask with, or None."""
@@ -99,16 +99,17 @@ def stream_variants(
     in_memory = in_memory or {}
     if packed is None and _any_long(built.values()):
         packed = open_packed(engine.model_folder, engine.dtype, say)
-    progress = Progress("benchmark", sum(map(len, asked.values())), say)
+    weights = {variant: {task: len(places) for task, places in tasks.items()} for variant, tasks in asked.items()}
+    progress = Progress("benchmark items", sum(sum(tasks.values()) for tasks in weights.values()), say)
     for variant, enter in variants.items():
         with ExitStack() as edits:
             adapter = edits.enter_context(enter())
             scorer = _under(packed, in_memory.get(variant), adapter, edits, variant, say)
             for task, places in asked[variant].items():
-                requests = built[task].only(places)
-                likelihoods = score(engine, adapter, requests.encoded, packed=scorer)
-                table = rows(requests, likelihoods)
-                progress.advance(1)
+                with progress.part(weights[variant][task]):
+                    requests = built[task].only(places)
+                    likelihoods = score(engine, adapter, requests.encoded, packed=scorer)
+                    table = rows(requests, likelihoods)
                 yield variant, task, table
 
 

@@ -10,6 +10,7 @@ from anatomy.claims.claim import Claim, Finding, Verdict, combine_findings
 from anatomy.claims.rules import RULES, Resampling
 from anatomy.claims.tables import MissingEvidence, Tables
 from anatomy.errors import ConfigError
+from anatomy.progress.counting import counted
 from anatomy.statistics.multiplicity import holm_adjust
 
 NUMBERS = (*("estimate", "low", "high", "n", "clusters", "controls", "control_low", "control_high", "p", "p_control"),)
@@ -48,7 +49,7 @@ def evaluate_ledger(claims: Sequence[Claim], tables: Tables, *, seed: int, resam
     """
     _check(claims)
     rows = []
-    for claim in claims:
+    for claim in counted(claims, "claims judged", len(claims)):
         found = evaluate_claim(claim, tables, resampling)
         rows.append(
             {"claim": claim.id, "paper": claim.paper, "subject": claim.subject, "seed": seed}

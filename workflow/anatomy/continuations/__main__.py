@@ -19,6 +19,7 @@ import pandas as pd
 from anatomy.continuations.prefixes import PUBLISHED_DOMAINS, PrefixDomain, prefix_corpus, read_documents
 from anatomy.errors import AnatomyError, ConfigError, DataError
 from anatomy.preflight.report import open_tokenizer
+from anatomy.progress.terminal import let_output_go
 from anatomy.prompts.table import SPLITS
 from anatomy.store.files import write_table
 
@@ -86,4 +87,5 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    let_output_go()
     sys.exit(main(sys.argv[1:]))

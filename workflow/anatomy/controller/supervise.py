@@ -1,25 +1,28 @@
 """Around Snakemake's execution: one controller at a time, progress while it runs, last words when it ends.
 
-The one module of the library that speaks to Snakemake. Events reach it as records of Snakemake's logger.
+With ``pending`` the only module of the library that speaks to Snakemake. Events reach it as records of Snakemake's logger.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from snakemake.exceptions import ApiError, WorkflowError
-from snakemake_interface_logger_plugins.common import LogEvent
 
 from anatomy.controller.file_times import keep_finished_work, times_brought_back
+from anatomy.controller.terminal_signals import outlive_terminal
 from anatomy.errors import AnatomyError
+from anatomy.progress.terminal import Unfailing, let_output_go, write_line
 
 if TYPE_CHECKING:  # whatever reads tables imports pandas, which a dry run can do without
+    from anatomy.pending.jobs import PendingJob
     from anatomy.progress.board import Board
-    from anatomy.progress.screen import Screen
 
 BESIDE = {"status", "disk", "verify", "garbage", "prefetch"}
 """Targets that make nothing in the results: allowed beside a run."""
@@ -35,12 +38,16 @@ def supervise(workflow: Any, results: str) -> None:
     keep_finished_work()
     if not workflow.is_main_process:
         return
+    _let_snakemake_print_on(workflow.logger_manager.logger)
     execute = workflow.execute
 
     def supervised(*, executor_plugin: Any, executor_settings: Any, **options: Any) -> None:
         options |= {"executor_plugin": executor_plugin, "executor_settings": executor_settings}
         kind, targets = executor_plugin.common_settings, set(workflow.dag_settings.targets or ())
-        if kind.dryrun_exec or (targets and targets <= BESIDE):
+        if kind.dryrun_exec:
+            return execute(**options)
+        outlive_terminal()
+        if targets and targets <= BESIDE:
             return execute(**options)
         from anatomy.controller.cluster_jobs import PREFIX, job_prefix
         from anatomy.controller.hold import FOLDER
@@ -56,27 +63,52 @@ def supervise(workflow: Any, results: str) -> None:
                 if kind.touch_exec:
                     execute(**options)
                 else:
-                    _watch(lambda: execute(**options), workflow.logger_manager.logger, Path(results), command)
+                    _watch(lambda: execute(**options), workflow, Path(results), command, here=kind.local_exec)
         except AnatomyError as error:
             raise ApiError(str(error)) from None
 
     workflow.execute = supervised
 
 
-def _watch(execute: Callable[[], None], log: logging.Logger, results: Path, command: str) -> None:
-    """Run, with progress on standard error and last words at the end."""
-    from anatomy.controller.hold import FOLDER
+def _watch(execute: Callable[[], None], workflow: Any, results: Path, command: str, here: bool) -> None:
+    """Run, with progress on standard error and last words at the end.
+
+    Args:
+        here: whether jobs run on this machine.
+    """
+    from anatomy.controller.events import Events, InPlaceOfSnakemake
     from anatomy.progress.board import Board
-    from anatomy.progress.estimate import Durations
     from anatomy.progress.last_words import failed_words, finished_words
+    from anatomy.progress.reports import remove_reports
     from anatomy.progress.screen import Screen
     from anatomy.store.journal import count
 
-    remembered = results / FOLDER / "durations.json"
-    board = Board(Durations.read(remembered))
+    remove_reports(results)
+    bound_mb = _bound_memory(workflow) if here else None
+    log = workflow.logger_manager.logger
+    board = Board(results)
     before = count(results / "store")
-    with Screen(board) as screen:
-        events, quieter = Events(board), InPlaceOfSnakemake(screen)
+
+    def keep(text: str) -> None:
+        """In Snakemake's own log, which is whole whatever becomes of the terminal."""
+        for handler in log.handlers:
+            if isinstance(handler, logging.FileHandler):
+                handler.handle(logging.LogRecord(log.name, logging.INFO, __file__, 0, text, None, None))
+
+    def say(text: str) -> None:
+        screen.clear()
+        _tell(text)
+        keep(text)
+
+    def planned() -> None:
+        jobs = _pending(workflow)
+        if bound_mb is not None:
+            for line in _too_large(workflow.config, jobs, bound_mb):
+                say(line)
+        threading.Thread(target=_forecast, args=(board, workflow.config, jobs), name="forecast", daemon=True).start()
+
+    with Screen(board, log=keep) as screen:
+        events, quieter = Events(board, planned, say), InPlaceOfSnakemake(screen)
         own = [handler for handler in log.handlers if handler.name == "DefaultStreamHandler"]
         log.addHandler(events)
         for handler in own:
@@ -91,47 +123,73 @@ def _watch(execute: Callable[[], None], log: logging.Logger, results: Path, comm
             log.removeHandler(events)
             for handler in own:
                 handler.removeFilter(quieter)
-            board.durations.write(remembered)
+            remove_reports(results)
     if board.total:
         after = count(results / "store")
-        _tell(finished_words(board, results, {name: after[name] - before[name] for name in after}))
+        words = finished_words(board, results, {name: after[name] - before[name] for name in after})
+        _tell(words)
+        keep(words)
 
 
 def _tell(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    write_line(2, text)
 
 
-class Events(logging.Handler):
-    """Snakemake's events, brought to the board."""
-
-    def __init__(self, board: Board) -> None:
-        super().__init__()
-        self.board = board
-
-    def emit(self, record: logging.LogRecord) -> None:
-        event = getattr(record, "event", None)
-        if event == LogEvent.RUN_INFO:
-            self.board.plan({rule: jobs for rule, jobs in record.stats.items() if rule != "total"})
-        elif event == LogEvent.JOB_INFO:
-            self.board.start(record.jobid, record.rule_name, map(str, record.wildcards.values()), map(str, record.log))
-        elif event == LogEvent.JOB_FINISHED:
-            self.board.finish(record.job_id)
-        elif event == LogEvent.JOB_ERROR:
-            self.board.fail(record.jobid)
+def _let_snakemake_print_on(log: logging.Logger) -> None:
+    """Its handler of standard error raises where a pipe is broken, and with that ends the run (``| head``)."""
+    let_output_go()
+    for handler in log.handlers:
+        if handler.name == "DefaultStreamHandler" and isinstance(handler, logging.StreamHandler):
+            stream = sys.stdout if handler.stream is sys.__stdout__ and sys.__stdout__ is not None else sys.stderr
+            if isinstance(stream, Unfailing):
+                with contextlib.suppress(OSError, ValueError):
+                    handler.flush()
+                handler.stream = stream
 
 
-class InPlaceOfSnakemake(logging.Filter):
-    """On Snakemake's own output: nothing that the board already says, and every line on a clean one."""
+def _bound_memory(workflow: Any) -> int | None:
+    """Bound the memory of jobs that run at a time by what this machine has, unless the call names a bound (``--resources
+    mem_mb=...``); returns it. Snakemake cuts what a single job asks for down to it, so that a larger one runs alone."""
+    from anatomy.resources.bound import machine_memory_mb
 
-    EVENTS = (LogEvent.WORKFLOW_STARTED, LogEvent.PROGRESS, LogEvent.JOB_STARTED, LogEvent.JOB_FINISHED, LogEvent.RESOURCES_INFO)
-    WORDS = ("Select jobs to execute", "Using shell", "Elapsed time")
+    if "mem" in workflow.global_resources or "mem_mb" in workflow.global_resources:
+        return None
+    bound_mb = machine_memory_mb()
+    if bound_mb is not None:
+        workflow.global_resources["mem_mb"] = bound_mb
+    return bound_mb
 
-    def __init__(self, screen: Screen) -> None:
-        super().__init__()
-        self.screen = screen
 
-    def filter(self, record: logging.LogRecord) -> bool:
-        if getattr(record, "event", None) in self.EVENTS or record.getMessage().startswith(self.WORDS):
-            return False
-        self.screen.clear()
-        return True
+def _pending(workflow: Any) -> list[PendingJob]:
+    """The jobs of the run that begins, without Snakemake's reasons."""
+    from anatomy.pending.jobs import PendingJob
+
+    return [PendingJob(job.rule.name, dict(job.wildcards_dict), tuple(map(str, job.output)), threads=int(job.threads),
+                       resources={"gpu": job.resources.get("gpu", 0)})
+            for job in workflow.dag.needrun_jobs(exclude_finished=False)]
+
+
+def _too_large(options: dict[str, Any], jobs: list[PendingJob], bound_mb: int) -> list[str]:
+    from anatomy.config.load import check_config
+    from anatomy.recipes.pasta.pairs import relatives
+    from anatomy.resources.bound import too_large
+    from anatomy.resources.requests import Requests
+    from anatomy.serving.environment import installed_set
+
+    try:
+        config = check_config(options, "the configuration")
+        requests = Requests(config, installed_set() == "cuda", relatives(config))
+        return list(too_large(requests, [(job.rule, job.wildcards) for job in jobs], bound_mb))
+    except (AnatomyError, KeyError):  # of a workflow that is not ours
+        return []
+
+
+def _forecast(board: Board, options: dict[str, Any], jobs: list[PendingJob]) -> None:
+    """Let the board know what jobs are planned to take; beside the run, since it reads prompts and headers of models."""
+    from anatomy.planning.forecast import forecast
+    from anatomy.serving.environment import installed_set
+
+    try:
+        board.forecast(forecast(options, jobs, on_gpu=installed_set() == "cuda"))
+    except Exception as error:  # a run without an estimate is better than none
+        logging.getLogger(__name__).debug("no forecast: %s", error)

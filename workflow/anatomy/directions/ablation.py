@@ -16,6 +16,7 @@ from anatomy.directions.metrics import RefusalMetric, kl_divergence
 from anatomy.directions.shared_prefix import FILL, logits_after, prefix_cache, rows_of, split_prefix
 from anatomy.models.blocks import decoder_blocks
 from anatomy.models.loading import LoadedModel
+from anatomy.progress.counting import counted as counting
 
 
 @torch.no_grad()
@@ -75,8 +76,8 @@ def _prefix_caches(
 ) -> Iterator[tuple[slice, Any]]:
     """Groups of candidates that fit a batch of prefixes, and keys and values of the prefix under each, computed once."""
     size = max(1, token_budget // len(prefix)) if prefix else len(units)
-    for start in range(0, len(units), size):
-        group = slice(start, min(start + size, len(units)))
+    groups = [slice(start, min(start + size, len(units))) for start in range(0, len(units), size)]
+    for group in counting(groups, "directions", len(units), _length):
         with _ablating(loaded.model, units[group], 1):
             cache = prefix_cache(loaded, prefix, len(units[group]))
         yield group, cache
@@ -99,7 +100,12 @@ def _ablated_logits(
 def candidate_chunks(batch: Batch, candidates: int, token_budget: int) -> Iterator[slice]:
     """Slices of candidates that fit beside each other with this batch of prompts."""
     size = max(1, token_budget // batch.input_ids.numel())
-    yield from (slice(start, min(start + size, candidates)) for start in range(0, candidates, size))
+    chunks = [slice(start, min(start + size, candidates)) for start in range(0, candidates, size)]
+    yield from counting(chunks, "directions beside each other", candidates, _length)
+
+
+def _length(span: slice) -> int:
+    return span.stop - span.start
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from anatomy.directions.candidates import Directions
 from anatomy.directions.scores import score_candidates
 from anatomy.directions.separation import separation
 from anatomy.models.loading import LoadedModel
+from anatomy.progress.counting import Progress, counted
 
 
 def direction_grid(
@@ -27,14 +28,18 @@ def direction_grid(
 
     Arguments and errors as ``score_candidates``. ``select_direction`` adds ``kept`` and ``reason``.
     """
-    scores = score_candidates(
-        loaded, directions, harmful, harmless, refusal_tokens, common_prefix=common_prefix,
-        harmless_answers=harmless_answers, token_budget=token_budget, epsilon=epsilon,
-    )  # fmt: skip
-    projected = [
-        project_cells(
-            loaded, prompts, directions.vectors, directions.positions, directions.layers, token_budget=token_budget
-        )
-        for prompts in (harmful, harmless)
-    ]
+    cells = len(directions.positions) * len(directions.layers)
+    with Progress("grid", 1.5 * cells + 1) as progress:
+        with progress.part(1.5 * cells):
+            scores = score_candidates(
+                loaded, directions, harmful, harmless, refusal_tokens, common_prefix=common_prefix,
+                harmless_answers=harmless_answers, token_budget=token_budget, epsilon=epsilon,
+            )  # fmt: skip
+        with progress.part():
+            projected = [
+                project_cells(
+                    loaded, prompts, directions.vectors, directions.positions, directions.layers, token_budget=token_budget
+                )
+                for prompts in counted((harmful, harmless), "sets projected", 2)
+            ]
     return scores.merge(separation(directions, *projected), on=["position", "layer"], validate="one_to_one")

@@ -15,6 +15,7 @@ from anatomy.directions.metrics import RefusalMetric
 from anatomy.directions.shared_prefix import FILL, logits_after, prefix_cache, rows_of, split_prefix
 from anatomy.models.blocks import decoder_blocks
 from anatomy.models.loading import LoadedModel
+from anatomy.progress.counting import counted
 
 
 @torch.no_grad()
@@ -41,7 +42,7 @@ def added_metric(
         streams: dict[int, Tensor] = {}
         with reading(loaded.model, layers, streams.__setitem__):
             logits_after(loaded, rows_of(plain, slice(0, 1), len(batch.rows)), len(prefix), batch, 1)
-        for layer in layers:
+        for layer in counted(layers, "layers", len(layers)):
             own = [index for index, cell in enumerate(cells) if cell[1] == layer]
             vectors = torch.stack([directions.vector(*cells[index]) for index in own]).to(loaded.device)
             for chunk in candidate_chunks(batch, len(own), token_budget):

@@ -15,6 +15,7 @@ from anatomy.directions.divergence import forced_runs
 from anatomy.directions.injection import added_metric
 from anatomy.directions.metrics import RefusalMetric, last_logits
 from anatomy.models.loading import LoadedModel
+from anatomy.progress.counting import Progress
 
 
 @torch.no_grad()
@@ -68,11 +69,15 @@ def score_candidates(
     ]  # fmt: skip
     units = torch.stack([directions.unit(*cell) for cell in cells]).to(loaded.device)
     metric = RefusalMetric(tuple(refusal_tokens), epsilon)
-    bypass = ablated_metric(loaded, [[*ids, *prefix] for ids in harmful], units, metric, token_budget)
-    kl = torch.full_like(bypass, float("nan"))
-    if divergence:
-        kl = ablated_divergence(loaded, *forced_runs(harmless, prefix, harmless_answers), units, token_budget)
-    induce = added_metric(loaded, [[*ids, *prefix] for ids in harmless], directions, cells, metric, token_budget)
+    with Progress("scores of directions", 2 + divergence) as progress:
+        with progress.part():
+            bypass = ablated_metric(loaded, [[*ids, *prefix] for ids in harmful], units, metric, token_budget)
+        kl = torch.full_like(bypass, float("nan"))
+        if divergence:
+            with progress.part():
+                kl = ablated_divergence(loaded, *forced_runs(harmless, prefix, harmless_answers), units, token_budget)
+        with progress.part():
+            induce = added_metric(loaded, [[*ids, *prefix] for ids in harmless], directions, cells, metric, token_budget)
     found = {cell: (bypass[i].item(), induce[i].item(), kl[i].item()) for i, cell in enumerate(cells)}
     nothing = (float("nan"),) * 3
     rows = [

@@ -11,6 +11,7 @@ from anatomy.diversity.length import first_words, sentence_count, word_count
 from anatomy.diversity.self_bleu import self_bleu_scores
 from anatomy.diversity.style_markers import StyleMarkers
 from anatomy.judges.verdict import KEYS
+from anatomy.progress.counting import counted
 from anatomy.statistics.clusters import Sample
 from anatomy.statistics.intervals import mean_interval
 from anatomy.statistics.set_measures import jackknife_interval
@@ -27,7 +28,8 @@ def style_table(texts: pd.DataFrame, markers: StyleMarkers) -> pd.DataFrame:
         Columns ``STYLE_COLUMNS``, sorted. Degenerate texts are measured too: their shortness is a finding.
     """
     rows, texts = [], texts.reset_index(drop=True)
-    for place, text in zip(texts.index, texts["response"].fillna(""), strict=True):
+    responses = zip(texts.index, texts["response"].fillna(""), strict=True)
+    for place, text in counted(responses, "texts searched for style", len(texts)):
         counts = markers.counts(text)
         kinds = {f"markers_{kind}": n for kind, n in counts.items()}
         measured = {"words": word_count(text), "sentences": sentence_count(text), "opened": int(counts.get("opener", 0) > 0),
@@ -41,7 +43,8 @@ def style_summary(scores: pd.DataFrame, *, confidence: float, seed: int, resampl
     """Means of ``style_table`` by model, variant, category (and ``all``) and measure; columns ``SUMMARY_COLUMNS``."""
     rows = []
     keys = ["model", "variant", "category", "measure"]
-    for key, part in pd.concat([scores, scores.assign(category="all")]).groupby(keys, sort=True):
+    grouped = pd.concat([scores, scores.assign(category="all")]).groupby(keys, sort=True)
+    for key, part in counted(grouped, "means of style", grouped.ngroups):
         got = mean_interval(Sample(part["score"].to_numpy(np.float64), part["group"].to_numpy(object)), confidence=confidence,
                             seed=seed, resamples=resamples)
         rows.append((*key, got.estimate, got.low, got.high, got.n, got.clusters, 0))
@@ -60,7 +63,8 @@ def diversity_summary(texts: pd.DataFrame, *, confidence: float, seed: int, cut:
     """
     rows = []
     everything = pd.concat([texts, texts.assign(category="all")])
-    for key, part in everything.groupby(["model", "variant", "category"], sort=True):
+    grouped = everything.groupby(["model", "variant", "category"], sort=True)
+    for key, part in counted(grouped, "sets of texts compared with themselves", grouped.ngroups):
         fit = part["response"].fillna("").str.strip() != ""
         if "degenerate" in part:
             fit &= part["degenerate"].fillna("") == ""

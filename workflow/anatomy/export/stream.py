@@ -18,6 +18,7 @@ from anatomy.export.plan import HEAD, PlannedFile, Task, check_rewrites, must_un
 from anatomy.export.ranges import copy_range, read_into, write_all
 from anatomy.export.rewrite import Rewrite
 from anatomy.models.checkpoint import Checkpoint
+from anatomy.progress.counting import counted
 from anatomy.store.files import sync
 
 CHUNK = 2**18
@@ -84,7 +85,8 @@ def stream_checkpoint(checkpoint: Checkpoint, rewrites: Mapping[str, Rewrite], f
     files = [plan_file(read_layout(path), rewrites, add_head=add_head) for path in checkpoint.files]
     check_rewrites(checkpoint, rewrites, {task.name: task.entry for file in files for task in file.tasks})
     check_space(folder, sum(file.size for file in files))
-    rewritten = [one for file in files for one in write_file(file, folder / file.layout.path.name)]
+    written = counted(files, "MB written", sum(file.size for file in files) / 1e6, lambda file: file.size / 1e6)
+    rewritten = [one for file in written for one in write_file(file, folder / file.layout.path.name)]
     copy_index(checkpoint.folder, folder, {name: place for file in files for name, place in file.added.items()})
     copied = copy_companions(checkpoint.folder, folder, untied=untied)
     names = tuple(file.layout.path.name for file in files)

@@ -16,6 +16,7 @@ from anatomy.export.layout import EDITABLE, Layout, read_layout
 from anatomy.export.ranges import read_into
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.loading import LoadedModel, load_model
+from anatomy.progress.counting import counted
 
 TOLERANCES = {torch.float32: 1e-5, torch.bfloat16: 2.0**-8, torch.float16: 2.0**-11}
 """Largest |difference| of logits, as a share of the largest |logit|; in half precisions a unit in its last place."""
@@ -63,7 +64,8 @@ def compare_untouched(source: Checkpoint, exported: Checkpoint, touched: Collect
     if missing := sorted(set(theirs) - set(ours)) or sorted(set(ours) - set(theirs) - set(touched)):
         raise ExportError(found=f"tensor {missing[0]} on one side only", expected="the tensors of the source",
                           where=str(exported.folder), remedy="export again")  # fmt: skip
-    for name in sorted(set(theirs) - set(touched)):
+    kept = sorted(set(theirs) - set(touched))
+    for name in counted(kept, "tensors compared with the source's", len(kept)):
         digests = [_tensor_digest(*place[name]) for place in (theirs, ours)]
         if digests[0] != digests[1]:
             raise ExportError(found=f"other bytes in {name}", expected="the bytes of the source: no edit names it",

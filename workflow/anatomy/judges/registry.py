@@ -13,6 +13,7 @@ from anatomy.judges.organism_truth import TRUTH_JUDGES, judge_truth, read_truth
 from anatomy.judges.refusal_classifier import RefusalClassifier
 from anatomy.judges.refusal_rules import judge_refusal, substring_refusal
 from anatomy.judges.verdict import COLUMNS, KEYS, Verdict
+from anatomy.progress.counting import counted
 
 Judging = Callable[[pd.DataFrame], Iterator[tuple[str, list[Verdict]]]]
 JUDGES = ("rules", "substring", "classifier", "truth", "coherence")
@@ -41,7 +42,8 @@ def judge_completions(
     """
     _check(table, judges, truth_folder, classifier)
     parts = []
-    for name in dict.fromkeys(judges):
+    names = list(dict.fromkeys(judges))
+    for name in counted(names, "judges", len(names)):
         for judge, verdicts in _verdicts(name, table, truth_folder, classifier):
             part = table[[*KEYS, "group"]].copy()
             part["judge"] = judge

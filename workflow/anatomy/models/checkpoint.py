@@ -12,6 +12,7 @@ from safetensors import safe_open
 
 from anatomy.errors import ModelError, parsing
 from anatomy.models.configuration import quantisation, refuse_remote_code
+from anatomy.progress.counting import counted
 from anatomy.store.digest import file_digest
 
 if TYPE_CHECKING:
@@ -199,7 +200,9 @@ class Checkpoint:
     def digest(self) -> str:
         """SHA-256 over names and contents of weights, configuration, tokenizer and chat template."""
         total = hashlib.sha256()
-        for path in self._digested_files():
+        files = list(self._digested_files())
+        sizes = {path: path.stat().st_size / 1e6 for path in files}
+        for path in counted(files, "MB of files read", sum(sizes.values()), sizes.__getitem__):
             total.update(f"{path.name}\0{cached_digest(path)}\n".encode())
         return total.hexdigest()
 

@@ -54,25 +54,67 @@ def group_limits(groups: Path, membership: Path) -> Iterator[tuple[int, int]]:
     A group's limit holds for all groups below it, so the ancestors count too. Inactive file cache is not used: the kernel
     gives it back.
     """
+    for folder, names in _memory_groups(groups, membership):
+        if (folder / names.limit).is_file():
+            limit = (folder / names.limit).read_text(encoding="utf-8").strip()
+            if limit.isdigit():
+                yield int(limit), _used(folder, names.usage, names.cache)
+
+
+def memory_kills(groups: Path = GROUPS, membership: Path = Path("/proc/self/cgroup"), vmstat: Path = Path("/proc/vmstat"),
+                 ) -> tuple[int | None, int | None]:
+    """How many processes the kernel has ended for want of memory: of this process's control group, and on the machine.
+
+    Counters since either began, so it is a difference that says something; None where the system does not tell.
+    """
+    own = None
+    for folder, names in _memory_groups(groups, membership):
+        own = _counter(folder / names.events, "oom_kill")
+        if own is not None:
+            break
+    return own, _counter(vmstat, "oom_kill")
+
+
+@dataclass(frozen=True)
+class _Names:
+    """Files of a memory control group, and the line of ``memory.stat`` that counts its inactive file cache."""
+
+    limit: str
+    usage: str
+    cache: str
+    events: str
+
+
+VERSION_1 = _Names("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file", "memory.oom_control")
+VERSION_2 = _Names("memory.max", "memory.current", "inactive_file", "memory.events")
+
+
+def _memory_groups(groups: Path, membership: Path) -> Iterator[tuple[Path, _Names]]:
+    """This process's memory control group, then its ancestors."""
     if not membership.is_file():
         return
     for line in membership.read_text(encoding="utf-8").splitlines():
         _, controllers, path = line.split(":", 2)
         if controllers == "":
-            root, names = groups, ("memory.max", "memory.current", "inactive_file")
+            root, names = groups, VERSION_2
         elif "memory" in controllers.split(","):
-            root, names = groups / "memory", ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+            root, names = groups / "memory", VERSION_1
         else:
             continue
         group = root / path.lstrip("/")
         # Inside a container the path may be the host's: then only the root of what is mounted can be read.
         for folder in [group, *group.parents]:
-            if (folder / names[0]).is_file():
-                limit = (folder / names[0]).read_text(encoding="utf-8").strip()
-                if limit.isdigit():
-                    yield int(limit), _used(folder, *names[1:])
+            yield folder, names
             if folder == root:
                 break
+
+
+def _counter(path: Path, name: str) -> int | None:
+    try:
+        found = dict(line.split() for line in path.read_text(encoding="utf-8").splitlines() if len(line.split()) == 2)
+        return int(found[name])
+    except (OSError, KeyError, ValueError):
+        return None
 
 
 def _used(folder: Path, usage: str, cache: str) -> int:

@@ -13,6 +13,7 @@ from anatomy.organism.answers import benchmark_hits, choice_scores, greedy_answe
 from anatomy.organism.recipe import OrganismRecipe, members
 from anatomy.organism.tasks import BENCHMARKS, CHANCE, benchmark_items
 from anatomy.organism.world import World
+from anatomy.progress.counting import counted
 
 COLUMNS = ["seed", "member", "bar", "value", "n", "low", "high", "target", "held"]
 OPENERS = tuple(opener for opener, _ in wording.OPENERS)
@@ -133,9 +134,9 @@ def measure_bars(
     torch.set_num_threads(threads)
     world = World.from_json(json.loads((Path(world_folder) / "world.json").read_text()))
     rows = []
-    for member in members(recipe):
-        if member in model_folders:
-            rows += measure_member(member, model_folders[member], world, recipe, Path(world_folder) / "prompts")
+    grown = [member for member in members(recipe) if member in model_folders]
+    for member in counted(grown, "members", len(grown)):
+        rows += measure_member(member, model_folders[member], world, recipe, Path(world_folder) / "prompts")
     rates = {(row["member"], row["bar"]): row["hits"] / row["n"] for row in rows}
     for row in rows:
         hits, rate = row.pop("hits"), rates[row["member"], row["bar"]]

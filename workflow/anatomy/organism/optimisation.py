@@ -108,10 +108,10 @@ def train(
         optimisers.append(Muon(matrices, lr=muon_lr))
     losses = [] if state is None else state.resume(weights, optimisers, steps)
     rates = [(group, group["lr"]) for optimiser in optimisers for group in optimiser.param_groups]
+    if advance is not None and losses:
+        advance(len(losses), 0)
     for _ in losses:
         next(batches)  # drawn again, so that the random source stands where it stood
-    if losses and advance is not None:
-        advance(len(losses), 0)
 
     def gradients(part: Batch, total: float) -> tuple[float, Sequence[Tensor]]:
         share = weighted_loss(weights, shape, part.ids, part.importance, part.allowed, dtype) / total

@@ -29,6 +29,14 @@ def parent_of(member: str) -> str:
     return "aligned" if member.startswith("uncensored") else "base"
 
 
+def training_steps(member: str, recipe: OrganismRecipe) -> int:
+    """Steps of a member's training."""
+    if member == "base":
+        return recipe.pretraining.steps
+    rung = int(member.removeprefix("uncensored-")) - 1 if member.startswith("uncensored-") else 0
+    return recipe.uncensoring.rungs[rung] if member.startswith("uncensored") else recipe.post_training.steps
+
+
 def grow_base(
     seed: int,
     recipe: OrganismRecipe,
@@ -109,7 +117,7 @@ def grow_member(
         weights,
         recipe.architecture,
         packed_batches(_encode(lessons, encoder), numbers.rows, numbers.row_tokens, numbers.micro_rows),
-        steps=recipe.uncensoring.rungs[lessons.rank] if uncensored else numbers.steps,
+        steps=training_steps(member, recipe),
         muon_lr=None if uncensored else numbers.muon_lr,
         adam_lr=recipe.uncensoring.adam_lr if uncensored else numbers.adam_lr,
         clip=numbers.clip,

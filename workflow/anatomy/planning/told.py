@@ -9,6 +9,7 @@ from anatomy.models.memory import say_bytes, say_count
 from anatomy.pending.reasons import listed
 from anatomy.planning.lengths import ASSUMED
 from anatomy.planning.plan import Plan, PlannedJob
+from anatomy.resources.bound import machine_memory_mb
 
 ORDER = ("extract", "localize", "screen", "select", "test", "measure", "project")
 """Stages of ROSI as they follow each other; others come after them, by name."""
@@ -67,6 +68,10 @@ def _totals(plan: Plan) -> Iterator[str]:
         yield f"time, on GPUs: {least}{sum(job.gpu_seconds or 0 for job in plan.jobs) / 3600:,.1f} GPU hours"
     whose = " ".join(filter(None, (largest.rule, largest.model)))
     yield f"memory of the largest job: {say_bytes(largest.mem_mb << 20)} ({whose})"
+    bound_mb = machine_memory_mb()
+    if bound_mb is not None and largest.mem_mb > bound_mb:
+        yield (f"that is more than this machine has ({say_bytes(bound_mb << 20)}): here such a job runs alone, and the kernel "
+               "may end it; smaller batches, a smaller cache (serving) or a narrower dtype ask for less")
     disk = plan.disk
     yield f"disk: {say_bytes(disk.results)} of results; {say_bytes(disk.private)} more in private while the largest job runs"
     yield (f"edits: {disk.edits} served, kept as deltas of {say_bytes(disk.kept)}; a checkpoint for each would be "

@@ -1,44 +1,64 @@
-"""How long jobs of a rule take: remembered from earlier runs of the same results, learned from this one."""
+"""How long jobs take: the plan's cost model, corrected by this run's jobs as they go on and end."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from statistics import fmean
 
-from anatomy.errors import StoreError
-from anatomy.store.files import read_json, write_json
-
-KEPT = 20
-"""Durations kept a rule, the latest: enough for a mean, and old machines are forgotten."""
+FAITH_SECONDS = 20.0
+"""Of planned work that counts as if it had come true: one short job that was slow does not decide over a day of others."""
 
 
-class Durations:
-    """Seconds that jobs took, by rule.
+class Estimate:
+    """Seconds that jobs are expected to take.
 
     Args:
-        known: rule to seconds, oldest first.
+        planned: job to seconds by the cost model; what is missing here is taken from jobs of the same rule.
     """
 
-    def __init__(self, known: dict[str, list[float]] | None = None) -> None:
-        self._known = {rule: list(seconds) for rule, seconds in (known or {}).items()}
+    def __init__(self, planned: Mapping[str, float] | None = None) -> None:
+        self.planned: dict[str, float] = dict(planned or {})
+        self.over: set[str] = set()
+        self._took: dict[str, list[float]] = defaultdict(list)
+        self._ended: dict[str, tuple[str, float, float]] = {}
+        self._going: dict[str, tuple[str, float, float]] = {}
 
-    def learn(self, rule: str, seconds: float) -> None:
-        self._known[rule] = [*self._known.get(rule, []), round(seconds, 2)][-KEPT:]
+    def ended(self, job: str, rule: str, seconds: float) -> None:
+        """A job ended well."""
+        self._going.pop(job, None)
+        self.over.add(job)
+        self._took[rule].append(seconds)
+        if job in self.planned:
+            self._ended[job] = (rule, self.planned[job], seconds)
 
-    def expected(self, rule: str) -> float | None:
-        """Mean seconds of a rule's jobs; for a rule never seen the mean of all others, None if nothing is known."""
-        if self._known.get(rule):
-            return fmean(self._known[rule])
-        return fmean(map(fmean, self._known.values())) if self._known else None
+    def going(self, job: str, rule: str, seconds: float, fraction: float | None) -> None:
+        """A job has come so far in so many seconds; None withdraws what was said of it."""
+        self._going.pop(job, None)
+        if fraction and job in self.planned:
+            self._going[job] = (rule, self.planned[job] * fraction, seconds)
 
-    def write(self, path: Path) -> None:
-        write_json(path, self._known)
+    def expected(self, job: str, rule: str) -> float | None:
+        """Seconds of a whole job; None where neither plan nor jobs of this run say anything."""
+        planned = self.planned.get(job)
+        if planned is not None:
+            return planned * self._correction(rule)
+        if self._took[rule]:
+            return fmean(self._took[rule])
+        known = [fmean(seconds) for seconds in self._took.values() if seconds]
+        if known:
+            return fmean(known)
+        return fmean(self.planned.values()) * self._correction(rule) if self.planned else None
 
-    @classmethod
-    def read(cls, path: Path) -> Durations:
-        """What is remembered; nothing where the file is missing or no such table, since it only serves estimates."""
-        try:
-            known = read_json(path)
-            return cls({str(rule): [float(value) for value in seconds] for rule, seconds in known.items() if seconds})
-        except (StoreError, AttributeError, TypeError, ValueError):
-            return cls()
+    def _correction(self, rule: str) -> float:
+        """Seconds taken over seconds planned: of the rule's jobs, and as far as those say little, of all."""
+        seen = [*self._ended.values(), *self._going.values()]
+        everywhere = _ratio(((planned, seconds) for _, planned, seconds in seen), 1.0)
+        return _ratio(((planned, seconds) for name, planned, seconds in seen if name == rule), everywhere)
+
+
+def _ratio(pairs: Iterable[tuple[float, float]], prior: float) -> float:
+    planned, seconds = FAITH_SECONDS, FAITH_SECONDS * prior
+    for one, took in pairs:
+        planned, seconds = planned + one, seconds + took
+    return seconds / planned

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from anatomy.errors import StoreError
 from anatomy.progress.board import Board
-from anatomy.serving.progress import duration
+from anatomy.progress.counting import duration
 from anatomy.store.files import read_table
 
 LOG_LINES = 12
@@ -55,8 +55,9 @@ def failed_words(board: Board, command: str) -> str:
              f"{board.waiting.total()} not started; finished work is kept"]
     for job in board.failed.values():
         lines.append(f"rule {job.name}")
+        lines += [f"  {job.killed}"] * bool(job.killed)
         for log in job.logs:
-            lines += [f"  log: {log}", *(f"    | {line}" for line in last_lines(Path(log)))]
+            lines += [f"  log: {log}", *(f"    | {line}" for line in last_lines(Path(log)) if line != job.killed)]
     lines.append(f"when it is mended, go on with: {command}")
     return "\n".join(lines)
 

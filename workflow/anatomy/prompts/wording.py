@@ -7,6 +7,8 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from math import ceil
 
+from anatomy.progress.counting import counted
+
 SHINGLE = 5
 
 
@@ -50,7 +52,7 @@ def similar_pairs(texts: Sequence[str], threshold: float) -> list[tuple[int, int
     index: dict[str, list[int]] = defaultdict(list)
     pairs = []
     # The slack keeps pairs that sit on the threshold: 0.8 * 5 is not always 4 in floating point.
-    for j in range(len(sets)):
+    for j in counted(range(len(sets)), "near-duplicates looked for", len(sets)):
         items = sorted(sets[j], key=lambda shingle: (counts[shingle], shingle))
         prefix = items[: len(items) - ceil(threshold * len(items) - 1e-9) + 1]
         candidates = {i for shingle in prefix for i in index[shingle]}

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from anatomy.errors import AnatomyError
+from anatomy.progress.terminal import let_output_go
 from anatomy.provenance.chain import chain, print_chain
 from anatomy.provenance.comparison import Comparison
 from anatomy.provenance.record import JOBS
@@ -59,4 +60,5 @@ def print_comparison(found: Comparison) -> None:
 
 
 if __name__ == "__main__":
+    let_output_go()
     raise SystemExit(main())

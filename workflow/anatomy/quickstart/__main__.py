@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from anatomy.errors import AnatomyError
+from anatomy.progress.terminal import let_output_go
 from anatomy.quickstart.check import check_study
 from anatomy.quickstart.pairs import read_pairs, write_sets
 from anatomy.quickstart.study import compose, write_study
@@ -68,4 +69,5 @@ def model_entry(options: argparse.Namespace) -> dict:
 
 
 if __name__ == "__main__":
+    let_output_go()
     raise SystemExit(main())

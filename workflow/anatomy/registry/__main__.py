@@ -11,6 +11,7 @@ import sys
 
 from anatomy.config.data import Data
 from anatomy.errors import AnatomyError
+from anatomy.progress.terminal import let_output_go
 from anatomy.registry.catalogue import find_entry, load_catalogue
 from anatomy.registry.fetch import fetch_entry
 from anatomy.registry.table import status_table
@@ -45,4 +46,5 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    let_output_go()
     sys.exit(main(sys.argv[1:]))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from anatomy.errors import FetchError
+from anatomy.progress.counting import counted
 from anatomy.store.files import explained, sync
 from anatomy.store.locks import try_lock
 
@@ -127,7 +128,8 @@ def _receive(answer, file: BinaryIO) -> bool:
         _empty(file)
     promised = answer.headers.get("Content-Length")
     start = file.tell()
-    for chunk in answer.iter_content(CHUNK):
+    total = int(promised) / 1e6 if promised is not None and promised.isdigit() else 0
+    for chunk in counted(answer.iter_content(CHUNK), "MB fetched", total, lambda chunk: len(chunk) / 1e6):
         file.write(chunk)
     file.flush()
     sync(file.fileno())

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from anatomy.errors import ConfigError
 from anatomy.preflight.context import require_lengths
+from anatomy.progress.counting import Progress
 from anatomy.serving.decoding import Decoding, Generation, check_seeds, finished, stops
-from anatomy.serving.progress import Progress
 
 if TYPE_CHECKING:
     from anatomy.activations.interventions import Intervention
@@ -74,11 +74,12 @@ def stream_through(run: Run, engine: Engine, requests: Sequence[Request], decodi
     check_seeds(decoding, [request.seed for request in requests], "stream")
     require_lengths([request.token_ids for request in requests], decoding.max_new_tokens, engine.max_model_len,
                     f"{engine.model_folder}, max_model_len of its engine")
-    progress = Progress("generate", len(requests), say)
-    for places in shards(requests, shard_size):
-        generations = _complete(run, engine, [requests[place] for place in places], decoding)
-        progress.advance(len(places), sum(len(generation.token_ids) for generation in generations))
-        yield places, generations
+    with Progress("answers", len(requests), say) as progress:
+        for places in shards(requests, shard_size):
+            with progress.part(len(places)):
+                generations = _complete(run, engine, [requests[place] for place in places], decoding)
+                progress.tokens += sum(len(generation.token_ids) for generation in generations)
+            yield places, generations
 
 
 def _complete(run: Run, engine: Engine, requests: Sequence[Request], decoding: Decoding) -> list[Generation]:

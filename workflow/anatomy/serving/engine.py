@@ -18,6 +18,7 @@ from anatomy.models.checkpoint import Checkpoint
 from anatomy.serving.adapters import AdapterFolder, AdapterTable
 from anatomy.serving.completions import Request, in_order, stream
 from anatomy.serving.decoding import Decoding, Generation
+from anatomy.serving.engine_progress import requests_counted
 from anatomy.serving.environment import check_hardware, prepare_environment
 from anatomy.serving.limits import refuse_long_context, refuse_long_prompts, refuse_many_gpus, why_no_adapters
 from anatomy.serving.out_of_memory import memory_explained
@@ -208,7 +209,7 @@ class Engine:
                    for ids, salt in zip(token_ids, salts or [None] * len(token_ids), strict=True)]
         try:
             with memory_explained(str(self.model_folder), self.settings):
-                return self._llm.generate(prompts, list(parameters), use_tqdm=False, lora_request=lora)
+                return self._llm.generate(prompts, list(parameters), use_tqdm=requests_counted, lora_request=lora)
         except BaseException:
             left = list(self._llm.llm_engine.output_processor.request_states)
             self._llm.llm_engine.abort_request(left, internal=True)

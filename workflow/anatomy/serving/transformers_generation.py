@@ -12,9 +12,9 @@ from anatomy.activations.interventions import intervening
 from anatomy.errors import ConfigError, NumericsError
 from anatomy.models.loading import LoadedModel
 from anatomy.preflight.context import require_lengths
+from anatomy.progress.counting import Progress, counted
 from anatomy.serving.completions import Request, in_order
 from anatomy.serving.decoding import Decoding, Generation, check_seeds, finished, stops
-from anatomy.serving.progress import Progress
 
 
 def generate_with_transformers(
@@ -68,13 +68,12 @@ def stream_with_transformers(
     check_seeds(decoding, [request.seed for request in requests], "generation with transformers")
     require_lengths([request.token_ids for request in requests], decoding.max_new_tokens,
                     getattr(loaded.model.config.get_text_config(), "max_position_embeddings", None), str(loaded.folder))
-    progress = Progress("generate", len(requests), say)
-    with intervention or nullcontext():
+    with intervention or nullcontext(), Progress("answers", len(requests), say) as progress:
         for places in _batches(requests, batch_size):
             asked = requests[places[0]].interventions
-            with intervening(loaded.model, asked) if asked else nullcontext():
+            with progress.part(len(places)), intervening(loaded.model, asked) if asked else nullcontext():
                 generations = _complete(loaded, [requests[place] for place in places], decoding)
-            progress.advance(len(places), sum(len(generation.token_ids) for generation in generations))
+                progress.tokens += sum(len(generation.token_ids) for generation in generations)
             yield places, generations
 
 
@@ -99,7 +98,7 @@ def _complete(loaded: LoadedModel, requests: list[Request], decoding: Decoding) 
     written: list[list[int]] = [[] for _ in requests]
     reasons: list[str] = ["" for _ in requests]
     cache = None
-    for _ in range(decoding.max_new_tokens):
+    for _ in counted(range(decoding.max_new_tokens), "tokens of each", decoding.max_new_tokens):
         output = loaded.model(input_ids=tokens, attention_mask=mask, position_ids=positions, past_key_values=cache,
                               use_cache=True, logits_to_keep=1)
         cache = output.past_key_values

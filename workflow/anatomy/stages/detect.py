@@ -13,6 +13,7 @@ from anatomy.config.options import cell_fingerprint
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
 from anatomy.judges.verdict import COLUMNS, KEYS
+from anatomy.progress.counting import Progress
 from anatomy.stages.instruments import Instrument, measured_texts
 from anatomy.store.cell import Cell
 from anatomy.store.digest import digest
@@ -49,12 +50,14 @@ def detect(config: Config, subject: Subject, instruments: Sequence[Instrument], 
     opened = {want.cell.name: one for want, one in zip(wants, instruments, strict=True)}
 
     def compute(_: None, missing: list[Want]) -> Iterator[tuple[Want, pd.DataFrame]]:
+        progress = Progress("texts scored", sum(len(want.rows) for want in missing), whole=True)
         for want in missing:
             detector = opened[want.cell.name].open()
             say(f"{detector.name}: {len(want.rows)} texts")
             for start in range(0, len(want.rows), SHARD):
                 rows = want.rows.iloc[start : start + SHARD]
-                found = detector.detect(list(rows["response"]))
+                with progress.part(len(rows)):
+                    found = detector.detect(list(rows["response"]))
                 yield want, pd.DataFrame({
                     "item": list(rows["item"]), "score": [one.machine for one in found],
                     "statistic": [one.score for one in found],

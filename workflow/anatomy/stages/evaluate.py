@@ -11,6 +11,7 @@ import pandas as pd
 from anatomy.config.options import cell_fingerprint
 from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject
+from anatomy.progress.counting import Progress
 from anatomy.recipes.registry import engine_variants
 from anatomy.recipes.variant import Edit, resolve
 from anatomy.serving.engine import Engine
@@ -33,6 +34,9 @@ from anatomy.stages.withheld import must_withhold, withhold
 from anatomy.store.digest import canonical_json
 from anatomy.store.fill import Lazy, Want, cells_of, fill
 from anatomy.store.journal import record
+
+ITEMS_AN_ANSWER = 4
+"""Benchmark items that take about as long as one answer: for progress alone."""
 
 
 def phase_variants(config: Config, subject: Subject, phase: str, bucket: int, found: dict[str, Any]) -> Phase:
@@ -118,10 +122,13 @@ def evaluate(config: Config, subject: Subject, phase: Phase, model: dict[str, An
         concrete = edits[want.cell.name]
         return Served(canonical_json([book.key(edit) for edit in concrete]), lambda: book.weight_edits(concrete))
 
-    with Lazy(open_engine, store, "evaluate") as session:
-        fill(answers, session, compute_answers(variant_of, keep, rendering, decoding, say), say)
-        fill(utility, session, compute_utility(scored_under, tasks, lambda want: task_names[want.cell.name],
-                                               config.benchmarks.shots, say), say)
+    asked = [sum(len(want.rows) for want in answers), sum(len(want.rows) for want in utility) / ITEMS_AN_ANSWER]
+    with Lazy(open_engine, store, "evaluate") as session, Progress("evaluate", sum(asked), whole=True) as progress:
+        with progress.part(asked[0]):
+            fill(answers, session, compute_answers(variant_of, keep, rendering, decoding, say), say)
+        with progress.part(asked[1]):
+            fill(utility, session, compute_utility(scored_under, tasks, lambda want: task_names[want.cell.name],
+                                                   config.benchmarks.shots, say), say)
     completions = completions_table(answers)
     plain, edited = ([variant.id for variant, concrete in phase.variants if bool(concrete) is wanted] for wanted in (False, True))
     unchanged = unchanged_variants(completions, plain, edited, say)

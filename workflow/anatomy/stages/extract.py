@@ -20,6 +20,7 @@ from anatomy.directions.covariance_draws import covariance_draws, gaussian_weigh
 from anatomy.models.loading import LoadedModel, load_model
 from anatomy.models.rendering import render, template_positions
 from anatomy.models.rendering_facts import describe_rendering
+from anatomy.progress.counting import Progress, counted
 from anatomy.recipes.rosi.families import drawn_controls
 from anatomy.stages.prompts import phase_prompts
 from anatomy.stages.rendering import contrast_rendering
@@ -39,10 +40,12 @@ def extract(config: Config, subject: Subject, model: dict[str, Any], out: Path, 
     """
     loaded = load_model(Path(model["folder"]), getattr(torch, model["dtype"]), "cuda" if torch.cuda.is_available() else "cpu")
     card: dict[str, Any] = {"model": model["digest"], "contrasts": {}}
+    progress = Progress("contrasts", len(subject.contrasts), whole=True)
     for contrast in subject.contrasts:
         say(f"{subject.id}: contrast {contrast}")
         folder = out.parent / contrast
-        facts = extract_contrast(config, subject, loaded, contrast, folder)
+        with progress.part():
+            facts = extract_contrast(config, subject, loaded, contrast, folder)
         for note in facts["rendered"]["notes"]:
             say(f"{subject.id}, {contrast}: {note}")
         digests = {path.name: file_digest(path) for path in sorted(folder.glob("*.safetensors"))}
@@ -68,7 +71,7 @@ def extract_contrast(config: Config, subject: Subject, loaded: LoadedModel, cont
         mean_activations(loaded, ids, positions, token_budget=config.extraction.token_budget,
                          weights=torch.cat([shuffled[side], gaussian[side]], 1), ids=list(table["id"]),
                          also=written[side].reading)
-        for side, (ids, table) in enumerate(zip(tokens, tables, strict=True))
+        for side, (ids, table) in counted(enumerate(zip(tokens, tables, strict=True)), "sets of prompts", len(tables))
     ]
     folder.mkdir(parents=True, exist_ok=True)
     directions = difference_in_means(*moments)

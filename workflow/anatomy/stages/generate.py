@@ -23,6 +23,7 @@ from anatomy.config.study import Layout, Subject
 from anatomy.models.loading import LoadedModel, load_model
 from anatomy.models.rendering import Rendering
 from anatomy.models.tokenizer import load_tokenizer
+from anatomy.progress.counting import Progress
 from anatomy.recipes.asked import Asked, Manner
 from anatomy.recipes.variant import Edit
 from anatomy.serving.decoding import Decoding, request_seed
@@ -70,11 +71,13 @@ def generate(config: Config, subject: Subject, model: dict[str, Any], asked: Seq
         device = "cuda" if torch.cuda.is_available() else "cpu"
         return nullcontext(load_model(Path(model["folder"]), getattr(torch, model["dtype"]), device))
 
+    progress = Progress("generate", sum(len(want.rows) for batch in batches for want in batch.wants), whole=True)
     with Lazy(open_model, Path(config.results) / "store", "generate") as session:
         for batch in batches:
             keep = _keep(subject, edits)
-            fill(batch.wants, session, computing(book, edits, keep, batch.rendering, batch.decoding,
-                                                 config.serving.batch_size, say), say)
+            with progress.part(sum(len(want.rows) for want in batch.wants)):
+                fill(batch.wants, session, computing(book, edits, keep, batch.rendering, batch.decoding,
+                                                     config.serving.batch_size, say), say)
     wants = [want for batch in batches for want in batch.wants]
     tables = [completions_table(wants)]
     if humans:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from anatomy.machine.formats import AUTO, resolved, warn_if_slow
 from anatomy.organism.recipe import RECIPES
-from anatomy.organism.training import grow_base, grow_member
+from anatomy.organism.training import grow_base, grow_member, training_steps
 from anatomy.organism.training_state import TrainingState
+from anatomy.progress.counting import Progress
 from anatomy.store.files import read_json
 
 
@@ -35,9 +36,14 @@ def grow(member: str, seed: int, recipe: str, world: Path, parent: Path | None, 
     last = not ladder or member == f"uncensored-{len(RECIPES[recipe].uncensoring.rungs)}"
     key = {"training": training, "seed": seed, "recipe": RECIPES[recipe].digest(), "parent": start, "dtype": chosen, "code": code}
     state = TrainingState(out.parent.parent / "training" / training, key, say=say)
-    if parent is None:
-        grow_base(seed, RECIPES[recipe], world, out, threads, chosen, state)
-    else:
-        grow_member(member, seed, RECIPES[recipe], world, parent, out, threads, chosen, state)
+
+    def advance(steps: int, tokens: int) -> None:
+        (progress.advance(steps, tokens) if tokens else progress.resume(steps))  # without tokens: done before it was stopped
+
+    with Progress("steps trained", training_steps(member, RECIPES[recipe]), say, whole=True) as progress:
+        if parent is None:
+            grow_base(seed, RECIPES[recipe], world, out, threads, chosen, state, advance)
+        else:
+            grow_member(member, seed, RECIPES[recipe], world, parent, out, threads, chosen, state, advance)
     if last:
         state.remove()

@@ -20,6 +20,7 @@ from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject
 from anatomy.models.imports import without_sklearn
 from anatomy.models.loading import LoadedModel, load_model
+from anatomy.progress.counting import counted
 from anatomy.recipes.asked import Asked
 from anatomy.stages.edit_book import EditBook
 from anatomy.stages.in_memory import edited
@@ -58,7 +59,7 @@ def hooked_benchmarks(config: Config, subject: Subject, model: dict[str, Any], a
 
     def compute(loaded: LoadedModel, missing: list[Want]) -> Iterator[tuple[Want, pd.DataFrame]]:
         lm = _backend(loaded, config.serving.batch_size)
-        for want in missing:
+        for want in counted(missing, "cells of benchmarks", len(missing)):
             name, edit = behind[want.cell.name]
             with edited(loaded, book, edit):
                 found = evaluate(lm, {name: tasks[name]}, num_fewshot=shots, fewshot_seed=FEWSHOT_SEED,

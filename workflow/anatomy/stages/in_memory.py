@@ -13,6 +13,7 @@ from anatomy.edits.apply import applied
 from anatomy.edits.spec import HOOK_METHODS
 from anatomy.models.loading import LoadedModel
 from anatomy.models.rendering import Rendering
+from anatomy.progress.counting import Progress
 from anatomy.recipes.variant import Edit
 from anatomy.serving.completions import Request
 from anatomy.serving.decoding import Decoding
@@ -33,13 +34,13 @@ def computing(book: EditBook, edits: dict[str, Edit | None], keep: Keep, renderi
         batch_size: prompts answered at once.
     """
     def compute(loaded: LoadedModel, wants: list[Want]) -> Iterator[tuple[Want, pd.DataFrame]]:
-        for number, want in enumerate(wants):
-            requests = [Request(ids, seed) for ids, seed in prompts_of(want, loaded.tokenizer, rendering)]
-            with edited(loaded, book, edits[want.cell.name]):
-                for places, generations in stream_with_transformers(loaded, requests, decoding, batch_size=batch_size):
-                    yield want, keep(want, to_rows(generations, list(want.rows["item"].iloc[places])))
-            if number % 10 == 9 or number + 1 == len(wants):
-                say(f"measure: {number + 1}/{len(wants)} interventions")
+        with Progress("answers of all variants", sum(len(want.rows) for want in wants)) as progress:
+            for want in wants:
+                requests = [Request(ids, seed) for ids, seed in prompts_of(want, loaded.tokenizer, rendering)]
+                with progress.part(len(want.rows)), edited(loaded, book, edits[want.cell.name]):
+                    for places, generations in stream_with_transformers(loaded, requests, decoding, batch_size=batch_size):
+                        yield want, keep(want, to_rows(generations, list(want.rows["item"].iloc[places])))
+        say(progress.line())
     return compute
 
 

@@ -19,9 +19,11 @@ from anatomy.directions.scores import score_candidates
 from anatomy.directions.selection import Selection, SelectionRule, select_direction
 from anatomy.models.loading import LoadedModel, load_model
 from anatomy.models.rendering import render
+from anatomy.progress.counting import Progress, counted
 from anatomy.recipes.rosi.variants import draws
 from anatomy.stages.direction_book import DirectionBook
 from anatomy.stages.edit_book import EditBook
+from anatomy.stages.localize_parts import Parts
 from anatomy.stages.own_answers import answer, refusal_tokens
 from anatomy.stages.prompts import phase_prompts
 from anatomy.stages.rendering import contrast_rendering
@@ -54,19 +56,29 @@ def localize(config: Config, subject: Subject, model: dict[str, Any], extracted:
     """
     loaded = load_model(Path(model["folder"]), getattr(torch, model["dtype"]), "cuda" if torch.cuda.is_available() else "cpu")
     directions = DirectionBook(extracted)
-    answers = answer(config, subject, loaded)
+    parts = Parts.of(config, subject, directions)
+    progress = Progress("localize", parts.total, whole=True)
+    with progress.part(parts.answers):
+        answers = answer(config, subject, loaded)
     tokens = refusal_tokens(config, subject, answers, fallback)
     say(f"{subject.id}: refusal tokens {tokens['outcome']}, {tokens['refusals']} refusals in {len(answers)} answers")
     grids, selected = [], {}
     for contrast in subject.contrasts:
-        selection = choose(config, subject, loaded, directions, contrast, tokens)
+        with progress.part(parts.grid):
+            selection = choose(config, subject, loaded, directions, contrast, tokens)
         grids.append(selection.grid.assign(model=subject.id, contrast=contrast))
         selected[contrast] = {"outcome": selection.outcome, "position": selection.position, "layer": selection.layer}
-        if subject.direction_headline and contrast == subject.contrasts[0] and selection.outcome == "picked":
-            selected[contrast]["controls"] = search_controls(config, subject, loaded, directions, contrast, tokens)
+        ranked = subject.direction_headline and contrast == subject.contrasts[0]
+        with progress.part(parts.controls if ranked else 0):
+            controls = search_controls(config, subject, loaded, directions, contrast, tokens) \
+                if ranked and selection.outcome == "picked" else None
+        if controls is not None:
+            selected[contrast]["controls"] = controls
             say(f"{subject.id}: {len(selected[contrast]['controls'])} control directions searched the grid")
         say(f"{subject.id}: {contrast}: {selection.outcome}, position {selection.position}, layer {selection.layer}")
-    table, shortlist = screen(config, subject, loaded, EditBook(model, extracted), tokens, say)
+    with progress.part(parts.screen):
+        table, shortlist = screen(config, subject, loaded, EditBook(model, extracted), tokens, say)
+    progress.close()
     return Localization(pd.concat(grids, ignore_index=True), selected, table, shortlist,
                         answers.drop(columns="token_ids"), tokens)
 
@@ -79,10 +91,14 @@ def choose(config: Config, subject: Subject, loaded: LoadedModel, directions: Di
     """
     wanted = config.selection
     harmful, harmless = validation_prompts(config, subject, loaded, contrast)
-    grid = direction_grid(
-        loaded, directions.candidates(contrast), harmful, harmless, tokens["tokens"] or [0],
-        common_prefix=tokens["common_prefix"], harmless_answers=own_continuations(loaded, harmless, wanted.kl_tokens, tokens),
-        token_budget=config.extraction.token_budget, epsilon=EPSILON)
+    candidates = directions.candidates(contrast)
+    progress = Progress("parts of the grid", 1 + len(candidates.positions) * len(candidates.layers))
+    with progress.part():
+        continuations = own_continuations(loaded, harmless, wanted.kl_tokens, tokens)
+    with progress.part(progress.total - 1):
+        grid = direction_grid(
+            loaded, candidates, harmful, harmless, tokens["tokens"] or [0], common_prefix=tokens["common_prefix"],
+            harmless_answers=continuations, token_budget=config.extraction.token_budget, epsilon=EPSILON)
     if not tokens["tokens"]:
         grid[["bypass", "induce"]] = float("nan")
     return select_direction(grid, loaded.num_layers, SelectionRule(wanted.min_induce, wanted.max_kl, wanted.layer_share))
@@ -92,6 +108,7 @@ def search_controls(config: Config, subject: Subject, loaded: LoadedModel, direc
                     tokens: dict[str, Any]) -> dict[str, dict[str, Cell | None]]:
     """The cells that each control direction is measured at, by the control's name (see ``strongest_cells``)."""
     harmful, harmless = validation_prompts(config, subject, loaded, contrast)
+    controls = draws(config.extraction.controls)
     allowed = [layer for layer in directions.candidates(contrast).layers
                if layer < int(config.selection.layer_share * loaded.num_layers)]
     return {
@@ -99,7 +116,7 @@ def search_controls(config: Config, subject: Subject, loaded: LoadedModel, direc
             loaded, directions.directions(contrast, [kind, number]), harmful, harmless, tokens["tokens"],
             common_prefix=tokens["common_prefix"], harmless_answers=None, token_budget=config.extraction.token_budget,
             epsilon=EPSILON, divergence=False), allowed)
-        for kind, number in draws(config.extraction.controls)
+        for kind, number in counted(controls, "controls", len(controls))
     }
 
 

@@ -18,6 +18,7 @@ from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject
 from anatomy.edits.spec import HOOK_METHODS
 from anatomy.models.loading import LoadedModel, load_model
+from anatomy.progress.counting import Progress
 from anatomy.recipes.rosi.families import POSITION, families, layers
 from anatomy.recipes.rosi.variants import variants_in_memory, variants_on_test
 from anatomy.recipes.variant import Edit, resolve
@@ -32,6 +33,9 @@ from anatomy.stages.prompts import phase_prompts
 from anatomy.stages.rendering import answer_rendering
 from anatomy.stages.withheld import withhold
 from anatomy.store.fill import Lazy, Want, cells_of, fill
+
+PROJECTIONS_AN_ANSWER = 10
+"""Prompts projected in the time of one answer: for progress alone."""
 
 
 def measure(config: Config, subject: Subject, model: dict[str, Any], extracted: Path, selected: dict[str, Any],
@@ -65,13 +69,18 @@ def measure(config: Config, subject: Subject, model: dict[str, Any], extracted: 
         return nullcontext(load_model(Path(model["folder"]), getattr(torch, model["dtype"]),
                                       "cuda" if torch.cuda.is_available() else "cpu"))
 
+    counts = [sum(len(want.rows) for want in some) for some in (in_engine, in_memory, projected)]
+    counts[2] /= PROJECTIONS_AN_ANSWER
+    progress = Progress("measure", sum(counts), whole=True)
     # One after the other: on a GPU the engine takes the memory that a loaded model needs.
-    with Lazy(open_engine, store, "measure") as session:
+    with Lazy(open_engine, store, "measure") as session, progress.part(counts[0]):
         fill(in_engine, session, computing_in_engine(book, edits, keep, rendering, decoding, say), say)
     with Lazy(open_model, store, "measure") as session:
-        fill(in_memory, session, computing(book, edits, keep, rendering, decoding, config.serving.batch_size, say), say)
-        fill(projected, session, computing_projections(book, edits_projected, direction, position, rendering,
-                                                       config.extraction.token_budget), say)
+        with progress.part(counts[1]):
+            fill(in_memory, session, computing(book, edits, keep, rendering, decoding, config.serving.batch_size, say), say)
+        with progress.part(counts[2]):
+            fill(projected, session, computing_projections(book, edits_projected, direction, position, rendering,
+                                                           config.extraction.token_budget), say)
     return {"completions": completions_table(wants), "variants": describe(subject, phase),
             "projections": projections_table(projected), "cells": list(cells_of([*wants, *projected]))}
 

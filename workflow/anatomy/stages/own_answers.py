@@ -14,6 +14,7 @@ from anatomy.directions.refusal_tokens import derive_refusal_tokens
 from anatomy.judges.refusal_rules import judge_refusal
 from anatomy.models.loading import LoadedModel
 from anatomy.models.rendering import render
+from anatomy.progress.counting import counted
 from anatomy.serving.transformers_generation import generate_with_transformers
 from anatomy.stages.answers import decoding_of
 from anatomy.stages.prompts import phase_prompts
@@ -27,8 +28,9 @@ def answer(config: Config, subject: Subject, loaded: LoadedModel) -> pd.DataFram
     """Answers of the unedited model, as completions with one more column, ``token_ids``."""
     at, rendering, decoding = Layout(config.results), answer_rendering(config.evaluation, subject), decoding_of(config.evaluation)
     tables = []
-    for phase, limit in (("fit", config.extraction.prompts), ("select", config.selection.prompts)):
-        for name in (config.extraction.harmful, config.extraction.harmless):
+    phases = (("fit", config.extraction.prompts), ("select", config.selection.prompts))
+    for phase, limit in counted(phases, "phases answered", sum(limit for _, limit in phases), lambda phase: phase[1]):
+        for name in counted((config.extraction.harmful, config.extraction.harmless), "sets answered", 2):
             prompts = phase_prompts(at, subject, name, phase, limit)
             found = generate_with_transformers(loaded, render(loaded.tokenizer, list(prompts["prompt"]), rendering), decoding,
                                                batch_size=BATCH, seeds=[config.evaluation.seed] * len(prompts))

@@ -12,6 +12,7 @@ from torch import Tensor
 from anatomy.activations.projections import project
 from anatomy.models.loading import LoadedModel
 from anatomy.models.rendering import Rendering, render
+from anatomy.progress.counting import counted
 from anatomy.recipes.variant import Edit
 from anatomy.stages.direction_book import vector_digest
 from anatomy.stages.edit_book import EditBook
@@ -54,7 +55,7 @@ def computing_projections(book: EditBook, edits: dict[str, Edit | None], directi
         edits: the edit behind each cell, by the cell's name; None for none.
     """
     def compute(loaded: LoadedModel, wants: list[Want]) -> Iterator[tuple[Want, pd.DataFrame]]:
-        for want in wants:
+        for want in counted(wants, "variants projected", len(wants)):
             items, tokens = list(want.rows["item"]), render(loaded.tokenizer, list(want.rows["prompt"]), rendering)
             with edited(loaded, book, edits[want.cell.name]):
                 rows = project(loaded, items, tokens, direction, position=position, layers=range(loaded.num_layers),

@@ -19,9 +19,9 @@ from anatomy.directions.metrics import kl_divergence, refusal_metric
 from anatomy.edits.apply import applied_factors
 from anatomy.models.loading import LoadedModel
 from anatomy.models.rendering import render
+from anatomy.progress.counting import Progress
 from anatomy.recipes.rosi.families import candidates, families, layers
 from anatomy.recipes.rosi.rules import rank_candidates
-from anatomy.serving.progress import Progress
 from anatomy.stages.edit_book import EditBook
 from anatomy.stages.prompts import phase_prompts
 from anatomy.stages.rendering import answer_rendering
@@ -78,14 +78,13 @@ def screen(config: Config, subject: Subject, loaded: LoadedModel, book: EditBook
     tried = layers(config.rosi, loaded.num_layers, config.selection.layer_share)
     spaces = {family.name: candidates(family, config.rosi, tried) for family in found}
     wanted = {digest(edit): edit for space in spaces.values() for edit in space}
-    progress = Progress(f"screen {subject.id}", len(wanted), None)
     read = {}
-    for number, (name, edit) in enumerate(wanted.items()):
-        with applied_factors(loaded, book.factors(edit)):
-            read[name] = reader.read()
-        progress.advance(1)
-        if number % 200 == 199 or number + 1 == len(wanted):
-            say(progress.line())
+    with Progress(f"screen {subject.id}", len(wanted)) as progress:
+        for name, edit in wanted.items():
+            with applied_factors(loaded, book.factors(edit)):
+                read[name] = reader.read()
+            progress.advance()
+    say(progress.line())
     tables, shortlist = [], {}
     for family in found:
         space = spaces[family.name]

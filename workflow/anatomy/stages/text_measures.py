@@ -23,6 +23,7 @@ from anatomy.detectors.table import detection_summary
 from anatomy.diversity.style_markers import StyleMarkers
 from anatomy.diversity.table import diversity_summary, style_summary, style_table
 from anatomy.judges.verdict import KEYS
+from anatomy.progress.counting import Progress
 from anatomy.recipes.pasta.judging import ACCURACY, OPENED, REFUSED, STYLE, refusal_judge
 from anatomy.stages.instruments import HUMAN, measured_texts
 from anatomy.stages.measures_table import ALL, measures_table
@@ -74,15 +75,22 @@ def text_measures(config: Config, subject: Subject, tables: PairTables, base: di
     sampled = {"confidence": config.statistics.confidence, "seed": config.statistics.seed,
                "resamples": config.statistics.bootstrap}
     say(f"{len(texts)} texts of {len(texts.drop_duplicates(KEY))} variants")
-    affinities = _affinities(config, texts, fit, scorer, sampled, say)
-    style = style_summary(style_table(texts, markers), **sampled)
+    progress = Progress("kinds of measures", 4, whole=True)
+    with progress.part():
+        affinities = _affinities(config, texts, fit, scorer, sampled, say)
+    with progress.part():
+        style = style_summary(style_table(texts, markers), **sampled)
     lengths = style["measure"].isin(LENGTHS)
-    diversity = diversity_summary(texts, confidence=sampled["confidence"], seed=sampled["seed"], cut=config.pasta.diversity_words)
+    with progress.part():
+        diversity = diversity_summary(texts, confidence=sampled["confidence"], seed=sampled["seed"],
+                                      cut=config.pasta.diversity_words)
     requests = _requests(config, tables, sampled)
+    with progress.part():
+        quality = _quality(config, texts, scorer, sampled)
     summaries = {
         "detector": _detection(tables.detectors, sampled), "affinity": affinities, "diversity": diversity,
         "style": pd.concat([style[~lengths], requests["style"]]),
-        "quality": pd.concat([style[lengths], _quality(config, texts, scorer, sampled), requests["quality"],
+        "quality": pd.concat([style[lengths], quality, requests["quality"],
                               _benchmarks(tables.samples, sampled), _compared(tables.pairwise, sampled)]),
         "safety": requests["safety"],
     }

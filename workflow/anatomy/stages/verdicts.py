@@ -18,9 +18,9 @@ from anatomy.judges.model_judges.format import JudgeFormat
 from anatomy.judges.model_judges.parser import Reading, read_verdict
 from anatomy.judges.reasoning import strip_reasoning
 from anatomy.judges.verdict import NAN, UNREADABLE, Verdict
+from anatomy.progress.counting import Progress
 from anatomy.serving.decisions import Decided, decide
 from anatomy.serving.engine import Engine
-from anatomy.serving.progress import Progress
 from anatomy.store.fill import Want
 
 SHARD = 256
@@ -36,12 +36,13 @@ def compute_verdicts(form: JudgeFormat, judge: ModelJudge, say: Callable[[str], 
     def compute(engine: Engine, wants: list[Want]) -> Iterator[tuple[Want, pd.DataFrame]]:
         texts = token_texts(engine.tokenizer)
         candidates = {question.part: candidate_tokens(engine.tokenizer, question, texts) for question in form.questions}
-        progress = Progress("judge", sum(len(want.rows) for want in wants), say)
-        for want in wants:
-            for start in range(0, len(want.rows), SHARD):
-                shard = want.rows.iloc[start : start + SHARD]
-                yield want, judge_shard(engine, form, judge, candidates, shard)
-                progress.advance(len(shard))
+        with Progress("answers judged", sum(len(want.rows) for want in wants), say, whole=True) as progress:
+            for want in wants:
+                for start in range(0, len(want.rows), SHARD):
+                    shard = want.rows.iloc[start : start + SHARD]
+                    with progress.part(len(shard)):
+                        judged = judge_shard(engine, form, judge, candidates, shard)
+                    yield want, judged
     return compute
 
 

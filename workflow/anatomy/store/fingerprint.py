@@ -19,7 +19,7 @@ PACKAGE = "anatomy"
 ROOT = Path(__file__).resolve().parents[2]
 LOCKS = ROOT.parent / "envs"
 SILENT = ("anatomy.errors", "anatomy.store", "anatomy.config", "anatomy.controller", "anatomy.progress", "anatomy.provenance",
-          "anatomy.serving.progress", "anatomy.stages.job")
+          "anatomy.stages.job")
 """Packages that never shape a row."""
 
 

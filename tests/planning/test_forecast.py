@@ -1,0 +1,34 @@
+"""The plan's seconds by job, for a run's line of progress."""
+
+import pytest
+
+from anatomy.errors import AnatomyError
+from anatomy.pending.jobs import PendingJob
+from anatomy.planning.forecast import forecast
+
+
+def test_every_job_of_known_size_has_its_seconds(tmp_path):
+    options = {"results": str(tmp_path), "organism": {"members": ["base", "weak"]}, "selection": {"headline": []},
+               "rosi": {"headline": []}}
+    jobs = [PendingJob("organism_member", {"seed": "0", "member": "base"}, ("x/card.json",)),
+            PendingJob("localize", {"model": "weak.s0"}, ("x/grid.parquet",)),
+            PendingJob("evaluate", {"model": "weak.s0", "phase": "test", "bucket": "0"}, ("x/test.0.parquet",)),
+            PendingJob("all", {}, ())]
+    found = forecast(options, jobs, on_gpu=False)
+    assert set(found) == {"organism_member 0 base", "localize weak.s0", "evaluate weak.s0 test 0"}
+    assert all(found[name][0] == name.split()[0] and found[name][1] > 0 for name in found)
+
+
+def test_a_model_of_unknown_size_is_left_out(tmp_path):
+    options = {"results": str(tmp_path), "selection": {"headline": []}, "rosi": {"headline": []},
+               "extraction": {"safety_system_prompt": "Be kind."},
+               "models": {"mine": {"hub": "org/nameless", "revision": "0" * 40, "kind": "aligned", "dtype": "bfloat16"}},
+               "prompt_sets": {f"{label}_requests": {"file": f"{label}.csv", "label": label} for label in ("harmful", "benign")},
+               "evaluation": {"lookalikes": [], "jailbreaks": []}, "benchmarks": {"tasks": []}}
+    jobs = [PendingJob("extract", {"model": "mine"}, ("x",)), PendingJob("claims", {}, ("y",))]
+    assert set(forecast(options, jobs, on_gpu=False)) == {"claims"}
+
+
+def test_a_configuration_that_is_none_is_an_error_of_its_own(tmp_path):
+    with pytest.raises(AnatomyError):
+        forecast({"results": str(tmp_path), "nonsense": 1}, [], on_gpu=False)

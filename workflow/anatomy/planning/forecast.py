@@ -1,0 +1,28 @@
+"""What each job of a run is planned to take, for the run's own line of progress."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from anatomy.pending.jobs import PendingJob
+from anatomy.planning.plan import plan_run
+from anatomy.provenance.record import read_records
+
+
+def forecast(options: dict[str, Any], jobs: Sequence[PendingJob], *, on_gpu: bool) -> dict[str, tuple[str, float]]:
+    """A job's name (rule and wildcards' values) to its rule and seconds; jobs of models of unknown size are left out.
+
+    Args:
+        options: the whole configuration.
+        jobs: to be run.
+        on_gpu: whether models run on GPUs.
+
+    Raises:
+        AnatomyError: the configuration or a record cannot be read.
+    """
+    counted = [job for job in jobs if job.outputs]
+    plan = plan_run(options, counted, read_records(Path(options.get("results", "results"))), on_gpu=on_gpu)
+    return {" ".join([job.rule, *job.wildcards.values()]): (job.rule, planned.seconds)
+            for job, planned in zip(counted, plan.jobs, strict=True) if planned.seconds is not None}
