@@ -35,7 +35,7 @@ def call(tmp_path, monkeypatch, model):
     pairs = write_pairs(tmp_path / "pairs.csv")
 
     def run(*more, name="mine", pairs=pairs, source=str(model)):
-        return main(["--name", name, "--model", source, "--pairs", str(pairs), "--dtype", "float32", *more])
+        return main(["--name", name, "--model", source, "--pairs", str(pairs), "--dtype", "float32", "--directory", ".", *more])
     return run
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from snakemake.exceptions import ApiError, WorkflowError
 from snakemake_interface_logger_plugins.common import LogEvent
 
+from anatomy.controller.standing import read_targets_from_there
 from anatomy.errors import AnatomyError
 
 if TYPE_CHECKING:  # whatever reads tables imports pandas, which a dry run can do without
@@ -36,6 +37,7 @@ def supervise(workflow: Any, results: str) -> None:
     execute = workflow.execute
 
     def supervised(*, executor_plugin: Any, executor_settings: Any, **options: Any) -> None:
+        read_targets_from_there(workflow)
         options |= {"executor_plugin": executor_plugin, "executor_settings": executor_settings}
         kind, targets = executor_plugin.common_settings, set(workflow.dag_settings.targets or ())
         if kind.dryrun_exec or (targets and targets <= BESIDE):

@@ -1,0 +1,109 @@
+"""What of a user's surroundings reaches the installation and the run: where packages come from, a home, a place for files.
+
+Everything else that steers another Python or another installation is left out, so that the environment holds what the lock names
+and a run does what it does on a fresh machine. Standard library alone.
+"""
+
+import ast
+import os
+import pwd
+import subprocess
+import tempfile
+from pathlib import Path
+
+COMFORT = frozenset({"PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX", "PYTHONUNBUFFERED", "PYTHONSTARTUP", "PYTHONBREAKPOINT",
+                     "PYTHONFAULTHANDLER", "PYTHONHASHSEED", "PYTHON_COLORS", "PYTHON_HISTORY", "PYTHON_BASIC_REPL"})
+"""Variables of Python that change no import, no warning and no assertion."""
+
+SOURCES = frozenset({"index-url", "pypi-url", "extra-index-url", "no-index", "find-links", "trusted-host", "cert", "client-cert",
+                     "proxy", "retries", "timeout", "default-timeout", "cache-dir", "no-cache-dir", "keyring-provider",
+                     "use-feature", "use-deprecated"})
+"""Options of pip that say where packages come from and how they are reached; what is installed, and where, is decided here."""
+
+
+def without_other_pythons(environ):
+    """The variables without those that steer Python; text is UTF-8 whatever the locale says."""
+    found = {name: value for name, value in environ.items() if not name.startswith("PYTHON") or name in COMFORT}
+    found.pop("__PYVENV_LAUNCHER__", None)
+    return {**found, "PYTHONUTF8": "1", "PYTHONNOUSERSITE": "1"}
+
+
+def with_places(environ, beside):
+    """The variables with a home and a temporary folder that can be written, and a name for a user that the system has none for.
+
+    Args:
+        beside: folder that takes a home where the user's is missing or read-only; libraries keep caches in it.
+    """
+    found = dict(environ)
+    for name in ("TMPDIR", "TMP", "TEMP", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
+        if name in found and not _writable(found[name]):
+            del found[name]
+    home = found.get("HOME") or _registered_home()
+    if not _writable(home):
+        token = os.path.join(found.get("HF_HOME") or os.path.join(home, ".cache", "huggingface"), "token")
+        if os.path.isabs(token) and os.access(token, os.R_OK):
+            found.setdefault("HF_TOKEN_PATH", token)
+        home = _own_home(beside)
+    found["HOME"] = home
+    try:
+        pwd.getpwuid(os.getuid())
+    except KeyError:
+        found.setdefault("USER", f"uid{os.getuid()}")
+        found.setdefault("LOGNAME", found["USER"])
+    return found
+
+
+def pip_environment(python, environ):
+    """Variables for pip: its sources as the user's variables and files of configuration set them, and no other option of theirs.
+
+    Args:
+        python: that of the environment, whose pip reads the configuration.
+
+    Raises:
+        SystemExit: pip cannot read the configuration; its own message is passed on.
+    """
+    listed = subprocess.run([str(python), "-m", "pip", "config", "list"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                            universal_newlines=True, env=environ, check=False)
+    if listed.returncode:
+        raise SystemExit(f"bootstrap: pip cannot read its configuration:\n{listed.stderr.strip()}")
+    found = {name: value for name, value in environ.items() if not name.startswith("PIP_")}
+    for option, value in sorted_settings(listed.stdout):
+        if option in SOURCES:
+            found["PIP_" + option.upper().replace("-", "_")] = value
+    return {**found, "PIP_CONFIG_FILE": os.devnull, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+
+
+def sorted_settings(listed):
+    """Options and values of ``pip config list``, those that win last: files, their part for ``install``, then variables."""
+    rank = {"global": 0, "install": 1, ":env:": 2}
+    found = []
+    for line in listed.splitlines():
+        name, equals, value = line.partition("=")
+        section, _, option = name.rpartition(".")
+        if equals and section in rank:
+            found.append((rank[section], option, ast.literal_eval(value)))
+    return [(option, value) for _, option, value in sorted(found, key=lambda setting: setting[0])]
+
+
+def _writable(folder):
+    return os.path.isabs(folder) and os.path.isdir(folder) and os.access(folder, os.R_OK | os.W_OK | os.X_OK)
+
+
+def _registered_home():
+    try:
+        return pwd.getpwuid(os.getuid()).pw_dir
+    except KeyError:
+        return ""
+
+
+def _own_home(beside):
+    """A folder of this user alone: beside the environments, or among temporary files where nothing can be written there."""
+    uid = os.getuid()
+    for place in (Path(beside) / f"home-{uid}", Path(tempfile.gettempdir()) / f"alignment-anatomy-home-{uid}"):
+        try:
+            place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError:
+            continue
+        if not place.is_symlink() and place.stat().st_uid == uid and _writable(str(place)):
+            return str(place)
+    return tempfile.mkdtemp(prefix="alignment-anatomy-home-")
