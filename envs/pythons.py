@@ -26,7 +26,7 @@ def this_fits():
 def another():
     """A program on the PATH that fits; None where there is none. A name alone proves nothing, so each is asked."""
     for major, minor in VERSIONS:
-        program = shutil.which("python{}.{}".format(major, minor))  # noqa: UP032
+        program = shutil.which(f"python{major}.{minor}")
         if program is None:
             continue
         asked = subprocess.Popen([program, "-I", "-c", ASK], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -47,7 +47,7 @@ def go_on_with_one_that_fits():
     program = another()
     if program is None:
         versions = ", ".join("{}.{}".format(*version) for version in VERSIONS)
-        raise SystemExit("bootstrap: found Python {} ({}) and no other on the PATH; expected CPython {}. Install one of them "
-                         "(python3.12 and python3.12-venv on Debian and Ubuntu), or call this file with its full path."
-                         .format(sys.version.split()[0], sys.executable, versions))
+        raise SystemExit(f"bootstrap: found Python {sys.version.split()[0]} ({sys.executable}) and no other on the PATH; "
+                         f"expected CPython {versions}. Install one of them (python3.12 and python3.12-venv on Debian and "
+                         "Ubuntu), or call this file with its full path.")
     os.execv(program, [program, *sys.argv])

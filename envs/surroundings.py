@@ -9,6 +9,7 @@ import os
 import pwd
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 COMFORT = frozenset({"PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX", "PYTHONUNBUFFERED", "PYTHONSTARTUP", "PYTHONBREAKPOINT",
@@ -21,14 +22,14 @@ SOURCES = frozenset({"index-url", "pypi-url", "extra-index-url", "no-index", "fi
 """Options of pip that say where packages come from and how they are reached; what is installed, and where, is decided here."""
 
 
-def without_other_pythons(environ):
+def without_other_pythons(environ: Mapping[str, str]) -> dict[str, str]:
     """The variables without those that steer Python; text is UTF-8 whatever the locale says."""
     found = {name: value for name, value in environ.items() if not name.startswith("PYTHON") or name in COMFORT}
     found.pop("__PYVENV_LAUNCHER__", None)
     return {**found, "PYTHONUTF8": "1", "PYTHONNOUSERSITE": "1"}
 
 
-def with_places(environ, beside):
+def with_places(environ: Mapping[str, str], beside: Path) -> dict[str, str]:
     """The variables with a home and a temporary folder that can be written, and a name for a user that the system has none for.
 
     Args:
@@ -53,7 +54,7 @@ def with_places(environ, beside):
     return found
 
 
-def pip_environment(python, environ):
+def pip_environment(python: str | Path, environ: Mapping[str, str]) -> dict[str, str]:
     """Variables for pip: its sources as the user's variables and files of configuration set them, and no other option of theirs.
 
     Args:
@@ -62,8 +63,8 @@ def pip_environment(python, environ):
     Raises:
         SystemExit: pip cannot read the configuration; its own message is passed on.
     """
-    listed = subprocess.run([str(python), "-m", "pip", "config", "list"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                            universal_newlines=True, env=environ, check=False)
+    listed = subprocess.run([str(python), "-m", "pip", "config", "list"], capture_output=True, text=True, env=environ,
+                            check=False)
     if listed.returncode:
         raise SystemExit(f"bootstrap: pip cannot read its configuration:\n{listed.stderr.strip()}")
     found = {name: value for name, value in environ.items() if not name.startswith("PIP_")}
@@ -73,7 +74,7 @@ def pip_environment(python, environ):
     return {**found, "PIP_CONFIG_FILE": os.devnull, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
 
 
-def sorted_settings(listed):
+def sorted_settings(listed: str) -> list[tuple[str, str]]:
     """Options and values of ``pip config list``, those that win last: files, their part for ``install``, then variables."""
     rank = {"global": 0, "install": 1, ":env:": 2}
     found = []
@@ -85,18 +86,26 @@ def sorted_settings(listed):
     return [(option, value) for _, option, value in sorted(found, key=lambda setting: setting[0])]
 
 
-def _writable(folder):
-    return os.path.isabs(folder) and os.path.isdir(folder) and os.access(folder, os.R_OK | os.W_OK | os.X_OK)
+def _writable(folder: str) -> bool:
+    """Whether a file with content can be made there: permissions say nothing of a full quota, and root passes them all."""
+    if not os.path.isabs(folder) or not os.path.isdir(folder):
+        return False
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(4096))
+    except OSError:
+        return False
+    return True
 
 
-def _registered_home():
+def _registered_home() -> str:
     try:
         return pwd.getpwuid(os.getuid()).pw_dir
     except KeyError:
         return ""
 
 
-def _own_home(beside):
+def _own_home(beside: Path) -> str:
     """A folder of this user alone: beside the environments, or among temporary files where nothing can be written there."""
     uid = os.getuid()
     for place in (Path(beside) / f"home-{uid}", Path(tempfile.gettempdir()) / f"alignment-anatomy-home-{uid}"):

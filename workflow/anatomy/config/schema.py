@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from anatomy.config.data import Data
 from anatomy.config.export import Export
@@ -45,6 +46,15 @@ class Config(Section):
     resources: Resources = Field(Resources(), description="what jobs ask a scheduler for; changes no number, reruns nothing")
     report: Report = Field(Report(), description="the page at the end")
     export: Export = Field(Export(), description="edited checkpoints for other tools, behind the gate")
+
+    @field_validator("results")
+    @classmethod
+    def plain_results(cls, results: str) -> str:
+        """One spelling for each folder, and none that Snakemake reads as a pattern."""
+        if not results or set(results) & set("{}\n\r"):
+            raise ValueError(f"{results!r} is empty, or has braces or line breaks, which Snakemake reads as wildcards; choose another "
+                             "folder")
+        return os.path.normpath(results)
 
     @model_validator(mode="after")
     def possible(self) -> Config:

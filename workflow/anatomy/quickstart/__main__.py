@@ -64,8 +64,9 @@ def write(options: argparse.Namespace) -> int:
         for line in check_study(study, str(path)):
             print(line)
         write_study(study, path)
+    report = placed(str(run / study["results"] / "report.html"), run, here)
     print(f"\nwrote {path}, {' and '.join(map(str, sets.values()))}{'' if here == run else f' in {run}'}\n\nrun it:\n"
-          f"  {run_command(here, run, path)}\nthe report will be {placed(str(run / 'results' / options.name / 'report.html'), run, here)}")
+          f"  {run_command(here, run, path)}\nthe report will be {report}")
     return 0
 
 
