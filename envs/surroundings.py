@@ -63,27 +63,31 @@ def pip_environment(python: str | Path, environ: Mapping[str, str]) -> dict[str,
     Raises:
         SystemExit: pip cannot read the configuration; its own message is passed on.
     """
-    listed = subprocess.run([str(python), "-m", "pip", "config", "list"], capture_output=True, text=True, env=environ,
-                            check=False)
+    # A variable such as PIP_PYTHON would steer this call too; which file to read is the one that has to stay.
+    plain = {name: value for name, value in environ.items() if not name.startswith("PIP_") or name == "PIP_CONFIG_FILE"}
+    listed = subprocess.run([str(python), "-m", "pip", "config", "list"], capture_output=True, text=True, check=False,
+                            env={**plain, "PIP_USER": "0"})  # user: true in a file would list the user's file alone
     if listed.returncode:
         raise SystemExit(f"bootstrap: pip cannot read its configuration:\n{listed.stderr.strip()}")
-    found = {name: value for name, value in environ.items() if not name.startswith("PIP_")}
-    for option, value in sorted_settings(listed.stdout):
-        if option in SOURCES:
-            found["PIP_" + option.upper().replace("-", "_")] = value
-    return {**found, "PIP_CONFIG_FILE": os.devnull, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    given = {name: value for name, value in environ.items() if value and name.startswith("PIP_") and _option(name) in SOURCES}
+    settings = {"PIP_" + option.upper().replace("-", "_"): value for option, value in sources_of(listed.stdout)}
+    plain.update({**settings, **given, "PIP_CONFIG_FILE": os.devnull, "PIP_DISABLE_PIP_VERSION_CHECK": "1"})
+    return plain
 
 
-def sorted_settings(listed: str) -> list[tuple[str, str]]:
-    """Options and values of ``pip config list``, those that win last: files, their part for ``install``, then variables."""
-    rank = {"global": 0, "install": 1, ":env:": 2}
+def sources_of(listed: str) -> list[tuple[str, str]]:
+    """Sources among what ``pip config list`` prints of files; what is meant for ``install`` comes last, since it wins."""
     found = []
     for line in listed.splitlines():
         name, equals, value = line.partition("=")
         section, _, option = name.rpartition(".")
-        if equals and section in rank:
-            found.append((rank[section], option, ast.literal_eval(value)))
+        if equals and section in ("global", "install") and option in SOURCES:
+            found.append((section == "install", option, ast.literal_eval(value)))
     return [(option, value) for _, option, value in sorted(found, key=lambda setting: setting[0])]
+
+
+def _option(variable: str) -> str:
+    return variable.removeprefix("PIP_").lower().replace("_", "-")
 
 
 def _writable(folder: str) -> bool:

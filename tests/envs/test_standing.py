@@ -39,7 +39,8 @@ def test_snakemake_takes_configuration_results_and_targets_from_there(checkout, 
 
 def test_with_a_directory_of_the_callers_everything_lies_there(checkout, here):
     (here / "mine.yaml").write_text("organism: {recipe: quick}\n")
-    done = call(checkout, "snakemake", f"results/{WORLD}", "--directory", ".", "--cores", "1", "--configfile", "mine.yaml", cwd=here)
+    done = call(checkout, "snakemake", f"results/{WORLD}", "--directory", ".", "--cores", "1", "--configfile", "mine.yaml",
+                cwd=here)
     assert done.returncode == 0, done.stderr[-3000:]
     assert (here / "results" / WORLD).is_file() and (here / ".snakemake").is_dir()
 
@@ -57,8 +58,8 @@ def test_in_the_checkout_a_command_stays_as_it_is(command):
 
 
 @pytest.mark.parametrize(("arguments", "added"), [
-    ([], True), (["-x", "-k", "paths"], True), (["-m", "not engine"], True), (["mine.py"], False), (["typo/test_x.py::test_y"], False),
-    (["there::test_x"], False)])
+    ([], True), (["-x", "-k", "paths"], True), (["-m", "not engine"], True), (["mine.py"], False),
+    (["typo/test_x.py::test_y"], False), (["there::test_x"], False)])
 def test_pytest_runs_the_projects_tests_where_no_path_is_named(here, arguments, added):
     (here / "there").mkdir()
     words, _ = standing.placed(["pytest", *arguments], here, ROOT)

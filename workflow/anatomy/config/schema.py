@@ -52,8 +52,7 @@ class Config(Section):
     def plain_results(cls, results: str) -> str:
         """One spelling for each folder, and none that Snakemake reads as a pattern."""
         if not results or set(results) & set("{}\n\r"):
-            raise ValueError(f"{results!r} is empty, or has braces or line breaks, which Snakemake reads as wildcards; choose another "
-                             "folder")
+            raise ValueError(f"{results!r} is empty, or has braces (wildcards to Snakemake) or lines; choose another folder")
         return os.path.normpath(results)
 
     @model_validator(mode="after")
