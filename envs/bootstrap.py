@@ -184,6 +184,8 @@ def main(arguments: list[str]) -> int:
     chosen = options.chosen or os.environ.get("ANATOMY_SET") or machine_set()
     if chosen not in SETS:
         raise SystemExit(f"bootstrap: ANATOMY_SET={chosen!r}; expected one of {', '.join(SETS)}.")
+    if chosen == "cuda":
+        pythons.go_on_with_one_that_fits(pythons.CUDA)
     here = standing.where()
     folder = environment_folder(chosen)
     refuse_folders(folder)

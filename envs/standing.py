@@ -11,6 +11,9 @@ from pathlib import Path
 VARIABLE = "ANATOMY_STANDING"
 """Names the caller's folder to the Snakefile, which Snakemake reads in the folder of the run."""
 
+WRITTEN = ("--report", "--archive")
+"""Options of Snakemake whose file it would write in the folder of the run."""
+
 
 def where() -> Path:
     """The folder that the caller stands in.
@@ -45,6 +48,7 @@ def placed(command: list[str], here: Path, root: Path) -> tuple[list[str], dict[
     if os.path.samefile(here, root):
         return words, more
     if name == "snakemake":
+        words[start:] = _written_here(words[start:], here)
         words[start:start] = ["--snakefile", str(root / "Snakefile"), "--directory", str(root)]
         more[VARIABLE] = str(here)
     elif name == "pytest":
@@ -52,6 +56,19 @@ def placed(command: list[str], here: Path, root: Path) -> tuple[list[str], dict[
         words[start:start] = ["-c", str(root / "pyproject.toml"), "--rootdir", str(root)]
         words += [] if named else [str(root / "tests")]
     return words, more
+
+
+def _written_here(words: list[str], here: Path) -> list[str]:
+    """The words with the files of such options absolute."""
+    found = []
+    for before, word in zip(["", *words], words, strict=False):
+        option, equals, file = word.partition("=")
+        if option in WRITTEN and equals:
+            word = f"{option}={here / file}"
+        elif before in WRITTEN and not word.startswith("-"):
+            word = str(here / word)
+        found.append(word)
+    return found
 
 
 def _is_path(word: str, here: Path) -> bool:

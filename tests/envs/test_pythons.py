@@ -26,7 +26,11 @@ def put_python(folder, name, answer, status=0):
     ("cpython 3 11", True), ("cpython 3 12", True), ("cpython 3 13", True), ("cpython 3 13 t", False), ("cpython 3 10", False),
     ("cpython 3 14", False), ("cpython 2 7", False), ("pypy 3 11", False)])
 def test_which_pythons_fit(found, good):
-    assert pythons.fits(*f"{found} ".split(" ", 4)[:4]) == good
+    assert pythons.fits(*found.split()) == good
+
+
+def test_the_cuda_set_takes_those_that_its_lock_resolves_for():
+    assert pythons.fits("cpython", 3, 12, versions=pythons.CUDA) and not pythons.fits("cpython", 3, 13, versions=pythons.CUDA)
 
 
 def test_one_that_does_not_fit_hands_over_to_one_that_does(tmp_path, monkeypatch):
@@ -34,7 +38,7 @@ def test_one_that_does_not_fit_hands_over_to_one_that_does(tmp_path, monkeypatch
     put_python(tmp_path / "bin", "python3.12", "cpython 3 13 t")
     fitting = put_python(tmp_path / "bin", "python3.13", "cpython 3 13 ")
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
-    monkeypatch.setattr(pythons, "this_fits", lambda: False)
+    monkeypatch.setattr(pythons, "this_fits", lambda _versions: False)
     started = []
     monkeypatch.setattr(pythons, "os", SimpleNamespace(execv=lambda *words: started.append(words)))
     pythons.go_on_with_one_that_fits()
@@ -43,7 +47,7 @@ def test_one_that_does_not_fit_hands_over_to_one_that_does(tmp_path, monkeypatch
 
 def test_where_none_fits_it_says_what_was_found_and_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(pythons, "this_fits", lambda: False)
+    monkeypatch.setattr(pythons, "this_fits", lambda _versions: False)
     with pytest.raises(SystemExit, match=r"found Python 3\..*expected CPython 3\.11, 3\.12, 3\.13.*python3\.12-venv"):
         pythons.go_on_with_one_that_fits()
 

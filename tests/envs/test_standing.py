@@ -51,6 +51,11 @@ def test_the_command_that_goes_on_is_the_one_that_was_typed(checkout, here):
     assert more["ANATOMY_COMMAND"].startswith("python3 ") and more[standing.VARIABLE] == str(here)
 
 
+def test_a_file_that_snakemake_writes_lies_where_the_caller_stands(checkout, here):
+    words, _ = standing.placed(["snakemake", "--report", "r.html", "all", "--archive=a.tar", "--report"], here, checkout)
+    assert words[5:] == ["--report", f"{here}/r.html", "all", f"--archive={here}/a.tar", "--report"]
+
+
 @pytest.mark.parametrize("command", [["snakemake", "all"], ["pytest", "tests/envs"], ["python", "x.py"], ["ruff", "check", "."]])
 def test_in_the_checkout_a_command_stays_as_it_is(command):
     words, more = standing.placed(command, ROOT, ROOT)

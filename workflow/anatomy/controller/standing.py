@@ -6,12 +6,14 @@ Snakemake itself reads configuration files and profiles from where it was starte
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 from typing import Any
 
 from snakemake.utils import update_config
 
 from anatomy.config.places import placed, seen_from
+from anatomy.errors import ConfigError
 
 VARIABLE = "ANATOMY_STANDING"
 """The folder that the caller stands in, where ``envs/bootstrap.py`` was called from another than the checkout."""
@@ -30,6 +32,23 @@ def read_config_from_there(workflow: Any, config: dict[str, Any]) -> None:
     """
     if here := elsewhere():
         update_config(config, seen_from(dict(workflow.config_settings.config), here, Path.cwd()))
+
+
+def require_writable(folder: Path) -> None:
+    """Snakemake keeps its own files in the folder of the run, even while planning: where it cannot, it says so in its own code.
+
+    Raises:
+        ConfigError: nothing can be written there.
+    """
+    own = folder / ".snakemake"
+    try:
+        own.mkdir(exist_ok=True)
+        with tempfile.TemporaryFile(dir=own) as file:
+            file.write(bytes(4096))
+    except OSError as error:
+        raise ConfigError(found=error.strerror or str(error), expected="a folder of the run that Snakemake can write in",
+                          where=str(own), remedy="make room or mend the permissions, or name another folder for the run and its "
+                          "results: --directory") from error
 
 
 def read_targets_from_there(workflow: Any) -> None:
