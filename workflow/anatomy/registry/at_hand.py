@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from anatomy.config.schema import Config
 from anatomy.errors import DataError
@@ -58,7 +59,8 @@ def _refused(config: Config, entries: Mapping[str, Entry]) -> DataError:
     lines = [f"prompt_sets.{name}: {reason}{'' if can_do_without(config, name) else needed}" for name, reason in sets.items()]
     lines += [f"benchmarks.tasks {name}: {reason}" for name, reason in tasks.items()]
     return DataError(
-        found=f"{len(lines)} without data\n    " + "\n    ".join(lines), where="the configuration",
+        found=f"{len(lines)} without data\n    " + "\n    ".join(lines),
+        where=f"the configuration, whose paths are relative to {Path.cwd()}",
         expected="the data of everything the configuration names", remedy=PREFETCH + (
             "; data.missing: skip goes on without what can be skipped, and its claims then read 'not testable here'"
             if tasks or any(can_do_without(config, name) for name in sets) else "")
