@@ -6,6 +6,7 @@ import pytest
 
 from anatomy.config.load import load_config
 from anatomy.config.places import placed, seen_from
+from anatomy.errors import ConfigError
 
 HERE, RUN = Path("/home/u/study"), Path("/opt/code")
 
@@ -44,3 +45,14 @@ def test_a_folder_of_results_has_one_spelling(tmp_path, written, read):
     path = tmp_path / "mine.yaml"
     path.write_text(f"results: {written}\n")
     assert load_config(path).results == read
+
+
+@pytest.mark.parametrize("given", [
+    "results: 'a{b}'", "models: {mine: {folder: 'x/{set}'}}", "prompt_sets: {mine: {file: 'a{b,c}.csv'}}",
+    "prompt_sets: {mine: {split_files: {fit: '{model}.csv'}}}", "data: {folder: '}'}", "benchmarks: {data: '{x}'}",
+    "model_judges: {guard: {kind: llama_guard, folder: '{judge}'}}"])
+def test_a_path_that_snakemake_reads_as_a_pattern_is_refused_by_name(tmp_path, given):
+    path = tmp_path / "mine.yaml"
+    path.write_text(given + "\n")
+    with pytest.raises(ConfigError, match=r"expected a path without braces[\s\S]*a link to it"):
+        load_config(path)

@@ -42,7 +42,7 @@ def test_results_lie_in_a_folder_of_any_name(tmp_path, name):
 def test_results_whose_name_is_a_pattern_to_snakemake_are_refused_while_planning(tmp_path, name):
     done = call(copy_checkout(tmp_path / "plain"), "snakemake", "-n", "--config", f"results={name}")
     said = done.stdout + done.stderr
-    assert done.returncode == 1 and "braces" in said and "choose another folder" in said
+    assert done.returncode == 1 and "without braces" in said and "rename what lies" in said
 
 
 @pytest.mark.parametrize("odd", ["checkout", "environment"])

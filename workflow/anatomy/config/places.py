@@ -7,6 +7,7 @@ Paths on a command line are relative to where its caller stands.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,17 @@ def _seen(value: Any, key: str, here: Path, run: Path) -> Any:
 
 def _placed(value: Any, here: Path, run: Path) -> Any:
     return placed(value, here, run) if isinstance(value, str) and value else value
+
+
+def paths_in(options: dict[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
+    """Dotted names and values of all options that hold a path, or may hold one."""
+    for key, value in options.items():
+        name = f"{above}{key}"
+        if isinstance(value, dict):
+            whole = [(f"{name}.{part}", path) for part, path in value.items()] if key in OF_PATHS else paths_in(value, f"{name}.")
+            yield from whole
+        elif isinstance(value, str) and key in (*PATHS, *PERHAPS):
+            yield name, value
 
 
 def placed(path: str, here: Path, run: Path) -> str:

@@ -12,6 +12,7 @@ from anatomy.config.export import Export
 from anatomy.config.judging import ModelJudge, check_names
 from anatomy.config.methods import Benchmarks, Evaluation, Extraction, Report, Rosi, Selection, Serving, Statistics
 from anatomy.config.pasta import Pasta
+from anatomy.config.places import paths_in
 from anatomy.config.resources import Resources
 from anatomy.config.section import Identifier, Section
 from anatomy.config.subjects import MEMBER_KINDS, UNPINNED, Model, Organism, PromptSet, member_kind
@@ -51,8 +52,8 @@ class Config(Section):
     @classmethod
     def plain_results(cls, results: str) -> str:
         """One spelling for each folder, and none that Snakemake reads as a pattern."""
-        if not results or set(results) & set("{}\n\r"):
-            raise ValueError(f"{results!r} is empty, or has braces (wildcards to Snakemake) or lines; choose another folder")
+        if not results or set(results) & set("\n\r"):
+            raise ValueError(f"{results!r} is empty, or has several lines; choose another folder")
         return os.path.normpath(results)
 
     @model_validator(mode="after")
@@ -60,6 +61,9 @@ class Config(Section):
         """Combinations that no single section can see."""
         if not self.organism.members and not self.models:
             raise ValueError("no organism members and no models: there is nothing to study")
+        if odd := [f"{name} is {path!r}" for name, path in paths_in(self.model_dump()) if set(path) & set("{}")]:
+            raise ValueError(f"{odd[0]}; expected a path without braces, which Snakemake reads as wildcards: rename what lies "
+                             "there, or give a link to it")
         if len(set(self.seeds)) != len(self.seeds):
             raise ValueError(f"seeds {self.seeds} name a seed twice")
         kinds = {name: model.kind for name, model in self.models.items()}

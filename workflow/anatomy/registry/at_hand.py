@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from anatomy.config.schema import Config
-from anatomy.errors import DataError
+from anatomy.errors import DataError, ModelError
 from anatomy.registry.entry import Entry
 from anatomy.registry.hub_models import HubModel, local_snapshot
 from anatomy.registry.location import local_path
@@ -40,6 +40,18 @@ def check_benchmarks(config: Config, entries: Mapping[str, Entry]) -> list[str]:
     """
     if absent_tasks(config, entries):
         raise _refused(config, entries)
+    return []
+
+
+def check_folder(config: Config, entries: Mapping[str, Entry], folder: str) -> list[str]:
+    """Nothing, where a model of one's own lies in its folder.
+
+    Raises:
+        ModelError: there is no such folder.
+    """
+    if not Path(folder).is_dir():
+        raise ModelError(found="no such folder", expected="a folder with safetensors, config.json and tokenizer files",
+                         where=str(Path.cwd() / folder), remedy="mend the path, which is relative to the folder of the run")
     return []
 
 
