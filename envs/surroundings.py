@@ -36,14 +36,18 @@ def with_places(environ: Mapping[str, str], beside: Path) -> dict[str, str]:
         beside: folder that takes a home where the user's is missing or read-only; libraries keep caches in it.
     """
     found = dict(environ)
-    for name in ("TMPDIR", "TMP", "TEMP", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
+    for name in ("TMPDIR", "TMP", "TEMP"):
         if name in found and not _writable(found[name]):
+            del found[name]
+    for name in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):  # made by whoever needs them
+        if name in found and not (os.path.isabs(found[name]) and _made(found[name]) and _writable(found[name])):
             del found[name]
     home = found.get("HOME") or _registered_home()
     if not _writable(home):
-        token = os.path.join(found.get("HF_HOME") or os.path.join(home, ".cache", "huggingface"), "token")
-        if os.path.isabs(token) and os.access(token, os.R_OK):
-            found.setdefault("HF_TOKEN_PATH", token)
+        for name, part in (("HF_TOKEN_PATH", "token"), ("HF_HUB_CACHE", "hub")):  # what is there can still be read
+            kept = os.path.join(home, ".cache", "huggingface", part)
+            if "HF_HOME" not in found and os.path.isabs(kept) and os.access(kept, os.R_OK):
+                found.setdefault(name, kept)
         home = _own_home(beside)
     found["HOME"] = home
     try:
@@ -97,6 +101,14 @@ def _writable(folder: str) -> bool:
     try:
         with tempfile.TemporaryFile(dir=folder) as file:
             file.write(bytes(4096))
+    except OSError:
+        return False
+    return True
+
+
+def _made(folder: str) -> bool:
+    try:
+        os.makedirs(folder, exist_ok=True)
     except OSError:
         return False
     return True

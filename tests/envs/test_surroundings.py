@@ -56,6 +56,7 @@ def test_a_home_that_is_none_is_replaced(tmp_path, home):
 
 @pytest.mark.parametrize("name", ["TMPDIR", "TMP", "TEMP", "XDG_CACHE_HOME"])
 def test_a_place_that_takes_no_file_is_left_to_its_default(tmp_path, name):
+    assert (name in surroundings.with_places({name: str(tmp_path / "new")}, tmp_path)) == name.startswith("XDG")
     assert name not in surroundings.with_places({name: READ_ONLY}, tmp_path)
     assert surroundings.with_places({name: str(tmp_path)}, tmp_path)[name] == str(tmp_path)
 
