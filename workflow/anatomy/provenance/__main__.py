@@ -49,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def run_of(file: Path) -> Path:
     """The nearest folder above a file that holds records of jobs; the first of its name where none does."""
-    return next((folder for folder in file.parents if (folder / JOBS).is_dir()), Path(file.parts[0]))
+    return next((folder for folder in Path(os.path.abspath(file)).parents if (folder / JOBS).is_dir()), Path(file.parts[0]))
 
 
 def print_comparison(found: Comparison) -> None:
