@@ -13,6 +13,8 @@ os.environ["PYTHONPATH"] = f"{workflow.basedir}/workflow"
 from anatomy.config.load import check_config
 from anatomy.config.options import keep_code_parts, options, stage_fingerprint
 from anatomy.config.study import Layout, subjects, target_names
+from anatomy.controller.interpreter import name_plainly
+from anatomy.controller.standing import read_config_from_there, require_writable
 from anatomy.controller.supervise import supervise
 from anatomy.recipes.pasta.pairs import SCORER_PHASES, asked_pairs, pairs, relatives, roles
 
@@ -23,6 +25,9 @@ configfile: f"{workflow.basedir}/config/config.yaml"
 report: "workflow/report/workflow.rst"
 
 
+name_plainly()
+require_writable(Path.cwd())
+read_config_from_there(workflow, config)
 CONFIG = check_config(config, ", ".join(map(str, workflow.configfiles)))
 SUBJECTS = {subject.id: subject for subject in subjects(CONFIG)}
 EVERYONE = {**SUBJECTS, **{subject.id: subject for subject in relatives(CONFIG)}}

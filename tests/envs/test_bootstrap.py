@@ -66,21 +66,30 @@ def fake_build(bootstrap, monkeypatch):
         return subprocess.CompletedProcess(command, 0, "", "")
 
     monkeypatch.setattr(bootstrap, "subprocess", SimpleNamespace(run=run, CompletedProcess=subprocess.CompletedProcess))
+    monkeypatch.setattr(bootstrap.surroundings, "pip_environment", lambda _python, environment: environment)
     return calls
 
 
-def test_the_script_imports_the_standard_library_alone():
-    tree = ast.parse(SCRIPT.read_text(encoding="utf-8"))
+@pytest.mark.parametrize("script", sorted(ENVS.glob("*.py")), ids=lambda path: path.name)
+def test_the_scripts_import_the_standard_library_and_one_another_alone(script):
+    tree = ast.parse(script.read_text(encoding="utf-8"))
     imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     imported |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    assert {name.split(".")[0] for name in imported} <= sys.stdlib_module_names
+    beside = {path.stem for path in ENVS.glob("*.py")}
+    assert {name.split(".")[0] for name in imported} <= sys.stdlib_module_names | beside
+
+
+def test_what_an_older_python_reads_is_written_for_it():
+    """``pythons.py`` and the head of ``bootstrap.py`` run before it is known which Python this is."""
+    ast.parse((ENVS / "pythons.py").read_text(encoding="utf-8"), feature_version=(3, 6))
+    ast.parse(SCRIPT.read_text(encoding="utf-8"), feature_version=(3, 6))
 
 
 def test_a_complete_environment_starts_without_pip(complete):
     done = start("--set", "cpu", "python", "-c", "anything")
     assert done.returncode == 0, done.stderr
     assert (complete / "calls").read_text() == "-c anything\n"
-    assert f"at {ENVS.parent} set cpu path {ENVS.parent / 'workflow'}" in done.stdout
+    assert f"at {Path.cwd()} set cpu path {ENVS.parent / 'workflow'}" in done.stdout
     assert "building" not in done.stderr
 
 
@@ -106,16 +115,10 @@ def test_a_forced_set_wins_over_the_machine(bootstrap, monkeypatch, capsys):
     monkeypatch.setenv("ANATOMY_SET", "cuda")
     for chosen, expected in (([], "cuda"), (["--set", "cpu"], "cpu")):
         folder = bootstrap.environment_folder(expected)
-        folder.mkdir(parents=True)
+        put_program(folder, "python", "")
         (folder / "complete.json").write_text("{}")
         assert bootstrap.main(chosen) == 0
         assert capsys.readouterr().out.strip() == str(folder)
-
-
-def test_another_python_is_refused(bootstrap, monkeypatch):
-    monkeypatch.setattr(bootstrap, "sys", SimpleNamespace(version_info=(3, 12, 1), version="3.12.1 (main)"))
-    with pytest.raises(SystemExit, match=r"found Python 3\.12\.1, expected 3\.11"):
-        bootstrap.main(["python"])
 
 
 def test_an_interrupted_build_is_built_again_from_nothing(bootstrap, fake_build, capsys):
@@ -123,7 +126,7 @@ def test_an_interrupted_build_is_built_again_from_nothing(bootstrap, fake_build,
     (folder / "lib").mkdir(parents=True)
     (folder / "lib" / "half-written").write_text("x")
     (folder / "complete.json.partial").write_text("{")
-    bootstrap.create(folder, "cpu")
+    bootstrap.create(folder, "cpu", dict(os.environ))
     assert not (folder / "lib").exists() and not (folder / "complete.json.partial").exists()
     record = json.loads((folder / "complete.json").read_text())
     assert record["set"] == "cpu"
@@ -140,9 +143,9 @@ def test_a_build_that_stops_half_way_is_never_taken_for_a_whole_one(bootstrap, f
     with monkeypatch.context() as patched:
         patched.setattr(bootstrap, "check_torch", killed)
         with pytest.raises(KeyboardInterrupt):
-            bootstrap.create(folder, "cpu")
+            bootstrap.create(folder, "cpu", dict(os.environ))
     assert folder.exists() and not (folder / "complete.json").exists()
-    bootstrap.create(folder, "cpu")
+    bootstrap.create(folder, "cpu", dict(os.environ))
     assert (folder / "complete.json").exists()
     assert sum("venv" in call for call in fake_build) == 2
 
@@ -150,14 +153,14 @@ def test_a_build_that_stops_half_way_is_never_taken_for_a_whole_one(bootstrap, f
 def test_a_failing_pip_stops_the_build_and_names_the_lock(bootstrap, fake_build, monkeypatch):
     tried = []
 
-    def refuse(_folder, *arguments):
+    def refuse(_folder, _environment, *arguments):
         tried.append(arguments)
         return subprocess.CompletedProcess([], 1 if "-r" in arguments else 0)
 
     monkeypatch.setattr(bootstrap, "pip", refuse)
     folder = bootstrap.environment_folder("cpu")
     with pytest.raises(SystemExit, match=r"could not install .*cpu\.lock"):
-        bootstrap.create(folder, "cpu")
+        bootstrap.create(folder, "cpu", dict(os.environ))
     assert not (folder / "complete.json").exists()
     assert all("--no-deps" in arguments for arguments in tried if "-r" in arguments)
 
@@ -165,7 +168,7 @@ def test_a_failing_pip_stops_the_build_and_names_the_lock(bootstrap, fake_build,
 def test_two_callers_at_once_build_once(bootstrap, fake_build, monkeypatch):
     folder = bootstrap.environment_folder("cpu")
     monkeypatch.setattr(bootstrap, "install", lambda *_arguments: time.sleep(0.2))
-    callers = [threading.Thread(target=bootstrap.create, args=(folder, "cpu")) for _ in range(2)]
+    callers = [threading.Thread(target=bootstrap.create, args=(folder, "cpu", dict(os.environ))) for _ in range(2)]
     for caller in callers:
         caller.start()
     for caller in callers:
@@ -204,7 +207,7 @@ def test_a_torch_of_the_other_set_is_refused(bootstrap, chosen, cuda):
     folder = bootstrap.environment_folder(chosen)
     put_program(folder, "python", f"""echo '["9.9", {cuda}]'""")
     with pytest.raises(SystemExit, match=f"the {chosen} set got torch 9.9"):
-        bootstrap.check_torch(folder, chosen)
+        bootstrap.check_torch(folder, chosen, dict(os.environ))
 
 
 def test_a_changed_lock_makes_another_environment(bootstrap, tmp_path, monkeypatch):

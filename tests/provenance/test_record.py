@@ -91,9 +91,12 @@ def test_the_chain_reads_well(run, capsys):
     assert any(line.strip().startswith("pairs.csv") for line in lines) and "3 jobs" in lines[-1]
 
 
-def test_the_records_of_a_file_lie_in_the_nearest_folder_above_it(tmp_path):
+def test_the_records_of_a_file_lie_in_the_nearest_folder_above_it(tmp_path, monkeypatch):
     for folder in ("results", "results/quick"):
         (tmp_path / folder / JOBS).mkdir(parents=True)
     assert run_of(tmp_path / "results/quick/figures/a.csv") == tmp_path / "results/quick"
     assert run_of(tmp_path / "results/pasta/figures/a.csv") == tmp_path / "results"
     assert run_of(Path("elsewhere/figures/a.csv")) == Path("elsewhere")
+    (tmp_path / "results" / "quick" / "figures").mkdir(exist_ok=True)
+    monkeypatch.chdir(tmp_path / "results" / "quick" / "figures")
+    assert run_of(Path("a.csv")) == tmp_path / "results" / "quick"

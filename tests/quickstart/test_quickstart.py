@@ -35,7 +35,7 @@ def call(tmp_path, monkeypatch, model):
     pairs = write_pairs(tmp_path / "pairs.csv")
 
     def run(*more, name="mine", pairs=pairs, source=str(model)):
-        return main(["--name", name, "--model", source, "--pairs", str(pairs), "--dtype", "float32", *more])
+        return main(["--name", name, "--model", source, "--pairs", str(pairs), "--dtype", "float32", "--directory", ".", *more])
     return run
 
 
@@ -87,8 +87,58 @@ def test_nothing_is_overwritten_unasked(call, tmp_path, capsys):
     assert "models" in yaml.safe_load((tmp_path / "config" / "mine.yaml").read_text())
 
 
+@pytest.mark.parametrize("source", ["./typo", "../typo", "/no/such/typo", "~/typo", "models/typo", "typo/", "a/b/c", "typo",
+                                    "org/name", "modèle/x"])
+def test_a_folder_that_is_not_there_is_named_and_never_taken_for_a_hub_id(call, tmp_path, capsys, source):
+    assert call(source=source) == 1
+    said = capsys.readouterr().err
+    assert "no such folder" in said and "expected: a folder with safetensors" in said
+    assert not (tmp_path / "config" / "mine.yaml").exists() and not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize("source", ["./typo", "/no/such", "~/typo", "typo/", "a/b/c"])
+def test_a_commit_makes_no_hub_id_of_a_path(call, capsys, source):
+    assert call("--revision", "a" * 40, source=source) == 1
+    assert "no such folder" in capsys.readouterr().err
+
+
+def test_a_file_is_no_folder(call, tmp_path, capsys):
+    (tmp_path / "model.safetensors").touch()
+    assert call(source="model.safetensors") == 1 and "a file" in capsys.readouterr().err
+
+
+def test_paths_are_read_from_where_the_caller_stands_and_written_for_the_run(call, tmp_path, monkeypatch, model, capsys):
+    here, run = tmp_path / "of mine", tmp_path / "code"
+    here.mkdir()
+    (run / "data").mkdir(parents=True)
+    write_pairs(here / "pairs.csv")
+    (run / "pairs.csv").write_text("harmful,harmless\nthe wrong,file\n")
+    (here / "model").symlink_to(model)
+    monkeypatch.chdir(here)
+    assert call("--directory", "../code", pairs="pairs.csv", source="model") == 0
+    written = yaml.safe_load((run / "config" / "mine.yaml").read_text())
+    assert written["models"]["mine"]["folder"] == str(here / "model")
+    assert written["prompt_sets"]["harmful_requests"]["file"] == "data/mine/harmful.csv"
+    assert (run / "data" / "mine" / "harmful.csv").is_file()
+    assert sorted(path.name for path in here.iterdir()) == ["model", "pairs.csv"]
+    said = capsys.readouterr().out
+    assert f"--directory {run} --configfile {run}/config/mine.yaml" in said and f"{run}/results/mine/report.html" in said
+
+
+def test_a_model_in_the_folder_of_the_run_is_written_as_it_is_called_there(call, tmp_path, model):
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "it's [a] model").symlink_to(model)
+    assert call(source="./models/it's [a] model") == 0
+    assert yaml.safe_load((tmp_path / "config" / "mine.yaml").read_text())["models"]["mine"]["folder"] == "models/it's [a] model"
+
+
+@pytest.mark.parametrize("name", ["../mine", "a/b", "", "Mine", "-mine"])
+def test_a_name_that_is_no_name_is_refused(call, tmp_path, capsys, name):
+    assert call(f"--name={name}") == 1 and "--name" in capsys.readouterr().err
+
+
 def test_a_hub_model_needs_a_commit_and_is_not_asked_for(call, capsys):
-    assert call(source="org/name") == 1 and "revision" in capsys.readouterr().err
+    assert call(source="org/name") == 1 and "--revision" in capsys.readouterr().err
     assert call("--revision", "a" * 40, source="org/name") == 0
     assert "prefetch" in capsys.readouterr().out
 

@@ -36,6 +36,7 @@ def study(tmp_path, make_entry, monkeypatch):
              "--cores", "1", "--configfile", str(tmp_path / "mine.yaml")],
             capture_output=True, text=True, check=False, env=environment())
 
+    (tmp_path / "model").mkdir()
     call.folder, call.values = tmp_path, values
     return call
 
@@ -65,6 +66,15 @@ def test_from_missing_data_to_a_plan_without_them(study):
 
     prepared = study("results/prompts/harmful_requests.parquet", missing="skip")
     assert prepared.returncode == 0, prepared.stderr
+
+
+def test_a_model_folder_that_is_not_there_stops_before_any_job(study):
+    study.values["models"] = {"mine": {"folder": "typo"}}
+    stopped = study(missing="skip")
+    assert stopped.returncode == 1 and f"in {study.folder}/typo:" in stopped.stderr and "no such folder" in stopped.stderr
+    assert not (study.folder / "results" / "prompts").exists()
+    planned = study("-n", missing="skip")
+    assert planned.returncode == 0 and "would stop" in planned.stdout + planned.stderr
 
 
 def test_a_pair_without_prefixes_stops_before_any_job_or_is_left_out(study):

@@ -25,7 +25,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
     assert [item.name for item in tmp_path.iterdir()] == ["table.json"]
 
 
-@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS, errno.EACCES])
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES])
 def test_a_full_or_unwritable_disk_is_explained(tmp_path, code):
     def full(aside):
         raise OSError(code, "refused")

@@ -99,6 +99,7 @@ def weights_of(source):
     """The files of a model or judge in a folder of your own; none for one from a hub, which must have been fetched."""
     if source.folder is None:
         return here(at_hand.check_hub_model, source.hub, source.revision)
+    here(at_hand.check_folder, source.folder)
     return sorted(str(path) for path in Path(source.folder).glob("*") if path.suffix in MODEL_FILES)
 
 

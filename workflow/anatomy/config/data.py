@@ -12,7 +12,7 @@ from anatomy.config.section import Section
 class Data(Section):
     """Published data sets (prompt_sets.<id>.dataset, benchmarks) and hub models."""
 
-    folder: str = Field("data", description="local copies of the registry's data sets, relative to where the run starts")
+    folder: str = Field("data", description="local copies of the registry's data sets, relative to the folder of the run")
     registry: str | None = Field(None, description="file with further data sets, in the form of config/datasets.yaml")
     mirror: str | None = Field(
         None, description="folder that stands in for the network: <set>/<file>, models/<org>/<name>/<revision>")

@@ -21,7 +21,8 @@ HEAD = """\
 # change the model there, then run  python3 envs/bootstrap.py python -m anatomy.config.documentation
 #
 # Another run is a file with only what differs:  snakemake --configfile config/quick.yaml
-# Unknown keys are errors.
+# Unknown keys are errors. Paths in it are relative to the folder of the run: the checkout, or what --directory names.
+# Paths on a command line, those of --config among them, are relative to where you stand.
 """
 
 

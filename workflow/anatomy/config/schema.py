@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from anatomy.config.data import Data
 from anatomy.config.export import Export
 from anatomy.config.judging import ModelJudge, check_names
 from anatomy.config.methods import Benchmarks, Evaluation, Extraction, Report, Rosi, Selection, Serving, Statistics
 from anatomy.config.pasta import Pasta
+from anatomy.config.places import paths_in
 from anatomy.config.resources import Resources
 from anatomy.config.section import Identifier, Section
 from anatomy.config.subjects import MEMBER_KINDS, UNPINNED, Model, Organism, PromptSet, member_kind
@@ -46,11 +48,22 @@ class Config(Section):
     report: Report = Field(Report(), description="the page at the end")
     export: Export = Field(Export(), description="edited checkpoints for other tools, behind the gate")
 
+    @field_validator("results")
+    @classmethod
+    def plain_results(cls, results: str) -> str:
+        """One spelling for each folder, and none that Snakemake reads as a pattern."""
+        if not results or set(results) & set("\n\r"):
+            raise ValueError(f"{results!r} is empty, or has several lines; choose another folder")
+        return os.path.normpath(results)
+
     @model_validator(mode="after")
     def possible(self) -> Config:
         """Combinations that no single section can see."""
         if not self.organism.members and not self.models:
             raise ValueError("no organism members and no models: there is nothing to study")
+        if odd := [f"{name} is {path!r}" for name, path in paths_in(self.model_dump()) if set(path) & set("{}")]:
+            raise ValueError(f"{odd[0]}; expected a path without braces, which Snakemake reads as wildcards: rename what lies "
+                             "there, or give a link to it")
         if len(set(self.seeds)) != len(self.seeds):
             raise ValueError(f"seeds {self.seeds} name a seed twice")
         kinds = {name: model.kind for name, model in self.models.items()}

@@ -124,7 +124,7 @@ class Splits(Section):
 class PromptSet(Section):
     """A table of prompts for your own models; the organism brings its own sets under the same names."""
 
-    file: str | None = Field(None, description="CSV, JSONL, JSON or Parquet file, relative to where the run starts")
+    file: str | None = Field(None, description="CSV, JSONL, JSON or Parquet file, relative to the folder of the run")
     split_files: dict[Phase, str] = Field({}, description="instead of file: published splits, {fit: path, select: path, ...}")
     dataset: str | None = Field(None, description="instead of file: a set of config/datasets.yaml, or name/subset of it")
     published: bool = Field(True, description="with dataset: keep its published splits; false: part it by the shares below")

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from snakemake.exceptions import ApiError, WorkflowError
 
 from anatomy.controller.file_times import keep_finished_work, times_brought_back
+from anatomy.controller.standing import read_targets_from_there
 from anatomy.controller.terminal_signals import outlive_terminal
 from anatomy.errors import AnatomyError
 from anatomy.progress.terminal import Unfailing, let_output_go, write_line
@@ -42,6 +43,7 @@ def supervise(workflow: Any, results: str) -> None:
     execute = workflow.execute
 
     def supervised(*, executor_plugin: Any, executor_settings: Any, **options: Any) -> None:
+        read_targets_from_there(workflow)
         options |= {"executor_plugin": executor_plugin, "executor_settings": executor_settings}
         kind, targets = executor_plugin.common_settings, set(workflow.dag_settings.targets or ())
         if kind.dryrun_exec:

@@ -7,12 +7,24 @@ from anatomy.errors import ModelError
 from anatomy.models.imports import without_sklearn
 
 
+def require_folder(folder: Path) -> None:
+    """Refuse a path that is no folder: transformers would take it for a hub's id, and open what lies in its cache under it.
+
+    Raises:
+        ModelError: no folder is there.
+    """
+    if not Path(folder).is_dir():
+        raise ModelError(found="no such folder", expected="a folder with a tokenizer's files", where=str(folder),
+                         remedy="mend the path")
+
+
 def load_tokenizer(folder: Path) -> Any:
     """Open a folder's tokenizer with transformers, without code of its own.
 
     Raises:
-        ModelError: transformers cannot open it.
+        ModelError: no such folder, or transformers cannot open it.
     """
+    require_folder(folder)
     with without_sklearn():
         from transformers import AutoTokenizer
 

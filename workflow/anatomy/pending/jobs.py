@@ -70,7 +70,8 @@ def pending_jobs(snakefile: Path, config: dict[str, Any], targets: Sequence[str]
     root = str(Path(__file__).resolve().parents[2])
     paths = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
     done = subprocess.run([sys.executable, "-m", "anatomy.pending.jobs"], input=asked, capture_output=True, text=True,
-                          check=False, env={**os.environ, "PYTHONPATH": paths})
+                          check=False,
+                          env={**os.environ, "PYTHONPATH": paths, "ANATOMY_STANDING": ""})  # the paths are the run's already
     if done.returncode:
         raise ConfigError(found=done.stderr.strip() or f"exit status {done.returncode}", where=str(snakefile),
                           expected="a workflow that can be planned", remedy="mend what the message names, then ask again")

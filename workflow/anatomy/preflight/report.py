@@ -15,6 +15,7 @@ from anatomy.models.memory import STEP_TOKENS, Backend, MemoryEstimate, estimate
 from anatomy.models.rendering import Rendering
 from anatomy.models.rendering_facts import RenderingFacts, describe_rendering
 from anatomy.models.size import ModelSize, model_size
+from anatomy.models.tokenizer import require_folder
 from anatomy.preflight.architecture import Architecture, read_architecture, require_architecture
 from anatomy.preflight.context import ContextNeed, measure_context, require_context
 
@@ -126,6 +127,7 @@ def open_tokenizer(folder: Path) -> Any:
     Raises:
         ModelError: there is none, or it needs code of its own.
     """
+    require_folder(folder)
     with without_sklearn():
         from transformers import AutoTokenizer
 

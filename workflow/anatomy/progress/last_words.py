@@ -17,7 +17,9 @@ LOG_LINES = 12
 
 
 def command_of(arguments: Sequence[str] = tuple(sys.argv)) -> str:
-    """What a person typed to start this run, to be given again as it stands."""
+    """What a person typed to start this run, to be given again as it stands; ``envs/bootstrap.py`` knows its own call."""
+    if typed := os.environ.get("ANATOMY_COMMAND"):
+        return typed
     given = shlex.join(arguments[1:])
     through_bootstrap = "ANATOMY_SET" in os.environ
     return f"{'python3 envs/bootstrap.py ' if through_bootstrap else ''}snakemake {given}".strip()

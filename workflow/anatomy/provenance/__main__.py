@@ -15,6 +15,7 @@ from anatomy.errors import AnatomyError
 from anatomy.progress.terminal import let_output_go
 from anatomy.provenance.chain import chain, print_chain
 from anatomy.provenance.comparison import Comparison
+from anatomy.provenance.names import name_in_run
 from anatomy.provenance.record import JOBS
 from anatomy.provenance.reproduction import reproduce
 
@@ -24,7 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m anatomy.provenance", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("command", choices=("show", "reproduce"))
-    parser.add_argument("file", help="a figure or table, as Snakemake names it: results/figures/headline.s0.csv")
+    parser.add_argument("file", help="a figure or table, such as results/figures/headline.s0.csv")
     parser.add_argument("--results", type=Path, help="the run's folder (default: the nearest above the file that holds records)")
     parser.add_argument("--to", type=Path, help="a fresh folder for the result made again")
     parser.add_argument("--relative", type=float, default=1e-6, help="tolerance relative to the stored number (default 1e-6)")
@@ -34,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
     results = options.results or run_of(Path(options.file))
     try:
         if options.command == "show":
-            print_chain(chain(results, options.file))
+            print_chain(chain(results, name_in_run(Path(options.file), results)))
             return 0
         if options.to is None:
             parser.error("reproduce needs --to, a fresh folder")
@@ -49,7 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def run_of(file: Path) -> Path:
     """The nearest folder above a file that holds records of jobs; the first of its name where none does."""
-    return next((folder for folder in file.parents if (folder / JOBS).is_dir()), Path(file.parts[0]))
+    return next((folder for folder in Path(os.path.abspath(file)).parents if (folder / JOBS).is_dir()), Path(file.parts[0]))
 
 
 def print_comparison(found: Comparison) -> None:

@@ -25,7 +25,7 @@ def chain(results: Path, file: str) -> list[dict[str, Any]]:
     if file not in known:
         raise StoreError(found=f"no record of {file}", expected=f"a file that a job of this run made, such as "
                          f"{next(iter(known), 'none: there are no records')}", where=str(results),
-                         remedy="name it as Snakemake does, relative to the working directory")
+                         remedy="give its path from where you stand")
     found: dict[int, dict[str, Any]] = {}
     waiting = [known[file]]
     while waiting:

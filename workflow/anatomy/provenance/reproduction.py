@@ -10,15 +10,13 @@ from typing import Any
 
 import yaml
 
+from anatomy.config.places import PATHS
 from anatomy.errors import ConfigError, StoreError
 from anatomy.provenance.chain import chain
 from anatomy.provenance.comparison import Comparison, compare, graded, read_values
+from anatomy.provenance.names import CONFIGURATION, name_in_run, run_folder
 from anatomy.provenance.record import FOLDER
 from anatomy.store.files import read_json, write_json, write_text
-
-CONFIGURATION = "configuration.json"
-PATHS = ("folder", "file", "data", "published", "mirror", "registry")
-"""Options that hold paths."""
 
 SNAKEFILE = Path(__file__).resolve().parents[3] / "Snakefile"
 
@@ -37,7 +35,7 @@ def reproduce(file: str, results: Path, fresh: Path, *, relative: float, absolut
     are read where they lie.
 
     Args:
-        file: a figure or table of the run, named as Snakemake names it (relative to the working directory).
+        file: a figure or table of the run, relative to where the caller stands.
         results: the run's folder.
         fresh: an empty or new folder; a reproduction that was interrupted there goes on.
         relative, absolute: numbers agree within ``absolute + relative * |stored|``.
@@ -47,14 +45,14 @@ def reproduce(file: str, results: Path, fresh: Path, *, relative: float, absolut
         StoreError: the file, its record or the run's configuration is not there.
         ConfigError: the fresh folder holds something else, or the workflow failed in it.
     """
-    stored = chain(results, file)
+    stored = chain(results, name_in_run(Path(file), results))
     config = read_json(results / FOLDER / CONFIGURATION)
     target = again_path(file, results)
     fresh.mkdir(parents=True, exist_ok=True)
     mark = fresh / "reproduction.yaml"
     if any(fresh.iterdir()) and not mark.exists():
         raise ConfigError(found="files that no reproduction made", expected="an empty or new folder", where=str(fresh))
-    write_text(mark, yaml.safe_dump(absolute_paths(config, Path.cwd()) | {"results": "results"}))
+    write_text(mark, yaml.safe_dump(absolute_paths(config, run_folder(results)) | {"results": "results"}))
     run(fresh, mark, target, cores)
     again = chain_in(fresh, target)
     return graded(compare(read_values(Path(file)), read_values(fresh / target), relative, absolute), stored, again)

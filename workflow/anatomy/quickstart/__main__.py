@@ -6,14 +6,20 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import shlex
 import sys
 from pathlib import Path
 
+from anatomy.config.places import placed
 from anatomy.errors import AnatomyError
 from anatomy.progress.terminal import let_output_go
 from anatomy.quickstart.check import check_study
+from anatomy.quickstart.model import model_entry
 from anatomy.quickstart.pairs import read_pairs, write_sets
-from anatomy.quickstart.study import compose, write_study
+from anatomy.quickstart.study import check_name, compose, write_study
+
+CHECKOUT = Path(__file__).resolve().parents[3]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -30,6 +36,8 @@ def main(arguments: list[str] | None = None) -> int:
                         help="number format; auto: what this machine multiplies fast")
     parser.add_argument("--date", help="ISO day shown to chat templates that print today's date")
     parser.add_argument("--benchmarks", type=Path, help="folder with local copies of lm-eval's benchmarks")
+    parser.add_argument("--directory", type=Path, default=CHECKOUT, help="folder of the run, which takes configuration, prompt "
+                        "sets and results (default: the checkout)")
     parser.add_argument("--overwrite", action="store_true", help="replace a study of this name")
     options = parser.parse_args(arguments)
     try:
@@ -40,32 +48,35 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def write(options: argparse.Namespace) -> int:
-    """Write the study's prompt sets and configuration, check them, print the plan."""
-    path = Path("config") / f"{options.name}.yaml"
-    if path.exists() and not options.overwrite:
-        print(f"quickstart: {path} exists; choose another --name, or --overwrite it", file=sys.stderr)
+    """Write the study's prompt sets and configuration, check them, print the plan.
+
+    What is written lies in the folder of the run, and so do paths in the configuration; those of the command line are read
+    from where its caller stands.
+    """
+    here, run = Path.cwd(), options.directory.resolve()
+    path = Path("config") / f"{check_name(options.name)}.yaml"
+    if (run / path).exists() and not options.overwrite:
+        print(f"quickstart: {run / path} exists; choose another --name, or --overwrite it", file=sys.stderr)
         return 1
-    sets = write_sets(read_pairs(options.pairs), Path("data") / options.name)
-    study = compose(options.name, model_entry(options), sets, options.benchmarks)
-    for line in check_study(study, str(path)):
-        print(line)
-    write_study(study, path)
-    print(f"\nwrote {path}, {' and '.join(map(str, sets.values()))}\n\nrun it:\n"
-          f"  python3 envs/bootstrap.py snakemake --configfile {path}\n"
-          f"the report will be results/{options.name}/report.html")
+    pairs, model = read_pairs(options.pairs), model_entry(options, here, run)
+    benchmarks = placed(str(options.benchmarks), here, run) if options.benchmarks else None
+    with contextlib.chdir(run):
+        sets = write_sets(pairs, Path("data") / options.name)
+        study = compose(options.name, model, sets, benchmarks)
+        for line in check_study(study, str(path)):
+            print(line)
+        write_study(study, path)
+    report = placed(str(run / study["results"] / "report.html"), run, here)
+    print(f"\nwrote {path}, {' and '.join(map(str, sets.values()))}{'' if here == run else f' in {run}'}\n\nrun it:\n"
+          f"  {run_command(here, run, path)}\nthe report will be {report}")
     return 0
 
 
-def model_entry(options: argparse.Namespace) -> dict:
-    """The model's entry in the configuration."""
-    local = Path(options.model).is_dir()
-    source = {"folder": options.model} if local else {"hub": options.model, "revision": options.revision}
-    entry = {**source, "kind": options.kind, "dtype": options.dtype}
-    if options.kind == "base":
-        entry["template"] = False
-    if options.date:
-        entry["date"] = options.date
-    return entry
+def run_command(here: Path, run: Path, config: Path) -> str:
+    """The call that runs the study, to be given from the same folder."""
+    words = ["python3", placed(str(CHECKOUT / "envs" / "bootstrap.py"), CHECKOUT, here), "snakemake"]
+    words += [] if run == CHECKOUT else ["--directory", placed(str(run), run, here)]
+    return shlex.join([*words, "--configfile", placed(str(run / config), run, here)])
 
 
 if __name__ == "__main__":

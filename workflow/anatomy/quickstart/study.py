@@ -6,7 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import TypeAdapter, ValidationError
 
+from anatomy.config.section import Identifier
+from anatomy.errors import ConfigError
 from anatomy.store.files import write_text
 
 HEAD = """\
@@ -15,7 +18,20 @@ HEAD = """\
 """
 
 
-def compose(name: str, model: dict[str, Any], sets: dict[str, Path], benchmarks: Path | None) -> dict[str, Any]:
+def check_name(name: str) -> str:
+    """The name, which becomes part of paths.
+
+    Raises:
+        ConfigError: it is no identifier.
+    """
+    try:
+        return TypeAdapter(Identifier).validate_python(name)
+    except ValidationError:
+        raise ConfigError(found=repr(name), expected="small letters, digits, dot, hyphen and underscore, a letter or digit first",
+                          where="--name", remedy="choose another name") from None
+
+
+def compose(name: str, model: dict[str, Any], sets: dict[str, Path], benchmarks: str | None) -> dict[str, Any]:
     """Options of the study.
 
     Args:
@@ -37,7 +53,7 @@ def compose(name: str, model: dict[str, Any], sets: dict[str, Path], benchmarks:
         "rosi": {"headline": [name]},
         "evaluation": {"lookalikes": [], "jailbreaks": []},
         "judges": ["rules", "coherence"],
-        "benchmarks": {"data": str(benchmarks), "edited_kinds": [model["kind"]]} if benchmarks else {"tasks": []},
+        "benchmarks": {"data": benchmarks, "edited_kinds": [model["kind"]]} if benchmarks else {"tasks": []},
     }
 
 

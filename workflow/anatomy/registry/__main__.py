@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 
 from anatomy.config.data import Data
 from anatomy.errors import AnatomyError
@@ -16,13 +17,15 @@ from anatomy.registry.catalogue import find_entry, load_catalogue
 from anatomy.registry.fetch import fetch_entry
 from anatomy.registry.table import status_table
 
+CHECKOUT = Path(__file__).resolve().parents[3]
+
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m anatomy.registry", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("command", choices=("status", "fetch"))
     parser.add_argument("names", nargs="*", help="data sets of config/datasets.yaml; status: all where none is named")
-    parser.add_argument("--folder", default="data", help="local copies (default: data)")
+    parser.add_argument("--folder", default=str(CHECKOUT / "data"), help="local copies (default: data in the checkout)")
     parser.add_argument("--mirror", help="folder that stands in for the network")
     parser.add_argument("--registry", help="file with further data sets")
     parser.add_argument("--allow-unpinned", action="store_true", help="fetch sets whose commit is unknown, as they are today")

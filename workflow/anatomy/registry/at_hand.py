@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from anatomy.config.schema import Config
-from anatomy.errors import DataError
+from anatomy.errors import DataError, ModelError
 from anatomy.registry.entry import Entry
 from anatomy.registry.hub_models import HubModel, local_snapshot
 from anatomy.registry.location import local_path
@@ -42,6 +43,18 @@ def check_benchmarks(config: Config, entries: Mapping[str, Entry]) -> list[str]:
     return []
 
 
+def check_folder(config: Config, entries: Mapping[str, Entry], folder: str) -> list[str]:
+    """Nothing, where a model of one's own lies in its folder.
+
+    Raises:
+        ModelError: there is no such folder.
+    """
+    if not Path(folder).is_dir():
+        raise ModelError(found="no such folder", expected="a folder with safetensors, config.json and tokenizer files",
+                         where=str(Path.cwd() / folder), remedy="mend the path, which is relative to the folder of the run")
+    return []
+
+
 def check_hub_model(config: Config, entries: Mapping[str, Entry], hub: str, revision: str) -> list[str]:
     """Nothing, for Snakemake to compare; for subjects and judges alike.
 
@@ -58,7 +71,8 @@ def _refused(config: Config, entries: Mapping[str, Entry]) -> DataError:
     lines = [f"prompt_sets.{name}: {reason}{'' if can_do_without(config, name) else needed}" for name, reason in sets.items()]
     lines += [f"benchmarks.tasks {name}: {reason}" for name, reason in tasks.items()]
     return DataError(
-        found=f"{len(lines)} without data\n    " + "\n    ".join(lines), where="the configuration",
+        found=f"{len(lines)} without data\n    " + "\n    ".join(lines),
+        where=f"the configuration, whose paths are relative to {Path.cwd()}",
         expected="the data of everything the configuration names", remedy=PREFETCH + (
             "; data.missing: skip goes on without what can be skipped, and its claims then read 'not testable here'"
             if tasks or any(can_do_without(config, name) for name in sets) else "")

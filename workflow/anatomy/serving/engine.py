@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from anatomy.errors import ConfigError, EngineError
 from anatomy.models.checkpoint import Checkpoint
@@ -25,6 +25,8 @@ from anatomy.serving.out_of_memory import memory_explained
 from anatomy.serving.starting import require_engine_memory, start_llm
 from anatomy.serving.under import Fallbacks, Under
 from anatomy.serving.ways import Abilities, Fallback, Way
+
+T = TypeVar("T")
 
 
 class Engine:
@@ -152,6 +154,10 @@ class Engine:
     def sweep(self) -> AbstractContextManager[None]:
         """Inside it weights go back only when something asks for them, and at the end: one reload an edit instead of two."""
         return self._edits.sweep()
+
+    def until_closed(self, context: AbstractContextManager[T]) -> T:
+        """Enter a context that is left when the engine closes."""
+        return self._cleanup.enter_context(context)
 
     def _poison(self, reason: str) -> None:
         self._poisoned = reason

@@ -12,6 +12,7 @@ from anatomy.models.imports import imports_are_done, without_sklearn
 from anatomy.models.memory import estimate_memory, require_memory
 from anatomy.models.size import model_size
 from anatomy.serving.environment import workers_without_main
+from anatomy.serving.named_folder import literal_name
 from anatomy.serving.out_of_memory import memory_explained
 
 if TYPE_CHECKING:
@@ -65,7 +66,8 @@ def start_llm(engine: Engine, device: str) -> Any:
             around.enter_context(memory_explained(str(engine.model_folder), engine.settings))
             if engine.gpus > 1:  # with one, the model is built in this process, where torch asks for the main module's file
                 around.enter_context(workers_without_main())
-            return LLM(str(engine.model_folder), dtype=engine.dtype, max_model_len=engine.max_model_len, seed=engine.seed,
+            folder = engine.until_closed(literal_name(engine.model_folder))
+            return LLM(folder, dtype=engine.dtype, max_model_len=engine.max_model_len, seed=engine.seed,
                        **llm_options(engine, device))
     except BaseException:
         from vllm.distributed import cleanup_dist_env_and_memory

@@ -1,0 +1,43 @@
+"""The entry of a user's model in a configuration: a folder, or a hub id with its commit, and never one taken for the other."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+
+from anatomy.config.places import placed
+from anatomy.errors import ModelError
+
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
+"""Names that a hub gives out; whatever else somebody types is a path."""
+
+
+def model_entry(options: argparse.Namespace, here: Path, run: Path) -> dict[str, object]:
+    """The model's entry in the configuration.
+
+    Args:
+        options: of the command line.
+        here: folder that the caller stands in.
+        run: folder of the run, in which paths of the configuration are read.
+
+    Raises:
+        ModelError: no such folder, and nothing that a hub could know.
+    """
+    folder = here / Path(options.model).expanduser()
+    if folder.is_dir():
+        source = {"folder": placed(str(folder), here, run)}
+    elif options.revision and HUB_ID.fullmatch(options.model) and not folder.exists():
+        source = {"hub": options.model, "revision": options.revision}
+    else:
+        found = "a file" if folder.exists() else "no such folder"
+        remedy = "mend the path" + ("; a model of a hub needs its commit too (--revision, 40 digits)"
+                                    if HUB_ID.fullmatch(options.model) and not folder.exists() else "")
+        raise ModelError(found=found, expected="a folder with safetensors, config.json and tokenizer files", where=str(folder),
+                         remedy=remedy)
+    entry = {**source, "kind": options.kind, "dtype": options.dtype}
+    if options.kind == "base":
+        entry["template"] = False
+    if options.date:
+        entry["date"] = options.date
+    return entry
