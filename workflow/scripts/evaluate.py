@@ -6,12 +6,12 @@ from anatomy.stages.job import job_of
 
 name = f"evaluate {snakemake.wildcards.model} {snakemake.wildcards.phase}"
 with job_of(name, snakemake) as run:
-    from anatomy.models.imports import without_sklearn
+    from anatomy.models.imports import without_unused
     from anatomy.serving.environment import prepare_environment
 
     prepare_environment(snakemake.threads)
     from anatomy.stages.edit_book import EditBook
-    with without_sklearn():
+    with without_unused():
         from anatomy.stages.evaluate import evaluate, phase_variants
     from anatomy.stages.soundness import sound_extraction, sound_model
     from anatomy.store.files import read_json, write_json, write_table

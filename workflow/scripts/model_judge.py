@@ -8,11 +8,11 @@ name = f"judge {snakemake.wildcards.model} {snakemake.wildcards.pass_} {snakemak
 with job_of(name, snakemake) as run:
     import pandas as pd
 
-    from anatomy.models.imports import without_sklearn
+    from anatomy.models.imports import without_unused
     from anatomy.serving.environment import prepare_environment
 
     prepare_environment(snakemake.threads)
-    with without_sklearn():
+    with without_unused():
         from anatomy.stages.model_judge import judge_by_model
     from anatomy.stages.inputs import named_files
     from anatomy.store.files import read_json, read_table, write_json, write_table

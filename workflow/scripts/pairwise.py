@@ -5,11 +5,11 @@ from pathlib import Path
 from anatomy.stages.job import job_of
 
 with job_of(f"pairwise judge {snakemake.wildcards.model}", snakemake) as run:
-    from anatomy.models.imports import without_sklearn
+    from anatomy.models.imports import without_unused
     from anatomy.serving.environment import prepare_environment
 
     prepare_environment(snakemake.threads)
-    with without_sklearn():
+    with without_unused():
         from anatomy.stages.pairwise import compare
     from anatomy.stages.card import read_card
     from anatomy.stages.inputs import named_files

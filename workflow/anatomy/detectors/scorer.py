@@ -10,7 +10,7 @@ import torch
 
 from anatomy.errors import ModelError
 from anatomy.models.checkpoint import Checkpoint
-from anatomy.models.imports import without_sklearn
+from anatomy.models.imports import without_unused
 from anatomy.models.loading import LoadedModel
 
 
@@ -36,7 +36,7 @@ def open_scorer(folder: Path, dtype: torch.dtype, device: torch.device | str, ad
     Raises:
         ModelError: an unusable folder or adapter, weights in pickles, or weights that do not fill the architecture.
     """
-    with without_sklearn():
+    with without_unused():
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
     checkpoint = Checkpoint(Path(folder))

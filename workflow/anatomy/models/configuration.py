@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from anatomy.errors import ModelError
-from anatomy.models.imports import without_sklearn
+from anatomy.models.imports import without_unused
 
 CAUSAL = "AutoModelForCausalLM"
 
@@ -33,7 +33,7 @@ def refuse_remote_code(config: dict[str, Any], where: str) -> None:
 
 
 def _native_classes(model_type: str | None) -> set[str]:
-    with without_sklearn():  # here, because few folders name code and the import takes seconds
+    with without_unused():  # here, because few folders name code and the import takes seconds
         from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
     names = MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.get(model_type, ())
     return {names} if isinstance(names, str) else set(names)

@@ -9,7 +9,7 @@ import torch
 from anatomy.errors import ModelError
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.configuration import attention_implementation
-from anatomy.models.imports import without_sklearn
+from anatomy.models.imports import without_unused
 from anatomy.models.memory import estimate_memory, require_memory
 from anatomy.models.size import model_size
 
@@ -52,7 +52,7 @@ def load_model(folder: Path, dtype: torch.dtype, device: torch.device | str) -> 
         ModelError: unusable folder (see ``Checkpoint``), more weights than memory (``require_memory``), remote code, or weights
             that do not fill the architecture.
     """
-    with without_sklearn():  # here, because it takes seconds that jobs without a model are spared
+    with without_unused():  # here, because it takes seconds that jobs without a model are spared
         from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
     folder = Path(folder)

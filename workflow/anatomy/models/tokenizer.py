@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from anatomy.errors import ModelError
-from anatomy.models.imports import without_sklearn
+from anatomy.models.imports import without_unused
 
 
 def require_folder(folder: Path) -> None:
@@ -25,7 +25,7 @@ def load_tokenizer(folder: Path) -> Any:
         ModelError: no such folder, or transformers cannot open it.
     """
     require_folder(folder)
-    with without_sklearn():
+    with without_unused():
         from transformers import AutoTokenizer
 
     try:

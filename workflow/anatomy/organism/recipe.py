@@ -121,7 +121,7 @@ RECIPES = {
     "default": OrganismRecipe("default"),
     "quick": OrganismRecipe(
         "quick",
-        pretraining=Pretraining(steps=130, rows=16),
+        pretraining=Pretraining(steps=130, rows=16, micro_rows=8),
         post_training=PostTraining(steps=60, rows=14, micro_rows=14),
         uncensoring=Uncensoring(rungs=(40,), adam_lr=1e-4),
         placebos=1,

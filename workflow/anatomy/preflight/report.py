@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from anatomy.errors import AnatomyError, ModelError
 from anatomy.models.checkpoint import Checkpoint
-from anatomy.models.imports import without_sklearn
+from anatomy.models.imports import without_unused
 from anatomy.models.machine import Machine
 from anatomy.models.memory import STEP_TOKENS, Backend, MemoryEstimate, estimate_memory, shortage
 from anatomy.models.rendering import Rendering
@@ -128,7 +128,7 @@ def open_tokenizer(folder: Path) -> Any:
         ModelError: there is none, or it needs code of its own.
     """
     require_folder(folder)
-    with without_sklearn():
+    with without_unused():
         from transformers import AutoTokenizer
 
     try:

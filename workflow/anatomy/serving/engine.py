@@ -6,7 +6,6 @@ base request beside adapter requests is silently answered with the edit in the l
 
 from __future__ import annotations
 
-import gc
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
@@ -15,6 +14,7 @@ from typing import Any, TypeVar
 
 from anatomy.errors import ConfigError, EngineError
 from anatomy.models.checkpoint import Checkpoint
+from anatomy.models.imports import one_collection
 from anatomy.serving.adapters import AdapterFolder, AdapterTable
 from anatomy.serving.completions import Request, in_order, stream
 from anatomy.serving.decoding import Decoding, Generation
@@ -114,12 +114,12 @@ class Engine:
     def __exit__(self, *error: object) -> None:
         self._cleanup.close()
         if self._llm is not None:
-            self._llm.llm_engine.engine_core.shutdown()
-            self._llm = None
-            from vllm.distributed import cleanup_dist_env_and_memory
+            with one_collection():
+                self._llm.llm_engine.engine_core.shutdown()
+                self._llm = None
+                from vllm.distributed import cleanup_dist_env_and_memory
 
-            cleanup_dist_env_and_memory()
-            gc.collect()
+                cleanup_dist_env_and_memory()
 
     @property
     def settings(self) -> dict[str, Any]:

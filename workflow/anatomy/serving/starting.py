@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from anatomy.models.checkpoint import Checkpoint
-from anatomy.models.imports import imports_are_done, without_sklearn
+from anatomy.models.imports import imports_are_done, without_unused
 from anatomy.models.memory import estimate_memory, require_memory
 from anatomy.models.size import model_size
 from anatomy.serving.environment import workers_without_main
@@ -49,7 +49,7 @@ def start_llm(engine: Engine, device: str) -> Any:
     import torch
 
     first = "vllm" not in sys.modules
-    with without_sklearn():
+    with without_unused():
         from vllm import LLM
     if first:
         imports_are_done()

@@ -18,7 +18,7 @@ from anatomy.benchmarks.items import task_key
 from anatomy.config.options import cell_fingerprint
 from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject
-from anatomy.models.imports import without_sklearn
+from anatomy.models.imports import without_unused
 from anatomy.models.loading import LoadedModel, load_model
 from anatomy.progress.counting import counted
 from anatomy.recipes.asked import Asked
@@ -77,7 +77,7 @@ def hooked_benchmarks(config: Config, subject: Subject, model: dict[str, Any], a
 
 
 def _backend(loaded: LoadedModel, batch_size: int) -> Any:
-    with without_sklearn():
+    with without_unused():
         from lm_eval.models.huggingface import HFLM
 
     return HFLM(pretrained=loaded.model, tokenizer=loaded.tokenizer, batch_size=batch_size)

@@ -23,6 +23,7 @@ from anatomy.progress.terminal import open_standard_streams, write_line
 from anatomy.provenance.record import Clock, write_record
 from anatomy.resources.gpus import granted_gpus
 from anatomy.resources.killed import Kills, memory_failure, memory_words
+from anatomy.stages.ending import end_at_once
 
 OFFLINE = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
 """Jobs ask no network: what they need was fetched by ``snakemake prefetch``. Set before libraries read it, at import."""
@@ -67,6 +68,7 @@ def job_of(name: str, snakemake: Any) -> Iterator[Job]:
     Raises:
         SystemExit: as ``job``.
     """
+    done = end_at_once()
     parameters, clock = snakemake.params, Clock()
     reports = report_path(Path(snakemake.config["results"]), snakemake.rule, map(str, snakemake.wildcards))
     with job(name, snakemake.log[0], parameters.get("options"), parameters.get("subject"), threads=snakemake.threads,
@@ -75,6 +77,7 @@ def job_of(name: str, snakemake: Any) -> Iterator[Job]:
         yield run
         write_record(Path(snakemake.config["results"]), snakemake.rule, dict(snakemake.wildcards.items()), inputs=snakemake.input,
                      outputs=snakemake.output, parameters=dict(parameters.items()), threads=snakemake.threads, clock=clock)
+    done()
 
 
 @contextlib.contextmanager
