@@ -46,6 +46,10 @@ def grown_from(wildcards):
             **({"below": AT.member(wildcards.seed, below)} if below in CONFIG.organism.members else {})}
 
 
+# Members that others grow from, and those whose searches take longest, begin first.
+WAITED_FOR = {"base", "aligned", *CONFIG.rosi.headline, *CONFIG.selection.headline}
+
+
 rule organism_member:
     input:
         unpack(grown_from),
@@ -56,7 +60,7 @@ rule organism_member:
         recipe=CONFIG.organism.recipe,
         dtype=CONFIG.organism.dtype,
         code=stage_fingerprint("grow"),
-    priority: 30
+    priority: lambda wildcards: 31 if wildcards.member in WAITED_FOR else 30
     threads: lambda wildcards: CONFIG.organism.base_threads if wildcards.member == "base" else CONFIG.organism.threads
     resources:
         **needs("organism_member"),

@@ -19,18 +19,18 @@ from anatomy.planning.stage_seconds import block_shape, stage_seconds
 from anatomy.planning.stage_work import Backend, StageWork
 
 START_SECONDS: Mapping[str, float] = {
-    "extract": 6, "localize": 6, "evaluate": 17, "measure": 6, "model_judge": 16, "generate": 7, "signature": 6, "detect": 8,
-    "localize_signature": 8, "signature_weights": 6, "organism_world": 4, "organism_member": 8, "organism_bars": 35,
-    "refusal_classifier": 3, "pick": 4, "judge": 2, "claims": 6, "figures": 15, "page": 5, "model_card": 1, "prompt_set": 1,
-    "hooked_benchmarks": 7, "text_measures": 8, "pairwise": 16,
+    "extract": 4, "localize": 5, "evaluate": 10, "measure": 5, "model_judge": 10, "generate": 5, "signature": 5, "detect": 6,
+    "localize_signature": 6, "signature_weights": 5, "organism_world": 1.5, "organism_member": 4, "organism_bars": 40,
+    "refusal_classifier": 2, "pick": 1.5, "judge": 1, "claims": 5, "figures": 10, "page": 6, "model_card": 0.5, "prompt_set": 1,
+    "hooked_benchmarks": 5, "text_measures": 6, "pairwise": 10,
 }
-"""Imports and everything else that does not grow with tokens, by rule: torch and transformers take 5 seconds, vLLM 12 and its
-engine 4. Figures and intervals stand here too, as the default run takes them on two CPU cores."""
+"""Imports and everything else that does not grow with tokens, by rule: torch and transformers take 3 seconds, vLLM 5 and its
+engine 2. Figures and intervals stand here too, as the default run takes them on two CPU cores."""
 
 OTHER_SECONDS = 2.0
 """Of rules not named above."""
 
-ENGINE_SECONDS: Mapping[Backend, float] = {"transformers": 0.0, "vllm": 15.0}
+ENGINE_SECONDS: Mapping[Backend, float] = {"transformers": 0.0, "vllm": 7.0}
 """What an engine takes besides where a rule's start is that of transformers."""
 
 GPU_ENGINE_SECONDS = 60.0
