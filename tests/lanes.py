@@ -11,27 +11,43 @@ import pytest
 COSTLY = {"finished": "quick run", "own_run": "own study"}
 """Fixtures that run a whole workflow, and the lane of the tests that need them."""
 
+ENGINE = "engine"
+"""The lane of tests that start vLLM: an open engine is shared, and closing one breaks any other of its process."""
+
 WORKERS = 4
 """Processes at most: each imports torch, and the costly lanes are no more than this."""
 
 
-def lane_of(item: pytest.Item) -> str:
-    """The lane of a test; all tests of a lane run in one process, in their order."""
+def lane_of(item: pytest.Item) -> str | None:
+    """The costly lane that a test asks for; None for one that may run anywhere."""
     for fixture, lane in COSTLY.items():
         if fixture in item.fixturenames:
             return lane
-    return "engine" if item.get_closest_marker("engine") else item.nodeid.partition("::")[0]
+    return ENGINE if item.get_closest_marker("engine") else None
 
 
 def assign_lanes(items: list[pytest.Item]) -> None:
-    """Mark each test with its lane, tests that need a whole run as ``workflow``, and put costly lanes first."""
-    order = {lane: number for number, lane in enumerate([*COSTLY.values(), "engine"])}
+    """Mark each test with its lane, tests that need a whole run as ``workflow``, and put costly lanes first.
+
+    All tests of a file run in one process, which their fixtures count on: a file in which one test asks for a costly lane is
+    there as a whole.
+    """
+    asked: dict[str, set[str]] = {}
     for item in items:
         lane = lane_of(item)
-        item.add_marker(pytest.mark.xdist_group(lane))
         if lane in COSTLY.values():
             item.add_marker(pytest.mark.workflow)
-    items.sort(key=lambda item: order.get(lane_of(item), len(order) + (not item.get_closest_marker("workflow"))))
+        asked.setdefault(str(item.path), set()).update([lane] if lane else [])
+    lanes = [*COSTLY.values(), ENGINE]
+    of_file = {path: next((lane for lane in lanes if lane in found), path) for path, found in asked.items()}
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(of_file[str(item.path)]))
+
+    def order(item: pytest.Item) -> int:
+        lane = of_file[str(item.path)]
+        return lanes.index(lane) if lane in lanes else len(lanes) + (not item.get_closest_marker("workflow"))
+
+    items.sort(key=order)
 
 
 def workers(asked: list[str]) -> int:
