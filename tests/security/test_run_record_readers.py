@@ -1,4 +1,4 @@
-"""Readers of what a run writes about itself, given any bytes: its hold, its durations, its provenance."""
+"""Readers of what a run writes about itself, given any bytes: its hold, its jobs' reports, its provenance."""
 
 import json
 
@@ -6,7 +6,7 @@ from fuzz import FUZZ, accepted, contents
 from hypothesis import example, given
 
 from anatomy.controller.hold import RunRecord, read_record, record_path, write_record
-from anatomy.progress.estimate import Durations
+from anatomy.progress.reports import read_report
 from anatomy.provenance.chain import chain, print_chain
 from anatomy.provenance.record import JOBS, read_records
 
@@ -31,12 +31,18 @@ def test_the_record_of_a_run_with_any_content_is_a_run_or_none(tmp_path):
     any_content()
 
 
-def test_durations_of_any_content_serve_or_are_forgotten(tmp_path):
+def test_a_job_s_report_of_any_content_is_a_report_or_none(tmp_path):
+    good = b'{"doing": "steps trained: 3/9", "rate": 1.5, "fraction": 0.33, "left": 4.0, "whole": true}'
+
     @FUZZ
-    @given(contents(b'{"extract": [1.0, 2.5]}'))
+    @given(contents(good))
+    @example(good.replace(b"0.33", b"NaN"))
+    @example(good.replace(b"4.0", b"1e400"))
+    @example(good.replace(b"1.5", b'"fast"'))
     def any_content(content):
-        (tmp_path / "d.json").write_bytes(content)
-        Durations.read(tmp_path / "d.json").expected("extract")
+        (tmp_path / "job.json").write_bytes(content)
+        report = read_report(tmp_path / "job.json")
+        assert report is None or (isinstance(report.doing, str) and (report.fraction is None or 0 <= report.fraction <= 1))
 
     any_content()
 

@@ -23,6 +23,9 @@ from anatomy.progress.counting import WINDOW_SECONDS, Progress, moving
 FILE_SECONDS = 2.0
 """Between two versions of a job's file, unless it begins something else."""
 
+MOST = 1e15
+"""Rates and seconds beyond it are no job's."""
+
 LOG_SECONDS = 30.0
 """Between two lines of progress in a job's own log."""
 
@@ -61,10 +64,12 @@ def read_report(path: Path) -> Report | None:
     """A job's report; None where there is none, or nothing that can be read."""
     try:
         found = Report(**json.loads(path.read_bytes()))
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, RecursionError):
         return None
-    numbers = all(value is None or type(value) in (int, float) for value in (found.rate, found.fraction, found.left))
-    return found if numbers and isinstance(found.doing, str) else None
+    told = [value for value in (found.rate, found.fraction, found.left) if value is not None]
+    numbers = all(type(value) in (int, float) and 0 <= value < MOST for value in told)
+    share = found.fraction is None or (numbers and found.fraction <= 1)
+    return found if numbers and share and isinstance(found.doing, str) else None
 
 
 def remove_reports(results: Path) -> None:
