@@ -1,23 +1,44 @@
 """Fixtures shared by all tests."""
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
-from lanes import assign_lanes, workers
+from lanes import LaneScheduling, assign_lanes, workers
 from quick_run import Run
 from tiny_model import load_tiny_model, make_tiny_model
+
+from anatomy.store.files import write_json
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
-    assign_lanes(items)
+def pytest_collection_modifyitems(config, items):
+    lanes = assign_lanes(items)
+    if hasattr(config, "workerinput"):
+        write_json(Path(config.workerinput["lanes"]), lanes)
 
 
 def pytest_xdist_auto_num_workers(config):
     return workers(config.invocation_params.args)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node):
+    node.workerinput["lanes"] = str(lanes_file(node.config))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    return LaneScheduling(config, log, lanes_file(config))
+
+
+def lanes_file(config) -> Path:
+    """Where the processes of this call write which test belongs to which lane."""
+    if not hasattr(config, "lanes_folder"):
+        config.lanes_folder = tempfile.TemporaryDirectory(prefix="lanes-")
+    return Path(config.lanes_folder.name) / "lanes.json"
 
 
 @pytest.fixture(scope="session")

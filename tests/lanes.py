@@ -4,9 +4,12 @@ Tests of one file stay together, as do all that need the same costly thing: the 
 own, vLLM's engine. Costly lanes come first, so that none is left for the end.
 """
 
+import json
 import os
+from pathlib import Path
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 COSTLY = {"finished": "quick run", "own_run": "own study"}
 """Fixtures that run a whole workflow, and the lane of the tests that need them."""
@@ -26,8 +29,8 @@ def lane_of(item: pytest.Item) -> str | None:
     return ENGINE if item.get_closest_marker("engine") else None
 
 
-def assign_lanes(items: list[pytest.Item]) -> None:
-    """Mark each test with its lane, tests that need a whole run as ``workflow``, and put costly lanes first.
+def assign_lanes(items: list[pytest.Item]) -> dict[str, str]:
+    """Mark tests that need a whole run as ``workflow``, put costly lanes first, and say which lane each file is in.
 
     All tests of a file run in one process, which their fixtures count on: a file in which one test asks for a costly lane is
     there as a whole.
@@ -37,17 +40,37 @@ def assign_lanes(items: list[pytest.Item]) -> None:
         lane = lane_of(item)
         if lane in COSTLY.values():
             item.add_marker(pytest.mark.workflow)
-        asked.setdefault(str(item.path), set()).update([lane] if lane else [])
+        asked.setdefault(file_of(item.nodeid), set()).update([lane] if lane else [])
     lanes = [*COSTLY.values(), ENGINE]
-    of_file = {path: next((lane for lane in lanes if lane in found), path) for path, found in asked.items()}
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(of_file[str(item.path)]))
+    of_file = {file: next((lane for lane in lanes if lane in found), file) for file, found in asked.items()}
 
     def order(item: pytest.Item) -> int:
-        lane = of_file[str(item.path)]
+        lane = of_file[file_of(item.nodeid)]
         return lanes.index(lane) if lane in lanes else len(lanes) + (not item.get_closest_marker("workflow"))
 
     items.sort(key=order)
+    return of_file
+
+
+def file_of(nodeid: str) -> str:
+    return nodeid.partition("::")[0]
+
+
+class LaneScheduling(LoadScopeScheduling):
+    """Hands out tests lane by lane.
+
+    xdist's own groups (``--dist loadgroup``) do nothing under this pytest: they rename tests through an attribute it no longer
+    has. Here the process that collected first writes the lanes down, and the one that hands them out reads them.
+    """
+
+    def __init__(self, config: pytest.Config, log: object, written: Path) -> None:
+        super().__init__(config, log)
+        self._written, self._lanes = written, None
+
+    def _split_scope(self, nodeid: str) -> str:
+        if self._lanes is None:
+            self._lanes = json.loads(self._written.read_text())
+        return self._lanes[file_of(nodeid)]
 
 
 def workers(asked: list[str]) -> int:
