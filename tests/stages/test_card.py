@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from small_study import make_subject
 from tiny_architectures import ARCHITECTURES, make_tiny_architecture
 
 from anatomy.errors import EditError, ModelError
+from anatomy.machine import formats
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.stages.card import read_card, write_model_card
 
@@ -82,3 +84,19 @@ def test_code_of_its_own_is_refused(folder, tmp_path):
     with pytest.raises(ModelError, match=r"own\.OwnForCausalLM"):
         write(folder, tmp_path / "card.json")
     assert not (tmp_path / "card.json").exists()
+
+
+@pytest.mark.parametrize(("asked", "fast", "expected", "told"), [
+    ("auto", "float32", "float32", 0),
+    ("auto", "bfloat16", "bfloat16", 0),
+    ("bfloat16", "float32", "bfloat16", 1),  # what somebody named is what they get, and they are told what it costs
+])
+def test_the_card_settles_the_number_format(folder, tmp_path, monkeypatch, asked, fast, expected, told):
+    rates = {"float32": 5e10, "bfloat16": 1e9 if fast == "float32" else 2e11, "float16": 1e9}
+    monkeypatch.setattr(formats, "product_rate", lambda dtype, threads=1: rates[dtype])
+    monkeypatch.setattr(formats, "fast_format", lambda device=None: fast)
+    said = []
+    write_model_card(replace(make_subject(), dtype=asked), {"folder": str(folder), "hub": None, "revision": None}, None,
+                     tmp_path / "card.json", say=said.append)
+    assert read_card(tmp_path / "card.json")["dtype"] == expected
+    assert len(said) == told and all("50 times slower" in line and line.startswith("models.") for line in said)

@@ -24,7 +24,7 @@ with job_of(f"detect {snakemake.wildcards.model} {snakemake.wildcards.pass_}", s
     else:
         names = pasta.own_detectors if snakemake.wildcards.pass_ == "pasta.test" else pasta.selecting(False)
         options = {name: pasta.own_detectors[name] for name in names}
-        instruments = own_instruments(options, {card["id"]: card for card in cards}, texts)
+        instruments = own_instruments(options, {card["id"]: card for card in cards}, texts, run.say)
     table, cells = detect(run.config, run.subject, instruments, read_table(files["completions"][0]), run.say)
     out = Path(snakemake.output.table)
     write_json(out.with_suffix(".cells.json"), cells)

@@ -24,7 +24,7 @@ from anatomy.detectors.family import ORGANISM_READING, TINY_TUNING, family_detec
 from anatomy.detectors.ngram_classifier import train_ngram_classifier
 from anatomy.detectors.scorer import open_scorer
 from anatomy.errors import DataError
-from anatomy.machine.formats import resolved
+from anatomy.machine.formats import resolved, warn_if_slow
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.store.digest import digest, file_digest
 
@@ -83,15 +83,20 @@ def family_instruments(config: Config, scorers: Sequence[Card], texts: pd.DataFr
     return [Instrument(name, {"detector": name, **key}, lambda name=name: family()[name]) for name in config.pasta.detectors]
 
 
-def own_instruments(options: Mapping[str, Options], models: Mapping[str, Card], texts: pd.DataFrame) -> list[Instrument]:
+def own_instruments(options: Mapping[str, Options], models: Mapping[str, Card], texts: pd.DataFrame,
+                    say: Callable[[str], None] = print) -> list[Instrument]:
     """Detectors of the configuration.
 
     Args:
         options: by name.
         models: cards of the models that options name by id.
         texts: ``fitting_texts`` of the pair, for detectors whose calibration is fitted.
+        say: told where the format asked for is slow on this machine.
     """
     placed = {name: _placed(one, models) for name, one in options.items()}
+    for name, one in placed.items():
+        if one.scorer is not None:
+            warn_if_slow(one.dtype, f"pasta.own_detectors.{name}.dtype", say)
 
     def opened(name: str) -> Detector:
         one, fitted = {name: placed[name]}, {}

@@ -48,6 +48,7 @@ def model_row(card: dict[str, Any]) -> dict[str, Any]:
     """One model in the manifest."""
     source = card["source"] or {}
     return {"model": card["id"], "kind": card["kind"], "digest": card["digest"][:16], "dtype": card["dtype"],
+            "trained in": (card.get("grown") or {}).get("matrix_dtype", ""),
             "layers": card["num_layers"], "width": card["d_model"],
             "source": f"{source['hub']}@{source['revision'][:12]}" if source.get("hub") else source.get("folder") or "grown here",
             "prompts": "; ".join(card.get("notes", []))}

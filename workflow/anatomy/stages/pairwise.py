@@ -12,7 +12,7 @@ from anatomy.config.schema import Config
 from anatomy.config.study import Subject
 from anatomy.judges.model_judges.pairwise import RUBRICS
 from anatomy.judges.pairwise import FAILED, PAIR_KEYS, SPLIT, pair_questions, pair_summary, pair_verdicts
-from anatomy.machine.formats import resolved
+from anatomy.machine.formats import resolved, warn_if_slow
 from anatomy.models.rendering import Rendering
 from anatomy.serving.engine import Engine
 from anatomy.stages.instruments import measured_texts
@@ -70,6 +70,7 @@ def compare(config: Config, subject: Subject, completions: pd.DataFrame, card: d
         template=known.template, date=known.date, thinking=known.thinking, fold_system=known.fold_system)
     say(f"{len(questions)} questions to {options.judge}")
     folder, dtype = (options.judge, resolved(options.dtype)) if card is None else (card["folder"], card["dtype"])
+    warn_if_slow(dtype, "pasta.pairwise.dtype", say)
     with Engine(Path(folder), dtype=dtype,
                 max_model_len=options.max_model_len, seed=0, kv_cache_bytes=config.serving.kv_cache_bytes,
                 threads=threads or config.serving.threads, gpus=gpus) as engine:
