@@ -124,7 +124,7 @@ def test_progress_names_rate_and_rest(engine, prompts):
     lines = []
     engine.generate(prompts, GREEDY, shard_size=4, say=lines.append)
     assert len(lines) == 3
-    assert lines[0].startswith("generate: 4/10, ") and lines[0].endswith(" left")
+    assert lines[0].startswith("answers: 4/10, ") and lines[0].endswith(" left")
     assert "tokens/s" in lines[0] and lines[-1].endswith("done")
 
 
