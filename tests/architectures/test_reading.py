@@ -29,4 +29,4 @@ def test_mean_inputs_are_those_of_the_matrices_that_can_be_edited(architecture):
         for ids in prompts:
             loaded.model(torch.tensor([ids]))
     handle.remove()
-    torch.testing.assert_close(found[name], torch.stack(seen).double().mean(0), rtol=0, atol=1e-5)
+    torch.testing.assert_close(found[name], torch.stack(seen).double().mean(0), rtol=1e-4, atol=1e-5)
