@@ -184,6 +184,7 @@ def one_builder(folder: Path) -> Iterator[None]:
 
 def create(folder: Path, chosen: str, environment: dict[str, str]) -> None:
     """Build the environment under a lock, so that two callers at once build it once."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
     with one_builder(folder):
         if is_complete(folder):
             return

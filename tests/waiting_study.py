@@ -39,6 +39,10 @@ with job("part", snakemake.log[0], reports=report_path(Path("results"), "part", 
         Path("started").write_text(str(os.getpid()))
         while not Path("go").exists():
             time.sleep(0.02)
+        deadline = time.monotonic() + 20  # the run looks at its jobs once a second: this one stays until it was seen
+        logs = Path(".snakemake/log")
+        while time.monotonic() < deadline and not any("progress:" in log.read_text() for log in logs.glob("*.log")):
+            time.sleep(0.05)
         for number in range(200):
             run.say(f"after {{number}}")
     {then}

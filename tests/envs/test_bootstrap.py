@@ -189,17 +189,18 @@ def test_a_disk_without_locks_is_named_with_a_way_on_that_works(bootstrap, fake_
     monkeypatch.setattr(fcntl, "flock", flock)
     monkeypatch.delenv("ANATOMY_LOCKS", raising=False)
     with pytest.raises(SystemExit, match=rf"errno {code}\).*ANATOMY_LOCKS"):
-        bootstrap.create(folder, "cpu")
+        bootstrap.create(folder, "cpu", {})
     assert not fake_build
     monkeypatch.setenv("ANATOMY_LOCKS", str(tmp_path / "local"))
-    bootstrap.create(folder, "cpu")
+    bootstrap.create(folder, "cpu", {})
     assert (folder / "complete.json").exists() and list((tmp_path / "local").rglob("*.lock"))
 
 
-def test_a_folder_of_environments_that_cannot_be_made_is_told_in_a_sentence(bootstrap, fake_build, tmp_path):
+def test_a_folder_of_environments_that_cannot_be_made_is_told_in_a_sentence(bootstrap, fake_build, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(SystemExit, match=r"could not lock .*ANATOMY_ENVIRONMENTS"):
-        bootstrap.create(tmp_path / "file" / "cpu-0", "cpu")
+    monkeypatch.setenv("ANATOMY_ENVIRONMENTS", str(tmp_path / "file"))
+    with pytest.raises(SystemExit, match=r"expected a folder that can be written.*ANATOMY_ENVIRONMENTS"):
+        bootstrap.main(["--set", "cpu"])
 
 
 @pytest.mark.parametrize(("chosen", "cuda"), [("cpu", '"12.9"'), ("cuda", "null")])
