@@ -180,7 +180,8 @@ def test_two_controllers_at_once(own_run, study, cost):
     done, *_ = cost(check=False)
     assert done.returncode and re.search(rf"still going: pid {first.pid} ", done.stderr) and "Traceback" not in done.stderr
     looked, *_ = cost("status")
-    assert "page: 1" in looked.stdout + looked.stderr  # the figures may be done by now
+    # The figures may be done by now, and on a fast machine the page too.
+    assert "page: 1" in looked.stdout + looked.stderr or first.poll() is not None
     said, _ = first.communicate(timeout=300)
     assert first.returncode == 0, said[-3000:]
     check_equal(study / "results", own_run / "results")
