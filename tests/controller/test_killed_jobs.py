@@ -9,6 +9,8 @@ from waiting_study import LONGEST, command, environment, make_waiting_study
 
 from anatomy.models.machine import this_machine
 
+pytestmark = pytest.mark.workflow
+
 
 def run(study, *arguments):
     (study / "go").write_text("")

@@ -10,6 +10,8 @@ import time
 import pytest
 from waiting_study import LONGEST, check_whole, command, environment, make_waiting_study, wait_for
 
+pytestmark = pytest.mark.workflow
+
 FULL = "/dev/full"
 
 

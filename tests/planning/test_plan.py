@@ -11,6 +11,8 @@ from anatomy.pending.jobs import pending_jobs
 from anatomy.planning.plan import plan_run
 from anatomy.planning.told import plan_lines
 
+pytestmark = pytest.mark.workflow
+
 ROOT = Path(__file__).resolve().parents[2]
 PAPERS = sorted((ROOT / "config" / "paper").glob("*.yaml"))
 
