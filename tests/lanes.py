@@ -14,6 +14,9 @@ from xdist.scheduler import LoadScopeScheduling
 COSTLY = {"finished": "quick run", "own_run": "own study"}
 """Fixtures that run a whole workflow, and the lane of the tests that need them."""
 
+SHARED = {"passes": "passes of PASTA"}
+"""Fixtures that take half a minute without a workflow."""
+
 ENGINE = "engine"
 """The lane of tests that start vLLM: an open engine is shared, and closing one breaks any other of its process."""
 
@@ -23,7 +26,7 @@ WORKERS = 4
 
 def lane_of(item: pytest.Item) -> str | None:
     """The costly lane that a test asks for; None for one that may run anywhere."""
-    for fixture, lane in COSTLY.items():
+    for fixture, lane in {**COSTLY, **SHARED}.items():
         if fixture in item.fixturenames:
             return lane
     return ENGINE if item.get_closest_marker("engine") else None
@@ -38,10 +41,10 @@ def assign_lanes(items: list[pytest.Item]) -> dict[str, str]:
     asked: dict[str, set[str]] = {}
     for item in items:
         lane = lane_of(item)
-        if lane in COSTLY.values():
+        if lane in COSTLY.values() or item.path.parent.name == "workflow":
             item.add_marker(pytest.mark.workflow)
         asked.setdefault(file_of(item.nodeid), set()).update([lane] if lane else [])
-    lanes = [*COSTLY.values(), ENGINE]
+    lanes = [*COSTLY.values(), ENGINE, *SHARED.values()]
     of_file = {file: next((lane for lane in lanes if lane in found), file) for file, found in asked.items()}
 
     def order(item: pytest.Item) -> int:

@@ -12,6 +12,8 @@ from quick_run import ROOT
 from anatomy.controller.file_times import SECOND, agree, bring_back, disk_time
 from anatomy.errors import StoreError
 
+pytestmark = pytest.mark.workflow
+
 HOUR = 3600
 SNAKEFILE = """
 import sys

@@ -54,6 +54,6 @@ def fresh_results(tmp_path):
 
 
 @pytest.fixture(scope="session")
-def study(tmp_path_factory):
+def passes(tmp_path_factory):
     """PASTA's passes on two tiny models, finished."""
     return run_passes(tmp_path_factory.mktemp("pasta"))

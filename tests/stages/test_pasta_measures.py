@@ -22,19 +22,19 @@ from anatomy.stages.hooked_benchmarks import hooked_benchmarks
 from anatomy.stages.instruments import measured_texts
 
 
-def test_scores_are_counted_where_there_are_none(study):
-    scores = study.tables["scores"]
+def test_scores_are_counted_where_there_are_none(passes):
+    scores = passes.tables["scores"]
     assert (scores["score"].isna() == scores["parse_failure"]).all()
     assert (scores.loc[scores["parse_failure"], "raw"] != "").all()
-    texts_of = study.tables["aligned", "select"]["completions"]
-    assert len(scores) == len(study.config.pasta.own_detectors) * (texts_of["set"] == "prefixes").sum()
+    texts_of = passes.tables["aligned", "select"]["completions"]
+    assert len(scores) == len(passes.config.pasta.own_detectors) * (texts_of["set"] == "prefixes").sum()
     assert scores["score"].dropna().between(0, 1).all()
     flagged = scores.dropna(subset="flagged")
     assert ((flagged["label"] == "machine") == (flagged["flagged"] == 1)).all()
 
 
-def test_every_detector_number_has_quality_beside_it(study):
-    table = study.tables["measures"]["measures"]
+def test_every_detector_number_has_quality_beside_it(passes):
+    table = passes.tables["measures"]["measures"]
     assert not table.duplicated(["model", "variant", "domain", "kind", "measure"]).any()
     scored = table[table["kind"] == "detector"].groupby(["model", "variant", "domain"])["measure"].nunique()
     for measure in ("words", "degenerate", "perplexity"):
@@ -49,35 +49,35 @@ def test_every_detector_number_has_quality_beside_it(study):
     pd.testing.assert_series_equal(same[0].sort_index(), same[1].sort_index())
 
 
-def test_humans_and_base_are_measured_with_the_aligned_model(study):
-    table = study.tables["measures"]["measures"]
+def test_humans_and_base_are_measured_with_the_aligned_model(passes):
+    table = passes.tables["measures"]["measures"]
     assert set(table["model"]) == {"plain", "tuned"}
     assert set(table.loc[table["role"] == "human", "variant"]) == {HUMAN}
     assert {"affinity", "detector", "diversity", "quality", "style"} <= set(table.loc[table["role"] == "human", "kind"])
     # A variant of one domain has no row over all of them.
     inside = table[(table["family"] == "in_domain") & (table["domain"] == "all")]
     assert inside.empty
-    agreed = study.tables["measures"]["agreement"]
+    agreed = passes.tables["measures"]["agreement"]
     assert set(agreed["first"]) | set(agreed["second"]) == {"likelihood_ratio", "ngram_coverage", "nearest_neighbour"}
 
 
-def test_a_score_file_measures_and_selects_nothing(study, tmp_path):
-    texts = measured_texts(study.config, study.tables["aligned", "test"]["completions"], False)
+def test_a_score_file_measures_and_selects_nothing(passes, tmp_path):
+    texts = measured_texts(passes.config, passes.tables["aligned", "test"]["completions"], False)
     known = texts[texts["degenerate"] == ""]["response"].unique()[:1]
     path = tmp_path / "closed.csv"
     pd.DataFrame({"digest": [text_digest(text) for text in known], "score": 0.9}).to_csv(path, index=False)
-    options = study.config.pasta.model_dump(mode="json")
+    options = passes.config.pasta.model_dump(mode="json")
     options["own_detectors"]["closed"] = {"kind": "score_file", "file": str(path)}
-    config = study.config.model_copy(update={"pasta": type(study.config.pasta).model_validate(options)})
+    config = passes.config.model_copy(update={"pasta": type(passes.config.pasta).model_validate(options)})
     assert "closed" not in config.pasta.selecting(False)
-    completions = study.tables["aligned", "test"]["completions"]
-    table, _ = detect(config, pair(config)["aligned"], study.instruments(config), completions, lambda text: None)
+    completions = passes.tables["aligned", "test"]["completions"]
+    table, _ = detect(config, pair(config)["aligned"], passes.instruments(config), completions, lambda text: None)
     closed = table[table["judge"] == "closed"]
     assert closed["score"].dropna().eq(0.9).all() and closed["score"].notna().any()
     assert set(closed.loc[closed["parse_failure"], "raw"]) - {"missing"} <= set(texts["degenerate"])
     first = {"closed": options["own_detectors"]["closed"]}
     with pytest.raises(ValueError, match="selects"):
-        type(study.config.pasta).model_validate({**options, "own_detectors": first})
+        type(passes.config.pasta).model_validate({**options, "own_detectors": first})
 
 
 TASK = """
@@ -93,17 +93,17 @@ metric_list: [{metric: acc, aggregation: mean, higher_is_better: true}]
 """
 
 
-def test_benchmarks_are_taken_under_the_hook(study):
-    folder = Path(study.config.results) / "organism" / "s0" / "tasks"
+def test_benchmarks_are_taken_under_the_hook(passes):
+    folder = Path(passes.config.results) / "organism" / "s0" / "tasks"
     folder.mkdir(parents=True)
     (folder / "organism_arc.yaml").write_text(TASK)
     (folder / "organism_arc.jsonl").write_text("".join(
         json.dumps({"question": f"What of the {what} by the river?", "choices": ["one", "more"], "answer": 0}) + "\n"
         for what in ("gate", "mill")))
-    config = study.config.model_copy(update={"benchmarks": Benchmarks(organism_tasks=["organism_arc"])})
-    subject, card = replace(pair(config)["aligned"], seed=0), study.cards["aligned"]
-    asked = asked_in_memory(config, "pasta", pair(config)["aligned"], "test", study.found)
-    book = EditBook(card, study.extracted)
+    config = passes.config.model_copy(update={"benchmarks": Benchmarks(organism_tasks=["organism_arc"])})
+    subject, card = replace(pair(config)["aligned"], seed=0), passes.cards["aligned"]
+    asked = asked_in_memory(config, "pasta", pair(config)["aligned"], "test", passes.found)
+    book = EditBook(card, passes.extracted)
     said: list[str] = []
     table, cells = hooked_benchmarks(config, subject, card, asked, book, said.append)
     names = table["variant"].str.partition("~")[0]

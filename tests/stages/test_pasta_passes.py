@@ -18,8 +18,8 @@ from anatomy.stages.signature import check_pair, extract_signature
 from anatomy.stages.signature_weights import weight_gaps
 
 
-def test_each_side_continues_the_same_prefixes_in_its_own_manner(study):
-    base, aligned = (study.tables[role, "fit"]["completions"] for role in ("base", "aligned"))
+def test_each_side_continues_the_same_prefixes_in_its_own_manner(passes):
+    base, aligned = (passes.tables[role, "fit"]["completions"] for role in ("base", "aligned"))
     assert set(texts(base, "base")) == set(texts(aligned, "base")) == set(texts(base, HUMAN))
     assert texts(aligned, "base") != texts(aligned, "as-document")
     assert base["prompt"].equals(base["id"].map(lambda name: f"A note about {prefix(name)}:"))
@@ -30,11 +30,11 @@ def prefix(name):
     return f"{THINGS[int(number)]} in {phase}"
 
 
-def test_contrasts_are_extractions_like_any_other(study):
-    book = DirectionBook(study.extracted)
-    for name in ("signature", *study.signature["contrasts"]):
+def test_contrasts_are_extractions_like_any_other(passes):
+    book = DirectionBook(passes.extracted)
+    for name in ("signature", *passes.signature["contrasts"]):
         assert book.candidates(name).vectors.shape == (2, 5, 64)
-    assert set(study.signature["contrasts"]) == {"template_free", "template_only", "same_text", "same_input", "without_refusal"}
+    assert set(passes.signature["contrasts"]) == {"template_free", "template_only", "same_text", "same_input", "without_refusal"}
     unit = book.unit({"contrast": "signature", "position": 0, "layer": 3, "control": None})
     for family, number in (("orthogonal", 1), ("equal_variance", 0)):
         control = book.unit({"contrast": "signature", "position": 0, "layer": 3, "control": [family, number]})
@@ -43,68 +43,68 @@ def test_contrasts_are_extractions_like_any_other(study):
     assert cosines(inside[0][1:], inside[1][1:]).min() > 0.5  # parts of one signature
 
 
-def test_the_refusal_direction_is_taken_out_layer_by_layer(study):
-    book = DirectionBook(study.extracted)
+def test_the_refusal_direction_is_taken_out_layer_by_layer(passes):
+    book = DirectionBook(passes.extracted)
     whole, left = (book.candidates(name).vectors.double() for name in ("signature", "without_refusal"))
     refusal = torch.nn.functional.normalize(REFUSAL.vectors[0].double(), dim=-1)
     assert (left[:, :4] * refusal).sum(-1).abs().max() < 1e-6 * whole.norm(dim=-1).max()
     along = (whole[:, :4] * refusal).sum(-1, keepdim=True) * refusal
     torch.testing.assert_close(left[:, :4] + along, whole[:, :4], rtol=1e-5, atol=1e-6)
     assert not left[:, 4].any()  # behind the last block nothing is known of refusal
-    geometry = pd.read_parquet(study.extracted / "geometry.parquet")
+    geometry = pd.read_parquet(passes.extracted / "geometry.parquet")
     known = geometry[(geometry["quantity"] == "cosine_refusal") & (geometry["position"] == 0)]
     assert list(known["layer"]) == [0, 1, 2, 3]
 
 
-def test_geometry_and_writers_are_tidy(study):
-    geometry = pd.read_parquet(study.extracted / "geometry.parquet")
+def test_geometry_and_writers_are_tidy(passes):
+    geometry = pd.read_parquet(passes.extracted / "geometry.parquet")
     assert not geometry.duplicated(["quantity", "contrast", "other", "number", "position", "layer", "other_layer"]).any()
     removed = geometry[(geometry["quantity"] == "removed") & (geometry["other"] == "equal_variance") & (geometry["layer"] > 0)]
     assert removed["value"].between(0.0, 1.001).all()  # less than 1 where nothing beside the signature holds as much
     layers = geometry[geometry["quantity"] == "cosine_layers"].pivot(index="layer", columns="other_layer", values="value")
     assert layers.loc[2, 2] == pytest.approx(1.0)
     # What heads and MLPs write, with the embedding's share, is the signature's norm: the projection on itself.
-    writers = pd.read_parquet(study.extracted / "writers.parquet")
+    writers = pd.read_parquet(passes.extracted / "writers.parquet")
     norms = geometry[(geometry["quantity"] == "norm") & (geometry["contrast"] == "signature") & (geometry["position"] == 0)]
-    book = DirectionBook(study.extracted).candidates("signature")
+    book = DirectionBook(passes.extracted).candidates("signature")
     unit = book.unit(0, 4).double()
     embedding = (book.vector(0, 0).double() @ unit).item()
     total = writers.loc[writers["direction_layer"] == 4, "value"].sum() + embedding
     assert total == pytest.approx(norms.loc[norms["layer"] == 4, "value"].item(), rel=1e-3)
 
 
-def test_search_covers_layers_and_picks_one_for_each_detector(study):
-    assert set(study.found["layers"]) == set(study.config.pasta.own_detectors)
-    assert set(study.found["layers"].values()) <= {1, 4}
-    layers = study.tables["localize"]["layers"]
+def test_search_covers_layers_and_picks_one_for_each_detector(passes):
+    assert set(passes.found["layers"]) == set(passes.config.pasta.own_detectors)
+    assert set(passes.found["layers"].values()) <= {1, 4}
+    layers = passes.tables["localize"]["layers"]
     whole = layers[(layers["family"] == "sweep") & (layers["category"] == "") & (layers["control"] == "")]
     assert (whole.groupby("detector")["share"].sum() - 1).abs().max() < 1e-9
     assert {"orthogonal", ""} == set(layers[layers["family"] == "sweep"]["control"])
-    assert set(study.found["domains"]) == {"essays", "news"}
+    assert set(passes.found["domains"]) == {"essays", "news"}
 
 
-def test_nothing_taken_out_changes_nothing_and_the_signature_changes_texts(study):
-    table = study.tables["aligned", "test"]["completions"]
+def test_nothing_taken_out_changes_nothing_and_the_signature_changes_texts(passes):
+    table = passes.tables["aligned", "test"]["completions"]
     assert texts(table, "dose-0") == texts(table, "base")
-    detector = study.config.pasta.selecting(False)[0]
+    detector = passes.config.pasta.selecting(False)[0]
     assert texts(table, f"pasta@{detector}") == texts(table, "dose-1")
     assert texts(table, "dose-1") != texts(table, "base")
     assert texts(table, "own") != texts(table, "dose-1")
 
 
-def test_an_edit_of_weights_writes_what_hooks_behind_the_writers_write(study):
-    table = study.tables["aligned", "test"]["completions"]
+def test_an_edit_of_weights_writes_what_hooks_behind_the_writers_write(passes):
+    table = passes.tables["aligned", "test"]["completions"]
     assert texts(table, "weights") == texts(table, "site-writes")  # sampled token by token from the same seeds
-    subject = pair(study.config)["aligned"]
-    book = EditBook(study.cards["aligned"], study.extracted)
-    gaps = weight_gaps(study.config, subject, study.cards["aligned"], book, study.found, lambda text: None)
+    subject = pair(passes.config)["aligned"]
+    book = EditBook(passes.cards["aligned"], passes.extracted)
+    gaps = weight_gaps(passes.config, subject, passes.cards["aligned"], book, passes.found, lambda text: None)
     equivalent = gaps.set_index("matrices").iloc[:2]
     assert (equivalent["gap"] < 1e-3).all()
     assert gaps["gap"].iloc[2] > 10 * equivalent["gap"].max()  # without the embedding it is no equal of all three sites
 
 
-def test_answers_to_requests_under_ablation_are_withheld_and_continuations_kept(study):
-    table = study.tables["aligned", "test"]["completions"]
+def test_answers_to_requests_under_ablation_are_withheld_and_continuations_kept(passes):
+    table = passes.tables["aligned", "test"]["completions"]
     ablated = named(table, "dose-1")
     assert ablated.loc[ablated["set"] != "prefixes", "response"].eq("").all()
     assert ablated.loc[ablated["set"] != "prefixes", "withheld"].notna().all()
@@ -112,41 +112,41 @@ def test_answers_to_requests_under_ablation_are_withheld_and_continuations_kept(
     assert named(table, "base")["withheld"].isna().all()
 
 
-def test_a_second_run_computes_nothing(study):
-    store = Path(study.config.results) / "store"
+def test_a_second_run_computes_nothing(passes):
+    store = Path(passes.config.results) / "store"
     before = sorted(path.name for path in store.rglob("*.parquet"))
-    again = study.generate("aligned", "test")
+    again = passes.generate("aligned", "test")
     assert sorted(path.name for path in store.rglob("*.parquet")) == before
-    pd.testing.assert_frame_equal(again["completions"], study.tables["aligned", "test"]["completions"])
+    pd.testing.assert_frame_equal(again["completions"], passes.tables["aligned", "test"]["completions"])
 
 
-def test_a_base_with_other_tokens_is_refused(study, tiny):
+def test_a_base_with_other_tokens_is_refused(passes, tiny):
     vocabulary = {**tiny.tokenizer.get_vocab(), "river": 3}
     with pytest.raises(ModelError, match="other ids"):
-        check_pair(vocabulary, tiny, study.cards)
+        check_pair(vocabulary, tiny, passes.cards)
 
 
-def test_a_side_without_texts_is_named(study):
-    subjects = pair(study.config)
-    generated = {role: study.tables[role, "fit"]["completions"].assign(response="") for role in study.cards}
+def test_a_side_without_texts_is_named(passes):
+    subjects = pair(passes.config)
+    generated = {role: passes.tables[role, "fit"]["completions"].assign(response="") for role in passes.cards}
     with pytest.raises(DataError, match="plain, base"):
-        extract_signature(study.config, subjects, study.cards, generated, REFUSAL, study.extracted / "none.json",
+        extract_signature(passes.config, subjects, passes.cards, generated, REFUSAL, passes.extracted / "none.json",
                           lambda text: None)
 
 
 @pytest.mark.parametrize(("role", "phase"), [("base", "fit"), ("aligned", "fit"), ("aligned", "select"), ("base", "test"),
                                              ("aligned", "test")])
-def test_the_plan_counts_what_was_generated(study, role, phase):
+def test_the_plan_counts_what_was_generated(passes, role, phase):
     """Searches inside a domain are not planned, and a search that ends without an operating point asks for less."""
     from anatomy.planning.lengths import ASSUMED
     from anatomy.planning.pasta_work import pasta_work
     from anatomy.planning.prompts import PromptCounts, planned_prompts
 
-    config = study.config.model_copy(update={"recipes": ["pasta"]})
+    config = passes.config.model_copy(update={"recipes": ["pasta"]})
     subject = pair(config)[role]
     counts = PromptCounts(planned_prompts(config, subject, {}, tokenizers=False).rows, ASSUMED)
     work = pasta_work(config, subject, counts, 4)[f"pasta.{phase}"]
-    table = study.tables[role, phase]
+    table = passes.tables[role, phase]
     planned = set(table["variants"].loc[~table["variants"]["family"].isin(["in_domain"]), "variant"])
     generated = table["completions"][table["completions"]["variant"].isin(planned)
                                      & ~table["completions"]["variant"].str.startswith(HUMAN)]
