@@ -8,12 +8,12 @@ from anatomy.config.load import load_config
 from anatomy.config.places import placed, seen_from
 from anatomy.errors import ConfigError
 
-HERE, RUN = Path("/home/u/study"), Path("/opt/code")
+HERE, RUN = Path("/caller/stands/here"), Path("/run/folder")
 
 
 @pytest.mark.parametrize(("path", "written"), [
-    ("a.csv", "/home/u/study/a.csv"), ("../a b/c", "/home/u/a b/c"), ("/data/x", "/data/x"), ("/opt/code/results/q", "results/q"),
-    ("../../../opt/code", "."), (".", "/home/u/study"), ("r//q/", "/home/u/study/r/q")])
+    ("a.csv", "/caller/stands/here/a.csv"), ("../a b/c", "/caller/stands/a b/c"), ("/data/x", "/data/x"), ("/run/folder/results/q", "results/q"),
+    ("../../../run/folder", "."), (".", "/caller/stands/here"), ("r//q/", "/caller/stands/here/r/q")])
 def test_a_path_is_the_same_file_in_the_folder_of_the_run(path, written):
     assert placed(path, HERE, RUN) == written
 

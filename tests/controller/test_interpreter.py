@@ -22,7 +22,7 @@ def test_a_shell_finds_the_same_interpreter(tmp_path, monkeypatch, name):
 
 
 def test_a_plain_path_stays(monkeypatch):
-    monkeypatch.setattr(sys, "executable", "/opt/env-1.0/bin/python3.11")
+    monkeypatch.setattr(sys, "executable", "/environments/env-1.0/bin/python3.11")
     monkeypatch.setenv("PATH", "/bin")
     name_plainly()
-    assert sys.executable == "/opt/env-1.0/bin/python3.11" and os.environ["PATH"] == "/bin"
+    assert sys.executable == "/environments/env-1.0/bin/python3.11" and os.environ["PATH"] == "/bin"
