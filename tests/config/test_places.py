@@ -12,8 +12,9 @@ HERE, RUN = Path("/caller/stands/here"), Path("/run/folder")
 
 
 @pytest.mark.parametrize(("path", "written"), [
-    ("a.csv", "/caller/stands/here/a.csv"), ("../a b/c", "/caller/stands/a b/c"), ("/data/x", "/data/x"), ("/run/folder/results/q", "results/q"),
-    ("../../../run/folder", "."), (".", "/caller/stands/here"), ("r//q/", "/caller/stands/here/r/q")])
+    ("a.csv", "/caller/stands/here/a.csv"), ("../a b/c", "/caller/stands/a b/c"), ("/data/x", "/data/x"),
+    ("/run/folder/results/q", "results/q"), ("../../../run/folder", "."), (".", "/caller/stands/here"),
+    ("r//q/", "/caller/stands/here/r/q")])
 def test_a_path_is_the_same_file_in_the_folder_of_the_run(path, written):
     assert placed(path, HERE, RUN) == written
 
