@@ -1,6 +1,13 @@
 """The plan's seconds by job, for a run's line of progress."""
 
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
+from tiny_model import make_tiny_model
 
 from anatomy.errors import AnatomyError
 from anatomy.pending.jobs import PendingJob
@@ -32,3 +39,21 @@ def test_a_model_of_unknown_size_is_left_out(tmp_path):
 def test_a_configuration_that_is_none_is_an_error_of_its_own(tmp_path):
     with pytest.raises(AnatomyError):
         forecast({"results": str(tmp_path), "nonsense": 1}, [], on_gpu=False)
+
+
+def test_the_controllers_process_is_spared_the_model_libraries(tmp_path):
+    """A model of one's own with its tokenizer, which other plans count prompts with."""
+    options = {"results": str(tmp_path), "organism": {"members": []}, "selection": {"headline": []}, "rosi": {"headline": []},
+               "models": {"mine": {"folder": str(make_tiny_model(tmp_path / "model"))}},
+               "extraction": {"contrasts": {"aligned": ["plain"]}}, "benchmarks": {"tasks": []},
+               "evaluation": {"lookalikes": [], "jailbreaks": []},
+               "prompt_sets": {f"{label}_requests": {"dataset": "advbench", "published": False}
+                               for label in ("harmful", "benign")}}
+    code = ("import json, sys\nfrom anatomy.pending.jobs import PendingJob\nfrom anatomy.planning.forecast import forecast\n"
+            "found = forecast(json.load(sys.stdin), [PendingJob('localize', {'model': 'mine'}, ('x',))], on_gpu=False)\n"
+            "print(json.dumps([found['localize mine'][1], *({'torch', 'transformers', 'vllm'} & set(sys.modules))]))")
+    root = Path(__file__).resolve().parents[2]
+    done = subprocess.run([sys.executable, "-c", code], input=json.dumps(options), capture_output=True, text=True, check=True,
+                          env={**os.environ, "PYTHONPATH": str(root / "workflow")}, cwd=root)
+    seconds, *imported = json.loads(done.stdout.splitlines()[-1])
+    assert seconds > 0 and imported == []

@@ -1,16 +1,21 @@
 """The cost model against a run: a small study of a real model of 135 million parameters in float32, on one core."""
 
+from typing import get_args
+
 import pytest
 
-from anatomy.config.resources import Resources
+from anatomy.config.load import check_config
+from anatomy.config.resources import Resources, Rule
 from anatomy.machine.rate import BlockShape, Rate, Rates
 from anatomy.models.size import ModelSize
-from anatomy.planning.jobs import alone
+from anatomy.planning.jobs import Work, alone
 from anatomy.planning.sizes import organism_size
 from anatomy.planning.speed import OTHER_SECONDS, START_SECONDS, JobWork, Speed, Took
 from anatomy.planning.stage_seconds import block_shape, stage_seconds, tables
 from anatomy.planning.stage_work import StageWork
 from anatomy.planning.told import ERROR
+from anatomy.planning.training_work import training_tokens
+from anatomy.registry.catalogue import load_catalogue
 
 SMOL = ModelSize(parameters=134_515_008, floating=134_515_008, bytes_by_dtype={"F32": 538_060_032}, layers=30, d_model=576,
                  intermediate=1536, vocabulary=49_152, kv_heads=3, head_dim=64)
@@ -151,3 +156,29 @@ def test_a_finished_job_counts_without_what_ran_beside_it():
     cost = {"seconds": 100.0, "cpu_seconds": 50.0}
     assert alone(cost, 1, False) == 50.0 and alone(cost, 2, False) == 25.0 and alone(cost, 1, True) == 100.0
     assert alone({"seconds": 100.0}, 1, False) == 100.0
+
+
+def test_training_takes_the_faster_format_and_follows_its_steps():
+    config = check_config({}, "test")
+    work, asked = Work(config, load_catalogue(None)), []
+
+    def rates(_shape, dtype, threads):
+        asked.append(dtype)
+        one = Rate({"float32": 1e11, "bfloat16": 2e9}[dtype], 1e-10, 2e-11)
+        return Rates(one, one).times(threads)
+
+    def seconds(member, threads=1):
+        grown = work.job("organism_member", {"seed": "0", "member": member}, threads, False)
+        return Speed(Resources(), rates=rates).seconds(grown)
+
+    order = ["uncensored-2", "uncensored-1", "uncensored-3", "aligned", "base"]  # 10, 24, 26 and 200 steps; the base's are longer
+    assert [training_tokens("default", member) for member in order] == sorted(training_tokens("default", one) for one in order)
+    spent = [seconds(member) for member in order]
+    assert spent == sorted(spent) and set(asked) == {"float32", "bfloat16"}
+    tokens = training_tokens("default", "base") - training_tokens("default", "aligned")
+    assert spent[-1] - spent[-2] == pytest.approx(3 * 2 * organism_size("default").parameters * tokens / 1e11, rel=0.3)
+    assert seconds("base", threads=2) < seconds("base")
+
+
+def test_every_submitted_rule_has_a_start():
+    assert set(get_args(Rule)) - set(START_SECONDS) <= {"export_pick"}

@@ -1,4 +1,7 @@
-"""What each job of a run is planned to take, for the run's own line of progress."""
+"""What each job of a run is planned to take, for the run's own line of progress.
+
+In the process of the run's controller, which is spared torch and transformers.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +26,7 @@ def forecast(options: dict[str, Any], jobs: Sequence[PendingJob], *, on_gpu: boo
         AnatomyError: the configuration or a record cannot be read.
     """
     counted = [job for job in jobs if job.outputs]
-    plan = plan_run(options, counted, read_records(Path(options.get("results", "results"))), on_gpu=on_gpu)
+    plan = plan_run(options, counted, read_records(Path(options.get("results", "results"))), on_gpu=on_gpu,
+                    tokenizers=False)
     return {" ".join([job.rule, *job.wildcards.values()]): (job.rule, planned.seconds)
             for job, planned in zip(counted, plan.jobs, strict=True) if planned.seconds is not None}

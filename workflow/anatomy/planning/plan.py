@@ -64,7 +64,8 @@ class Plan:
     on_gpu: bool
 
 
-def plan_run(options: dict[str, Any], pending: Sequence[PendingJob], records: Iterable[Mapping], *, on_gpu: bool) -> Plan:
+def plan_run(options: dict[str, Any], pending: Sequence[PendingJob], records: Iterable[Mapping], *, on_gpu: bool,
+             tokenizers: bool = True) -> Plan:
     """Put numbers to pending jobs.
 
     Args:
@@ -72,9 +73,10 @@ def plan_run(options: dict[str, Any], pending: Sequence[PendingJob], records: It
         pending: what Snakemake would run (``anatomy.pending.jobs``).
         records: of finished jobs (``anatomy.provenance.record``).
         on_gpu: whether jobs run on GPUs.
+        tokenizers: whether prompts are counted in the models' own tokens, for which transformers is imported.
     """
     config = check_config(options, "the configuration")
-    work = Work(config, load_catalogue(config.data.registry))
+    work = Work(config, load_catalogue(config.data.registry), tokenizers=tokenizers)
     speed = Speed(config.resources)
     speed = Speed(config.resources, work.finished(records, speed))
     jobs = tuple(planned_job(work, speed, job, on_gpu) for job in pending if job.outputs)
