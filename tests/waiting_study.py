@@ -8,12 +8,9 @@ import time
 from pathlib import Path
 
 from quick_run import ROOT
+from supervised import HEAD
 
-SNAKEFILE = """
-import sys
-sys.path.insert(0, {library!r})
-from anatomy.controller.supervise import supervise
-supervise(workflow, "results")
+RULES = """
 rule page:
     input: "results/part.txt"
     output: "results/report.html"
@@ -61,9 +58,8 @@ def make_waiting_study(folder: Path, then: str = "pass", mem_mb: int = 900) -> P
         mem_mb: memory that it asks for.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    library = str(ROOT / "workflow")
-    (folder / "Snakefile").write_text(SNAKEFILE.format(library=library, mem_mb=mem_mb))
-    (folder / "part.py").write_text(PART.format(library=library, then=then))
+    (folder / "Snakefile").write_text(HEAD + RULES.format(mem_mb=mem_mb))
+    (folder / "part.py").write_text(PART.format(library=str(ROOT / "workflow"), then=then))
     return folder
 
 

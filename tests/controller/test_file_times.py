@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 
 import pytest
-from quick_run import ROOT
+from supervised import HEAD
 
 from anatomy.controller.file_times import SECOND, agree, bring_back, disk_time
 from anatomy.errors import StoreError
@@ -15,22 +15,18 @@ from anatomy.errors import StoreError
 pytestmark = pytest.mark.workflow
 
 HOUR = 3600
-SNAKEFILE = """
-import sys
-sys.path.insert(0, {library!r})
-from anatomy.controller.supervise import supervise
-supervise(workflow, "results")
+SNAKEFILE = HEAD + """
 rule page:
     input: part="results/part.txt", more="more.csv"
     output: "results/report.html"
     log: "results/page.log"
-    shell: "echo page >> ran; cat {{input}} > {{output}}; test ! -e late || touch -d tomorrow {{input.part}} {{input.more}}"
+    shell: "echo page >> ran; cat {input} > {output}; test ! -e late || touch -d tomorrow {input.part} {input.more}"
 rule part:
     input: "pairs.csv", "weights.bin"
     output: "results/part.txt", "results/card.json"
     benchmark: "results/part.tsv"
     log: "results/part.log"
-    shell: "echo part >> ran; cat pairs.csv > {{output[0]}}; wc -c weights.bin > {{output[1]}}"
+    shell: "echo part >> ran; cat pairs.csv > {output[0]}; wc -c weights.bin > {output[1]}"
 """
 SOURCES = ("pairs.csv", "more.csv", "weights.bin")
 
@@ -181,7 +177,7 @@ def test_after_a_job_inputs_give_way_or_else_outputs(tmp_path, file, monkeypatch
 @pytest.fixture
 def study(tmp_path, monkeypatch):
     """A workflow of two rules on sources below and above the size up to which Snakemake compares contents."""
-    (tmp_path / "Snakefile").write_text(SNAKEFILE.format(library=str(ROOT / "workflow")))
+    (tmp_path / "Snakefile").write_text(SNAKEFILE)
     (tmp_path / "pairs.csv").write_text("one\n")
     (tmp_path / "more.csv").write_text("more\n")
     (tmp_path / "weights.bin").write_bytes(bytes(2_000_000))

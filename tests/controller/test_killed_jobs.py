@@ -4,7 +4,7 @@ import json
 import subprocess
 
 import pytest
-from quick_run import ROOT
+from supervised import HEAD
 from waiting_study import LONGEST, command, environment, make_waiting_study
 
 from anatomy.models.machine import this_machine
@@ -51,10 +51,6 @@ def test_memory_that_runs_out_inside_a_job_names_the_lever(tmp_path):
 
 
 SIDE_BY_SIDE = """
-import sys
-sys.path.insert(0, {library!r})
-from anatomy.controller.supervise import supervise
-supervise(workflow, "results")
 rule all:
     input: expand("results/{{n}}", n=range(3))
 rule one:
@@ -74,7 +70,7 @@ def test_jobs_share_the_machine_s_memory(tmp_path, share, arguments, most):
             "with open('seen', 'a') as file: file.write(f'-{n}\\n')\nPath(snakemake.output[0]).write_text('')\n")
     (tmp_path / "one.py").write_text(body)
     mem_mb = int(share * (this_machine().total >> 20))
-    (tmp_path / "Snakefile").write_text(SIDE_BY_SIDE.format(library=str(ROOT / "workflow"), mem_mb=mem_mb))
+    (tmp_path / "Snakefile").write_text(HEAD + SIDE_BY_SIDE.format(mem_mb=mem_mb))
     done = subprocess.run([*command(), "--cores", "3", *arguments], cwd=tmp_path, env=environment(), capture_output=True,
                           text=True, check=False, timeout=LONGEST)
     assert done.returncode == 0, done.stderr

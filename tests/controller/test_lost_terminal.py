@@ -44,6 +44,14 @@ def exit_of(pid):
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
+def started_alone(study):
+    """A run in a session of its own, without a terminal, its first job begun."""
+    process = subprocess.Popen(command(), cwd=study, env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL, start_new_session=True)
+    wait_for(study / "started")
+    return process
+
+
 def test_a_terminal_that_is_closed_ends_neither_run_nor_jobs(study):
     """The kernel sends SIGHUP to the session's leader and its foreground group, and every write fails from then on."""
     pid, other = on_a_terminal(study)
@@ -56,9 +64,7 @@ def test_a_terminal_that_is_closed_ends_neither_run_nor_jobs(study):
 
 def test_a_shell_that_ends_sends_its_jobs_a_hangup(study):
     """As bash does on its way out, to every process of the group."""
-    process = subprocess.Popen(command(), cwd=study, env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                               stderr=subprocess.DEVNULL, start_new_session=True)
-    wait_for(study / "started")
+    process = started_alone(study)
     os.killpg(process.pid, signal.SIGHUP)
     (study / "go").write_text("")
     assert process.wait(LONGEST) == 0
@@ -90,9 +96,7 @@ def test_a_run_that_goes_to_the_background_of_a_terminal_that_stops_writers(stud
 
 def test_stopped_and_continued(study):
     """Ctrl-Z and fg do what they always do."""
-    process = subprocess.Popen(command(), cwd=study, env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                               stderr=subprocess.DEVNULL, start_new_session=True)
-    wait_for(study / "started")
+    process = started_alone(study)
     os.killpg(process.pid, signal.SIGSTOP)
     (study / "go").write_text("")
     time.sleep(0.3)

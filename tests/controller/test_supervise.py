@@ -6,21 +6,17 @@ import subprocess
 import sys
 
 import pytest
-from quick_run import ROOT
+from supervised import HEAD
 
-SNAKEFILE = """
-import sys
-sys.path.insert(0, {library!r})
-from anatomy.controller.supervise import supervise
-supervise(workflow, "results")
+SNAKEFILE = HEAD + """
 rule page:
     input: "results/part.txt"
     output: "results/report.html"
     log: "results/page.log"
-    shell: "echo cannot draw > {{log}}; test ! -e broken && cat {{input}} > {{output}}"
+    shell: "echo cannot draw > {log}; test ! -e broken && cat {input} > {output}"
 rule part:
     output: "results/part.txt"
-    shell: "echo $ANATOMY_RUN > {{output}}"
+    shell: "echo $ANATOMY_RUN > {output}"
 rule status:
     shell: "echo looked"
 """
@@ -28,7 +24,7 @@ rule status:
 
 @pytest.fixture
 def call(tmp_path):
-    (tmp_path / "Snakefile").write_text(SNAKEFILE.format(library=str(ROOT / "workflow")))
+    (tmp_path / "Snakefile").write_text(SNAKEFILE)
     environment = {name: value for name, value in os.environ.items() if name != "SNAKEMAKE_PROFILE"}
 
     def called(*arguments):
