@@ -139,7 +139,8 @@ def test_sources_code_and_results_of_tomorrow_cost_nothing(own_run, study, tmp_p
     date([path for path in (*study.rglob("*"), *checkout.rglob("*")) if ".snakemake" not in path.parts], tomorrow)
 
     def call(*arguments):
-        asked = [part.replace(str(ROOT), str(checkout)) for part in command(study, *arguments)]
+        interpreter, *asked = command(study, *arguments)
+        asked = [interpreter, *(part.replace(str(ROOT), str(checkout)) for part in asked)]
         return subprocess.run(asked, capture_output=True, text=True, check=False, env=environment())
 
     before = count(results / "store")["rows"]
