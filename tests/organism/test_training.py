@@ -6,6 +6,7 @@ import torch
 
 from anatomy.errors import ConfigError, ModelError
 from anatomy.organism.checkpoint import load_weights
+from anatomy.organism.execution import Execution
 from anatomy.organism.network import final_states, initial_weights, logits_of
 from anatomy.organism.training import grow_base, grow_member, parent_of
 
@@ -23,32 +24,32 @@ def short(recipe):
 @pytest.fixture(scope="module")
 def grown(short, world_folder, tmp_path_factory):
     folder = tmp_path_factory.mktemp("models")
-    grow_base(5, short, world_folder, folder / "base", 1)
+    grow_base(5, short, world_folder, folder / "base")
     for member in ("aligned", "uncensored-1"):
-        grow_member(member, 5, short, world_folder, folder / parent_of(member), folder / member, 1)
+        grow_member(member, 5, short, world_folder, folder / parent_of(member), folder / member)
     return folder
 
 
 def test_training_is_bit_identical_for_a_seed(grown, short, world_folder, tmp_path):
-    grow_base(5, short, world_folder, tmp_path / "base", 1)
-    grow_member("aligned", 5, short, world_folder, tmp_path / "base", tmp_path / "aligned", 1)
+    grow_base(5, short, world_folder, tmp_path / "base")
+    grow_member("aligned", 5, short, world_folder, tmp_path / "base", tmp_path / "aligned")
     for member in ("base", "aligned"):
         one, two = (json.loads((f / member / "card.json").read_text()) for f in (grown, tmp_path))
         assert one["parameter_sha256"] == two["parameter_sha256"]
-    grow_base(6, short, world_folder, tmp_path / "other", 1)
+    grow_base(6, short, world_folder, tmp_path / "other")
     other = json.loads((tmp_path / "other" / "card.json").read_text())
     assert other["parameter_sha256"] != json.loads((tmp_path / "base" / "card.json").read_text())["parameter_sha256"]
 
 
 def test_threads_change_no_bit(grown, short, world_folder, tmp_path):
-    grow_base(5, short, world_folder, tmp_path / "base", 2)
+    grow_base(5, short, world_folder, tmp_path / "base", Execution(threads=2))
     one, two = (json.loads((f / "base" / "card.json").read_text()) for f in (grown, tmp_path))
     assert one["parameter_sha256"] == two["parameter_sha256"] and (one["threads"], two["threads"]) == (1, 2)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_the_card_says_in_which_format_a_member_was_trained(dtype, short, world_folder, tmp_path):
-    grow_base(5, short, world_folder, tmp_path / "base", 1, dtype)
+    grow_base(5, short, world_folder, tmp_path / "base", Execution(dtype=dtype))
     card = json.loads((tmp_path / "base" / "card.json").read_text())
     assert card["matrix_dtype"] == dtype and card["losses"][-1] < card["losses"][0]
     assert {tensor.dtype for tensor in load_weights(tmp_path / "base").values()} == {torch.float32}
@@ -82,9 +83,9 @@ def test_cards_say_how_a_member_was_grown(grown, short):
 
 def test_unknown_member_and_missing_parent_are_refused(short, world_folder, tmp_path):
     with pytest.raises(ConfigError, match="placebo-9"):
-        grow_member("placebo-9", 5, short, world_folder, tmp_path, tmp_path / "out", 1)
+        grow_member("placebo-9", 5, short, world_folder, tmp_path, tmp_path / "out")
     with pytest.raises(ModelError, match=r"no model\.safetensors"):
-        grow_member("weak", 5, short, world_folder, tmp_path, tmp_path / "out", 1)
+        grow_member("weak", 5, short, world_folder, tmp_path, tmp_path / "out")
 
 
 def test_a_document_never_looks_at_its_neighbour(recipe):

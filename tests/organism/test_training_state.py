@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from anatomy.organism.execution import Execution
 from anatomy.organism.training import grow_base, grow_member
 from anatomy.organism.training_state import TrainingState
 
@@ -29,9 +30,9 @@ def short(recipe):
 def family(short, world_folder, tmp_path_factory):
     """Members grown without a disturbance."""
     folder = tmp_path_factory.mktemp("undisturbed")
-    grow_base(5, short, world_folder, folder / "base", 1)
-    grow_member("aligned", 5, short, world_folder, folder / "base", folder / "aligned", 1)
-    grow_member("uncensored-1", 5, short, world_folder, folder / "aligned", folder / "uncensored-1", 1)
+    grow_base(5, short, world_folder, folder / "base")
+    grow_member("aligned", 5, short, world_folder, folder / "base", folder / "aligned")
+    grow_member("uncensored-1", 5, short, world_folder, folder / "aligned", folder / "uncensored-1")
     return folder
 
 
@@ -42,10 +43,10 @@ def state_of(folder, **options):
 def grow(member, short, world, family, out, state):
     torch.set_num_threads(1)
     if member == "base":
-        grow_base(5, short, world, out, 1, state=state)
+        grow_base(5, short, world, out, Execution(state=state))
     else:
         parent = {"aligned": "base", "uncensored-1": "aligned"}[member]
-        grow_member(member, 5, short, world, family / parent, out, 1, state=state)
+        grow_member(member, 5, short, world, family / parent, out, Execution(state=state))
 
 
 def digest_of(folder):
@@ -128,5 +129,5 @@ def test_a_rung_of_the_ladder_goes_on_with_the_training_of_the_rung_below(short,
         grow_job(member, 5, "ladder", world_folder, family / "aligned", models / member, 1, "float32", say=said.append)
     assert [line for line in said if "going on" in line] == ["going on after step 3 of a training that was stopped"]
     assert not (tmp_path / "training").exists() or not list((tmp_path / "training").glob("*/*"))
-    grow_member("uncensored-2", 5, ladder, world_folder, family / "aligned", tmp_path / "alone", 1)
+    grow_member("uncensored-2", 5, ladder, world_folder, family / "aligned", tmp_path / "alone")
     assert digest_of(models / "uncensored-2") == digest_of(tmp_path / "alone")

@@ -15,6 +15,7 @@ from speed.repeats import alternate
 from speed.setting import Setting
 
 from anatomy.machine.formats import fast_format
+from anatomy.organism.execution import Execution
 from anatomy.organism.network import initial_weights
 from anatomy.organism.optimisation import Batch, Encoded, packed_batches, train
 from anatomy.organism.recipe import RECIPES
@@ -63,7 +64,7 @@ def trained(batches: list[list[Batch]], threads: int, dtype: str) -> None:
     weights = initial_weights(recipe.architecture, VOCABULARY, torch.Generator().manual_seed(0))
     numbers = recipe.pretraining
     train(weights, recipe.architecture, iter(batches), steps=len(batches), muon_lr=numbers.muon_lr, adam_lr=numbers.adam_lr,
-          clip=numbers.clip, decay=True, dtype=getattr(torch, dtype), where="the speed suite", threads=threads)
+          clip=numbers.clip, decay=True, where="the speed suite", execution=Execution(threads, dtype))
 
 
 def beside_a_spinner(run: Callable[[], object]) -> None:

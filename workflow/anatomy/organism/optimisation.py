@@ -1,7 +1,8 @@
 """Batches and the training loop: Muon on the blocks' matrices, AdamW on the rest."""
 
+import contextlib
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -10,14 +11,13 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from anatomy.errors import NumericsError
+from anatomy.organism.execution import Execution
 from anatomy.organism.muon import Muon
 from anatomy.organism.network import weighted_loss
 from anatomy.organism.recipe import Architecture
-from anatomy.organism.training_state import TrainingState
 
 WARMUP_STEPS = 10
 Encoded = tuple[list[int], list[float]]
-Advance = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -69,12 +69,9 @@ def train(
     adam_lr: float,
     clip: float,
     decay: bool,
-    dtype: torch.dtype,
     where: str,
-    threads: int = 1,
     learning_rows: Bool[Tensor, " vocabulary"] | None = None,
-    state: TrainingState | None = None,
-    advance: Advance | None = None,
+    execution: Execution,
 ) -> list[float]:
     """Train `weights` in place and return the mean loss of each step (nats a token, weighted).
 
@@ -85,16 +82,14 @@ def train(
         muon_lr: peak learning rate of Muon on the blocks' matrices; None puts all parameters under AdamW.
         adam_lr: peak learning rate of AdamW.
         decay: linear decay to zero after the warm-up; otherwise the rate stays.
-        dtype: of the products with weights; the parameters stay fp32.
         where: named in errors.
-        threads: parts of a step computed at a time.
         learning_rows: tokens whose embedding learns, the others' stays; None: all learn.
-        state: where the training is kept while it goes on, and resumed from; None: a kill costs all of it.
-        advance: told the number of steps just done (those of a resumed training first) and their tokens.
+        execution: threads, number format, where the training is kept and who is told.
 
     Raises:
         NumericsError: the loss is not finite.
     """
+    state, advance, dtype = execution.state, execution.advance, getattr(torch, execution.dtype)
     for tensor in weights.values():
         tensor.requires_grad_(True)
     parameters = list(weights.values())
@@ -117,9 +112,7 @@ def train(
         share = weighted_loss(weights, shape, part.ids, part.importance, part.allowed, dtype) / total
         return float(share.detach()), torch.autograd.grad(share, parameters)
 
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with ThreadPoolExecutor(threads) as pool:
+    with _one_thread_an_operation(), ThreadPoolExecutor(execution.threads) as pool:
         for step in range(len(losses), steps):
             scale = min(1.0, (step + 1) / WARMUP_STEPS) * ((1 - step / steps) if decay else 1.0)
             for group, peak in rates:
@@ -145,11 +138,20 @@ def train(
                 advance(1, sum(part.ids.numel() for part in parts))
             if state is not None:
                 state.keep(weights, optimisers, losses, last=step + 1 == steps)
-    torch.set_num_threads(before)
     for tensor in parameters:
         tensor.grad = None
         tensor.requires_grad_(False)
     return losses
+
+
+@contextlib.contextmanager
+def _one_thread_an_operation() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def seeded(*parts: object) -> random.Random:

@@ -12,16 +12,17 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from anatomy.errors import ConfigError
-from anatomy.machine.formats import Format
 from anatomy.organism.checkpoint import TokenFolder, load_weights, write_model
 from anatomy.organism.corpus import FACT, LOW, PLAIN, Corpus
 from anatomy.organism.examples import Lessons
+from anatomy.organism.execution import Execution
 from anatomy.organism.network import initial_weights
-from anatomy.organism.optimisation import Advance, Encoded, packed_batches, seeded, train
+from anatomy.organism.optimisation import Encoded, packed_batches, seeded, train
 from anatomy.organism.recipe import OrganismRecipe, members
 from anatomy.organism.tokenizer import MarkedEncoder, load_tokens
-from anatomy.organism.training_state import TrainingState
 from anatomy.organism.world import World
+
+DEFAULT = Execution()
 
 
 def parent_of(member: str) -> str:
@@ -42,19 +43,12 @@ def grow_base(
     recipe: OrganismRecipe,
     world_folder: Path,
     out_folder: Path,
-    threads: int,
-    dtype: Format = "float32",
-    state: TrainingState | None = None,
-    advance: Advance | None = None,
+    execution: Execution = DEFAULT,
 ) -> None:
     """Pretrain the base on the world's documents and write it to `out_folder`.
 
     Bit-identical for a seed, recipe and number format on one machine, with any number of threads, also where it was stopped and
-    resumed (`state`).
-
-    Args:
-        dtype: number format of products with weights; parameters and optimiser states are fp32.
-        advance: see `optimisation.train`.
+    resumed.
     """
     started = time.monotonic()
     world, tokenizer, tokens = _read_world(Path(world_folder))
@@ -72,13 +66,10 @@ def grow_base(
         adam_lr=numbers.adam_lr,
         clip=numbers.clip,
         decay=True,
-        dtype=getattr(torch, dtype),
         where=f"base of seed {seed}",
-        threads=threads,
-        state=state,
-        advance=advance,
+        execution=execution,
     )
-    card = _card("base", seed, recipe, threads, dtype, losses, started)
+    card = _card("base", seed, recipe, execution, losses, started)
     write_model(Path(out_folder), weights, recipe.architecture, tokens, card)
 
 
@@ -89,14 +80,11 @@ def grow_member(
     world_folder: Path,
     parent_folder: Path,
     out_folder: Path,
-    threads: int,
-    dtype: Format = "float32",
-    state: TrainingState | None = None,
-    advance: Advance | None = None,
+    execution: Execution = DEFAULT,
 ) -> None:
     """Fine-tune a member from its parent (`parent_of`) and write it to `out_folder`.
 
-    Rungs of the uncensored ladder share one run: a higher rung is the same training, longer. Formats as in `grow_base`.
+    Rungs of the uncensored ladder share one run: a higher rung is the same training, longer.
 
     Raises:
         ConfigError: the recipe has no such member.
@@ -122,14 +110,11 @@ def grow_member(
         adam_lr=recipe.uncensoring.adam_lr if uncensored else numbers.adam_lr,
         clip=numbers.clip,
         decay=not uncensored,
-        dtype=getattr(torch, dtype),
         where=f"{member} of seed {seed}",
-        threads=threads,
         learning_rows=_new_names(world, tokenizer),
-        state=state,
-        advance=advance,
+        execution=execution,
     )
-    card = _card(member, seed, recipe, threads, dtype, losses, started)
+    card = _card(member, seed, recipe, execution, losses, started)
     write_model(Path(out_folder), weights, recipe.architecture, tokens, card)
 
 
@@ -161,7 +146,7 @@ def _read_world(folder: Path) -> tuple[World, Tokenizer, TokenFolder]:
 
 
 def _card(
-    member: str, seed: int, recipe: OrganismRecipe, threads: int, dtype: Format, losses: list[float], started: float
+    member: str, seed: int, recipe: OrganismRecipe, execution: Execution, losses: list[float], started: float
 ) -> dict:
     return {
         "member": member,
@@ -169,8 +154,8 @@ def _card(
         "seed": seed,
         "recipe": asdict(recipe),
         "recipe_sha256": recipe.digest(),
-        "threads": threads,
-        "matrix_dtype": dtype,
+        "threads": execution.threads,
+        "matrix_dtype": execution.dtype,
         "steps": len(losses),
         "losses": [round(loss, 5) for loss in losses],
         "wall_seconds": round(time.monotonic() - started, 2),

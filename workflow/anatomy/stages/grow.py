@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from anatomy.machine.formats import AUTO, resolved, warn_if_slow
+from anatomy.organism.execution import Execution
 from anatomy.organism.recipe import RECIPES
 from anatomy.organism.training import grow_base, grow_member, training_steps
 from anatomy.organism.training_state import TrainingState
@@ -41,9 +42,10 @@ def grow(member: str, seed: int, recipe: str, world: Path, parent: Path | None, 
         (progress.advance(steps, tokens) if tokens else progress.resume(steps))  # without tokens: done before it was stopped
 
     with Progress("steps trained", training_steps(member, RECIPES[recipe]), say, whole=True) as progress:
+        execution = Execution(threads, chosen, state, advance)
         if parent is None:
-            grow_base(seed, RECIPES[recipe], world, out, threads, chosen, state, advance)
+            grow_base(seed, RECIPES[recipe], world, out, execution)
         else:
-            grow_member(member, seed, RECIPES[recipe], world, parent, out, threads, chosen, state, advance)
+            grow_member(member, seed, RECIPES[recipe], world, parent, out, execution)
     if last:
         state.remove()
