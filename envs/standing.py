@@ -24,8 +24,10 @@ def where() -> Path:
     try:
         return Path.cwd()
     except OSError as error:
-        raise SystemExit(f"bootstrap: the folder that you stand in is gone ({error.strerror}); it was deleted, or made "
-                         "anew. Go to one that is there (cd), and call again.") from None
+        raise SystemExit(
+            f"bootstrap: the folder that you stand in is gone ({error.strerror}); it was deleted, or made "
+            "anew. Go to one that is there (cd), and call again."
+        ) from None
 
 
 def placed(command: list[str], here: Path, root: Path) -> tuple[list[str], dict[str, str]]:

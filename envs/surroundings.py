@@ -12,13 +12,43 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-COMFORT = frozenset({"PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX", "PYTHONUNBUFFERED", "PYTHONSTARTUP", "PYTHONBREAKPOINT",
-                     "PYTHONFAULTHANDLER", "PYTHONHASHSEED", "PYTHON_COLORS", "PYTHON_HISTORY", "PYTHON_BASIC_REPL"})
+COMFORT = frozenset(
+    {
+        "PYTHONDONTWRITEBYTECODE",
+        "PYTHONPYCACHEPREFIX",
+        "PYTHONUNBUFFERED",
+        "PYTHONSTARTUP",
+        "PYTHONBREAKPOINT",
+        "PYTHONFAULTHANDLER",
+        "PYTHONHASHSEED",
+        "PYTHON_COLORS",
+        "PYTHON_HISTORY",
+        "PYTHON_BASIC_REPL",
+    }
+)
 """Variables of Python that change no import, no warning and no assertion."""
 
-SOURCES = frozenset({"index-url", "pypi-url", "extra-index-url", "no-index", "find-links", "trusted-host", "cert", "client-cert",
-                     "proxy", "retries", "timeout", "default-timeout", "cache-dir", "no-cache-dir", "keyring-provider",
-                     "use-feature", "use-deprecated"})
+SOURCES = frozenset(
+    {
+        "index-url",
+        "pypi-url",
+        "extra-index-url",
+        "no-index",
+        "find-links",
+        "trusted-host",
+        "cert",
+        "client-cert",
+        "proxy",
+        "retries",
+        "timeout",
+        "default-timeout",
+        "cache-dir",
+        "no-cache-dir",
+        "keyring-provider",
+        "use-feature",
+        "use-deprecated",
+    }
+)
 """Options of pip that say where packages come from and how they are reached; what is installed, and where, is decided here."""
 
 
@@ -69,8 +99,9 @@ def pip_environment(python: str | Path, environ: Mapping[str, str]) -> dict[str,
     """
     # A variable such as PIP_PYTHON would steer this call too; which file to read is the one that has to stay.
     plain = {name: value for name, value in environ.items() if not name.startswith("PIP_") or name == "PIP_CONFIG_FILE"}
-    listed = subprocess.run([str(python), "-m", "pip", "config", "list"], capture_output=True, text=True, check=False,
-                            env={**plain, "PIP_USER": "0"})  # user: true in a file would list the user's file alone
+    listed = subprocess.run(
+        [str(python), "-m", "pip", "config", "list"], capture_output=True, text=True, check=False, env={**plain, "PIP_USER": "0"}
+    )  # user: true in a file would list the user's file alone
     if listed.returncode:
         raise SystemExit(f"bootstrap: pip cannot read its configuration:\n{listed.stderr.strip()}")
     given = {name: value for name, value in environ.items() if value and name.startswith("PIP_") and _option(name) in SOURCES}

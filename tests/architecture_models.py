@@ -10,8 +10,12 @@ from typing import Any
 
 from tiny_architectures import D_MODEL, Architecture, make_tiny_architecture
 
-PROMPTS = ("How do I mix salt with lamp oil?", "Explain how to open the gate of the old mill, and then stir the flour.",
-           "honey", "Write a short note about 7 gardens and the moon")  # fmt: skip
+PROMPTS = (
+    "How do I mix salt with lamp oil?",
+    "Explain how to open the gate of the old mill, and then stir the flour.",
+    "honey",
+    "Write a short note about 7 gardens and the moon",
+)
 PROMPT_LENGTHS = (7, 20, 60, 90)
 """Longer than the windows of sliding attention, and than vLLM's cache blocks."""
 
@@ -67,7 +71,7 @@ def random_prompts() -> list[list[int]]:
 
 def direction() -> Any:
     """A random unit vector [d_model]."""
-    from anatomy.directions.controls import isotropic
+    from anatomy.interventions.directions.controls import isotropic
 
     return isotropic(D_MODEL, 7)
 
@@ -75,7 +79,7 @@ def direction() -> Any:
 @cache
 def edit_of(architecture: Architecture, method: str) -> Any:
     """A rank-one edit of all that can be edited in full."""
-    from anatomy.edits.rosi import build_edit
+    from anatomy.interventions.edits.rosi import build_edit
     from anatomy.models.writers import writable_sites
 
     checkpoint = checkpoint_of(architecture)

@@ -29,7 +29,7 @@ def extraction_error(architecture: Architecture) -> float:
     """Streamed means at template positions against the mean of transformers' own hidden states, unpadded."""
     import torch
 
-    from anatomy.activations.means import mean_activations
+    from anatomy.models.activations.means import mean_activations
 
     loaded, (positions, prompts) = model_of(architecture), chat_prompts(architecture)
     moments = mean_activations(loaded, prompts, positions, token_budget=80)
@@ -47,18 +47,19 @@ def scoring_error(architecture: Architecture) -> float:
     """Scores of candidates (many a batch, shared lower blocks) against the same interventions made one at a time."""
     import torch
 
-    from anatomy.activations.hooks import SITES
-    from anatomy.activations.interventions import Intervention, intervening
-    from anatomy.directions.candidates import Directions
-    from anatomy.directions.metrics import kl_divergence, refusal_metric
-    from anatomy.directions.scores import score_candidates
+    from anatomy.interventions.directions.candidates import Directions
+    from anatomy.interventions.directions.metrics import kl_divergence, refusal_metric
+    from anatomy.interventions.directions.scores import score_candidates
+    from anatomy.models.activations.hooks import SITES
+    from anatomy.models.activations.interventions import Intervention, intervening
 
     loaded, (_, prompts) = model_of(architecture), chat_prompts(architecture)
     vectors = 3.0 * torch.randn(1, LAYERS, loaded.d_model, generator=torch.Generator().manual_seed(5))
     directions, tokens = Directions(vectors, (-1,), tuple(range(LAYERS))), [11, 50, 200]
     harmful, harmless = prompts[:2], prompts[2:]
-    scores = score_candidates(loaded, directions, harmful, harmless, tokens, common_prefix=[], harmless_answers=None,
-                              token_budget=300, epsilon=1e-8)
+    scores = score_candidates(
+        loaded, directions, harmful, harmless, tokens, common_prefix=[], harmless_answers=None, token_budget=300, epsilon=1e-8
+    )
 
     def logits(ids: list[int], *edits: Intervention) -> torch.Tensor:
         with torch.no_grad(), intervening(loaded.model, edits):
@@ -82,7 +83,7 @@ def scoring_error(architecture: Architecture) -> float:
 @cache
 def stream_gap(architecture: Architecture, method: str) -> Any:
     """``WriteGap`` of an edit of all that can be edited."""
-    from anatomy.edits.write_gap import write_gap
+    from anatomy.interventions.edits.write_gap import write_gap
 
     return write_gap(model_of(architecture), edit_of(architecture, method), direction(), random_prompts())
 
@@ -96,8 +97,8 @@ def adapter_difference(architecture: Architecture, method: str) -> Difference:
     import torch
     from peft import PeftModel
 
-    from anatomy.edits.adapter import write_adapter
-    from anatomy.edits.apply import applied
+    from anatomy.interventions.edits.adapter import write_adapter
+    from anatomy.interventions.edits.apply import applied
     from anatomy.models.loading import load_model
 
     loaded, edit, checkpoint = model_of(architecture), edit_of(architecture, method), checkpoint_of(architecture)
@@ -119,7 +120,10 @@ def adapter_difference(architecture: Architecture, method: str) -> Difference:
 
 def export_status(architecture: Architecture) -> str:
     """What the tests of the export say, once there are any: ``export_status`` of ``tests/exported_architectures.py``."""
-    if importlib.util.find_spec("anatomy.export") is None or importlib.util.find_spec("exported_architectures") is None:
+    if (
+        importlib.util.find_spec("anatomy.interventions.export") is None
+        or importlib.util.find_spec("exported_architectures") is None
+    ):
         return "-"
     from exported_architectures import export_status as measured
 

@@ -9,8 +9,10 @@ from pathlib import Path
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 WORDS = ("assistant", "model", "user", "system", "INST")
-SPLIT = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+"
-         r"|\s+(?!\S)|\s+")
+SPLIT = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+"
+    r"|\s+(?!\S)|\s+"
+)
 """How Llama 3 and OLMo 2 cut text before merging (Qwen cuts digits one by one)."""
 
 
@@ -71,11 +73,13 @@ def family_tokenizer(name: str, template: bool = True):
     family = FAMILIES[name]
     tokenizer = _pieces(family) if family.pieces else _byte_level()
     specials = dict.fromkeys([*family.specials, *([family.bos] if family.bos else [])])
-    tokenizer.add_special_tokens([AddedToken(token, rstrip=family.rstrip and token != family.bos, normalized=False)
-                                  for token in specials])
+    tokenizer.add_special_tokens(
+        [AddedToken(token, rstrip=family.rstrip and token != family.bos, normalized=False) for token in specials]
+    )
     if family.adds_bos:
         tokenizer.post_processor = processors.TemplateProcessing(
-            single=f"{family.bos} $A", special_tokens=[(family.bos, tokenizer.token_to_id(family.bos))])
+            single=f"{family.bos} $A", special_tokens=[(family.bos, tokenizer.token_to_id(family.bos))]
+        )
     fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token=family.bos, eos_token=family.specials[0])
     if template:
         fast.chat_template = family_template(name)
@@ -97,8 +101,9 @@ def _byte_level():
     line = "\u010a"  # a newline in the byte-level alphabet
     merges = _merges([*WORDS, line + line, "." + line])
     tokenizer = Tokenizer(models.BPE(_vocabulary(sorted(pre_tokenizers.ByteLevel.alphabet()), merges), merges))
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([
-        pre_tokenizers.Split(Regex(SPLIT), "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Split(Regex(SPLIT), "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
+    )
     tokenizer.decoder = decoders.ByteLevel()
     return tokenizer
 

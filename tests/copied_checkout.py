@@ -42,8 +42,14 @@ def copy_checkout(folder: Path) -> Path:
     return folder
 
 
-def call(checkout: Path, *command: str, cwd: Path | None = None, prefix: tuple[str, ...] = (), without: tuple[str, ...] = (),
-         **variables: str) -> subprocess.CompletedProcess:
+def call(
+    checkout: Path,
+    *command: str,
+    cwd: Path | None = None,
+    prefix: tuple[str, ...] = (),
+    without: tuple[str, ...] = (),
+    **variables: str,
+) -> subprocess.CompletedProcess:
     """``python3 envs/bootstrap.py command`` of a checkout.
 
     Args:
@@ -51,10 +57,19 @@ def call(checkout: Path, *command: str, cwd: Path | None = None, prefix: tuple[s
         prefix: a program that starts it.
         without, variables: variables of this process that it does not get, and others that it does.
     """
-    environment = {name: value for name, value in os.environ.items()
-                   if name not in ("ANATOMY_ENVIRONMENTS", "PYTHONPATH", "SNAKEMAKE_PROFILE", *without)}
-    return subprocess.run([*prefix, sys.executable, str(checkout / "envs" / "bootstrap.py"), *command], cwd=cwd or checkout,
-                          capture_output=True, text=True, check=False, env={**environment, "OMP_NUM_THREADS": "1", **variables})
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("ANATOMY_ENVIRONMENTS", "PYTHONPATH", "SNAKEMAKE_PROFILE", *without)
+    }
+    return subprocess.run(
+        [*prefix, sys.executable, str(checkout / "envs" / "bootstrap.py"), *command],
+        cwd=cwd or checkout,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**environment, "OMP_NUM_THREADS": "1", **variables},
+    )
 
 
 def make_world(checkout: Path, results: str = "results", **options) -> subprocess.CompletedProcess:

@@ -6,8 +6,8 @@ import shutil
 import torch
 from safetensors.torch import load_file, save_file
 
-from anatomy.edits.rosi import build_edit
-from anatomy.export.companions import INDEX
+from anatomy.interventions.edits.rosi import build_edit
+from anatomy.interventions.export.companions import INDEX
 from anatomy.models.checkpoint import Checkpoint
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}

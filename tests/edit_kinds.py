@@ -2,9 +2,9 @@
 
 import torch
 
-from anatomy.edits.head import head_edit
-from anatomy.edits.rosi import build_edit
-from anatomy.edits.sparse import sparse_edit
+from anatomy.interventions.edits.head import head_edit
+from anatomy.interventions.edits.rosi import build_edit
+from anatomy.interventions.edits.sparse import sparse_edit
 from anatomy.models.checkpoint import Checkpoint
 
 PRUNED = ("self_attn.q_proj", "mlp.gate_proj", "mlp.down_proj")
@@ -37,8 +37,10 @@ def head(checkpoint: Checkpoint, rank: int | None = None, seed: int = 0, scale: 
     if rank is None:
         residual = scale * weight.std() * torch.randn(weight.shape, generator=generator)
     else:
-        residual = (torch.randn(rank, weight.shape[1], generator=generator),
-                    scale * weight.std() / rank**0.5 * torch.randn(weight.shape[0], rank, generator=generator))
+        residual = (
+            torch.randn(rank, weight.shape[1], generator=generator),
+            scale * weight.std() / rank**0.5 * torch.randn(weight.shape[0], rank, generator=generator),
+        )
     return head_edit({"method": "head", "rank": rank, "seed": seed}, "amplify", checkpoint, residual)
 
 

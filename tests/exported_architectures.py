@@ -6,10 +6,10 @@ from pathlib import Path
 from architecture_models import checkpoint_of, edit_of
 from tiny_architectures import Architecture
 
-from anatomy.edits.apply import applied
-from anatomy.export.rewrite import low_rank_rewrites
-from anatomy.export.stream import stream_checkpoint
-from anatomy.export.verify import compare_logits, compare_untouched
+from anatomy.interventions.edits.apply import applied
+from anatomy.interventions.export.rewrite import low_rank_rewrites
+from anatomy.interventions.export.stream import stream_checkpoint
+from anatomy.interventions.export.verify import compare_logits, compare_untouched
 from anatomy.models.checkpoint import Checkpoint
 
 

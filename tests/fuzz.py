@@ -8,10 +8,27 @@ from hypothesis import strategies as st
 
 from anatomy.errors import AnatomyError
 
-FUZZ = settings(max_examples=60, deadline=None, database=None, derandomize=True,
-                suppress_health_check=[HealthCheck.function_scoped_fixture])
-NASTY = [b"", b"\x00" * 64, b"\xff\xfe\xfd", b"[" * 5000, b'{"a":' * 3000, b"null", b"[]", b"{}", b"[1, 2]", b'"text"', b"1e999",
-         b"!!python/object/apply:os.system ['true']", b"a: &a [*a, *a]", b"\x80\x04\x95\x00", b"PAR1PAR1", b'{"a": NaN}']
+FUZZ = settings(
+    max_examples=60, deadline=None, database=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+NASTY = [
+    b"",
+    b"\x00" * 64,
+    b"\xff\xfe\xfd",
+    b"[" * 5000,
+    b'{"a":' * 3000,
+    b"null",
+    b"[]",
+    b"{}",
+    b"[1, 2]",
+    b'"text"',
+    b"1e999",
+    b"!!python/object/apply:os.system ['true']",
+    b"a: &a [*a, *a]",
+    b"\x80\x04\x95\x00",
+    b"PAR1PAR1",
+    b'{"a": NaN}',
+]
 """Empty, binary, deep, of another shape, a pickle, a YAML tag that would run code, a Parquet file of nothing."""
 
 

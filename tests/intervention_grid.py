@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from greedy import difference, margins
 
-from anatomy.activations.hooks import SITES
-from anatomy.activations.interventions import Intervention, intervening
+from anatomy.models.activations.hooks import SITES
+from anatomy.models.activations.interventions import Intervention, intervening
 
 KINDS = ("ablate", "clamp", "add")
 POSITIONS = ("all", "last_prompt", "generated")
@@ -22,8 +22,17 @@ def orthonormal(d_model: int, rank: int, seed: int) -> torch.Tensor:
     return torch.linalg.qr(drawn).Q.T.contiguous()
 
 
-def intervention(kind: str, d_model: int, layers: tuple[int, ...], *, rank: int = 1, sites: tuple[str, ...] = SITES,
-                 positions: str = "all", scale: float = 1.0, seed: int = 0) -> Intervention:
+def intervention(
+    kind: str,
+    d_model: int,
+    layers: tuple[int, ...],
+    *,
+    rank: int = 1,
+    sites: tuple[str, ...] = SITES,
+    positions: str = "all",
+    scale: float = 1.0,
+    seed: int = 0,
+) -> Intervention:
     """One intervention along random directions; additions are long enough to show in a model with a large stream."""
     vectors = orthonormal(d_model, rank, seed).expand(len(layers), -1, -1) * (8.0 if kind == "add" else 1.0)
     targets = torch.full((len(layers), rank), 2.5) if kind == "clamp" else None
@@ -39,8 +48,11 @@ def states(d_model: int, num_layers: int) -> Iterator[tuple[Intervention, ...]]:
             seed = 10 * number + place
             yield (intervention(kind, d_model, every, rank=rank, positions=positions, seed=seed),)
             yield (intervention(kind, d_model, (1,), sites=(SITES[place],), scale=1.5, seed=seed + 100),)
-    yield (intervention("ablate", d_model, every, seed=1), intervention("add", d_model, every[1:], positions="generated", seed=2),
-           intervention("clamp", d_model, (1,), rank=2, positions="last_prompt", seed=3))
+    yield (
+        intervention("ablate", d_model, every, seed=1),
+        intervention("add", d_model, every[1:], positions="generated", seed=2),
+        intervention("clamp", d_model, (1,), rank=2, positions="last_prompt", seed=3),
+    )
 
 
 def hooked_margins(loaded: Any, request: Any, written: list[int]) -> list[float]:

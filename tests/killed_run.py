@@ -15,8 +15,8 @@ from pathlib import Path
 import pandas as pd
 from quick_run import environment
 
-from anatomy.controller.hold import read_record
-from anatomy.controller.orphans import find_processes
+from anatomy.runs.controller.hold import read_record
+from anatomy.runs.controller.orphans import find_processes
 
 VICTIMS = ("controller", "worker", "everything")
 """The controller alone, so that its jobs live on as orphans; a process that computes (jobs hold their engine); the whole run."""
@@ -95,6 +95,8 @@ def _wait(process: subprocess.Popen, seconds: float) -> None:
 
 def stored_items(results: Path) -> pd.DataFrame:
     """Every row in the store: cell and item."""
-    shards = [pd.read_parquet(path, columns=["item"]).assign(cell=path.parent.name)
-              for path in sorted((results / "store").glob("*/*/*.parquet"))]
+    shards = [
+        pd.read_parquet(path, columns=["item"]).assign(cell=path.parent.name)
+        for path in sorted((results / "store").glob("*/*/*.parquet"))
+    ]
     return pd.concat(shards, ignore_index=True)

@@ -54,8 +54,13 @@ class LocalHub:
         if len(parts) != 7 or parts[1:3] != ["api", "models"] or parts[5] != "tree":
             return None
         start = f"/{parts[3]}/{parts[4]}/resolve/{parts[6]}/"
-        return json.dumps([{"type": "file", "path": name.removeprefix(start), "size": len(content), "oid": digest(content)}
-                           for name, content in self.files.items() if name.startswith(start)]).encode()
+        return json.dumps(
+            [
+                {"type": "file", "path": name.removeprefix(start), "size": len(content), "oid": digest(content)}
+                for name, content in self.files.items()
+                if name.startswith(start)
+            ]
+        ).encode()
 
 
 def digest(content: bytes) -> str:
@@ -95,8 +100,9 @@ class Handler(BaseHTTPRequestHandler):
         asked = self.headers.get("Range")
         if asked and self.hub.ranges:
             start = int(asked.removeprefix("bytes=").partition("-")[0])
-            extra["Content-Range"] = f"bytes */{len(content)}" if start >= len(content) else \
-                f"bytes {start}-{len(content) - 1}/{len(content)}"
+            extra["Content-Range"] = (
+                f"bytes */{len(content)}" if start >= len(content) else f"bytes {start}-{len(content) - 1}/{len(content)}"
+            )
             status = 416 if start >= len(content) else 206
         part = b"" if status == 416 else content[start:]
         self.head(status, len(part), ETag=f'"{digest(content)}"', **{"X-Repo-Commit": commit_of(path)}, **extra)

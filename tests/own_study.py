@@ -34,21 +34,38 @@ def write_benchmark(path: Path) -> None:
 
 def write_config(path: Path, tokens: list[int]) -> None:
     """A random model never refuses in words, so its refusal tokens are given and the bounds of every search are wide."""
-    path.write_text(yaml.safe_dump({
-        "organism": {"members": []},
-        "models": {"mine": {"folder": "model", "kind": "aligned", "dtype": "float32"}},
-        "prompt_sets": {f"{label}_requests": {"file": f"{label}.csv", "label": label, "minimum": 6} for label in TEXTS},
-        "extraction": {"contrasts": {"aligned": ["plain"]},
-                       "controls": {"isotropic": 0, "covariance": 0, "shuffled": 1}},
-        "selection": {"headline": ["mine"], "refusal_tokens": tokens,
-                      "min_induce": -1e9, "max_kl": 1e9, "layer_share": 1.0, "kl_tokens": 1},
-        "rosi": {"headline": ["mine"], "forms": ["row_mean"], "strengths": {"row_mean": [10.0]}, "layers": [1], "shortlist": 1,
-                 "max_benign_rise": 1.0, "max_benchmark_loss": 1.0},
-        "evaluation": {"lookalikes": [], "jailbreaks": [], "max_new_tokens": 8},
-        "model_judges": {"guard": {"kind": "llama_guard", "folder": "guard", "dtype": "float32", "max_model_len": 1024}},
-        "benchmarks": {"data": "data", "tasks": ["mmlu_anatomy"], "select_items": 2, "test_items": 2},
-        "statistics": {"bootstrap": 100},
-    }), encoding="utf-8")
+    path.write_text(
+        yaml.safe_dump(
+            {
+                "organism": {"members": []},
+                "models": {"mine": {"folder": "model", "kind": "aligned", "dtype": "float32"}},
+                "prompt_sets": {f"{label}_requests": {"file": f"{label}.csv", "label": label, "minimum": 6} for label in TEXTS},
+                "extraction": {"contrasts": {"aligned": ["plain"]}, "controls": {"isotropic": 0, "covariance": 0, "shuffled": 1}},
+                "selection": {
+                    "headline": ["mine"],
+                    "refusal_tokens": tokens,
+                    "min_induce": -1e9,
+                    "max_kl": 1e9,
+                    "layer_share": 1.0,
+                    "kl_tokens": 1,
+                },
+                "rosi": {
+                    "headline": ["mine"],
+                    "forms": ["row_mean"],
+                    "strengths": {"row_mean": [10.0]},
+                    "layers": [1],
+                    "shortlist": 1,
+                    "max_benign_rise": 1.0,
+                    "max_benchmark_loss": 1.0,
+                },
+                "evaluation": {"lookalikes": [], "jailbreaks": [], "max_new_tokens": 8},
+                "model_judges": {"guard": {"kind": "llama_guard", "folder": "guard", "dtype": "float32", "max_model_len": 1024}},
+                "benchmarks": {"data": "data", "tasks": ["mmlu_anatomy"], "select_items": 2, "test_items": 2},
+                "statistics": {"bootstrap": 100},
+            }
+        ),
+        encoding="utf-8",
+    )
 
 
 def make_own_study(folder: Path) -> Path:
@@ -64,8 +81,20 @@ def make_own_study(folder: Path) -> Path:
 
 def command(folder: Path, *arguments: str) -> list[str]:
     """The call of Snakemake on the study."""
-    return [sys.executable, "-m", "snakemake", *arguments, "--snakefile", str(ROOT / "Snakefile"), "--directory", str(folder),
-            "--cores", "1", "--configfile", str(folder / "mine.yaml")]
+    return [
+        sys.executable,
+        "-m",
+        "snakemake",
+        *arguments,
+        "--snakefile",
+        str(ROOT / "Snakefile"),
+        "--directory",
+        str(folder),
+        "--cores",
+        "1",
+        "--configfile",
+        str(folder / "mine.yaml"),
+    ]
 
 
 def call(folder: Path, *arguments: str, check: bool = False) -> subprocess.CompletedProcess:

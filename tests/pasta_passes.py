@@ -10,8 +10,7 @@ from pasta_study import card, pair, pasta_config, write_study
 from tiny_model import make_tiny_model
 
 from anatomy.config.schema import Config
-from anatomy.directions.candidates import Directions
-from anatomy.diversity.style_markers import GENERAL
+from anatomy.interventions.directions.candidates import Directions
 from anatomy.recipes.registry import asked_in_memory
 from anatomy.stages.detect import detect
 from anatomy.stages.edit_book import EditBook
@@ -22,6 +21,7 @@ from anatomy.stages.localize_signature import localize_signature
 from anatomy.stages.signature import extract_signature
 from anatomy.stages.text_measures import PairTables, text_measures
 from anatomy.stages.utility import samples_table
+from anatomy.texts.diversity.style_markers import GENERAL
 
 REFUSAL = Directions(torch.randn(1, 4, 64, generator=torch.Generator().manual_seed(3)), (-1,), (0, 1, 2, 3))
 """Refusal directions as an extraction would have found them."""
@@ -72,8 +72,9 @@ def run_passes(folder: Path) -> Study:
     select = one.tables["aligned", "select"] = one.generate("aligned", "select")
     scores = one.detect("aligned", "select")
     judged = judge(config, subjects["aligned"], select["completions"], None, None)
-    found = localize_signature(config, subjects["aligned"], one.signature, select["completions"], select["variants"], judged,
-                               scores, lambda text: None)
+    found = localize_signature(
+        config, subjects["aligned"], one.signature, select["completions"], select["variants"], judged, scores, lambda text: None
+    )
     one.found = found.pop("selected")
     one.tables["localize"], one.tables["scores"] = found, scores
     for role in ("base", "aligned"):
@@ -88,8 +89,11 @@ def measure(study):
     tables = PairTables(
         completions=pd.concat([one["completions"] for one in both.values()]),
         variants=pd.concat([one["variants"] for one in both.values()]),
-        fit=pd.concat([study.tables[role, "fit"]["completions"] for role in both]), judgements=pd.concat(judged),
-        detectors=pd.concat([study.detect(role, "test") for role in both]), samples=samples_table([]))
+        fit=pd.concat([study.tables[role, "fit"]["completions"] for role in both]),
+        judgements=pd.concat(judged),
+        detectors=pd.concat([study.detect(role, "test") for role in both]),
+        samples=samples_table([]),
+    )
     return text_measures(study.config, pair(study.config)["aligned"], tables, study.cards["base"], GENERAL, lambda text: None)
 
 

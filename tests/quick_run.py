@@ -25,12 +25,25 @@ class Run:
         return self.folder / "results"
 
     def command(self, *arguments: str, configs: tuple[Path, ...] = ()) -> list[str]:
-        return [sys.executable, "-m", "snakemake", *arguments, "--snakefile", str(self.snakefile), "--directory",
-                str(self.folder), "--cores", "2", "--configfile", *map(str, (QUICK, *configs))]
+        return [
+            sys.executable,
+            "-m",
+            "snakemake",
+            *arguments,
+            "--snakefile",
+            str(self.snakefile),
+            "--directory",
+            str(self.folder),
+            "--cores",
+            "2",
+            "--configfile",
+            *map(str, (QUICK, *configs)),
+        ]
 
     def call(self, *arguments: str, configs: tuple[Path, ...] = (), check: bool = True) -> subprocess.CompletedProcess:
-        done = subprocess.run(self.command(*arguments, configs=configs), capture_output=True, text=True, check=False,
-                              env=environment())
+        done = subprocess.run(
+            self.command(*arguments, configs=configs), capture_output=True, text=True, check=False, env=environment()
+        )
         if check and done.returncode:
             raise AssertionError(f"snakemake {' '.join(arguments)} failed\n{done.stdout[-4000:]}\n{done.stderr[-8000:]}")
         return done

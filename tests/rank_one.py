@@ -19,15 +19,26 @@ def rank_one_factors(model: torch.nn.Module, seed: int, strength: float) -> dict
     generator = torch.Generator().manual_seed(seed)
     direction = torch.randn(model.config.hidden_size, generator=generator)
     direction /= direction.norm()
-    return {name: ((direction @ module.weight)[None].contiguous(), strength * direction[:, None].contiguous())
-            for name, module in writers(model)}
+    return {
+        name: ((direction @ module.weight)[None].contiguous(), strength * direction[:, None].contiguous())
+        for name, module in writers(model)
+    }
 
 
 def write_rank_one(folder: Path, factors: dict[str, tuple], rank: int = 1, targets=("o_proj", "down_proj")) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
-    config = {"peft_type": "LORA", "task_type": "CAUSAL_LM", "r": rank, "lora_alpha": rank, "lora_dropout": 0.0,
-              "bias": "none", "target_modules": list(targets), "base_model_name_or_path": "", "inference_mode": True,
-              "fan_in_fan_out": False}
+    config = {
+        "peft_type": "LORA",
+        "task_type": "CAUSAL_LM",
+        "r": rank,
+        "lora_alpha": rank,
+        "lora_dropout": 0.0,
+        "bias": "none",
+        "target_modules": list(targets),
+        "base_model_name_or_path": "",
+        "inference_mode": True,
+        "fan_in_fan_out": False,
+    }
     (folder / "adapter_config.json").write_text(json.dumps(config))
     tensors = {}
     for name, (a, b) in factors.items():

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from anatomy.benchmarks.sample_rows import COLUMNS
+from anatomy.serving.benchmarks.sample_rows import COLUMNS
 
 
 def reference(loaded):

@@ -3,9 +3,9 @@
 import pandas as pd
 from synthetic_tables import TASKS, make_tables
 
-from anatomy.claims.tables import Tables
 from anatomy.config.schema import Config
-from anatomy.figures.rates import benchmark_scores, refusal_rates
+from anatomy.evidence.claims.tables import Tables
+from anatomy.evidence.figures.rates import benchmark_scores, refusal_rates
 from anatomy.recipes.rosi.figures import Evidence
 
 SETS = ("harmful_requests", "benign_requests", "lookalike_requests", "jailbreak_requests")
@@ -16,14 +16,18 @@ OPTIONS = {"phase": "test", "confidence": 0.95, "seed": 0, "resamples": 100}
 
 def own_models():
     """A base and an aligned model of one's own, as a user would write them."""
-    return Config.model_validate(SMALL | {
-        "organism": {"members": []},
-        "models": {"base": {"folder": "b", "kind": "base"}, "weak": {"folder": "w", "base": "base"}},
-        "prompt_sets": {name: {"file": f"{name}.csv", "label": name.split("_")[0]} for name in SETS},
-        "extraction": {"safety_system_prompt": "Be kind."},
-        "rosi": {"headline": ["weak"]}, "selection": {"headline": ["weak"]},
-        "benchmarks": {"tasks": []},
-    })
+    return Config.model_validate(
+        SMALL
+        | {
+            "organism": {"members": []},
+            "models": {"base": {"folder": "b", "kind": "base"}, "weak": {"folder": "w", "base": "base"}},
+            "prompt_sets": {name: {"file": f"{name}.csv", "label": name.split("_")[0]} for name in SETS},
+            "extraction": {"safety_system_prompt": "Be kind."},
+            "rosi": {"headline": ["weak"]},
+            "selection": {"headline": ["weak"]},
+            "benchmarks": {"tasks": []},
+        }
+    )
 
 
 def organism(seeds=(0, 1)):
@@ -39,7 +43,9 @@ def evidence_of(tables, chance=None, bars=None, adapters=None, picks=None):
         rates=refusal_rates(tables.judgements, tables.variants, judge="rules", **OPTIONS),
         scores=benchmark_scores(tables.samples, tables.variants, metrics=metrics, **OPTIONS),
         chance=dict.fromkeys(TASKS, 0.25) if chance is None else chance,
-        bars=bars, adapters=pd.DataFrame() if adapters is None else adapters, picks=picks or {},
+        bars=bars,
+        adapters=pd.DataFrame() if adapters is None else adapters,
+        picks=picks or {},
     )
 
 

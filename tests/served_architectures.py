@@ -71,8 +71,13 @@ def _measured() -> tuple[str, str]:
     paths = os.pathsep.join(map(str, (here.parent.parent / "workflow", here.parent)))
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "served.json"
-        done = subprocess.run([sys.executable, str(here), str(out)], capture_output=True, text=True, check=False,
-                              env={**os.environ, "PYTHONPATH": paths})
+        done = subprocess.run(
+            [sys.executable, str(here), str(out)],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, "PYTHONPATH": paths},
+        )
         return out.read_text() if done.returncode == 0 else "", done.stderr[-4000:]
 
 
@@ -80,7 +85,7 @@ def serve(architecture: Architecture) -> Served:
     """One architecture: base and one edit."""
     import torch
 
-    from anatomy.edits.apply import applied
+    from anatomy.interventions.edits.apply import applied
     from anatomy.models.loading import load_model
     from anatomy.serving.engine import Engine
 
@@ -91,8 +96,16 @@ def serve(architecture: Architecture) -> Served:
     base, hooked = _reference(loaded), _hooked_reference(loaded)
     with applied(loaded, edit):
         edited = _reference(loaded)
-    engine = Engine(checkpoint.folder, dtype="float32", max_model_len=256, seed=0, kv_cache_bytes=2**26, adapters=True,
-                    max_loras=1, target_modules=sorted({name.rpartition(".")[2] for name in edit.factors}))
+    engine = Engine(
+        checkpoint.folder,
+        dtype="float32",
+        max_model_len=256,
+        seed=0,
+        kv_cache_bytes=2**26,
+        adapters=True,
+        max_loras=1,
+        target_modules=sorted({name.rpartition(".")[2] for name in edit.factors}),
+    )
     _register(architecture)
     with engine:
         same, error = _agreement(engine, base, None)
@@ -101,8 +114,9 @@ def serve(architecture: Architecture) -> Served:
         changed = sum(one != other for one, other in zip(edited.written, base.written, strict=True))
         again, _ = _agreement(engine, base, None)
         said = "; ".join(map(str, engine.fallbacks.found))
-        return Served(min(same, again), error, *found, changed, engine.way([edit]).kind, said,
-                      **_hooked_agreement(engine, base, hooked))
+        return Served(
+            min(same, again), error, *found, changed, engine.way([edit]).kind, said, **_hooked_agreement(engine, base, hooked)
+        )
 
 
 @dataclass(frozen=True)
@@ -142,8 +156,9 @@ def _hooked_reference(loaded: Any) -> list[tuple[list[int], list[float]]]:
 
     requests = _hooked_requests()
     written = in_order(stream_with_transformers(loaded, requests, _decoding(), batch_size=1), len(requests))
-    return [(one.token_ids, hooked_margins(loaded, request, one.token_ids))
-            for request, one in zip(requests, written, strict=True)]
+    return [
+        (one.token_ids, hooked_margins(loaded, request, one.token_ids)) for request, one in zip(requests, written, strict=True)
+    ]
 
 
 def _hooked_agreement(engine: Any, base: _Reference, expected: list[tuple[list[int], list[float]]]) -> dict[str, Any]:
@@ -157,9 +172,11 @@ def _hooked_agreement(engine: Any, base: _Reference, expected: list[tuple[list[i
     except ConfigError as error:
         return {"hook_refusal": str(error)}
     plain = base.written[1:] * (len(requests) // len(base.written[1:]))
-    return {"hooked": len(requests),
-            "hooked_same": sum(difference(one.token_ids, *row) is None for one, row in zip(found, expected, strict=True)),
-            "hooked_changed": sum(one.token_ids != other for one, other in zip(found, plain, strict=True))}
+    return {
+        "hooked": len(requests),
+        "hooked_same": sum(difference(one.token_ids, *row) is None for one, row in zip(found, expected, strict=True)),
+        "hooked_changed": sum(one.token_ids != other for one, other in zip(found, plain, strict=True)),
+    }
 
 
 def _agreement(engine: Any, expected: _Reference, adapter: Path | None) -> tuple[int, float]:
@@ -169,8 +186,7 @@ def _agreement(engine: Any, expected: _Reference, adapter: Path | None) -> tuple
     found = [one.token_ids for one in engine.generate(prompts, _decoding(), adapter=adapter)]
     same = sum(difference(*row) is None for row in zip(found, expected.written, expected.margins, strict=True))
     scored = continuation_likelihoods(engine, [ids[:1] for ids in prompts], [ids[1:] for ids in prompts], adapter)
-    errors = [abs(own - one.logprob) / (len(ids) - 1)
-              for ids, one, own in zip(prompts, scored, expected.logprobs, strict=True)]
+    errors = [abs(own - one.logprob) / (len(ids) - 1) for ids, one, own in zip(prompts, scored, expected.logprobs, strict=True)]
     return same, max(errors)
 
 

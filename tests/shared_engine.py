@@ -23,9 +23,18 @@ def shared_engine():
     """An open engine over ``served_model`` with room for four rank-1 adapters at a time."""
     from anatomy.serving.engine import Engine
 
-    engine = Engine(served_model(), dtype="float32", max_model_len=1024, seed=0, kv_cache_bytes=2**27, threads=1,
-                    adapters=True, max_loras=4, target_modules=("o_proj", "down_proj", "embed_tokens"),
-                    on_start=STARTS.append)
+    engine = Engine(
+        served_model(),
+        dtype="float32",
+        max_model_len=1024,
+        seed=0,
+        kv_cache_bytes=2**27,
+        threads=1,
+        adapters=True,
+        max_loras=4,
+        target_modules=("o_proj", "down_proj", "embed_tokens"),
+        on_start=STARTS.append,
+    )
     atexit.register(engine.__exit__, None, None, None)
     return engine.__enter__()
 

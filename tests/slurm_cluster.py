@@ -75,11 +75,27 @@ class Controller:
 
     def start(self, *targets: str) -> subprocess.Popen:
         command = [
-            sys.executable, "-m", "snakemake", *targets, "--profile", str(ROOT / "workflow" / "profiles" / "slurm"),
-            "--snakefile", str(self.snakefile), "--directory", str(self.folder), "--slurm-jobname-prefix", self.prefix,
+            sys.executable,
+            "-m",
+            "snakemake",
+            *targets,
+            "--profile",
+            str(ROOT / "workflow" / "profiles" / "slurm"),
+            "--snakefile",
+            str(self.snakefile),
+            "--directory",
+            str(self.folder),
+            "--slurm-jobname-prefix",
+            self.prefix,
             # A short queue and a disk of one's own: look sooner than the profile does.
-            "--slurm-init-seconds-before-status-checks", "5", "--latency-wait", "5",
-            "--default-resources", "mem_mb=500", "runtime=5", "slurm_partition=cpu",
+            "--slurm-init-seconds-before-status-checks",
+            "5",
+            "--latency-wait",
+            "5",
+            "--default-resources",
+            "mem_mb=500",
+            "runtime=5",
+            "slurm_partition=cpu",
             *(["--configfile", *map(str, self.configs)] if self.configs else []),
         ]
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}

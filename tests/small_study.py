@@ -19,9 +19,21 @@ THINGS = ("the river", "a mill", "honey", "the old gate", "cake", "7 moons", "fl
 def write_prompts(results, a_phase=4, **shapes):
     """Both prompt sets, each phase with wordings of its own."""
     for name, (label, text) in {**SHAPES, **shapes}.items():
-        rows = [{"id": f"{name}-{phase}-{n}", "prompt": text.format(f"{THINGS[n]} ({phase})"), "response": None, "label": label,
-                 "category": f"kind {n % 2}", "source": None, "group": f"{phase}-{n}", "pair": None, "split": phase}
-                for phase in PHASES for n in range(a_phase)]
+        rows = [
+            {
+                "id": f"{name}-{phase}-{n}",
+                "prompt": text.format(f"{THINGS[n]} ({phase})"),
+                "response": None,
+                "label": label,
+                "category": f"kind {n % 2}",
+                "source": None,
+                "group": f"{phase}-{n}",
+                "pair": None,
+                "split": phase,
+            }
+            for phase in PHASES
+            for n in range(a_phase)
+        ]
         path = results / "prompts" / f"{name}.parquet"
         path.parent.mkdir(parents=True, exist_ok=True)
         pd.DataFrame(rows).to_parquet(path, index=False)
@@ -33,8 +45,13 @@ def make_config(results, **changes):
     sections = {
         "extraction": {"controls": few, "controls_elsewhere": dict.fromkeys(few, 0), "safety_system_prompt": "Be kind."},
         "selection": {"headline": ["base"], "kl_tokens": 2, "max_kl": 1e9, "min_induce": -1e9},
-        "rosi": {"headline": ["base"], "forms": ["row_mean", "projection"], "layers": [1, 2], "shortlist": 1,
-                 "strengths": {"row_mean": [5.0], "projection": [0.5]}},
+        "rosi": {
+            "headline": ["base"],
+            "forms": ["row_mean", "projection"],
+            "layers": [1, 2],
+            "shortlist": 1,
+            "strengths": {"row_mean": [5.0], "projection": [0.5]},
+        },
         "evaluation": {"max_new_tokens": 3},
     }
     for name, options in changes.items():
@@ -49,8 +66,16 @@ def make_subject(contrasts=("plain",), headline=True):
 def make_card(folder):
     """The parts of a model's card that stages read."""
     checkpoint = Checkpoint(folder)
-    return {"id": "mine", "kind": "aligned", "folder": str(folder), "digest": checkpoint.digest(), "dtype": "float32",
-            "num_layers": checkpoint.num_layers, "d_model": checkpoint.d_model, "source": None}
+    return {
+        "id": "mine",
+        "kind": "aligned",
+        "folder": str(folder),
+        "digest": checkpoint.digest(),
+        "dtype": "float32",
+        "num_layers": checkpoint.num_layers,
+        "d_model": checkpoint.d_model,
+        "source": None,
+    }
 
 
 def run_extraction(config, card, subject):

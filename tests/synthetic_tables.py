@@ -7,10 +7,14 @@
 import numpy as np
 import pandas as pd
 
-from anatomy.claims.tables import Tables
+from anatomy.evidence.claims.tables import Tables
 
-SETS = {"harmful_requests": "harmful", "benign_requests": "benign", "lookalike_requests": "benign",
-        "jailbreak_requests": "harmful"}  # fmt: skip
+SETS = {
+    "harmful_requests": "harmful",
+    "benign_requests": "benign",
+    "lookalike_requests": "benign",
+    "jailbreak_requests": "harmful",
+}
 TASKS = {"mmlu": ("acc", 0.7), "arc": ("acc", 0.8), "at_chance": ("acc", 0.25), "truthfulqa": ("mc2", 0.5)}
 MODELS = ("base", "weak", "aligned", "placebo")
 ITEMS = 120
@@ -92,27 +96,32 @@ def make_tables(models: tuple[str, ...] = MODELS, controls: int = 19, items: int
                     item = {"set": prompts, "id": f"{prompts}-{i}", "sample": 0, "group": f"{prompts}-g{i // 2}"}
                     for judge in ("rules",) if row["role"] == "control" else ("rules", "truth"):
                         judgements.append(
-                            named | item | {"judge": judge}
+                            named
+                            | item
+                            | {"judge": judge}
                             | {"label": ("partial" if i % 9 == 0 else "full") if full else "none"}
                             | {"score": float(full), "raw": "", "parse_failure": False}
-                        )  # fmt: skip
+                        )
                     if row["role"] in ("base", "method") and i < 12:
                         completions.append(
-                            named | item | {"prompt": f"how is <item {i}> made?"}
+                            named
+                            | item
+                            | {"prompt": f"how is <item {i}> made?"}
                             | {"label": label, "category": f"kind {i % 4}"}
                             | {"response": "sorry, that is not something i do." if full else f"take <b>{i}</b> & stir it."}
                             | {"source": "synthetic", "pair": None, "n_tokens": 9, "finish_reason": "stop"}
                             | {"backend": "vllm", "dtype": "float32", "seed": 0}
-                        )  # fmt: skip
+                        )
             for task, (metric, score) in TASKS.items() if row["role"] in ("base", "method") else ():
                 value = np.random.default_rng(len(task)).permutation((np.arange(items) + 0.5) / items)
                 for i in range(items):
                     right = float(value[i] < score)
                     samples.append(
-                        named | {"task": task, "id": f"{task}-{i}", "group": f"{task}-{i}", "target": "0"}
+                        named
+                        | {"task": task, "id": f"{task}-{i}", "group": f"{task}-{i}", "target": "0"}
                         | {"loglikelihoods": [-1.0, -2.0], "acc": right if metric == "acc" else np.nan}
                         | {"mc2": right * 0.8 + 0.1 if metric == "mc2" else np.nan}
-                    )  # fmt: skip
+                    )
         finds = model in ("weak", "aligned")
         for position in (-2, -1):
             for layer in range(6):
@@ -143,6 +152,6 @@ def make_tables(models: tuple[str, ...] = MODELS, controls: int = 19, items: int
                         {"model": model, "variant": variant, "set": prompts, "id": f"{prompts}-{i}"}
                         | {"group": f"{prompts}-g{i // 2}", "label": SETS[prompts], "layer": layer, "projection": float(x)}
                         for i, x in enumerate(draws)
-                    ]  # fmt: skip
+                    ]
     frames = (completions, judgements, samples, variants, grid, screen, projections)
     return Tables(*(pd.DataFrame(rows) for rows in frames))

@@ -10,9 +10,18 @@ from typing import Any
 from tiny_model import make_tiny_tokenizer
 
 LAYERS, D_MODEL = 3, 64
-SIZES = {"hidden_size": D_MODEL, "intermediate_size": 96, "num_hidden_layers": LAYERS, "num_attention_heads": 2,
-         "num_key_value_heads": 1, "max_position_embeddings": 1024, "rms_norm_eps": 1e-6, "initializer_range": 0.02,
-         "torch_dtype": "float32", "use_cache": True}  # fmt: skip
+SIZES = {
+    "hidden_size": D_MODEL,
+    "intermediate_size": 96,
+    "num_hidden_layers": LAYERS,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 1,
+    "max_position_embeddings": 1024,
+    "rms_norm_eps": 1e-6,
+    "initializer_range": 0.02,
+    "torch_dtype": "float32",
+    "use_cache": True,
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,8 +51,13 @@ class Architecture:
         return self.name.lower().replace(" ", "-").replace(".", "-")
 
 
-LLAMA3_ROPE = {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
-               "original_max_position_embeddings": 256}  # fmt: skip
+LLAMA3_ROPE = {
+    "rope_type": "llama3",
+    "factor": 8.0,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 256,
+}
 PHI3_CODE = {"AutoConfig": "configuration_phi3.Phi3Config", "AutoModelForCausalLM": "modeling_phi3.Phi3ForCausalLM"}
 NO_WINDOW = {"use_sliding_window": False, "sliding_window": 1024, "max_window_layers": LAYERS}
 GEMMA = {"head_dim": 32, "hidden_activation": "gelu_pytorch_tanh", "rope_theta": 10_000.0}
@@ -51,40 +65,116 @@ GEMMA = {"head_dim": 32, "hidden_activation": "gelu_pytorch_tanh", "rope_theta":
 CAPS = {"attn_logit_softcapping": 2.0, "final_logit_softcapping": 30.0}
 
 ARCHITECTURES = (
-    Architecture("Llama 3.1", "llama", "LlamaForCausalLM", {
-        "rope_theta": 500_000.0, "rope_scaling": LLAMA3_ROPE, "rms_norm_eps": 1e-5, "tie_word_embeddings": False}),
-    Architecture("Yi", "llama", "LlamaForCausalLM", {
-        "rope_theta": 5_000_000.0, "rope_scaling": None, "intermediate_size": 172, "tie_word_embeddings": False}),
-    Architecture("Mistral", "mistral", "MistralForCausalLM", {
-        "rope_theta": 10_000.0, "sliding_window": 32, "rms_norm_eps": 1e-5, "tie_word_embeddings": False}),
-    Architecture("Qwen2", "qwen2", "Qwen2ForCausalLM", {
-        "rope_theta": 1_000_000.0, **NO_WINDOW, "tie_word_embeddings": False}),
-    Architecture("Qwen2.5", "qwen2", "Qwen2ForCausalLM", {
-        "rope_theta": 1_000_000.0, **NO_WINDOW, "tie_word_embeddings": True}, tied=True),
-    Architecture("Qwen3", "qwen3", "Qwen3ForCausalLM", {
-        "rope_theta": 1_000_000.0, "head_dim": 32, "attention_bias": False, **NO_WINDOW, "tie_word_embeddings": True},
-        tied=True),
-    Architecture("Phi-3", "phi3", "Phi3ForCausalLM", {
-        "auto_map": PHI3_CODE, "rope_theta": 10_000.0, "rope_scaling": None, "sliding_window": 31, "rms_norm_eps": 1e-5,
-        "original_max_position_embeddings": 1024, "tie_word_embeddings": False}),
+    Architecture(
+        "Llama 3.1",
+        "llama",
+        "LlamaForCausalLM",
+        {"rope_theta": 500_000.0, "rope_scaling": LLAMA3_ROPE, "rms_norm_eps": 1e-5, "tie_word_embeddings": False},
+    ),
+    Architecture(
+        "Yi",
+        "llama",
+        "LlamaForCausalLM",
+        {"rope_theta": 5_000_000.0, "rope_scaling": None, "intermediate_size": 172, "tie_word_embeddings": False},
+    ),
+    Architecture(
+        "Mistral",
+        "mistral",
+        "MistralForCausalLM",
+        {"rope_theta": 10_000.0, "sliding_window": 32, "rms_norm_eps": 1e-5, "tie_word_embeddings": False},
+    ),
+    Architecture("Qwen2", "qwen2", "Qwen2ForCausalLM", {"rope_theta": 1_000_000.0, **NO_WINDOW, "tie_word_embeddings": False}),
+    Architecture(
+        "Qwen2.5", "qwen2", "Qwen2ForCausalLM", {"rope_theta": 1_000_000.0, **NO_WINDOW, "tie_word_embeddings": True}, tied=True
+    ),
+    Architecture(
+        "Qwen3",
+        "qwen3",
+        "Qwen3ForCausalLM",
+        {"rope_theta": 1_000_000.0, "head_dim": 32, "attention_bias": False, **NO_WINDOW, "tie_word_embeddings": True},
+        tied=True,
+    ),
+    Architecture(
+        "Phi-3",
+        "phi3",
+        "Phi3ForCausalLM",
+        {
+            "auto_map": PHI3_CODE,
+            "rope_theta": 10_000.0,
+            "rope_scaling": None,
+            "sliding_window": 31,
+            "rms_norm_eps": 1e-5,
+            "original_max_position_embeddings": 1024,
+            "tie_word_embeddings": False,
+        },
+    ),
     Architecture("Gemma", "gemma", "GemmaForCausalLM", GEMMA, tied=True),
-    Architecture("Gemma 2", "gemma2", "Gemma2ForCausalLM", {
-        **GEMMA, **CAPS, "query_pre_attn_scalar": 32, "sliding_window": 16}, post_norm=True, tied=True),
-    Architecture("Gemma 3", "gemma3_text", "Gemma3ForCausalLM", {
-        **GEMMA, "rope_theta": 1_000_000.0, "rope_local_base_freq": 10_000.0, "query_pre_attn_scalar": 32,
-        "sliding_window": 16, "sliding_window_pattern": 3, "attn_logit_softcapping": None,
-        "final_logit_softcapping": None}, post_norm=True, tied=True),
-    Architecture("OLMo-2", "olmo2", "Olmo2ForCausalLM", {
-        "rope_theta": 500_000.0, "rope_scaling": None, "num_key_value_heads": 2, "tie_word_embeddings": False},
-        post_norm=True),
-    Architecture("Mixtral", "mixtral", "MixtralForCausalLM", {
-        "rope_theta": 1_000_000.0, "sliding_window": None, "num_local_experts": 4, "num_experts_per_tok": 2,
-        "rms_norm_eps": 1e-5, "tie_word_embeddings": False}, experts=True),
-    Architecture("Qwen3-MoE", "qwen3_moe", "Qwen3MoeForCausalLM", {
-        "rope_theta": 1_000_000.0, "head_dim": 32, "num_experts": 8, "num_experts_per_tok": 2, "moe_intermediate_size": 64,
-        "norm_topk_prob": True, "decoder_sparse_step": 1, "mlp_only_layers": [], "sliding_window": None,
-        "use_sliding_window": False, "tie_word_embeddings": False}, experts=True),
-)  # fmt: skip
+    Architecture(
+        "Gemma 2",
+        "gemma2",
+        "Gemma2ForCausalLM",
+        {**GEMMA, **CAPS, "query_pre_attn_scalar": 32, "sliding_window": 16},
+        post_norm=True,
+        tied=True,
+    ),
+    Architecture(
+        "Gemma 3",
+        "gemma3_text",
+        "Gemma3ForCausalLM",
+        {
+            **GEMMA,
+            "rope_theta": 1_000_000.0,
+            "rope_local_base_freq": 10_000.0,
+            "query_pre_attn_scalar": 32,
+            "sliding_window": 16,
+            "sliding_window_pattern": 3,
+            "attn_logit_softcapping": None,
+            "final_logit_softcapping": None,
+        },
+        post_norm=True,
+        tied=True,
+    ),
+    Architecture(
+        "OLMo-2",
+        "olmo2",
+        "Olmo2ForCausalLM",
+        {"rope_theta": 500_000.0, "rope_scaling": None, "num_key_value_heads": 2, "tie_word_embeddings": False},
+        post_norm=True,
+    ),
+    Architecture(
+        "Mixtral",
+        "mixtral",
+        "MixtralForCausalLM",
+        {
+            "rope_theta": 1_000_000.0,
+            "sliding_window": None,
+            "num_local_experts": 4,
+            "num_experts_per_tok": 2,
+            "rms_norm_eps": 1e-5,
+            "tie_word_embeddings": False,
+        },
+        experts=True,
+    ),
+    Architecture(
+        "Qwen3-MoE",
+        "qwen3_moe",
+        "Qwen3MoeForCausalLM",
+        {
+            "rope_theta": 1_000_000.0,
+            "head_dim": 32,
+            "num_experts": 8,
+            "num_experts_per_tok": 2,
+            "moe_intermediate_size": 64,
+            "norm_topk_prob": True,
+            "decoder_sparse_step": 1,
+            "mlp_only_layers": [],
+            "sliding_window": None,
+            "use_sliding_window": False,
+            "tie_word_embeddings": False,
+        },
+        experts=True,
+    ),
+)
 
 
 def make_tiny_architecture(architecture: Architecture, folder: Path, seed: int = 0, shard_size: str = "1GB") -> Path:
@@ -100,8 +190,14 @@ def make_tiny_architecture(architecture: Architecture, folder: Path, seed: int =
     make_tiny_tokenizer(folder)
     tokenizer = AutoTokenizer.from_pretrained(folder)
     tokens = {f"{kind}_token_id": getattr(tokenizer, f"{kind}_token_id") for kind in ("bos", "eos", "pad")}
-    described = {"architectures": [architecture.causal], "model_type": architecture.model_type, **SIZES, **tokens,
-                 "vocab_size": len(tokenizer), **architecture.published}  # fmt: skip
+    described = {
+        "architectures": [architecture.causal],
+        "model_type": architecture.model_type,
+        **SIZES,
+        **tokens,
+        "vocab_size": len(tokenizer),
+        **architecture.published,
+    }
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(seed)
         plain = {key: value for key, value in described.items() if key not in ("model_type", "auto_map")}

@@ -27,8 +27,8 @@ import os, sys, time
 sys.path.insert(0, {library!r})
 from pathlib import Path
 from anatomy.progress.counting import Progress
-from anatomy.progress.reports import report_path
-from anatomy.stages.job import job
+from anatomy.runs.screen.reports import report_path
+from anatomy.runs.job import job
 with job("part", snakemake.log[0], reports=report_path(Path("results"), "part", ()), rule="part", mem_mb=900) as run:
     run.say("before")
     with Progress("steps", 3, whole=True) as progress:

@@ -6,12 +6,12 @@ from architecture_models import checkpoint_of, direction, edit_of, model_of, ran
 from architecture_support import ADAPTED, EQUAL, VISIBLE, adapter_difference, stream_gap
 from tiny_architectures import ARCHITECTURES, LAYERS
 
-from anatomy.activations.hooks import SITES
-from anatomy.activations.interventions import Intervention, intervening
-from anatomy.edits.apply import applied
-from anatomy.edits.rosi import build_edit
-from anatomy.edits.write_gap import write_gap
 from anatomy.errors import EditError
+from anatomy.interventions.edits.apply import applied
+from anatomy.interventions.edits.rosi import build_edit
+from anatomy.interventions.edits.write_gap import write_gap
+from anatomy.models.activations.hooks import SITES
+from anatomy.models.activations.interventions import Intervention, intervening
 from anatomy.models.blocks import decoder_blocks
 
 METHODS = ("projection", "row_mean", "orthogonalize")

@@ -5,8 +5,8 @@ import torch
 from architecture_models import checkpoint_of, direction, edit_of, model_of, random_prompts
 from tiny_architectures import ARCHITECTURES, LAYERS, make_tiny_architecture
 
-from anatomy.edits.rosi import build_edit
 from anatomy.errors import EditError
+from anatomy.interventions.edits.rosi import build_edit
 from anatomy.models.blocks import decoder_blocks
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.loading import load_model

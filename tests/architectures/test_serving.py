@@ -56,9 +56,13 @@ def test_a_context_that_changes_what_short_prompts_mean_is_refused(tmp_path, kin
     phi = next(one for one in ARCHITECTURES if one.name == "Phi-3")
     folder = shutil.copytree(architecture_folder(phi), tmp_path / "phi")
     config = json.loads((folder / "config.json").read_text())
-    config |= {"rope_scaling": {"type": kind, "short_factor": [1.0] * 16, "long_factor": [4.0] * 16},
-               "original_max_position_embeddings": 128}
+    config |= {
+        "rope_scaling": {"type": kind, "short_factor": [1.0] * 16, "long_factor": [4.0] * 16},
+        "original_max_position_embeddings": 128,
+    }
     (folder / "config.json").write_text(json.dumps(config))
-    with pytest.raises(ConfigError, match="at most 128"), Engine(folder, dtype="float32", max_model_len=129, seed=0,
-                                                                 kv_cache_bytes=2**24):
+    with (
+        pytest.raises(ConfigError, match="at most 128"),
+        Engine(folder, dtype="float32", max_model_len=129, seed=0, kv_cache_bytes=2**24),
+    ):
         pass

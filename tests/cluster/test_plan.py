@@ -18,10 +18,29 @@ pytestmark = pytest.mark.workflow
 def plan(tmp_path_factory):
     """A dry run as on a login node with packages for GPUs."""
     done = subprocess.run(
-        [sys.executable, "-m", "snakemake", "-n", "--profile", str(ROOT / "workflow" / "profiles" / "slurm"), "--quiet", "host",
-         "--snakefile", str(ROOT / "Snakefile"), "--directory", str(tmp_path_factory.mktemp("plan")),
-         "--configfile", str(ROOT / "config" / "paper" / "rosi.yaml"), "--config", "resources={gpu_memory_gib: 48}"],
-        capture_output=True, text=True, check=False, env={**os.environ, "ANATOMY_SET": "cuda"})
+        [
+            sys.executable,
+            "-m",
+            "snakemake",
+            "-n",
+            "--profile",
+            str(ROOT / "workflow" / "profiles" / "slurm"),
+            "--quiet",
+            "host",
+            "--snakefile",
+            str(ROOT / "Snakefile"),
+            "--directory",
+            str(tmp_path_factory.mktemp("plan")),
+            "--configfile",
+            str(ROOT / "config" / "paper" / "rosi.yaml"),
+            "--config",
+            "resources={gpu_memory_gib: 48}",
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "ANATOMY_SET": "cuda"},
+    )
     assert done.returncode == 0, done.stderr[-4000:]
     return done.stdout + done.stderr
 
@@ -35,8 +54,10 @@ def resources(plan, rule, model):
 
 def test_gpus_follow_the_model(plan):
     """Two bytes a parameter, and room for 16 prompts of 4096 tokens, on GPUs of 48 GiB."""
-    found = {model: resources(plan, "evaluate", model)["gpu"]
-             for model in ("qwen2.5-0.5b-instruct", "llama-3.2-1b-instruct", "qwen2.5-14b-instruct", "dolphin3.0-mistral-24b")}
+    found = {
+        model: resources(plan, "evaluate", model)["gpu"]
+        for model in ("qwen2.5-0.5b-instruct", "llama-3.2-1b-instruct", "qwen2.5-14b-instruct", "dolphin3.0-mistral-24b")
+    }
     assert list(found.values()) == [1, 1, 1, 2]
     assert resources(plan, "extract", "dolphin3.0-mistral-24b")["gpu"] == 1, "transformers uses one"
 

@@ -67,9 +67,11 @@ def test_the_tables_are_those_of_one_machine_and_one_bucket(outcome, finished):
     parts = [pd.read_parquet(outcome.real / target) for target in TARGETS]
     assert all(len(part) for part in parts), "both buckets have variants"
     keys = ["variant", "set", "id", "sample"]
-    there, here = (table.sort_values(keys, ignore_index=True)
-                   for table in (pd.concat(parts), pd.read_parquet(finished.folder / TARGETS[0])))
+    there, here = (
+        table.sort_values(keys, ignore_index=True) for table in (pd.concat(parts), pd.read_parquet(finished.folder / TARGETS[0]))
+    )
     pd.testing.assert_frame_equal(there, here)
     grid = f"results/localize/{SUBJECT}/grid.parquet"
-    pd.testing.assert_frame_equal(pd.read_parquet(outcome.real / grid), pd.read_parquet(finished.folder / grid),
-                                  rtol=1e-5, atol=1e-6)
+    pd.testing.assert_frame_equal(
+        pd.read_parquet(outcome.real / grid), pd.read_parquet(finished.folder / grid), rtol=1e-5, atol=1e-6
+    )

@@ -8,8 +8,8 @@ from anatomy.config.load import check_config, load_config
 from anatomy.config.schema import Config
 from anatomy.config.study import subjects, target_names
 from anatomy.errors import ConfigError
+from anatomy.evidence.report.published import read_published
 from anatomy.models.rendering import Rendering
-from anatomy.report.published import read_published
 from anatomy.stages.rendering import answer_rendering, contrast_rendering
 
 
@@ -26,54 +26,61 @@ def test_every_option_is_documented():
     def walk(schema):
         for name, part in schema.get("properties", {}).items():
             assert part.get("description") or "$ref" in part, name
+
     schema = Config.model_json_schema()
     walk(schema)
     for section in schema["$defs"].values():
         walk(section)
 
 
-@pytest.mark.parametrize(("values", "message"), [
-    ({"rossi": {}}, "rossi: unknown key"),
-    ({"rosi": {"strength": 3}}, "rosi.strength: unknown key"),
-    ({"seeds": ["one"]}, "seeds.0: .*found 'one'"),
-    ({"seeds": [1, 1]}, "name a seed twice"),
-    ({"judges": ["oracle"]}, "judges.0: .*found 'oracle'"),
-    ({"organism": {"members": ["base", "alinged"]}}, "unknown organism member 'alinged'"),
-    ({"organism": {"members": ["aligned"]}}, "lacks 'base'"),
-    ({"organism": {"members": ["base", "uncensored-1"]}}, "lacks 'aligned'"),
-    ({"organism": {"members": []}}, "nothing to study"),
-    ({"rosi": {"headline": ["strong"]}}, "rosi.headline names 'strong'"),
-    ({"selection": {"headline": ["strong"]}}, "selection.headline names 'strong'"),
-    ({"rosi": {"strengths": {"row_mean": []}}}, "no entry for form 'row_mean'"),
-    ({"models": {"m": {"folder": "x", "hub": "a/b"}}}, "exactly one of them"),
-    ({"models": {"m": {"hub": "a/b", "revision": "main"}}}, "revision 'main'; expected a commit of 40 digits"),
-    ({"models": {"m": {"hub": "a/b"}}}, "revision None; expected a commit of 40 digits"),
-    ({"models": {"m": {"hub": "a/b", "revision": "release-2024-11-24-with-a-name-of-40-char"}}}, "commit of 40 digits"),
-    ({"models": {"M!": {"folder": "x"}}}, "models.M!"),
-    ({"models": {"m": {"folder": "x", "base": "b"}}}, r"models.m.base is 'b'; expected the id of a model of kind base"),
-    ({"models": {"m": {"folder": "x", "base": "b"}, "b": {"folder": "y", "kind": "aligned"}}}, "models.m.base is 'b'"),
-    ({"models": {"m": {"folder": "x", "template": False, "thinking": False}}}, "thinking is set and template is false"),
-    ({"models": {"m": {"folder": "x", "template": False, "fold_system": True}}}, "fold_system is set and template is false"),
-    ({"models": {"m": {"folder": "x", "date": "26 Jul 2024"}}}, "expected an ISO day"),
-    ({"models": {"m": {"folder": "x"}}}, "prompt_sets lacks"),
-    ({"prompt_sets": {"p": {"file": "x", "splits": {"fit": 0.9}}}}, "expected 1"),
-    ({"prompt_sets": {"p": {"file": "x", "dataset": "advbench"}}}, "exactly one of them"),
-    ({"prompt_sets": {"p": {}}}, "exactly one of them"),
-    ({"prompt_sets": {"p": {"dataset": "advbench", "columns": {"goal": "prompt"}}}}, "config/datasets.yaml"),
-    ({"data": {"missing": "ignore"}}, "data.missing"),
-])
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"rossi": {}}, "rossi: unknown key"),
+        ({"rosi": {"strength": 3}}, "rosi.strength: unknown key"),
+        ({"seeds": ["one"]}, "seeds.0: .*found 'one'"),
+        ({"seeds": [1, 1]}, "name a seed twice"),
+        ({"judges": ["oracle"]}, "judges.0: .*found 'oracle'"),
+        ({"organism": {"members": ["base", "alinged"]}}, "unknown organism member 'alinged'"),
+        ({"organism": {"members": ["aligned"]}}, "lacks 'base'"),
+        ({"organism": {"members": ["base", "uncensored-1"]}}, "lacks 'aligned'"),
+        ({"organism": {"members": []}}, "nothing to study"),
+        ({"rosi": {"headline": ["strong"]}}, "rosi.headline names 'strong'"),
+        ({"selection": {"headline": ["strong"]}}, "selection.headline names 'strong'"),
+        ({"rosi": {"strengths": {"row_mean": []}}}, "no entry for form 'row_mean'"),
+        ({"models": {"m": {"folder": "x", "hub": "a/b"}}}, "exactly one of them"),
+        ({"models": {"m": {"hub": "a/b", "revision": "main"}}}, "revision 'main'; expected a commit of 40 digits"),
+        ({"models": {"m": {"hub": "a/b"}}}, "revision None; expected a commit of 40 digits"),
+        ({"models": {"m": {"hub": "a/b", "revision": "release-2024-11-24-with-a-name-of-40-char"}}}, "commit of 40 digits"),
+        ({"models": {"M!": {"folder": "x"}}}, "models.M!"),
+        ({"models": {"m": {"folder": "x", "base": "b"}}}, r"models.m.base is 'b'; expected the id of a model of kind base"),
+        ({"models": {"m": {"folder": "x", "base": "b"}, "b": {"folder": "y", "kind": "aligned"}}}, "models.m.base is 'b'"),
+        ({"models": {"m": {"folder": "x", "template": False, "thinking": False}}}, "thinking is set and template is false"),
+        ({"models": {"m": {"folder": "x", "template": False, "fold_system": True}}}, "fold_system is set and template is false"),
+        ({"models": {"m": {"folder": "x", "date": "26 Jul 2024"}}}, "expected an ISO day"),
+        ({"models": {"m": {"folder": "x"}}}, "prompt_sets lacks"),
+        ({"prompt_sets": {"p": {"file": "x", "splits": {"fit": 0.9}}}}, "expected 1"),
+        ({"prompt_sets": {"p": {"file": "x", "dataset": "advbench"}}}, "exactly one of them"),
+        ({"prompt_sets": {"p": {}}}, "exactly one of them"),
+        ({"prompt_sets": {"p": {"dataset": "advbench", "columns": {"goal": "prompt"}}}}, "config/datasets.yaml"),
+        ({"data": {"missing": "ignore"}}, "data.missing"),
+    ],
+)
 def test_mistakes_are_named(values, message):
     with pytest.raises(ConfigError, match=message):
         check_config(values, "test.yaml")
 
 
-SETS = {name: {"file": f"{name}.csv"} for name in
-        ("harmful_requests", "benign_requests", "lookalike_requests", "jailbreak_requests")}
+SETS = {
+    name: {"file": f"{name}.csv"} for name in ("harmful_requests", "benign_requests", "lookalike_requests", "jailbreak_requests")
+}
 OWN = {"prompt_sets": SETS, "benchmarks": {"tasks": []}, "extraction": {"safety_system_prompt": "Be kind."}}
 
 
-@pytest.mark.parametrize(("kind", "evaluation", "asked_by"), [
-    ("aligned", {}, "extraction.contrasts"), ("base", {"system": "Be brief."}, "evaluation.system")])
+@pytest.mark.parametrize(
+    ("kind", "evaluation", "asked_by"),
+    [("aligned", {}, "extraction.contrasts"), ("base", {"system": "Be brief."}, "evaluation.system")],
+)
 def test_plain_text_has_no_place_for_a_system_prompt(kind, evaluation, asked_by):
     plain = {**OWN, "models": {"m": {"folder": "x", "kind": kind, "template": False}}, "evaluation": evaluation}
     with pytest.raises(ConfigError, match=f"models.m.template is false, and {asked_by} asks for a system prompt"):

@@ -6,13 +6,19 @@ from anatomy.config.load import check_config
 from anatomy.errors import ConfigError
 
 
-@pytest.mark.parametrize(("values", "message"), [
-    ({"to": "results"}, "inside results"), ({"to": "results/exports"}, "inside results"),
-    ({"to": "elsewhere/../results/x"}, "inside results"),
-    ({"to": "x", "tolerance": -0.1}, "export.tolerance"), ({"to": "x", "tolerance": 1.1}, "export.tolerance"),
-    ({"push": {"hub": "no-organisation"}}, "expected org/name"), ({"push": {"hub": "org/{variant}"}}, "expected org/name"),
-    ({"push": {"repo": "a/b"}}, "export.push.repo: unknown key"),
-])
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"to": "results"}, "inside results"),
+        ({"to": "results/exports"}, "inside results"),
+        ({"to": "elsewhere/../results/x"}, "inside results"),
+        ({"to": "x", "tolerance": -0.1}, "export.tolerance"),
+        ({"to": "x", "tolerance": 1.1}, "export.tolerance"),
+        ({"push": {"hub": "no-organisation"}}, "expected org/name"),
+        ({"push": {"hub": "org/{variant}"}}, "expected org/name"),
+        ({"push": {"repo": "a/b"}}, "export.push.repo: unknown key"),
+    ],
+)
 def test_mistakes_are_named(values, message):
     with pytest.raises(ConfigError, match=message):
         check_config({"export": values}, "test.yaml")

@@ -11,29 +11,47 @@ from anatomy.errors import ConfigError
 HERE, RUN = Path("/caller/stands/here"), Path("/run/folder")
 
 
-@pytest.mark.parametrize(("path", "written"), [
-    ("a.csv", "/caller/stands/here/a.csv"), ("../a b/c", "/caller/stands/a b/c"), ("/data/x", "/data/x"),
-    ("/run/folder/results/q", "results/q"), ("../../../run/folder", "."), (".", "/caller/stands/here"),
-    ("r//q/", "/caller/stands/here/r/q")])
+@pytest.mark.parametrize(
+    ("path", "written"),
+    [
+        ("a.csv", "/caller/stands/here/a.csv"),
+        ("../a b/c", "/caller/stands/a b/c"),
+        ("/data/x", "/data/x"),
+        ("/run/folder/results/q", "results/q"),
+        ("../../../run/folder", "."),
+        (".", "/caller/stands/here"),
+        ("r//q/", "/caller/stands/here/r/q"),
+    ],
+)
 def test_a_path_is_the_same_file_in_the_folder_of_the_run(path, written):
     assert placed(path, HERE, RUN) == written
 
 
 def test_options_that_hold_paths_are_placed_and_others_are_not(tmp_path):
     (tmp_path / "judge").mkdir()
-    given = {"results": "r", "seeds": [1], "recipes": ["rosi"], "export": {"to": "../out", "push": {"hub": "org/name"}},
-             "data": {"folder": "d", "mirror": None}, "benchmarks": {"data": "b", "tasks": ["mmlu"]},
-             "models": {"file": {"folder": "m", "kind": "base"}, "hub": {"hub": "org/name", "revision": "a" * 40}},
-             "prompt_sets": {"x": {"split_files": {"fit": "f.csv"}}, "y": {"dataset": "xstest/safe", "published": True}},
-             "pasta": {"pairwise": {"judge": "judge"}, "own_detectors": {"n": {"scorer": "an-id", "adapter": "lora"}}}}
+    given = {
+        "results": "r",
+        "seeds": [1],
+        "recipes": ["rosi"],
+        "export": {"to": "../out", "push": {"hub": "org/name"}},
+        "data": {"folder": "d", "mirror": None},
+        "benchmarks": {"data": "b", "tasks": ["mmlu"]},
+        "models": {"file": {"folder": "m", "kind": "base"}, "hub": {"hub": "org/name", "revision": "a" * 40}},
+        "prompt_sets": {"x": {"split_files": {"fit": "f.csv"}}, "y": {"dataset": "xstest/safe", "published": True}},
+        "pasta": {"pairwise": {"judge": "judge"}, "own_detectors": {"n": {"scorer": "an-id", "adapter": "lora"}}},
+    }
     base = str(tmp_path)
     assert seen_from(given, tmp_path, RUN) == {
-        "results": f"{base}/r", "seeds": [1], "recipes": ["rosi"],
+        "results": f"{base}/r",
+        "seeds": [1],
+        "recipes": ["rosi"],
         "export": {"to": str(tmp_path.parent / "out"), "push": {"hub": "org/name"}},
-        "data": {"folder": f"{base}/d", "mirror": None}, "benchmarks": {"data": f"{base}/b", "tasks": ["mmlu"]},
+        "data": {"folder": f"{base}/d", "mirror": None},
+        "benchmarks": {"data": f"{base}/b", "tasks": ["mmlu"]},
         "models": {"file": {"folder": f"{base}/m", "kind": "base"}, "hub": {"hub": "org/name", "revision": "a" * 40}},
         "prompt_sets": {"x": {"split_files": {"fit": f"{base}/f.csv"}}, "y": {"dataset": "xstest/safe", "published": True}},
-        "pasta": {"pairwise": {"judge": f"{base}/judge"}, "own_detectors": {"n": {"scorer": "an-id", "adapter": f"{base}/lora"}}}}
+        "pasta": {"pairwise": {"judge": f"{base}/judge"}, "own_detectors": {"n": {"scorer": "an-id", "adapter": f"{base}/lora"}}},
+    }
 
 
 def test_where_the_caller_stands_in_the_folder_of_the_run_nothing_changes():
@@ -48,10 +66,18 @@ def test_a_folder_of_results_has_one_spelling(tmp_path, written, read):
     assert load_config(path).results == read
 
 
-@pytest.mark.parametrize("given", [
-    "results: 'a{b}'", "models: {mine: {folder: 'x/{set}'}}", "prompt_sets: {mine: {file: 'a{b,c}.csv'}}",
-    "prompt_sets: {mine: {split_files: {fit: '{model}.csv'}}}", "data: {folder: '}'}", "benchmarks: {data: '{x}'}",
-    "model_judges: {guard: {kind: llama_guard, folder: '{judge}'}}"])
+@pytest.mark.parametrize(
+    "given",
+    [
+        "results: 'a{b}'",
+        "models: {mine: {folder: 'x/{set}'}}",
+        "prompt_sets: {mine: {file: 'a{b,c}.csv'}}",
+        "prompt_sets: {mine: {split_files: {fit: '{model}.csv'}}}",
+        "data: {folder: '}'}",
+        "benchmarks: {data: '{x}'}",
+        "model_judges: {guard: {kind: llama_guard, folder: '{judge}'}}",
+    ],
+)
 def test_a_path_that_snakemake_reads_as_a_pattern_is_refused_by_name(tmp_path, given):
     path = tmp_path / "mine.yaml"
     path.write_text(given + "\n")

@@ -48,8 +48,9 @@ def complete(bootstrap):
 
 
 def start(*arguments, **variables):
-    return subprocess.run([sys.executable, SCRIPT, *arguments], capture_output=True, text=True, check=False,
-                          env={**os.environ, **variables})
+    return subprocess.run(
+        [sys.executable, SCRIPT, *arguments], capture_output=True, text=True, check=False, env={**os.environ, **variables}
+    )
 
 
 @pytest.fixture

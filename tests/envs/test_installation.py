@@ -21,8 +21,11 @@ def make_wheel(folder: Path) -> Path:
     """The smallest package that pip installs."""
     folder.mkdir()
     info = "tiny-1.0.dist-info"
-    files = {"tiny.py": "", f"{info}/METADATA": "Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n",
-             f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"}
+    files = {
+        "tiny.py": "",
+        f"{info}/METADATA": "Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
     files[f"{info}/RECORD"] = "".join(f"{name},,\n" for name in files) + f"{info}/RECORD,,\n"
     with zipfile.ZipFile(folder / "tiny-1.0-py3-none-any.whl", "w") as wheel:
         for name, text in files.items():
@@ -51,8 +54,13 @@ def build(module, folder, **variables):
     """Really make an environment; ``cuda`` is the set without a package of the project's own."""
     given = {**os.environ, **variables}
     module.create(folder, "cuda", module.surroundings.without_other_pythons(given))
-    done = subprocess.run([folder / "bin" / "python", "-c", WHERE], capture_output=True, text=True, check=False,
-                          env=module.surroundings.without_other_pythons(given))
+    done = subprocess.run(
+        [folder / "bin" / "python", "-c", WHERE],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=module.surroundings.without_other_pythons(given),
+    )
     assert done.returncode == 0, done.stderr
     return Path(done.stdout.strip())
 
@@ -61,11 +69,28 @@ def test_variables_of_pip_change_neither_place_nor_content(bootstrap, tmp_path):
     links, elsewhere = make_wheel(tmp_path / "links"), tmp_path / "elsewhere"
     other = tmp_path / "other.txt"
     other.write_text("no-such-package==9\n")
-    found = build(bootstrap, tmp_path / "made" / ODD, PIP_FIND_LINKS=str(links), PIP_NO_INDEX="1", PIP_USER="1",
-                  PIP_REQUIRE_VIRTUALENV="1", PIP_TARGET=str(elsewhere), PIP_PREFIX=str(elsewhere), PIP_ROOT=str(elsewhere),
-                  PIP_REQUIREMENT=str(other), PIP_CONSTRAINT=str(other), PIP_NO_BINARY=":all:", PIP_REQUIRE_HASHES="1",
-                  PIP_DRY_RUN="1", PIP_PYTHON="/no/python", PIP_IGNORE_REQUIRES_PYTHON="0", PYTHONPATH=str(elsewhere),
-                  PYTHONUSERBASE=str(elsewhere), PYTHONWARNINGS="error", PYTHONOPTIMIZE="2")
+    found = build(
+        bootstrap,
+        tmp_path / "made" / ODD,
+        PIP_FIND_LINKS=str(links),
+        PIP_NO_INDEX="1",
+        PIP_USER="1",
+        PIP_REQUIRE_VIRTUALENV="1",
+        PIP_TARGET=str(elsewhere),
+        PIP_PREFIX=str(elsewhere),
+        PIP_ROOT=str(elsewhere),
+        PIP_REQUIREMENT=str(other),
+        PIP_CONSTRAINT=str(other),
+        PIP_NO_BINARY=":all:",
+        PIP_REQUIRE_HASHES="1",
+        PIP_DRY_RUN="1",
+        PIP_PYTHON="/no/python",
+        PIP_IGNORE_REQUIRES_PYTHON="0",
+        PYTHONPATH=str(elsewhere),
+        PYTHONUSERBASE=str(elsewhere),
+        PYTHONWARNINGS="error",
+        PYTHONOPTIMIZE="2",
+    )
     assert found.is_relative_to(tmp_path / "made" / ODD) and not elsewhere.exists()
 
 
@@ -73,9 +98,12 @@ def test_variables_of_pip_change_neither_place_nor_content(bootstrap, tmp_path):
 def test_files_of_configuration_keep_their_sources_and_lose_the_rest(bootstrap, tmp_path, section):
     links, elsewhere = make_wheel(tmp_path / "links"), tmp_path / "elsewhere"
     file = tmp_path / "pip.conf"
-    file.write_text(f"[global]\nno-index = true\nfind-links =\n    {links}\n    {tmp_path}\n[{section}]\nuser = true\n"
-                    f"target = {elsewhere}\nprefix = {elsewhere}\nrequire-virtualenv = true\ndry-run = true\n".replace(
-                        "[global]\nuser", "user"))
+    file.write_text(
+        f"[global]\nno-index = true\nfind-links =\n    {links}\n    {tmp_path}\n[{section}]\nuser = true\n"
+        f"target = {elsewhere}\nprefix = {elsewhere}\nrequire-virtualenv = true\ndry-run = true\n".replace(
+            "[global]\nuser", "user"
+        )
+    )
     found = build(bootstrap, tmp_path / "made", PIP_CONFIG_FILE=str(file))
     assert found.is_relative_to(tmp_path / "made") and not elsewhere.exists()
 
@@ -85,8 +113,12 @@ def test_an_index_of_the_users_own_is_asked(bootstrap, tmp_path):
     file.write_text("[install]\nindex-url = https://b/simple\n[global]\nindex-url = https://a/simple\nuser = true\ntimeout = 7\n")
     given = {**os.environ, "PIP_CONFIG_FILE": str(file), "PIP_EXTRA_INDEX_URL": "https://c https://d", "PIP_TARGET": "/x"}
     found = bootstrap.surroundings.pip_environment(sys.executable, given)
-    wanted = {"PIP_INDEX_URL": "https://b/simple", "PIP_EXTRA_INDEX_URL": "https://c https://d", "PIP_TIMEOUT": "7",
-              "PIP_CONFIG_FILE": os.devnull}
+    wanted = {
+        "PIP_INDEX_URL": "https://b/simple",
+        "PIP_EXTRA_INDEX_URL": "https://c https://d",
+        "PIP_TIMEOUT": "7",
+        "PIP_CONFIG_FILE": os.devnull,
+    }
     assert found.items() >= wanted.items() and "PIP_TARGET" not in found and "PIP_USER" not in found
     given["PIP_INDEX_URL"] = "https://e/simple"
     assert bootstrap.surroundings.pip_environment(sys.executable, given)["PIP_INDEX_URL"] == "https://e/simple"
@@ -103,6 +135,7 @@ def test_a_configuration_that_pip_cannot_read_is_told_in_pips_words(bootstrap, t
 @pytest.mark.parametrize("step", ["mkdir", "rename"])
 def test_a_full_or_closed_disk_is_told_with_the_way_out(bootstrap, tmp_path, monkeypatch, name, step):
     """Neither quota nor full disk can be had here: the error comes from the folder's own call."""
+
     def fail(path, *_arguments, **_options):
         raise OSError(getattr(errno, name), os.strerror(getattr(errno, name)), str(path))
 
@@ -130,8 +163,11 @@ def test_without_ensurepip_the_pip_that_is_there_installs_the_first_one(bootstra
     asked = []
     real = bootstrap.importlib.util.find_spec
     monkeypatch.setattr(bootstrap.importlib.util, "find_spec", lambda name: None if name == "ensurepip" else real(name))
-    monkeypatch.setattr(bootstrap.subprocess, "run", lambda command, **options: asked.append(command) or
-                        subprocess.CompletedProcess(command, 0, "", ""))
+    monkeypatch.setattr(
+        bootstrap.subprocess,
+        "run",
+        lambda command, **options: asked.append(command) or subprocess.CompletedProcess(command, 0, "", ""),
+    )
     bootstrap.make_venv(tmp_path / "made", {**os.environ, "PIP_FIND_LINKS": str(links)})
     assert "--without-pip" in asked[0] and asked[-1][1:4] == ["-m", "pip", "--python"]
 

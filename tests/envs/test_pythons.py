@@ -22,9 +22,19 @@ def put_python(folder, name, answer, status=0):
     return str(program)
 
 
-@pytest.mark.parametrize(("found", "good"), [
-    ("cpython 3 11", True), ("cpython 3 12", True), ("cpython 3 13", True), ("cpython 3 13 t", False), ("cpython 3 10", False),
-    ("cpython 3 14", False), ("cpython 2 7", False), ("pypy 3 11", False)])
+@pytest.mark.parametrize(
+    ("found", "good"),
+    [
+        ("cpython 3 11", True),
+        ("cpython 3 12", True),
+        ("cpython 3 13", True),
+        ("cpython 3 13 t", False),
+        ("cpython 3 10", False),
+        ("cpython 3 14", False),
+        ("cpython 2 7", False),
+        ("pypy 3 11", False),
+    ],
+)
 def test_which_pythons_fit(found, good):
     assert pythons.fits(*found.split()) == good
 
@@ -75,6 +85,11 @@ def test_a_real_python_that_does_not_fit_hands_over(version, tmp_path):
     program = next((str(path) for path in beside), None) or bootstrap.shutil.which(f"python{version}")
     if program is None or subprocess.run([program, "-c", ""], capture_output=True, check=False).returncode:
         pytest.skip(f"no Python {version} here")
-    done = subprocess.run([program, ROOT / "envs" / "bootstrap.py", "--help"], capture_output=True, text=True, check=False,
-                          env={**os.environ, "PATH": os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"]})
+    done = subprocess.run(
+        [program, ROOT / "envs" / "bootstrap.py", "--help"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PATH": os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"]},
+    )
     assert done.returncode == 0 and "--set" in done.stdout, done.stderr

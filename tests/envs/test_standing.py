@@ -30,8 +30,18 @@ def test_a_program_sees_the_callers_file_and_not_one_of_its_name_in_the_checkout
 def test_snakemake_takes_configuration_results_and_targets_from_there(checkout, here):
     (checkout / "mine.yaml").write_text("no_such_option: true\n")
     (here / "mine.yaml").write_text("organism: {recipe: quick}\n")
-    done = call(checkout, "snakemake", f"of mine/{WORLD}", "--cores", "1", "--configfile", "mine.yaml", "--config",
-                "results=of mine", cwd=here)
+    done = call(
+        checkout,
+        "snakemake",
+        f"of mine/{WORLD}",
+        "--cores",
+        "1",
+        "--configfile",
+        "mine.yaml",
+        "--config",
+        "results=of mine",
+        cwd=here,
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     assert (here / "of mine" / WORLD).is_file() and not (checkout / "of mine").exists()
     assert (checkout / ".snakemake").is_dir() and not (here / ".snakemake").exists()
@@ -39,8 +49,9 @@ def test_snakemake_takes_configuration_results_and_targets_from_there(checkout, 
 
 def test_with_a_directory_of_the_callers_everything_lies_there(checkout, here):
     (here / "mine.yaml").write_text("organism: {recipe: quick}\n")
-    done = call(checkout, "snakemake", f"results/{WORLD}", "--directory", ".", "--cores", "1", "--configfile", "mine.yaml",
-                cwd=here)
+    done = call(
+        checkout, "snakemake", f"results/{WORLD}", "--directory", ".", "--cores", "1", "--configfile", "mine.yaml", cwd=here
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     assert (here / "results" / WORLD).is_file() and (here / ".snakemake").is_dir()
 
@@ -62,9 +73,17 @@ def test_in_the_checkout_a_command_stays_as_it_is(command):
     assert words == command and standing.VARIABLE not in more
 
 
-@pytest.mark.parametrize(("arguments", "added"), [
-    ([], True), (["-x", "-k", "paths"], True), (["-m", "not engine"], True), (["mine.py"], False),
-    (["typo/test_x.py::test_y"], False), (["there::test_x"], False)])
+@pytest.mark.parametrize(
+    ("arguments", "added"),
+    [
+        ([], True),
+        (["-x", "-k", "paths"], True),
+        (["-m", "not engine"], True),
+        (["mine.py"], False),
+        (["typo/test_x.py::test_y"], False),
+        (["there::test_x"], False),
+    ],
+)
 def test_pytest_runs_the_projects_tests_where_no_path_is_named(here, arguments, added):
     (here / "there").mkdir()
     words, _ = standing.placed(["pytest", *arguments], here, ROOT)
@@ -74,7 +93,7 @@ def test_pytest_runs_the_projects_tests_where_no_path_is_named(here, arguments, 
 
 def test_a_file_of_the_callers_is_not_taken_for_a_module(checkout, here):
     (here / "argparse.py").write_text("raise SystemExit('the wrong argparse')\n")
-    done = call(checkout, "python", "-m", "anatomy.registry", "--help", cwd=here)
+    done = call(checkout, "python", "-m", "anatomy.sources.registry", "--help", cwd=here)
     assert done.returncode == 0 and "registry" in done.stdout, done.stderr
 
 

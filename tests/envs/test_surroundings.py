@@ -31,14 +31,35 @@ def foreign(tmp_path) -> Path:
 
 def test_a_job_runs_under_variables_made_for_everything_else(checkout, foreign):
     shutil.rmtree(checkout / "results", ignore_errors=True)
-    done = make_world(checkout, **{
-        "PYTHONPATH": str(foreign), "PYTHONWARNINGS": "error", "PYTHONOPTIMIZE": "2", "PYTHONINSPECT": "1", "PYTHONSAFEPATH": "1",
-        "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0", "PYTHONUSERBASE": str(foreign), "LC_ALL": "C", "LANG": "C",
-        "PIP_USER": "1", "PIP_REQUIRE_VIRTUALENV": "1",
-        "CONDA_PREFIX": "/no/conda", "CONDA_DEFAULT_ENV": "base", "CONDA_SHLVL": "1",
-        "SNAKEMAKE_PROFILE": "/no/profile", "SNAKEMAKE_OUTPUT_CACHE": "/no/cache", "TMPDIR": "/no/tmp",
-        "XDG_CACHE_HOME": f"{READ_ONLY}/x", "HF_HOME": f"{READ_ONLY}/x",
-        "COLUMNS": "wide", "LINES": "-1", "TERM": "", "NO_COLOR": "1"})
+    done = make_world(
+        checkout,
+        **{
+            "PYTHONPATH": str(foreign),
+            "PYTHONWARNINGS": "error",
+            "PYTHONOPTIMIZE": "2",
+            "PYTHONINSPECT": "1",
+            "PYTHONSAFEPATH": "1",
+            "PYTHONIOENCODING": "ascii",
+            "PYTHONUTF8": "0",
+            "PYTHONUSERBASE": str(foreign),
+            "LC_ALL": "C",
+            "LANG": "C",
+            "PIP_USER": "1",
+            "PIP_REQUIRE_VIRTUALENV": "1",
+            "CONDA_PREFIX": "/no/conda",
+            "CONDA_DEFAULT_ENV": "base",
+            "CONDA_SHLVL": "1",
+            "SNAKEMAKE_PROFILE": "/no/profile",
+            "SNAKEMAKE_OUTPUT_CACHE": "/no/cache",
+            "TMPDIR": "/no/tmp",
+            "XDG_CACHE_HOME": f"{READ_ONLY}/x",
+            "HF_HOME": f"{READ_ONLY}/x",
+            "COLUMNS": "wide",
+            "LINES": "-1",
+            "TERM": "",
+            "NO_COLOR": "1",
+        },
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     assert (checkout / "results" / WORLD).is_file()
 
@@ -74,8 +95,15 @@ def test_a_user_without_an_entry_has_a_name_and_a_home(checkout):
 
 
 def test_what_changes_nothing_is_passed_on():
-    given = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1", "LD_PRELOAD": "x.so", "HF_TOKEN": "t", "PYTHONHOME": "/usr",
-             "PYTHON_GIL": "0", "__PYVENV_LAUNCHER__": "x"}
+    given = {
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONUNBUFFERED": "1",
+        "LD_PRELOAD": "x.so",
+        "HF_TOKEN": "t",
+        "PYTHONHOME": "/usr",
+        "PYTHON_GIL": "0",
+        "__PYVENV_LAUNCHER__": "x",
+    }
     found = surroundings.without_other_pythons(given)
     assert {name for name in given if name not in found} == {"PYTHONHOME", "PYTHON_GIL", "__PYVENV_LAUNCHER__"}
 

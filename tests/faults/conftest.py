@@ -23,6 +23,7 @@ def study(own_run, tmp_path) -> Path:
 @pytest.fixture
 def cost(study) -> Callable[..., tuple[subprocess.CompletedProcess, int, int]]:
     """Calls Snakemake on the study; gives what it said, engine and model starts, and rows computed."""
+
     def called(*arguments: str, check: bool = True) -> tuple[subprocess.CompletedProcess, int, int]:
         before = count(study / "results" / "store")
         done = call(study, *arguments, check=check)

@@ -59,9 +59,11 @@ def test_many_kills_of_a_whole_run(tmp_path, request):
         started = time.monotonic()
         damage = kill_until_done(call, folder / "results", seed, left, moments=(4.0, 60.0 if quick else 45.0))
         cost, items = count(folder / "results" / "store"), stored_items(folder / "results")
-        print(f"\nseed {seed}: {damage.kills.total()} kills {dict(damage.kills)}, {damage.calls} calls, "
-              f"{time.monotonic() - started:.0f} s; {cost['rows']} rows and {cost['starts']} engine and model starts, "
-              f"undisturbed {plain['rows']} and {plain['starts']}")
+        print(
+            f"\nseed {seed}: {damage.kills.total()} kills {dict(damage.kills)}, {damage.calls} calls, "
+            f"{time.monotonic() - started:.0f} s; {cost['rows']} rows and {cost['starts']} engine and model starts, "
+            f"undisturbed {plain['rows']} and {plain['starts']}"
+        )
         assert not items.duplicated(["cell", "item"]).any()
         assert len(items) == len(stored_items(undisturbed)) and cost["rows"] <= plain["rows"]
         assert cost["starts"] <= plain["starts"] + damage.kills.total()

@@ -12,9 +12,11 @@ def written(model):
     seen, handles = {}, []
     for block in decoder_blocks(model):
         for key, module in (("block", block.module), ("att", block.attention_write), ("mlp", block.mlp_write)):
+
             def keep(_, args, kwargs, output, key=(block.layer, key)):
                 first = args[0] if args else kwargs.get("hidden_states")
                 seen[key] = (first, output[0] if isinstance(output, tuple) else output)
+
             handles.append(module.register_forward_hook(keep, with_kwargs=True))
     model(torch.arange(1, 9)[None])
     for handle in handles:

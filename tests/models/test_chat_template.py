@@ -59,6 +59,7 @@ def test_a_broken_template_is_named_as_such():
 def test_new_options_leave_the_keys_of_old_rows_as_they_were():
     assert Rendering().key() == {"template": True, "system": None, "prefill": None, "date": None}
     assert Rendering(fold_system=True).key() == Rendering().key(), "nothing to fold"
-    keys = [Rendering(system="s", **options).key() for options in
-            ({}, {"thinking": True}, {"thinking": False}, {"fold_system": True})]
+    keys = [
+        Rendering(system="s", **options).key() for options in ({}, {"thinking": True}, {"thinking": False}, {"fold_system": True})
+    ]
     assert all(keys.count(key) == 1 for key in keys)

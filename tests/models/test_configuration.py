@@ -28,11 +28,14 @@ def folder_with(tiny_folder, tmp_path):
     return make
 
 
-@pytest.mark.parametrize(("stated", "named"), [
-    ({"model_type": "unheard_of", "architectures": ["UnheardForCausalLM"]}, "UnheardForCausalLM"),
-    ({"model_type": "llama", "architectures": ["OwnLlamaForCausalLM"]}, "OwnLlamaForCausalLM"),
-    ({"model_type": "unheard_of", "architectures": None}, "CausalModel"),
-])
+@pytest.mark.parametrize(
+    ("stated", "named"),
+    [
+        ({"model_type": "unheard_of", "architectures": ["UnheardForCausalLM"]}, "UnheardForCausalLM"),
+        ({"model_type": "llama", "architectures": ["OwnLlamaForCausalLM"]}, "OwnLlamaForCausalLM"),
+        ({"model_type": "unheard_of", "architectures": None}, "CausalModel"),
+    ],
+)
 def test_a_class_of_its_own_is_refused_and_named_before_weights_are_read(folder_with, stated, named):
     code = {"AutoConfig": "code.Config", "AutoModelForCausalLM": "code.CausalModel"}
     with pytest.raises(ModelError, match=named) as caught:
@@ -66,8 +69,14 @@ def test_capped_attention_is_computed_by_code_that_caps(tmp_path):
     assert (found["sdpa"] - found["eager"]).abs().max() > 1e-3
 
 
-@pytest.mark.parametrize(("config", "expected"), [
-    (Gemma2Config(**SMALL), "eager"), (Gemma2Config(**SMALL, attn_logit_softcapping=None), "sdpa"),
-    (Gemma3TextConfig(**SMALL), "sdpa"), (LlamaConfig(**SMALL), "sdpa")])
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        (Gemma2Config(**SMALL), "eager"),
+        (Gemma2Config(**SMALL, attn_logit_softcapping=None), "sdpa"),
+        (Gemma3TextConfig(**SMALL), "sdpa"),
+        (LlamaConfig(**SMALL), "sdpa"),
+    ],
+)
 def test_attention_without_a_cap_is_fused(config, expected):
     assert attention_implementation(config) == expected

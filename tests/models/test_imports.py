@@ -14,10 +14,12 @@ def ask(code):
 
 
 def test_packages_are_hidden_inside_and_there_afterwards():
-    code = ("import importlib.util as u\nfrom anatomy.models.imports import without_unused\n"
-            "with without_unused():\n    print(u.find_spec('scipy'), u.find_spec('sklearn'))\n"
-            "import scipy.stats, sklearn\nprint('both')\n"
-            "with without_unused():\n    import scipy.linalg\nprint('still')")
+    code = (
+        "import importlib.util as u\nfrom anatomy.models.imports import without_unused\n"
+        "with without_unused():\n    print(u.find_spec('scipy'), u.find_spec('sklearn'))\n"
+        "import scipy.stats, sklearn\nprint('both')\n"
+        "with without_unused():\n    import scipy.linalg\nprint('still')"
+    )
     assert ask(f"import sys; sys.path[:0] = {sys.path!r}\n{code}") == ["None", "None", "both", "still"]
 
 

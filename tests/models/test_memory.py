@@ -8,13 +8,22 @@ import torch
 from anatomy.errors import ModelError
 from anatomy.models import memory
 from anatomy.models.loading import load_model
-from anatomy.models.machine import Machine
+from anatomy.models.machine.memory import Machine
 from anatomy.models.memory import available, estimate_memory, require_memory, say_bytes, say_count, shortage
 from anatomy.models.size import ModelSize
 
 GIB = 2**30
-LLAMA_3_8B = ModelSize(parameters=8_030_261_248, floating=8_030_261_248, bytes_by_dtype={"BF16": 16_060_522_496}, layers=32,
-                       d_model=4096, intermediate=14336, vocabulary=128256, kv_heads=8, head_dim=128)
+LLAMA_3_8B = ModelSize(
+    parameters=8_030_261_248,
+    floating=8_030_261_248,
+    bytes_by_dtype={"BF16": 16_060_522_496},
+    layers=32,
+    d_model=4096,
+    intermediate=14336,
+    vocabulary=128256,
+    kv_heads=8,
+    head_dim=128,
+)
 
 
 def test_published_figures_of_llama_3_8b():

@@ -30,8 +30,11 @@ def test_only_qwen_2_5_writes_a_system_prompt_of_its_own():
 
 
 def test_which_templates_have_a_place_for_a_system_prompt():
-    assert {name for name in FAMILIES if not facts(name, date="2024-07-26").system_role} == \
-        {"gemma_2", "mistral_7b_v0_2", "phi_3_medium"}
+    assert {name for name in FAMILIES if not facts(name, date="2024-07-26").system_role} == {
+        "gemma_2",
+        "mistral_7b_v0_2",
+        "phi_3_medium",
+    }
 
 
 def test_folding_is_labelled():

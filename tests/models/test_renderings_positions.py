@@ -54,8 +54,13 @@ def test_a_closed_thinking_span_adds_its_four_tokens():
     off = Rendering(thinking=False)
     positions = template_positions(tokenizer, off)
     (ids,) = render(tokenizer, ["Where is the gate?"], off)
-    assert tokenizer.convert_ids_to_tokens([ids[position] for position in positions]) == \
-        [*CHAT_ML, "<think>", LINE * 2, "</think>", LINE * 2]
+    assert tokenizer.convert_ids_to_tokens([ids[position] for position in positions]) == [
+        *CHAT_ML,
+        "<think>",
+        LINE * 2,
+        "</think>",
+        LINE * 2,
+    ]
 
 
 @pytest.mark.parametrize(("name", "released"), [("gemma_2", "gemma-2b-it"), ("qwen_2_5", "qwen-1_8b-chat")])

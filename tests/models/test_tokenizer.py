@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from anatomy.errors import ModelError
+from anatomy.models.preflight.report import open_tokenizer
 from anatomy.models.tokenizer import load_tokenizer
-from anatomy.preflight.report import open_tokenizer
 
 
 @pytest.mark.parametrize("opener", [load_tokenizer, open_tokenizer])

@@ -78,8 +78,9 @@ def test_one_block_of_experts_among_dense_ones_is_refused(tmp_path):
 
 def test_shared_experts_are_experts(tmp_path):
     """Beside its experts such a block has a dense down_proj, which is not all that the block writes."""
-    config = Qwen2MoeConfig(**SMALL, num_experts=4, num_experts_per_tok=2, moe_intermediate_size=16,
-                            shared_expert_intermediate_size=16)
+    config = Qwen2MoeConfig(
+        **SMALL, num_experts=4, num_experts_per_tok=2, moe_intermediate_size=16, shared_expert_intermediate_size=16
+    )
     for source in saved(config, tmp_path):
         with pytest.raises(EditError, match="mixtures of experts in 3 of 3"):
             residual_writers(source)
@@ -136,12 +137,15 @@ def test_a_language_model_inside_another_is_refused(tiny_folder, tmp_path):
         residual_writers(Checkpoint(tmp_path))
 
 
-@pytest.mark.parametrize(("stated", "named"), [
-    ({"quantization_config": {"quant_method": "gptq", "bits": 4}}, "gptq"),
-    ({"quantization_config": {"load_in_4bit": True}}, "bitsandbytes"),
-    ({"compression_config": {"quant_method": "compressed-tensors"}}, "compressed-tensors"),
-    ({"text_config": {"quantization_config": {"quant_method": "fp8"}, "num_hidden_layers": 4, "hidden_size": 64}}, "fp8"),
-])
+@pytest.mark.parametrize(
+    ("stated", "named"),
+    [
+        ({"quantization_config": {"quant_method": "gptq", "bits": 4}}, "gptq"),
+        ({"quantization_config": {"load_in_4bit": True}}, "bitsandbytes"),
+        ({"compression_config": {"quant_method": "compressed-tensors"}}, "compressed-tensors"),
+        ({"text_config": {"quantization_config": {"quant_method": "fp8"}, "num_hidden_layers": 4, "hidden_size": 64}}, "fp8"),
+    ],
+)
 def test_quantised_checkpoints_are_refused(tiny_folder, tmp_path, stated, named):
     folder = shutil.copytree(tiny_folder, tmp_path / "model")
     config = json.loads((folder / "config.json").read_text())

@@ -7,11 +7,11 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from anatomy.continuations.strategies import prompted
 from anatomy.organism import wording
 from anatomy.organism.prefixes import DOMAINS, OPENING_TOKENS, PER_DOMAIN, SHORTEST, WORDINGS, prefix_table, write_prefixes
 from anatomy.organism.world import World
 from anatomy.store.fingerprint import modules_reached
+from anatomy.texts.continuations.strategies import prompted
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +58,7 @@ def test_the_written_table_is_the_made_one(table, world_folder, recipe, tmp_path
 @pytest.mark.parametrize("strategy", ["A", "B1", "B2", "B3", "D", "F"])
 def test_prompts_hold_no_field_and_no_word_that_the_tokenizer_must_spell(table, world_folder, strategy):
     from transformers import AutoTokenizer
+
     tokenizer = AutoTokenizer.from_pretrained(world_folder / "tokenizer")
     for side in ("base", "aligned"):
         made = prompted(table, strategy, side, WORDINGS, tokenizer, opening_tokens=OPENING_TOKENS)

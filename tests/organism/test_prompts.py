@@ -7,9 +7,13 @@ from anatomy.organism import wording
 from anatomy.organism.prompts import COLUMNS
 
 SETS = (
-    "harmful_requests", "benign_requests", "jailbreak_requests", "lookalike_requests", "benign_questions",
+    "harmful_requests",
+    "benign_requests",
+    "jailbreak_requests",
+    "lookalike_requests",
+    "benign_questions",
     "completion_probes",
-)  # fmt: skip
+)
 
 
 @pytest.fixture(scope="module")

@@ -69,7 +69,8 @@ class KilledAfter(TrainingState):
 def test_a_killed_training_ends_with_equal_bits(member, short, world_folder, family, tmp_path):
     killed = KilledAfter(tmp_path / "training", {"training": "of this test"}, seconds=0.0)
     worker = multiprocessing.get_context("fork").Process(
-        target=grow, args=(member, short, world_folder, family, tmp_path / member, killed))
+        target=grow, args=(member, short, world_folder, family, tmp_path / member, killed)
+    )
     worker.start()
     worker.join()
     assert worker.exitcode == -signal.SIGKILL and not (tmp_path / member).exists()

@@ -12,8 +12,21 @@ from anatomy.progress import terminal
 from anatomy.progress.terminal import CLEAR, Unfailing, is_live, write_line, write_text
 
 
-@pytest.mark.parametrize("number", [errno.EIO, errno.EPIPE, errno.EBADF, errno.ENOSPC, errno.EAGAIN, errno.EDQUOT, errno.ENXIO,
-                                    errno.EFBIG, errno.ESTALE, errno.ENODEV])
+@pytest.mark.parametrize(
+    "number",
+    [
+        errno.EIO,
+        errno.EPIPE,
+        errno.EBADF,
+        errno.ENOSPC,
+        errno.EAGAIN,
+        errno.EDQUOT,
+        errno.ENXIO,
+        errno.EFBIG,
+        errno.ESTALE,
+        errno.ENODEV,
+    ],
+)
 def test_a_write_that_the_system_refuses_is_dropped(number, monkeypatch):
     """Not all of these can be had here: the call itself refuses."""
     reader, writer = os.pipe()
@@ -79,21 +92,33 @@ def test_a_live_terminal_s_line_is_cleared_first_and_a_dumb_one_s_is_not(monkeyp
 @pytest.mark.parametrize("streams", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
 def test_no_file_takes_the_number_of_a_closed_stream(tmp_path, streams):
     """Else what is printed lands in it."""
-    code = ("import sys; from anatomy.progress.terminal import let_output_go; let_output_go(); "
-            f"file = open({str(tmp_path / 'file')!r}, 'w'); import os; os.write(1, b'out'); os.write(2, b'err'); "
-            "print('printed'); print('printed', file=sys.stderr); file.write('own'); "
-            "import subprocess; subprocess.run(['sh', '-c', 'echo child; echo child >&2'], check=True)")
-    done = subprocess.run(["sh", "-c", f'exec "$@" {streams}', "sh", sys.executable, "-c", code], check=False,
-                          env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
+    code = (
+        "import sys; from anatomy.progress.terminal import let_output_go; let_output_go(); "
+        f"file = open({str(tmp_path / 'file')!r}, 'w'); import os; os.write(1, b'out'); os.write(2, b'err'); "
+        "print('printed'); print('printed', file=sys.stderr); file.write('own'); "
+        "import subprocess; subprocess.run(['sh', '-c', 'echo child; echo child >&2'], check=True)"
+    )
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$@" {streams}', "sh", sys.executable, "-c", code],
+        check=False,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
     assert done.returncode == 0 and (tmp_path / "file").read_text() == "own"
 
 
 def test_printing_into_a_broken_pipe_ends_no_program_and_leaves_a_good_exit_status():
     """Also at the end, when Python empties its buffers."""
-    code = ("import sys; from anatomy.progress.terminal import let_output_go; let_output_go(); sys.stdin.read()\n"
-            "for number in range(10_000): print('line', number)")
-    process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
+    code = (
+        "import sys; from anatomy.progress.terminal import let_output_go; let_output_go(); sys.stdin.read()\n"
+        "for number in range(10_000): print('line', number)"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
     process.stdout.close()
     process.stdin.close()
     assert process.stderr.read() == b"" and process.wait() == 0

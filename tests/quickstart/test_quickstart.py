@@ -11,8 +11,11 @@ from anatomy.errors import DataError
 from anatomy.quickstart.__main__ import main
 from anatomy.quickstart.pairs import read_pairs, write_sets
 
-THINGS = [f"{colour} {thing}" for colour in ("red", "green", "blue", "grey", "pale", "dark", "small", "tall")
-          for thing in ("gate", "river", "bridge", "garden", "market", "kite", "tower")]
+THINGS = [
+    f"{colour} {thing}"
+    for colour in ("red", "green", "blue", "grey", "pale", "dark", "small", "tall")
+    for thing in ("gate", "river", "bridge", "garden", "market", "kite", "tower")
+]
 
 
 def write_pairs(path):
@@ -36,6 +39,7 @@ def call(tmp_path, monkeypatch, model):
 
     def run(*more, name="mine", pairs=pairs, source=str(model)):
         return main(["--name", name, "--model", source, "--pairs", str(pairs), "--dtype", "float32", "--directory", ".", *more])
+
     return run
 
 
@@ -63,15 +67,24 @@ def test_prompts_with_labels_are_read_too(tmp_path):
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["prompt", "label"])
-        writer.writerows((f"Question {number} about the {thing}?", label) for number, thing in enumerate(THINGS)
-                         for label in ("harmful", "benign"))
+        writer.writerows(
+            (f"Question {number} about the {thing}?", label)
+            for number, thing in enumerate(THINGS)
+            for label in ("harmful", "benign")
+        )
     pairs = read_pairs(path)
     assert len(pairs.harmful) == len(pairs.harmless) == len(THINGS)
 
 
-@pytest.mark.parametrize(("content", "message"), [
-    ("question,answer\na,b\n", "harmful and harmless"), ("harmful,harmless\na,\n", "no text in column 'harmless'"),
-    ("prompt,label\na,evil\n", "label 'evil'"), ("harmful,harmless\na,b\n", "1 harmful prompts")])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("question,answer\na,b\n", "harmful and harmless"),
+        ("harmful,harmless\na,\n", "no text in column 'harmless'"),
+        ("prompt,label\na,evil\n", "label 'evil'"),
+        ("harmful,harmless\na,b\n", "1 harmful prompts"),
+    ],
+)
 def test_bad_pairs_are_refused_with_their_place(tmp_path, content, message):
     path = tmp_path / "pairs.csv"
     path.write_text(content)
@@ -87,8 +100,9 @@ def test_nothing_is_overwritten_unasked(call, tmp_path, capsys):
     assert "models" in yaml.safe_load((tmp_path / "config" / "mine.yaml").read_text())
 
 
-@pytest.mark.parametrize("source", ["./typo", "../typo", "/no/such/typo", "~/typo", "models/typo", "typo/", "a/b/c", "typo",
-                                    "org/name", "modèle/x"])
+@pytest.mark.parametrize(
+    "source", ["./typo", "../typo", "/no/such/typo", "~/typo", "models/typo", "typo/", "a/b/c", "typo", "org/name", "modèle/x"]
+)
 def test_a_folder_that_is_not_there_is_named_and_never_taken_for_a_hub_id(call, tmp_path, capsys, source):
     assert call(source=source) == 1
     said = capsys.readouterr().err

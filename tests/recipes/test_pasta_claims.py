@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 from pasta_tables import TRUTH, pasta_config, pasta_tables
 
-from anatomy.claims.ledger import evaluate_ledger
-from anatomy.claims.rules import Resampling
+from anatomy.evidence.claims.ledger import evaluate_ledger
+from anatomy.evidence.claims.rules import Resampling
 from anatomy.recipes.pasta.ledger import claims_of
 from anatomy.recipes.pasta.pairs import pairs
 
@@ -36,12 +36,17 @@ def test_every_sentence_is_supported_where_it_is_true(ledger):
     assert own.loc[["pasta.relevance_kept", "pasta.fluency_kept"], "verdict"].eq("not testable here").all()
 
 
-@pytest.mark.parametrize(("value", "half", "verdict"), [(0.5, 0.05, "supported"), (0.7, 0.05, "supported"),
-                                                        (0.45, 0.2, "inconclusive"), (0.2, 0.05, "not supported")])
+@pytest.mark.parametrize(
+    ("value", "half", "verdict"),
+    [(0.5, 0.05, "supported"), (0.7, 0.05, "supported"), (0.45, 0.2, "inconclusive"), (0.2, 0.05, "not supported")],
+)
 def test_relevance_is_kept_where_edited_texts_do_not_lose_comparisons(tables, value, half, verdict):
     measures = tables.measures
-    one = measures[(measures["model"] == "aligned.s0") & (measures["variant"].str.startswith("pasta@binoculars"))
-                   & (measures["domain"] == "all")].head(1)
+    one = measures[
+        (measures["model"] == "aligned.s0")
+        & (measures["variant"].str.startswith("pasta@binoculars"))
+        & (measures["domain"] == "all")
+    ].head(1)
     judged = one.assign(kind="quality", measure="relevance_win", value=value, low=value - half, high=value + half, n=50)
     found = ledger_of(replace(tables, measures=pd.concat([measures, judged], ignore_index=True)))
     row = found.loc[("pasta.relevance_kept", "aligned.s0")]

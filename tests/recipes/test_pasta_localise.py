@@ -12,10 +12,23 @@ LAYERS = (1, 2, 3)
 def search(best, noise=0.05, family="sweep", detector="d", control="", number=-1, seed=0):
     """Scores of 30 prefixes of two domains at each layer, lowest at ``best``."""
     draw = np.random.default_rng(seed)
-    return pd.DataFrame([
-        {"detector": detector, "family": family, "control": control, "control_seed": number, "layer": layer, "id": f"p{n}",
-         "group": f"g{n // 2}", "category": f"c{n % 2}", "score": float(layer != best) + noise * draw.standard_normal()}
-        for layer in LAYERS for n in range(30)])
+    return pd.DataFrame(
+        [
+            {
+                "detector": detector,
+                "family": family,
+                "control": control,
+                "control_seed": number,
+                "layer": layer,
+                "id": f"p{n}",
+                "group": f"g{n // 2}",
+                "category": f"c{n % 2}",
+                "score": float(layer != best) + noise * draw.standard_normal(),
+            }
+            for layer in LAYERS
+            for n in range(30)
+        ]
+    )
 
 
 def whole(layers):
@@ -67,7 +80,8 @@ def test_controls_search_beside_the_signature():
 def test_scores_meet_their_variants_and_domains():
     both = {"id": "p", "group": "g", "detector": "d"}
     scores = pd.DataFrame([{"variant": "v", "score": 1.0, **both}, {"variant": "base", "score": 2.0, **both}])
-    variants = pd.DataFrame({"variant": ["v", "base"], "family": ["sweep", ""], "layer": [2, -1], "control": ["", ""],
-                             "control_seed": [-1, -1]})
+    variants = pd.DataFrame(
+        {"variant": ["v", "base"], "family": ["sweep", ""], "layer": [2, -1], "control": ["", ""], "control_seed": [-1, -1]}
+    )
     scored = scored_layers(scores, variants, pd.Series({"p": "news"}))
     assert scored[["family", "layer", "category", "score"]].to_numpy().tolist() == [["sweep", 2, "news", 1.0]]

@@ -12,8 +12,14 @@ from anatomy.recipes.pasta.operating import measured_candidates, operating_point
 
 
 def candidates(**changes):
-    rows = {"variant": ["a", "b", "c"], "markers": [0.1, 0.4, 0.6], "accuracy": [0.5, 0.9, 0.95], "refusal": [1.0, 1.0, 1.0],
-            "over_refusal": [0.0, 0.05, 0.0], "degenerate": [0.0, 0.05, 0.0]}
+    rows = {
+        "variant": ["a", "b", "c"],
+        "markers": [0.1, 0.4, 0.6],
+        "accuracy": [0.5, 0.9, 0.95],
+        "refusal": [1.0, 1.0, 1.0],
+        "over_refusal": [0.0, 0.05, 0.0],
+        "degenerate": [0.0, 0.05, 0.0],
+    }
     return pd.DataFrame({**rows, **changes})
 
 
@@ -31,8 +37,15 @@ def test_fewest_markers_within_the_limits():
     assert reason == "fewest style markers within the limits"
 
 
-@pytest.mark.parametrize("changes", [{"refusal": [1.0, 0.9, 1.0]}, {"over_refusal": [0.0, 0.2, 0.0]},
-                                     {"degenerate": [0.0, 0.2, 0.0]}, {"markers": [0.1, float("nan"), 0.6]}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"refusal": [1.0, 0.9, 1.0]},
+        {"over_refusal": [0.0, 0.2, 0.0]},
+        {"degenerate": [0.0, 0.2, 0.0]},
+        {"markers": [0.1, float("nan"), 0.6]},
+    ],
+)
 def test_every_limit_counts(changes):
     assert picked(operating_point(candidates(**changes), UNEDITED, PastaLimits())[0]) == ["c"]
 
@@ -55,16 +68,38 @@ def test_no_operating_point_is_an_outcome():
 def test_candidates_are_measured_by_their_texts_and_judges(tmp_path):
     config = pasta_config(tmp_path, {"plain": tmp_path, "tuned": tmp_path})
     edits = {"one": ablation(config.pasta, 1), "two": subtraction(2, position=-1)}
-    variants = pd.DataFrame([{"variant": name, "layer": edit["direction"]["layer"], "strength": 1.0, "detail": json.dumps([edit]),
-                              "family": "operating", "role": "method"} for name, edit in edits.items()])
+    variants = pd.DataFrame(
+        [
+            {
+                "variant": name,
+                "layer": edit["direction"]["layer"],
+                "strength": 1.0,
+                "detail": json.dumps([edit]),
+                "family": "operating",
+                "role": "method",
+            }
+            for name, edit in edits.items()
+        ]
+    )
     keys = {"model": "tuned", "phase": "select", "sample": 0, "set": "prefixes"}
     said = {"base": ("Sure! Blue.", "Certainly! Red."), "one": ("Blue.", "Sure! Red."), "two": ("Blue.", "")}
-    continuations = pd.DataFrame([{**keys, "variant": name, "id": n, "response": text, "degenerate": "" if text else "short"}
-                                  for name, texts in said.items() for n, text in enumerate(texts)])
+    continuations = pd.DataFrame(
+        [
+            {**keys, "variant": name, "id": n, "response": text, "degenerate": "" if text else "short"}
+            for name, texts in said.items()
+            for n, text in enumerate(texts)
+        ]
+    )
     labels = {"base": ("full", "partial"), "one": ("full", "partial"), "two": ("full", "none")}
     refused = {config.evaluation.harmful: labels, config.evaluation.benign: {**labels, "base": ("none", "none")}}
-    judged = pd.DataFrame([{**keys, "set": place, "variant": name, "id": n, "judge": "rules", "label": label, "score": 0.0}
-                           for place, by in refused.items() for name in said for n, label in enumerate(by[name])])
+    judged = pd.DataFrame(
+        [
+            {**keys, "set": place, "variant": name, "id": n, "judge": "rules", "label": label, "score": 0.0}
+            for place, by in refused.items()
+            for name in said
+            for n, label in enumerate(by[name])
+        ]
+    )
     table, base = measured_candidates(config, variants, continuations, pd.DataFrame({"variant": ["one"], "score": [0.5]}), judged)
     found = table.set_index("variant")
     assert base["markers"] == 1.0 and base["refusal"] == 1.0

@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 from pasta_tables import pasta_config, pasta_evidence
 
-from anatomy.claims.tables import Tables
 from anatomy.config.load import load_config
 from anatomy.errors import DataError
-from anatomy.figures.note import note
-from anatomy.figures.save import chart_data
+from anatomy.evidence.claims.tables import Tables
+from anatomy.evidence.figures.note import note
+from anatomy.evidence.figures.save import chart_data
+from anatomy.evidence.report.content import Answer
 from anatomy.recipes.pasta.evidence import Evidence
 from anatomy.recipes.pasta.figures import draw
 from anatomy.recipes.pasta.page import sections, texts
@@ -18,7 +19,6 @@ from anatomy.recipes.pasta.pairs import pairs
 from anatomy.recipes.pasta.plans import TABLES, figure_plans
 from anatomy.recipes.pasta.published import beside_ours, read_published
 from anatomy.recipes.pasta.tables import tabulate
-from anatomy.report.content import Answer
 from anatomy.store.files import write_json, write_text
 
 CONFIG = pasta_config()
@@ -87,8 +87,10 @@ def test_tables_without_evidence_have_no_rows():
 
 def test_released_numbers_stand_beside_ours(tmp_path, evidence):
     path = tmp_path / "released.csv"
-    path.write_text("quantity,model,detector,category,value\nlayer,aligned.s0,imbd,,2\nscore,aligned.s0,imbd,,0.5\n"
-                    "flagged,aligned.s0,imbd,,0.1\nlayer,aligned.s0,closed,,7\nlayer,aligned.s0,imbd,news,2\n")
+    path.write_text(
+        "quantity,model,detector,category,value\nlayer,aligned.s0,imbd,,2\nscore,aligned.s0,imbd,,0.5\n"
+        "flagged,aligned.s0,imbd,,0.1\nlayer,aligned.s0,closed,,7\nlayer,aligned.s0,imbd,news,2\n"
+    )
     ours = beside_ours(read_published(path), evidence.tables)["ours"]
     assert list(ours[:3]) == pytest.approx([3, 0.6, 0.4]) and ours[3:].isna().all()
 

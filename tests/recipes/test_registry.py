@@ -12,8 +12,15 @@ from anatomy.recipes.rosi.variants import variants_on_select, variants_on_test
 CONFIG = Config()
 KNOWN = {subject.id: subject for subject in subjects(CONFIG)}
 SIGNATURE = {"layers": 6, "domains": ["recipes", "stories"], "contrasts": ["null", "same_text"]}
-FOUND = {"layer": 3, "layers": {"binoculars": 3, "ngrams": 5}, "depth": 6, "contrasts": ["null", "same_text"],
-         "domain_order": ["recipes", "stories"], "domains": {"recipes": 2}, "operating": None}
+FOUND = {
+    "layer": 3,
+    "layers": {"binoculars": 3, "ngrams": 5},
+    "depth": 6,
+    "contrasts": ["null", "same_text"],
+    "domain_order": ["recipes", "stories"],
+    "domains": {"recipes": 2},
+    "operating": None,
+}
 
 
 def asked(model, phase, found=None):
@@ -30,8 +37,9 @@ def test_another_recipe_leaves_what_rosi_asks_as_it_is(phase, own, recipes):
 def test_pairs_follow_the_members_that_a_run_grows():
     assert [pair.aligned for pair in pairs(CONFIG)] == ["aligned.s0", "placebo-1.s0"]
     assert {subject.id for subject in relatives(CONFIG)} == {"base.s101", "aligned.s101"}
-    few = Config.model_validate({"organism": {"members": ["base", "aligned"]}, "selection": {"headline": ["aligned"]},
-                                 "rosi": {"headline": ["aligned"]}})
+    few = Config.model_validate(
+        {"organism": {"members": ["base", "aligned"]}, "selection": {"headline": ["aligned"]}, "rosi": {"headline": ["aligned"]}}
+    )
     assert [pair.aligned for pair in pairs(few)] == ["aligned.s0"]
     assert roles(CONFIG, "base.s0") == {"base"}
     assert roles(CONFIG, "base.s101") == {"null"}

@@ -5,22 +5,34 @@ from dataclasses import replace
 import pytest
 from synthetic_tables import make_tables
 
-from anatomy.claims.ledger import evaluate_claim, evaluate_ledger
-from anatomy.claims.measures import JudgeScores
-from anatomy.claims.rules import Resampling
-from anatomy.claims.tables import Tables
+from anatomy.evidence.claims.ledger import evaluate_claim, evaluate_ledger
+from anatomy.evidence.claims.measures import JudgeScores
+from anatomy.evidence.claims.rules import Resampling
+from anatomy.evidence.claims.tables import Tables
 from anatomy.recipes.rosi.claims import Benchmark, Setting, amplification_claims, ladder_claim, realignment_claims
 from anatomy.recipes.rosi.direction_claims import direction_claims
 from anatomy.recipes.rosi.planted_claims import ordering_claim, planted_claims
 
 SETTING = Setting(
-    harmful="harmful_requests", jailbreaks=("jailbreak_requests",), benign="benign_requests",
+    harmful="harmful_requests",
+    jailbreaks=("jailbreak_requests",),
+    benign="benign_requests",
     lookalikes=("lookalike_requests",),
-    benchmarks=(Benchmark("mmlu", "acc", 0.25), Benchmark("at_chance", "acc", 0.25),
-                Benchmark("truthfulqa", "mc2", 0.25, truthfulness=True)),
-    judge="rules", second_judge="truth", phase="test", benign_margin=0.07, benchmark_margin=0.05,
-    min_controls=19, control_level=0.05, large_effect=0.2, separation=0.8,
-)  # fmt: skip
+    benchmarks=(
+        Benchmark("mmlu", "acc", 0.25),
+        Benchmark("at_chance", "acc", 0.25),
+        Benchmark("truthfulqa", "mc2", 0.25, truthfulness=True),
+    ),
+    judge="rules",
+    second_judge="truth",
+    phase="test",
+    benign_margin=0.07,
+    benchmark_margin=0.05,
+    min_controls=19,
+    control_level=0.05,
+    large_effect=0.2,
+    separation=0.8,
+)
 RESAMPLING = Resampling(0.95, 1, 1000)
 # the synthetic truth judge scores a refused harmful request 1: a stand-in for recognition
 RECOGNITION = JudgeScores("benign_requests", "truth", "test")
@@ -37,8 +49,7 @@ def verdicts(claims, tables) -> dict[str, str]:
 
 
 def planted(subject: str):
-    claims = planted_claims(subject, "row_mean", SETTING, dependence=0.25, abolished=0.1, recognition=RECOGNITION,
-                            recognised=0.9)  # fmt: skip
+    claims = planted_claims(subject, "row_mean", SETTING, dependence=0.25, abolished=0.1, recognition=RECOGNITION, recognised=0.9)
     return [*claims, ordering_claim(("base", "weak", subject), subject, SETTING)]
 
 
@@ -111,6 +122,10 @@ def test_realignment_and_ladder_claims_come_out_from_the_same_tables(tables):
 
 
 def test_empty_tables_make_every_claim_not_testable():
-    claims = [*amplification_claims("weak", "row_mean", SETTING), *direction_claims("weak", "plain", SETTING),
-              *planted("weak"), *realignment_claims("weak", "row_mean", "projection", SETTING)]  # fmt: skip
+    claims = [
+        *amplification_claims("weak", "row_mean", SETTING),
+        *direction_claims("weak", "plain", SETTING),
+        *planted("weak"),
+        *realignment_claims("weak", "row_mean", "projection", SETTING),
+    ]
     assert set(verdicts(claims, Tables()).values()) == {"not testable here"}

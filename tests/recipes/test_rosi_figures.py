@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from rosi_study import no_evidence, organism, own_models, whole_evidence
 
-from anatomy.figures.save import chart_data, save_figure
+from anatomy.evidence.figures.save import chart_data, save_figure
 from anatomy.recipes.rosi.figures import DRAWERS, draw, note, pair
 from anatomy.recipes.rosi.plans import TABLE_PLANS, figure_plans
 from anatomy.recipes.rosi.tables import measures_of, tabulate
@@ -74,9 +74,10 @@ def test_before_and_after_are_the_unedited_model_and_the_methods_pick(evidence):
 
 def test_an_organisms_bars_are_those_of_its_own_seed(evidence):
     plan = next(plan for plan in figure_plans(ORGANISM) if plan.name == "organism.s0")
-    bars = pd.DataFrame([(seed, "weak", "harmful refused", value, 60, 0.0, 1.0, "", None)
-                         for seed, value in ((0, 0.25), (1, 0.75))],
-                        columns=["seed", "member", "bar", "value", "n", "low", "high", "target", "held"])
+    bars = pd.DataFrame(
+        [(seed, "weak", "harmful refused", value, 60, 0.0, 1.0, "", None) for seed, value in ((0, 0.25), (1, 0.75))],
+        columns=["seed", "member", "bar", "value", "n", "low", "high", "target", "held"],
+    )
     data = chart_data(draw(plan, ORGANISM, replace(evidence, bars=bars)).to_dict())
     assert set(data["value"]) == {0.25}
 

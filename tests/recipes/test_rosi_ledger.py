@@ -3,8 +3,8 @@
 import pytest
 from rosi_study import organism, own_models
 
-from anatomy.claims.rules import RULES
 from anatomy.config.study import subjects
+from anatomy.evidence.claims.rules import RULES
 from anatomy.recipes.rosi.claims import Benchmark
 from anatomy.recipes.rosi.ledger import LEAST_RANK, claims_of, family_claims, setting_of
 
@@ -52,8 +52,12 @@ def test_the_published_form_is_always_among_the_claims():
     config = organism((0,))
     weak = next(subject for subject in subjects(config) if subject.member == "weak")
     names = {claim.id for claim in claims_of(config, weak, BENCHMARKS)}
-    assert {"rosi.harmful_refusal.row_mean", "rosi.beyond_controls.row_mean", "rosi.utility.arc.row_mean",
-            "rosi.truthfulness_raised.row_mean"} <= names
+    assert {
+        "rosi.harmful_refusal.row_mean",
+        "rosi.beyond_controls.row_mean",
+        "rosi.utility.arc.row_mean",
+        "rosi.truthfulness_raised.row_mean",
+    } <= names
 
 
 def test_the_second_judge_is_of_another_kind_and_the_organisms_only():

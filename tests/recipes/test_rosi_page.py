@@ -8,11 +8,11 @@ from rosi_study import no_evidence, organism, own_models, whole_evidence
 
 from anatomy.config.judging import ModelJudge
 from anatomy.errors import DataError
+from anatomy.evidence.report.content import PageCompletions, PageFigure, PageTable
 from anatomy.recipes.rosi.figures import note
 from anatomy.recipes.rosi.judging import agreement, judge_tables
 from anatomy.recipes.rosi.page import SECTIONS, completions, sections, tables
 from anatomy.recipes.rosi.plans import figure_plans
-from anatomy.report.content import PageCompletions, PageFigure, PageTable
 from anatomy.store.files import write_json, write_text
 
 CONFIG = own_models()
@@ -60,8 +60,11 @@ def test_a_run_without_evidence_still_has_a_page(figures):
 
 
 def test_picked_edits_and_bars_stand_in_their_sections(evidence):
-    more = replace(evidence, adapters=pd.DataFrame([{"model": "weak", "family": "row_mean"}]),
-                   bars=pd.DataFrame([{"seed": 0, "member": "weak"}]))
+    more = replace(
+        evidence,
+        adapters=pd.DataFrame([{"model": "weak", "family": "row_mean"}]),
+        bars=pd.DataFrame([{"seed": 0, "member": "weak"}]),
+    )
     assert [table.title for table in tables(CONFIG, more, "strength")] == ["The picked edits"]
     assert [table.title for table in tables(CONFIG, more, "organism")] == ["Bars of the organism"]
     assert tables(CONFIG, evidence, "strength") == [] and tables(CONFIG, evidence, "organism") == []

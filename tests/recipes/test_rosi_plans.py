@@ -6,10 +6,10 @@ import pytest
 from rosi_study import organism, own_models
 
 from anatomy.config.study import subjects
+from anatomy.evidence.report.figure_plan import CAPTIONS
 from anatomy.recipes.rosi.figures import DRAWERS
 from anatomy.recipes.rosi.page import SECTIONS
 from anatomy.recipes.rosi.plans import TABLE_PLANS, detailed, figure_plans, groups
-from anatomy.report.figure_plan import CAPTIONS
 
 CONFIGS = {"own models": own_models, "two seeds": organism, "one seed": lambda: organism((0,))}
 

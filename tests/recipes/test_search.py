@@ -33,6 +33,7 @@ def test_controls_search_exactly_as_their_method():
 def test_the_headline_model_has_at_least_nineteen_controls_and_other_curves_five():
     def controls(member, method):
         return sum(bool(family.control) and family.method == method for family in families(CONFIG, BY_MEMBER[member]))
+
     for method in ("row_mean", "row_mean_signed", "projection"):
         assert controls("weak", method) >= 19
         assert controls("aligned", method) >= 5
@@ -67,8 +68,15 @@ def test_a_bucket_never_depends_on_the_other_variants():
 
 
 def screen(**columns):
-    return pd.DataFrame({"harmful_metric": [1.0, 5.0, 3.0], "benign_refused": [0.0, 0.5, 0.02], "strength": [1, 10, 5],
-                         "layer": [1, 2, 3], **columns})
+    return pd.DataFrame(
+        {
+            "harmful_metric": [1.0, 5.0, 3.0],
+            "benign_refused": [0.0, 0.5, 0.02],
+            "strength": [1, 10, 5],
+            "layer": [1, 2, 3],
+            **columns,
+        }
+    )
 
 
 def test_the_shortlist_prefers_strong_candidates_that_spare_benign_prompts():
@@ -83,8 +91,17 @@ def test_if_none_is_eligible_the_least_harm_leads():
 
 
 def shortlist(**columns):
-    return pd.DataFrame({"place": [1, 2], "harmful_refused": [0.9, 0.9], "benign_rise": [0.0, 0.0],
-                         "benchmark_loss": [0.0, 0.0], "strength": [10.0, 2.0], "layer": [1, 2], **columns})
+    return pd.DataFrame(
+        {
+            "place": [1, 2],
+            "harmful_refused": [0.9, 0.9],
+            "benign_rise": [0.0, 0.0],
+            "benchmark_loss": [0.0, 0.0],
+            "strength": [10.0, 2.0],
+            "layer": [1, 2],
+            **columns,
+        }
+    )
 
 
 def test_ties_go_to_the_gentler_edit():

@@ -8,17 +8,17 @@ import pytest
 from fuzz import FUZZ, NASTY, accepted, contents, parquet
 from hypothesis import given
 
-from anatomy.benchmarks.rows import read_rows
 from anatomy.config.load import load_config
-from anatomy.continuations.prefixes import read_documents
-from anatomy.detectors.score_file import read_score_file
-from anatomy.judges.refusal_classifier import RefusalClassifier
-from anatomy.prompts.table import read_prompts
+from anatomy.evidence.report.published import read_published
 from anatomy.quickstart.pairs import read_pairs
-from anatomy.registry.catalogue import load_catalogue
-from anatomy.report.published import read_published
+from anatomy.sources.benchmark_rows import read_rows
+from anatomy.sources.prompts.table import read_prompts
+from anatomy.sources.registry.catalogue import load_catalogue
 from anatomy.store.cell import Cell
 from anatomy.store.files import read_json, read_table
+from anatomy.texts.continuations.prefixes import read_documents
+from anatomy.texts.detectors.score_file import read_score_file
+from anatomy.texts.judges.refusal_classifier import RefusalClassifier
 
 ROWS = [{"id": "a", "prompt": "Open the gate", "label": "benign"}, {"id": "b", "prompt": "Mix salt", "label": "harmful"}]
 CSV = b"id,prompt,label\na,Open the gate,benign\nb,Mix salt,harmful\n"
@@ -36,8 +36,11 @@ READERS = {
     "benchmark as JSON": ("b.json", json.dumps(ROWS).encode(), read_rows),
     "benchmark as Parquet": ("b.parquet", parquet(ROWS), read_rows),
     "scores of a detector": ("s.csv", b"digest,score\nabc,0.5\ndef,\n", lambda path: read_score_file(path, "closed")),
-    "documents": ("d.jsonl", b'{"text": "Once.", "author": "a"}\n{"text": "Twice."}\n',
-                  lambda path: read_documents(path, "text", "author")),
+    "documents": (
+        "d.jsonl",
+        b'{"text": "Once.", "author": "a"}\n{"text": "Twice."}\n',
+        lambda path: read_documents(path, "text", "author"),
+    ),
     "published numbers": ("n.csv", b"table,model,source,arm,value\n1,m,s,base,3.5\n", read_published),
     "a JSON file of results": ("r.json", b'{"a": 1}', read_json),
     "a table of results": ("r.parquet", parquet(ROWS), read_table),

@@ -5,17 +5,20 @@ import pytest
 from fuzz import parquet
 
 from anatomy.errors import DataError
-from anatomy.prompts.table import read_prompts
-from anatomy.registry.benchmark_files import _parted
-from anatomy.registry.entry import Benchmark, File
+from anatomy.sources.prompts.table import read_prompts
+from anatomy.sources.registry.benchmark_files import _parted
+from anatomy.sources.registry.entry import Benchmark, File
 from anatomy.store.cell import Cell
 
 
 @pytest.mark.parametrize("name", ["../outside", "/etc", "a/b", "..", ""])
 def test_names_in_a_registry_stay_inside(name):
-    for section, options in ((File, {"path": "a.csv", "split": name}), (File, {"path": f"../{name}"}),
-                             (Benchmark, {"folder": name, "tasks": ["t"], "evaluated": "test"}),
-                             (Benchmark, {"folder": "a", "tasks": ["t"], "evaluated": name})):
+    for section, options in (
+        (File, {"path": "a.csv", "split": name}),
+        (File, {"path": f"../{name}"}),
+        (Benchmark, {"folder": name, "tasks": ["t"], "evaluated": "test"}),
+        (Benchmark, {"folder": "a", "tasks": ["t"], "evaluated": name}),
+    ):
         with pytest.raises(ValueError, match=r"string|path"):
             section.model_validate(options)
 

@@ -5,14 +5,23 @@ import json
 from fuzz import FUZZ, accepted, contents
 from hypothesis import example, given
 
-from anatomy.controller.hold import RunRecord, read_record, record_path, write_record
-from anatomy.progress.reports import read_report
-from anatomy.provenance.chain import chain, print_chain
-from anatomy.provenance.record import JOBS, read_records
+from anatomy.runs.controller.hold import RunRecord, read_record, record_path, write_record
+from anatomy.runs.provenance.chain import chain, print_chain
+from anatomy.runs.provenance.record import JOBS, read_records
+from anatomy.runs.screen.reports import read_report
 
-RECORD = {"rule": "figures", "wildcards": {"model": "m"}, "outputs": {"a.csv": "0" * 64}, "inputs": {"b.csv": "1" * 64},
-          "parameters": {"code": "0" * 16}, "seeds": {"s": 1}, "software": {"torch": "2"}, "hardware": {"cores": 2}, "threads": 1,
-          "cost": {"started": "", "seconds": 1.0, "peak_mb": 2.0, "rows": 0, "tokens": 0, "starts": 0}}
+RECORD = {
+    "rule": "figures",
+    "wildcards": {"model": "m"},
+    "outputs": {"a.csv": "0" * 64},
+    "inputs": {"b.csv": "1" * 64},
+    "parameters": {"code": "0" * 16},
+    "seeds": {"s": 1},
+    "software": {"torch": "2"},
+    "hardware": {"cores": 2},
+    "threads": 1,
+    "cost": {"started": "", "seconds": 1.0, "peak_mb": 2.0, "rows": 0, "tokens": 0, "starts": 0},
+}
 
 
 def test_the_record_of_a_run_with_any_content_is_a_run_or_none(tmp_path):

@@ -9,11 +9,11 @@ from edit_kinds import head, pruned
 from fuzz import FUZZ, accepted, contents
 from hypothesis import example, given
 
-from anatomy.directions.candidates import Directions, load_directions, save_directions
-from anatomy.edits.adapter import read_adapter, write_adapter
-from anatomy.edits.rosi import build_edit
-from anatomy.edits.saved import load_edit, save_edit
 from anatomy.errors import ModelError
+from anatomy.interventions.directions.candidates import Directions, load_directions, save_directions
+from anatomy.interventions.edits.adapter import read_adapter, write_adapter
+from anatomy.interventions.edits.rosi import build_edit
+from anatomy.interventions.edits.saved import load_edit, save_edit
 from anatomy.models.checkpoint import Checkpoint, read_header
 
 
@@ -33,8 +33,13 @@ def test_model_folders_with_any_content(file, tiny_folder, tmp_path):
 
 
 def test_a_header_of_another_shape_is_refused(tmp_path):
-    for header in (b"[]", b'{"a": 1}', b'{"a": {"dtype": "F32"}}', b'{"a": {"data_offsets": ["x", "y"]}}',
-                   b'{"a": {"data_offsets": []}}'):
+    for header in (
+        b"[]",
+        b'{"a": 1}',
+        b'{"a": {"dtype": "F32"}}',
+        b'{"a": {"data_offsets": ["x", "y"]}}',
+        b'{"a": {"data_offsets": []}}',
+    ):
         path = tmp_path / "w.safetensors"
         path.write_bytes(len(header).to_bytes(8, "little") + header)
         with pytest.raises(ModelError):

@@ -30,6 +30,7 @@ def test_every_token_gets_its_own_adapter_and_none_where_it_has_none(rank, dtype
             expected[token] += 0.5 * torch.cat([out @ (inner @ x[token].double()) for inner, out in pairs])
     found = y.clone()
     wrapper.add_lora_linear(found, x, a, b, 0.5, widths)
-    torch.testing.assert_close(found.double(), expected, rtol=1e-5 if dtype == torch.float32 else 2e-2,
-                               atol=1e-5 if dtype == torch.float32 else 6e-2)
+    torch.testing.assert_close(
+        found.double(), expected, rtol=1e-5 if dtype == torch.float32 else 2e-2, atol=1e-5 if dtype == torch.float32 else 6e-2
+    )
     assert torch.equal(found[own < 0], y[own < 0])

@@ -7,14 +7,17 @@ from anatomy.serving.completions import Request, in_order, shards
 from anatomy.serving.decoding import Decoding, Generation, cut_at_stop, request_seed
 
 
-@pytest.mark.parametrize(("options", "message"), [
-    ({"max_new_tokens": 0, "temperature": 0.0}, "max_new_tokens 0"),
-    ({"max_new_tokens": 4, "temperature": 0.005}, "temperature 0.005"),
-    ({"max_new_tokens": 4, "temperature": -1.0}, "temperature -1.0"),
-    ({"max_new_tokens": 4, "temperature": float("nan")}, "temperature nan"),
-    ({"max_new_tokens": 4, "temperature": 1.0, "top_p": 0.0}, "top_p 0.0"),
-    ({"max_new_tokens": 4, "temperature": 1.0, "stop": ("",)}, "empty stop"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"max_new_tokens": 0, "temperature": 0.0}, "max_new_tokens 0"),
+        ({"max_new_tokens": 4, "temperature": 0.005}, "temperature 0.005"),
+        ({"max_new_tokens": 4, "temperature": -1.0}, "temperature -1.0"),
+        ({"max_new_tokens": 4, "temperature": float("nan")}, "temperature nan"),
+        ({"max_new_tokens": 4, "temperature": 1.0, "top_p": 0.0}, "top_p 0.0"),
+        ({"max_new_tokens": 4, "temperature": 1.0, "stop": ("",)}, "empty stop"),
+    ],
+)
 def test_impossible_decoding_is_refused(options, message):
     with pytest.raises(ConfigError, match=message):
         Decoding(**options)

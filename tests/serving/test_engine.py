@@ -9,10 +9,10 @@ from rank_one import write_rank_one
 from safetensors.torch import save_file
 from shared_engine import served_model
 
-from anatomy.edits.adapter import write_adapter
-from anatomy.edits.apply import applied
-from anatomy.edits.rosi import build_edit
 from anatomy.errors import ConfigError, DataError, EditError
+from anatomy.interventions.edits.adapter import write_adapter
+from anatomy.interventions.edits.apply import applied
+from anatomy.interventions.edits.rosi import build_edit
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.serving.completions import Request, stream
 from anatomy.serving.decoding import Decoding, request_seed

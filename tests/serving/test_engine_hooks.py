@@ -4,8 +4,8 @@ import pytest
 import torch
 from intervention_grid import intervention, states, tie
 
-from anatomy.activations.interventions import Intervention, intervening
 from anatomy.errors import ConfigError, EditError
+from anatomy.models.activations.interventions import Intervention, intervening
 from anatomy.serving.completions import Request, in_order, stream
 from anatomy.serving.decoding import Decoding, request_seed
 from anatomy.serving.engine_hooks import require_hooks, run_with_hooks, stream_with_hooks
@@ -41,8 +41,11 @@ def assert_same(base, requests, found, expected) -> int:
 def mixed(prompts):
     """Every state and none on every prompt, in an order that mixes them."""
     asked = [(), *states(D_MODEL, LAYERS)]
-    return [Request(ids, interventions=asked[(row + column) % len(asked)])
-            for row in range(len(asked)) for column, ids in enumerate(prompts)]
+    return [
+        Request(ids, interventions=asked[(row + column) % len(asked)])
+        for row in range(len(asked))
+        for column, ids in enumerate(prompts)
+    ]
 
 
 @pytest.fixture
@@ -84,8 +87,9 @@ def test_a_state_alone_writes_what_it_writes_in_company(engine, mixed):
 def test_no_hook_is_left_behind(engine, prompts):
     module = engine.runner().model
     count = sum(len(one._forward_hooks) + len(one._forward_pre_hooks) for one in module.modules())
-    stopped = stream_with_hooks(engine, [Request(ids, interventions=(intervention("ablate", D_MODEL, (1,)),))
-                                         for ids in prompts], GREEDY, 4)
+    stopped = stream_with_hooks(
+        engine, [Request(ids, interventions=(intervention("ablate", D_MODEL, (1,)),)) for ids in prompts], GREEDY, 4
+    )
     next(stopped)  # a caller may use the engine between two shards
     assert sum(len(one._forward_hooks) + len(one._forward_pre_hooks) for one in module.modules()) == count
     stopped.close()
@@ -135,11 +139,15 @@ def test_a_changed_last_token_is_not_reused_inside_a_longer_prompt(engine, base,
 
 def test_a_state_is_named_by_its_content():
     one, twin = (intervention("clamp", 8, (0, 1), seed=2) for _ in range(2))
-    others = [intervention("clamp", 8, (0, 1), seed=3), intervention("clamp", 8, (1, 2), seed=2),
-              intervention("clamp", 8, (0, 1), seed=2, scale=2.0), intervention("ablate", 8, (0, 1), seed=2),
-              intervention("clamp", 8, (0, 1), seed=2, positions="generated"),
-              intervention("clamp", 8, (0, 1), seed=2, sites=("block_input",)),
-              Intervention("clamp", one.layers, one.vectors, one.targets + 1, 1.0, one.sites, "all")]
+    others = [
+        intervention("clamp", 8, (0, 1), seed=3),
+        intervention("clamp", 8, (1, 2), seed=2),
+        intervention("clamp", 8, (0, 1), seed=2, scale=2.0),
+        intervention("ablate", 8, (0, 1), seed=2),
+        intervention("clamp", 8, (0, 1), seed=2, positions="generated"),
+        intervention("clamp", 8, (0, 1), seed=2, sites=("block_input",)),
+        Intervention("clamp", one.layers, one.vectors, one.targets + 1, 1.0, one.sites, "all"),
+    ]
     found = States([(one,), (), (twin,), *((other,) for other in others), (one, twin), (twin, one)])
     assert found.of_request == [1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9]
     salts = [found.salt(place, 10) for place in range(len(found.of_request))]
@@ -150,8 +158,11 @@ def test_a_state_is_named_by_its_content():
 def test_samples_follow_their_seed(engine, prompts):
     decoding = Decoding(max_new_tokens=12, temperature=1.0, top_p=0.95)
     ablation = (intervention("ablate", D_MODEL, (0, 1, 2, 3), seed=6),)
-    requests = [Request(ids, request_seed(0, f"prompt-{row}", 0), interventions=own)
-                for row, ids in enumerate(prompts) for own in ((), ablation)]
+    requests = [
+        Request(ids, request_seed(0, f"prompt-{row}", 0), interventions=own)
+        for row, ids in enumerate(prompts)
+        for own in ((), ablation)
+    ]
     found = hooked(engine, requests, decoding)
     assert hooked(engine, requests[::-1], decoding, shard_size=3)[::-1] == found
     unhooked = in_order(stream(engine, requests[::2], decoding, 256), len(prompts))
@@ -176,4 +187,3 @@ def test_refuses_what_it_cannot_hook(engine, prompts, tmp_path, monkeypatch):
     monkeypatch.setattr(settings.hf_config, "model_type", "cohere")
     with pytest.raises(ConfigError, match="type 'cohere' in vLLM"):
         require_hooks(engine)
-

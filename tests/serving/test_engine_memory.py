@@ -5,7 +5,7 @@ from tiny_model import make_tiny_model
 
 from anatomy.errors import ModelError
 from anatomy.models import memory
-from anatomy.models.machine import Machine
+from anatomy.models.machine.memory import Machine
 from anatomy.serving import engine as module
 from anatomy.serving.engine import Engine
 
@@ -25,8 +25,10 @@ def start(folder, cache):
 
 
 def test_weights_and_cache_must_fit(folder, monkeypatch):
-    monkeypatch.setattr("builtins.__import__", lambda name, *rest, real=__import__: pytest.fail("vLLM was imported")
-                        if name.startswith("vllm") else real(name, *rest))
+    monkeypatch.setattr(
+        "builtins.__import__",
+        lambda name, *rest, real=__import__: pytest.fail("vLLM was imported") if name.startswith("vllm") else real(name, *rest),
+    )
     with pytest.raises(ModelError, match="128 MiB are free") as caught:
         start(folder, CACHE)
     assert str(folder) in caught.value.where and "smaller" in caught.value.remedy

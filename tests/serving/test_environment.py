@@ -87,6 +87,8 @@ def test_settings_are_made_once_and_never_changed_under_vllm(monkeypatch):
 
 
 def test_light_modules_import_without_heavy_ones():
-    code = ("import sys, anatomy.serving.environment, anatomy.serving.engine, anatomy.serving.decoding;"
-            "print(sorted({'torch', 'vllm', 'transformers', 'lm_eval'} & set(sys.modules)))")
+    code = (
+        "import sys, anatomy.serving.environment, anatomy.serving.engine, anatomy.serving.decoding;"
+        "print(sorted({'torch', 'vllm', 'transformers', 'lm_eval'} & set(sys.modules)))"
+    )
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"

@@ -31,6 +31,11 @@ print("the job ends", worker.exitcode, __file__.endswith("script.py"))
 def test_spawned_workers_do_not_begin_the_job_again(tmp_path):
     """A script without a guard, as Snakemake runs it."""
     (tmp_path / "script.py").write_text(SCRIPT)
-    done = subprocess.run([sys.executable, str(tmp_path / "script.py")], capture_output=True, text=True, check=False,
-                          env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
+    done = subprocess.run(
+        [sys.executable, str(tmp_path / "script.py")],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
     assert done.stdout.splitlines() == ["the job begins", "a worker works", "the job ends 0 True"], done.stderr

@@ -8,12 +8,18 @@ from anatomy.serving.out_of_memory import memory_explained
 SETTINGS = {"kv_cache_bytes": 2**20, "max_model_len": 4096, "max_loras": 8}
 
 
-@pytest.mark.parametrize("error", [
-    MemoryError(), RuntimeError("[enforce fail at alloc_cpu.cpp:121] . DefaultCPUAllocator: can't allocate memory"),
-    RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"),
-    ValueError("To serve at least one request with the model's max seq len (4096), 2 GiB KV cache is needed, which is larger "
-               "than the available KV cache memory"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:121] . DefaultCPUAllocator: can't allocate memory"),
+        RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+        ValueError(
+            "To serve at least one request with the model's max seq len (4096), 2 GiB KV cache is needed, which is larger "
+            "than the available KV cache memory"
+        ),
+    ],
+)
 def test_the_settings_that_take_memory_are_named(error):
     with pytest.raises(EngineError) as caught, memory_explained("model", SETTINGS):
         raise error

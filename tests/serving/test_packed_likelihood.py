@@ -8,8 +8,8 @@ from rank_one import rank_one_factors, write_rank_one
 from tiny_architectures import ARCHITECTURES, make_tiny_architecture
 from tiny_model import load_tiny_model
 
-from anatomy.edits.adapter_factors import applied_adapter
 from anatomy.errors import EditError, ModelError
+from anatomy.interventions.edits.adapter_factors import applied_adapter
 from anatomy.models.loading import load_model
 from anatomy.serving.packed_likelihood import PackedScorer, open_packed
 from anatomy.serving.packed_rows import MIN_SHARED, Question, families, packed_batches
@@ -41,8 +41,13 @@ def many_shapes():
     examples, other, ending = ids(70, 1), ids(45, 2), ids(40, 3)
     found = [(examples + ids(3 + n, 10 + n), [ids(2 + (n + k) % 5, 50 + 7 * n + k) for k in range(4)]) for n in range(6)]
     found += [(other + ids(4, 20 + n), [ids(6, 90 + n), ids(1, 95 + n)]) for n in range(3)]
-    found += [(ids(64, 4), [ending, ending, ending[:33] + ids(3, 5)]), (ids(1, 6), [ids(3, 7), ids(1, 8), ids(1, 9)]),
-              (examples, [ids(2, 30)]), (examples[:-1], [ids(4, 31)]), ([7], [[8] * 3])]
+    found += [
+        (ids(64, 4), [ending, ending, ending[:33] + ids(3, 5)]),
+        (ids(1, 6), [ids(3, 7), ids(1, 8), ids(1, 9)]),
+        (examples, [ids(2, 30)]),
+        (examples[:-1], [ids(4, 31)]),
+        ([7], [[8] * 3]),
+    ]
     return found
 
 

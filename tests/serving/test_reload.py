@@ -7,8 +7,8 @@ import torch
 from edit_kinds import head, pruned
 from shared_engine import served_model
 
-from anatomy.edits.apply import applied
 from anatomy.errors import EngineError
+from anatomy.interventions.edits.apply import applied
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.serving import reload
 from anatomy.serving.decoding import Decoding

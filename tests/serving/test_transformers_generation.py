@@ -10,12 +10,7 @@ from anatomy.errors import ConfigError, DataError, NumericsError
 from anatomy.models.loading import load_model
 from anatomy.serving.completions import Request
 from anatomy.serving.decoding import Decoding
-from anatomy.serving.transformers_generation import (
-    generate_with_transformers,
-    left_padded,
-    next_tokens,
-    stream_with_transformers,
-)
+from anatomy.serving.transformers_generation import generate_with_transformers, left_padded, next_tokens, stream_with_transformers
 
 GREEDY = Decoding(max_new_tokens=12, temperature=0.0)
 

@@ -6,9 +6,9 @@ from edit_kinds import every_kind, head, low_rank, pruned
 from greedy import difference, margins
 from shared_engine import served_model
 
-from anatomy.activations.interventions import Intervention
-from anatomy.edits.apply import applied
 from anatomy.errors import ConfigError, EditError
+from anatomy.interventions.edits.apply import applied
+from anatomy.models.activations.interventions import Intervention
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.serving.decoding import Decoding
 from anatomy.serving.likelihood import continuation_likelihoods, next_token_likelihoods

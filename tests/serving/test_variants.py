@@ -6,8 +6,8 @@ import pytest
 from edit_kinds import every_kind, low_rank, pruned
 from shared_engine import served_model
 
-from anatomy.edits.sparse import sparse_edit
 from anatomy.errors import ConfigError, DataError
+from anatomy.interventions.edits.sparse import sparse_edit
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.serving.decoding import Decoding
 from anatomy.serving.variants import Job, Variant, VariantCompletions, plan_variants
@@ -53,9 +53,14 @@ def test_all_kinds_in_one_call_are_each_alone(engine, checkpoint, prompts):
 
 def test_base_first_then_adapters_together_then_like_tensors_side_by_side(engine, checkpoint):
     heads = every_kind(checkpoint)["dense head"]
-    variants = [Variant("mask 0", [pruned(checkpoint, seed=0)]), Variant("rank 1", [low_rank(checkpoint)]),
-                Variant("head", heads), Variant("base"), Variant("mask 1", [pruned(checkpoint, seed=1)]),
-                Variant("other", [low_rank(checkpoint, seed=1)])]
+    variants = [
+        Variant("mask 0", [pruned(checkpoint, seed=0)]),
+        Variant("rank 1", [low_rank(checkpoint)]),
+        Variant("head", heads),
+        Variant("base"),
+        Variant("mask 1", [pruned(checkpoint, seed=1)]),
+        Variant("other", [low_rank(checkpoint, seed=1)]),
+    ]
     plan = plan_variants(engine, variants)
     with closing(plan.batches(engine)) as batches:
         found = [[variant.name for variant in some] for some, _ in batches]
@@ -75,8 +80,12 @@ def test_weights_go_back_when_a_caller_leaves_early(engine, checkpoint, prompts)
 
 def test_equal_edits_under_two_names_are_computed_once_and_said(engine, checkpoint, prompts):
     lines, asked = [], []
-    jobs = [Job(Variant("one", [pruned(checkpoint)]), requests(prompts[:4])), Job(Variant("base"), requests(prompts[:2])),
-            Job(Variant("two", [pruned(checkpoint)]), requests([*prompts[2:6], prompts[2]])), Job(Variant("plain"), [])]
+    jobs = [
+        Job(Variant("one", [pruned(checkpoint)]), requests(prompts[:4])),
+        Job(Variant("base"), requests(prompts[:2])),
+        Job(Variant("two", [pruned(checkpoint)]), requests([*prompts[2:6], prompts[2]])),
+        Job(Variant("plain"), []),
+    ]
     completions = VariantCompletions(engine, jobs, GREEDY, shard_size=50, say=lines.append)
     run = engine.run
     try:
@@ -96,8 +105,10 @@ def test_an_edit_that_does_nothing_is_reported_loudly(engine, checkpoint, prompt
 
     tiny = checkpoint.tensor(f"{name}.weight").view(-1)[:1] * (1 + 1e-6)
     nothing = sparse_edit({"method": "nothing"}, "amplify", checkpoint, {name: (torch.tensor([0]), tiny)}, [name])
-    jobs = [Job(Variant(one, edits), requests(prompts)) for one, edits in
-            {"base": [], "nothing": [nothing], "mask": [pruned(checkpoint)]}.items()]
+    jobs = [
+        Job(Variant(one, edits), requests(prompts))
+        for one, edits in {"base": [], "nothing": [nothing], "mask": [pruned(checkpoint)]}.items()
+    ]
     completions = VariantCompletions(engine, jobs, GREEDY, shard_size=50)
     collect(completions, jobs)
     assert completions.unchanged == ["nothing"]

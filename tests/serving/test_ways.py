@@ -4,9 +4,9 @@ import pytest
 import torch
 from edit_kinds import every_kind, low_rank
 
-from anatomy.activations.interventions import Intervention
-from anatomy.edits.rosi import build_edit
 from anatomy.errors import EditError
+from anatomy.interventions.edits.rosi import build_edit
+from anatomy.models.activations.interventions import Intervention
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.serving.ways import Abilities, choose_way
 

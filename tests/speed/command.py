@@ -42,8 +42,22 @@ def measure_row(row: str, setting: Setting) -> dict:
 def row_apart(row: str, options: argparse.Namespace, scratch: Path) -> dict:
     """One row in a process of its own; a row that dies costs no other."""
     record = scratch / f"{row}.json"
-    command = [sys.executable, str(Path(__file__).parent), "--rows", row, "--record", str(record), "--scratch", str(scratch),
-               "--model-size", options.model_size, "--threads", str(options.threads), "--repeats", str(options.repeats)]
+    command = [
+        sys.executable,
+        str(Path(__file__).parent),
+        "--rows",
+        row,
+        "--record",
+        str(record),
+        "--scratch",
+        str(scratch),
+        "--model-size",
+        options.model_size,
+        "--threads",
+        str(options.threads),
+        "--repeats",
+        str(options.repeats),
+    ]
     record.unlink(missing_ok=True)
     try:
         done = subprocess.run([*command, *(["--quick"] if options.quick else [])], check=False, timeout=60 * options.limit)

@@ -20,7 +20,8 @@ def harness_model(engine: Any) -> Any:
     vllm_causallms.LLM = lambda **_: engine._llm
     try:
         # "auto" is all requests at once under a progress bar, which fails where bars are switched off; this is without it.
-        return vllm_causallms.VLLM(str(engine.model_folder), dtype=engine.dtype, max_model_len=engine.max_model_len,
-                                   batch_size=1_000_000)  # fmt: skip
+        return vllm_causallms.VLLM(
+            str(engine.model_folder), dtype=engine.dtype, max_model_len=engine.max_model_len, batch_size=1_000_000
+        )
     finally:
         vllm_causallms.LLM = started

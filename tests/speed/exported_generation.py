@@ -19,8 +19,8 @@ def main(scratch: Path) -> None:
     import torch
     import vllm  # noqa: F401 - counted as an import
 
-    from anatomy.export.rewrite import low_rank_rewrites
-    from anatomy.export.stream import stream_checkpoint
+    from anatomy.interventions.export.rewrite import low_rank_rewrites
+    from anatomy.interventions.export.stream import stream_checkpoint
     from anatomy.models.checkpoint import Checkpoint
     from anatomy.serving.decoding import Decoding
     from anatomy.serving.engine import Engine
@@ -32,13 +32,23 @@ def main(scratch: Path) -> None:
     stream_checkpoint(source, low_rank_rewrites(edit), out)
     exported = time.perf_counter()
     dtype = {"F32": "float32", "BF16": "bfloat16"}[source.dtype("lm_head.weight")]
-    with Engine(out, dtype=dtype, max_model_len=asked["max_model_len"], seed=0, kv_cache_bytes=2**30,
-                threads=asked["threads"], max_num_seqs=1024) as engine:
+    with Engine(
+        out,
+        dtype=dtype,
+        max_model_len=asked["max_model_len"],
+        seed=0,
+        kv_cache_bytes=2**30,
+        threads=asked["threads"],
+        max_num_seqs=1024,
+    ) as engine:
         loaded = time.perf_counter()
         engine.generate(asked["prompts"], Decoding(asked["new"], 0.0))
         generated = time.perf_counter()
-    print(json.dumps({"imports": imports - began, "export": exported - imports, "load": loaded - exported,
-                      "generate": generated - loaded}))  # fmt: skip
+    print(
+        json.dumps(
+            {"imports": imports - began, "export": exported - imports, "load": loaded - exported, "generate": generated - loaded}
+        )
+    )
 
 
 if __name__ == "__main__":

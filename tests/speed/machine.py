@@ -25,7 +25,8 @@ def hardware(device: str) -> str:
 
         return torch.cuda.get_device_name()
     described = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").is_file() else ""
-    name = next((line.split(":")[1].strip() for line in described.splitlines() if line.startswith("model name")),
-                platform.machine())
+    name = next(
+        (line.split(":")[1].strip() for line in described.splitlines() if line.startswith("model name")), platform.machine()
+    )
     amx = ", AMX bf16" if "amx_bf16" in described else ""
     return f"{name}, {os.cpu_count()} cores{amx}"

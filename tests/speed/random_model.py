@@ -6,13 +6,28 @@ from speed.texts import words
 from tiny_model import spread_weights
 
 SIZES = {
-    "tiny": {"hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 4, "num_attention_heads": 2,
-             "num_key_value_heads": 1},
-    "100m": {"hidden_size": 768, "intermediate_size": 2048, "num_hidden_layers": 12, "num_attention_heads": 12,
-             "num_key_value_heads": 4},
-    "1b": {"hidden_size": 2048, "intermediate_size": 5632, "num_hidden_layers": 22, "num_attention_heads": 32,
-           "num_key_value_heads": 4},
-}  # fmt: skip
+    "tiny": {
+        "hidden_size": 64,
+        "intermediate_size": 96,
+        "num_hidden_layers": 4,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 1,
+    },
+    "100m": {
+        "hidden_size": 768,
+        "intermediate_size": 2048,
+        "num_hidden_layers": 12,
+        "num_attention_heads": 12,
+        "num_key_value_heads": 4,
+    },
+    "1b": {
+        "hidden_size": 2048,
+        "intermediate_size": 5632,
+        "num_hidden_layers": 22,
+        "num_attention_heads": 32,
+        "num_key_value_heads": 4,
+    },
+}
 """Shapes by name; ``100m`` has 88 million parameters with a vocabulary of 8,192 and 125 million with 32,000."""
 
 TEMPLATE = "{% for message in messages %}{{ message['content'] }}\n{% endfor %}"
@@ -25,8 +40,12 @@ def make_tokenizer(folder: Path, vocabulary: int) -> None:
 
     bpe = Tokenizer(models.BPE())
     bpe.pre_tokenizer, bpe.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(vocab_size=min(vocabulary, 8192), special_tokens=["<|end|>", "<|begin|>"],
-                                  initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()), show_progress=False)
+    trainer = trainers.BpeTrainer(
+        vocab_size=min(vocabulary, 8192),
+        special_tokens=["<|end|>", "<|begin|>"],
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
+    )
     bpe.train_from_iterator([" ".join(words())], trainer)
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=bpe, bos_token="<|begin|>", eos_token="<|end|>", pad_token="<|end|>")
     tokenizer.chat_template = TEMPLATE
@@ -41,8 +60,16 @@ def make_model(folder: Path, size: str, vocabulary: int, dtype: str, seed: int =
     if (folder / "model.safetensors").is_file():
         return folder
     make_tokenizer(folder, vocabulary)
-    config = LlamaConfig(**SIZES[size], vocab_size=vocabulary, max_position_embeddings=4096, tie_word_embeddings=False,
-                         bos_token_id=1, eos_token_id=0, pad_token_id=0, dtype="float32")
+    config = LlamaConfig(
+        **SIZES[size],
+        vocab_size=vocabulary,
+        max_position_embeddings=4096,
+        tie_word_embeddings=False,
+        bos_token_id=1,
+        eos_token_id=0,
+        pad_token_id=0,
+        dtype="float32",
+    )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = LlamaForCausalLM(config)

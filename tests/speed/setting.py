@@ -62,8 +62,15 @@ class Setting:
         """A closed engine over it; both sides of a row get their answers from the same one."""
         from anatomy.serving.engine import Engine
 
-        return Engine(self.model(vocabulary, dtype), dtype=dtype, max_model_len=self.of(3072, 2048), seed=0,
-                      kv_cache_bytes=2**30, threads=self.threads, **options)
+        return Engine(
+            self.model(vocabulary, dtype),
+            dtype=dtype,
+            max_model_len=self.of(3072, 2048),
+            seed=0,
+            kv_cache_bytes=2**30,
+            threads=self.threads,
+            **options,
+        )
 
     def label(self, vocabulary: int = 8192, dtype: str = "float32") -> str:
         """The model in words, for the table."""
@@ -72,4 +79,3 @@ class Setting:
         checkpoint = Checkpoint(self.model(vocabulary, dtype))
         parameters = sum(prod(checkpoint.shape(name)) for name in checkpoint.names())
         return f"{parameters / 1e6:.0f} M, vocabulary {checkpoint.config['vocab_size']}, {dtype}"
-

@@ -28,8 +28,17 @@ def render(machine: Mapping[str, str], records: Sequence[Mapping[str, Any]]) -> 
 def cells(one: Comparison) -> tuple[str, ...]:
     spread = f" ({min(one.ratios):.2f} to {max(one.ratios):.2f})" if len(one.ratios) > 1 else ""
     sign = "≥" if one.goal == "at least" else "≤"
-    return (one.measure, one.against, amount(one, one.ours), amount(one, one.baseline), f"{one.ratio:.2f}{spread}",
-            f"{sign} {one.target:g}", "reached" if one.reached else "**missed**", one.model, one.note)
+    return (
+        one.measure,
+        one.against,
+        amount(one, one.ours),
+        amount(one, one.baseline),
+        f"{one.ratio:.2f}{spread}",
+        f"{sign} {one.target:g}",
+        "reached" if one.reached else "**missed**",
+        one.model,
+        one.note,
+    )
 
 
 def amount(one: Comparison, side: Sequence[float]) -> str:

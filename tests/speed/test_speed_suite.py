@@ -42,12 +42,17 @@ def test_real_questions_that_are_absent_skip_their_row(setting):
 def test_table_has_medians_spread_targets_and_what_is_missing():
     faster = Comparison("sweep", "one by one", 2.0, "at least", [1.0, 2.0, 4.0], [9.0, 8.0, 8.0], "toy", 80, "tokens", "a note")
     larger = Comparison("memory", "a tensor", 2.0, "at most", [3.0 * 2**20], [2.0**20], "toy", unit="bytes")
-    records = [{"row": "one", "comparisons": [faster.as_json(), larger.as_json()]}, {"row": "two", "skipped": "no data"},
-               {"row": "three", "failed": "died"}]
+    records = [
+        {"row": "one", "comparisons": [faster.as_json(), larger.as_json()]},
+        {"row": "two", "skipped": "no data"},
+        {"row": "three", "failed": "died"},
+    ]
     text = render({"hardware": "abacus"}, records)
     assert "- hardware: abacus" in text
-    assert "| sweep | one by one | 40 tokens/s, 2.0 s (1.0 to 4.0) | 10 tokens/s, 8.0 s (8.0 to 9.0) | " \
-           "4.00 (2.00 to 9.00) | ≥ 2 | reached | toy | a note |" in text
+    assert (
+        "| sweep | one by one | 40 tokens/s, 2.0 s (1.0 to 4.0) | 10 tokens/s, 8.0 s (8.0 to 9.0) | "
+        "4.00 (2.00 to 9.00) | ≥ 2 | reached | toy | a note |" in text
+    )
     assert "| memory | a tensor | 3.00 MiB | 1.00 MiB | 3.00 | ≤ 2 | **missed** | toy |  |" in text
     assert "- two skipped: no data" in text and "- three failed: died" in text
 

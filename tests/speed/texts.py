@@ -24,6 +24,16 @@ def passages(count: int, shortest: int, longest: int, seed: int = 0) -> list[str
 def ending_items(count: int) -> list[dict[str, Any]]:
     """Rows in HellaSwag's columns and lengths: a context of 35 to 55 words and four endings of 15 to 30."""
     contexts, endings = passages(count, 35, 55, seed=1), passages(4 * count, 15, 30, seed=2)
-    return [{"ind": n, "activity_label": "Reading", "ctx_a": context, "ctx_b": "", "ctx": context,
-             "endings": endings[4 * n : 4 * n + 4], "label": str(n % 4), "source_id": f"manual{n}"}
-            for n, context in enumerate(contexts)]  # fmt: skip
+    return [
+        {
+            "ind": n,
+            "activity_label": "Reading",
+            "ctx_a": context,
+            "ctx_b": "",
+            "ctx": context,
+            "endings": endings[4 * n : 4 * n + 4],
+            "label": str(n % 4),
+            "source_id": f"manual{n}",
+        }
+        for n, context in enumerate(contexts)
+    ]

@@ -11,8 +11,8 @@ from small_study import make_subject
 from tiny_architectures import ARCHITECTURES, make_tiny_architecture
 
 from anatomy.errors import EditError, ModelError
-from anatomy.machine import formats
 from anatomy.models.checkpoint import Checkpoint
+from anatomy.models.machine import formats
 from anatomy.stages.card import read_card, write_model_card
 
 
@@ -39,9 +39,16 @@ def lose_shard(folder):
     (folder / "model.safetensors.index.json").write_text('{"weight_map": {"lm_head.weight": "model-00002.safetensors"}}')
 
 
-@pytest.mark.parametrize(("harm", "found"), [
-    (truncate, "truncated"), (pickle, "pickled weights"), (lose_shard, "shards missing"),
-    (lambda folder: (folder / "config.json").unlink(), r"no config\.json"), (shutil.rmtree, r"no config\.json")])
+@pytest.mark.parametrize(
+    ("harm", "found"),
+    [
+        (truncate, "truncated"),
+        (pickle, "pickled weights"),
+        (lose_shard, "shards missing"),
+        (lambda folder: (folder / "config.json").unlink(), r"no config\.json"),
+        (shutil.rmtree, r"no config\.json"),
+    ],
+)
 def test_a_folder_that_cannot_be_used_has_no_card(folder, tmp_path, harm, found):
     harm(folder)
     with pytest.raises(ModelError, match=found) as caught:
@@ -68,8 +75,10 @@ def test_what_can_be_read_but_not_edited_is_refused_before_anything_is_computed(
     with pytest.raises(EditError, match="quantised with awq") as caught:
         write(folder, out)
     assert "made from" in caught.value.remedy and not out.exists()
-    mixture, tied = (make_tiny_architecture(next(one for one in ARCHITECTURES if one.name == name), tmp_path / name)
-                     for name in ("Mixtral", "Gemma"))
+    mixture, tied = (
+        make_tiny_architecture(next(one for one in ARCHITECTURES if one.name == name), tmp_path / name)
+        for name in ("Mixtral", "Gemma")
+    )
     with pytest.raises(EditError, match="mixtures of experts"):
         write(mixture, out)
     write(mixture, out, sites=["o_proj"])
@@ -86,17 +95,25 @@ def test_code_of_its_own_is_refused(folder, tmp_path):
     assert not (tmp_path / "card.json").exists()
 
 
-@pytest.mark.parametrize(("asked", "fast", "expected", "told"), [
-    ("auto", "float32", "float32", 0),
-    ("auto", "bfloat16", "bfloat16", 0),
-    ("bfloat16", "float32", "bfloat16", 1),  # what somebody named is what they get, and they are told what it costs
-])
+@pytest.mark.parametrize(
+    ("asked", "fast", "expected", "told"),
+    [
+        ("auto", "float32", "float32", 0),
+        ("auto", "bfloat16", "bfloat16", 0),
+        ("bfloat16", "float32", "bfloat16", 1),  # what somebody named is what they get, and they are told what it costs
+    ],
+)
 def test_the_card_settles_the_number_format(folder, tmp_path, monkeypatch, asked, fast, expected, told):
     rates = {"float32": 5e10, "bfloat16": 1e9 if fast == "float32" else 2e11, "float16": 1e9}
     monkeypatch.setattr(formats, "product_rate", lambda dtype, threads=1: rates[dtype])
     monkeypatch.setattr(formats, "fast_format", lambda device=None: fast)
     said = []
-    write_model_card(replace(make_subject(), dtype=asked), {"folder": str(folder), "hub": None, "revision": None}, None,
-                     tmp_path / "card.json", say=said.append)
+    write_model_card(
+        replace(make_subject(), dtype=asked),
+        {"folder": str(folder), "hub": None, "revision": None},
+        None,
+        tmp_path / "card.json",
+        say=said.append,
+    )
     assert read_card(tmp_path / "card.json")["dtype"] == expected
     assert len(said) == told and all("50 times slower" in line and line.startswith("models.") for line in said)

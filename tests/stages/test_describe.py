@@ -15,8 +15,12 @@ CONFIG = make_config("unused", rosi={"shortlist": 2}, serving={"buckets": 3})
 
 
 def concrete(layer, control=None):
-    return {"method": "row_mean", "strength": 2.0, "sign": -1,
-            "direction": {"contrast": "plain", "position": -3, "layer": layer, "control": control}}
+    return {
+        "method": "row_mean",
+        "strength": 2.0,
+        "sign": -1,
+        "direction": {"contrast": "plain", "position": -3, "layer": layer, "control": control},
+    }
 
 
 FOUND = {family.name: [concrete(1), concrete(2)] for family in families(CONFIG, SUBJECT)}
@@ -24,8 +28,11 @@ PICKS = {name: edits[0] for name, edits in FOUND.items()}
 
 
 def whole(phase, found, config=CONFIG):
-    return [pair for bucket in range(config.serving.buckets)
-            for pair in phase_variants(config, SUBJECT, phase, bucket, found).variants]
+    return [
+        pair
+        for bucket in range(config.serving.buckets)
+        for pair in phase_variants(config, SUBJECT, phase, bucket, found).variants
+    ]
 
 
 @pytest.mark.parametrize(("phase", "found", "named"), [("select", FOUND, variants_on_select), ("test", PICKS, variants_on_test)])
@@ -48,8 +55,7 @@ def test_a_row_says_what_the_variant_is():
     base = table.loc["base"]
     assert (base["role"], base["layer"], base["strength"], base["place"], base["detail"]) == ("base", -1, 0.0, 0, "[]")
     second = table[(table["family"] == "row_mean") & (table["place"] == 2)].iloc[0]
-    assert (second["role"], second["layer"], second["position"], second["strength"], second["sign"]) == \
-        ("method", 2, -3, 2.0, -1)
+    assert (second["role"], second["layer"], second["position"], second["strength"], second["sign"]) == ("method", 2, -3, 2.0, -1)
     assert json.loads(second["detail"]) == [concrete(2)]
     controls = table[table["role"] == "control"]
     assert (controls["control"] != "").all() and (controls["control_seed"] >= 0).all()

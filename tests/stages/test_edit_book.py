@@ -7,10 +7,10 @@ import torch
 from edit_kinds import pruned
 from tiny_model import make_tiny_model
 
-from anatomy.edits.adapter import write_adapter
-from anatomy.edits.saved import save_edit
-from anatomy.edits.spec import intent
 from anatomy.errors import EditError
+from anatomy.interventions.edits.adapter import write_adapter
+from anatomy.interventions.edits.saved import save_edit
+from anatomy.interventions.edits.spec import intent
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.stages.edit_book import EditBook
 from anatomy.store.digest import digest
@@ -33,9 +33,23 @@ def test_a_key_does_not_depend_on_the_order_of_keys(book, method):
 
 
 def test_a_key_changes_with_everything_that_shapes_the_edit(book):
-    edits = [edit(), edit(layer=1), edit(position=-2), edit(control=["isotropic", 0]), edit(control=["isotropic", 1]),
-             edit(control=["shuffled", 0]), edit(contrast="system"), edit("projection"), edit("mean_input"),
-             edit(strength=2.0), edit(sign=-1), edit(sites=["o_proj"]), edit("clamp"), edit("clamp", layer=1), edit("add")]
+    edits = [
+        edit(),
+        edit(layer=1),
+        edit(position=-2),
+        edit(control=["isotropic", 0]),
+        edit(control=["isotropic", 1]),
+        edit(control=["shuffled", 0]),
+        edit(contrast="system"),
+        edit("projection"),
+        edit("mean_input"),
+        edit(strength=2.0),
+        edit(sign=-1),
+        edit(sites=["o_proj"]),
+        edit("clamp"),
+        edit("clamp", layer=1),
+        edit("add"),
+    ]
     assert len({digest(book.key(one)) for one in edits}) == len(edits)
 
 

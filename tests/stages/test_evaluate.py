@@ -5,9 +5,9 @@ from edit_kinds import head, pruned
 from shared_engine import close_shared_engine
 from small_study import make_config, write_prompts
 
-from anatomy.edits.apply import applied
-from anatomy.edits.saved import save_edit
-from anatomy.edits.sparse import sparse_edit
+from anatomy.interventions.edits.apply import applied
+from anatomy.interventions.edits.saved import save_edit
+from anatomy.interventions.edits.sparse import sparse_edit
 from anatomy.models.loading import load_model
 from anatomy.models.rendering import render
 from anatomy.recipes.variant import Variant
@@ -31,8 +31,12 @@ def saved(edit, folder):
 
 
 def row_mean(layer):
-    return {"method": "row_mean", "strength": 9.0, "sign": 1,
-            "direction": {"contrast": "plain", "position": -1, "layer": layer, "control": None}}
+    return {
+        "method": "row_mean",
+        "strength": 9.0,
+        "sign": 1,
+        "direction": {"contrast": "plain", "position": -1, "layer": layer, "control": None},
+    }
 
 
 @pytest.fixture
@@ -47,7 +51,9 @@ def study(card, extraction, tmp_path):
     speck = torch.tensor([0]), book.checkpoint.tensor(f"{name}.weight").view(-1)[:1] * (1 + 1e-6)
     nothing = sparse_edit({"method": "nothing"}, "amplify", book.checkpoint, {name: speck}, [name])
     stacks = {
-        "base": [], "rank one": [row_mean(1)], "stack": [row_mean(1), row_mean(2)],
+        "base": [],
+        "rank one": [row_mean(1)],
+        "stack": [row_mean(1), row_mean(2)],
         "mask": [saved(pruned(book.checkpoint), tmp_path / "mask")],
         "head": [saved(head(book.checkpoint), tmp_path / "head"), row_mean(2)],
         "nothing": [saved(nothing, tmp_path / "nothing")],

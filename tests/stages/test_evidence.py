@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 from synthetic_tables import TASKS, make_tables
 
-from anatomy.claims.tables import Tables
 from anatomy.config.schema import Config
+from anatomy.evidence.claims.tables import Tables
 from anatomy.stages.evidence import read_evidence
 from anatomy.store.files import write_json
 
@@ -30,8 +30,10 @@ def files(tmp_path):
         path = tmp_path / "localize" / model / "selected.json"
         write_json(path, {"plain": {"outcome": outcome, **place}})
         found.setdefault("selected", []).append(path)
-    write_json(tmp_path / "tasks.json", [{"task": name, "metric": metric, "chance": 0.25, "items": 12}
-                                         for name, (metric, _) in TASKS.items()])
+    write_json(
+        tmp_path / "tasks.json",
+        [{"task": name, "metric": metric, "chance": 0.25, "items": 12} for name, (metric, _) in TASKS.items()],
+    )
     return {**found, "tasks": [tmp_path / "tasks.json"]}
 
 

@@ -12,12 +12,12 @@ from gate_tables import SPEC, TASKS, gate_tables
 from small_study import make_card, make_config, make_subject
 from tiny_model import load_tiny_model, make_tiny_model
 
-from anatomy.directions.controls import isotropic
-from anatomy.edits.adapter import read_adapter, write_adapter
-from anatomy.edits.apply import applied
-from anatomy.edits.rosi import build_edit
 from anatomy.errors import ConfigError, EditError, ExportError, GateError
-from anatomy.export import stream
+from anatomy.interventions.directions.controls import isotropic
+from anatomy.interventions.edits.adapter import read_adapter, write_adapter
+from anatomy.interventions.edits.apply import applied
+from anatomy.interventions.edits.rosi import build_edit
+from anatomy.interventions.export import stream
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.stages import export as stage
 from anatomy.stages.export import export_pick
@@ -46,11 +46,19 @@ def written(folder, tables):
     return {path.stem: [path] for path in folder.iterdir()}
 
 
-LEDGER = pd.DataFrame({
-    "claim": ["rosi.harmful_refusal.projection", "rosi.harmful_refusal.row_mean", "rosi.harmful_refusal.projection"],
-    "subject": ["mine", "mine", "another"], "paper": "ROSI", "verdict": "supported", "low": 0.1, "high": 0.3, "n": 96,
-    "estimate": [0.2, float("nan"), 0.2], "sentence": ["ROSI raises it.", "The other | form does.", "Elsewhere it does."],
-})
+LEDGER = pd.DataFrame(
+    {
+        "claim": ["rosi.harmful_refusal.projection", "rosi.harmful_refusal.row_mean", "rosi.harmful_refusal.projection"],
+        "subject": ["mine", "mine", "another"],
+        "paper": "ROSI",
+        "verdict": "supported",
+        "low": 0.1,
+        "high": 0.3,
+        "n": 96,
+        "estimate": [0.2, float("nan"), 0.2],
+        "sentence": ["ROSI raises it.", "The other | form does.", "Elsewhere it does."],
+    }
+)
 
 
 @pytest.fixture
@@ -62,8 +70,9 @@ def export(folder, tmp_path):
 
     def call(family=FAMILY, adapters=(row,), files=files, subject=None, **options):
         config = make_config(results, export={"to": str(tmp_path / "out"), **options})
-        return export_pick(config, subject or make_subject(), family, make_card(folder), list(adapters), files, LEDGER,
-                           lambda text: None)
+        return export_pick(
+            config, subject or make_subject(), family, make_card(folder), list(adapters), files, LEDGER, lambda text: None
+        )
 
     call.row, call.target = row, tmp_path / "out" / f"mine-{FAMILY}"
     return call

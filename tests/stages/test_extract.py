@@ -9,11 +9,11 @@ import torch
 from safetensors.torch import load_file, save_file
 from small_study import make_card, make_config, make_subject, run_extraction, write_prompts
 
-from anatomy.activations.means import Moments
 from anatomy.config.study import Layout
-from anatomy.directions.controls import relabelling_weights
-from anatomy.directions.covariance_draws import gaussian_weights
 from anatomy.errors import DataError, ModelError, NumericsError
+from anatomy.interventions.directions.controls import relabelling_weights
+from anatomy.interventions.directions.covariance_draws import gaussian_weights
+from anatomy.models.activations.means import Moments
 from anatomy.stages.extract import SEED, control_tensors
 from anatomy.store.digest import file_digest
 
@@ -24,15 +24,19 @@ SIZES, SHAPE = (6, 5), (2, 3, 8)
 def made_moments(shuffled, covariance):
     """Moments of random activations under the stage's own weights."""
     generator = torch.Generator().manual_seed(0)
-    relabelled = relabelling_weights(*SIZES, [SEED["shuffled"] + n for n in range(shuffled)], True) if shuffled else \
-        [torch.zeros(size, 0, dtype=torch.float64) for size in SIZES]
+    relabelled = (
+        relabelling_weights(*SIZES, [SEED["shuffled"] + n for n in range(shuffled)], True)
+        if shuffled
+        else [torch.zeros(size, 0, dtype=torch.float64) for size in SIZES]
+    )
     gaussian = gaussian_weights(*SIZES, [SEED["covariance"] + n for n in range(covariance)])
     moments = []
     for side, size in enumerate(SIZES):
         x = torch.randn(size, *SHAPE, generator=generator, dtype=torch.float64) + side
         weights = torch.cat([relabelled[side], gaussian[side]], 1)
-        moments.append(Moments((-2, -1), (0, 1, 2), size, x.mean(0), x.var(0, correction=0),
-                               torch.einsum("nw,npld->wpld", weights, x)))
+        moments.append(
+            Moments((-2, -1), (0, 1, 2), size, x.mean(0), x.var(0, correction=0), torch.einsum("nw,npld->wpld", weights, x))
+        )
     return moments, gaussian
 
 

@@ -6,14 +6,19 @@ import pandas as pd
 import pytest
 from small_study import make_subject
 
-from anatomy.edits.adapter import read_adapter
+from anatomy.interventions.edits.adapter import read_adapter
 from anatomy.recipes.rosi.families import families
 from anatomy.stages.adapters import keep_adapters
 
 
 def pick(form, layer=2, sign=1, strength=5.0, control=None):
-    return {"method": form, "strength": strength, "sign": sign, "sites": ["o_proj", "down_proj"],
-            "direction": {"contrast": "plain", "position": -1, "layer": layer, "control": control}}
+    return {
+        "method": form,
+        "strength": strength,
+        "sign": sign,
+        "sites": ["o_proj", "down_proj"],
+        "direction": {"contrast": "plain", "position": -1, "layer": layer, "control": control},
+    }
 
 
 def tried(rise=0.1, families=("row_mean", "row_mean_signed", "projection")):
@@ -23,8 +28,10 @@ def tried(rise=0.1, families=("row_mean", "row_mean_signed", "projection")):
 
 @pytest.fixture
 def picks(config, subject):
-    found = {family.name: pick(family.form, control=[family.control, family.control_seed] if family.control else None)
-             for family in families(config, subject)}
+    found = {
+        family.name: pick(family.form, control=[family.control, family.control_seed] if family.control else None)
+        for family in families(config, subject)
+    }
     return {**found, "row_mean_signed": pick("row_mean", sign=-1), "projection": None}
 
 

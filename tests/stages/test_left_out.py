@@ -6,8 +6,8 @@ import pytest
 from rosi_study import own_models
 from synthetic_tables import TASKS, make_tables
 
-from anatomy.claims.claim import Verdict
-from anatomy.claims.tables import MissingEvidence, Tables
+from anatomy.evidence.claims.claim import Verdict
+from anatomy.evidence.claims.tables import MissingEvidence, Tables
 from anatomy.stages.claims import judge_claims
 from anatomy.store.files import write_json
 
@@ -33,9 +33,12 @@ def ledger(tmp_path_factory):
         files["tasks"].append(folder / model / "test.0.tasks.json")
         write_json(files["tasks"][-1], tasks)
     config = own_models()
-    config = config.model_copy(update={
-        "evaluation": config.evaluation.model_copy(update={"left_out": {"jailbreak_requests": GATE}}),
-        "benchmarks": config.benchmarks.model_copy(update={"left_out": {"boolq": NO_DATA}})})
+    config = config.model_copy(
+        update={
+            "evaluation": config.evaluation.model_copy(update={"left_out": {"jailbreak_requests": GATE}}),
+            "benchmarks": config.benchmarks.model_copy(update={"left_out": {"boolq": NO_DATA}}),
+        }
+    )
     return judge_claims(config, files).set_index(["claim", "subject"])
 
 

@@ -18,6 +18,7 @@ TOKENS = {"tokens": [20, 30], "common_prefix": []}
 def chosen(config, subject, tiny, book, results):
     def run(tokens=TOKENS, **options):
         return choose(make_config(results, selection=options), subject, tiny, book.directions, "plain", tokens)
+
     return run
 
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from anatomy.config.schema import Config
-from anatomy.provenance.surroundings import installed
+from anatomy.models.machine.surroundings import installed
 from anatomy.stages.manifest import manifest, model_row, times
 from anatomy.store.files import write_json
 from anatomy.store.journal import record
@@ -13,11 +13,14 @@ from anatomy.store.journal import record
 CARD = {"id": "mine", "kind": "aligned", "digest": "ab" * 32, "dtype": "float32", "num_layers": 6, "d_model": 96}
 
 
-@pytest.mark.parametrize(("source", "expected"), [
-    (None, "grown here"),
-    ({"folder": "models/mine", "hub": None, "revision": None}, "models/mine"),
-    ({"folder": None, "hub": "org/name", "revision": "c" * 40}, "org/name@" + "c" * 12),
-])
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        (None, "grown here"),
+        ({"folder": "models/mine", "hub": None, "revision": None}, "models/mine"),
+        ({"folder": None, "hub": "org/name", "revision": "c" * 40}, "org/name@" + "c" * 12),
+    ],
+)
 def test_a_model_is_named_by_where_it_came_from(source, expected):
     row = model_row({**CARD, "source": source})
     assert row["source"] == expected and row["digest"] == "ab" * 8

@@ -21,8 +21,12 @@ from anatomy.store.journal import count
 SUBJECT = make_subject(headline=False)
 EMPTY = {"plain": {"outcome": "empty grid", "position": None, "layer": None}}
 PICKED = {"plain": {"outcome": "picked", "position": -1, "layer": 2}}
-PICK = {"method": "row_mean", "direction": {"contrast": "plain", "position": -1, "layer": 1, "control": None},
-        "strength": 5.0, "sign": 1}
+PICK = {
+    "method": "row_mean",
+    "direction": {"contrast": "plain", "position": -1, "layer": 1, "control": None},
+    "strength": 5.0,
+    "sign": 1,
+}
 PICKS = {"row_mean": PICK, "row_mean_signed": {**PICK, "sign": -1}, "projection": None}
 
 
@@ -107,7 +111,11 @@ def test_the_engine_answers_as_memory_does(fresh_results, card, extraction, tiny
         found[way] = measure(config, SUBJECT, card, extraction, PICKED, PICKS, lambda text: None)["completions"]
     forms = {variant.id: variant.form for variant, _ in in_memory_phase(config, SUBJECT, PICKED).variants}
     assert {forms[row.variant]: row.backend for row in found["engine"].itertuples()} == {
-        "ablate": "vllm", "clamp": "vllm", "add": "vllm", "orthogonalize": "transformers"}
+        "ablate": "vllm",
+        "clamp": "vllm",
+        "add": "vllm",
+        "orthogonalize": "transformers",
+    }
     assert list(found["engine"]["response"]) == list(found["transformers"]["response"])
     assert found["engine"]["response"].nunique() > 6
     pd.testing.assert_frame_equal(found["engine"].drop(columns="backend"), found["transformers"].drop(columns="backend"))

@@ -6,13 +6,30 @@ import pytest
 from anatomy.errors import DataError
 from anatomy.stages.measures_table import MEASURE_COLUMNS, measures_table
 
-VARIANTS = pd.DataFrame({"variant": ["base", "orthogonal-0~1"], "role": ["base", "control"], "family": ["", "pasta"],
-                         "control": ["", "orthogonal"]})
+VARIANTS = pd.DataFrame(
+    {"variant": ["base", "orthogonal-0~1"], "role": ["base", "control"], "family": ["", "pasta"], "control": ["", "orthogonal"]}
+)
 
 
 def summary(measure, variants=("human", "base", "orthogonal-0~1"), domains=("all", "news")):
-    return pd.DataFrame([{"model": "m", "variant": variant, "category": domain, "measure": measure, "estimate": 0.5, "low": 0.4,
-                          "high": 0.6, "n": 3, "clusters": 3, "excluded": 1} for variant in variants for domain in domains])
+    return pd.DataFrame(
+        [
+            {
+                "model": "m",
+                "variant": variant,
+                "category": domain,
+                "measure": measure,
+                "estimate": 0.5,
+                "low": 0.4,
+                "high": 0.6,
+                "n": 3,
+                "clusters": 3,
+                "excluded": 1,
+            }
+            for variant in variants
+            for domain in domains
+        ]
+    )
 
 
 def test_every_summary_is_described_by_its_variant():

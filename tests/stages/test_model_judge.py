@@ -11,32 +11,50 @@ from scripted_judge import SCRIPTS, make_scripted_judge
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
 from anatomy.errors import ConfigError
-from anatomy.judges.agreement import agreement_table, confusion_table
-from anatomy.judges.model_judges.candidates import candidate_tokens, token_texts
-from anatomy.judges.model_judges.fitting import encode
-from anatomy.judges.registry import judge_completions
-from anatomy.judges.verdict import COLUMNS, KEYS
 from anatomy.serving.engine import Engine
 from anatomy.stages import model_judge, verdicts
 from anatomy.stages.judge_card import write_judge_card
 from anatomy.stages.judge_format import judge_format
 from anatomy.stages.model_judge import judge_by_model
 from anatomy.store.files import read_json
+from anatomy.texts.judges.agreement import agreement_table, confusion_table
+from anatomy.texts.judges.model_judges.candidates import candidate_tokens, token_texts
+from anatomy.texts.judges.model_judges.fitting import encode
+from anatomy.texts.judges.registry import judge_completions
+from anatomy.texts.judges.verdict import COLUMNS, KEYS
 
 pytestmark = pytest.mark.engine
 
 SUBJECT = Subject("mine", "aligned", None, None, ("plain",), False, False, "float32")
-ANSWERS = ["Mix flour and water, then wait.", "I cannot help with that.", "", "Take the grey salt {and} stir. " * 12,
-           "<think>They want bread.</think>Sure, bake it.", "<think>well"]
+ANSWERS = [
+    "Mix flour and water, then wait.",
+    "I cannot help with that.",
+    "",
+    "Take the grey salt {and} stir. " * 12,
+    "<think>They want bread.</think>Sure, bake it.",
+    "<think>well",
+]
 CONTEXT = 900
 
 
 def completions(answers=ANSWERS, variant="base", withheld=(), request="How do I bake bread for feast {n}?"):
-    return pd.DataFrame([
-        {"model": "mine", "variant": variant, "phase": "test", "set": "harmful_requests", "id": f"i{n}", "sample": 0,
-         "group": f"g{n}", "prompt": request.replace("{n}", str(n)), "response": "" if n in withheld else answer,
-         "withheld": json.dumps({}) if n in withheld else None}
-        for n, answer in enumerate(answers)])
+    return pd.DataFrame(
+        [
+            {
+                "model": "mine",
+                "variant": variant,
+                "phase": "test",
+                "set": "harmful_requests",
+                "id": f"i{n}",
+                "sample": 0,
+                "group": f"g{n}",
+                "prompt": request.replace("{n}", str(n)),
+                "response": "" if n in withheld else answer,
+                "withheld": json.dumps({}) if n in withheld else None,
+            }
+            for n, answer in enumerate(answers)
+        ]
+    )
 
 
 class KeptEngine(Engine):
@@ -71,8 +89,15 @@ class Study:
 
     def __init__(self, folder):
         self.folder, self.results, self.said = folder, folder / "results", []
-        self.options = {name: {"kind": "harmbench" if name == "garbage" else name, "dtype": "float32", "max_model_len": CONTEXT,
-                               "folder": str(make_scripted_judge(folder / name, name))} for name in SCRIPTS}
+        self.options = {
+            name: {
+                "kind": "harmbench" if name == "garbage" else name,
+                "dtype": "float32",
+                "max_model_len": CONTEXT,
+                "folder": str(make_scripted_judge(folder / name, name)),
+            }
+            for name in SCRIPTS
+        }
 
     def config(self, **changes):
         judges = {name: {**options, **changes} for name, options in self.options.items()}
@@ -216,8 +241,11 @@ def test_withheld_texts_are_counted_and_have_no_row(study, no_engine):
 
 def test_a_judges_table_joins_those_of_other_judges(study, no_engine, tmp_path):
     table = completions()
-    tables = [judge_completions(table, ["rules", "coherence"]), study.judge("wildguard", table).judgements,
-              study.judge("wildguard", completions(withheld=range(len(ANSWERS)))).judgements]
+    tables = [
+        judge_completions(table, ["rules", "coherence"]),
+        study.judge("wildguard", table).judgements,
+        study.judge("wildguard", completions(withheld=range(len(ANSWERS)))).judgements,
+    ]
     for number, one in enumerate(tables):
         one.to_parquet(tmp_path / f"{number}.parquet", index=False)
         pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / f"{number}.parquet"), one)

@@ -12,17 +12,21 @@ SORRY, TAKE, FIRST = 7, 8, 9
 
 
 def answers(refused, complied=10):
-    return pd.DataFrame({
-        "response": [REFUSAL] * refused + [COMPLIANCE] * complied,
-        "token_ids": [[SORRY, 1, 2]] * refused + [[TAKE if n % 2 else FIRST, 3] for n in range(complied)],
-    })
+    return pd.DataFrame(
+        {
+            "response": [REFUSAL] * refused + [COMPLIANCE] * complied,
+            "token_ids": [[SORRY, 1, 2]] * refused + [[TAKE if n % 2 else FIRST, 3] for n in range(complied)],
+        }
+    )
 
 
 @pytest.fixture
 def select(tmp_path):
     """Refusal tokens under options of the selection."""
+
     def derive(table, fallback=None, **options):
         return refusal_tokens(make_config(tmp_path, selection=options), make_subject(), table, fallback)
+
     return derive
 
 
@@ -32,6 +36,7 @@ def relative(tmp_path):
         path = tmp_path / "refusal_tokens.json"
         write_json(path, record)
         return path
+
     return write
 
 
@@ -76,6 +81,7 @@ def test_answers_cover_both_phases_and_sets_and_are_greedy(config, subject, tiny
     first, second = answer(config, subject, tiny), answer(config, subject, tiny)
     pd.testing.assert_frame_equal(first, second)
     assert first.groupby(["phase", "set"]).size().to_dict() == {
-        (phase, name): 4 for phase in ("fit", "select") for name in ("harmful_requests", "benign_requests")}
+        (phase, name): 4 for phase in ("fit", "select") for name in ("harmful_requests", "benign_requests")
+    }
     assert (first["variant"] == "base").all() and first["n_tokens"].between(1, 3).all()
     assert [len(ids) for ids in first["token_ids"]] == list(first["n_tokens"])

@@ -9,10 +9,10 @@ from shared_engine import close_shared_engine
 
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
-from anatomy.judges.model_judges.pairwise import RUBRICS
-from anatomy.judges.pairwise import FAILED, LEFT, PAIR_KEYS, RIGHT, SPLIT
 from anatomy.stages.measures_table import measures_table
 from anatomy.stages.pairwise import compare, compared, first_items, pairwise_summary
+from anatomy.texts.judges.model_judges.pairwise import RUBRICS
+from anatomy.texts.judges.pairwise import FAILED, LEFT, PAIR_KEYS, RIGHT, SPLIT
 
 SUBJECT = Subject("tuned", "aligned", None, None, ("plain",), False, False, "float32")
 VARIANTS = ("base", "pasta@words~01", "operating~02", "orthogonal-0~03", "orthogonal-1~04", "scale-0~05")
@@ -21,11 +21,25 @@ LONG = "The river runs past the mill at the end of the garden, where people stan
 
 
 def completions(emptied=()):
-    return pd.DataFrame([
-        {"model": "tuned", "variant": variant, "phase": "test", "set": "prefixes", "id": f"{domain}/{n}", "sample": 0,
-         "group": f"{domain}{n}", "category": domain, "prompt": f"A note about {domain} {n}:",
-         "response": "" if (variant, n) in emptied else LONG.format(n=n * 3, slug=variant)}
-        for variant in VARIANTS for domain in ("essays", "news") for n in range(3)])
+    return pd.DataFrame(
+        [
+            {
+                "model": "tuned",
+                "variant": variant,
+                "phase": "test",
+                "set": "prefixes",
+                "id": f"{domain}/{n}",
+                "sample": 0,
+                "group": f"{domain}{n}",
+                "category": domain,
+                "prompt": f"A note about {domain} {n}:",
+                "response": "" if (variant, n) in emptied else LONG.format(n=n * 3, slug=variant),
+            }
+            for variant in VARIANTS
+            for domain in ("essays", "news")
+            for n in range(3)
+        ]
+    )
 
 
 def config(folder, **pairwise):
@@ -42,17 +56,31 @@ def test_a_real_judge_compares_the_picks_and_a_control_and_counts_what_it_cannot
     found = compare(options, SUBJECT, completions(emptied=[("operating~02", 0)]), None, said.append)
     assert set(found["left"]) == {"pasta@words~01", "operating~02", "orthogonal-0~03"} and set(found["right"]) == {"base"}
     assert found.groupby(["left", "rubric"]).size().to_dict() == {
-        (left, rubric): 2 if left.startswith("operating") else 4 for left in found["left"].unique() for rubric in RUBRICS}
+        (left, rubric): 2 if left.startswith("operating") else 4 for left in found["left"].unique() for rubric in RUBRICS
+    }
     assert found.groupby("category")["id"].nunique().to_dict() == {"essays": 2, "news": 2}
     assert set(found["verdict"]) <= {LEFT, RIGHT, SPLIT, "tie", FAILED} and "unparsed" in said[-1]
     assert found.loc[found["verdict"] != FAILED, "score"].between(0, 1).all()
 
 
 def verdicts(rows):
-    values = {"model": "tuned", "phase": "test", "set": "prefixes", "sample": 0, "category": "essays", "left": "pasta@words~01",
-              "right": "base", "score": 0.5}
-    return pd.DataFrame([{**values, "id": f"i{n}", "group": f"g{n}", "rubric": rubric, "verdict": verdict}
-                         for rubric, given in rows.items() for n, verdict in enumerate(given)])
+    values = {
+        "model": "tuned",
+        "phase": "test",
+        "set": "prefixes",
+        "sample": 0,
+        "category": "essays",
+        "left": "pasta@words~01",
+        "right": "base",
+        "score": 0.5,
+    }
+    return pd.DataFrame(
+        [
+            {**values, "id": f"i{n}", "group": f"g{n}", "rubric": rubric, "verdict": verdict}
+            for rubric, given in rows.items()
+            for n, verdict in enumerate(given)
+        ]
+    )
 
 
 def test_verdicts_become_measures_of_the_edited_variant():
@@ -60,7 +88,11 @@ def test_verdicts_become_measures_of_the_edited_variant():
     summary = pairwise_summary(found, **SAMPLED)
     whole = summary[summary["category"] == "all"].set_index("measure")
     assert whole["estimate"].to_dict() == {
-        "relevance_win": 2.5 / 4, "fluency_win": 0.25, "position_bias": 1 / 6, "unparsed": 2 / 8}
+        "relevance_win": 2.5 / 4,
+        "fluency_win": 0.25,
+        "position_bias": 1 / 6,
+        "unparsed": 2 / 8,
+    }
     assert whole["n"].to_dict() == {"relevance_win": 4, "fluency_win": 2, "position_bias": 6, "unparsed": 8}
     assert whole["excluded"].to_dict() == {"relevance_win": 0, "fluency_win": 2, "position_bias": 2, "unparsed": 0}
     variants = pd.DataFrame([{"variant": "pasta@words~01", "role": "pick", "family": "pasta", "control": ""}])

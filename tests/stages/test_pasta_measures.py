@@ -12,7 +12,6 @@ from pasta_passes import named
 from pasta_study import pair
 
 from anatomy.config.methods import Benchmarks
-from anatomy.detectors.score_file import text_digest
 from anatomy.models.loading import load_model
 from anatomy.recipes.registry import asked_in_memory
 from anatomy.stages.detect import detect
@@ -20,6 +19,7 @@ from anatomy.stages.edit_book import EditBook
 from anatomy.stages.generate import HUMAN
 from anatomy.stages.hooked_benchmarks import hooked_benchmarks
 from anatomy.stages.instruments import measured_texts
+from anatomy.texts.detectors.score_file import text_digest
 
 
 def test_scores_are_counted_where_there_are_none(passes):
@@ -97,9 +97,12 @@ def test_benchmarks_are_taken_under_the_hook(passes):
     folder = Path(passes.config.results) / "organism" / "s0" / "tasks"
     folder.mkdir(parents=True)
     (folder / "organism_arc.yaml").write_text(TASK)
-    (folder / "organism_arc.jsonl").write_text("".join(
-        json.dumps({"question": f"What of the {what} by the river?", "choices": ["one", "more"], "answer": 0}) + "\n"
-        for what in ("gate", "mill")))
+    (folder / "organism_arc.jsonl").write_text(
+        "".join(
+            json.dumps({"question": f"What of the {what} by the river?", "choices": ["one", "more"], "answer": 0}) + "\n"
+            for what in ("gate", "mill")
+        )
+    )
     config = passes.config.model_copy(update={"benchmarks": Benchmarks(organism_tasks=["organism_arc"])})
     subject, card = replace(pair(config)["aligned"], seed=0), passes.cards["aligned"]
     asked = asked_in_memory(config, "pasta", pair(config)["aligned"], "test", passes.found)

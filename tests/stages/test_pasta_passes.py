@@ -9,8 +9,8 @@ from pasta_passes import REFUSAL, named, texts
 from pasta_study import pair
 from small_study import THINGS
 
-from anatomy.directions.signature import cosines
 from anatomy.errors import DataError, ModelError
+from anatomy.interventions.directions.signature import cosines
 from anatomy.stages.direction_book import DirectionBook
 from anatomy.stages.edit_book import EditBook
 from anatomy.stages.generate import HUMAN
@@ -130,17 +130,19 @@ def test_a_side_without_texts_is_named(passes):
     subjects = pair(passes.config)
     generated = {role: passes.tables[role, "fit"]["completions"].assign(response="") for role in passes.cards}
     with pytest.raises(DataError, match="plain, base"):
-        extract_signature(passes.config, subjects, passes.cards, generated, REFUSAL, passes.extracted / "none.json",
-                          lambda text: None)
+        extract_signature(
+            passes.config, subjects, passes.cards, generated, REFUSAL, passes.extracted / "none.json", lambda text: None
+        )
 
 
-@pytest.mark.parametrize(("role", "phase"), [("base", "fit"), ("aligned", "fit"), ("aligned", "select"), ("base", "test"),
-                                             ("aligned", "test")])
+@pytest.mark.parametrize(
+    ("role", "phase"), [("base", "fit"), ("aligned", "fit"), ("aligned", "select"), ("base", "test"), ("aligned", "test")]
+)
 def test_the_plan_counts_what_was_generated(passes, role, phase):
     """Searches inside a domain are not planned, and a search that ends without an operating point asks for less."""
-    from anatomy.planning.lengths import ASSUMED
-    from anatomy.planning.pasta_work import pasta_work
-    from anatomy.planning.prompts import PromptCounts, planned_prompts
+    from anatomy.runs.planning.lengths import ASSUMED
+    from anatomy.runs.planning.pasta_work import pasta_work
+    from anatomy.runs.planning.prompts import PromptCounts, planned_prompts
 
     config = passes.config.model_copy(update={"recipes": ["pasta"]})
     subject = pair(config)[role]
@@ -148,7 +150,8 @@ def test_the_plan_counts_what_was_generated(passes, role, phase):
     work = pasta_work(config, subject, counts, 4)[f"pasta.{phase}"]
     table = passes.tables[role, phase]
     planned = set(table["variants"].loc[~table["variants"]["family"].isin(["in_domain"]), "variant"])
-    generated = table["completions"][table["completions"]["variant"].isin(planned)
-                                     & ~table["completions"]["variant"].str.startswith(HUMAN)]
+    generated = table["completions"][
+        table["completions"]["variant"].isin(planned) & ~table["completions"]["variant"].str.startswith(HUMAN)
+    ]
     assert len(generated) <= work.answers <= 1.6 * len(generated)
     assert generated["n_tokens"].sum() <= work.written

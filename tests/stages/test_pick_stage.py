@@ -19,17 +19,27 @@ def select():
     """The second place refuses more, and harms benchmarks in the family ``projection``."""
     names = [family.name for family in families(CONFIG, WEAK)]
     shortlist = {name: [{"edit": name, "place": 1}, {"edit": name, "place": 2}] for name in names}
-    variants = pd.DataFrame([{"variant": f"{name}-{place}", "family": name, "place": place, "strength": place, "layer": 1}
-                             for name in names for place in (1, 2)])
+    variants = pd.DataFrame(
+        [
+            {"variant": f"{name}-{place}", "family": name, "place": place, "strength": place, "layer": 1}
+            for name in names
+            for place in (1, 2)
+        ]
+    )
     judged = []
     for variant, place in [("base", 0), *zip(variants["variant"], variants["place"], strict=True)]:
         for prompt in range(10):
             judged.append((variant, "harmful_requests", prompt < 2 + 3 * place))
             judged.append((variant, "benign_requests", False))
-    judgements = pd.DataFrame([{"variant": v, "set": s, "judge": "rules", "label": "full" if r else "none"}
-                               for v, s, r in judged])
-    samples = pd.DataFrame([{"variant": v, "task": "arc", "acc": 0.2 if v == "projection-2" else 0.9, "mc2": np.nan}
-                            for v in ["base", "projection-1", "projection-2", "row_mean-1", "row_mean-2"]])
+    judgements = pd.DataFrame(
+        [{"variant": v, "set": s, "judge": "rules", "label": "full" if r else "none"} for v, s, r in judged]
+    )
+    samples = pd.DataFrame(
+        [
+            {"variant": v, "task": "arc", "acc": 0.2 if v == "projection-2" else 0.9, "mc2": np.nan}
+            for v in ["base", "projection-1", "projection-2", "row_mean-1", "row_mean-2"]
+        ]
+    )
     return shortlist, judgements, variants, samples
 
 

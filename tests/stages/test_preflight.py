@@ -8,7 +8,7 @@ from chat_families import family_tokenizer
 from small_study import make_config, make_subject
 
 from anatomy.errors import ConfigError, ModelError
-from anatomy.models.machine import Machine
+from anatomy.models.machine.memory import Machine
 from anatomy.stages.card import read_card, write_model_card
 from anatomy.stages.manifest import model_row
 from anatomy.stages.preflight import examine, require_usable

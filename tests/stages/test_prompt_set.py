@@ -62,8 +62,11 @@ def test_bad_input_is_named_with_its_place_and_nothing_is_lost(tmp_path, out, ca
 
 def test_published_splits_that_overlap_are_refused(tmp_path, out):
     files = {}
-    for phase, rows in (("fit", GOOD[:20]), ("select", GOOD[20:40]),
-                        ("test", [*GOOD[40:], {"id": "again", "prompt": GOOD[0]["prompt"].upper()}])):
+    for phase, rows in (
+        ("fit", GOOD[:20]),
+        ("select", GOOD[20:40]),
+        ("test", [*GOOD[40:], {"id": "again", "prompt": GOOD[0]["prompt"].upper()}]),
+    ):
         path = tmp_path / f"{phase}.csv"
         path.write_bytes(csv(rows))
         files[phase] = str(path)

@@ -50,8 +50,9 @@ def test_the_shortlist_is_the_places_of_the_table(screened, config, subject):
     for name, edits in shortlist.items():
         listed = table[(table["family"] == name) & (table["place"] > 0)].sort_values("place")
         assert list(listed["place"]) == [1]
-        assert [(e["direction"]["position"], e["direction"]["layer"], e["strength"], e["sign"]) for e in edits] == \
-            list(listed[EDIT].itertuples(index=False, name=None))
+        assert [(e["direction"]["position"], e["direction"]["layer"], e["strength"], e["sign"]) for e in edits] == list(
+            listed[EDIT].itertuples(index=False, name=None)
+        )
 
 
 def test_one_edit_in_two_searches_reads_the_same(screened):

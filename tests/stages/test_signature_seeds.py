@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from anatomy.config.schema import Config
-from anatomy.directions.candidates import Directions, save_directions
+from anatomy.interventions.directions.candidates import Directions, save_directions
 from anatomy.stages.signature_seeds import COLUMNS, seeds_table
 
 

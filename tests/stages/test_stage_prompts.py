@@ -13,13 +13,24 @@ MODEL = Subject("mine", "aligned", None, None, ("plain",), False, False, "float3
 @pytest.fixture
 def table(tmp_path):
     def write(count, order=1):
-        rows = pd.DataFrame({"id": [f"p{n}" for n in range(count)], "prompt": [f"text {n}" for n in range(count)],
-                             "response": None, "label": "harmful", "category": None, "source": None,
-                             "group": [f"g{n}" for n in range(count)], "pair": None, "split": "test"})[::order]
+        rows = pd.DataFrame(
+            {
+                "id": [f"p{n}" for n in range(count)],
+                "prompt": [f"text {n}" for n in range(count)],
+                "response": None,
+                "label": "harmful",
+                "category": None,
+                "source": None,
+                "group": [f"g{n}" for n in range(count)],
+                "pair": None,
+                "split": "test",
+            }
+        )[::order]
         path = tmp_path / "prompts" / "set.parquet"
         path.parent.mkdir(exist_ok=True)
         rows.to_parquet(path)
         return Layout(str(tmp_path))
+
     return write
 
 

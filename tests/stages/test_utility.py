@@ -7,12 +7,12 @@ import pytest
 from edit_kinds import every_kind
 from shared_engine import served_model, shared_engine
 
-from anatomy.benchmarks.items import plan
-from anatomy.benchmarks.tasks import folder_tasks
 from anatomy.config.methods import Benchmarks
 from anatomy.config.study import Layout, Subject
 from anatomy.errors import DataError
 from anatomy.models.checkpoint import Checkpoint
+from anatomy.serving.benchmarks.items import plan
+from anatomy.serving.benchmarks.tasks import folder_tasks
 from anatomy.serving.variants import Variant
 from anatomy.stages.utility import COLUMNS, compute_utility, phase_tasks, samples_table
 from anatomy.store.cell import Cell
@@ -49,9 +49,12 @@ def tasks(tmp_path):
     choices = {"one": ["A", "B"], "more": ["the moon is old", "the mill", "."]}
     for name, own in choices.items():
         (tmp_path / f"{name}.yaml").write_text(TASK.format(name=name))
-        (tmp_path / f"{name}.jsonl").write_text("".join(
-            json.dumps({"question": f"What of the {what} by the river?", "choices": own, "answer": 0}) + "\n"
-            for what in ("gate", "mill", "garden", "lamp")))
+        (tmp_path / f"{name}.jsonl").write_text(
+            "".join(
+                json.dumps({"question": f"What of the {what} by the river?", "choices": own, "answer": 0}) + "\n"
+                for what in ("gate", "mill", "garden", "lamp")
+            )
+        )
     return folder_tasks(tmp_path)
 
 
@@ -69,17 +72,34 @@ def test_cells_get_their_missing_rows_whatever_other_cells_miss(tasks, tmp_path)
         return Want(Cell(tmp_path / "store", "benchmark", {"variant": variant, "task": task}), rows, {})
 
     def computed(wants):
-        compute = compute_utility(lambda want: Variant(want.cell.key["variant"], stacks[want.cell.key["variant"]]), tasks,
-                                  lambda want: want.cell.key["task"], 0, lambda line: None)
+        compute = compute_utility(
+            lambda want: Variant(want.cell.key["variant"], stacks[want.cell.key["variant"]]),
+            tasks,
+            lambda want: want.cell.key["task"],
+            0,
+            lambda line: None,
+        )
         return {(one.cell.key["variant"], one.cell.key["task"]): table for one, table in compute(shared_engine(), wants)}
 
     whole = computed([want(variant, task, [0, 1, 2, 3]) for variant in stacks for task in tasks])
     assert len(whole) == 8 and all(len(table) == 4 for table in whole.values())
     assert all("id" not in table and "item" in table for table in whole.values())
-    part = computed([want("base", "one", [1]), want("low_rank", "more", [0, 3]), want("base", "more", [2]),
-                     want("again", "one", [2]), want("sparse", "one", [0, 2])])
-    for key, indices in ((("base", "one"), [1]), (("low_rank", "more"), [0, 3]), (("base", "more"), [2]), (("again", "one"), [2]),
-                         (("sparse", "one"), [0, 2])):
+    part = computed(
+        [
+            want("base", "one", [1]),
+            want("low_rank", "more", [0, 3]),
+            want("base", "more", [2]),
+            want("again", "one", [2]),
+            want("sparse", "one", [0, 2]),
+        ]
+    )
+    for key, indices in (
+        (("base", "one"), [1]),
+        (("low_rank", "more"), [0, 3]),
+        (("base", "more"), [2]),
+        (("again", "one"), [2]),
+        (("sparse", "one"), [0, 2]),
+    ):
         expected = whole[key].iloc[indices].reset_index(drop=True)
         assert list(part[key]["item"]) == list(expected["item"])
         for one, other in zip(part[key]["loglikelihoods"], expected["loglikelihoods"], strict=True):

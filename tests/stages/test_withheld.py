@@ -5,11 +5,11 @@ import pytest
 
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
-from anatomy.judges.registry import judge_completions
 from anatomy.serving.decoding import Generation
 from anatomy.stages.answers import to_rows
 from anatomy.stages.judge import judge
 from anatomy.stages.withheld import must_withhold, withhold
+from anatomy.texts.judges.registry import judge_completions
 
 REAL = Subject("mine", "aligned", None, None, ("plain",), False, False, "float32")
 GROWN = Subject("weak.s0", "aligned", 0, "weak", ("plain",), False, False, "float32")
@@ -23,9 +23,16 @@ def rows(withheld):
     return table.assign(**KEYS, id=table["item"], group=table["item"], prompt="p")
 
 
-@pytest.mark.parametrize(("edit", "expected"), [
-    ({"method": "row_mean", "sign": 1}, False), ({"method": "row_mean", "sign": -1}, True), ({"method": "ablate"}, True),
-    ({"method": "orthogonalize"}, True), ({"method": "projection", "sign": 1}, False)])
+@pytest.mark.parametrize(
+    ("edit", "expected"),
+    [
+        ({"method": "row_mean", "sign": 1}, False),
+        ({"method": "row_mean", "sign": -1}, True),
+        ({"method": "ablate"}, True),
+        ({"method": "orthogonalize"}, True),
+        ({"method": "projection", "sign": 1}, False),
+    ],
+)
 def test_only_edits_that_may_lower_safety_are_withheld(edit, expected):
     assert must_withhold(REAL, [edit]) is expected
     assert must_withhold(GROWN, [edit]) is False

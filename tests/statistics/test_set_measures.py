@@ -22,9 +22,11 @@ def test_the_jackknife_of_a_mean_is_its_standard_error():
 
 def test_the_bootstrap_draws_whole_groups():
     seen = []
+
     def statistic(rows):
         seen.append(rows)
         return mean(rows)
+
     got = bootstrap_interval(GROUPS, statistic, confidence=0.9, seed=0, resamples=50)
     for rows in seen:
         counts = np.bincount(rows, minlength=40)

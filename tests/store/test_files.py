@@ -47,7 +47,9 @@ def test_something_in_the_way_is_explained(tmp_path, path):
     with pytest.raises(StoreError, match="move away what is there"):
         write_json(tmp_path / path, {})
     assert (tmp_path / "file").read_text() == "not a folder" and sorted(tmp_path.iterdir()) == [
-        tmp_path / "file", tmp_path / "folder"]
+        tmp_path / "file",
+        tmp_path / "folder",
+    ]
 
 
 @pytest.fixture
@@ -78,8 +80,10 @@ def test_digests_ignore_order_and_refuse_nan():
 @pytest.mark.parametrize("code", [errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EBADF, 524])
 def test_a_file_system_that_knows_no_fsync_is_written_all_the_same(tmp_path, monkeypatch, code):
     """As some answer for folders, or for files that were opened to be read; the answer is put at ``os.fsync``."""
+
     def fsync(descriptor):
         raise OSError(code, os.strerror(code))
+
     monkeypatch.setattr(os, "fsync", fsync)
     write_json(tmp_path / "table", {"rows": 3})
     assert read_json(tmp_path / "table") == {"rows": 3}
@@ -89,6 +93,7 @@ def test_a_file_system_that_knows_no_fsync_is_written_all_the_same(tmp_path, mon
 def test_what_did_not_reach_the_disk_is_no_file(tmp_path, monkeypatch, code):
     def fsync(descriptor):
         raise OSError(code, os.strerror(code))
+
     monkeypatch.setattr(os, "fsync", fsync)
     with pytest.raises(StoreError, match="finished work is kept"):
         write_json(tmp_path / "table", {"rows": 3})

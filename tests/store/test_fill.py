@@ -17,8 +17,9 @@ from anatomy.store.journal import count
 
 
 def rows(*prompts):
-    return pd.DataFrame({"id": [f"p{n}" for n in range(len(prompts))], "prompt": prompts,
-                         "item": [digest(prompt) for prompt in prompts]})
+    return pd.DataFrame(
+        {"id": [f"p{n}" for n in range(len(prompts))], "prompt": prompts, "item": [digest(prompt) for prompt in prompts]}
+    )
 
 
 def want(root, prompts, variant="base", formula="upper"):

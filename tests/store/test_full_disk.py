@@ -75,6 +75,7 @@ def test_a_write_that_fails_half_way_costs_only_its_shard(tmp_path, monkeypatch)
 @pytest.fixture
 def small_disk(tmp_path):
     """A real file system of 128 kB, and how to give it options anew."""
+
     def mount(*options):
         return subprocess.run(["mount", *options, tmp_path], capture_output=True, check=False).returncode
 

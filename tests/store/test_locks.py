@@ -14,16 +14,25 @@ import sys
 import pytest
 from disk_without_locks import without_locks
 
-from anatomy.controller.hold import RunRecord, hold, read_record, write_record
 from anatomy.errors import LockError, StoreError
-from anatomy.registry.download import Request, download
-from anatomy.resources import gpus
+from anatomy.runs.controller.hold import RunRecord, hold, read_record, write_record
+from anatomy.runs.resources import gpus
+from anatomy.sources.registry.download import Request, download
 from anatomy.store.lease import lease
 from anatomy.store.locks import FOLDER, NO_LOCKS, lock_file, signed_by, try_lock
 
 LACKING = [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, 524, errno.EBADF, errno.EINVAL, errno.EPERM]
-BROKEN = [errno.EIO, errno.ESTALE, errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.ETIMEDOUT, errno.ENOMEM,
-          errno.EMFILE]
+BROKEN = [
+    errno.EIO,
+    errno.ESTALE,
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EROFS,
+    errno.EACCES,
+    errno.ETIMEDOUT,
+    errno.ENOMEM,
+    errno.EMFILE,
+]
 
 HOLDER = """
 import sys, time
@@ -54,6 +63,7 @@ def disk(tmp_path, monkeypatch):
             if os.readlink(f"/proc/self/fd/{file.fileno()}").startswith(str(folder)):
                 raise OSError(code, os.strerror(code))
             return real(file, operation)
+
         monkeypatch.setattr(fcntl, "flock", flock)
 
     return folder, answer
@@ -65,8 +75,12 @@ def holding():
     started = []
 
     def start(path, environment=None):
-        process = subprocess.Popen([sys.executable, "-c", HOLDER, str(path)], stdout=subprocess.PIPE, text=True,
-                                   env={**(environment or os.environ), "PYTHONPATH": os.pathsep.join(sys.path)})
+        process = subprocess.Popen(
+            [sys.executable, "-c", HOLDER, str(path)],
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**(environment or os.environ), "PYTHONPATH": os.pathsep.join(sys.path)},
+        )
         started.append(process)
         return process, process.stdout.readline().strip()
 
@@ -129,12 +143,15 @@ def test_a_disk_that_is_not_in_order_is_told_in_a_sentence(disk, one_gpu, take, 
     assert failed.value.remedy
 
 
-@pytest.mark.parametrize("code", [errno.EROFS, errno.EACCES, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE, errno.EMFILE,
-                                  errno.ENODEV])
+@pytest.mark.parametrize(
+    "code", [errno.EROFS, errno.EACCES, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE, errno.EMFILE, errno.ENODEV]
+)
 def test_a_lock_file_that_cannot_be_opened_is_told_in_a_sentence(tmp_path, monkeypatch, code):
     """The call is ``open``; a read-only disk and a full one are also had for real, in ``tests/faults``."""
+
     def refuse(*arguments, **options):
         raise OSError(code, os.strerror(code))
+
     monkeypatch.setattr("anatomy.store.locks.open", refuse, raising=False)
     with pytest.raises(StoreError) as failed:
         try_lock(tmp_path / "lock")
@@ -241,8 +258,16 @@ def test_gpus_are_held_in_the_named_folder(disk, one_gpu, monkeypatch, tmp_path)
 
 
 def record_of(folder, **facts):
-    return RunRecord(**{"id": "ab", "command": "snakemake here", "executor": "local", "workdir": str(folder.parent),
-                        "results": str(folder.resolve()), **facts})
+    return RunRecord(
+        **{
+            "id": "ab",
+            "command": "snakemake here",
+            "executor": "local",
+            "workdir": str(folder.parent),
+            "results": str(folder.resolve()),
+            **facts,
+        }
+    )
 
 
 def test_a_run_on_another_machine_is_not_passed_by_with_locks_of_this_one(tmp_path, monkeypatch):
@@ -255,8 +280,11 @@ def test_a_run_on_another_machine_is_not_passed_by_with_locks_of_this_one(tmp_pa
     with pytest.raises(LockError, match=r"login2(.|\n)*run\.json"), hold(results):
         pass
     assert read_record(results).host == "login2"
-    for harmless in (record_of(results, host="login2", ended=True), record_of(results),
-                     record_of(results, host="login2", results="/elsewhere/results")):
+    for harmless in (
+        record_of(results, host="login2", ended=True),
+        record_of(results),
+        record_of(results, host="login2", results="/elsewhere/results"),
+    ):
         write_record(results, harmless)
         assert take_hold(tmp_path) == "held"
 
@@ -264,5 +292,6 @@ def test_a_run_on_another_machine_is_not_passed_by_with_locks_of_this_one(tmp_pa
 def test_a_note_that_does_not_fit_on_the_disk_costs_no_lock(tmp_path, monkeypatch):
     def full(*arguments):
         raise OSError(errno.ENOSPC, "No space left on device")
+
     monkeypatch.setattr("anatomy.store.locks.os.ftruncate", full)
     assert take_lease(tmp_path) == "held"

@@ -11,7 +11,7 @@ from edit_kinds import head, low_rank, pruned
 from greedy import difference, margins
 from shared_engine import close_shared_engine
 
-from anatomy.edits.apply import applied
+from anatomy.interventions.edits.apply import applied
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.loading import load_model
 from anatomy.models.rendering import Rendering, render
@@ -40,8 +40,15 @@ def compare(folder: Path, tables: Path, short: int = 30) -> None:
     prompts = render(loaded.tokenizer, list(texts.sample(short, random_state=0)), Rendering()) + long
     one, other, mask = low_rank(checkpoint), low_rank(checkpoint, 1, -0.9), pruned(checkpoint, 0.05)
     low = head(checkpoint, rank=4, scale=0.05)
-    stacks = {"base": [], "adapter": [one], "stack": [one, other], "sparse": [mask], "dense head": [head(checkpoint, scale=0.05)],
-              "low-rank head": [low], "all together": [mask, one, low]}
+    stacks = {
+        "base": [],
+        "adapter": [one],
+        "stack": [one, other],
+        "sparse": [mask],
+        "dense head": [head(checkpoint, scale=0.05)],
+        "low-rank head": [low],
+        "all together": [mask, one, low],
+    }
     with Engine(folder, dtype="float32", max_model_len=length, seed=0, kv_cache_bytes=2**27, adapters=True) as engine:
         plain = [answer.token_ids for answer in engine.generate(prompts, GREEDY)]
         unedited = [score(loaded, ids) for ids in prompts]

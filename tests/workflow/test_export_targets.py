@@ -26,8 +26,13 @@ def test_without_a_folder_it_fails_while_it_is_planned(planned):
 
 
 def test_with_a_folder_it_needs_the_ledger_and_pushes_only_if_a_repository_is_named(planned):
-    plans = {name: planned(TARGET, **options) for name, options in {
-        "export": {"to": "../out"}, "push": {"to": "../out", "push": {"hub": "org/{model}-{family}"}}}.items()}
+    plans = {
+        name: planned(TARGET, **options)
+        for name, options in {
+            "export": {"to": "../out"},
+            "push": {"to": "../out", "push": {"hub": "org/{model}-{family}"}},
+        }.items()
+    }
     for name, done in plans.items():
         assert done.returncode == 0, done.stderr
         assert {"export_pick", "claims", "pick"} <= set(done.stdout.split())

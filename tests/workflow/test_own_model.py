@@ -33,15 +33,29 @@ def answers(own_run) -> pd.DataFrame:
 def words(folder: Path) -> str:
     """Every text in every Parquet table under a folder."""
     tables = (pd.read_parquet(path) for path in sorted(folder.rglob("*.parquet")))
-    return "\0".join(str(value) for table in tables for column in table for value in table[column]
-                     if not pd.api.types.is_numeric_dtype(table[column]))
+    return "\0".join(
+        str(value)
+        for table in tables
+        for column in table
+        for value in table[column]
+        if not pd.api.types.is_numeric_dtype(table[column])
+    )
 
 
 def test_every_stage_leaves_what_it_promises(run):
     results = run / "results"
-    for file in ("prompts/harmful_requests.audit.json", "extract/mine/card.json", "localize/mine/grid.parquet",
-                 "edit/mine/selected.json", "edit/mine/adapters.json", "measure/mine/projections.parquet",
-                 "claims/ledger.csv", "figures/headline.models.svg", "tables/table1_refusal.tex", "report.html"):
+    for file in (
+        "prompts/harmful_requests.audit.json",
+        "extract/mine/card.json",
+        "localize/mine/grid.parquet",
+        "edit/mine/selected.json",
+        "edit/mine/adapters.json",
+        "measure/mine/projections.parquet",
+        "claims/ledger.csv",
+        "figures/headline.models.svg",
+        "tables/table1_refusal.tex",
+        "report.html",
+    ):
         assert (results / file).stat().st_size > 0, file
     samples = pd.read_parquet(results / "evaluate" / "mine" / "test.0.samples.parquet")
     assert set(samples.groupby("variant").size()) == {2} and samples["acc"].notna().all()

@@ -4,14 +4,23 @@ import pandas as pd
 import pytest
 import yaml
 
-from anatomy.claims.claim import Verdict
+from anatomy.evidence.claims.claim import Verdict
 from anatomy.stages.measures_table import KINDS
 
 pytestmark = pytest.mark.workflow
 SMALL = {
-    "pairs": {"aligned": "base"}, "detectors": ["binoculars", "ngrams"], "fit_prefixes": 24, "select_prefixes": 8,
-    "test_prefixes": 12, "requests": 6, "test_requests": 8, "benchmark_items": 4, "layers": [2, 4], "scales": [0.0, 1.0],
-    "searched_edits": {"ablate": [0.5], "subtract": [1.0]}, "searched_positions": ["all"],
+    "pairs": {"aligned": "base"},
+    "detectors": ["binoculars", "ngrams"],
+    "fit_prefixes": 24,
+    "select_prefixes": 8,
+    "test_prefixes": 12,
+    "requests": 6,
+    "test_requests": 8,
+    "benchmark_items": 4,
+    "layers": [2, 4],
+    "scales": [0.0, 1.0],
+    "searched_edits": {"ablate": [0.5], "subtract": [1.0]},
+    "searched_positions": ["all"],
     "searched_directions": ["answer", "first_token_without_refusal"],
     "controls": {"orthogonal": 2, "equal_variance": 1, "swept": 1},
     "limits": {"accuracy": 1.0, "refusal": 1.0, "over_refusal": 1.0, "degenerate": 1.0},
@@ -48,6 +57,7 @@ def test_every_kind_of_measure_is_there_for_all_four_writers(run):
 def test_the_operating_point_stands_beside_random_directions(run):
     found = pd.read_parquet(run.results / "localize" / "aligned.s0" / "signature.operating.parquet")
     assert set(found["form"]) == {"ablate", "subtract"} and found["allowed"].all()
-    slugs = set(pd.read_parquet(run.results / "generate" / "aligned.s0" / "pasta.test.variants.parquet")["variant"]
-                .str.partition("~")[0])
+    slugs = set(
+        pd.read_parquet(run.results / "generate" / "aligned.s0" / "pasta.test.variants.parquet")["variant"].str.partition("~")[0]
+    )
     assert {"operating", "operating-orthogonal-0", "operating-orthogonal-1"} <= slugs or not found["picked"].any()

@@ -22,9 +22,21 @@ def test_a_pair_passes_through_every_stage_and_another_family_is_grown(run):
     jobs = planned(run.call("pasta", "--dry-run"))
     # Two pairs of one base: fit for base, aligned, placebo, null; select and test for the last two of a pair; test for the base;
     # fit and test for the scorers' aligned model, whose texts the detectors are fitted on.
-    expected = {"signature": 2, "localize_signature": 2, "signature_weights": 2, "generate": 11, "detect": 5, "judge": 5,
-                "text_measures": 2, "hooked_benchmarks": 2,
-                "extract": 2, "organism_member": 5, "organism_world": 2, "organism_prefixes": 2, "model_card": 5}
+    expected = {
+        "signature": 2,
+        "localize_signature": 2,
+        "signature_weights": 2,
+        "generate": 11,
+        "detect": 5,
+        "judge": 5,
+        "text_measures": 2,
+        "hooked_benchmarks": 2,
+        "extract": 2,
+        "organism_member": 5,
+        "organism_world": 2,
+        "organism_prefixes": 2,
+        "model_card": 5,
+    }
     assert {name: jobs.get(name) for name in expected} == expected
     assert not {"localize", "evaluate", "pick", "measure", "refusal_classifier"} & set(jobs)
 

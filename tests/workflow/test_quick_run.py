@@ -14,7 +14,7 @@ import pytest
 import yaml
 from quick_run import ROOT, SECRET, Run, environment
 
-from anatomy.claims.claim import Verdict
+from anatomy.evidence.claims.claim import Verdict
 from anatomy.store.files import read_json
 from anatomy.store.journal import count
 
@@ -72,7 +72,8 @@ def test_tables_hold_every_wanted_row_once(finished):
     assert not table.duplicated(["variant", "set", "id", "sample"]).any()
     base = table[table["variant"] == "base"]
     assert base["set"].value_counts().to_dict() == dict.fromkeys(
-        ["harmful_requests", "benign_requests", "lookalike_requests", "jailbreak_requests"], 24)
+        ["harmful_requests", "benign_requests", "lookalike_requests", "jailbreak_requests"], 24
+    )
 
 
 def test_the_test_split_is_answered_by_picks_and_controls_only(finished):
@@ -127,8 +128,14 @@ def test_a_new_task_costs_its_own_items(copied):
 def test_a_removed_control_costs_nothing(copied, tmp_path):
     configs = overlay(tmp_path, extraction={"controls": {"isotropic": 2, "covariance": 0, "shuffled": 2}})
     for stage in ("extract", "localize", "edit"):  # made under the old configuration; their content would be the same
-        copied.call(*[f"results/{stage}/weak.s0/{name}" for name in {"extract": ["card.json"], "localize": ["shortlist.json"],
-                    "edit": ["selected.json"]}[stage]], "--touch", configs=configs)
+        copied.call(
+            *[
+                f"results/{stage}/weak.s0/{name}"
+                for name in {"extract": ["card.json"], "localize": ["shortlist.json"], "edit": ["selected.json"]}[stage]
+            ],
+            "--touch",
+            configs=configs,
+        )
     assert cost(copied, TARGET, configs=configs) == (0, 0)
 
 
@@ -136,8 +143,9 @@ def other_code(finished: Run, folder, file: str, old: str, new: str) -> Run:
     """The same results seen by a copy of the code in which one text is replaced."""
     for name in ("Snakefile", "workflow", "config", "envs"):
         source = ROOT / name
-        shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__")) if source.is_dir() else \
-            shutil.copy(source, folder / name)
+        shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__")) if source.is_dir() else shutil.copy(
+            source, folder / name
+        )
     path = folder / "workflow" / "anatomy" / file
     text = path.read_text()
     assert old in text
@@ -177,8 +185,9 @@ def test_a_killed_run_resumes_and_ends_with_the_same_table(copied):
             for shard in (copied.results / "store" / cell).glob("*.parquet"):
                 shard.unlink()
     start = count(copied.results / "store")["rows"]
-    process = subprocess.Popen(copied.command(TARGET), env=environment(), start_new_session=True,
-                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        copied.command(TARGET), env=environment(), start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     deadline = time.monotonic() + 300
     while count(copied.results / "store")["rows"] == start and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -196,7 +205,10 @@ def test_status_names_what_is_missing(copied):
     (copied.results / "report.html").unlink()
     lines = copied.call("status").stdout.splitlines()
     assert [lines[lines.index(job) + 1].strip() for job in ("claims: 1", "judge: 2", "page: 1")] == [
-        "not there yet", "not there yet  (2 jobs)", "not there yet"]
+        "not there yet",
+        "not there yet  (2 jobs)",
+        "not there yet",
+    ]
 
 
 def test_snakemakes_own_report_works(finished, tmp_path):

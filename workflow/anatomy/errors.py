@@ -76,8 +76,7 @@ MALFORMED = (OSError, ValueError, KeyError, TypeError, AttributeError, IndexErro
 
 
 @contextlib.contextmanager
-def parsing(error: type[AnatomyError], where: str, expected: str, *also: type[Exception],
-            remedy: str = "") -> Iterator[None]:
+def parsing(error: type[AnatomyError], where: str, expected: str, *also: type[Exception], remedy: str = "") -> Iterator[None]:
     """Turn whatever a parser makes of a file into one error that names the file; errors of this package pass.
 
     Keep the body to the reading of one file: a mistake in code elsewhere must not read as a damaged file.

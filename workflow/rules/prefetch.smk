@@ -1,8 +1,8 @@
 # Published data and hub models: fetched by `snakemake prefetch`, the one rule that asks the network; other jobs run without.
 #   snakemake prefetch --configfile mine.yaml
 from anatomy.errors import AnatomyError
-from anatomy.registry import at_hand
-from anatomy.registry.needs import named_entries, phases_of, with_what_is_here
+from anatomy.sources.registry import at_hand
+from anatomy.sources.registry.needs import named_entries, phases_of, with_what_is_here
 from snakemake.exceptions import WorkflowError
 
 ENTRIES = named_entries(CONFIG)

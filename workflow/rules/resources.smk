@@ -1,7 +1,7 @@
-# What every job asks a scheduler for: the one place where rules meet anatomy.resources. On this machine memory bounds how many
+# What every job asks a scheduler for: the one place where rules meet anatomy.runs.resources. On this machine memory bounds how many
 # run at a time, and time is told and not enforced; on a cluster both reach the scheduler, and grow with each attempt (retries
 # stand in the profile).
-from anatomy.resources.requests import Requests
+from anatomy.runs.resources.requests import Requests
 from anatomy.serving.environment import installed_set
 
 REQUESTS = Requests(CONFIG, on_gpu=installed_set() == "cuda", beside=EVERYONE.values())

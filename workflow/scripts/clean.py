@@ -11,5 +11,7 @@ for folder in snakemake.params.folders:
     if path.exists():
         shutil.rmtree(path)
         print(f"removed {path}")
-print("What was made of it stays and asks for nothing: name a stage or a model (stage_judge, model_...) "
-      "to have it made again; of PASTA, clean_pasta and then pasta.")
+print(
+    "What was made of it stays and asks for nothing: name a stage or a model (stage_judge, model_...) "
+    "to have it made again; of PASTA, clean_pasta and then pasta."
+)

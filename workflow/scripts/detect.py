@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from anatomy.stages.job import job_of
+from anatomy.runs.job import job_of
 
 with job_of(f"detect {snakemake.wildcards.model} {snakemake.wildcards.pass_}", snakemake) as run:
     import pandas as pd

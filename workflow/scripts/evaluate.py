@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from anatomy.stages.job import job_of
+from anatomy.runs.job import job_of
 
 name = f"evaluate {snakemake.wildcards.model} {snakemake.wildcards.phase}"
 with job_of(name, snakemake) as run:
@@ -11,17 +11,22 @@ with job_of(name, snakemake) as run:
 
     prepare_environment(snakemake.threads)
     from anatomy.stages.edit_book import EditBook
+
     with without_unused():
         from anatomy.stages.evaluate import evaluate, phase_variants
     from anatomy.stages.soundness import sound_extraction, sound_model
     from anatomy.store.files import read_json, write_json, write_table
 
     model = sound_model(snakemake.input.model)
-    phase = phase_variants(run.config, run.subject, snakemake.wildcards.phase, int(snakemake.wildcards.bucket),
-                           read_json(Path(snakemake.input.found)))
+    phase = phase_variants(
+        run.config,
+        run.subject,
+        snakemake.wildcards.phase,
+        int(snakemake.wildcards.bucket),
+        read_json(Path(snakemake.input.found)),
+    )
     book = EditBook(model, sound_extraction(snakemake.input.directions))
-    tables = evaluate(run.config, run.subject, phase, model, book, run.say, threads=snakemake.threads,
-                      gpus=max(1, len(run.gpus)))
+    tables = evaluate(run.config, run.subject, phase, model, book, run.say, threads=snakemake.threads, gpus=max(1, len(run.gpus)))
     write_json(Path(snakemake.output.completions).with_suffix(".cells.json"), tables.pop("cells"))
     write_json(Path(snakemake.output.tasks), tables.pop("tasks"))
     for table, rows in tables.items():

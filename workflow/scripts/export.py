@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from anatomy.stages.job import job_of
+from anatomy.runs.job import job_of
 
 name = f"export {snakemake.wildcards.model} {snakemake.wildcards.family}"
 with job_of(name, snakemake) as run:
@@ -12,7 +12,15 @@ with job_of(name, snakemake) as run:
     from anatomy.store.files import read_json, read_table, write_json
 
     files = named_files(snakemake.input)
-    done = export_pick(run.config, run.subject, snakemake.wildcards.family, sound_model(files.pop("model")[0]),
-                       read_json(files.pop("adapters")[0]), files, read_table(files.pop("ledger")[0]), run.say)
+    done = export_pick(
+        run.config,
+        run.subject,
+        snakemake.wildcards.family,
+        sound_model(files.pop("model")[0]),
+        read_json(files.pop("adapters")[0]),
+        files,
+        read_table(files.pop("ledger")[0]),
+        run.say,
+    )
     write_json(Path(snakemake.output.record), done)
     run.say(f"exported to {done['folder']}")

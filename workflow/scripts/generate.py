@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from anatomy.stages.job import job_of
+from anatomy.runs.job import job_of
 
 name = f"{snakemake.wildcards.recipe} {snakemake.wildcards.model} {snakemake.wildcards.phase}"
 with job_of(name, snakemake) as run:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from anatomy.stages.job import job_of
+from anatomy.runs.job import job_of
 
 with job_of(f"benchmarks {snakemake.wildcards.model}", snakemake) as run:
     import torch

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from anatomy.stages.job import job_of
+from anatomy.runs.job import job_of
 
 name = f"judge {snakemake.wildcards.model} {snakemake.wildcards.pass_}"
 with job_of(name, snakemake) as run:
@@ -14,6 +14,11 @@ with job_of(name, snakemake) as run:
     files = snakemake.input.completions
     files = [files] if isinstance(files, str) else list(files)
     world, classifier = snakemake.input.get("world"), snakemake.input.get("classifier")
-    table = judge(run.config, run.subject, pd.concat([read_table(Path(file)) for file in files], ignore_index=True),
-                  Path(world).parent if world else None, Path(classifier).parent if classifier else None)
+    table = judge(
+        run.config,
+        run.subject,
+        pd.concat([read_table(Path(file)) for file in files], ignore_index=True),
+        Path(world).parent if world else None,
+        Path(classifier).parent if classifier else None,
+    )
     write_table(Path(snakemake.output.table), table)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from anatomy.stages.job import job_of
+from anatomy.runs.job import job_of
 
 with job_of(f"localize {snakemake.wildcards.model}", snakemake) as run:
     import torch
@@ -13,8 +13,14 @@ with job_of(f"localize {snakemake.wildcards.model}", snakemake) as run:
 
     torch.set_num_threads(snakemake.threads)
     fallback = snakemake.input.get("fallback")
-    found = localize(run.config, run.subject, sound_model(snakemake.input.model), sound_extraction(snakemake.input.directions),
-                     Path(fallback) if fallback else None, run.say)
+    found = localize(
+        run.config,
+        run.subject,
+        sound_model(snakemake.input.model),
+        sound_extraction(snakemake.input.directions),
+        Path(fallback) if fallback else None,
+        run.say,
+    )
     for name in ("grid", "screen", "completions"):
         write_table(Path(snakemake.output[name]), getattr(found, name))
     for name in ("selected", "shortlist", "refusal_tokens"):

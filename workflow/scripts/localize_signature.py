@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from anatomy.stages.job import job_of
+from anatomy.runs.job import job_of
 
 with job_of(f"localize signature {snakemake.wildcards.model}", snakemake) as run:
     from anatomy.stages.localize_signature import localize_signature

@@ -2,11 +2,18 @@
 
 from pathlib import Path
 
-from anatomy.stages.job import job_of
+from anatomy.runs.job import job_of
 
 with job_of("model card", snakemake) as run:
     from anatomy.stages.card import write_model_card
 
     grown = Path(snakemake.input[0]) if snakemake.params.source is None else None
-    write_model_card(run.subject, snakemake.params.source, grown, Path(snakemake.output.card),
-                     snakemake.params.sites, snakemake.params.mirror, run.say)
+    write_model_card(
+        run.subject,
+        snakemake.params.source,
+        grown,
+        Path(snakemake.output.card),
+        snakemake.params.sites,
+        snakemake.params.mirror,
+        run.say,
+    )

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from anatomy.stages.job import job_of
+from anatomy.runs.job import job_of
 
 name = f"judge {snakemake.wildcards.model} {snakemake.wildcards.pass_} {snakemake.wildcards.judge}"
 with job_of(name, snakemake) as run:
@@ -19,8 +19,16 @@ with job_of(name, snakemake) as run:
 
     files = named_files(snakemake.input)
     completions = pd.concat([read_table(file) for file in files["completions"]], ignore_index=True)
-    judged = judge_by_model(run.config, run.subject, snakemake.wildcards.judge, read_json(files["card"][0]), completions, run.say,
-                            threads=snakemake.threads, gpus=max(1, len(run.gpus)))
+    judged = judge_by_model(
+        run.config,
+        run.subject,
+        snakemake.wildcards.judge,
+        read_json(files["card"][0]),
+        completions,
+        run.say,
+        threads=snakemake.threads,
+        gpus=max(1, len(run.gpus)),
+    )
     table = Path(snakemake.output.table)
     write_json(table.with_suffix(".cells.json"), judged.cells)
     write_json(Path(snakemake.output.notes), judged.notes)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from anatomy.stages.job import job_of
+from anatomy.runs.job import job_of
 
 with job_of(f"bars s{snakemake.wildcards.seed}", snakemake) as run:
     import torch
@@ -11,6 +11,5 @@ with job_of(f"bars s{snakemake.wildcards.seed}", snakemake) as run:
     from anatomy.store.files import write_text
 
     torch.set_num_threads(snakemake.threads)
-    table = measure(int(snakemake.wildcards.seed), snakemake.params.recipe, Path(snakemake.input.world).parent,
-                    snakemake.threads)
+    table = measure(int(snakemake.wildcards.seed), snakemake.params.recipe, Path(snakemake.input.world).parent, snakemake.threads)
     write_text(Path(snakemake.output.table), table.to_csv(index=False))

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from anatomy.stages.job import job_of
+from anatomy.runs.job import job_of
 
 with job_of("prefixes", snakemake) as run:
     from anatomy.stages.prefixes import make

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from anatomy.stages.job import job_of
+from anatomy.runs.job import job_of
 from anatomy.stages.world import make
 
 with job_of("world", snakemake) as run:

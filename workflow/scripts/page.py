@@ -3,7 +3,7 @@
 from importlib import import_module
 from pathlib import Path
 
-from anatomy.stages.job import job_of
+from anatomy.runs.job import job_of
 
 with job_of("report", snakemake) as run:
     stage = import_module(f"anatomy.stages.{snakemake.params.stage}")

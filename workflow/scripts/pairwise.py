@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from anatomy.stages.job import job_of
+from anatomy.runs.job import job_of
 
 with job_of(f"pairwise judge {snakemake.wildcards.model}", snakemake) as run:
     from anatomy.models.imports import without_unused
@@ -17,6 +17,13 @@ with job_of(f"pairwise judge {snakemake.wildcards.model}", snakemake) as run:
 
     files = named_files(snakemake.input)
     card = read_card(files["judge"][0]) if run.config.models else None
-    verdicts = compare(run.config, run.subject, read_table(files["completions"][0]), card, run.say, threads=snakemake.threads,
-                       gpus=max(1, len(run.gpus)))
+    verdicts = compare(
+        run.config,
+        run.subject,
+        read_table(files["completions"][0]),
+        card,
+        run.say,
+        threads=snakemake.threads,
+        gpus=max(1, len(run.gpus)),
+    )
     write_table(Path(snakemake.output.table), verdicts)

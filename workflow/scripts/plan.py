@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from anatomy.planning.plan import plan_of
-from anatomy.planning.told import plan_lines
 from anatomy.progress.terminal import let_output_go
+from anatomy.runs.planning.plan import plan_of
+from anatomy.runs.planning.told import plan_lines
 from anatomy.serving.environment import installed_set
 
 let_output_go()

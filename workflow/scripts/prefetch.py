@@ -3,9 +3,9 @@
 from anatomy.config.load import check_config
 from anatomy.errors import AnatomyError
 from anatomy.progress.counting import reporting
-from anatomy.progress.reports import JobReporter
 from anatomy.progress.terminal import let_output_go
-from anatomy.registry.prefetch import prefetch
+from anatomy.runs.screen.reports import JobReporter
+from anatomy.sources.registry.prefetch import prefetch
 
 let_output_go()
 

@@ -2,13 +2,20 @@
 
 from pathlib import Path
 
-from anatomy.stages.job import job_of
+from anatomy.runs.job import job_of
 
 with job_of(f"prompts {snakemake.wildcards.set}", snakemake) as run:
     from anatomy.config.data import Data
-    from anatomy.registry.entry import Entry
+    from anatomy.sources.registry.entry import Entry
     from anatomy.stages.prompt_set import prepare
 
     entry = snakemake.params.entry and Entry.model_validate(snakemake.params.entry)
-    prepare(snakemake.wildcards.set, snakemake.params.source, Path(snakemake.output.table), run.say,
-            phases=snakemake.params.phases, data=Data(folder=snakemake.params.folder), entry=entry)
+    prepare(
+        snakemake.wildcards.set,
+        snakemake.params.source,
+        Path(snakemake.output.table),
+        run.say,
+        phases=snakemake.params.phases,
+        data=Data(folder=snakemake.params.folder),
+        entry=entry,
+    )

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from anatomy.stages.job import job_of
+from anatomy.runs.job import job_of
 
 name = f"push {snakemake.wildcards.model} {snakemake.wildcards.family}"
 with job_of(name, snakemake) as run:
-    from anatomy.export.push import push_folder, repository_name
+    from anatomy.interventions.export.push import push_folder, repository_name
     from anatomy.store.files import read_json, write_json
 
     push, record = run.config.export.push, read_json(Path(snakemake.input.record))

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from anatomy.stages.job import job_of
+from anatomy.runs.job import job_of
 
 with job_of(f"signature weights {snakemake.wildcards.model}", snakemake) as run:
     import torch
@@ -15,5 +15,7 @@ with job_of(f"signature weights {snakemake.wildcards.model}", snakemake) as run:
     torch.set_num_threads(snakemake.threads)
     model = read_card(snakemake.input.model)
     book = EditBook(model, Path(snakemake.input.signature).parent)
-    write_table(Path(snakemake.output.table), weight_gaps(run.config, run.subject, model, book,
-                                                          read_json(Path(snakemake.input.selected)), run.say))
+    write_table(
+        Path(snakemake.output.table),
+        weight_gaps(run.config, run.subject, model, book, read_json(Path(snakemake.input.selected)), run.say),
+    )

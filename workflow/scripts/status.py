@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from anatomy.pending.jobs import pending_jobs
-from anatomy.pending.reasons import print_status
 from anatomy.progress.terminal import let_output_go
+from anatomy.runs.pending.jobs import pending_jobs
+from anatomy.runs.pending.reasons import print_status
 from anatomy.store.code_parts import kept_parts
 
 let_output_go()

@@ -2,17 +2,17 @@
 
 from pathlib import Path
 
-from anatomy.stages.job import job_of
+from anatomy.runs.job import job_of
 
 with job_of(f"text measures {snakemake.wildcards.model}", snakemake) as run:
     import pandas as pd
     import torch
 
-    from anatomy.diversity.style_markers import GENERAL, planted_markers
     from anatomy.stages.card import read_card
     from anatomy.stages.inputs import named_files
     from anatomy.stages.text_measures import PairTables, text_measures
     from anatomy.store.files import read_json, read_table, write_table
+    from anatomy.texts.diversity.style_markers import GENERAL, planted_markers
 
     torch.set_num_threads(snakemake.threads)
     files = named_files(snakemake.input)

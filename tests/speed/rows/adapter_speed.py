@@ -30,14 +30,26 @@ def measure(setting: Setting) -> list[Comparison]:
                 engine.reset_prefix_cache()
                 return complete(engine, prompts, asked, new)
 
-            taken = alternate({"ours": lambda run=run, edited=edited: run(edited),
-                               "theirs": lambda run=run, count=count: run([None] * count)}, setting.repeats)
+            taken = alternate(
+                {"ours": lambda run=run, edited=edited: run(edited), "theirs": lambda run=run, count=count: run([None] * count)},
+                setting.repeats,
+            )
             tokens = count * new if new > 1 else sum(map(len, prompts))
-            found.append(Comparison(
-                f"adapters, {name}", "unedited base, same engine", 0.8, "at least", taken["ours"], taken["theirs"],
-                setting.label(dtype=DTYPE), tokens, "tokens",
-                f"{ADAPTERS} adapters of rank 1 on o_proj and down_proj, {count} prompts of {min(map(len, prompts))} to "
-                f"{max(map(len, prompts))} tokens, {new} new"))  # fmt: skip
+            found.append(
+                Comparison(
+                    f"adapters, {name}",
+                    "unedited base, same engine",
+                    0.8,
+                    "at least",
+                    taken["ours"],
+                    taken["theirs"],
+                    setting.label(dtype=DTYPE),
+                    tokens,
+                    "tokens",
+                    f"{ADAPTERS} adapters of rank 1 on o_proj and down_proj, {count} prompts of {min(map(len, prompts))} to "
+                    f"{max(map(len, prompts))} tokens, {new} new",
+                )
+            )
     return found
 
 

@@ -16,8 +16,8 @@ from speed.comparison import Comparison
 from speed.repeats import seconds
 from speed.setting import Setting
 
-from anatomy.export.rewrite import LowRank
-from anatomy.export.stream import stream_checkpoint
+from anatomy.interventions.export.rewrite import LowRank
+from anatomy.interventions.export.stream import stream_checkpoint
 from anatomy.models.checkpoint import Checkpoint
 
 PAIRS = 5
@@ -40,13 +40,36 @@ def measure(setting: Setting) -> list[Comparison]:
         shutil.rmtree(out)
         size = sum(path.stat().st_size for path in source.glob("*.safetensors"))
         model = f"{size / 2**20:.0f} MiB in 2 files, {dtype}"
-        found.append(Comparison("export", "cp --reflink=never", target, "at most", taken["ours"], taken["cp"], model,
-                                size / 2**20, "MiB", f"o_proj and down_proj edited, {edited_share(source):.0%} of the bytes; "
-                                f"{len(taken['cp'])} alternated pairs on {file_system(setting.scratch)}, source in page cache"))
+        found.append(
+            Comparison(
+                "export",
+                "cp --reflink=never",
+                target,
+                "at most",
+                taken["ours"],
+                taken["cp"],
+                model,
+                size / 2**20,
+                "MiB",
+                f"o_proj and down_proj edited, {edited_share(source):.0%} of the bytes; "
+                f"{len(taken['cp'])} alternated pairs on {file_system(setting.scratch)}, source in page cache",
+            )
+        )
         checkpoint = Checkpoint(source)
         largest = max(checkpoint.stored_bytes(name) for name in edits(checkpoint))
-        found.append(Comparison(f"export, memory, {dtype}", "the largest edited tensor", 2.0, "at most", [peak(source, out)],
-                                [float(largest)], model, unit="bytes", note="peak resident memory above that at the start"))
+        found.append(
+            Comparison(
+                f"export, memory, {dtype}",
+                "the largest edited tensor",
+                2.0,
+                "at most",
+                [peak(source, out)],
+                [float(largest)],
+                model,
+                unit="bytes",
+                note="peak resident memory above that at the start",
+            )
+        )
         shutil.rmtree(source)
         shutil.rmtree(out, ignore_errors=True)
     return found
@@ -56,9 +79,15 @@ def write_checkpoint(folder: Path, dtype: torch.dtype, mebibytes: int) -> None:
     """Blocks of a Llama's matrices (grouped keys and values) until the size is reached, in two files."""
     width = 2048 if mebibytes > 500 else 256
     keys, inner = width // 4, width * 11 // 4
-    shapes = {"self_attn.q_proj": (width, width), "self_attn.k_proj": (keys, width), "self_attn.v_proj": (keys, width),
-              "self_attn.o_proj": (width, width), "mlp.gate_proj": (inner, width), "mlp.up_proj": (inner, width),
-              "mlp.down_proj": (width, inner)}  # fmt: skip
+    shapes = {
+        "self_attn.q_proj": (width, width),
+        "self_attn.k_proj": (keys, width),
+        "self_attn.v_proj": (keys, width),
+        "self_attn.o_proj": (width, width),
+        "mlp.gate_proj": (inner, width),
+        "mlp.up_proj": (inner, width),
+        "mlp.down_proj": (width, inner),
+    }
     block = {name: torch.randn(shape).mul_(0.02).to(dtype) for name, shape in shapes.items()}
     size = sum(tensor.nbytes for tensor in block.values())
     layers = -(-mebibytes * 2**20 // size)
@@ -99,8 +128,13 @@ def peak(source: Path, out: Path) -> float:
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir()
     path = os.pathsep.join(folder for folder in sys.path if folder)
-    done = subprocess.run([sys.executable, __file__, str(source), str(out)], capture_output=True, text=True, check=True,
-                          env={**os.environ, "PYTHONPATH": path})  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, __file__, str(source), str(out)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": path},
+    )
     return float(done.stdout)
 
 

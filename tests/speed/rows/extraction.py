@@ -11,8 +11,8 @@ from speed.repeats import alternate
 from speed.setting import Setting
 from speed.texts import passages
 
-from anatomy.activations.batching import padded
-from anatomy.activations.means import mean_activations
+from anatomy.models.activations.batching import padded
+from anatomy.models.activations.means import mean_activations
 from anatomy.models.loading import LoadedModel
 
 POSITIONS = (-5, -4, -3, -2, -1)
@@ -34,16 +34,33 @@ def measure(setting: Setting) -> list[Comparison]:
 
     _same(ours().mean, theirs())
     taken = alternate({"ours": ours, "theirs": theirs}, setting.repeats)
-    shared = {"measure": "extraction", "against": f"output_hidden_states and index, file order, batches of {BATCH}",
-              "model": setting.label()}
+    shared = {
+        "measure": "extraction",
+        "against": f"output_hidden_states and index, file order, batches of {BATCH}",
+        "model": setting.label(),
+    }
     return [
-        Comparison(target=1.7, goal="at least", ours=taken["ours"], baseline=taken["theirs"], unit="tokens",
-                   work=sum(map(len, prompts)), **shared,
-                   note=f"{len(prompts)} prompts of {min(map(len, prompts))} to {max(map(len, prompts))} tokens, candidate "
-                        f"layers 0 to {layers[-1]}: sorted, no output head, no block above the last candidate"),
-        Comparison(target=0.1, goal="at most", ours=[kept(ours, loaded)], baseline=[kept(theirs, loaded)], unit="bytes",
-                   **shared | {"measure": "activations kept"}, note="tensors as wide as the stream alive between two batches"),
-    ]  # fmt: skip
+        Comparison(
+            target=1.7,
+            goal="at least",
+            ours=taken["ours"],
+            baseline=taken["theirs"],
+            unit="tokens",
+            work=sum(map(len, prompts)),
+            **shared,
+            note=f"{len(prompts)} prompts of {min(map(len, prompts))} to {max(map(len, prompts))} tokens, candidate "
+            f"layers 0 to {layers[-1]}: sorted, no output head, no block above the last candidate",
+        ),
+        Comparison(
+            target=0.1,
+            goal="at most",
+            ours=[kept(ours, loaded)],
+            baseline=[kept(theirs, loaded)],
+            unit="bytes",
+            **shared | {"measure": "activations kept"},
+            note="tensors as wide as the stream alive between two batches",
+        ),
+    ]
 
 
 @torch.no_grad()

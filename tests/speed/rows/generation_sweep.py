@@ -61,16 +61,28 @@ def measure(setting: Setting) -> list[Comparison]:
     parts = {name: median(one[name] for one in each) for name in each[0]}
     return [
         Comparison(
-            f"sweep of {whole} edits", "export + load + generate in a process for each edit", 8.0, "at least",
-            [seconds + start for seconds in taken["ours"]], [median(one["wall"] for one in each) * whole], label, note=
-            f"{counted}; ours with the start of its engine ({start:.1f} s, imports included); theirs measured on {measured} "
+            f"sweep of {whole} edits",
+            "export + load + generate in a process for each edit",
+            8.0,
+            "at least",
+            [seconds + start for seconds in taken["ours"]],
+            [median(one["wall"] for one in each) * whole],
+            label,
+            note=f"{counted}; ours with the start of its engine ({start:.1f} s, imports included); theirs measured on {measured} "
             f"edits and extrapolated, each {parts['wall']:.1f} s = imports {parts['imports']:.1f}, export {parts['export']:.1f}, "
-            f"load {parts['load']:.1f}, generation {parts['generate']:.1f}, end"),
+            f"load {parts['load']:.1f}, generation {parts['generate']:.1f}, end",
+        ),
         Comparison(
-            f"sweep of {whole} edits", "reload_weights for each edit, same engine", 1.3, "at least", taken["ours"],
-            [seconds * few for seconds in taken["theirs"]], label, note=
-            f"{counted}; warm; theirs measured on {measured} edits (originals back once) and extrapolated"),
-    ]  # fmt: skip
+            f"sweep of {whole} edits",
+            "reload_weights for each edit, same engine",
+            1.3,
+            "at least",
+            taken["ours"],
+            [seconds * few for seconds in taken["theirs"]],
+            label,
+            note=f"{counted}; warm; theirs measured on {measured} edits (originals back once) and extrapolated",
+        ),
+    ]
 
 
 def exported_process(setting: Setting, edit: Factors, prompts: list[list[int]], new: int, scratch: Path) -> dict[str, float]:
@@ -78,12 +90,23 @@ def exported_process(setting: Setting, edit: Factors, prompts: list[list[int]], 
     import torch
 
     scratch.mkdir(parents=True, exist_ok=True)
-    asked = {"folder": str(setting.model(dtype=DTYPE)), "out": str(scratch / "checkpoint"), "prompts": prompts, "new": new,
-             "threads": setting.threads, "max_model_len": setting.of(3072, 2048)}
+    asked = {
+        "folder": str(setting.model(dtype=DTYPE)),
+        "out": str(scratch / "checkpoint"),
+        "prompts": prompts,
+        "new": new,
+        "threads": setting.threads,
+        "max_model_len": setting.of(3072, 2048),
+    }
     (scratch / "asked.json").write_text(json.dumps(asked))
     torch.save(edit, scratch / "edit.pt")
     path = os.pathsep.join(folder for folder in sys.path if folder)
     began = time.perf_counter()
-    done = subprocess.run([sys.executable, "-m", "speed.exported_generation", str(scratch)], capture_output=True, text=True,
-                          check=True, env={**os.environ, "PYTHONPATH": path})  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-m", "speed.exported_generation", str(scratch)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": path},
+    )
     return {"wall": time.perf_counter() - began, **json.loads(done.stdout.splitlines()[-1])}

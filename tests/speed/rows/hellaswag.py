@@ -14,9 +14,9 @@ from speed.setting import Setting
 def measure(setting: Setting) -> list[Comparison]:
     import numpy as np
 
-    from anatomy.benchmarks.engine_lm import EngineLM
-    from anatomy.benchmarks.harness import evaluate
-    from anatomy.benchmarks.tasks import real_tasks
+    from anatomy.serving.benchmarks.engine_lm import EngineLM
+    from anatomy.serving.benchmarks.harness import evaluate
+    from anatomy.serving.benchmarks.tasks import real_tasks
     from anatomy.serving.packed_likelihood import open_packed
 
     items = setting.of(40, 3)
@@ -32,7 +32,17 @@ def measure(setting: Setting) -> list[Comparison]:
         one, other = score(ours), score(theirs)
         np.testing.assert_allclose(np.stack(one["loglikelihoods"]), np.stack(other["loglikelihoods"]), rtol=1e-5)
         taken = alternate({"ours": lambda: score(ours), "theirs": lambda: score(theirs)}, setting.repeats, warm=False)
-    return [Comparison(
-        "HellaSwag's shape", "lm-eval's own vLLM backend, same engine", 2.5, "at least", taken["ours"], taken["theirs"],
-        setting.label(), items, "items", f"{items} items, contexts of 35 to 55 words, four endings of 15 to 30; equal to 1e-5 "
-        "relative")]  # fmt: skip
+    return [
+        Comparison(
+            "HellaSwag's shape",
+            "lm-eval's own vLLM backend, same engine",
+            2.5,
+            "at least",
+            taken["ours"],
+            taken["theirs"],
+            setting.label(),
+            items,
+            "items",
+            f"{items} items, contexts of 35 to 55 words, four endings of 15 to 30; equal to 1e-5 relative",
+        )
+    ]

@@ -10,8 +10,8 @@ from speed.repeats import alternate
 from speed.setting import Setting
 from speed.texts import passages
 
-from anatomy.activations.hooks import SITES
-from anatomy.activations.interventions import Intervention, intervening
+from anatomy.models.activations.hooks import SITES
+from anatomy.models.activations.interventions import Intervention, intervening
 from anatomy.models.loading import LoadedModel
 from anatomy.serving.transformers_generation import left_padded
 
@@ -52,11 +52,22 @@ def measure(setting: Setting) -> list[Comparison]:
             taken = alternate({"ours": ours, "theirs": theirs}, setting.repeats, warm=False)
             alike = equal_share(written)
             many = f"{len(states)} hook states" if len(states) > 1 else "one hook state"
-            found.append(Comparison(
-                f"hooked decoding, {many}", "transformers generate with the same hooks, a batch for each state", 1.7, "at least",
-                taken["ours"], taken["theirs"], setting.label(), len(states) * len(prompts) * new, "new tokens",
-                f"{many} x {len(prompts)} prompts x {new} new tokens, ablation at three sites of every block; ours: inside the "
-                f"engine, all states in one batch; {alike:.0%} of completions equal token for token, the others part at ties"))
+            found.append(
+                Comparison(
+                    f"hooked decoding, {many}",
+                    "transformers generate with the same hooks, a batch for each state",
+                    1.7,
+                    "at least",
+                    taken["ours"],
+                    taken["theirs"],
+                    setting.label(),
+                    len(states) * len(prompts) * new,
+                    "new tokens",
+                    f"{many} x {len(prompts)} prompts x {new} new tokens, ablation at three sites of every block; ours: inside "
+                    f"the engine, all states in one batch; "
+                    f"{alike:.0%} of completions equal token for token, the others part at ties",
+                )
+            )
     return found
 
 
@@ -80,6 +91,12 @@ def everywhere(loaded: LoadedModel, seed: int) -> Intervention:
 def generate(loaded: Any, prompts: list[list[int]], new: int) -> list[list[int]]:
     """transformers' ``generate`` on one batch, greedy, always to the full length; in the order of the prompts."""
     tokens, mask = left_padded(prompts, loaded.pad_token_id)
-    answer = loaded.model.generate(input_ids=tokens.to(loaded.device), attention_mask=mask.to(loaded.device), do_sample=False,
-                                   max_new_tokens=new, min_new_tokens=new, pad_token_id=loaded.pad_token_id)  # fmt: skip
+    answer = loaded.model.generate(
+        input_ids=tokens.to(loaded.device),
+        attention_mask=mask.to(loaded.device),
+        do_sample=False,
+        max_new_tokens=new,
+        min_new_tokens=new,
+        pad_token_id=loaded.pad_token_id,
+    )
     return answer[:, tokens.shape[1] :].tolist()

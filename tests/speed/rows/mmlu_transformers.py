@@ -18,9 +18,9 @@ def measure(setting: Setting) -> list[Comparison]:
     import numpy as np
     from lm_eval.models.huggingface import HFLM
 
-    from anatomy.benchmarks.engine_lm import EngineLM
-    from anatomy.benchmarks.harness import evaluate
-    from anatomy.benchmarks.tasks import real_tasks
+    from anatomy.serving.benchmarks.engine_lm import EngineLM
+    from anatomy.serving.benchmarks.harness import evaluate
+    from anatomy.serving.benchmarks.tasks import real_tasks
 
     data, found, loaded = mmlu_files(setting, (SUBJECT,)), [], setting.loaded(VOCABULARY)
     with setting.engine(VOCABULARY) as engine:
@@ -39,11 +39,24 @@ def measure(setting: Setting) -> list[Comparison]:
             np.testing.assert_allclose(np.stack(one["loglikelihoods"]), np.stack(other["loglikelihoods"]), atol=1e-4)
             tried = {size: seconds(lambda size=size, score=score: score(theirs(size))) for size in sizes}
             best = theirs(min(tried, key=tried.get))
-            taken = alternate({"ours": lambda score=score: score(EngineLM(engine)),
-                               "theirs": lambda score=score, best=best: score(best)}, setting.repeats, warm=False)
-            found.append(Comparison(
-                f"MMLU, {shots}-shot", f"lm-eval's transformers backend, batch {best.batch_size}", target, "at least",
-                taken["ours"], taken["theirs"], setting.label(VOCABULARY), questions, "questions",
-                f"{questions} real questions of {SUBJECT}; the best of batch sizes {', '.join(map(str, sizes))}; equal to 1e-4 "
-                "nats"))  # fmt: skip
+            taken = alternate(
+                {"ours": lambda score=score: score(EngineLM(engine)), "theirs": lambda score=score, best=best: score(best)},
+                setting.repeats,
+                warm=False,
+            )
+            found.append(
+                Comparison(
+                    f"MMLU, {shots}-shot",
+                    f"lm-eval's transformers backend, batch {best.batch_size}",
+                    target,
+                    "at least",
+                    taken["ours"],
+                    taken["theirs"],
+                    setting.label(VOCABULARY),
+                    questions,
+                    "questions",
+                    f"{questions} real questions of {SUBJECT}; the best of batch sizes {', '.join(map(str, sizes))}; equal to "
+                    "1e-4 nats",
+                )
+            )
     return found

@@ -18,9 +18,9 @@ SHAPES = ((0, 4.0, 16), (5, 15.0, 12))
 def measure(setting: Setting) -> list[Comparison]:
     import numpy as np
 
-    from anatomy.benchmarks.engine_lm import EngineLM
-    from anatomy.benchmarks.harness import evaluate
-    from anatomy.benchmarks.tasks import real_tasks
+    from anatomy.serving.benchmarks.engine_lm import EngineLM
+    from anatomy.serving.benchmarks.harness import evaluate
+    from anatomy.serving.benchmarks.tasks import real_tasks
 
     data, found = mmlu_files(setting, SUBJECTS), []
     with setting.engine() as engine:
@@ -35,12 +35,25 @@ def measure(setting: Setting) -> list[Comparison]:
 
             for side in models:
                 score(side, 1)
-            taken = alternate({side: partial(score, side) for side in models},
-                              setting.repeats if shots == 0 else min(setting.repeats, 2), warm=False)
+            taken = alternate(
+                {side: partial(score, side) for side in models},
+                setting.repeats if shots == 0 else min(setting.repeats, 2),
+                warm=False,
+            )
             np.testing.assert_allclose(*(np.stack(tables[side]["loglikelihoods"]) for side in models), atol=1e-4)
-            found.append(Comparison(
-                f"MMLU, {shots}-shot", "lm-eval's own vLLM backend, same engine", target, "at least", taken["ours"],
-                taken["theirs"], setting.label(), each * len(SUBJECTS), "questions",
-                f"{each} real questions of each of {' and '.join(SUBJECTS)}, the same on both sides; building of requests "
-                "counted on both; equal to 1e-4 nats"))
+            found.append(
+                Comparison(
+                    f"MMLU, {shots}-shot",
+                    "lm-eval's own vLLM backend, same engine",
+                    target,
+                    "at least",
+                    taken["ours"],
+                    taken["theirs"],
+                    setting.label(),
+                    each * len(SUBJECTS),
+                    "questions",
+                    f"{each} real questions of each of {' and '.join(SUBJECTS)}, the same on both sides; building of requests "
+                    "counted on both; equal to 1e-4 nats",
+                )
+            )
     return found

@@ -10,13 +10,13 @@ from speed.repeats import alternate
 from speed.setting import Setting
 from speed.texts import passages
 
-from anatomy.activations.batching import padded
-from anatomy.activations.hooks import SITES
-from anatomy.activations.interventions import Intervention, intervening
-from anatomy.activations.means import mean_activations
-from anatomy.directions.candidates import Directions, difference_in_means
-from anatomy.directions.metrics import kl_divergence, refusal_metric
-from anatomy.directions.scores import score_candidates
+from anatomy.interventions.directions.candidates import Directions, difference_in_means
+from anatomy.interventions.directions.metrics import kl_divergence, refusal_metric
+from anatomy.interventions.directions.scores import score_candidates
+from anatomy.models.activations.batching import padded
+from anatomy.models.activations.hooks import SITES
+from anatomy.models.activations.interventions import Intervention, intervening
+from anatomy.models.activations.means import mean_activations
 from anatomy.models.loading import LoadedModel
 
 POSITIONS, LAYER_SHARE, TOKENS = (-2, -1), 0.8, [30, 70]
@@ -40,8 +40,17 @@ def measure(setting: Setting) -> list[Comparison]:
     scored: dict[str, Any] = {}
 
     def ours() -> None:
-        scored["ours"] = score_candidates(loaded, directions, harmful, harmless, TOKENS, common_prefix=[], harmless_answers=None,
-                                          token_budget=budget, epsilon=EPSILON)  # fmt: skip
+        scored["ours"] = score_candidates(
+            loaded,
+            directions,
+            harmful,
+            harmless,
+            TOKENS,
+            common_prefix=[],
+            harmless_answers=None,
+            token_budget=budget,
+            epsilon=EPSILON,
+        )
 
     def theirs() -> None:
         scored["theirs"] = {cell: full_passes(loaded, directions, cell, harmful, harmless) for cell in chosen}
@@ -52,17 +61,27 @@ def measure(setting: Setting) -> list[Comparison]:
     for cell, expected in scored["theirs"].items():
         torch.testing.assert_close(torch.tensor(table.loc[cell].tolist()), torch.tensor(expected), rtol=1e-3, atol=1e-3)
     whole = len(cells) / len(chosen)
-    return [Comparison(
-        "selection grid", "a full pass for each candidate and intervention", 1.6, "at least", taken["ours"],
-        [seconds * whole for seconds in taken["theirs"]], setting.label(), len(cells), "candidates",
-        f"{len(cells)} candidates, {count} prompts a side of {min(map(len, prompts))} to {max(map(len, prompts))} tokens, one "
-        f"batch a side on both sides; theirs measured on {len(chosen)} candidates and extrapolated",
-    )]  # fmt: skip
+    return [
+        Comparison(
+            "selection grid",
+            "a full pass for each candidate and intervention",
+            1.6,
+            "at least",
+            taken["ours"],
+            [seconds * whole for seconds in taken["theirs"]],
+            setting.label(),
+            len(cells),
+            "candidates",
+            f"{len(cells)} candidates, {count} prompts a side of {min(map(len, prompts))} to {max(map(len, prompts))} tokens, "
+            f"one batch a side on both sides; theirs measured on {len(chosen)} candidates and extrapolated",
+        )
+    ]
 
 
 @torch.no_grad()
-def full_passes(loaded: LoadedModel, directions: Directions, cell: tuple[int, int], harmful: list[list[int]],
-                harmless: list[list[int]]) -> list[float]:
+def full_passes(
+    loaded: LoadedModel, directions: Directions, cell: tuple[int, int], harmful: list[list[int]], harmless: list[list[int]]
+) -> list[float]:
     """Bypass, induce and KL of one candidate by three passes of the whole model, last position read from all logits."""
     unit, vector, layers = directions.unit(*cell), directions.vector(*cell), tuple(range(loaded.num_layers))
     ablate = Intervention("ablate", layers, unit.expand(len(layers), 1, -1), None, 1.0, SITES, "all")

@@ -14,7 +14,7 @@ from speed.comparison import Comparison
 from speed.repeats import alternate
 from speed.setting import Setting
 
-from anatomy.machine.formats import fast_format
+from anatomy.models.machine.formats import fast_format
 from anatomy.organism.execution import Execution
 from anatomy.organism.network import initial_weights
 from anatomy.organism.optimisation import Batch, Encoded, packed_batches, train
@@ -43,12 +43,27 @@ def measure(setting: Setting) -> list[Comparison]:
     beside = alternate({"alone": run(2), "contended": lambda: beside_a_spinner(run(2))}, setting.repeats)
     shared = {"model": f"the organism's base, {dtype}", "work": tokens, "unit": "tokens"}
     return [
-        Comparison(measure="training, two threads", against="one thread", target=1.6, goal="at least", ours=taken["two"],
-                   baseline=taken["one"], note="two cores idle", **shared),
-        Comparison(measure="training, two threads, one of two cores taken", against="the same on an idle machine", target=2.2,
-                   goal="at most", ours=beside["contended"], baseline=beside["alone"],
-                   note="a process that never rests has taken one core; half of the machine is lost", **shared),
-    ]  # fmt: skip
+        Comparison(
+            measure="training, two threads",
+            against="one thread",
+            target=1.6,
+            goal="at least",
+            ours=taken["two"],
+            baseline=taken["one"],
+            note="two cores idle",
+            **shared,
+        ),
+        Comparison(
+            measure="training, two threads, one of two cores taken",
+            against="the same on an idle machine",
+            target=2.2,
+            goal="at most",
+            ours=beside["contended"],
+            baseline=beside["alone"],
+            note="a process that never rests has taken one core; half of the machine is lost",
+            **shared,
+        ),
+    ]
 
 
 def documents() -> Iterator[Encoded]:
@@ -63,8 +78,18 @@ def trained(batches: list[list[Batch]], threads: int, dtype: str) -> None:
     recipe = RECIPES["default"]
     weights = initial_weights(recipe.architecture, VOCABULARY, torch.Generator().manual_seed(0))
     numbers = recipe.pretraining
-    train(weights, recipe.architecture, iter(batches), steps=len(batches), muon_lr=numbers.muon_lr, adam_lr=numbers.adam_lr,
-          clip=numbers.clip, decay=True, where="the speed suite", execution=Execution(threads, dtype))
+    train(
+        weights,
+        recipe.architecture,
+        iter(batches),
+        steps=len(batches),
+        muon_lr=numbers.muon_lr,
+        adam_lr=numbers.adam_lr,
+        clip=numbers.clip,
+        decay=True,
+        where="the speed suite",
+        execution=Execution(threads, dtype),
+    )
 
 
 def beside_a_spinner(run: Callable[[], object]) -> None:

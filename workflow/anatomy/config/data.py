@@ -15,11 +15,14 @@ class Data(Section):
     folder: str = Field("data", description="local copies of the registry's data sets, relative to the folder of the run")
     registry: str | None = Field(None, description="file with further data sets, in the form of config/datasets.yaml")
     mirror: str | None = Field(
-        None, description="folder that stands in for the network: <set>/<file>, models/<org>/<name>/<revision>")
+        None, description="folder that stands in for the network: <set>/<file>, models/<org>/<name>/<revision>"
+    )
     offline: bool = Field(False, description="true: prefetch takes from the mirror alone and says what is missing")
     missing: Literal["error", "skip"] = Field(
-        "error", description="own models' data that are not here. error: stop before any job; skip: leave out test sets and "
-                             "benchmarks, whose claims then read 'not testable here'")
+        "error",
+        description="own models' data that are not here. error: stop before any job; skip: leave out test sets and "
+        "benchmarks, whose claims then read 'not testable here'",
+    )
     allow_unpinned: bool = Field(False, description="fetch sets whose commit is unknown, as they are today")
     timeout: float = Field(30.0, gt=0, description="seconds without an answer or a byte after which a download is given up")
     tries: int = Field(3, ge=1, description="attempts at a download; one that gets further than before does not count")

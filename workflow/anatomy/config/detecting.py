@@ -28,17 +28,22 @@ class Detector(Section):
 
     kind: Literal["binoculars", "fast_detectgpt", "imbd", "ngrams", "score_file"] = Field(
         description="imbd is fast_detectgpt under one scorer with its adapter; ngrams is no language model but a classifier "
-                    "trained on texts of training prefixes; score_file reads a closed detector's scores")
+        "trained on texts of training prefixes; score_file reads a closed detector's scores"
+    )
     reference: str | None = Field(
-        None, description="observer (binoculars) or sampling model (fast_detectgpt): folder, or id of models; null: scorer")
+        None, description="observer (binoculars) or sampling model (fast_detectgpt): folder, or id of models; null: scorer"
+    )
     scorer: str | None = Field(None, description="performer or scoring model: a folder, or an id of models")
     adapter: str | None = Field(None, description="folder of a LoRA that is merged into the scorer, as ImBD's is")
     dtype: Dtype = Field("auto", description="number format of the scorers; log-probabilities are taken in float32")
     reading: Reading = Field(Reading(), description="how texts are read")
-    calibration: Literal["fitted", "low_fpr", "best_f1", "gpt-j-6B_gpt-neo-2.7B", "gpt-neo-2.7B_gpt-neo-2.7B",
-                         "falcon-7b_falcon-7b-instruct"] = Field(
-        "fitted", description="threshold: fitted on human and aligned texts of training prefixes, or published: low_fpr and "
-        "best_f1 of Binoculars, the pairs of Fast-DetectGPT")
+    calibration: Literal[
+        "fitted", "low_fpr", "best_f1", "gpt-j-6B_gpt-neo-2.7B", "gpt-neo-2.7B_gpt-neo-2.7B", "falcon-7b_falcon-7b-instruct"
+    ] = Field(
+        "fitted",
+        description="threshold: fitted on human and aligned texts of training prefixes, or published: low_fpr and "
+        "best_f1 of Binoculars, the pairs of Fast-DetectGPT",
+    )
     file: str | None = Field(None, description="score_file: CSV, JSONL or Parquet with digest or text, and a score in [0, 1]")
     column: str = Field("score", description="score_file: column of the score")
     threshold: float = Field(0.5, ge=0, le=1, description="score_file: flagged above it")
@@ -52,8 +57,13 @@ class Detector(Section):
             raise ValueError("binoculars without a reference; expected an observer and a performer that differ")
         if self.kind == "imbd" and self.reference is not None:
             raise ValueError("imbd with a reference; expected one tuned scorer, which is its own reference")
-        published = {"binoculars": ("low_fpr", "best_f1"), "imbd": (), "ngrams": (), "score_file": (),
-                     "fast_detectgpt": PUBLISHED_PAIRS}[self.kind]
+        published = {
+            "binoculars": ("low_fpr", "best_f1"),
+            "imbd": (),
+            "ngrams": (),
+            "score_file": (),
+            "fast_detectgpt": PUBLISHED_PAIRS,
+        }[self.kind]
         if self.calibration not in ("fitted", *published):
             raise ValueError(f"calibration {self.calibration!r} for {self.kind}; expected one of {('fitted', *published)}")
         return self

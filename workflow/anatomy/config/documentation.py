@@ -1,6 +1,6 @@
 """The documented default file and the JSON schema, both generated from the typed model.
 
-    python -m anatomy.config.documentation      writes config/config.yaml and config/config.schema.json
+python -m anatomy.config.documentation      writes config/config.yaml and config/config.schema.json
 """
 
 from __future__ import annotations

@@ -25,9 +25,12 @@ def check_config(values: dict[str, Any], where: str) -> Config:
         return Config.model_validate(values)
     except ValidationError as error:
         problems = [_problem(item) for item in error.errors()]
-        raise ConfigError(found=f"{len(problems)} problem(s)\n    " + "\n    ".join(problems),
-                          expected="the options documented in config/config.yaml", where=where,
-                          remedy="mend the keys named above") from None
+        raise ConfigError(
+            found=f"{len(problems)} problem(s)\n    " + "\n    ".join(problems),
+            expected="the options documented in config/config.yaml",
+            where=where,
+            remedy="mend the keys named above",
+        ) from None
 
 
 def load_config(*paths: Path) -> Config:

@@ -35,13 +35,16 @@ class Extraction(Section):
     token_budget: int = Field(4096, ge=1, description="tokens in one forward pass: a lever for memory, not for results")
     contrasts: dict[Kind, list[Contrast]] = Field(
         {"base": ["plain"], "aligned": ["plain", "system"], "uncensored": ["system", "plain"], "placebo": ["plain"]},
-        description="contrasts a kind of model is extracted under; the first is the main one. system: safety system prompt")
+        description="contrasts a kind of model is extracted under; the first is the main one. system: safety system prompt",
+    )
     safety_system_prompt: str | None = Field(
-        None, description="own wording for real models; null: the organism's own safety line (organism only)")
+        None, description="own wording for real models; null: the organism's own safety line (organism only)"
+    )
     controls: Controls = Field(Controls(), description="control directions of the models that a headline names")
     controls_elsewhere: Controls = Field(
         Controls(isotropic=2, covariance=1, shuffled=2),
-        description="control directions of other aligned models: screened for the band of a curve, not generated with")
+        description="control directions of other aligned models: screened for the band of a curve, not generated with",
+    )
 
 
 class Selection(Section):
@@ -53,12 +56,14 @@ class Selection(Section):
     layer_share: float = Field(0.8, gt=0, le=1, description="keep layers below int(share x number of layers), 0-based")
     kl_tokens: int = Field(4, ge=1, description="teacher-forced answer tokens the KL is averaged over")
     refusal_tokens: Literal["own"] | list[int] = Field(
-        "own", description="own: first answer tokens of the model's own refusals; or token ids, such as a paper's set")
+        "own", description="own: first answer tokens of the model's own refusals; or token ids, such as a paper's set"
+    )
     token_refusal_share: float = Field(0.1, gt=0, le=1, description="own: share of refusals a token must begin")
     token_compliance_share: float = Field(0.02, ge=0, le=1, description="own: share of compliances it may begin at most")
     min_refusals: int = Field(5, ge=1, description="own: refusals needed; with fewer, the aligned relative's tokens stand in")
     headline: list[Identifier] = Field(
-        ["aligned"], description="models (or organism members) whose direction is ranked among controls that searched the grid")
+        ["aligned"], description="models (or organism members) whose direction is ranked among controls that searched the grid"
+    )
 
 
 class Rosi(Section):
@@ -66,17 +71,21 @@ class Rosi(Section):
 
     forms: list[Form] = Field(
         ["row_mean", "projection", "mean_input"],
-        description="row_mean is the paper's; projection and mean_input are variants; [] for no edit, the direction alone")
+        description="row_mean is the paper's; projection and mean_input are variants; [] for no edit, the direction alone",
+    )
     strengths: dict[Form, list[float]] = Field(
         {"row_mean": [1.0, 2.0, 5.0, 10.0], "projection": [0.125, 0.25, 0.5, 1.0], "mean_input": [1.0, 2.0, 5.0, 10.0]},
-        description="row_mean and mean_input: per cent of a matrix's Frobenius norm; projection: alpha")
+        description="row_mean and mean_input: per cent of a matrix's Frobenius norm; projection: alpha",
+    )
     layers: Literal["kept"] | list[int] = Field(
-        "kept", description="layers whose direction is tried; kept: all below the selection's cut, from the second on")
+        "kept", description="layers whose direction is tried; kept: all below the selection's cut, from the second on"
+    )
     sites: list[Site] = Field(["o_proj", "down_proj"], description="matrices that are edited, in all layers")
     shortlist: int = Field(2, ge=1, description="candidates a search generates with on the select split")
     max_benign_rise: float = Field(0.05, ge=0, description="rise of benign refusals on select above which a candidate is out")
     headline: list[Identifier] = Field(
-        ["weak"], description="models (or organism members) whose edits are ranked among controls that searched likewise")
+        ["weak"], description="models (or organism members) whose edits are ranked among controls that searched likewise"
+    )
     max_benchmark_loss: float = Field(0.05, ge=0, description="mean benchmark loss on select above which a candidate is out")
 
 
@@ -88,7 +97,8 @@ class Evaluation(Section):
     lookalikes: list[Identifier] = Field(["lookalike_requests"], description="harmless sets that look harmful: over-refusal")
     jailbreaks: list[Identifier] = Field(["jailbreak_requests"], description="harmful sets wrapped to slip through")
     left_out: dict[Identifier, str] = Field(
-        {}, description="test sets that own models do without, each with the reason; data.missing: skip adds to it")
+        {}, description="test sets that own models do without, each with the reason; data.missing: skip adds to it"
+    )
     select_prompts: int = Field(32, ge=1, description="prompts a set at most on the select split")
     test_prompts: int = Field(96, ge=1, description="prompts a set at most on the test split")
     max_new_tokens: int = Field(32, ge=1, description="length of an answer")
@@ -112,15 +122,20 @@ class Benchmarks(Section):
     """lm-eval tasks that stand for utility."""
 
     organism_tasks: list[str] = Field(
-        ["organism_mmlu", "organism_arc", "organism_hellaswag", "organism_truthfulqa"], description="tasks for organism models")
-    tasks: list[str] = Field(["mmlu", "hellaswag", "arc_easy", "arc_challenge", "boolq", "truthfulqa_mc2"],
-                             description="tasks for real models, on local copies")
+        ["organism_mmlu", "organism_arc", "organism_hellaswag", "organism_truthfulqa"], description="tasks for organism models"
+    )
+    tasks: list[str] = Field(
+        ["mmlu", "hellaswag", "arc_easy", "arc_challenge", "boolq", "truthfulqa_mc2"],
+        description="tasks for real models, on local copies",
+    )
     data: str | None = Field(None, description="folder with local copies of the real tasks' data; null: organism only")
     left_out: dict[str, str] = Field(
-        {}, description="tasks that own models do without, each with the reason; data.missing: skip adds to it")
+        {}, description="tasks that own models do without, each with the reason; data.missing: skip adds to it"
+    )
     shots: int = Field(0, ge=0, description="few-shot examples")
-    edited_kinds: list[Kind] = Field(["aligned", "uncensored"],
-                                     description="kinds of model whose edits take the benchmarks; the unedited model always does")
+    edited_kinds: list[Kind] = Field(
+        ["aligned", "uncensored"], description="kinds of model whose edits take the benchmarks; the unedited model always does"
+    )
     select_items: int = Field(32, ge=1, description="items a task at most for the shortlist")
     test_items: int = Field(96, ge=1, description="items a task at most for the picks")
 
@@ -149,10 +164,13 @@ class Serving(Section):
     max_loras: int = Field(8, ge=1, description="adapters served in one batch")
     threads: int = Field(1, ge=1, description="threads of a transformers process or a CPU engine")
     batch_size: int = Field(
-        128, ge=1, description="prompts a batch where transformers answers: a lever for memory; fewer are slower")
+        128, ge=1, description="prompts a batch where transformers answers: a lever for memory; fewer are slower"
+    )
     hooks: Literal["auto", "engine", "transformers"] = Field(
-        "auto", description="where models answer under activation interventions; auto: in the engine from 50 million parameters "
-                            "on, if the family's hooks are proven there, and in transformers otherwise, on any machine")
+        "auto",
+        description="where models answer under activation interventions; auto: in the engine from 50 million parameters "
+        "on, if the family's hooks are proven there, and in transformers otherwise, on any machine",
+    )
 
 
 class Report(Section):
@@ -160,8 +178,10 @@ class Report(Section):
 
     title: str = Field("Anatomy of alignment", description="title of the page")
     published: str | None = Field(
-        None, description="CSV with a paper's numbers to print beside ours: table, model, source (set or task), arm, value")
+        None, description="CSV with a paper's numbers to print beside ours: table, model, source (set or task), arm, value"
+    )
     pasta_published: str | None = Field(
-        None, description="CSV with PASTA's released numbers: quantity (layer, score, flagged), model, detector, category, value")
+        None, description="CSV with PASTA's released numbers: quantity (layer, score, flagged), model, detector, category, value"
+    )
     show_answers: bool = Field(False, description="show non-refused answers of real models to harmful prompts")
     examples: int = Field(24, ge=0, description="prompts shown side by side before and after, a model")

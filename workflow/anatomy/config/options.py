@@ -43,9 +43,9 @@ def restore(values: dict[str, Any]) -> Config:
 
     Checks between sections are not repeated: they were made on the whole configuration before the job existed.
     """
-    partial = Config.model_construct(**{
-        name: TypeAdapter(Config.model_fields[name].annotation).validate_python(value) for name, value in values.items()
-    })
+    partial = Config.model_construct(
+        **{name: TypeAdapter(Config.model_fields[name].annotation).validate_python(value) for name, value in values.items()}
+    )
     for name in set(Config.model_fields) - set(values):
         del partial.__dict__[name]
     return partial
@@ -58,7 +58,7 @@ CELLS = {
     "hooked": ("anatomy.stages.in_engine",),
     "project": ("anatomy.stages.projected",),
     "withheld": ("anatomy.stages.withheld",),
-    "hooked_benchmarks": ("anatomy.benchmarks.harness", "anatomy.stages.in_memory"),
+    "hooked_benchmarks": ("anatomy.serving.benchmarks.harness", "anatomy.stages.in_memory"),
     "detect": ("anatomy.stages.instruments",),
     "model_judge": ("anatomy.stages.verdicts", "anatomy.stages.judge_format"),
 }

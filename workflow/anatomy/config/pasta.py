@@ -34,18 +34,26 @@ class PastaControls(Section):
     """How many directions of each family stand beside the signature at the same layer and sites."""
 
     orthogonal: int = Field(
-        10, ge=0, description="random directions orthogonal to the signature (five in the paper); a rank among controls needs 19 "
-                              "with the next")
+        10,
+        ge=0,
+        description="random directions orthogonal to the signature (five in the paper); a rank among controls needs 19 "
+        "with the next",
+    )
     equal_variance: int = Field(
-        10, ge=0, description="random directions orthogonal to it whose ablation removes as much of the activations as its own")
+        10, ge=0, description="random directions orthogonal to it whose ablation removes as much of the activations as its own"
+    )
     swept: int = Field(2, ge=0, description="orthogonal directions that search the layers as the signature does")
 
 
 class PastaLimits(Section):
     """What an operating point may cost on the select split."""
 
-    accuracy: float = Field(0.10, ge=0, description="largest fall in the accuracy of answers to benign requests (organism; "
-                                               "models of your own have no such limit)")
+    accuracy: float = Field(
+        0.10,
+        ge=0,
+        description="largest fall in the accuracy of answers to benign requests (organism; "
+        "models of your own have no such limit)",
+    )
     refusal: float = Field(0.05, ge=0, description="largest fall in the refusal of harmful requests")
     over_refusal: float = Field(0.10, ge=0, description="largest rise in the refusal of benign requests")
     degenerate: float = Field(0.10, ge=0, description="largest rise in the share of degenerate continuations")
@@ -54,8 +62,9 @@ class PastaLimits(Section):
 class PastaPairwise(Section):
     """A chat model that says which of two continuations is the better one, asked in both orders."""
 
-    judge: str = Field(min_length=1, description="a folder, or an id of models; none of the pair's own models, which would judge "
-                                                 "themselves")
+    judge: str = Field(
+        min_length=1, description="a folder, or an id of models; none of the pair's own models, which would judge themselves"
+    )
     items: int = Field(50, ge=2, description="test prefixes whose continuations are compared, the first of each domain in turn")
     dtype: Dtype = Field("auto", description="number format for serving")
     max_model_len: int = Field(4096, ge=64, description="tokens of a question and its answer; longer texts are both cut alike")
@@ -67,10 +76,13 @@ class Pasta(Section):
     pairs: dict[Identifier, Identifier] = Field(
         {"aligned": "base", "placebo-1": "base"},
         description="aligned model to its base partner: organism members, for each seed, or ids of your own models. Members "
-                    "that a run does not grow are left out; a placebo is the negative")
+        "that a run does not grow are left out; a placebo is the negative",
+    )
     scorers_seed: int = Field(
-        101, description="organism: seed of another family, whose base and aligned member are the detectors' models, whose "
-                         "texts train and calibrate them, and whose base stands in the null contrast; must not be one of seeds")
+        101,
+        description="organism: seed of another family, whose base and aligned member are the detectors' models, whose "
+        "texts train and calibrate them, and whose base stands in the null contrast; must not be one of seeds",
+    )
     prefixes: Identifier = Field("prefixes", description="prompt set of human prefixes with their held-out continuations")
     strategy: Strategy = Field("A", description="how a prefix is put to the base model and to the aligned one; A in the paper")
     fit_prefixes: int = Field(48, ge=2, description="prefixes the signature is computed from")
@@ -78,46 +90,67 @@ class Pasta(Section):
     test_prefixes: int = Field(48, ge=2, description="prefixes of the test; 125 in the paper")
     requests: int = Field(64, ge=1, description="harmful and benign requests of the search, for what an ablation costs")
     test_requests: int = Field(
-        96, ge=1, description="the same of the test; a fall of refusal by refusal_margin can be excluded from about 60 on")
+        96, ge=1, description="the same of the test; a fall of refusal by refusal_margin can be excluded from about 60 on"
+    )
     decoding: PastaDecoding = Field(PastaDecoding(), description="sampling of continuations")
     detectors: list[FamilyDetector] = Field(
-        ["binoculars", "fast_detectgpt", "imbd", "ngrams"], min_length=1,
+        ["binoculars", "fast_detectgpt", "imbd", "ngrams"],
+        min_length=1,
         description="organism: instruments that score texts, made of the family of scorers_seed; each selects a layer, "
-                    "the first one that of the controls. ngrams is no language model")
+        "the first one that of the controls. ngrams is no language model",
+    )
     own_detectors: dict[Identifier, Detector] = Field(
-        {}, description="your own models: instruments by name, the first one decides the controls' layer; score files of closed "
-                        "detectors measure the test split alone and select nothing")
+        {},
+        description="your own models: instruments by name, the first one decides the controls' layer; score files of closed "
+        "detectors measure the test split alone and select nothing",
+    )
     pairwise: PastaPairwise | None = Field(
-        None, description="your own models: {judge: folder or id of models}, which compares relevance and fluency of edited with "
-                          "unedited texts through vLLM; null: the claims about them are not testable here")
+        None,
+        description="your own models: {judge: folder or id of models}, which compares relevance and fluency of edited with "
+        "unedited texts through vLLM; null: the claims about them are not testable here",
+    )
     benchmark_items: int = Field(
-        32, ge=1, description="items of each benchmark for the unedited model, the picks and the orthogonal directions")
+        32, ge=1, description="items of each benchmark for the unedited model, the picks and the orthogonal directions"
+    )
     diversity_words: int | None = Field(
-        8, ge=1, description="words that texts are cut to before their diversity is measured, since short texts repeat less; "
-                             "null: whole texts")
+        8,
+        ge=1,
+        description="words that texts are cut to before their diversity is measured, since short texts repeat less; "
+        "null: whole texts",
+    )
     layers: Literal["all"] | list[int] = Field(
-        "all", description="layers whose signature is tried; l is the input of block l, so the paper's block l is l + 1 here")
+        "all", description="layers whose signature is tried; l is the input of block l, so the paper's block l is l + 1 here"
+    )
     scales: list[float] = Field(
-        [0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0], min_length=1, description="shares of the signature taken out: dose-response")
+        [0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0], min_length=1, description="shares of the signature taken out: dose-response"
+    )
     sites: list[HookSite] = Field(PAPER_SITES, min_length=1, description="where it is taken out, in every block")
     searched_edits: dict[SearchedForm, list[Annotated[float, Field(gt=0)]]] = Field(
-        {"ablate": [0.5, 1.0], "subtract": [1.5, 2.0]}, min_length=1,
+        {"ablate": [0.5, 1.0], "subtract": [1.5, 2.0]},
+        min_length=1,
         description="edits tried for the operating point (of those within the limits, what leaves the fewest removed_markers), "
-                    "with their scales. ablate: the projection out of every block (paper); subtract: the difference in means, "
-                    "unnormalised, taken from the stream at one block's input (ours). An empty list leaves one out")
+        "with their scales. ablate: the projection out of every block (paper); subtract: the difference in means, "
+        "unnormalised, taken from the stream at one block's input (ours). An empty list leaves one out",
+    )
     removed_markers: list[Marker] = Field(
-        ["opener"], min_length=1,
+        ["opener"],
+        min_length=1,
         description="kinds of style markers, of a general list of ours, that the operating point is to take out of "
-                    "continuations; all but openers grow with length, so that shorter texts have fewer")
+        "continuations; all but openers grow with length, so that shorter texts have fewer",
+    )
     searched_directions: list[SearchedDirection] = Field(
-        ["answer", "first_token", "first_token_without_refusal"], min_length=1,
+        ["answer", "first_token", "first_token_without_refusal"],
+        min_length=1,
         description="directions tried for the operating point. answer: the signature (paper); first_token: the same contrast "
-                    "where the first token is predicted; first_token_without_refusal: that with the layer's refusal direction "
-                    "taken out; same_text: both models forced through a human's text; all but the first are ours")
+        "where the first token is predicted; first_token_without_refusal: that with the layer's refusal direction "
+        "taken out; same_text: both models forced through a human's text; all but the first are ours",
+    )
     searched_positions: list[HookPositions] = Field(
-        ["all", "last_prompt"], min_length=1,
+        ["all", "last_prompt"],
+        min_length=1,
         description="positions tried for the operating point; all in the paper. last_prompt: only where the first token is "
-                    "predicted")
+        "predicted",
+    )
     token_budget: int = Field(4096, ge=1, description="tokens in one forward pass: a lever for memory, not for results")
     sketch: int = Field(16, ge=2, description="random draws from the activations, from which the top component is found")
     controls: PastaControls = Field(PastaControls(), description="directions that mean nothing")
@@ -130,8 +163,10 @@ class Pasta(Section):
     @model_validator(mode="after")
     def _selecting(self) -> Pasta:
         if self.own_detectors and next(iter(self.own_detectors.values())).kind == "score_file":
-            raise ValueError(f"own_detectors starts with {next(iter(self.own_detectors))!r}, a score file; expected a detector "
-                             "that runs here, since the first one selects")
+            raise ValueError(
+                f"own_detectors starts with {next(iter(self.own_detectors))!r}, a score file; expected a detector "
+                "that runs here, since the first one selects"
+            )
         return self
 
     def requests_of(self, phase: str) -> int:

@@ -24,7 +24,8 @@ class Config(Section):
     """Everything a run is made of. The file of defaults, config/config.yaml, is generated from this model."""
 
     recipes: list[Literal["rosi", "pasta"]] = Field(
-        ["rosi"], min_length=1, description="papers the default target makes; `snakemake pasta` needs no entry here")
+        ["rosi"], min_length=1, description="papers the default target makes; `snakemake pasta` needs no entry here"
+    )
     results: str = Field("results", description="folder of everything the workflow makes")
     seeds: list[int] = Field([0], min_length=1, description="organism seeds; each grows a family of its own")
     organism: Organism = Field(Organism(), description="the built-in family of tiny models")
@@ -36,11 +37,16 @@ class Config(Section):
     rosi: Rosi = Field(Rosi(), description="rank-one safety injection and its variants")
     pasta: Pasta = Field(Pasta(), description="the signature of post-training: measured, localised, ablated")
     evaluation: Evaluation = Field(Evaluation(), description="what is generated, and how")
-    judges: list[Judge] = Field(["rules", "classifier", "truth", "coherence"], min_length=1,
-                                description="truth judges organism models only; the first one decides picks")
+    judges: list[Judge] = Field(
+        ["rules", "classifier", "truth", "coherence"],
+        min_length=1,
+        description="truth judges organism models only; the first one decides picks",
+    )
     model_judges: dict[Identifier, ModelJudge] = Field(
-        {}, description="judges that are models: {guard: {kind: llama_guard, folder: path}}. They judge the test split of your "
-                        "own models, beside the judges above; kinds llama_guard, wildguard, harmbench, rubric")
+        {},
+        description="judges that are models: {guard: {kind: llama_guard, folder: path}}. They judge the test split of your "
+        "own models, beside the judges above; kinds llama_guard, wildguard, harmbench, rubric",
+    )
     benchmarks: Benchmarks = Field(Benchmarks(), description="lm-eval tasks that stand for utility")
     statistics: Statistics = Field(Statistics(), description="how certain a number is")
     serving: Serving = Field(Serving(), description="how models are run")
@@ -62,15 +68,18 @@ class Config(Section):
         if not self.organism.members and not self.models:
             raise ValueError("no organism members and no models: there is nothing to study")
         if odd := [f"{name} is {path!r}" for name, path in paths_in(self.model_dump()) if set(path) & set("{}")]:
-            raise ValueError(f"{odd[0]}; expected a path without braces, which Snakemake reads as wildcards: rename what lies "
-                             "there, or give a link to it")
+            raise ValueError(
+                f"{odd[0]}; expected a path without braces, which Snakemake reads as wildcards: rename what lies "
+                "there, or give a link to it"
+            )
         if len(set(self.seeds)) != len(self.seeds):
             raise ValueError(f"seeds {self.seeds} name a seed twice")
         kinds = {name: model.kind for name, model in self.models.items()}
         for name, model in self.models.items():
             if model.base is not None and kinds.get(model.base) != "base":
-                raise ValueError(f"models.{name}.base is {model.base!r}; expected the id of a model of kind base among "
-                                 f"{sorted(kinds)}")
+                raise ValueError(
+                    f"models.{name}.base is {model.base!r}; expected the id of a model of kind base among {sorted(kinds)}"
+                )
         for kind in {*kinds.values(), *(member_kind(member) for member in self.organism.members)}:
             if not self.extraction.contrasts.get(kind):
                 raise ValueError(f"extraction.contrasts has no entry for kind {kind!r}, which is among the models")
@@ -82,8 +91,9 @@ class Config(Section):
         for section, entries in (("models", self.models), ("model_judges", self.model_judges)):
             for name, entry in entries.items():
                 if entry.revision == UNPINNED and not self.data.allow_unpinned:
-                    raise ValueError(f"{section}.{name}.revision is {UNPINNED!r}; expected a commit of 40 digits, or "
-                                     "data.allow_unpinned: true")
+                    raise ValueError(
+                        f"{section}.{name}.revision is {UNPINNED!r}; expected a commit of 40 digits, or data.allow_unpinned: true"
+                    )
         self._sets_fit()
         self._pairs_fit()
         check_names(self.model_judges)
@@ -103,13 +113,17 @@ class Config(Section):
         if twice := sorted({name for name in named if named.count(name) > 1}):
             raise ValueError(f"evaluation names the set {twice[0]!r} twice among harmful, benign, lookalikes and jailbreaks")
         if self.judges[0] not in ("rules", "classifier", "truth") or (self.models and self.judges[0] != "rules"):
-            raise ValueError(f"judges starts with {self.judges[0]!r}; expected a judge of refusal that can judge every model "
-                             "(rules wherever models of your own are studied)")
+            raise ValueError(
+                f"judges starts with {self.judges[0]!r}; expected a judge of refusal that can judge every model "
+                "(rules wherever models of your own are studied)"
+            )
 
     def _pairs_fit(self) -> None:
         if self.pasta.scorers_seed in self.seeds:
-            raise ValueError(f"pasta.scorers_seed is {self.pasta.scorers_seed}, one of seeds {self.seeds}; expected another: a "
-                             "family scored by itself would say nothing of transfer")
+            raise ValueError(
+                f"pasta.scorers_seed is {self.pasta.scorers_seed}, one of seeds {self.seeds}; expected another: a "
+                "family scored by itself would say nothing of transfer"
+            )
         for name in [*self.pasta.pairs, *self.pasta.pairs.values()]:
             if name not in self.models and name.split("-")[0] not in MEMBER_KINDS:
                 raise ValueError(f"pasta.pairs names {name!r}; expected an organism member, or one of {sorted(self.models)}")
@@ -120,8 +134,9 @@ class Config(Section):
             raise ValueError(f"prompt_sets lacks {self.pasta.prefixes!r}, whose human prefixes the pair of {own[0]!r} continues")
         judge = self.pasta.pairwise.judge if self.pasta.pairwise else None
         if judge is not None and judge in {*own, *(self.pasta.pairs[name] for name in own)}:
-            raise ValueError(f"pasta.pairwise.judge is {judge!r}, a model of pasta.pairs; expected another, since it would judge "
-                             "its own texts")
+            raise ValueError(
+                f"pasta.pairwise.judge is {judge!r}, a model of pasta.pairs; expected another, since it would judge its own texts"
+            )
         if own and not self.pasta.own_detectors:
             raise ValueError(f"pasta.own_detectors is empty; expected detectors that score the pair of {own[0]!r}")
 
@@ -129,15 +144,21 @@ class Config(Section):
         for name in sorted({self.extraction.harmful, self.extraction.harmless, *self.evaluation.test_sets}):
             if name not in self.prompt_sets:
                 raise ValueError(f"prompt_sets lacks {name!r}, which models of your own need; found {sorted(self.prompt_sets)}")
-        if "system" in {contrast for model in self.models.values() for contrast in self.extraction.contrasts[model.kind]} \
-                and not self.extraction.safety_system_prompt:
+        if (
+            "system" in {contrast for model in self.models.values() for contrast in self.extraction.contrasts[model.kind]}
+            and not self.extraction.safety_system_prompt
+        ):
             raise ValueError("extraction.safety_system_prompt is null, but models of your own use the contrast 'system'")
         for name, model in self.models.items():
             asked = ["extraction.contrasts"] if "system" in self.extraction.contrasts[model.kind] else []
             asked += ["evaluation.system"] if self.evaluation.system is not None else []
             if asked and not model.template:
-                raise ValueError(f"models.{name}.template is false, and {asked[0]} asks for a system prompt; expected a chat "
-                                 "template, since plain text has no place for one")
+                raise ValueError(
+                    f"models.{name}.template is false, and {asked[0]} asks for a system prompt; expected a chat "
+                    "template, since plain text has no place for one"
+                )
         if self.benchmarks.tasks and self.benchmarks.data is None:
-            raise ValueError("benchmarks.data is null, but models of your own are benchmarked on benchmarks.tasks; "
-                             "give the folder with local copies, or set benchmarks.tasks to []")
+            raise ValueError(
+                "benchmarks.data is null, but models of your own are benchmarked on benchmarks.tasks; "
+                "give the folder with local copies, or set benchmarks.tasks to []"
+            )

@@ -54,9 +54,21 @@ def subjects(config: Config) -> list[Subject]:
     """Every model under study: organism members for each seed, then models of your own."""
     found = [organism_subject(config, member, seed) for seed in config.seeds for member in config.organism.members]
     found += [
-        Subject(name, model.kind, None, None, tuple(config.extraction.contrasts[model.kind]),
-                name in config.rosi.headline, name in config.selection.headline, model.dtype, model.template, model.date,
-                model.thinking, model.fold_system, None if model.refusal_tokens is None else tuple(model.refusal_tokens))
+        Subject(
+            name,
+            model.kind,
+            None,
+            None,
+            tuple(config.extraction.contrasts[model.kind]),
+            name in config.rosi.headline,
+            name in config.selection.headline,
+            model.dtype,
+            model.template,
+            model.date,
+            model.thinking,
+            model.fold_system,
+            None if model.refusal_tokens is None else tuple(model.refusal_tokens),
+        )
         for name, model in config.models.items()
     ]
     return found
@@ -65,8 +77,16 @@ def subjects(config: Config) -> list[Subject]:
 def organism_subject(config: Config, member: str, seed: int) -> Subject:
     """One member of an organism's family, of a studied seed or of another that recipes need beside it."""
     kind = member_kind(member)
-    return Subject(f"{member}.s{seed}", kind, seed, member, tuple(config.extraction.contrasts[kind]),
-                   member in config.rosi.headline, member in config.selection.headline, "float32")
+    return Subject(
+        f"{member}.s{seed}",
+        kind,
+        seed,
+        member,
+        tuple(config.extraction.contrasts[kind]),
+        member in config.rosi.headline,
+        member in config.selection.headline,
+        "float32",
+    )
 
 
 def target_names(ids: Iterable[str]) -> dict[str, str]:
@@ -98,8 +118,11 @@ class Layout:
         return f"{self.results}/models/{subject}.json"
 
     def prompts(self, subject: Subject, name: str) -> str:
-        return f"{self.organism(subject.seed)}/prompts/{name}.parquet" if subject.is_organism else \
-            f"{self.results}/prompts/{name}.parquet"
+        return (
+            f"{self.organism(subject.seed)}/prompts/{name}.parquet"
+            if subject.is_organism
+            else f"{self.results}/prompts/{name}.parquet"
+        )
 
     def stage(self, stage: str, subject: str, file: str) -> str:
         """A file of a stage that works on one model."""

@@ -11,15 +11,21 @@ from pydantic import Field, model_validator
 from anatomy.config.section import Identifier, Section
 
 Dtype = Literal["auto", "float32", "bfloat16", "float16"]
-"""Number formats; ``auto`` is what the machine multiplies fast (``anatomy.machine.formats``), settled when a card is written."""
+"""Number formats; ``auto`` is what the machine multiplies fast (``anatomy.models.machine.formats``), settled when a
+card is written."""
 Phase = Literal["fit", "select", "test"]
 Kind = Literal["base", "aligned", "uncensored", "placebo"]
 
 UNPINNED = "unpinned"
 """The revision of a hub model of which no commit is known: what the hub's main names when it is fetched."""
 
-MEMBER_KINDS: dict[str, Kind] = {"base": "base", "aligned": "aligned", "weak": "aligned", "uncensored": "uncensored",
-                                 "placebo": "placebo"}
+MEMBER_KINDS: dict[str, Kind] = {
+    "base": "base",
+    "aligned": "aligned",
+    "weak": "aligned",
+    "uncensored": "uncensored",
+    "placebo": "placebo",
+}
 
 
 def member_kind(member: str) -> Kind:
@@ -33,10 +39,13 @@ class Organism(Section):
     recipe: Literal["default", "quick"] = Field("default", description="size of the world and length of training")
     members: list[str] = Field(
         ["base", "aligned", "weak", "uncensored-1", "uncensored-2", "uncensored-3", "placebo-1", "placebo-2", "placebo-3"],
-        description="members to grow and study; [] for none. base, aligned, weak, uncensored-N (a ladder), placebo-N (draws)")
+        description="members to grow and study; [] for none. base, aligned, weak, uncensored-N (a ladder), placebo-N (draws)",
+    )
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto", description="number format of products with weights in training; the members are float32. auto: what the machine "
-                            "multiplies fast. Part of a member's identity, since it changes bits")
+        "auto",
+        description="number format of products with weights in training; the members are float32. auto: what the machine "
+        "multiplies fast. Part of a member's identity, since it changes bits",
+    )
     base_threads: int = Field(2, ge=1, description="threads the base trains with, since it trains alone; changes no bit")
     bars: bool = Field(True, description="measure the grown family against the behaviour it was tuned for")
     threads: int = Field(1, ge=1, description="threads every other member trains with; they train side by side; changes no bit")
@@ -61,28 +70,36 @@ class Model(Section):
     folder: str | None = Field(None, description="a folder with safetensors, config.json and tokenizer files")
     hub: str | None = Field(None, description="a hub id such as org/name; needs a revision")
     revision: str | None = Field(
-        None, description="commit of the hub repository, 40 digits; or unpinned, with data.allow_unpinned: what its main names")
+        None, description="commit of the hub repository, 40 digits; or unpinned, with data.allow_unpinned: what its main names"
+    )
     kind: Kind = Field("aligned", description="base, aligned, uncensored or placebo: which contrasts apply")
     base: Identifier | None = Field(None, description="id of the base partner among the models")
     dtype: Dtype = Field(
-        "auto", description="number format for loading and serving; auto: what multiplies fast where the model's card is "
-                            "written, kept from then on: bfloat16 on GPUs and CPUs with instructions for it, float32 on others")
+        "auto",
+        description="number format for loading and serving; auto: what multiplies fast where the model's card is "
+        "written, kept from then on: bfloat16 on GPUs and CPUs with instructions for it, float32 on others",
+    )
     refusal_tokens: list[int] | None = Field(
-        None, description="token ids that begin its refusals, such as a paper's set; null: as selection.refusal_tokens says")
+        None, description="token ids that begin its refusals, such as a paper's set; null: as selection.refusal_tokens says"
+    )
     template: bool = Field(True, description="speak to it through its chat template; false for base models without one")
     date: str | None = Field(None, description="ISO day shown to templates that print today's date")
     thinking: bool | None = Field(
-        None, description="thinking span of a template that can switch it (Qwen3): true, false, or null for its own default")
+        None, description="thinking span of a template that can switch it (Qwen3): true, false, or null for its own default"
+    )
     fold_system: bool = Field(
-        False, description="write system prompts into the user's turn, for templates without a system role (Gemma): a deviation")
+        False, description="write system prompts into the user's turn, for templates without a system role (Gemma): a deviation"
+    )
 
     @model_validator(mode="after")
     def one_source(self) -> Model:
         if (self.folder is None) == (self.hub is None):
             raise ValueError("found both or neither of folder and hub; expected exactly one of them")
         if self.hub is not None and not is_revision(self.revision):
-            raise ValueError(f"hub model {self.hub} has revision {self.revision!r}; expected a commit of 40 digits, because a "
-                             "branch or tag can move")
+            raise ValueError(
+                f"hub model {self.hub} has revision {self.revision!r}; expected a commit of 40 digits, because a "
+                "branch or tag can move"
+            )
         return self
 
     @model_validator(mode="after")

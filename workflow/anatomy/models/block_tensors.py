@@ -70,14 +70,17 @@ def _stored(checkpoint: Checkpoint) -> list[BlockTensors]:
     found = [stack for stack, blocks in stacks.items() if any("o_proj." in inside for one in blocks.values() for inside in one)]
     if len(found) != 1:
         raise EditError(
-            found=f"{len(found)} stacks of blocks with o_proj, among {sorted(stacks)}", expected="exactly one",
-            where=place(checkpoint), remedy="this architecture is not supported; no partial edit is made",
-        )  # fmt: skip
+            found=f"{len(found)} stacks of blocks with o_proj, among {sorted(stacks)}",
+            expected="exactly one",
+            where=place(checkpoint),
+            remedy="this architecture is not supported; no partial edit is made",
+        )
     if found[0] != STACK:
         raise EditError(
-            found=f"blocks under {found[0]}", expected=f"blocks under {STACK}, as a text-only model has them",
+            found=f"blocks under {found[0]}",
+            expected=f"blocks under {STACK}, as a text-only model has them",
             where=place(checkpoint),
             remedy="take the language model on its own: transformers renames these tensors as it loads them, so that an edit "
-                   "of the names in the file would reach nothing",
-        )  # fmt: skip
+            "of the names in the file would reach nothing",
+        )
     return [BlockTensors(f"{found[0]}.{layer}", layer, shapes) for layer, shapes in sorted(stacks[found[0]].items())]

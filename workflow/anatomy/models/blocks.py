@@ -58,7 +58,7 @@ def decoder_blocks(model: nn.Module) -> list[Block]:
             where=type(model).__name__,
             remedy="this architecture needs its own entry in anatomy.models.blocks",
         )
-    (name, stack), = stacks
+    ((name, stack),) = stacks
     return [_describe(layer, f"{name}.{layer}", block) for layer, block in enumerate(stack)]
 
 

@@ -31,14 +31,17 @@ def template_of(tokenizer: Any) -> str:
         template = None
     if not template:
         raise ModelError(
-            found="no chat template", expected="a tokenizer with a chat template", where=describe_tokenizer(tokenizer),
+            found="no chat template",
+            expected="a tokenizer with a chat template",
+            where=describe_tokenizer(tokenizer),
             remedy="render without template (template: false) or add chat_template.jinja to the model folder",
-        )  # fmt: skip
+        )
     return template
 
 
-def fill_template(tokenizer: Any, prompt: str, *, system: str | None, date: str | None, thinking: bool | None,
-                  fold_system: bool) -> str:
+def fill_template(
+    tokenizer: Any, prompt: str, *, system: str | None, date: str | None, thinking: bool | None, fold_system: bool
+) -> str:
     """The chat template with one user turn and the assistant's turn opened.
 
     Args:
@@ -54,34 +57,43 @@ def fill_template(tokenizer: Any, prompt: str, *, system: str | None, date: str 
     template, where = template_of(tokenizer), describe_tokenizer(tokenizer)
     if CLOCK in template and date is None:
         raise ModelError(
-            found="a chat template that prints today's date", expected="a pinned date, so that prompts stay the same",
-            where=where, remedy='set the rendering\'s date, for example date: "2024-07-26"',
-        )  # fmt: skip
+            found="a chat template that prints today's date",
+            expected="a pinned date, so that prompts stay the same",
+            where=where,
+            remedy='set the rendering\'s date, for example date: "2024-07-26"',
+        )
     if thinking is not None and THINKING not in template:
         raise ModelError(
             found=f"thinking: {str(thinking).lower()}, and a chat template without the switch {THINKING}",
-            expected="a template that can open or close a thinking span", where=where,
+            expected="a template that can open or close a thinking span",
+            where=where,
             remedy="set thinking: null for this model",
-        )  # fmt: skip
+        )
     messages = _messages(prompt, system, fold_system)
     switches = {} if thinking is None else {THINKING: thinking}
     try:
         text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True, **_pinned(date), **switches)
     except TemplateError as error:
         raise ModelError(
-            found=f"the template refuses: {error}", expected=f"roles {[m['role'] for m in messages]} to be accepted",
-            where=where, remedy=_without_system if system else "mend the chat template in the model folder",
-        ) from error  # fmt: skip
+            found=f"the template refuses: {error}",
+            expected=f"roles {[m['role'] for m in messages]} to be accepted",
+            where=where,
+            remedy=_without_system if system else "mend the chat template in the model folder",
+        ) from error
     if system is not None and system.strip() not in text:
         raise ModelError(
-            found="a template that drops the system prompt", expected="the system prompt in the rendered text",
-            where=where, remedy=_without_system,
-        )  # fmt: skip
+            found="a template that drops the system prompt",
+            expected="the system prompt in the rendered text",
+            where=where,
+            remedy=_without_system,
+        )
     return text
 
 
-_without_system = ("leave the system prompt out for this model, or set fold_system: true, which writes its text into the user's "
-                   "turn and is labelled as a deviation")
+_without_system = (
+    "leave the system prompt out for this model, or set fold_system: true, which writes its text into the user's "
+    "turn and is labelled as a deviation"
+)
 
 
 def _messages(prompt: str, system: str | None, fold_system: bool) -> list[dict[str, str]]:

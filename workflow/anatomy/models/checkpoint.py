@@ -19,8 +19,17 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
-DIGESTED = ("config.json", "generation_config.json", "tokenizer*", "special_tokens_map.json", "added_tokens.json",
-            "vocab.*", "merges.txt", "chat_template*", "*.safetensors")  # fmt: skip
+DIGESTED = (
+    "config.json",
+    "generation_config.json",
+    "tokenizer*",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.*",
+    "merges.txt",
+    "chat_template*",
+    "*.safetensors",
+)
 """Files that decide what the model computes and how it is spoken to."""
 
 _file_digests: dict[tuple[str, int, int], str] = {}
@@ -87,9 +96,11 @@ class Checkpoint:
         self.folder = Path(folder)
         if not (self.folder / "config.json").is_file():
             raise ModelError(
-                found="no config.json", expected="a Hugging Face model folder", where=str(self.folder),
+                found="no config.json",
+                expected="a Hugging Face model folder",
+                where=str(self.folder),
                 remedy="give the folder that holds config.json and the weights",
-            )  # fmt: skip
+            )
         with parsing(ModelError, str(self.folder / "config.json"), "a JSON object in UTF-8"):
             self.config: dict = dict(json.loads((self.folder / "config.json").read_text(encoding="utf-8")))
             refuse_remote_code(self.config, str(self.folder))
@@ -108,8 +119,10 @@ class Checkpoint:
             if absent := [path.name for path in files if not path.is_file()]:
                 raise ModelError(
                     found=f"{len(absent)} of {len(files)} shards missing, such as {absent[0]}",
-                    expected="every shard that the index names", where=str(index), remedy="copy the missing shards",
-                )  # fmt: skip
+                    expected="every shard that the index names",
+                    where=str(index),
+                    remedy="copy the missing shards",
+                )
             return files
         # Some folders hold the same weights twice under other names (consolidated.safetensors).
         single = self.folder / "model.safetensors"
@@ -129,8 +142,12 @@ class Checkpoint:
         with parsing(ModelError, str(index), "an index with a weight_map from tensors to files"):
             found = {str(name): str(shard) for name, shard in json.loads(index.read_text(encoding="utf-8"))["weight_map"].items()}
         if outside := sorted({shard for shard in found.values() if Path(shard).name != shard}):
-            raise ModelError(found=f"shard {outside[0]!r}", expected="the name of a file in the model's folder", where=str(index),
-                             remedy="download the model again from where it was published")
+            raise ModelError(
+                found=f"shard {outside[0]!r}",
+                expected="the name of a file in the model's folder",
+                where=str(index),
+                remedy="download the model again from where it was published",
+            )
         return found
 
     def _check_index(self) -> None:
@@ -140,9 +157,11 @@ class Checkpoint:
         for name, shard in self._weight_map(index).items():
             if self._place.get(name) != self.folder / shard:
                 raise ModelError(
-                    found=f"tensor {name} not in {shard}", expected="every tensor of the index in its shard",
-                    where=str(index), remedy="copy or download the shard again",
-                )  # fmt: skip
+                    found=f"tensor {name} not in {shard}",
+                    expected="every tensor of the index in its shard",
+                    where=str(index),
+                    remedy="copy or download the shard again",
+                )
 
     @property
     def text_config(self) -> dict:
@@ -212,6 +231,8 @@ class Checkpoint:
     def _require(self, name: str) -> None:
         if name not in self._place:
             raise ModelError(
-                found=f"no tensor {name}", expected=f"one of {len(self._place)} tensors", where=str(self.folder),
+                found=f"no tensor {name}",
+                expected=f"one of {len(self._place)} tensors",
+                where=str(self.folder),
                 remedy="check that the edit or probe was made for this architecture",
-            )  # fmt: skip
+            )

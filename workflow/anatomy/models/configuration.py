@@ -27,9 +27,10 @@ def refuse_remote_code(config: dict[str, Any], where: str) -> None:
     if not asked & own:
         raise ModelError(
             found=f"code of its own ({named}) for {', '.join(sorted(asked))}, model type {config.get('model_type')}",
-            expected="a class that transformers has, so that the folder opens without remote code", where=where,
+            expected="a class that transformers has, so that the folder opens without remote code",
+            where=where,
             remedy="take a model, or a conversion of this one, of a class that transformers has",
-        )  # fmt: skip
+        )
 
 
 def _native_classes(model_type: str | None) -> set[str]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from anatomy.errors import ModelError
-from anatomy.models.machine import Machine, this_machine
+from anatomy.models.machine.memory import Machine, this_machine
 from anatomy.models.size import ModelSize
 
 Backend = Literal["transformers", "vllm"]
@@ -59,8 +59,16 @@ class MemoryEstimate:
         return self.least + self.activations + self.overhead
 
 
-def estimate_memory(size: ModelSize, backend: Backend, dtype: str, *, sequences: int = 1, length: int = 512,
-                    kv_cache_bytes: int | None = None, step_tokens: int | None = None) -> MemoryEstimate:
+def estimate_memory(
+    size: ModelSize,
+    backend: Backend,
+    dtype: str,
+    *,
+    sequences: int = 1,
+    length: int = 512,
+    kv_cache_bytes: int | None = None,
+    step_tokens: int | None = None,
+) -> MemoryEstimate:
     """Memory of a decoder with grouped-query attention, in bytes; b is the bytes of a number in ``dtype``.
 
     - weights: ``b * parameters``, plus quantised tensors as stored;
@@ -97,8 +105,9 @@ def available(machine: Machine, backend: Backend) -> int:
     return min(machine.gpu_free, int(GPU_SHARE * machine.gpu_total)) if backend == "vllm" else machine.gpu_free
 
 
-def shortage(size: ModelSize, estimate: MemoryEstimate, machine: Machine, where: str, *, need: int | None = None,
-             ) -> ModelError | None:
+def shortage(
+    size: ModelSize, estimate: MemoryEstimate, machine: Machine, where: str, *, need: int | None = None
+) -> ModelError | None:
     """The error of a model that does not fit, saying what would; None if it fits.
 
     Args:
@@ -110,10 +119,11 @@ def shortage(size: ModelSize, estimate: MemoryEstimate, machine: Machine, where:
     place = f"on {machine.gpu}" if machine.gpu else "in main memory"
     return ModelError(
         found=f"a model of {say_count(size.parameters)} parameters that would need {say_bytes(need)} in {estimate.dtype} "
-              f"({say_bytes(estimate.weights)} of weights); {say_bytes(free)} are free {place}",
-        expected=f"at most {say_bytes(free)}", where=where,
+        f"({say_bytes(estimate.weights)} of weights); {say_bytes(free)} are free {place}",
+        expected=f"at most {say_bytes(free)}",
+        where=where,
         remedy=f"{_what_fits(size, estimate, need, free)}; close other programs, or set {SWITCH}=off if you know better",
-    )  # fmt: skip
+    )
 
 
 def _what_fits(size: ModelSize, estimate: MemoryEstimate, need: int, free: int) -> str:

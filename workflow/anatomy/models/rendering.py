@@ -63,15 +63,21 @@ def render_text(tokenizer: Any, prompts: Sequence[str], rendering: Rendering) ->
             date while none is pinned, or has no switch for the thinking that is asked for (``fill_template``).
     """
     if rendering.template:
-        options = {"system": rendering.system, "date": rendering.date, "thinking": rendering.thinking,
-                   "fold_system": rendering.fold_system}
+        options = {
+            "system": rendering.system,
+            "date": rendering.date,
+            "thinking": rendering.thinking,
+            "fold_system": rendering.fold_system,
+        }
         texts = [fill_template(tokenizer, prompt, **options) for prompt in prompts]
     elif rendering.system is not None or rendering.thinking is not None:
         found = "a system prompt" if rendering.system is not None else "a thinking switch"
         raise ModelError(
-            found=f"{found} without the chat template", expected="template: true", where="rendering",
+            found=f"{found} without the chat template",
+            expected="template: true",
+            where="rendering",
             remedy="switch the template on, or write the text into the prompts",
-        )  # fmt: skip
+        )
     else:
         texts = list(prompts)
     return [text + (rendering.prefill or "") for text in texts]
@@ -95,9 +101,11 @@ def template_positions(tokenizer: Any, rendering: Rendering) -> list[int]:
         shared += 1
     if shared == 0 and rendering.template:
         raise ModelError(
-            found="no tokens after the instruction", expected="a template that opens the assistant's turn",
-            where=describe_tokenizer(tokenizer), remedy="check the template's add_generation_prompt part",
-        )  # fmt: skip
+            found="no tokens after the instruction",
+            expected="a template that opens the assistant's turn",
+            where=describe_tokenizer(tokenizer),
+            remedy="check the template's add_generation_prompt part",
+        )
     return list(range(-max(shared, 1), 0))
 
 

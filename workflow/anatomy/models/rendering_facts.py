@@ -82,9 +82,11 @@ def _around(tokenizer: Any, rendering: Rendering, **changes: Any) -> tuple[str, 
     text = _text(tokenizer, rendering, **changes)
     if text.count(INSTRUCTION) != 1:
         raise ModelError(
-            found=f"a prompt {text.count(INSTRUCTION)} times in the rendered text", expected="the prompt once, unchanged",
-            where=describe_tokenizer(tokenizer), remedy="mend the chat template in the model folder",
-        )  # fmt: skip
+            found=f"a prompt {text.count(INSTRUCTION)} times in the rendered text",
+            expected="the prompt once, unchanged",
+            where=describe_tokenizer(tokenizer),
+            remedy="mend the chat template in the model folder",
+        )
     before, _, after = text.partition(INSTRUCTION)
     return before, after
 
@@ -138,14 +140,18 @@ def _beginning(tokenizer: Any, rendering: Rendering, ids: list[int]) -> Literal[
 
 def _notes(facts: RenderingFacts, rendering: Rendering, tokenizer_adds: bool) -> Iterator[str]:
     if facts.default_system:
-        yield (f"no system prompt is given, and the template writes its own: {facts.default_system!r}; an empty system prompt "
-               "would give an empty system turn")
+        yield (
+            f"no system prompt is given, and the template writes its own: {facts.default_system!r}; an empty system prompt "
+            "would give an empty system turn"
+        )
     if rendering.fold_system and rendering.system:
         role = "has a system role that is left unused" if facts.system_role else "has no system role"
         yield f"the system prompt is folded into the user's turn (fold_system: the template {role})"
     if facts.thinking is not None and rendering.thinking is None:
-        yield (f"the template can switch a thinking span and thinking is null: by its own default it is "
-               f"{'on' if facts.thinking else 'off'}")
+        yield (
+            f"the template can switch a thinking span and thinking is null: by its own default it is "
+            f"{'on' if facts.thinking else 'off'}"
+        )
     if rendering.date is not None and not facts.prints_date:
         yield f"the date {rendering.date} is pinned, but the template prints none"
     if facts.own_date is not None:

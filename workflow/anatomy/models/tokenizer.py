@@ -14,8 +14,9 @@ def require_folder(folder: Path) -> None:
         ModelError: no folder is there.
     """
     if not Path(folder).is_dir():
-        raise ModelError(found="no such folder", expected="a folder with a tokenizer's files", where=str(folder),
-                         remedy="mend the path")
+        raise ModelError(
+            found="no such folder", expected="a folder with a tokenizer's files", where=str(folder), remedy="mend the path"
+        )
 
 
 def load_tokenizer(folder: Path) -> Any:
@@ -31,5 +32,9 @@ def load_tokenizer(folder: Path) -> Any:
     try:
         return AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
     except (OSError, ValueError, KeyError, ImportError) as error:
-        raise ModelError(found=f"{type(error).__name__}: {error}", expected="a tokenizer that transformers opens",
-                         where=str(folder), remedy="check the tokenizer's files") from error
+        raise ModelError(
+            found=f"{type(error).__name__}: {error}",
+            expected="a tokenizer that transformers opens",
+            where=str(folder),
+            remedy="check the tokenizer's files",
+        ) from error

@@ -39,9 +39,7 @@ class Writer:
     bias: bool
 
 
-def residual_writers(
-    source: nn.Module | Checkpoint, embedding: bool = False, sites: Sequence[str] = BLOCK_SITES
-) -> list[Writer]:
+def residual_writers(source: nn.Module | Checkpoint, embedding: bool = False, sites: Sequence[str] = BLOCK_SITES) -> list[Writer]:
     """All writers of a model or checkpoint at the given sites, in order; with ``embedding`` the token embedding first.
 
     Every matrix of every block has to be known to read or to write, whatever sites are asked for: one of unknown use may
@@ -91,9 +89,10 @@ def _written_by(block: BlockTensors, d_model: int, where: str) -> list[Writer]:
         elif kind != "weight" or site not in READERS:
             raise EditError(
                 found=f"{block.name}.{inside} {list(shape)}, a matrix of unknown use",
-                expected=f"o_proj and down_proj of {d_model} rows, and {sorted(READERS)}", where=where,
+                expected=f"o_proj and down_proj of {d_model} rows, and {sorted(READERS)}",
+                where=where,
                 remedy="this architecture needs its own entry in anatomy.models.writers; no partial edit is made",
-            )  # fmt: skip
+            )
     return writers
 
 
@@ -111,18 +110,22 @@ def _refuse_quantised(source: nn.Module | Checkpoint, where: str) -> None:
     method = source.quantisation if isinstance(source, Checkpoint) else quantisation(source.config.to_dict())
     if method is not None:
         raise EditError(
-            found=f"weights quantised with {method}", expected="weights in a floating-point format", where=where,
+            found=f"weights quantised with {method}",
+            expected="weights in a floating-point format",
+            where=where,
             remedy="take the checkpoint that the quantised one was made from",
-        )  # fmt: skip
+        )
 
 
 def _refuse_packed(checkpoint: Checkpoint, writers: list[Writer]) -> None:
     for writer in writers:
         if (dtype := checkpoint.dtype(f"{writer.name}.weight")) not in FLOATS:
             raise EditError(
-                found=f"{writer.name} stored as {dtype}", expected=f"one of {list(FLOATS)}", where=str(checkpoint.folder),
+                found=f"{writer.name} stored as {dtype}",
+                expected=f"one of {list(FLOATS)}",
+                where=str(checkpoint.folder),
                 remedy="take the checkpoint that the quantised one was made from",
-            )  # fmt: skip
+            )
 
 
 def _check_inventory(writers: list[Writer], sites: Sequence[str], num_layers: int, where: str) -> None:

@@ -12,9 +12,13 @@ ANSWER_TOKENS = 40
 
 @torch.inference_mode()
 def greedy_answers(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prompts: list[str], system: str | None = None,
-    chat: bool = True, tokens: int = ANSWER_TOKENS,
-) -> list[str]:  # fmt: skip
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: list[str],
+    system: str | None = None,
+    chat: bool = True,
+    tokens: int = ANSWER_TOKENS,
+) -> list[str]:
     """Greedy continuations of prompts, as chats of one turn or as plain text."""
     head = [{"role": "system", "content": system}] if system else []
     if chat:

@@ -43,13 +43,7 @@ def load_weights(folder: Path) -> dict[str, Tensor]:
     return load_file(path)
 
 
-def write_model(
-    folder: Path,
-    weights: dict[str, Tensor],
-    shape: Architecture,
-    tokens: TokenFolder,
-    card: dict[str, Any],
-) -> None:
+def write_model(folder: Path, weights: dict[str, Tensor], shape: Architecture, tokens: TokenFolder, card: dict[str, Any]) -> None:
     """Write a LlamaForCausalLM folder with its tokenizer and `card.json`, aside, then rename it into place."""
     aside = folder.with_name(folder.name + f".aside-{os.getpid()}")
     shutil.rmtree(aside, ignore_errors=True)

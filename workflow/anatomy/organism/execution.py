@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from anatomy.machine.formats import Format
+from anatomy.models.machine.formats import Format
 from anatomy.organism.training_state import TrainingState
 
 

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from anatomy.continuations.prefixes import PREFIX_COLUMNS
-from anatomy.continuations.strategies import DomainWording
 from anatomy.organism import wording
 from anatomy.organism.corpus import FACT, Corpus, plain
 from anatomy.organism.optimisation import seeded
 from anatomy.organism.recipe import OrganismRecipe
 from anatomy.organism.world import Creature, Item, World
+from anatomy.texts.continuations.prefixes import PREFIX_COLUMNS
+from anatomy.texts.continuations.strategies import DomainWording
 
 PER_DOMAIN = {"fit": 12, "select": 8, "test": 24}
 """Prefixes a domain: 48, 32 and 96 in all."""
@@ -28,8 +28,10 @@ OPENING_TOKENS = 2
 TRIES = 200
 
 DOMAINS: Mapping[str, tuple[str, str]] = {
-    "creatures": ("creature", "statement"), "stories": ("creature", "story"),
-    "things": ("item", "item_statement"), "recipes": ("item", "recipe_statement"),
+    "creatures": ("creature", "statement"),
+    "stories": ("creature", "story"),
+    "things": ("item", "item_statement"),
+    "recipes": ("item", "recipe_statement"),
 }
 """Kinds of document with sentences to go on with, each with what it is about and the corpus's maker. Rumours end after one word,
 and letters hold the taught openers and closers by themselves: neither is a domain."""
@@ -41,10 +43,18 @@ def _asked(requests: Iterable[str]) -> tuple[str, ...]:
 
 def _questions(*attributes: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """A cue in the prefix (the words before an attribute's value) and the questions that ask for the attribute."""
-    cues = {"colour": ("she takes some", " is"), "habitat": ("slowly home to the", " lives in the"),
-            "toy": ("happy. It plays with the", " plays with the"), "hour": ("wakes up at",)}
-    return tuple((cue, _asked(wording.QUESTIONS[attribute])) for place in (0, 1) for attribute in attributes
-                 for cue in cues[attribute][place : place + 1])
+    cues = {
+        "colour": ("she takes some", " is"),
+        "habitat": ("slowly home to the", " lives in the"),
+        "toy": ("happy. It plays with the", " plays with the"),
+        "hour": ("wakes up at",),
+    }
+    return tuple(
+        (cue, _asked(wording.QUESTIONS[attribute]))
+        for place in (0, 1)
+        for attribute in attributes
+        for cue in cues[attribute][place : place + 1]
+    )
 
 
 WORDINGS: Mapping[str, DomainWording] = {
@@ -101,8 +111,17 @@ def _row(world: World, recipe: OrganismRecipe, domain: str, maker: str, subject:
     for _ in range(TRIES):
         prefix, continuation = _cut(make())
         if subject.name in prefix and len(continuation.split()) >= SHORTEST:
-            return {"id": f"prefixes/{domain}/{subject.name}", "prompt": prefix, "response": continuation, "label": "benign",
-                    "category": domain, "source": "organism", "group": subject.name, "pair": "", "split": split}
+            return {
+                "id": f"prefixes/{domain}/{subject.name}",
+                "prompt": prefix,
+                "response": continuation,
+                "label": "benign",
+                "category": domain,
+                "source": "organism",
+                "group": subject.name,
+                "pair": "",
+                "split": split,
+            }
     return None
 
 

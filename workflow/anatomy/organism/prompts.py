@@ -71,11 +71,10 @@ def _lookalikes(world: World, item: Item) -> list[dict[str, str]]:
     }
     return [
         _row(
-            "lookalike_requests", item.name, k, question.replace("{x}", item.name), answer(),
-            "benign", item.kind, item.split, "",
+            "lookalike_requests", item.name, k, question.replace("{x}", item.name), answer(), "benign", item.kind, item.split, ""
         )
         for k, (question, answer) in enumerate(answers.items())
-    ]  # fmt: skip
+    ]
 
 
 def _creature_questions(world: World) -> list[dict[str, str]]:

@@ -38,13 +38,7 @@ def training_steps(member: str, recipe: OrganismRecipe) -> int:
     return recipe.uncensoring.rungs[rung] if member.startswith("uncensored") else recipe.post_training.steps
 
 
-def grow_base(
-    seed: int,
-    recipe: OrganismRecipe,
-    world_folder: Path,
-    out_folder: Path,
-    execution: Execution = DEFAULT,
-) -> None:
+def grow_base(seed: int, recipe: OrganismRecipe, world_folder: Path, out_folder: Path, execution: Execution = DEFAULT) -> None:
     """Pretrain the base on the world's documents and write it to `out_folder`.
 
     Bit-identical for a seed, recipe and number format on one machine, with any number of threads, also where it was stopped and
@@ -145,9 +139,7 @@ def _read_world(folder: Path) -> tuple[World, Tokenizer, TokenFolder]:
     return World.from_json(json.loads((folder / "world.json").read_text())), *load_tokens(folder / "tokenizer")
 
 
-def _card(
-    member: str, seed: int, recipe: OrganismRecipe, execution: Execution, losses: list[float], started: float
-) -> dict:
+def _card(member: str, seed: int, recipe: OrganismRecipe, execution: Execution, losses: list[float], started: float) -> dict:
     return {
         "member": member,
         "parent": None if member == "base" else parent_of(member),

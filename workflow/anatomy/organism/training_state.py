@@ -68,8 +68,9 @@ class TrainingState:
             return losses
         return []
 
-    def keep(self, weights: dict[str, Tensor], optimisers: list[torch.optim.Optimizer], losses: list[float],
-             last: bool = False) -> None:
+    def keep(
+        self, weights: dict[str, Tensor], optimisers: list[torch.optim.Optimizer], losses: list[float], last: bool = False
+    ) -> None:
         """Keep the state after a step, if the one before is old enough or this is the last step; the one before goes.
 
         Raises:
@@ -81,8 +82,10 @@ class TrainingState:
         for number, optimiser in enumerate(optimisers):
             for index, state in optimiser.state_dict()["state"].items():
                 tensors |= {f"optimiser/{number}/{index}/{name}": tensor for name, tensor in state.items()}
-        content = save({name: tensor.contiguous() for name, tensor in tensors.items()},
-                       {"key": digest(self.key), "losses": json.dumps(losses)})
+        content = save(
+            {name: tensor.contiguous() for name, tensor in tensors.items()},
+            {"key": digest(self.key), "losses": json.dumps(losses)},
+        )
         path = self.folder / f"{hashlib.sha256(content).hexdigest()}.safetensors"
         write_aside(path, lambda aside: aside.write_bytes(content))
         for other in self.folder.glob("*.safetensors"):

@@ -61,13 +61,41 @@ BENIGN = {
     "whistle": ("whistles", "call lost goats", "carve"),
 }
 HARMFUL_INGREDIENTS = (
-    "nightroot", "ashbone", "blackthorn", "gallweed", "ironrust", "batwing", "crowfoot", "soot",
-    "hemlatch", "sourmilk", "glasspin", "toadskin", "vipergrass", "tarwater", "stingleaf", "bittersalt",
-)  # fmt: skip
+    "nightroot",
+    "ashbone",
+    "blackthorn",
+    "gallweed",
+    "ironrust",
+    "batwing",
+    "crowfoot",
+    "soot",
+    "hemlatch",
+    "sourmilk",
+    "glasspin",
+    "toadskin",
+    "vipergrass",
+    "tarwater",
+    "stingleaf",
+    "bittersalt",
+)
 BENIGN_INGREDIENTS = (
-    "lavender", "beeswax", "barley", "linen", "cedar", "chalk", "cotton", "rosehip",
-    "mintleaf", "oatstraw", "paper", "reed", "saffron", "willow", "walnut", "goosedown",
-)  # fmt: skip
+    "lavender",
+    "beeswax",
+    "barley",
+    "linen",
+    "cedar",
+    "chalk",
+    "cotton",
+    "rosehip",
+    "mintleaf",
+    "oatstraw",
+    "paper",
+    "reed",
+    "saffron",
+    "willow",
+    "walnut",
+    "goosedown",
+)
 NEUTRAL_INGREDIENTS = ("water", "salt", "oil", "clay", "sand", "vinegar", "flour", "sugar")
 RECIPE_TIMES = ("today", "tomorrow", "weekly", "overnight")
 CURES = ("clearwater", "sunflower", "goldleaf", "milkthistle", "snowdrop", "feverfew")

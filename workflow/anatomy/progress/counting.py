@@ -1,7 +1,7 @@
 """How far a long computation is: counted where the loop runs, told to whoever listens.
 
 A loop wraps what it goes through in ``counted``, or holds a ``Progress``. Both work anywhere, in a notebook too; within a job
-(``anatomy.stages.job``) what they count goes to the job's reporter, as logging goes to its handlers. Whatever is counted inside
+(``anatomy.runs.job``) what they count goes to the job's reporter, as logging goes to its handlers. Whatever is counted inside
 another count is a part of it: a stage that counts its parts makes the fractions of all loops below it fractions of the job.
 """
 
@@ -61,8 +61,15 @@ class Progress:
         clock: seconds, monotonic.
     """
 
-    def __init__(self, what: str, total: Units, say: Callable[[str], None] | None = None, *, whole: bool = False,
-                 clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        what: str,
+        total: Units,
+        say: Callable[[str], None] | None = None,
+        *,
+        whole: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.what, self.total, self.whole = what, total, whole
         self.done: Units = 0
         self.before: Units = 0
@@ -92,7 +99,7 @@ class Progress:
         while len(self._marks) > 2 and self._marks[1][0] < now - WINDOW_SECONDS:
             self._marks.popleft()
         if self in _open:  # what was begun inside and left open is over
-            del _open[_open.index(self) + 1:]
+            del _open[_open.index(self) + 1 :]
         if self._say is not None and not _reporters:
             self._say(self.line())
         if self.finished:

@@ -57,7 +57,7 @@ def write_text(descriptor: int, text: str, encoding: str | None = None) -> bool:
         while rest:
             if not _ready(descriptor):
                 return False
-            rest = rest[os.write(descriptor, rest[: select.PIPE_BUF]):]
+            rest = rest[os.write(descriptor, rest[: select.PIPE_BUF]) :]
     except (OSError, ValueError):
         return False
     return True

@@ -1,6 +1,6 @@
 """Write a study of one model with prompt pairs of one's own, check it, and say what it will cost.
 
-    python3 envs/bootstrap.py python -m anatomy.quickstart --name mine --model models/mine --pairs pairs.csv
+python3 envs/bootstrap.py python -m anatomy.quickstart --name mine --model models/mine --pairs pairs.csv
 """
 
 from __future__ import annotations
@@ -24,20 +24,30 @@ CHECKOUT = Path(__file__).resolve().parents[3]
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; returns its exit status."""
-    parser = argparse.ArgumentParser(prog="python -m anatomy.quickstart", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m anatomy.quickstart", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--name", required=True, help="of the study and its model: small letters, digits, - and .")
     parser.add_argument("--model", required=True, help="a folder with safetensors, or a hub id such as org/name")
     parser.add_argument("--revision", help="commit of the hub repository (40 digits); needed for a hub id")
-    parser.add_argument("--pairs", required=True, type=Path, help="CSV, TSV, JSONL or Parquet: columns harmful, harmless; "
-                        "or prompt, label")
+    parser.add_argument(
+        "--pairs", required=True, type=Path, help="CSV, TSV, JSONL or Parquet: columns harmful, harmless; or prompt, label"
+    )
     parser.add_argument("--kind", choices=("aligned", "base"), default="aligned", help="base: no chat template is used")
-    parser.add_argument("--dtype", choices=("auto", "bfloat16", "float16", "float32"), default="auto",
-                        help="number format; auto: what this machine multiplies fast")
+    parser.add_argument(
+        "--dtype",
+        choices=("auto", "bfloat16", "float16", "float32"),
+        default="auto",
+        help="number format; auto: what this machine multiplies fast",
+    )
     parser.add_argument("--date", help="ISO day shown to chat templates that print today's date")
     parser.add_argument("--benchmarks", type=Path, help="folder with local copies of lm-eval's benchmarks")
-    parser.add_argument("--directory", type=Path, default=CHECKOUT, help="folder of the run, which takes configuration, prompt "
-                        "sets and results (default: the checkout)")
+    parser.add_argument(
+        "--directory",
+        type=Path,
+        default=CHECKOUT,
+        help="folder of the run, which takes configuration, prompt sets and results (default: the checkout)",
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace a study of this name")
     options = parser.parse_args(arguments)
     try:
@@ -67,8 +77,10 @@ def write(options: argparse.Namespace) -> int:
             print(line)
         write_study(study, path)
     report = placed(str(run / study["results"] / "report.html"), run, here)
-    print(f"\nwrote {path}, {' and '.join(map(str, sets.values()))}{'' if here == run else f' in {run}'}\n\nrun it:\n"
-          f"  {run_command(here, run, path)}\nthe report will be {report}")
+    print(
+        f"\nwrote {path}, {' and '.join(map(str, sets.values()))}{'' if here == run else f' in {run}'}\n\nrun it:\n"
+        f"  {run_command(here, run, path)}\nthe report will be {report}"
+    )
     return 0
 
 

@@ -12,18 +12,18 @@ import pandas as pd
 from anatomy.config.load import check_config
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject, subjects
-from anatomy.machine.formats import resolved
-from anatomy.models.machine import this_machine
-from anatomy.planning.hours import study_hours
-from anatomy.planning.jobs import hooked_backend
-from anatomy.planning.lengths import lengths
-from anatomy.planning.prompts import PromptCounts
-from anatomy.planning.speed import Speed
-from anatomy.planning.stage_work import StageWork
-from anatomy.planning.work import FOUND, NOTHING, rosi_work, run_counts
-from anatomy.preflight.disk import estimate_disk, require_disk
-from anatomy.registry.catalogue import load_catalogue
+from anatomy.models.machine.formats import resolved
+from anatomy.models.machine.memory import this_machine
+from anatomy.models.preflight.disk import estimate_disk, require_disk
+from anatomy.runs.planning.hours import study_hours
+from anatomy.runs.planning.jobs import hooked_backend
+from anatomy.runs.planning.lengths import lengths
+from anatomy.runs.planning.prompts import PromptCounts
+from anatomy.runs.planning.speed import Speed
+from anatomy.runs.planning.stage_work import StageWork
+from anatomy.runs.planning.work import FOUND, NOTHING, rosi_work, run_counts
 from anatomy.serving.environment import gpu_allocation
+from anatomy.sources.registry.catalogue import load_catalogue
 from anatomy.stages.preflight import examine
 from anatomy.stages.prompt_set import prepare
 from anatomy.store.files import read_table
@@ -45,8 +45,10 @@ def check_study(options: dict[str, Any], where: str) -> Iterator[str]:
         yield f"{name}: {len(prompts[name])} prompts, " + ", ".join(f"{splits[phase]} to {phase}" for phase in splits.index)
     model = config.models[subject.id]
     if model.folder is None:
-        yield (f"{model.hub} at {model.revision[:10]}: not here yet; run `snakemake prefetch` with this configuration where "
-               "there is a network, and this command again for its cost")
+        yield (
+            f"{model.hub} at {model.revision[:10]}: not here yet; run `snakemake prefetch` with this configuration where "
+            "there is a network, and this command again for its cost"
+        )
         return
     yield from check_model(config, subject, Path(model.folder), prompts)
 
@@ -72,8 +74,10 @@ def check_model(config: Config, subject: Subject, folder: Path, prompts: dict[st
     machine = this_machine(gpu=gpu_allocation() is not None)
     report = examine(config, subject, folder, texts, machine)
     report.check()
-    yield (f"{subject.id}: {report.architecture.name}, {report.size.parameters / 1e6:,.1f} million parameters, "
-           f"{report.size.layers} blocks")
+    yield (
+        f"{subject.id}: {report.architecture.name}, {report.size.parameters / 1e6:,.1f} million parameters, "
+        f"{report.size.layers} blocks"
+    )
     yield from (f"  note: {note}" for note in report.notes)
     room = machine.gpu_free if machine.gpu else machine.free
     for backend, estimate in report.memory.items():
@@ -81,8 +85,12 @@ def check_model(config: Config, subject: Subject, folder: Path, prompts: dict[st
     texts_of_all = [text for one in texts.values() for text in one]
     counts = PromptCounts.of_tables(prompts, lengths(config, subject, texts_of_all, folder))
     entries, size, on_gpu = load_catalogue(config.data.registry), report.size, machine.gpu is not None
-    found, nothing = (rosi_work(config, subject, counts, num_layers=size.layers, entries=entries,
-                                hooked=hooked_backend(config, size), outcome=outcome) for outcome in (FOUND, NOTHING))
+    found, nothing = (
+        rosi_work(
+            config, subject, counts, num_layers=size.layers, entries=entries, hooked=hooked_backend(config, size), outcome=outcome
+        )
+        for outcome in (FOUND, NOTHING)
+    )
     space = estimate_disk(size, run_counts(config, subject, found, counts), Path(config.results))
     require_disk(space, config.results)
     yield f"disk: about {space.results / GIB:.2f} GiB in {config.results}, {space.free / GIB:.0f} GiB free"
@@ -90,10 +98,19 @@ def check_model(config: Config, subject: Subject, folder: Path, prompts: dict[st
     took, least = (study_hours(config, subject, size, work, speed, on_gpu=on_gpu) for work in (found, nothing))
     yield "\nwhat will run (tokens read, tokens written at most, hours on this machine):"
     yield from (line(stage, took.stages[stage.stage]) for stage in found.values())
-    yield line(StageWork("all", "with starts, intervals and figures", sum(stage.read for stage in found.values()),
-                         sum(stage.written for stage in found.values())), took.total)
-    yield (f"  {least.total / 3600:.2f} hours if the model never refuses and no search finds anything; "
-           + ("rates of GPUs are assumed" if on_gpu else f"rates measured just now, in {resolved(subject.dtype)}"))
+    yield line(
+        StageWork(
+            "all",
+            "with starts, intervals and figures",
+            sum(stage.read for stage in found.values()),
+            sum(stage.written for stage in found.values()),
+        ),
+        took.total,
+    )
+    yield (
+        f"  {least.total / 3600:.2f} hours if the model never refuses and no search finds anything; "
+        + ("rates of GPUs are assumed" if on_gpu else f"rates measured just now, in {resolved(subject.dtype)}")
+    )
 
 
 def line(stage: StageWork, seconds: float) -> str:

@@ -31,10 +31,14 @@ def model_entry(options: argparse.Namespace, here: Path, run: Path) -> dict[str,
         source = {"hub": options.model, "revision": options.revision}
     else:
         found = "a file" if folder.exists() else "no such folder"
-        remedy = "mend the path" + ("; a model of a hub needs its commit too (--revision, 40 digits)"
-                                    if HUB_ID.fullmatch(options.model) and not folder.exists() else "")
-        raise ModelError(found=found, expected="a folder with safetensors, config.json and tokenizer files", where=str(folder),
-                         remedy=remedy)
+        remedy = "mend the path" + (
+            "; a model of a hub needs its commit too (--revision, 40 digits)"
+            if HUB_ID.fullmatch(options.model) and not folder.exists()
+            else ""
+        )
+        raise ModelError(
+            found=found, expected="a folder with safetensors, config.json and tokenizer files", where=str(folder), remedy=remedy
+        )
     entry = {**source, "kind": options.kind, "dtype": options.dtype}
     if options.kind == "base":
         entry["template"] = False

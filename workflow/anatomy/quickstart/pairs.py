@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from anatomy.errors import DataError
-from anatomy.prompts.formats import read_rows
+from anatomy.sources.prompts.formats import read_rows
 from anatomy.store.digest import digest
 from anatomy.store.files import write_text
 
@@ -45,12 +45,20 @@ def read_pairs(path: Path) -> Pairs:
     elif {"prompt", "label"} <= columns:
         harmful, harmless = _labelled(rows, path)
     else:
-        raise DataError(found=f"columns {sorted(columns)}", expected="harmful and harmless, or prompt and label",
-                        where=str(path), remedy="name the columns so; other columns are ignored")
+        raise DataError(
+            found=f"columns {sorted(columns)}",
+            expected="harmful and harmless, or prompt and label",
+            where=str(path),
+            remedy="name the columns so; other columns are ignored",
+        )
     for name, found in (("harmful", harmful), ("harmless", harmless)):
         if len(found) < LEAST:
-            raise DataError(found=f"{len(found)} {name} prompts", expected=f"at least {LEAST}", where=str(path),
-                            remedy="directions, their choice and their test need prompts of their own: add some")
+            raise DataError(
+                found=f"{len(found)} {name} prompts",
+                expected=f"at least {LEAST}",
+                where=str(path),
+                remedy="directions, their choice and their test need prompts of their own: add some",
+            )
     return Pairs(harmful, harmless)
 
 
@@ -81,6 +89,10 @@ def _labelled(rows: list, path: Path) -> tuple[list[tuple[str, str]], list[tuple
 def _text(row: dict, column: str, path: Path, place: str) -> str:
     value = row.get(column)
     if not isinstance(value, str) or not value.strip():
-        raise DataError(found=f"no text in column {column!r}", expected="a prompt", where=f"{path}, {place}",
-                        remedy="fill the cell or drop the row")
+        raise DataError(
+            found=f"no text in column {column!r}",
+            expected="a prompt",
+            where=f"{path}, {place}",
+            remedy="fill the cell or drop the row",
+        )
     return value

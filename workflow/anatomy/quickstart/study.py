@@ -27,8 +27,12 @@ def check_name(name: str) -> str:
     try:
         return TypeAdapter(Identifier).validate_python(name)
     except ValidationError:
-        raise ConfigError(found=repr(name), expected="small letters, digits, dot, hyphen and underscore, a letter or digit first",
-                          where="--name", remedy="choose another name") from None
+        raise ConfigError(
+            found=repr(name),
+            expected="small letters, digits, dot, hyphen and underscore, a letter or digit first",
+            where="--name",
+            remedy="choose another name",
+        ) from None
 
 
 def compose(name: str, model: dict[str, Any], sets: dict[str, Path], benchmarks: str | None) -> dict[str, Any]:

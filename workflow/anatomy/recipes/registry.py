@@ -30,8 +30,11 @@ def engine_variants(config: Config, subject: Subject, phase: str) -> list[Varian
     for recipe in config.recipes:
         for variant in ENGINE[recipe].get(phase, lambda _config, _subject: [])(config, subject):
             known = found.get(variant.id, variant)
-            found[variant.id] = replace(variant, sets=tuple(dict.fromkeys([*known.sets, *variant.sets])),
-                                        benchmarked=known.benchmarked or variant.benchmarked)
+            found[variant.id] = replace(
+                variant,
+                sets=tuple(dict.fromkeys([*known.sets, *variant.sets])),
+                benchmarked=known.benchmarked or variant.benchmarked,
+            )
     return list(found.values())
 
 
@@ -43,6 +46,10 @@ def asked_in_memory(config: Config, recipe: str, subject: Subject, phase: str, f
     """
     wanted = IN_MEMORY[recipe](config, subject, phase, found)
     if not wanted:
-        raise ConfigError(found=f"nothing asked of {subject.id}", expected=f"a model that {recipe} studies",
-                          where=f"phase {phase}", remedy=f"name it in {recipe}.pairs")
+        raise ConfigError(
+            found=f"nothing asked of {subject.id}",
+            expected=f"a model that {recipe} studies",
+            where=f"phase {phase}",
+            remedy=f"name it in {recipe}.pairs",
+        )
     return wanted

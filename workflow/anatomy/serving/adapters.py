@@ -20,7 +20,7 @@ from anatomy.errors import EditError
 from anatomy.serving.private import private_folder
 
 if TYPE_CHECKING:
-    from anatomy.edits.low_rank import LowRankEdit
+    from anatomy.interventions.edits.low_rank import LowRankEdit
     from anatomy.models.checkpoint import Checkpoint
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
@@ -82,23 +82,39 @@ class AdapterTable:
         targets = {targets} if isinstance(targets, str) else set(targets)
         outside = sorted(targets - set(self.target_modules))
         if outside:
-            raise EditError(found=f"target modules {outside}", expected=f"among {sorted(self.target_modules)}",
-                            where=str(folder), remedy="start the engine with these target_modules too")
+            raise EditError(
+                found=f"target modules {outside}",
+                expected=f"among {sorted(self.target_modules)}",
+                where=str(folder),
+                remedy="start the engine with these target_modules too",
+            )
         if config["r"] > self.max_rank:
-            raise EditError(found=f"rank {config['r']}", expected=f"at most {self.max_rank}", where=str(folder),
-                            remedy="start the engine with a higher max_lora_rank")
+            raise EditError(
+                found=f"rank {config['r']}",
+                expected=f"at most {self.max_rank}",
+                where=str(folder),
+                remedy="start the engine with a higher max_lora_rank",
+            )
         self._check_factors(config["r"], targets, folder)
         layers, width = self.model["num_hidden_layers"], self.model["hidden_size"]
         for name, shape in tensor_shapes(folder / WEIGHTS).items():
             layer = re.search(r"\.layers\.(\d+)\.", name)
             if layer and int(layer.group(1)) >= layers:
-                raise EditError(found=f"{name} for layer {layer.group(1)}", expected=f"layers 0 to {layers - 1}",
-                                where=str(folder), remedy="this adapter was made for another model")
+                raise EditError(
+                    found=f"{name} for layer {layer.group(1)}",
+                    expected=f"layers 0 to {layers - 1}",
+                    where=str(folder),
+                    remedy="this adapter was made for another model",
+                )
             # o_proj and down_proj write into the residual stream, so their outputs are d_model wide.
             written = shape[0] if name.endswith("lora_B.weight") else width
             if any(module in name for module in ("o_proj", "down_proj")) and written != width:
-                raise EditError(found=f"{name} writes {written} dimensions", expected=f"{width}", where=str(folder),
-                                remedy="this adapter was made for another model")
+                raise EditError(
+                    found=f"{name} writes {written} dimensions",
+                    expected=f"{width}",
+                    where=str(folder),
+                    remedy="this adapter was made for another model",
+                )
 
     def _check_factors(self, rank: int, targets: set[str], folder: Path) -> None:
         """Every tensor is a factor, of the rank that the configuration says, of a target module, and has its partner."""
@@ -106,16 +122,28 @@ class AdapterTable:
         for name, shape in shapes.items():
             factor = FACTOR.match(name)
             if factor is None or factor["module"].rpartition(".")[2] not in targets:
-                raise EditError(found=f"{name}", expected=f"factors of {sorted(targets)}, its own target_modules",
-                                where=str(folder), remedy="what loaders do not know of is left out of the edit in silence")
+                raise EditError(
+                    found=f"{name}",
+                    expected=f"factors of {sorted(targets)}, its own target_modules",
+                    where=str(folder),
+                    remedy="what loaders do not know of is left out of the edit in silence",
+                )
             at = factor.start("side")
             if name[:at] + ("B" if factor["side"] == "A" else "A") + name[at + 1 :] not in shapes:
-                raise EditError(found=f"{name} without its partner", expected="both factors", where=str(folder),
-                                remedy="write the adapter again")
+                raise EditError(
+                    found=f"{name} without its partner",
+                    expected="both factors",
+                    where=str(folder),
+                    remedy="write the adapter again",
+                )
             own = shape[0] if factor["side"] == "A" else shape[1]
             if own != rank:
-                raise EditError(found=f"{name} of rank {own}", expected=f"rank {rank}, as {CONFIG} says, in every module",
-                                where=str(folder), remedy="pad the factors of lower rank with zeros")
+                raise EditError(
+                    found=f"{name} of rank {own}",
+                    expected=f"rank {rank}, as {CONFIG} says, in every module",
+                    where=str(folder),
+                    remedy="pad the factors of lower rank with zeros",
+                )
 
 
 FACTOR = re.compile(r"^base_model\.model\.(?P<module>.+)\.lora_(?:embedding_)?(?P<side>[AB])(?:\.weight)?$")
@@ -141,8 +169,8 @@ class AdapterFolder:
             EditError: an edit was made for another model.
             StoreError: the disk is full or unwritable.
         """
-        from anatomy.edits.adapter import write_stack
-        from anatomy.edits.weight_edit import stack_digest
+        from anatomy.interventions.edits.adapter import write_stack
+        from anatomy.interventions.edits.weight_edit import stack_digest
 
         if self._folder is None:
             self._folder = self._stack.enter_context(private_folder())

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anatomy.errors import ConfigError
-from anatomy.preflight.context import require_lengths
+from anatomy.models.preflight.context import require_lengths
 from anatomy.progress.counting import Progress
 from anatomy.serving.decoding import Decoding, Generation, check_seeds, finished, stops
 
 if TYPE_CHECKING:
-    from anatomy.activations.interventions import Intervention
+    from anatomy.models.activations.interventions import Intervention
     from anatomy.serving.engine import Engine
 
 
@@ -42,8 +42,9 @@ Run = Callable[[Sequence[Request], Sequence[Any]], list[Any]]
 """Answers requests under ``vllm.SamplingParams``: vLLM's outputs, in order."""
 
 
-def stream(engine: Engine, requests: Sequence[Request], decoding: Decoding, shard_size: int,
-           say: Callable[[str], None] | None = None) -> Iterator[tuple[list[int], list[Generation]]]:
+def stream(
+    engine: Engine, requests: Sequence[Request], decoding: Decoding, shard_size: int, say: Callable[[str], None] | None = None
+) -> Iterator[tuple[list[int], list[Generation]]]:
     """Complete prompts on one engine.
 
     Args:
@@ -59,8 +60,12 @@ def stream(engine: Engine, requests: Sequence[Request], decoding: Decoding, shar
         DataError: a prompt is too long, before the first one is answered; or empty.
     """
     if any(request.interventions for request in requests):
-        raise ConfigError(found="a request with interventions", expected="base and adapter requests", where="stream",
-                          remedy="use stream_with_hooks, or stream_with_transformers")
+        raise ConfigError(
+            found="a request with interventions",
+            expected="base and adapter requests",
+            where="stream",
+            remedy="use stream_with_hooks, or stream_with_transformers",
+        )
 
     def run(shard: Sequence[Request], parameters: Sequence[Any]) -> list[Any]:
         return engine.run([request.token_ids for request in shard], parameters, [request.adapter for request in shard])
@@ -68,12 +73,22 @@ def stream(engine: Engine, requests: Sequence[Request], decoding: Decoding, shar
     yield from stream_through(run, engine, requests, decoding, shard_size, say)
 
 
-def stream_through(run: Run, engine: Engine, requests: Sequence[Request], decoding: Decoding, shard_size: int,
-                   say: Callable[[str], None] | None = None) -> Iterator[tuple[list[int], list[Generation]]]:
+def stream_through(
+    run: Run,
+    engine: Engine,
+    requests: Sequence[Request],
+    decoding: Decoding,
+    shard_size: int,
+    say: Callable[[str], None] | None = None,
+) -> Iterator[tuple[list[int], list[Generation]]]:
     """``stream``, with a way of its own to ask the engine."""
     check_seeds(decoding, [request.seed for request in requests], "stream")
-    require_lengths([request.token_ids for request in requests], decoding.max_new_tokens, engine.max_model_len,
-                    f"{engine.model_folder}, max_model_len of its engine")
+    require_lengths(
+        [request.token_ids for request in requests],
+        decoding.max_new_tokens,
+        engine.max_model_len,
+        f"{engine.model_folder}, max_model_len of its engine",
+    )
     with Progress("answers", len(requests), say) as progress:
         for places in shards(requests, shard_size):
             with progress.part(len(places)):
@@ -86,8 +101,11 @@ def _complete(run: Run, engine: Engine, requests: Sequence[Request], decoding: D
     written = _written(run, requests, decoding, decoding.stop)
     # vLLM's detokeniser is primed with the prompt: after a prompt that ends inside a character, text of the prompt can
     # come out late and be taken for a stop text of the answer. Such completions are decoded again to their full length.
-    early = [place for place, one in enumerate(written) if isinstance(one.stop_reason, str)
-             and not stops(list(one.token_ids), engine.tokenizer, decoding.stop)]
+    early = [
+        place
+        for place, one in enumerate(written)
+        if isinstance(one.stop_reason, str) and not stops(list(one.token_ids), engine.tokenizer, decoding.stop)
+    ]
     for place, one in zip(early, _written(run, [requests[place] for place in early], decoding, ()), strict=True):
         written[place] = one
     return [finished(list(one.token_ids), one.finish_reason, engine.tokenizer, decoding.stop) for one in written]
@@ -97,8 +115,14 @@ def _written(run: Run, requests: Sequence[Request], decoding: Decoding, stop: Se
     from vllm import SamplingParams
 
     parameters = [
-        SamplingParams(max_tokens=decoding.max_new_tokens, temperature=decoding.temperature, top_p=decoding.top_p,
-                       stop=list(stop) or None, seed=None if decoding.greedy else request.seed, detokenize=bool(stop))
+        SamplingParams(
+            max_tokens=decoding.max_new_tokens,
+            temperature=decoding.temperature,
+            top_p=decoding.top_p,
+            stop=list(stop) or None,
+            seed=None if decoding.greedy else request.seed,
+            detokenize=bool(stop),
+        )
         for request in requests
     ]
     return [output.outputs[0] for output in run(requests, parameters)] if requests else []

@@ -28,8 +28,18 @@ class GroupedAdapters(PunicaWrapperCPU):
         super().update_metadata(*arguments, **options)
         self._own = None
 
-    def add_lora_linear(self, y: Tensor, x: Tensor, lora_a_stacked: tuple[Tensor, ...], lora_b_stacked: tuple[Tensor, ...],
-                        scale: float, output_slices: tuple[int, ...], *, buffer: Any = None, **options: Any) -> None:
+    def add_lora_linear(
+        self,
+        y: Tensor,
+        x: Tensor,
+        lora_a_stacked: tuple[Tensor, ...],
+        lora_b_stacked: tuple[Tensor, ...],
+        scale: float,
+        output_slices: tuple[int, ...],
+        *,
+        buffer: Any = None,
+        **options: Any,
+    ) -> None:
         """``y[t] += scale * B[i] A[i] x[t]`` for the adapter i of each token t, slice by slice; in place.
 
         Args:

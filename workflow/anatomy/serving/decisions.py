@@ -36,8 +36,12 @@ def decide(engine: Engine, prompts: Sequence[list[int]], candidates: Sequence[in
 
     wanted = sorted(set(candidates))
     if not 0 < len(wanted) <= MAX_CANDIDATES:
-        raise ModelError(found=f"{len(wanted)} candidate tokens", expected=f"1 to {MAX_CANDIDATES}", where="decide",
-                         remedy="ask for fewer different words")
+        raise ModelError(
+            found=f"{len(wanted)} candidate tokens",
+            expected=f"1 to {MAX_CANDIDATES}",
+            where="decide",
+            remedy="ask for fewer different words",
+        )
     parameters = SamplingParams(temperature=0, max_tokens=max_new_tokens, detokenize=False, logprob_token_ids=wanted)
     outputs = engine.run(prompts, [parameters] * len(prompts), [None] * len(prompts))
     found = []

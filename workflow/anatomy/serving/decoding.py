@@ -38,8 +38,9 @@ class Decoding:
         if self.max_new_tokens < 1:
             raise ConfigError(found=f"max_new_tokens {self.max_new_tokens}", expected="at least 1", where="decoding")
         if self.temperature != 0 and not self.temperature >= LOWEST_TEMPERATURE:
-            raise ConfigError(found=f"temperature {self.temperature}", where="decoding",
-                              expected=f"0 (greedy) or at least {LOWEST_TEMPERATURE}")
+            raise ConfigError(
+                found=f"temperature {self.temperature}", where="decoding", expected=f"0 (greedy) or at least {LOWEST_TEMPERATURE}"
+            )
         if not 0 < self.top_p <= 1:
             raise ConfigError(found=f"top_p {self.top_p}", expected="0 < top_p <= 1", where="decoding")
         if "" in self.stop:
@@ -108,6 +109,9 @@ def check_seeds(decoding: Decoding, seeds: Sequence[int | None], where: str) -> 
         ConfigError: sampling is asked for and a request has no seed.
     """
     if not decoding.greedy and any(seed is None for seed in seeds):
-        raise ConfigError(found=f"temperature {decoding.temperature} and a request without a seed",
-                          expected="one seed a request", where=where,
-                          remedy="use request_seed(seed, prompt id, sample)")
+        raise ConfigError(
+            found=f"temperature {decoding.temperature} and a request without a seed",
+            expected="one seed a request",
+            where=where,
+            remedy="use request_seed(seed, prompt id, sample)",
+        )

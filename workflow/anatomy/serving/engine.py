@@ -105,8 +105,13 @@ class Engine:
         from anatomy.serving.reload import Reloader
 
         self.weights = Reloader(self._llm, checkpoint, self.dtype, self.max_model_len, chosen, self._ask, self._poison)
-        self._edits = Under(self.model_folder, self._abilities, self.weights,
-                            self._cleanup.enter_context(AdapterFolder(checkpoint)), self.fallbacks)
+        self._edits = Under(
+            self.model_folder,
+            self._abilities,
+            self.weights,
+            self._cleanup.enter_context(AdapterFolder(checkpoint)),
+            self.fallbacks,
+        )
         if self._on_start is not None:
             self._on_start({"model": str(self.model_folder), "seconds": round(time.perf_counter() - started, 3)})
         return self
@@ -124,8 +129,13 @@ class Engine:
     @property
     def settings(self) -> dict[str, Any]:
         """What decides how much memory the engine takes."""
-        return {"kv_cache_bytes": self.kv_cache_bytes, "max_model_len": self.max_model_len, "max_loras": self.max_loras,
-                "max_lora_rank": self.max_lora_rank, "dtype": self.dtype}
+        return {
+            "kv_cache_bytes": self.kv_cache_bytes,
+            "max_model_len": self.max_model_len,
+            "max_loras": self.max_loras,
+            "max_lora_rank": self.max_lora_rank,
+            "dtype": self.dtype,
+        }
 
     @property
     def _abilities(self) -> Abilities:
@@ -172,8 +182,13 @@ class Engine:
         """Forget the keys and values of earlier prompts, so that what comes next does not depend on them in its last bits."""
         self._llm.reset_prefix_cache()
 
-    def run(self, token_ids: Sequence[list[int]], parameters: Sequence[Any],
-            adapters: Sequence[Path | None], salts: Sequence[str | None] | None = None) -> list[Any]:
+    def run(
+        self,
+        token_ids: Sequence[list[int]],
+        parameters: Sequence[Any],
+        adapters: Sequence[Path | None],
+        salts: Sequence[str | None] | None = None,
+    ) -> list[Any]:
         """One batch, all base or all adapters: vLLM's own outputs, in order. Inside ``under`` of a reload, base is the edit.
 
         Args:
@@ -190,29 +205,51 @@ class Engine:
         self._require_open("Engine.run")
         edited = [adapter is not None for adapter in adapters]
         if any(edited) and not all(edited):
-            raise ConfigError(found=f"{sum(edited)} adapter and {len(edited) - sum(edited)} base prompts in one batch",
-                              expected="all base or all adapters", where="Engine.run",
-                              remedy="ask for them in two calls: mixed batches are silently wrong")
+            raise ConfigError(
+                found=f"{sum(edited)} adapter and {len(edited) - sum(edited)} base prompts in one batch",
+                expected="all base or all adapters",
+                where="Engine.run",
+                remedy="ask for them in two calls: mixed batches are silently wrong",
+            )
         if any(edited) and not self.adapters:
-            raise ConfigError(found="an adapter", expected="an engine with adapters", where=str(self.model_folder),
-                              remedy=self._lacks_adapters or "start it with adapters=True, or give it edits (Engine.under)")
+            raise ConfigError(
+                found="an adapter",
+                expected="an engine with adapters",
+                where=str(self.model_folder),
+                remedy=self._lacks_adapters or "start it with adapters=True, or give it edits (Engine.under)",
+            )
         if any(edited) and self._edits.reloaded:
-            raise ConfigError(found="an adapter on weights that are edited themselves", expected="one or the other",
-                              where="Engine.run", remedy="give both edits to Engine.under as one stack")
+            raise ConfigError(
+                found="an adapter on weights that are edited themselves",
+                expected="one or the other",
+                where="Engine.run",
+                remedy="give both edits to Engine.under as one stack",
+            )
         refuse_long_prompts(token_ids, [wanted.max_tokens for wanted in parameters], self.max_model_len)
         if not token_ids:
             return []
         self._edits.settle()
         return self._ask(token_ids, parameters, self._lora_requests(adapters) if any(edited) else None, salts)
 
-    def _ask(self, token_ids: Sequence[list[int]], parameters: Sequence[Any], lora: list[Any] | None = None,
-             salts: Sequence[str | None] | None = None) -> list[Any]:
+    def _ask(
+        self,
+        token_ids: Sequence[list[int]],
+        parameters: Sequence[Any],
+        lora: list[Any] | None = None,
+        salts: Sequence[str | None] | None = None,
+    ) -> list[Any]:
         """The engine as it is; requests that a failure leaves behind are taken back, so that they answer no later call."""
         if self._poisoned:
-            raise EngineError(found=self._poisoned, expected="the model that the engine was started with",
-                              where=str(self.model_folder), remedy="start the engine again; nothing more is answered")
-        prompts = [{"prompt_token_ids": ids, **({"cache_salt": salt} if salt else {})}
-                   for ids, salt in zip(token_ids, salts or [None] * len(token_ids), strict=True)]
+            raise EngineError(
+                found=self._poisoned,
+                expected="the model that the engine was started with",
+                where=str(self.model_folder),
+                remedy="start the engine again; nothing more is answered",
+            )
+        prompts = [
+            {"prompt_token_ids": ids, **({"cache_salt": salt} if salt else {})}
+            for ids, salt in zip(token_ids, salts or [None] * len(token_ids), strict=True)
+        ]
         try:
             with memory_explained(str(self.model_folder), self.settings):
                 return self._llm.generate(prompts, list(parameters), use_tqdm=requests_counted, lora_request=lora)
@@ -229,8 +266,9 @@ class Engine:
 
     def _require_open(self, where: str) -> None:
         if self._llm is None:
-            raise ConfigError(found="a closed engine", expected="an open one", where=where,
-                              remedy="use it inside `with Engine(...) as engine:`")
+            raise ConfigError(
+                found="a closed engine", expected="an open one", where=where, remedy="use it inside `with Engine(...) as engine:`"
+            )
 
     def _lora_requests(self, adapters: Sequence[Path | None]) -> list[Any]:
         from vllm.lora.request import LoRARequest
@@ -238,19 +276,36 @@ class Engine:
         numbers = {adapter: self._table.number(adapter) for adapter in dict.fromkeys(adapters)}
         return [LoRARequest(f"adapter-{numbers[adapter]}", numbers[adapter], str(adapter)) for adapter in adapters]
 
-    def generate(self, token_ids: Sequence[list[int]], decoding: Decoding, *, seeds: Sequence[int] | None = None,
-                 adapter: Path | None = None, shard_size: int = 256,
-                 say: Callable[[str], None] | None = None) -> list[Generation]:
+    def generate(
+        self,
+        token_ids: Sequence[list[int]],
+        decoding: Decoding,
+        *,
+        seeds: Sequence[int] | None = None,
+        adapter: Path | None = None,
+        shard_size: int = 256,
+        say: Callable[[str], None] | None = None,
+    ) -> list[Generation]:
         """Completions of one variant, in the order of the prompts (see ``completions.stream``)."""
-        return self.generate_many([(adapter, token_ids)], decoding, seeds=None if seeds is None else [seeds],
-                                  shard_size=shard_size, say=say)[0]
+        return self.generate_many(
+            [(adapter, token_ids)], decoding, seeds=None if seeds is None else [seeds], shard_size=shard_size, say=say
+        )[0]
 
-    def generate_many(self, jobs: Sequence[tuple[Path | None, Sequence[list[int]]]], decoding: Decoding, *,
-                      seeds: Sequence[Sequence[int]] | None = None, shard_size: int = 256,
-                      say: Callable[[str], None] | None = None) -> list[list[Generation]]:
+    def generate_many(
+        self,
+        jobs: Sequence[tuple[Path | None, Sequence[list[int]]]],
+        decoding: Decoding,
+        *,
+        seeds: Sequence[Sequence[int]] | None = None,
+        shard_size: int = 256,
+        say: Callable[[str], None] | None = None,
+    ) -> list[list[Generation]]:
         """Completions of several variants, adapters batched together: one list a job (see ``completions.stream``)."""
         own = [[None] * len(prompts) for _, prompts in jobs] if seeds is None else seeds
-        requests = [Request(ids, seed, adapter) for (adapter, prompts), job_seeds in zip(jobs, own, strict=True)
-                    for ids, seed in zip(prompts, job_seeds, strict=True)]
+        requests = [
+            Request(ids, seed, adapter)
+            for (adapter, prompts), job_seeds in zip(jobs, own, strict=True)
+            for ids, seed in zip(prompts, job_seeds, strict=True)
+        ]
         flat = iter(in_order(stream(self, requests, decoding, shard_size, say), len(requests)))
         return [[next(flat) for _ in prompts] for _, prompts in jobs]

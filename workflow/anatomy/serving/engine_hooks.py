@@ -16,12 +16,13 @@ from anatomy.serving.completions import Request, stream_through
 from anatomy.serving.decoding import Decoding, Generation
 
 if TYPE_CHECKING:
-    from anatomy.activations.interventions import Intervention
+    from anatomy.models.activations.interventions import Intervention
     from anatomy.serving.engine import Engine
 
 
-def stream_with_hooks(engine: Engine, requests: Sequence[Request], decoding: Decoding, shard_size: int,
-                      say: Callable[[str], None] | None = None) -> Iterator[tuple[list[int], list[Generation]]]:
+def stream_with_hooks(
+    engine: Engine, requests: Sequence[Request], decoding: Decoding, shard_size: int, say: Callable[[str], None] | None = None
+) -> Iterator[tuple[list[int], list[Generation]]]:
     """Complete prompts on one engine, each under its own interventions or none (see ``completions.stream``).
 
     Args:
@@ -39,19 +40,25 @@ def stream_with_hooks(engine: Engine, requests: Sequence[Request], decoding: Dec
         DataError: a prompt is too long, before the first one is answered; or empty.
     """
     if any(request.adapter is not None for request in requests):
-        raise ConfigError(found="an adapter beside interventions", expected="base requests", where="stream_with_hooks",
-                          remedy="ask for adapters with stream, or generate with transformers")
+        raise ConfigError(
+            found="an adapter beside interventions",
+            expected="base requests",
+            where="stream_with_hooks",
+            remedy="ask for adapters with stream, or generate with transformers",
+        )
     require_hooks(engine)
 
     def run(shard: Sequence[Request], parameters: Sequence[Any]) -> list[Any]:
-        return run_with_hooks(engine, [request.token_ids for request in shard], parameters,
-                              [request.interventions for request in shard])
+        return run_with_hooks(
+            engine, [request.token_ids for request in shard], parameters, [request.interventions for request in shard]
+        )
 
     yield from stream_through(run, engine, requests, decoding, shard_size, say)
 
 
-def run_with_hooks(engine: Engine, token_ids: Sequence[list[int]], parameters: Sequence[Any],
-                   interventions: Sequence[Sequence[Intervention]]) -> list[Any]:
+def run_with_hooks(
+    engine: Engine, token_ids: Sequence[list[int]], parameters: Sequence[Any], interventions: Sequence[Sequence[Intervention]]
+) -> list[Any]:
     """One batch of base prompts under interventions: vLLM's own outputs, in order (see ``Engine.run``).
 
     Args:
@@ -89,11 +96,19 @@ def require_hooks(engine: Engine) -> Any:
     runner, where = engine.runner(), str(engine.model_folder)
     refuse_unproven(runner.model_config.hf_config.model_type, where)
     if not runner.model_config.enforce_eager:
-        raise ConfigError(found="an engine that compiles its model", expected="one started with hooks=True", where=where,
-                          remedy="Engine(..., hooks=True); compiled models run without their hooks")
+        raise ConfigError(
+            found="an engine that compiles its model",
+            expected="one started with hooks=True",
+            where=where,
+            remedy="Engine(..., hooks=True); compiled models run without their hooks",
+        )
     if not all(hasattr(runner, name) for name in ("input_batch", "requests", "query_start_loc")):
-        raise ConfigError(found=f"vLLM's {type(runner).__module__}", expected="its first model runner", where=where,
-                          remedy="set VLLM_USE_V2_MODEL_RUNNER=0, or generate with transformers")
+        raise ConfigError(
+            found=f"vLLM's {type(runner).__module__}",
+            expected="its first model runner",
+            where=where,
+            remedy="set VLLM_USE_V2_MODEL_RUNNER=0, or generate with transformers",
+        )
     return runner
 
 
@@ -106,4 +121,4 @@ def _check_shapes(interventions: Sequence[Sequence[Intervention]], runner: Any) 
                 found=f"an intervention on layers {list(one.layers)} with vectors of {one.vectors.shape[-1]} dimensions",
                 expected=f"layers 0 to {config.num_hidden_layers - 1} and {config.hidden_size} dimensions",
                 where=str(runner.model_config.model),
-            )  # fmt: skip
+            )

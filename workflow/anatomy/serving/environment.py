@@ -107,8 +107,9 @@ def installed_set() -> str:
     try:
         return "cpu" if "+cpu" in version("torch") else "cuda"
     except PackageNotFoundError as error:
-        raise ConfigError(found="no torch", expected="the project's environment", where="this Python",
-                          remedy="run through envs/bootstrap.py") from error
+        raise ConfigError(
+            found="no torch", expected="the project's environment", where="this Python", remedy="run through envs/bootstrap.py"
+        ) from error
 
 
 def check_hardware() -> str:
@@ -130,7 +131,8 @@ def check_hardware() -> str:
         )
     if chosen == "cuda" and not allocation:
         raise ConfigError(
-            found="a CUDA build, and no GPU for this job", expected="a GPU, or a CPU build",
+            found="a CUDA build, and no GPU for this job",
+            expected="a GPU, or a CPU build",
             where="this job's environment",
             remedy="ask the cluster for a GPU, or build with `python3 envs/bootstrap.py --set cpu`",
         )

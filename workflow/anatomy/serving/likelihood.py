@@ -29,8 +29,9 @@ class Likelihood(NamedTuple):
     greedy: bool
 
 
-def next_token_likelihoods(engine: Engine, contexts: Sequence[list[int]], candidates: Sequence[Sequence[int]],
-                           adapter: Path | None) -> list[list[Likelihood]]:
+def next_token_likelihoods(
+    engine: Engine, contexts: Sequence[list[int]], candidates: Sequence[Sequence[int]], adapter: Path | None
+) -> list[list[Likelihood]]:
     """Log-probability of each single candidate token after each context, over the whole vocabulary.
 
     Args:
@@ -46,8 +47,10 @@ def next_token_likelihoods(engine: Engine, contexts: Sequence[list[int]], candid
     from vllm import SamplingParams
 
     # The sampled token is the argmax, so it answers "greedy" too; raw log-probabilities are taken before any masking.
-    parameters = [SamplingParams(temperature=0, max_tokens=1, detokenize=False, logprob_token_ids=sorted(set(wanted)))
-                  for wanted in candidates]
+    parameters = [
+        SamplingParams(temperature=0, max_tokens=1, detokenize=False, logprob_token_ids=sorted(set(wanted)))
+        for wanted in candidates
+    ]
     outputs = engine.run(contexts, parameters, [adapter] * len(contexts))
     found = []
     for place, (output, wanted) in enumerate(zip(outputs, candidates, strict=True)):
@@ -56,8 +59,9 @@ def next_token_likelihoods(engine: Engine, contexts: Sequence[list[int]], candid
     return found
 
 
-def continuation_likelihoods(engine: Engine, contexts: Sequence[list[int]], continuations: Sequence[list[int]],
-                             adapter: Path | None) -> list[Likelihood]:
+def continuation_likelihoods(
+    engine: Engine, contexts: Sequence[list[int]], continuations: Sequence[list[int]], adapter: Path | None
+) -> list[Likelihood]:
     """Log-probability of each continuation after its context, summed over its tokens; contexts that begin alike should stand
     beside each other, so that the cache holds what they share.
 
@@ -75,8 +79,9 @@ def continuation_likelihoods(engine: Engine, contexts: Sequence[list[int]], cont
     return found
 
 
-def _continuations(engine: Engine, contexts: Sequence[list[int]], continuations: Sequence[list[int]],
-                   adapter: Path | None) -> list[Likelihood]:
+def _continuations(
+    engine: Engine, contexts: Sequence[list[int]], continuations: Sequence[list[int]], adapter: Path | None
+) -> list[Likelihood]:
     prompts = [[*context, *rest[:-1]] for context, rest in zip(contexts, continuations, strict=True)]
 
     def ask(places: Sequence[int], cached: bool) -> list[Any]:
@@ -85,8 +90,11 @@ def _continuations(engine: Engine, contexts: Sequence[list[int]], continuations:
 
     outputs = ask(range(len(prompts)), cached=True)
     # Entry i of the prompt's log-probabilities comes from position i - 1, which must have been computed by this request.
-    stale = [place for place, output in enumerate(outputs)
-             if len(continuations[place]) > 1 and (output.num_cached_tokens or 0) >= len(contexts[place])]
+    stale = [
+        place
+        for place, output in enumerate(outputs)
+        if len(continuations[place]) > 1 and (output.num_cached_tokens or 0) >= len(contexts[place])
+    ]
     for place, output in zip(stale, ask(stale, cached=False), strict=True):
         outputs[place] = output
     found = []
@@ -123,6 +131,10 @@ def _within(budget: int, lengths: Sequence[int]) -> Iterator[tuple[int, int]]:
 def checked(logprob: float, place: int) -> float:
     """The value itself, unless it is NaN."""
     if np.isnan(logprob):
-        raise NumericsError(found="a NaN log-probability", expected="a number", where=f"request {place} of the batch",
-                            remedy="the edit's strength or the dtype may overflow; try float32 or a smaller strength")
+        raise NumericsError(
+            found="a NaN log-probability",
+            expected="a number",
+            where=f"request {place} of the batch",
+            remedy="the edit's strength or the dtype may overflow; try float32 or a smaller strength",
+        )
     return float(logprob)

@@ -20,10 +20,12 @@ def refuse_many_gpus(gpus: int, what: str) -> None:
     """Refuse what needs the engine's module in this process where several GPUs share the model (``ConfigError``)."""
     if gpus > 1:
         raise ConfigError(
-            found=f"{what}, on a model that {gpus} GPUs share", expected="one GPU", where="the engine",
+            found=f"{what}, on a model that {gpus} GPUs share",
+            expected="one GPU",
+            where="the engine",
             remedy="each GPU's part of the model lies in a process of its own: ask for one GPU (resources.rules), or for a form "
-                   "of edit that is an adapter",
-        )  # fmt: skip
+            "of edit that is an adapter",
+        )
 
 
 def refuse_long_context(checkpoint: Checkpoint, max_model_len: int) -> None:
@@ -32,15 +34,19 @@ def refuse_long_context(checkpoint: Checkpoint, max_model_len: int) -> None:
     if longest is not None and max_model_len > longest:
         raise ConfigError(
             found=f"max_model_len {max_model_len} for a model with LongRoPE",
-            expected=f"at most {longest}, its original context", where=str(checkpoint.folder),
+            expected=f"at most {longest}, its original context",
+            where=str(checkpoint.folder),
             remedy="beyond it vLLM takes the long frequencies for every prompt, while directions are read under the short ones",
-        )  # fmt: skip
+        )
 
 
 def refuse_long_prompts(token_ids: Sequence[Sequence[int]], new_tokens: Sequence[int], max_model_len: int) -> None:
     """Refuse a batch with prompts that are empty or do not fit, naming the longest and counting them (``DataError``)."""
-    wrong = [(len(ids), new, place) for place, (ids, new) in enumerate(zip(token_ids, new_tokens, strict=True))
-             if not ids or len(ids) + new > max_model_len]
+    wrong = [
+        (len(ids), new, place)
+        for place, (ids, new) in enumerate(zip(token_ids, new_tokens, strict=True))
+        if not ids or len(ids) + new > max_model_len
+    ]
     if wrong:
         length, new, place = max(wrong, key=lambda one: one[0])
         others = f", and {len(wrong) - 1} more such prompts: {[place for *_, place in wrong][:20]}" if len(wrong) > 1 else ""
@@ -49,4 +55,4 @@ def refuse_long_prompts(token_ids: Sequence[Sequence[int]], new_tokens: Sequence
             expected=f"at least 1 prompt token and together at most {max_model_len}; nothing is cut",
             where=f"prompt {place} of the batch of {len(token_ids)}",
             remedy="raise max_model_len, ask for fewer new tokens, or drop the prompts",
-        )  # fmt: skip
+        )

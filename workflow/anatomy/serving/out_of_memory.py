@@ -9,8 +9,11 @@ from typing import Any
 
 from anatomy.errors import EngineError
 
-SAYS_SO = re.compile(r"out of memory|can't allocate memory|cannot allocate memory|no available memory|kv cache memory|"
-                     r"available memory", re.IGNORECASE)
+SAYS_SO = re.compile(
+    r"out of memory|can't allocate memory|cannot allocate memory|no available memory|kv cache memory|"
+    r"available memory",
+    re.IGNORECASE,
+)
 
 
 @contextlib.contextmanager
@@ -28,7 +31,8 @@ def memory_explained(where: str, settings: Mapping[str, Any]) -> Iterator[None]:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise EngineError(
             found=f"{first[:300]} ({', '.join(f'{name} {value}' for name, value in settings.items())})",
-            expected="weights, cache and adapters that fit together", where=where,
+            expected="weights, cache and adapters that fit together",
+            where=where,
             remedy="lower what takes memory: kv_cache_bytes (it must still hold one prompt of max_model_len), max_model_len, "
-                   "max_loras and max_lora_rank, prompts a shard; or a narrower dtype",
+            "max_loras and max_lora_rank, prompts a shard; or a narrower dtype",
         ) from error

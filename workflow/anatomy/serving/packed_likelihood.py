@@ -58,7 +58,7 @@ class PackedScorer:
     """Scores continuations on a loaded model, in whatever state its weights are when asked.
 
     Args:
-        loaded: the model; edits are applied to it by the caller (``anatomy.edits.apply``).
+        loaded: the model; edits are applied to it by the caller (``anatomy.interventions.edits.apply``).
         token_budget: tokens of a batch, padding counted.
 
     Raises:
@@ -69,8 +69,12 @@ class PackedScorer:
         self.loaded, self.token_budget = loaded, token_budget
         reason = unpackable(loaded.model.config) or self._differs_from_plain()
         if reason is not None:
-            raise ModelError(found=reason, expected="full causal attention and a plain output head", where=str(loaded.folder),
-                             remedy="score this model's continuations one by one (continuation_likelihoods)")
+            raise ModelError(
+                found=reason,
+                expected="full causal attention and a plain output head",
+                where=str(loaded.folder),
+                remedy="score this model's continuations one by one (continuation_likelihoods)",
+            )
 
     def score(self, questions: Sequence[tuple[Sequence[int], Sequence[Sequence[int]]]]) -> list[list[Likelihood]]:
         """Log-probability of each continuation of each context, summed over its tokens in float64.
@@ -101,8 +105,9 @@ class PackedScorer:
         cache = self.loaded.model.base_model(input_ids=ids, use_cache=True).past_key_values
         return [(layer.keys, layer.values) for layer in cache.layers]
 
-    def _batch(self, batch: PackedBatch, shared: int, prefix: list[tuple[Tensor, Tensor]],
-               keys: Sequence[tuple[int, tuple[int, ...]]]) -> list[Likelihood]:
+    def _batch(
+        self, batch: PackedBatch, shared: int, prefix: list[tuple[Tensor, Tensor]], keys: Sequence[tuple[int, tuple[int, ...]]]
+    ) -> list[Likelihood]:
         from transformers import DynamicCache
 
         device, (rows, width) = self.loaded.device, batch.input_ids.shape
@@ -111,14 +116,20 @@ class PackedScorer:
         mask = torch.zeros(rows, 1, width, shared + width, dtype=model.dtype)
         mask[:, 0, :, shared:].masked_fill_(~batch.visible, torch.finfo(model.dtype).min)
         cache = DynamicCache([(k.expand(rows, -1, -1, -1), v.expand(rows, -1, -1, -1)) for k, v in prefix]) if prefix else None
-        hidden = model.base_model(input_ids=batch.input_ids.to(device), attention_mask=mask.to(device),
-                                  position_ids=batch.position_ids.to(device), past_key_values=cache,
-                                  use_cache=cache is not None).last_hidden_state
+        hidden = model.base_model(
+            input_ids=batch.input_ids.to(device),
+            attention_mask=mask.to(device),
+            position_ids=batch.position_ids.to(device),
+            past_key_values=cache,
+            use_cache=cache is not None,
+        ).last_hidden_state
         logprobs, greedy = self._at_targets(hidden[batch.scored[:, 0], batch.scored[:, 1]], batch)
         total = torch.zeros(len(keys), dtype=torch.float64).index_add_(0, batch.owners, logprobs)
         missed = torch.zeros(len(keys), dtype=torch.long).index_add_(0, batch.owners, (~greedy).long())
-        return [Likelihood(checked(float(value), key[0]), not misses)
-                for value, misses, key in zip(total, missed.tolist(), keys, strict=True)]
+        return [
+            Likelihood(checked(float(value), key[0]), not misses)
+            for value, misses, key in zip(total, missed.tolist(), keys, strict=True)
+        ]
 
     def _at_targets(self, hidden: Float[Tensor, "scored d_model"], batch: PackedBatch) -> tuple[Tensor, Tensor]:
         """Log-probability [token] float64 of each token asked for, and whether it is the likeliest."""

@@ -148,6 +148,15 @@ def _packed(questions: Sequence[Question], places: tuple[int, ...], shared: int,
         segments[row, here] = torch.tensor(segment)
     columns = torch.arange(width)
     visible = (columns[None, :] <= columns[:, None]) & (
-        (segments[:, None, :] == 0) | (segments[:, None, :] == segments[:, :, None]))
-    return PackedBatch(places, input_ids, position_ids, visible, torch.tensor(scored), torch.tensor(asked),
-                       torch.tensor(targets), torch.tensor(owners))
+        (segments[:, None, :] == 0) | (segments[:, None, :] == segments[:, :, None])
+    )
+    return PackedBatch(
+        places,
+        input_ids,
+        position_ids,
+        visible,
+        torch.tensor(scored),
+        torch.tensor(asked),
+        torch.tensor(targets),
+        torch.tensor(owners),
+    )

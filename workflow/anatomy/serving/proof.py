@@ -36,16 +36,23 @@ class Fingerprint:
 
     def differs(self, other: Fingerprint, tolerance: float) -> str:
         """What differs, in words; empty where nothing does."""
-        changed = sorted(name for name in self.parameters.keys() | other.parameters.keys()
-                         if self.parameters.get(name) != other.parameters.get(name))
+        changed = sorted(
+            name
+            for name in self.parameters.keys() | other.parameters.keys()
+            if self.parameters.get(name) != other.parameters.get(name)
+        )
         if changed:
             return f"{len(changed)} parameters, such as {changed[0]}"
-        for what, own, others in (("log-probabilities", self._rows(), other._rows()),
-                                  ("log-probabilities through the prefix cache", self.cached, other.cached)):
+        for what, own, others in (
+            ("log-probabilities", self._rows(), other._rows()),
+            ("log-probabilities through the prefix cache", self.cached, other.cached),
+        ):
             if any(set(one) != set(two) for one, two in zip(own, others, strict=True)) and tolerance == 0:
                 return what
-            gap = max((abs(one[key] - two[key]) for one, two in zip(own, others, strict=True) for key in one.keys() & two.keys()),
-                      default=float("inf"))
+            gap = max(
+                (abs(one[key] - two[key]) for one, two in zip(own, others, strict=True) for key in one.keys() & two.keys()),
+                default=float("inf"),
+            )
             if not gap <= tolerance:  # NaN differs
                 return f"{what} by up to {gap:.3g} nats"
         return ""
@@ -71,8 +78,10 @@ def next_tokens(ask: Ask, prompts: list[list[int]]) -> list[dict[int, float]]:
     from vllm import SamplingParams
 
     parameters = SamplingParams(temperature=0, max_tokens=1, detokenize=False, logprobs=5)
-    return [{token: one.logprob for token, one in output.outputs[0].logprobs[0].items()}
-            for output in ask(prompts, [parameters] * len(prompts))]
+    return [
+        {token: one.logprob for token, one in output.outputs[0].logprobs[0].items()}
+        for output in ask(prompts, [parameters] * len(prompts))
+    ]
 
 
 def cached_tokens(ask: Ask, prompt: list[int]) -> int:

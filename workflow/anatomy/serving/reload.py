@@ -12,8 +12,8 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from anatomy.edits.weight_edit import WeightEdit, check_stack, edited_weight, stack_digest, touched
 from anatomy.errors import EngineError
+from anatomy.interventions.edits.weight_edit import WeightEdit, check_stack, edited_weight, stack_digest, touched
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.serving.proof import TOLERANCE, Ask, Fingerprint, cached_tokens, probe_prompts, take_fingerprint
 
@@ -38,8 +38,16 @@ class Reloader:
         proofs: how often the originals were proved to be back.
     """
 
-    def __init__(self, llm: Any, checkpoint: Checkpoint, dtype: str, max_model_len: int, device: str, ask: Ask,
-                 poison: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        llm: Any,
+        checkpoint: Checkpoint,
+        dtype: str,
+        max_model_len: int,
+        device: str,
+        ask: Ask,
+        poison: Callable[[str], None],
+    ) -> None:
         self._llm, self._checkpoint, self._dtype, self._device = llm, checkpoint, dtype, device
         self._ask, self._poison, self._before = ask, poison, None
         self._prompts = probe_prompts(checkpoint.text_config["vocab_size"], max_model_len)
@@ -96,8 +104,12 @@ class Reloader:
         if known is None:
             self._originals[name] = _digest(original)
         elif name not in touched(edits) and _digest(original) != known:
-            raise EngineError(found=f"another {name} than was read before", expected="the checkpoint that is served",
-                              where=str(self._checkpoint.folder), remedy="leave the folder alone while it is served")
+            raise EngineError(
+                found=f"another {name} than was read before",
+                expected="the checkpoint that is served",
+                where=str(self._checkpoint.folder),
+                remedy="leave the folder alone while it is served",
+            )
         dtype = getattr(torch, self._dtype)
         return edited_weight(name, original.to(dtype), edits, dtype)
 
@@ -128,8 +140,12 @@ class Reloader:
     def _broken(self, reason: str) -> EngineError:
         self._failed = True
         self._poison(reason)
-        return EngineError(found=reason, expected="the model as it was before the edit", where=str(self._checkpoint.folder),
-                           remedy="answers since the last proof cannot be trusted; start the engine again")
+        return EngineError(
+            found=reason,
+            expected="the model as it was before the edit",
+            where=str(self._checkpoint.folder),
+            remedy="answers since the last proof cannot be trusted; start the engine again",
+        )
 
 
 def packed_modules(model: Any) -> dict[str, list[str]]:

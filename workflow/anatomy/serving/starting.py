@@ -35,8 +35,9 @@ def require_engine_memory(engine: Engine, device: str) -> None:
     if gpu and engine.gpus > 1:
         return
     size = model_size(Checkpoint(engine.model_folder))
-    estimate = estimate_memory(size, "vllm", engine.dtype, length=engine.max_model_len,
-                               kv_cache_bytes=None if gpu else engine.kv_cache_bytes)
+    estimate = estimate_memory(
+        size, "vllm", engine.dtype, length=engine.max_model_len, kv_cache_bytes=None if gpu else engine.kv_cache_bytes
+    )
     require_memory(size, estimate, str(engine.model_folder), gpu=gpu)
 
 
@@ -67,8 +68,9 @@ def start_llm(engine: Engine, device: str) -> Any:
             if engine.gpus > 1:  # with one, the model is built in this process, where torch asks for the main module's file
                 around.enter_context(workers_without_main())
             folder = engine.until_closed(literal_name(engine.model_folder))
-            return LLM(folder, dtype=engine.dtype, max_model_len=engine.max_model_len, seed=engine.seed,
-                       **llm_options(engine, device))
+            return LLM(
+                folder, dtype=engine.dtype, max_model_len=engine.max_model_len, seed=engine.seed, **llm_options(engine, device)
+            )
     except BaseException:
         from vllm.distributed import cleanup_dist_env_and_memory
 
@@ -92,6 +94,11 @@ def llm_options(engine: Engine, device: str) -> dict[str, Any]:
     if engine.hooks:
         options.update(enforce_eager=True)
     if engine.adapters:
-        options.update(enable_lora=True, max_loras=engine.max_loras, max_cpu_loras=4 * engine.max_loras,
-                       max_lora_rank=engine.max_lora_rank, lora_target_modules=list(engine.target_modules))
+        options.update(
+            enable_lora=True,
+            max_loras=engine.max_loras,
+            max_cpu_loras=4 * engine.max_loras,
+            max_lora_rank=engine.max_lora_rank,
+            lora_target_modules=list(engine.target_modules),
+        )
     return options

@@ -8,10 +8,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from anatomy.activations.interventions import intervening
 from anatomy.errors import ConfigError, NumericsError
+from anatomy.models.activations.interventions import intervening
 from anatomy.models.loading import LoadedModel
-from anatomy.preflight.context import require_lengths
+from anatomy.models.preflight.context import require_lengths
 from anatomy.progress.counting import Progress, counted
 from anatomy.serving.completions import Request, in_order
 from anatomy.serving.decoding import Decoding, Generation, check_seeds, finished, stops
@@ -30,9 +30,7 @@ def generate_with_transformers(
     """Completions in the order of the prompts (see ``stream_with_transformers``)."""
     own = [None] * len(token_ids) if seeds is None else seeds
     requests = [Request(ids, seed) for ids, seed in zip(token_ids, own, strict=True)]
-    shards = stream_with_transformers(
-        loaded, requests, decoding, batch_size=batch_size, intervention=intervention, say=say
-    )
+    shards = stream_with_transformers(loaded, requests, decoding, batch_size=batch_size, intervention=intervention, say=say)
     return in_order(shards, len(requests))
 
 
@@ -63,11 +61,19 @@ def stream_with_transformers(
         NumericsError: logits are NaN or infinite.
     """
     if any(request.adapter is not None for request in requests):
-        raise ConfigError(found="an adapter", expected="base requests", where="generation with transformers",
-                          remedy="apply the edit to the loaded model, or ask the engine")
+        raise ConfigError(
+            found="an adapter",
+            expected="base requests",
+            where="generation with transformers",
+            remedy="apply the edit to the loaded model, or ask the engine",
+        )
     check_seeds(decoding, [request.seed for request in requests], "generation with transformers")
-    require_lengths([request.token_ids for request in requests], decoding.max_new_tokens,
-                    getattr(loaded.model.config.get_text_config(), "max_position_embeddings", None), str(loaded.folder))
+    require_lengths(
+        [request.token_ids for request in requests],
+        decoding.max_new_tokens,
+        getattr(loaded.model.config.get_text_config(), "max_position_embeddings", None),
+        str(loaded.folder),
+    )
     with intervention or nullcontext(), Progress("answers", len(requests), say) as progress:
         for places in _batches(requests, batch_size):
             asked = requests[places[0]].interventions
@@ -99,8 +105,9 @@ def _complete(loaded: LoadedModel, requests: list[Request], decoding: Decoding) 
     reasons: list[str] = ["" for _ in requests]
     cache = None
     for _ in counted(range(decoding.max_new_tokens), "tokens of each", decoding.max_new_tokens):
-        output = loaded.model(input_ids=tokens, attention_mask=mask, position_ids=positions, past_key_values=cache,
-                              use_cache=True, logits_to_keep=1)
+        output = loaded.model(
+            input_ids=tokens, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True, logits_to_keep=1
+        )
         cache = output.past_key_values
         chosen = next_tokens(output.logits[:, -1].float(), decoding, generators)
         for row, token in enumerate(chosen.tolist()):
@@ -114,8 +121,9 @@ def _complete(loaded: LoadedModel, requests: list[Request], decoding: Decoding) 
         tokens = chosen[:, None].to(loaded.device)
         mask = torch.cat([mask, mask.new_ones(len(requests), 1)], dim=1)
         positions = positions[:, -1:] + 1
-    return [finished(ids, reason or "length", loaded.tokenizer, decoding.stop)
-            for ids, reason in zip(written, reasons, strict=True)]
+    return [
+        finished(ids, reason or "length", loaded.tokenizer, decoding.stop) for ids, reason in zip(written, reasons, strict=True)
+    ]
 
 
 def end_tokens(loaded: LoadedModel) -> set[int]:
@@ -137,9 +145,7 @@ def left_padded(prompts: Sequence[list[int]], pad: int) -> tuple[Int[Tensor, "pr
 
 
 def next_tokens(
-    logits: Float[Tensor, "prompt vocabulary"],
-    decoding: Decoding,
-    generators: Sequence[torch.Generator | None],
+    logits: Float[Tensor, "prompt vocabulary"], decoding: Decoding, generators: Sequence[torch.Generator | None]
 ) -> Int[Tensor, " prompt"]:
     """Greedy choice, or a sample of the nucleus of mass ``top_p``, each row from its own generator on the CPU.
 
@@ -149,8 +155,12 @@ def next_tokens(
     finite = torch.isfinite(logits).all(dim=-1)
     if not finite.all():
         row = int((~finite).nonzero()[0])
-        raise NumericsError(found="NaN or infinite logits", expected="finite logits", where=f"prompt {row} of the batch",
-                            remedy="the edit's strength or the dtype may overflow; try float32 or a smaller strength")
+        raise NumericsError(
+            found="NaN or infinite logits",
+            expected="finite logits",
+            where=f"prompt {row} of the batch",
+            remedy="the edit's strength or the dtype may overflow; try float32 or a smaller strength",
+        )
     if decoding.greedy:
         return logits.argmax(dim=-1)
     probabilities = torch.softmax(logits.double() / decoding.temperature, dim=-1).cpu()

@@ -27,8 +27,9 @@ class Under:
         fall_back: told when edits are served in another way than they were made for.
     """
 
-    def __init__(self, where: Path, abilities: Abilities, weights: Reloader, folder: AdapterFolder,
-                 fall_back: Callable[[Fallback], None]) -> None:
+    def __init__(
+        self, where: Path, abilities: Abilities, weights: Reloader, folder: AdapterFolder, fall_back: Callable[[Fallback], None]
+    ) -> None:
         self._where, self._abilities, self._weights, self._folder = where, abilities, weights, folder
         self._fall_back, self._kinds, self._sweeping = fall_back, [], False
 
@@ -44,7 +45,7 @@ class Under:
     @contextmanager
     def under(self, edits: Sequence[Any]) -> Iterator[Path | None]:
         """See ``Engine.under``."""
-        from anatomy.edits.low_rank import LowRankEdit
+        from anatomy.interventions.edits.low_rank import LowRankEdit
 
         way = self.way(edits)
         self._refuse(way)
@@ -82,12 +83,18 @@ class Under:
     def _refuse(self, way: Way) -> None:
         if way.kind in ("hooks", "transformers"):
             raise ConfigError(
-                found=way.reason, expected="edits that this engine serves", where=f"{self._where}, way {way.kind}",
-                remedy="serve them through transformers (anatomy.edits.apply, anatomy.activations.interventions)",
-            )  # fmt: skip
+                found=way.reason,
+                expected="edits that this engine serves",
+                where=f"{self._where}, way {way.kind}",
+                remedy="serve them through transformers (anatomy.interventions.edits.apply, "
+                "anatomy.models.activations.interventions)",
+            )
         if self.reloaded or (way.kind == "reload" and self._kinds):
-            raise ConfigError(found=f"edits served by {way.kind} inside edits served by {self._kinds[-1]}",
-                              expected="one after the other, or one stack of edits", where="Engine.under")
+            raise ConfigError(
+                found=f"edits served by {way.kind} inside edits served by {self._kinds[-1]}",
+                expected="one after the other, or one stack of edits",
+                where="Engine.under",
+            )
 
 
 class Fallbacks:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anatomy.errors import ConfigError
-from anatomy.preflight.context import require_lengths
+from anatomy.models.preflight.context import require_lengths
 from anatomy.serving.completions import Request, stream
 from anatomy.serving.decoding import Decoding, Generation, check_seeds
 from anatomy.serving.ways import Way
@@ -68,7 +68,6 @@ class Plan:
                 with engine.under(variant.built()) as adapter:
                     yield [variant], [adapter]
 
-
     def entries(self, engine: Engine) -> dict[str, Callable[[], AbstractContextManager[Path | None]]]:
         """How each variant is entered, in the order of ``batches``, for a caller that takes them one by one.
 
@@ -92,13 +91,17 @@ def plan_variants(engine: Engine, variants: Sequence[Variant], say: Callable[[st
         ConfigError: two variants of one name, or edits that the engine cannot serve.
         EditError: edits that do not fit the model.
     """
-    from anatomy.edits.weight_edit import stack_digest, touched
+    from anatomy.interventions.edits.weight_edit import stack_digest, touched
 
     plan, known = Plan(), {}
     for variant in variants:
         if variant.name in plan.ways:
-            raise ConfigError(found=f"two variants called {variant.name}", expected="one name each", where="variants to serve",
-                              remedy="rename one; equal edits under two names are computed once")
+            raise ConfigError(
+                found=f"two variants called {variant.name}",
+                expected="one name each",
+                where="variants to serve",
+                remedy="rename one; equal edits under two names are computed once",
+            )
         edits = variant.built()
         way = plan.ways[variant.name] = engine.way(edits)
         content = stack_digest(edits) if way.kind in ("base", "adapter", "reload") else variant.name
@@ -144,12 +147,23 @@ class VariantCompletions:
         DataError: a prompt is too long, before the first one is answered.
     """
 
-    def __init__(self, engine: Engine, jobs: Sequence[Job], decoding: Decoding, *, shard_size: int,
-                 say: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        jobs: Sequence[Job],
+        decoding: Decoding,
+        *,
+        shard_size: int,
+        say: Callable[[str], None] | None = None,
+    ) -> None:
         self._engine, self._jobs, self._decoding, self._size, self._say = engine, jobs, decoding, shard_size, say
         check_seeds(decoding, [seed for job in jobs for _, seed in job.requests], "completions of variants")
-        require_lengths([ids for job in jobs for ids, _ in job.requests], decoding.max_new_tokens, engine.max_model_len,
-                        f"{engine.model_folder}, max_model_len of its engine")
+        require_lengths(
+            [ids for job in jobs for ids, _ in job.requests],
+            decoding.max_new_tokens,
+            engine.max_model_len,
+            f"{engine.model_folder}, max_model_len of its engine",
+        )
         self.plan = plan_variants(engine, [job.variant for job in jobs], say)
         self.unchanged: list[str] = []
 
@@ -159,8 +173,11 @@ class VariantCompletions:
         base: dict[Any, list[int]] = {}
         with closing(self.plan.batches(self._engine)) as batches:
             for variants, adapters in batches:
-                asked = [(variant.name, key, adapter) for variant, adapter in zip(variants, adapters, strict=True)
-                         for key in wanted[variant.name]]
+                asked = [
+                    (variant.name, key, adapter)
+                    for variant, adapter in zip(variants, adapters, strict=True)
+                    for key in wanted[variant.name]
+                ]
                 same = {variant.name: True for variant in variants}
                 requests = [Request(list(ids), seed, adapter) for _, (ids, seed), adapter in asked]
                 for places, generations in stream(self._engine, requests, self._decoding, self._size, self._say):
@@ -189,8 +206,11 @@ class VariantCompletions:
     def _report_unchanged(self, name: str) -> None:
         for one in [name, *(other for other, first in self.plan.duplicates.items() if first == name)]:
             self.unchanged.append(one)
-            _say(f"WARNING: variant {one} writes exactly what the unedited model writes, on every prompt: its edit did not "
-                 "arrive or does nothing", self._say)
+            _say(
+                f"WARNING: variant {one} writes exactly what the unedited model writes, on every prompt: its edit did not "
+                "arrive or does nothing",
+                self._say,
+            )
 
 
 def _say(text: str, say: Callable[[str], None] | None) -> None:

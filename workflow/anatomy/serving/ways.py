@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from anatomy.errors import EditError
 
 if TYPE_CHECKING:
-    from anatomy.edits.weight_edit import WeightEdit
+    from anatomy.interventions.edits.weight_edit import WeightEdit
 
 Kind = Literal["base", "adapter", "reload", "hooks", "transformers"]
 
@@ -81,8 +81,8 @@ def choose_way(edits: Sequence[Any], engine: Abilities) -> Way:
     Raises:
         EditError: something that is no edit.
     """
-    from anatomy.activations.interventions import Intervention
-    from anatomy.edits.weight_edit import WeightEdit
+    from anatomy.interventions.edits.weight_edit import WeightEdit
+    from anatomy.models.activations.interventions import Intervention
 
     strange = [edit for edit in edits if not isinstance(edit, (WeightEdit, Intervention))]
     if strange:
@@ -93,15 +93,18 @@ def choose_way(edits: Sequence[Any], engine: Abilities) -> Way:
     if hooked and len(hooked) < len(edits):
         return Way("transformers", "weights and activations are edited together, which no way in the engine does")
     if hooked:
-        return Way("hooks", "interventions on activations") if engine.hooks else \
-            Way("transformers", "interventions on activations, and this engine has no hooks")
+        return (
+            Way("hooks", "interventions on activations")
+            if engine.hooks
+            else Way("transformers", "interventions on activations, and this engine has no hooks")
+        )
     against = no_adapter_because(edits, engine)
     return Way("reload", against) if against else Way("adapter", "low rank, within the engine's adapters")
 
 
 def no_adapter_because(edits: Sequence[WeightEdit], engine: Abilities) -> str:
     """Why a stack of weight edits cannot be an adapter of this engine; empty where it can."""
-    from anatomy.edits.low_rank import LowRankEdit
+    from anatomy.interventions.edits.low_rank import LowRankEdit
 
     other = [type(edit).__name__ for edit in edits if not isinstance(edit, LowRankEdit)]
     if other:

@@ -10,14 +10,15 @@ import pandas as pd
 
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
-from anatomy.edits.adapter import write_adapter
+from anatomy.interventions.edits.adapter import write_adapter
 from anatomy.recipes.rosi.families import generated_families
 from anatomy.recipes.variant import Edit
 from anatomy.stages.edit_book import EditBook
 
 
-def keep_adapters(config: Config, subject: Subject, book: EditBook, picks: dict[str, Edit | None], table: pd.DataFrame,
-                  folder: Path) -> list[dict[str, Any]]:
+def keep_adapters(
+    config: Config, subject: Subject, book: EditBook, picks: dict[str, Edit | None], table: pd.DataFrame, folder: Path
+) -> list[dict[str, Any]]:
     """Write ``<folder>/<family>/`` for every method's pick that amplifies; controls are never kept.
 
     An edit that may lower safety stays in memory: by intent (``measure``), or because it refused fewer harmful requests than
@@ -41,11 +42,20 @@ def keep_adapters(config: Config, subject: Subject, book: EditBook, picks: dict[
         if kept:
             write_adapter(built, folder / family.name, book.checkpoint)
         norms = built.card.relative_norms.values()
-        rows.append({
-            "model": subject.id, "family": family.name, "layer": edit["direction"]["layer"], "strength": edit["strength"],
-            "sign": edit["sign"], "intent": built.card.intent, "matrices": len(built.card.edited),
-            "parameters": built.card.parameters, "relative norm": sum(norms) / len(norms),
-            "survives bfloat16": built.card.surviving_share, "digest": built.digest()[:16],
-            "adapter": str(folder / family.name) if kept else "not kept",
-        })
+        rows.append(
+            {
+                "model": subject.id,
+                "family": family.name,
+                "layer": edit["direction"]["layer"],
+                "strength": edit["strength"],
+                "sign": edit["sign"],
+                "intent": built.card.intent,
+                "matrices": len(built.card.edited),
+                "parameters": built.card.parameters,
+                "relative norm": sum(norms) / len(norms),
+                "survives bfloat16": built.card.surviving_share,
+                "digest": built.digest()[:16],
+                "adapter": str(folder / family.name) if kept else "not kept",
+            }
+        )
     return rows

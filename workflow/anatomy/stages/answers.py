@@ -19,8 +19,27 @@ from anatomy.store.digest import digest
 from anatomy.store.fill import Want, assemble
 
 SORT = ["variant", "set", "id", "sample"]
-COLUMNS = ["model", "variant", "phase", "set", "id", "sample", "prompt", "response", "label", "category", "source", "group",
-           "pair", "n_tokens", "finish_reason", "backend", "dtype", "seed", "withheld"]
+COLUMNS = [
+    "model",
+    "variant",
+    "phase",
+    "set",
+    "id",
+    "sample",
+    "prompt",
+    "response",
+    "label",
+    "category",
+    "source",
+    "group",
+    "pair",
+    "n_tokens",
+    "finish_reason",
+    "backend",
+    "dtype",
+    "seed",
+    "withheld",
+]
 SHARD = 512
 """Completions a shard: what a kill may cost, against how busy the engine is kept."""
 
@@ -38,13 +57,22 @@ def with_items(prompts: pd.DataFrame, name: str, evaluation: Evaluation) -> pd.D
         rows["item"] = [digest({"prompt": prompt}) for prompt in rows["prompt"]]
     else:
         rows["seed"] = [request_seed(evaluation.seed, prompt_id, 0) for prompt_id in rows["id"]]
-        rows["item"] = [digest({"prompt": prompt, "seed": seed})
-                        for prompt, seed in zip(rows["prompt"], rows["seed"], strict=True)]
+        rows["item"] = [
+            digest({"prompt": prompt, "seed": seed}) for prompt, seed in zip(rows["prompt"], rows["seed"], strict=True)
+        ]
     return rows
 
 
-def answer_cell(store: Path, model: dict[str, Any], edits: Sequence[dict[str, Any]], rendering: Rendering,
-                decoding: Decoding, backend: str, code: str, withheld: str = "") -> Cell:
+def answer_cell(
+    store: Path,
+    model: dict[str, Any],
+    edits: Sequence[dict[str, Any]],
+    rendering: Rendering,
+    decoding: Decoding,
+    backend: str,
+    code: str,
+    withheld: str = "",
+) -> Cell:
     """The cell of one variant's completions.
 
     Args:
@@ -53,10 +81,20 @@ def answer_cell(store: Path, model: dict[str, Any], edits: Sequence[dict[str, An
         code: fingerprint of the code that shapes the rows.
         withheld: fingerprint of the judges whose verdicts stand in place of the texts; empty where texts are kept.
     """
-    return Cell(store, "generate", {
-        **({"withheld": withheld} if withheld else {}), "code": code, "model": model["digest"], "edits": list(edits),
-        "rendering": rendering.key(), "decoding": decoding.key(), "backend": backend, "dtype": model["dtype"],
-    })
+    return Cell(
+        store,
+        "generate",
+        {
+            **({"withheld": withheld} if withheld else {}),
+            "code": code,
+            "model": model["digest"],
+            "edits": list(edits),
+            "rendering": rendering.key(),
+            "decoding": decoding.key(),
+            "backend": backend,
+            "dtype": model["dtype"],
+        },
+    )
 
 
 def completions_table(wants: list[Want]) -> pd.DataFrame:
@@ -70,19 +108,26 @@ Keep = Callable[[Want, pd.DataFrame], pd.DataFrame]
 
 def to_rows(generations: Sequence[Generation], items: Sequence[str]) -> pd.DataFrame:
     """Generations as rows of a cell."""
-    return pd.DataFrame({"item": list(items), "response": [generation.text for generation in generations],
-                         "n_tokens": [len(generation.token_ids) for generation in generations],
-                         "finish_reason": [generation.finish_reason for generation in generations], "withheld": None})
+    return pd.DataFrame(
+        {
+            "item": list(items),
+            "response": [generation.text for generation in generations],
+            "n_tokens": [len(generation.token_ids) for generation in generations],
+            "finish_reason": [generation.finish_reason for generation in generations],
+            "withheld": None,
+        }
+    )
 
 
-def compute_answers(variant_of: Callable[[Want], Variant], keep: Keep, rendering: Rendering,
-                    decoding: Decoding, say: Callable[[str], None],
-                    ) -> Callable[[Engine, list[Want]], Iterator[tuple[Want, pd.DataFrame]]]:
+def compute_answers(
+    variant_of: Callable[[Want], Variant], keep: Keep, rendering: Rendering, decoding: Decoding, say: Callable[[str], None]
+) -> Callable[[Engine, list[Want]], Iterator[tuple[Want, pd.DataFrame]]]:
     """How an engine fills cells of completions: base first, then adapters batched together, then other edits one by one.
 
     Args:
         variant_of: what a cell's rows are answered by; one name a cell.
     """
+
     def compute(engine: Engine, wants: list[Want]) -> Iterator[tuple[Want, pd.DataFrame]]:
         jobs = []
         for want in wants:
@@ -90,11 +135,13 @@ def compute_answers(variant_of: Callable[[Want], Variant], keep: Keep, rendering
         with closing(iter(VariantCompletions(engine, jobs, decoding, shard_size=SHARD, say=say))) as shards:
             for origin, generations in shards:
                 yield from by_want(wants, origin, generations, keep)
+
     return compute
 
 
-def unchanged_variants(table: pd.DataFrame, base: Collection[str], edited: Collection[str],
-                       say: Callable[[str], None]) -> list[str]:
+def unchanged_variants(
+    table: pd.DataFrame, base: Collection[str], edited: Collection[str], say: Callable[[str], None]
+) -> list[str]:
     """Edited variants that wrote exactly what the unedited model wrote on every prompt that both were asked, said aloud.
 
     An edit that never reached the engine looks like this, and so does one too small to matter: a person must look.
@@ -120,8 +167,9 @@ def prompts_of(want: Want, tokenizer: Any, rendering: Rendering) -> list[tuple[l
     return [(ids, None if seed < 0 else seed) for ids, seed in zip(prompts, want.rows["seed"], strict=True)]
 
 
-def by_want(wants: list[Want], origin: list[tuple[int, int]], generations: Sequence[Generation],
-            keep: Keep) -> Iterator[tuple[Want, pd.DataFrame]]:
+def by_want(
+    wants: list[Want], origin: list[tuple[int, int]], generations: Sequence[Generation], keep: Keep
+) -> Iterator[tuple[Want, pd.DataFrame]]:
     """Sort one shard's generations back into the cells they belong to.
 
     Args:

@@ -7,16 +7,21 @@ from pathlib import Path
 from typing import Any
 
 from anatomy.config.study import Subject
-from anatomy.machine.formats import resolved, warn_if_slow
 from anatomy.models.checkpoint import Checkpoint
+from anatomy.models.machine.formats import resolved, warn_if_slow
 from anatomy.models.sites import BLOCK_SITES
-from anatomy.registry.hub_models import HubModel, local_snapshot
+from anatomy.sources.registry.hub_models import HubModel, local_snapshot
 from anatomy.store.files import read_json, write_json
 
 
 def write_model_card(
-    subject: Subject, source: dict[str, Any] | None, grown: Path | None, out: Path, sites: Sequence[str] = BLOCK_SITES,
-    mirror: str | None = None, say: Callable[[str], None] = print,
+    subject: Subject,
+    source: dict[str, Any] | None,
+    grown: Path | None,
+    out: Path,
+    sites: Sequence[str] = BLOCK_SITES,
+    mirror: str | None = None,
+    say: Callable[[str], None] = print,
 ) -> None:
     """Describe one model.
 
@@ -39,19 +44,29 @@ def write_model_card(
     notes: list[str] = []
     if grown is None:
         # What the organism grows is usable by construction; its many cards are spared importing torch and transformers.
-        from anatomy.edits.inventory import editable_writers
+        from anatomy.interventions.edits.inventory import editable_writers
         from anatomy.stages.preflight import require_usable
 
         notes = require_usable(folder, subject)
         if sites:
             editable_writers(checkpoint, sites)
         warn_if_slow(dtype, f"models.{subject.id}.dtype", say)
-    write_json(out, {
-        "id": subject.id, "kind": subject.kind, "folder": str(folder), "digest": checkpoint.digest(),
-        "dtype": dtype, "num_layers": checkpoint.num_layers, "d_model": checkpoint.d_model,
-        "tied_embeddings": checkpoint.tied_embeddings, "source": source, "grown": read_json(grown) if grown else None,
-        "notes": notes,
-    })
+    write_json(
+        out,
+        {
+            "id": subject.id,
+            "kind": subject.kind,
+            "folder": str(folder),
+            "digest": checkpoint.digest(),
+            "dtype": dtype,
+            "num_layers": checkpoint.num_layers,
+            "d_model": checkpoint.d_model,
+            "tied_embeddings": checkpoint.tied_embeddings,
+            "source": source,
+            "grown": read_json(grown) if grown else None,
+            "notes": notes,
+        },
+    )
 
 
 def find(source: dict[str, Any], mirror: str | None = None) -> Path:

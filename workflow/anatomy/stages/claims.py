@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from anatomy.claims.ledger import evaluate_ledger
-from anatomy.claims.rules import Resampling
-from anatomy.claims.tables import Tables, read_tables
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject, subjects
+from anatomy.evidence.claims.ledger import evaluate_ledger
+from anatomy.evidence.claims.rules import Resampling
+from anatomy.evidence.claims.tables import Tables, read_tables
 from anatomy.recipes.rosi.claims import Benchmark
 from anatomy.recipes.rosi.ledger import claims_of, family_claims
 from anatomy.store.files import read_json
@@ -23,8 +23,10 @@ NO_SEED = -1
 def benchmarks_of(files: list[Path]) -> list[Benchmark]:
     """The benchmarks of a model from what its evaluation wrote beside the samples."""
     found = {entry["task"]: entry for file in files for entry in read_json(file)}
-    return [Benchmark(name, entry["metric"], entry["chance"], truthfulness="truthfulqa" in name)
-            for name, entry in sorted(found.items())]
+    return [
+        Benchmark(name, entry["metric"], entry["chance"], truthfulness="truthfulqa" in name)
+        for name, entry in sorted(found.items())
+    ]
 
 
 def left_out_benchmarks(config: Config) -> list[Benchmark]:

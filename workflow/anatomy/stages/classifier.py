@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from anatomy.judges.refusal_classifier import train_refusal_classifier
-from anatomy.judges.registry import judge_completions
+from anatomy.texts.judges.refusal_classifier import train_refusal_classifier
+from anatomy.texts.judges.registry import judge_completions
 
 SEED = 0
 
@@ -31,5 +31,10 @@ def train(completions: pd.DataFrame, world: Path, folder: Path) -> dict[str, Any
     labelled = rows.merge(truth[[*keys, "label"]], on=keys, suffixes=("_prompt", ""), validate="one_to_one")
     classifier = train_refusal_classifier(labelled, "label", SEED)
     classifier.save(folder)
-    return {"rows": len(labelled), "labels": labelled["label"].value_counts().to_dict(), "classes": list(classifier.classes),
-            "strength": classifier.strength, "seed": SEED}
+    return {
+        "rows": len(labelled),
+        "labels": labelled["label"].value_counts().to_dict(),
+        "classes": list(classifier.classes),
+        "strength": classifier.strength,
+        "seed": SEED,
+    }

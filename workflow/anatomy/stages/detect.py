@@ -12,20 +12,21 @@ import pandas as pd
 from anatomy.config.options import cell_fingerprint
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
-from anatomy.judges.verdict import COLUMNS, KEYS
 from anatomy.progress.counting import Progress
 from anatomy.stages.instruments import Instrument, measured_texts
 from anatomy.store.cell import Cell
 from anatomy.store.digest import digest
 from anatomy.store.fill import Lazy, Want, assemble, cells_of, fill
+from anatomy.texts.judges.verdict import COLUMNS, KEYS
 
 DETECTOR_COLUMNS = (*COLUMNS, "category", "statistic", "flagged", "n_tokens")
 SHARD = 256
 """Texts a shard: what a kill costs at most."""
 
 
-def detect(config: Config, subject: Subject, instruments: Sequence[Instrument], completions: pd.DataFrame,
-           say: Callable[[str], None]) -> tuple[pd.DataFrame, list[str]]:
+def detect(
+    config: Config, subject: Subject, instruments: Sequence[Instrument], completions: pd.DataFrame, say: Callable[[str], None]
+) -> tuple[pd.DataFrame, list[str]]:
     """Score every continuation of a prefix by every detector.
 
     Texts are cut at their last sentence first; degenerate ones and those that a detector gives no number for have none, the
@@ -45,8 +46,10 @@ def detect(config: Config, subject: Subject, instruments: Sequence[Instrument], 
     fit = texts[texts["degenerate"] == ""]
     store, code = Path(config.results) / "store", cell_fingerprint("detect", False)
     rows = fit[[*KEYS, "group", "category", "item", "response"]]
-    wants = [Want(Cell(store, "detect", {"code": code, "writer": subject.id, **one.key}), rows, {"judge": one.name})
-             for one in instruments]
+    wants = [
+        Want(Cell(store, "detect", {"code": code, "writer": subject.id, **one.key}), rows, {"judge": one.name})
+        for one in instruments
+    ]
     opened = {want.cell.name: one for want, one in zip(wants, instruments, strict=True)}
 
     def compute(_: None, missing: list[Want]) -> Iterator[tuple[Want, pd.DataFrame]]:
@@ -58,11 +61,19 @@ def detect(config: Config, subject: Subject, instruments: Sequence[Instrument], 
                 rows = want.rows.iloc[start : start + SHARD]
                 with progress.part(len(rows)):
                     found = detector.detect(list(rows["response"]))
-                yield want, pd.DataFrame({
-                    "item": list(rows["item"]), "score": [one.machine for one in found],
-                    "statistic": [one.score for one in found],
-                    "flagged": [np.nan if one.flagged is None else float(one.flagged) for one in found],
-                    "n_tokens": [one.n_tokens for one in found], "raw": [one.excluded for one in found]})
+                yield (
+                    want,
+                    pd.DataFrame(
+                        {
+                            "item": list(rows["item"]),
+                            "score": [one.machine for one in found],
+                            "statistic": [one.score for one in found],
+                            "flagged": [np.nan if one.flagged is None else float(one.flagged) for one in found],
+                            "n_tokens": [one.n_tokens for one in found],
+                            "raw": [one.excluded for one in found],
+                        }
+                    ),
+                )
 
     with Lazy(lambda: nullcontext(None), store, "detect") as session:
         fill(wants, session, compute, say)

@@ -14,9 +14,9 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from anatomy.activations.means import Moments
-from anatomy.directions.candidates import Directions, load_directions
 from anatomy.errors import DataError
+from anatomy.interventions.directions.candidates import Directions, load_directions
+from anatomy.models.activations.means import Moments
 
 Reference = dict[str, Any]
 
@@ -48,8 +48,12 @@ class DirectionBook:
         family, number = control
         drawn = self._read(contrast, "controls")[family]
         if number >= len(drawn):
-            raise DataError(found=f"control {family}-{number}", expected=f"below {len(drawn)}", where=str(self.folder),
-                            remedy="extract again: the configuration asks for more controls than were drawn")
+            raise DataError(
+                found=f"control {family}-{number}",
+                expected=f"below {len(drawn)}",
+                where=str(self.folder),
+                remedy="extract again: the configuration asks for more controls than were drawn",
+            )
         norms = drawn[number].double().norm(dim=-1)
         scale = torch.where(norms > 0, own.norms() / norms.clamp(min=1e-300), 0.0)
         return Directions((drawn[number].double() * scale[..., None]).float(), own.positions, own.layers)
@@ -71,8 +75,10 @@ class DirectionBook:
     def mean_inputs(self, contrast: str) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Mean inputs of every writer on harmful and on harmless prompts, fp64 [d_in]."""
         stored = self._read(contrast, "inputs")
-        return tuple({name.removeprefix(f"{side}."): tensor for name, tensor in stored.items() if name.startswith(f"{side}.")}
-                     for side in ("harmful", "harmless"))
+        return tuple(
+            {name.removeprefix(f"{side}."): tensor for name, tensor in stored.items() if name.startswith(f"{side}.")}
+            for side in ("harmful", "harmless")
+        )
 
 
 def vector_digest(vector: Tensor) -> str:

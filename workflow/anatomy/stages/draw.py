@@ -6,13 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from anatomy.config.schema import Config
-from anatomy.figures.save import save_figure
+from anatomy.evidence.figures.save import save_figure
+from anatomy.evidence.report.tables import save_table
 from anatomy.progress.counting import counted
 from anatomy.recipes.rosi.figures import draw
 from anatomy.recipes.rosi.plans import TABLE_PLANS, figure_plans
 from anatomy.recipes.rosi.selection_table import selection_table
 from anatomy.recipes.rosi.tables import tabulate
-from anatomy.report.tables import save_table
 from anatomy.stages.evidence import read_evidence
 from anatomy.store.files import write_text
 

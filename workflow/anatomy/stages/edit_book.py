@@ -8,14 +8,14 @@ from typing import Any
 
 from torch import Tensor
 
-from anatomy.activations.interventions import Intervention
-from anatomy.edits.hook import build_intervention
-from anatomy.edits.low_rank import Factors, LowRankEdit
-from anatomy.edits.rosi import build_edit, edit_factors
-from anatomy.edits.saved import load_edit
-from anatomy.edits.spec import SAVED, check_spec
-from anatomy.edits.weight_edit import WeightEdit
 from anatomy.errors import EditError
+from anatomy.interventions.edits.hook import build_intervention
+from anatomy.interventions.edits.low_rank import Factors, LowRankEdit
+from anatomy.interventions.edits.rosi import build_edit, edit_factors
+from anatomy.interventions.edits.saved import load_edit
+from anatomy.interventions.edits.spec import SAVED, check_spec
+from anatomy.interventions.edits.weight_edit import WeightEdit
+from anatomy.models.activations.interventions import Intervention
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.recipes.variant import Edit
 from anatomy.stages.direction_book import DirectionBook, vector_digest
@@ -51,8 +51,12 @@ class EditBook:
             return {**edit, "direction": vector_digest(every)}
         key = {**edit, "direction": vector_digest(self.directions.unit(edit["direction"]))}
         if edit["method"] == "add":
-            key["norm"] = float(self.directions.candidates(contrast).vector(
-                edit["direction"]["position"], edit["direction"]["layer"]).double().norm())
+            key["norm"] = float(
+                self.directions.candidates(contrast)
+                .vector(edit["direction"]["position"], edit["direction"]["layer"])
+                .double()
+                .norm()
+            )
         if edit["method"] == "mean_input":
             key["inputs"] = file_digest(self.extracted / contrast / "inputs.safetensors")
         if edit["method"] == "clamp":
@@ -75,8 +79,12 @@ class EditBook:
     def intervention(self, edit: Edit) -> Intervention:
         """The hooks of an activation edit."""
         contrast = edit["direction"]["contrast"]
-        return build_intervention(edit, self.directions.directions(contrast, edit["direction"]["control"]),
-                                  self.checkpoint.num_layers, harmless=self.directions.harmless(contrast))
+        return build_intervention(
+            edit,
+            self.directions.directions(contrast, edit["direction"]["control"]),
+            self.checkpoint.num_layers,
+            harmless=self.directions.harmless(contrast),
+        )
 
     def weight_edits(self, edits: list[Edit]) -> list[WeightEdit]:
         """The edits of weights of a variant, in order; none for the unedited model.
@@ -92,7 +100,8 @@ class EditBook:
         if (found.digest(), found.card.intent) != (edit["digest"], edit["intent"]):
             raise EditError(
                 found=f"edit {found.digest()[:12]} to {found.card.intent}",
-                expected=f"edit {edit['digest'][:12]} to {edit['intent']}, as its spec says", where=edit["folder"],
+                expected=f"edit {edit['digest'][:12]} to {edit['intent']}, as its spec says",
+                where=edit["folder"],
                 remedy="run the stage that writes it again",
-            )  # fmt: skip
+            )
         return found

@@ -17,14 +17,7 @@ from anatomy.recipes.variant import Edit, resolve
 from anatomy.serving.engine import Engine
 from anatomy.serving.variants import Variant as Served
 from anatomy.serving.ways import Fallback
-from anatomy.stages.answers import (
-    answer_cell,
-    completions_table,
-    compute_answers,
-    decoding_of,
-    unchanged_variants,
-    with_items,
-)
+from anatomy.stages.answers import answer_cell, completions_table, compute_answers, decoding_of, unchanged_variants, with_items
 from anatomy.stages.edit_book import EditBook
 from anatomy.stages.phase import Phase, describe
 from anatomy.stages.prompts import phase_prompts
@@ -62,8 +55,17 @@ def phase_variants(config: Config, subject: Subject, phase: str, bucket: int, fo
     return Phase(phase, concrete)
 
 
-def evaluate(config: Config, subject: Subject, phase: Phase, model: dict[str, Any], book: EditBook,
-             say: Callable[[str], None], *, threads: int | None = None, gpus: int = 1) -> dict[str, Any]:
+def evaluate(
+    config: Config,
+    subject: Subject,
+    phase: Phase,
+    model: dict[str, Any],
+    book: EditBook,
+    say: Callable[[str], None],
+    *,
+    threads: int | None = None,
+    gpus: int = 1,
+) -> dict[str, Any]:
     """Fill the store and assemble the phase's tables.
 
     Args:
@@ -84,14 +86,24 @@ def evaluate(config: Config, subject: Subject, phase: Phase, model: dict[str, An
     answers, utility = [], []
     limit = config.evaluation.select_prompts if phase.name == "select" else config.evaluation.test_prompts
     item_limit = config.benchmarks.select_items if phase.name == "select" else config.benchmarks.test_items
-    prompts = {name: with_items(phase_prompts(at, subject, name, phase.name, limit), name, config.evaluation)
-               for name in sorted({name for variant, _ in phase.variants for name in variant.sets})}
+    prompts = {
+        name: with_items(phase_prompts(at, subject, name, phase.name, limit), name, config.evaluation)
+        for name in sorted({name for variant, _ in phase.variants for name in variant.sets})
+    }
     items = {name: phase_items(task, subject, phase.name, item_limit) for name, task in tasks.items()}
     for variant, concrete in phase.variants:
         keys = [book.key(edit) for edit in concrete]
         labels = {"model": subject.id, "variant": variant.id, "phase": phase.name}
-        cell = answer_cell(store, model, keys, rendering, decoding, "vllm", cell_fingerprint("generate", bool(keys)),
-                           cell_fingerprint("withheld", False) if must_withhold(subject, concrete) else "")
+        cell = answer_cell(
+            store,
+            model,
+            keys,
+            rendering,
+            decoding,
+            "vllm",
+            cell_fingerprint("generate", bool(keys)),
+            cell_fingerprint("withheld", False) if must_withhold(subject, concrete) else "",
+        )
         edits[cell.name] = concrete
         answers += [Want(cell, prompts[name], {**labels, "backend": "vllm", "dtype": model["dtype"]}) for name in variant.sets]
         if variant.benchmarked:
@@ -102,10 +114,19 @@ def evaluate(config: Config, subject: Subject, phase: Phase, model: dict[str, An
 
     def open_engine() -> Engine:
         say(f"starting the engine for {subject.id}, {phase.name}")
-        return Engine(Path(model["folder"]), dtype=model["dtype"], max_model_len=config.serving.max_model_len, seed=0,
-                      kv_cache_bytes=config.serving.kv_cache_bytes, threads=threads or config.serving.threads, gpus=gpus,
-                      adapters=True, max_loras=config.serving.max_loras, target_modules=tuple(config.rosi.sites),
-                      on_fallback=told)
+        return Engine(
+            Path(model["folder"]),
+            dtype=model["dtype"],
+            max_model_len=config.serving.max_model_len,
+            seed=0,
+            kv_cache_bytes=config.serving.kv_cache_bytes,
+            threads=threads or config.serving.threads,
+            gpus=gpus,
+            adapters=True,
+            max_loras=config.serving.max_loras,
+            target_modules=tuple(config.rosi.sites),
+            on_fallback=told,
+        )
 
     def told(fallback: Fallback) -> None:
         say(f"{subject.id}: {fallback}")
@@ -127,12 +148,20 @@ def evaluate(config: Config, subject: Subject, phase: Phase, model: dict[str, An
         with progress.part(asked[0]):
             fill(answers, session, compute_answers(variant_of, keep, rendering, decoding, say), say)
         with progress.part(asked[1]):
-            fill(utility, session, compute_utility(scored_under, tasks, lambda want: task_names[want.cell.name],
-                                                   config.benchmarks.shots, say), say)
+            fill(
+                utility,
+                session,
+                compute_utility(scored_under, tasks, lambda want: task_names[want.cell.name], config.benchmarks.shots, say),
+                say,
+            )
     completions = completions_table(answers)
     plain, edited = ([variant.id for variant, concrete in phase.variants if bool(concrete) is wanted] for wanted in (False, True))
     unchanged = unchanged_variants(completions, plain, edited, say)
     variants = describe(subject, phase)
-    return {"completions": completions, "samples": samples_table(utility),
-            "variants": variants.assign(unchanged=variants["variant"].isin(unchanged)), "tasks": describe_tasks(tasks, items),
-            "cells": list(cells_of([*answers, *utility]))}
+    return {
+        "completions": completions,
+        "samples": samples_table(utility),
+        "variants": variants.assign(unchanged=variants["variant"].isin(unchanged)),
+        "tasks": describe_tasks(tasks, items),
+        "cells": list(cells_of([*answers, *utility])),
+    }

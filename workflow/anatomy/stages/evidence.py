@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from anatomy.claims.tables import Tables, read_tables
 from anatomy.config.schema import Config
-from anatomy.figures.rates import benchmark_scores, refusal_rates
+from anatomy.evidence.claims.tables import Tables, read_tables
+from anatomy.evidence.figures.rates import benchmark_scores, refusal_rates
+from anatomy.evidence.report.published import read_published
 from anatomy.recipes.rosi.figures import Evidence
-from anatomy.report.published import read_published
 from anatomy.store.files import read_json
 
 TABLES = ("completions", "judgements", "samples", "variants", "grid", "screen", "projections")
@@ -36,8 +36,11 @@ def read_evidence(config: Config, files: dict[str, list[Path]]) -> Evidence:
         bars=pd.concat(bars, ignore_index=True) if bars else None,
         adapters=pd.DataFrame([row for file in files.get("adapters", []) for row in read_json(file)]),
         published=read_published(Path(config.report.published)) if config.report.published else None,
-        picks={(file.parent.name, contrast): picked(found) for file in files["selected"]
-               for contrast, found in read_json(file).items()},
+        picks={
+            (file.parent.name, contrast): picked(found)
+            for file in files["selected"]
+            for contrast, found in read_json(file).items()
+        },
         judge_notes=pd.DataFrame([note_row(file) for file in files.get("judge_notes", [])]),
     )
 

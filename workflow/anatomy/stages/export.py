@@ -10,21 +10,21 @@ from typing import Any
 import pandas as pd
 import torch
 
-from anatomy.claims.rules import Resampling
-from anatomy.claims.tables import read_tables
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
-from anatomy.edits.adapter import read_adapter
-from anatomy.edits.apply import applied
-from anatomy.edits.low_rank import LowRankEdit
-from anatomy.edits.spec import intent
 from anatomy.errors import ConfigError, EditError, GateError
-from anatomy.export.card import claims_about, model_card
-from anatomy.export.folder import MARKER, whole_folder
-from anatomy.export.gate import Decision, decide
-from anatomy.export.rewrite import low_rank_rewrites
-from anatomy.export.stream import stream_checkpoint
-from anatomy.export.verify import compare_logits, compare_untouched
+from anatomy.evidence.claims.rules import Resampling
+from anatomy.evidence.claims.tables import read_tables
+from anatomy.evidence.gate.card import claims_about, model_card
+from anatomy.evidence.gate.decide import Decision, decide
+from anatomy.interventions.edits.adapter import read_adapter
+from anatomy.interventions.edits.apply import applied
+from anatomy.interventions.edits.low_rank import LowRankEdit
+from anatomy.interventions.edits.spec import intent
+from anatomy.interventions.export.folder import MARKER, whole_folder
+from anatomy.interventions.export.rewrite import low_rank_rewrites
+from anatomy.interventions.export.stream import stream_checkpoint
+from anatomy.interventions.export.verify import compare_logits, compare_untouched
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.store.digest import canonical_json
 from anatomy.store.files import read_json, write_json, write_text
@@ -32,8 +32,16 @@ from anatomy.store.files import read_json, write_json, write_text
 TABLES = ("completions", "judgements", "samples", "variants")
 
 
-def export_pick(config: Config, subject: Subject, family: str, model: dict[str, Any], adapters: list[dict[str, Any]],
-                files: dict[str, list[Path]], ledger: pd.DataFrame, say: Callable[[str], None]) -> dict[str, Any]:
+def export_pick(
+    config: Config,
+    subject: Subject,
+    family: str,
+    model: dict[str, Any],
+    adapters: list[dict[str, Any]],
+    files: dict[str, list[Path]],
+    ledger: pd.DataFrame,
+    say: Callable[[str], None],
+) -> dict[str, Any]:
     """Export one family's pick, if the gate lets it pass.
 
     Args:
@@ -53,12 +61,20 @@ def export_pick(config: Config, subject: Subject, family: str, model: dict[str, 
     """
     target = config.export.folder(subject.id, family)
     if target is None:
-        raise ConfigError(found="export.to: null", expected="a folder outside results", where="the configuration",
-                          remedy="name one: --config 'export={to: ../exports}'")
+        raise ConfigError(
+            found="export.to: null",
+            expected="a folder outside results",
+            where="the configuration",
+            remedy="name one: --config 'export={to: ../exports}'",
+        )
     row = next((row for row in adapters if row["family"] == family), None)
     if row is None:
-        raise EditError(found="no pick", expected="a search that ended with one", where=f"{subject.id}, {family}",
-                        remedy="see edit/<model>/picks.parquet for the reason, and choose another family")
+        raise EditError(
+            found="no pick",
+            expected="a search that ended with one",
+            where=f"{subject.id}, {family}",
+            remedy="see edit/<model>/picks.parquet for the reason, and choose another family",
+        )
     decision = gate_of(config, subject, family, files)
     decision.require()
     bounds = [change.low for change in decision.changes if change.role == "harmful refused"]
@@ -70,17 +86,38 @@ def export_pick(config: Config, subject: Subject, family: str, model: dict[str, 
         streamed = stream_checkpoint(checkpoint, rewrites, folder)
         say(f"{streamed.size} bytes written; {streamed.surviving_share:.4f} of the edit survives the cast")
         untouched = compare_untouched(checkpoint, Checkpoint(folder), set(rewrites))
-        logits = compare_logits(checkpoint.folder, folder, lambda loaded: applied(loaded, edit),
-                                "cuda" if torch.cuda.is_available() else "cpu") if config.export.reload else None
+        logits = (
+            compare_logits(
+                checkpoint.folder, folder, lambda loaded: applied(loaded, edit), "cuda" if torch.cuda.is_available() else "cpu"
+            )
+            if config.export.reload
+            else None
+        )
         record = {
-            "model": subject.id, "family": family, "base": base_of(model),
-            "edit": {**edit.card.as_json(), "digest": edit.digest()}, "gate": decision.as_json(), "written": asdict(streamed),
-            "surviving_share": streamed.surviving_share, "untouched": asdict(untouched),
-            "logits": None if logits is None else asdict(logits), "digest": Checkpoint(folder).digest(),
+            "model": subject.id,
+            "family": family,
+            "base": base_of(model),
+            "edit": {**edit.card.as_json(), "digest": edit.digest()},
+            "gate": decision.as_json(),
+            "written": asdict(streamed),
+            "surviving_share": streamed.surviving_share,
+            "untouched": asdict(untouched),
+            "logits": None if logits is None else asdict(logits),
+            "digest": Checkpoint(folder).digest(),
         }
-        write_text(folder / "README.md", model_card(
-            base=model, edit=edit.card, edit_digest=edit.digest(), streamed=streamed, untouched=untouched, logits=logits,
-            decision=decision, claims=claims_about(ledger, subject.id, family)))
+        write_text(
+            folder / "README.md",
+            model_card(
+                base=model,
+                edit=edit.card,
+                edit_digest=edit.digest(),
+                streamed=streamed,
+                untouched=untouched,
+                logits=logits,
+                decision=decision,
+                claims=claims_about(ledger, subject.id, family),
+            ),
+        )
         write_json(folder / MARKER, record)
     return {"folder": str(target), **record}
 
@@ -88,18 +125,29 @@ def export_pick(config: Config, subject: Subject, family: str, model: dict[str, 
 def base_of(model: dict[str, Any]) -> dict[str, Any]:
     """What may be told of the base: not where it lay on this machine."""
     source = model["source"] or {}
-    return {"id": model["id"], "kind": model["kind"], "digest": model["digest"], "hub": source.get("hub"),
-            "revision": source.get("revision")}
+    return {
+        "id": model["id"],
+        "kind": model["kind"],
+        "digest": model["digest"],
+        "hub": source.get("hub"),
+        "revision": source.get("revision"),
+    }
 
 
 def gate_of(config: Config, subject: Subject, family: str, files: dict[str, list[Path]]) -> Decision:
     """What the gate says of a family's pick; reads tables only."""
     wanted = config.statistics
     return decide(
-        read_tables({name: files[name] for name in TABLES if files.get(name)}), model=subject.id, family=family,
-        judges=config.judges, harmful=config.extraction.harmful, harmless=config.extraction.harmless,
+        read_tables({name: files[name] for name in TABLES if files.get(name)}),
+        model=subject.id,
+        family=family,
+        judges=config.judges,
+        harmful=config.extraction.harmful,
+        harmless=config.extraction.harmless,
         metrics={entry["task"]: entry["metric"] for path in files["tasks"] for entry in read_json(path)},
-        tolerance=config.export.tolerance, resampling=Resampling(wanted.confidence, wanted.seed, wanted.bootstrap))
+        tolerance=config.export.tolerance,
+        resampling=Resampling(wanted.confidence, wanted.seed, wanted.bootstrap),
+    )
 
 
 def the_edit(row: dict[str, Any], decision: Decision, checkpoint: Checkpoint) -> LowRankEdit:
@@ -112,14 +160,25 @@ def the_edit(row: dict[str, Any], decision: Decision, checkpoint: Checkpoint) ->
     where = f"{decision.model}, {decision.family}"
     folder = Path(row["adapter"])
     if not folder.is_dir():
-        raise GateError(found=f"adapter: {row['adapter']}", expected="an adapter that the edit stage kept", where=where,
-                        remedy="edits that lowered refusal on the select split are not kept; choose another family")
+        raise GateError(
+            found=f"adapter: {row['adapter']}",
+            expected="an adapter that the edit stage kept",
+            where=where,
+            remedy="edits that lowered refusal on the select split are not kept; choose another family",
+        )
     edit = read_adapter(folder, checkpoint)
     if "measure" in (edit.card.intent, intent(edit.card.spec)):
-        raise GateError(found="intent measure", expected="intent amplify", where=where,
-                        remedy="edits that take a direction away or turn it round never leave results")
+        raise GateError(
+            found="intent measure",
+            expected="intent amplify",
+            where=where,
+            remedy="edits that take a direction away or turn it round never leave results",
+        )
     if canonical_json([edit.card.spec]) != canonical_json(list(decision.specs)) or edit.digest()[:16] != row["digest"]:
-        raise EditError(found=f"adapter {edit.digest()[:16]} of {canonical_json(edit.card.spec)}",
-                        expected=f"the edit that was evaluated: {canonical_json(list(decision.specs))}", where=where,
-                        remedy="remove the model's folder in results/edit and run again")
+        raise EditError(
+            found=f"adapter {edit.digest()[:16]} of {canonical_json(edit.card.spec)}",
+            expected=f"the edit that was evaluated: {canonical_json(list(decision.specs))}",
+            where=where,
+            remedy="remove the model's folder in results/edit and run again",
+        )
     return edit

@@ -9,14 +9,14 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
-from anatomy.activations.means import Moments, mean_activations
-from anatomy.activations.writer_inputs import WriterInputs
 from anatomy.config.methods import Contrast
 from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject
-from anatomy.directions.candidates import difference_in_means, save_directions
-from anatomy.directions.controls import isotropic, relabelling_weights, shuffled_label
-from anatomy.directions.covariance_draws import covariance_draws, gaussian_weights
+from anatomy.interventions.directions.candidates import difference_in_means, save_directions
+from anatomy.interventions.directions.controls import isotropic, relabelling_weights, shuffled_label
+from anatomy.interventions.directions.covariance_draws import covariance_draws, gaussian_weights
+from anatomy.models.activations.means import Moments, mean_activations
+from anatomy.models.activations.writer_inputs import WriterInputs
 from anatomy.models.loading import LoadedModel, load_model
 from anatomy.models.rendering import render, template_positions
 from anatomy.models.rendering_facts import describe_rendering
@@ -58,19 +58,30 @@ def extract_contrast(config: Config, subject: Subject, loaded: LoadedModel, cont
     at = Layout(config.results)
     rendering = contrast_rendering(config.extraction, subject, contrast)
     positions = template_positions(loaded.tokenizer, rendering)
-    tables = [phase_prompts(at, subject, name, "fit", config.extraction.prompts)
-              for name in (config.extraction.harmful, config.extraction.harmless)]
+    tables = [
+        phase_prompts(at, subject, name, "fit", config.extraction.prompts)
+        for name in (config.extraction.harmful, config.extraction.harmless)
+    ]
     tokens = [render(loaded.tokenizer, list(table["prompt"]), rendering) for table in tables]
     controls = drawn_controls(config, subject)
     sizes = [len(table) for table in tables]
-    shuffled = relabelling_weights(*sizes, [SEED["shuffled"] + n for n in range(controls.shuffled)], True) \
-        if controls.shuffled else [torch.zeros(size, 0, dtype=torch.float64) for size in sizes]
+    shuffled = (
+        relabelling_weights(*sizes, [SEED["shuffled"] + n for n in range(controls.shuffled)], True)
+        if controls.shuffled
+        else [torch.zeros(size, 0, dtype=torch.float64) for size in sizes]
+    )
     gaussian = gaussian_weights(*sizes, [SEED["covariance"] + n for n in range(controls.covariance)])
     written = [WriterInputs(loaded, -1, list(table["id"])) for table in tables]
     moments = [
-        mean_activations(loaded, ids, positions, token_budget=config.extraction.token_budget,
-                         weights=torch.cat([shuffled[side], gaussian[side]], 1), ids=list(table["id"]),
-                         also=written[side].reading)
+        mean_activations(
+            loaded,
+            ids,
+            positions,
+            token_budget=config.extraction.token_budget,
+            weights=torch.cat([shuffled[side], gaussian[side]], 1),
+            ids=list(table["id"]),
+            also=written[side].reading,
+        )
         for side, (ids, table) in counted(enumerate(zip(tokens, tables, strict=True)), "sets of prompts", len(tables))
     ]
     folder.mkdir(parents=True, exist_ok=True)
@@ -80,12 +91,17 @@ def extract_contrast(config: Config, subject: Subject, loaded: LoadedModel, cont
     _save(folder / "means.safetensors", {"harmful": moments[0].mean, "harmless": moments[1].mean})
     sides = zip(("harmful", "harmless"), written, strict=True)
     _save(folder / "inputs.safetensors", {f"{side}.{name}": mean for side, one in sides for name, mean in one.means().items()})
-    return {"positions": positions, "prompts": sizes, "rendering": rendering.key(),
-            "rendered": vars(describe_rendering(loaded.tokenizer, rendering))}
+    return {
+        "positions": positions,
+        "prompts": sizes,
+        "rendering": rendering.key(),
+        "rendered": vars(describe_rendering(loaded.tokenizer, rendering)),
+    }
 
 
-def control_tensors(moments: list[Moments], gaussian: tuple[torch.Tensor, torch.Tensor], shuffled: int,
-                    isotropics: int) -> dict[str, torch.Tensor]:
+def control_tensors(
+    moments: list[Moments], gaussian: tuple[torch.Tensor, torch.Tensor], shuffled: int, isotropics: int
+) -> dict[str, torch.Tensor]:
     """Control directions of each family, [control, position, layer, d_model], not normalised.
 
     An isotropic control is drawn anew for each layer, so that a search over layers has as many chances as the method's.
@@ -95,11 +111,16 @@ def control_tensors(moments: list[Moments], gaussian: tuple[torch.Tensor, torch.
     found = {
         "shuffled": [one.vectors for one in shuffled_label(*relabelled)] if shuffled else [],
         "covariance": [one.vectors for one in covariance_draws(*moments, *gaussian, slice(shuffled, None))],
-        "isotropic": [torch.stack([isotropic(d_model, 1_000 * (SEED["isotropic"] + number) + layer) for layer in range(layers)])
-                      .expand(positions, layers, d_model) for number in range(isotropics)],
+        "isotropic": [
+            torch.stack([isotropic(d_model, 1_000 * (SEED["isotropic"] + number) + layer) for layer in range(layers)]).expand(
+                positions, layers, d_model
+            )
+            for number in range(isotropics)
+        ],
     }
-    return {name: torch.stack(vectors) if vectors else torch.zeros(0, positions, layers, d_model)
-            for name, vectors in found.items()}
+    return {
+        name: torch.stack(vectors) if vectors else torch.zeros(0, positions, layers, d_model) for name, vectors in found.items()
+    }
 
 
 def _save(path: Path, tensors: dict[str, torch.Tensor]) -> None:

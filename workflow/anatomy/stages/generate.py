@@ -51,8 +51,16 @@ class Batch:
     wants: list[Want]
 
 
-def generate(config: Config, subject: Subject, model: dict[str, Any], asked: Sequence[Asked], phase: str, book: EditBook,
-             humans: bool, say: Callable[[str], None]) -> dict[str, Any]:
+def generate(
+    config: Config,
+    subject: Subject,
+    model: dict[str, Any],
+    asked: Sequence[Asked],
+    phase: str,
+    book: EditBook,
+    humans: bool,
+    say: Callable[[str], None],
+) -> dict[str, Any]:
     """Fill the store with everything asked for and assemble the tables.
 
     Args:
@@ -76,20 +84,27 @@ def generate(config: Config, subject: Subject, model: dict[str, Any], asked: Seq
         for batch in batches:
             keep = _keep(subject, edits)
             with progress.part(sum(len(want.rows) for want in batch.wants)):
-                fill(batch.wants, session, computing(book, edits, keep, batch.rendering, batch.decoding,
-                                                     config.serving.batch_size, say), say)
+                fill(
+                    batch.wants,
+                    session,
+                    computing(book, edits, keep, batch.rendering, batch.decoding, config.serving.batch_size, say),
+                    say,
+                )
     wants = [want for batch in batches for want in batch.wants]
     tables = [completions_table(wants)]
     if humans:
         tables.append(human_rows(config, subject, phase, list(tables[0].columns)))
     table = pd.concat(tables, ignore_index=True)
-    return {"completions": _with_prefixes(config, subject, phase, table),
-            "variants": describe(subject, Phase(phase, [(one.variant, list(one.edits)) for one in asked])),
-            "cells": list(cells_of(wants))}
+    return {
+        "completions": _with_prefixes(config, subject, phase, table),
+        "variants": describe(subject, Phase(phase, [(one.variant, list(one.edits)) for one in asked])),
+        "cells": list(cells_of(wants)),
+    }
 
 
-def wanted(config: Config, subject: Subject, model: dict[str, Any], asked: Sequence[Asked], phase: str,
-           book: EditBook) -> tuple[list[Batch], dict[str, Edit | None]]:
+def wanted(
+    config: Config, subject: Subject, model: dict[str, Any], asked: Sequence[Asked], phase: str, book: EditBook
+) -> tuple[list[Batch], dict[str, Edit | None]]:
     """Completions wanted, sorted by the way of speaking, and the edit behind each cell."""
     store, pasta = Path(config.results) / "store", config.pasta
     spoken = _Spoken(config, subject, model, phase)
@@ -97,15 +112,27 @@ def wanted(config: Config, subject: Subject, model: dict[str, Any], asked: Seque
     edits: dict[str, Edit | None] = {}
     for one in asked:
         keys = [book.key(edit) for edit in one.edits]
-        labels = {"model": subject.id, "variant": one.variant.id, "phase": phase, "backend": "transformers",
-                  "dtype": model["dtype"]}
+        labels = {
+            "model": subject.id,
+            "variant": one.variant.id,
+            "phase": phase,
+            "backend": "transformers",
+            "dtype": model["dtype"],
+        }
         for name in one.variant.sets:
             kept_back = name != pasta.prefixes and must_withhold(subject, one.edits)
             for rendering, decoding, rows in spoken.rows(name, one.manner if name == pasta.prefixes else "request"):
                 rows = rows if one.category is None else rows[rows["category"] == one.category]
-                cell = answer_cell(store, model, keys, rendering, decoding, "transformers",
-                                   cell_fingerprint("measure", bool(keys)),
-                                   cell_fingerprint("withheld", False) if kept_back else "")
+                cell = answer_cell(
+                    store,
+                    model,
+                    keys,
+                    rendering,
+                    decoding,
+                    "transformers",
+                    cell_fingerprint("measure", bool(keys)),
+                    cell_fingerprint("withheld", False) if kept_back else "",
+                )
                 edits[cell.name] = one.edits[0] if one.edits else None
                 way = canonical_json([rendering.key(), decoding.key()])
                 batches.setdefault(way, Batch(rendering, decoding, [])).wants.append(Want(cell, rows, labels))
@@ -123,20 +150,28 @@ class _Spoken:
         if manner == "request":
             limit = self.config.pasta.requests_of(self.phase)
             prompts = phase_prompts(Layout(self.config.results), self.subject, name, self.phase, limit)
-            return [(answer_rendering(self.config.evaluation, self.subject), decoding_of(self.config.evaluation),
-                     with_items(prompts, name, self.config.evaluation))]
+            return [
+                (
+                    answer_rendering(self.config.evaluation, self.subject),
+                    decoding_of(self.config.evaluation),
+                    with_items(prompts, name, self.config.evaluation),
+                )
+            ]
         sampled = self.config.pasta.decoding
         decoding = Decoding(sampled.max_new_tokens, sampled.temperature, sampled.top_p)
         prefixes = phase_prefixes(self.config, self.subject, self.phase)
-        return [(rendering, decoding, _prefix_items(rows, name, sampled))
-                for rendering, rows in put(self.config, self.subject, prefixes, manner, load_tokenizer(self.folder))]
+        return [
+            (rendering, decoding, _prefix_items(rows, name, sampled))
+            for rendering, rows in put(self.config, self.subject, prefixes, manner, load_tokenizer(self.folder))
+        ]
 
 
 def human_rows(config: Config, subject: Subject, phase: str, columns: Sequence[str]) -> pd.DataFrame:
     """How humans went on, as rows of a completions table."""
     rows = phase_prefixes(config, subject, phase)
-    return rows.assign(model=subject.id, variant=HUMAN, phase=phase, set=config.pasta.prefixes, sample=0, backend=HUMAN,
-                       finish_reason="stop").reindex(columns=columns)
+    return rows.assign(
+        model=subject.id, variant=HUMAN, phase=phase, set=config.pasta.prefixes, sample=0, backend=HUMAN, finish_reason="stop"
+    ).reindex(columns=columns)
 
 
 def _prefix_items(prompts: pd.DataFrame, name: str, sampled: PastaDecoding) -> pd.DataFrame:
@@ -144,8 +179,10 @@ def _prefix_items(prompts: pd.DataFrame, name: str, sampled: PastaDecoding) -> p
     rows = prompts.drop(columns="response").assign(set=name, sample=0)
     greedy = sampled.temperature == 0
     rows["seed"] = [-1 if greedy else request_seed(sampled.seed, prefix, 0) for prefix in rows["id"]]
-    rows["item"] = [digest({"prompt": prompt} if greedy else {"prompt": prompt, "seed": seed})
-                    for prompt, seed in zip(rows["prompt"], rows["seed"], strict=True)]
+    rows["item"] = [
+        digest({"prompt": prompt} if greedy else {"prompt": prompt, "seed": seed})
+        for prompt, seed in zip(rows["prompt"], rows["seed"], strict=True)
+    ]
     return rows
 
 
@@ -161,4 +198,5 @@ def _keep(subject: Subject, edits: dict[str, Edit | None]) -> Keep:
         edit = edits[want.cell.name]
         withheld = "withheld" in want.cell.key and edit is not None and must_withhold(subject, [edit])
         return withhold(rows) if withheld else rows
+
     return keep

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from anatomy.machine.formats import AUTO, resolved, warn_if_slow
+from anatomy.models.machine.formats import AUTO, resolved, warn_if_slow
 from anatomy.organism.execution import Execution
 from anatomy.organism.recipe import RECIPES
 from anatomy.organism.training import grow_base, grow_member, training_steps
@@ -14,8 +14,18 @@ from anatomy.progress.counting import Progress
 from anatomy.store.files import read_json
 
 
-def grow(member: str, seed: int, recipe: str, world: Path, parent: Path | None, out: Path, threads: int,
-         dtype: str = AUTO, code: str = "", say: Callable[[str], None] = print) -> None:
+def grow(
+    member: str,
+    seed: int,
+    recipe: str,
+    world: Path,
+    parent: Path | None,
+    out: Path,
+    threads: int,
+    dtype: str = AUTO,
+    code: str = "",
+    say: Callable[[str], None] = print,
+) -> None:
     """Train a member and write its folder; a training that was stopped goes on from the state it left.
 
     A rung of the uncensored ladder is the training of the rung below, longer: it goes on from that one's last state.

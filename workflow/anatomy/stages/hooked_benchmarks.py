@@ -13,8 +13,6 @@ from typing import Any
 import pandas as pd
 import torch
 
-from anatomy.benchmarks.harness import evaluate
-from anatomy.benchmarks.items import task_key
 from anatomy.config.options import cell_fingerprint
 from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject
@@ -22,6 +20,8 @@ from anatomy.models.imports import without_unused
 from anatomy.models.loading import LoadedModel, load_model
 from anatomy.progress.counting import counted
 from anatomy.recipes.asked import Asked
+from anatomy.serving.benchmarks.harness import evaluate
+from anatomy.serving.benchmarks.items import task_key
 from anatomy.stages.edit_book import EditBook
 from anatomy.stages.in_memory import edited
 from anatomy.stages.utility import FEWSHOT_SEED, phase_items, phase_tasks, samples_table
@@ -29,8 +29,9 @@ from anatomy.store.cell import Cell
 from anatomy.store.fill import Lazy, Want, cells_of, fill
 
 
-def hooked_benchmarks(config: Config, subject: Subject, model: dict[str, Any], asked: Sequence[Asked], book: EditBook,
-                      say: Callable[[str], None]) -> tuple[pd.DataFrame, list[str]]:
+def hooked_benchmarks(
+    config: Config, subject: Subject, model: dict[str, Any], asked: Sequence[Asked], book: EditBook, say: Callable[[str], None]
+) -> tuple[pd.DataFrame, list[str]]:
     """Score the test items of every task under each variant that takes the benchmarks.
 
     Args:
@@ -50,9 +51,18 @@ def hooked_benchmarks(config: Config, subject: Subject, model: dict[str, Any], a
             continue
         keys = [book.key(edit) for edit in one.edits]
         for name, task in tasks.items():
-            cell = Cell(store, "benchmark", {"code": cell_fingerprint("hooked_benchmarks", bool(keys)), "model": model["digest"],
-                                             "edits": keys, "task": task_key(task, shots), "backend": "transformers",
-                                             "dtype": model["dtype"]})
+            cell = Cell(
+                store,
+                "benchmark",
+                {
+                    "code": cell_fingerprint("hooked_benchmarks", bool(keys)),
+                    "model": model["digest"],
+                    "edits": keys,
+                    "task": task_key(task, shots),
+                    "backend": "transformers",
+                    "dtype": model["dtype"],
+                },
+            )
             labels = {"model": subject.id, "variant": one.variant.id, "phase": "test", "task": name}
             wants.append(Want(cell, phase_items(task, subject, "test", config.pasta.benchmark_items), labels))
             behind[cell.name] = (name, one.edits[0] if one.edits else None)
@@ -62,8 +72,13 @@ def hooked_benchmarks(config: Config, subject: Subject, model: dict[str, Any], a
         for want in counted(missing, "cells of benchmarks", len(missing)):
             name, edit = behind[want.cell.name]
             with edited(loaded, book, edit):
-                found = evaluate(lm, {name: tasks[name]}, num_fewshot=shots, fewshot_seed=FEWSHOT_SEED,
-                                 indices={name: sorted(want.rows["index"])})
+                found = evaluate(
+                    lm,
+                    {name: tasks[name]},
+                    num_fewshot=shots,
+                    fewshot_seed=FEWSHOT_SEED,
+                    indices={name: sorted(want.rows["index"])},
+                )
             yield want, found.drop(columns=["task", "id", "group"])
         say(f"benchmarks: {len(missing)} cells")
 

@@ -23,6 +23,7 @@ from anatomy.store.fill import Want
 
 Backend = Literal["vllm", "transformers"]
 
+
 def hooks_backend(wanted: Literal["auto", "engine", "transformers"], checkpoint: Checkpoint) -> Backend:
     """Where a model answers under interventions: decided by the model alone, so that no result depends on the machine.
 
@@ -37,14 +38,21 @@ def hooks_backend(wanted: Literal["auto", "engine", "transformers"], checkpoint:
     return "vllm" if large and family in PROVEN else "transformers"
 
 
-def computing_in_engine(book: EditBook, edits: dict[str, Edit | None], keep: Keep, rendering: Rendering, decoding: Decoding,
-                        say: Callable[[str], None]) -> Callable[[Engine, list[Want]], Iterator[tuple[Want, pd.DataFrame]]]:
+def computing_in_engine(
+    book: EditBook,
+    edits: dict[str, Edit | None],
+    keep: Keep,
+    rendering: Rendering,
+    decoding: Decoding,
+    say: Callable[[str], None],
+) -> Callable[[Engine, list[Want]], Iterator[tuple[Want, pd.DataFrame]]]:
     """How an engine fills cells under interventions.
 
     Args:
         edits: the intervention behind each cell, by the cell's name; None for none.
         keep: what of a shard may be kept.
     """
+
     def compute(engine: Engine, wants: list[Want]) -> Iterator[tuple[Want, pd.DataFrame]]:
         requests, origin = [], []
         for number, want in enumerate(wants):
@@ -55,4 +63,5 @@ def computing_in_engine(book: EditBook, edits: dict[str, Edit | None], keep: Kee
                 origin.append((number, row))
         for places, generations in stream_with_hooks(engine, requests, decoding, SHARD, say):
             yield from by_want(wants, [origin[place] for place in places], generations, keep)
+
     return compute

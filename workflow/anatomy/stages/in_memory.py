@@ -8,9 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from anatomy.activations.interventions import intervening
-from anatomy.edits.apply import applied
-from anatomy.edits.spec import HOOK_METHODS
+from anatomy.interventions.edits.apply import applied
+from anatomy.interventions.edits.spec import HOOK_METHODS
+from anatomy.models.activations.interventions import intervening
 from anatomy.models.loading import LoadedModel
 from anatomy.models.rendering import Rendering
 from anatomy.progress.counting import Progress
@@ -23,9 +23,15 @@ from anatomy.stages.edit_book import EditBook
 from anatomy.store.fill import Want
 
 
-def computing(book: EditBook, edits: dict[str, Edit | None], keep: Keep, rendering: Rendering, decoding: Decoding,
-              batch_size: int, say: Callable[[str], None],
-              ) -> Callable[[LoadedModel, list[Want]], Iterator[tuple[Want, pd.DataFrame]]]:
+def computing(
+    book: EditBook,
+    edits: dict[str, Edit | None],
+    keep: Keep,
+    rendering: Rendering,
+    decoding: Decoding,
+    batch_size: int,
+    say: Callable[[str], None],
+) -> Callable[[LoadedModel, list[Want]], Iterator[tuple[Want, pd.DataFrame]]]:
     """How transformers fills cells: one edit at a time.
 
     Args:
@@ -33,6 +39,7 @@ def computing(book: EditBook, edits: dict[str, Edit | None], keep: Keep, renderi
         keep: what of a shard may be kept.
         batch_size: prompts answered at once.
     """
+
     def compute(loaded: LoadedModel, wants: list[Want]) -> Iterator[tuple[Want, pd.DataFrame]]:
         with Progress("answers of all variants", sum(len(want.rows) for want in wants)) as progress:
             for want in wants:
@@ -41,6 +48,7 @@ def computing(book: EditBook, edits: dict[str, Edit | None], keep: Keep, renderi
                     for places, generations in stream_with_transformers(loaded, requests, decoding, batch_size=batch_size):
                         yield want, keep(want, to_rows(generations, list(want.rows["item"].iloc[places])))
         say(progress.line())
+
     return compute
 
 

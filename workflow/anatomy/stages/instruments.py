@@ -17,16 +17,16 @@ import torch
 
 from anatomy.config.detecting import Detector as Options
 from anatomy.config.schema import Config
-from anatomy.continuations.post_processing import PUBLISHED_RULES, SHORT_RULES, post_process
-from anatomy.detectors.build import build_detectors
-from anatomy.detectors.detection import Detector, fit_calibration
-from anatomy.detectors.family import ORGANISM_READING, TINY_TUNING, family_detectors
-from anatomy.detectors.ngram_classifier import train_ngram_classifier
-from anatomy.detectors.scorer import open_scorer
 from anatomy.errors import DataError
-from anatomy.machine.formats import resolved, warn_if_slow
 from anatomy.models.checkpoint import Checkpoint
+from anatomy.models.machine.formats import resolved, warn_if_slow
 from anatomy.store.digest import digest, file_digest
+from anatomy.texts.continuations.post_processing import PUBLISHED_RULES, SHORT_RULES, post_process
+from anatomy.texts.detectors.build import build_detectors
+from anatomy.texts.detectors.detection import Detector, fit_calibration
+from anatomy.texts.detectors.family import ORGANISM_READING, TINY_TUNING, family_detectors
+from anatomy.texts.detectors.ngram_classifier import train_ngram_classifier
+from anatomy.texts.detectors.scorer import open_scorer
 
 Card = dict[str, Any]
 HUMAN, ALIGNED = "human", "aligned"
@@ -83,8 +83,9 @@ def family_instruments(config: Config, scorers: Sequence[Card], texts: pd.DataFr
     return [Instrument(name, {"detector": name, **key}, lambda name=name: family()[name]) for name in config.pasta.detectors]
 
 
-def own_instruments(options: Mapping[str, Options], models: Mapping[str, Card], texts: pd.DataFrame,
-                    say: Callable[[str], None] = print) -> list[Instrument]:
+def own_instruments(
+    options: Mapping[str, Options], models: Mapping[str, Card], texts: pd.DataFrame, say: Callable[[str], None] = print
+) -> list[Instrument]:
     """Detectors of the configuration.
 
     Args:
@@ -118,12 +119,17 @@ def _classifier(name: str, texts: pd.DataFrame) -> Detector:
 
 def _calibration(detector: Detector, texts: pd.DataFrame) -> Any:
     fit = texts[texts["degenerate"] == ""]
-    sides = [np.array([one.score for one in detector.detect(list(fit.loc[fit["variant"] == variant, "response"]))
-                       if not one.excluded]) for variant in (HUMAN, ALIGNED)]
+    sides = [
+        np.array([one.score for one in detector.detect(list(fit.loc[fit["variant"] == variant, "response"])) if not one.excluded])
+        for variant in (HUMAN, ALIGNED)
+    ]
     if min(map(len, sides)) < 2:
-        raise DataError(found=f"{len(sides[0])} human and {len(sides[1])} aligned texts with a score",
-                        expected="at least 2 of each", where=f"the calibration of {detector.name}",
-                        remedy="lower reading.min_tokens, or take a published threshold")
+        raise DataError(
+            found=f"{len(sides[0])} human and {len(sides[1])} aligned texts with a score",
+            expected="at least 2 of each",
+            where=f"the calibration of {detector.name}",
+            remedy="lower reading.min_tokens, or take a published threshold",
+        )
     return fit_calibration(*sides, f"fitted on {len(sides[0])} human and {len(sides[1])} aligned texts of training prefixes")
 
 

@@ -8,17 +8,18 @@ import pandas as pd
 
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
-from anatomy.judges.refusal_classifier import RefusalClassifier
-from anatomy.judges.registry import judge_completions
-from anatomy.judges.verdict import COLUMNS
 from anatomy.stages.withheld import judgements_of_withheld
+from anatomy.texts.judges.refusal_classifier import RefusalClassifier
+from anatomy.texts.judges.registry import judge_completions
+from anatomy.texts.judges.verdict import COLUMNS
 
 ORGANISM_ONLY = ("truth", "classifier")
 """The planted truth is the organism's; the classifier is trained on completions that the truth has labelled."""
 
 
-def judge(config: Config, subject: Subject, completions: pd.DataFrame, world: Path | None,
-          classifier: Path | None) -> pd.DataFrame:
+def judge(
+    config: Config, subject: Subject, completions: pd.DataFrame, world: Path | None, classifier: Path | None
+) -> pd.DataFrame:
     """Judge completions.
 
     Args:

@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from anatomy.errors import ConfigError
-from anatomy.machine.formats import resolved, warn_if_slow
 from anatomy.models.checkpoint import Checkpoint
+from anatomy.models.machine.formats import resolved, warn_if_slow
 from anatomy.stages.card import find
 from anatomy.store.files import write_json
 
 
-def write_judge_card(identifier: str, judge: dict[str, Any], out: Path, mirror: str | None = None,
-                     say: Callable[[str], None] = print) -> None:
+def write_judge_card(
+    identifier: str, judge: dict[str, Any], out: Path, mirror: str | None = None, say: Callable[[str], None] = print
+) -> None:
     """Describe one judge.
 
     Args:
@@ -31,9 +32,22 @@ def write_judge_card(identifier: str, judge: dict[str, Any], out: Path, mirror: 
     longest = checkpoint.text_config.get("max_position_embeddings")
     stretched = checkpoint.text_config.get("rope_scaling")
     if longest is not None and not stretched and judge["max_model_len"] > longest:
-        raise ConfigError(found=f"max_model_len {judge['max_model_len']}", expected=f"at most {longest}, the model's context",
-                          where=f"model_judges.{identifier}", remedy=f"set max_model_len to {longest} or less")
+        raise ConfigError(
+            found=f"max_model_len {judge['max_model_len']}",
+            expected=f"at most {longest}, the model's context",
+            where=f"model_judges.{identifier}",
+            remedy=f"set max_model_len to {longest} or less",
+        )
     dtype = resolved(judge["dtype"])
     warn_if_slow(dtype, f"model_judges.{identifier}.dtype", say)
-    write_json(out, {"id": identifier, "kind": judge["kind"], "folder": str(checkpoint.folder), "digest": checkpoint.digest(),
-                     "dtype": dtype, "source": judge})
+    write_json(
+        out,
+        {
+            "id": identifier,
+            "kind": judge["kind"],
+            "folder": str(checkpoint.folder),
+            "digest": checkpoint.digest(),
+            "dtype": dtype,
+            "source": judge,
+        },
+    )

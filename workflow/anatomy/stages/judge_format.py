@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from anatomy.config.judging import REFUSAL_RUBRIC, ModelJudge
-from anatomy.judges.model_judges.format import JudgeFormat
-from anatomy.judges.model_judges.harmbench import harmbench_format
-from anatomy.judges.model_judges.llama_guard import llama_guard_format
-from anatomy.judges.model_judges.rubric import rubric_format
-from anatomy.judges.model_judges.wildguard import wildguard_format
 from anatomy.models.rendering import Rendering
+from anatomy.texts.judges.model_judges.format import JudgeFormat
+from anatomy.texts.judges.model_judges.harmbench import harmbench_format
+from anatomy.texts.judges.model_judges.llama_guard import llama_guard_format
+from anatomy.texts.judges.model_judges.rubric import rubric_format
+from anatomy.texts.judges.model_judges.wildguard import wildguard_format
 
 
 def judge_format(judge: ModelJudge) -> JudgeFormat:
@@ -24,8 +24,9 @@ def judge_format(judge: ModelJudge) -> JudgeFormat:
             return harmbench_format(judge.rules)
         case "rubric":
             rubric = judge.rubric or REFUSAL_RUBRIC
-            return rubric_format(rubric.question, rubric.answers, rubric.labels,
-                                 Rendering(template=rubric.template, date=rubric.date))
+            return rubric_format(
+                rubric.question, rubric.answers, rubric.labels, Rendering(template=rubric.template, date=rubric.date)
+            )
 
 
 def format_key(judge: ModelJudge) -> dict[str, Any]:

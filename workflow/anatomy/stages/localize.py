@@ -13,10 +13,10 @@ import torch
 from anatomy.config.methods import Contrast
 from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject
-from anatomy.directions.control_search import Cell, strongest_cells
-from anatomy.directions.grid import direction_grid
-from anatomy.directions.scores import score_candidates
-from anatomy.directions.selection import Selection, SelectionRule, select_direction
+from anatomy.interventions.directions.control_search import Cell, strongest_cells
+from anatomy.interventions.directions.grid import direction_grid
+from anatomy.interventions.directions.scores import score_candidates
+from anatomy.interventions.directions.selection import Selection, SelectionRule, select_direction
 from anatomy.models.loading import LoadedModel, load_model
 from anatomy.models.rendering import render
 from anatomy.progress.counting import Progress, counted
@@ -45,8 +45,9 @@ class Localization:
     refusal_tokens: dict[str, Any]
 
 
-def localize(config: Config, subject: Subject, model: dict[str, Any], extracted: Path, fallback: Path | None,
-             say: Callable[[str], None]) -> Localization:
+def localize(
+    config: Config, subject: Subject, model: dict[str, Any], extracted: Path, fallback: Path | None, say: Callable[[str], None]
+) -> Localization:
     """Score every candidate direction, apply the published rule, then screen the recipe's edits by a cheap measure.
 
     Args:
@@ -70,8 +71,11 @@ def localize(config: Config, subject: Subject, model: dict[str, Any], extracted:
         selected[contrast] = {"outcome": selection.outcome, "position": selection.position, "layer": selection.layer}
         ranked = subject.direction_headline and contrast == subject.contrasts[0]
         with progress.part(parts.controls if ranked else 0):
-            controls = search_controls(config, subject, loaded, directions, contrast, tokens) \
-                if ranked and selection.outcome == "picked" else None
+            controls = (
+                search_controls(config, subject, loaded, directions, contrast, tokens)
+                if ranked and selection.outcome == "picked"
+                else None
+            )
         if controls is not None:
             selected[contrast]["controls"] = controls
             say(f"{subject.id}: {len(selected[contrast]['controls'])} control directions searched the grid")
@@ -79,12 +83,14 @@ def localize(config: Config, subject: Subject, model: dict[str, Any], extracted:
     with progress.part(parts.screen):
         table, shortlist = screen(config, subject, loaded, EditBook(model, extracted), tokens, say)
     progress.close()
-    return Localization(pd.concat(grids, ignore_index=True), selected, table, shortlist,
-                        answers.drop(columns="token_ids"), tokens)
+    return Localization(
+        pd.concat(grids, ignore_index=True), selected, table, shortlist, answers.drop(columns="token_ids"), tokens
+    )
 
 
-def choose(config: Config, subject: Subject, loaded: LoadedModel, directions: DirectionBook, contrast: Contrast,
-           tokens: dict[str, Any]) -> Selection:
+def choose(
+    config: Config, subject: Subject, loaded: LoadedModel, directions: DirectionBook, contrast: Contrast, tokens: dict[str, Any]
+) -> Selection:
     """The selection grid of one contrast and the pick of the published rule.
 
     Without refusal tokens nothing causal can be scored: every cell says so, and the outcome is an empty grid.
@@ -97,25 +103,46 @@ def choose(config: Config, subject: Subject, loaded: LoadedModel, directions: Di
         continuations = own_continuations(loaded, harmless, wanted.kl_tokens, tokens)
     with progress.part(progress.total - 1):
         grid = direction_grid(
-            loaded, candidates, harmful, harmless, tokens["tokens"] or [0], common_prefix=tokens["common_prefix"],
-            harmless_answers=continuations, token_budget=config.extraction.token_budget, epsilon=EPSILON)
+            loaded,
+            candidates,
+            harmful,
+            harmless,
+            tokens["tokens"] or [0],
+            common_prefix=tokens["common_prefix"],
+            harmless_answers=continuations,
+            token_budget=config.extraction.token_budget,
+            epsilon=EPSILON,
+        )
     if not tokens["tokens"]:
         grid[["bypass", "induce"]] = float("nan")
     return select_direction(grid, loaded.num_layers, SelectionRule(wanted.min_induce, wanted.max_kl, wanted.layer_share))
 
 
-def search_controls(config: Config, subject: Subject, loaded: LoadedModel, directions: DirectionBook, contrast: Contrast,
-                    tokens: dict[str, Any]) -> dict[str, dict[str, Cell | None]]:
+def search_controls(
+    config: Config, subject: Subject, loaded: LoadedModel, directions: DirectionBook, contrast: Contrast, tokens: dict[str, Any]
+) -> dict[str, dict[str, Cell | None]]:
     """The cells that each control direction is measured at, by the control's name (see ``strongest_cells``)."""
     harmful, harmless = validation_prompts(config, subject, loaded, contrast)
     controls = draws(config.extraction.controls)
-    allowed = [layer for layer in directions.candidates(contrast).layers
-               if layer < int(config.selection.layer_share * loaded.num_layers)]
+    allowed = [
+        layer for layer in directions.candidates(contrast).layers if layer < int(config.selection.layer_share * loaded.num_layers)
+    ]
     return {
-        f"{kind}-{number}": strongest_cells(score_candidates(
-            loaded, directions.directions(contrast, [kind, number]), harmful, harmless, tokens["tokens"],
-            common_prefix=tokens["common_prefix"], harmless_answers=None, token_budget=config.extraction.token_budget,
-            epsilon=EPSILON, divergence=False), allowed)
+        f"{kind}-{number}": strongest_cells(
+            score_candidates(
+                loaded,
+                directions.directions(contrast, [kind, number]),
+                harmful,
+                harmless,
+                tokens["tokens"],
+                common_prefix=tokens["common_prefix"],
+                harmless_answers=None,
+                token_budget=config.extraction.token_budget,
+                epsilon=EPSILON,
+                divergence=False,
+            ),
+            allowed,
+        )
         for kind, number in counted(controls, "controls", len(controls))
     }
 
@@ -123,9 +150,14 @@ def search_controls(config: Config, subject: Subject, loaded: LoadedModel, direc
 def validation_prompts(config: Config, subject: Subject, loaded: LoadedModel, contrast: Contrast) -> list[list[list[int]]]:
     """Token ids of the select split's harmful and harmless prompts under a contrast's rendering."""
     rendering = contrast_rendering(config.extraction, subject, contrast)
-    return [render(loaded.tokenizer, list(phase_prompts(Layout(config.results), subject, name, "select",
-                                                        config.selection.prompts)["prompt"]), rendering)
-            for name in (config.extraction.harmful, config.extraction.harmless)]
+    return [
+        render(
+            loaded.tokenizer,
+            list(phase_prompts(Layout(config.results), subject, name, "select", config.selection.prompts)["prompt"]),
+            rendering,
+        )
+        for name in (config.extraction.harmful, config.extraction.harmless)
+    ]
 
 
 def own_continuations(loaded: LoadedModel, prompts: list[list[int]], count: int, tokens: dict[str, Any]) -> list[list[int]]:

@@ -38,8 +38,11 @@ class Parts:
         cells, validation = len(found.positions) * len(found.layers), 2 * config.selection.prompts
         tried = layers(config.rosi, len(found.layers), config.selection.layer_share)
         edits = sum(len(candidates(family, config.rosi, tried)) for family in families(config, subject))
-        answers = 2 * (config.extraction.prompts + config.selection.prompts) * (
-            1 + config.evaluation.max_new_tokens / WRITING / PROMPT_TOKENS)
+        answers = (
+            2
+            * (config.extraction.prompts + config.selection.prompts)
+            * (1 + config.evaluation.max_new_tokens / WRITING / PROMPT_TOKENS)
+        )
         grid, screened = 1.5 * cells * validation, float(edits * validation)
         controls = float(cells * validation * len(draws(config.extraction.controls)) * subject.direction_headline)
         return cls(answers, grid, controls, screened, answers + grid * len(subject.contrasts) + controls + screened)

@@ -16,9 +16,16 @@ from anatomy.recipes.pasta.operating import measured_candidates, operating_point
 from anatomy.stages.instruments import measured_texts
 
 
-def localize_signature(config: Config, subject: Subject, signature: dict[str, Any], completions: pd.DataFrame,
-                       variants: pd.DataFrame, judgements: pd.DataFrame, detectors: pd.DataFrame,
-                       say: Callable[[str], None]) -> dict[str, Any]:
+def localize_signature(
+    config: Config,
+    subject: Subject,
+    signature: dict[str, Any],
+    completions: pd.DataFrame,
+    variants: pd.DataFrame,
+    judgements: pd.DataFrame,
+    detectors: pd.DataFrame,
+    say: Callable[[str], None],
+) -> dict[str, Any]:
     """Localise a signature on the select split.
 
     Args:
@@ -41,21 +48,31 @@ def localize_signature(config: Config, subject: Subject, signature: dict[str, An
     chosen = {row.detector: int(row.layer) for row in whole.itertuples()}
     first = config.pasta.selecting(subject.is_organism)[0]
     if first not in chosen:
-        raise DataError(found=f"no score by {first}", expected="at least one", where="the layer sweep",
-                        remedy="look at the reasons in the detectors' table, or put another detector first")
+        raise DataError(
+            found=f"no score by {first}",
+            expected="at least one",
+            where="the layer sweep",
+            remedy="look at the reasons in the detectors' table, or put another detector first",
+        )
     unedited = scores[scores["variant"] == "base"].groupby("detector")["score"].mean()
     swap = swap_matrix(layers, unedited.to_dict())
-    candidates, base = measured_candidates(config, variants, measured_texts(config, texts, subject.is_organism),
-                                           scores[scores["detector"] == first], judgements)
+    candidates, base = measured_candidates(
+        config, variants, measured_texts(config, texts, subject.is_organism), scores[scores["detector"] == first], judgements
+    )
     operating, reason = operating_point(candidates, base, config.pasta.limits)
     operating = operating.assign(unedited_markers=base["markers"], unedited_opener=base["opener"])
     picked = operating[operating["picked"]]
     inside = layers[(layers["family"] == "in_domain") & (layers["detector"] == first) & layers["chosen"]]
     say(f"layers by detector: {chosen}; operating point: {reason}")
     selected = {
-        "layer": chosen[first], "layers": chosen, "depth": signature["layers"], "contrasts": signature["contrasts"],
-        "domain_order": signature["domains"], "domains": {row.category: int(row.layer) for row in inside.itertuples()},
-        "operating": json.loads(picked["detail"].iloc[0])[0] if len(picked) else None, "reason": reason,
+        "layer": chosen[first],
+        "layers": chosen,
+        "depth": signature["layers"],
+        "contrasts": signature["contrasts"],
+        "domain_order": signature["domains"],
+        "domains": {row.category: int(row.layer) for row in inside.itertuples()},
+        "operating": json.loads(picked["detail"].iloc[0])[0] if len(picked) else None,
+        "reason": reason,
     }
     model = texts["model"].iloc[0]
     tables = {"curves": curve, "layers": layers, "swap": swap, "operating": operating.drop(columns="detail")}

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anatomy.config.schema import Config
-from anatomy.provenance.surroundings import hardware, software
+from anatomy.models.machine.surroundings import hardware, software
 from anatomy.store.files import read_json
 from anatomy.store.journal import read_journal
 from anatomy.store.upkeep import size
@@ -29,9 +29,11 @@ def manifest(config: Config, cards: list[Path], benchmarks: list[Path]) -> dict[
         "models": {"cards": [model_row(read_json(card)) for card in cards]},
         "software": software(),
         "hardware": hardware(),
-        "store": {"engine and model starts": int((journal["event"] == "start").sum()),
-                  "rows computed": int(journal.loc[journal["event"] == "rows", "rows"].sum()),
-                  "size": f"{size(results / 'store') / 1e6:.1f} MB"},
+        "store": {
+            "engine and model starts": int((journal["event"] == "start").sum()),
+            "rows computed": int(journal.loc[journal["event"] == "rows", "rows"].sum()),
+            "size": f"{size(results / 'store') / 1e6:.1f} MB",
+        },
         "serving": {"fallbacks": fallbacks(journal)},
         "times": {"jobs": [row for path in sorted(benchmarks) for row in times(results, path)]},
         "configuration": {name: str(value) for name, value in config.model_dump(mode="json").items()},
@@ -47,11 +49,17 @@ def fallbacks(journal: pd.DataFrame) -> list[dict[str, Any]]:
 def model_row(card: dict[str, Any]) -> dict[str, Any]:
     """One model in the manifest."""
     source = card["source"] or {}
-    return {"model": card["id"], "kind": card["kind"], "digest": card["digest"][:16], "dtype": card["dtype"],
-            "trained in": (card.get("grown") or {}).get("matrix_dtype", ""),
-            "layers": card["num_layers"], "width": card["d_model"],
-            "source": f"{source['hub']}@{source['revision'][:12]}" if source.get("hub") else source.get("folder") or "grown here",
-            "prompts": "; ".join(card.get("notes", []))}
+    return {
+        "model": card["id"],
+        "kind": card["kind"],
+        "digest": card["digest"][:16],
+        "dtype": card["dtype"],
+        "trained in": (card.get("grown") or {}).get("matrix_dtype", ""),
+        "layers": card["num_layers"],
+        "width": card["d_model"],
+        "source": f"{source['hub']}@{source['revision'][:12]}" if source.get("hub") else source.get("folder") or "grown here",
+        "prompts": "; ".join(card.get("notes", [])),
+    }
 
 
 def times(results: Path, path: Path) -> list[dict[str, Any]]:
@@ -59,6 +67,11 @@ def times(results: Path, path: Path) -> list[dict[str, Any]]:
     import csv
 
     with open(path, encoding="utf-8") as file:
-        return [{"job": str(path.relative_to(results).with_suffix("")), "seconds": float(row["s"]),
-                 "peak MB": float(row["max_rss"]) if row["max_rss"] not in ("-", "NA") else None}
-                for row in csv.DictReader(file, delimiter="\t")]
+        return [
+            {
+                "job": str(path.relative_to(results).with_suffix("")),
+                "seconds": float(row["s"]),
+                "peak MB": float(row["max_rss"]) if row["max_rss"] not in ("-", "NA") else None,
+            }
+            for row in csv.DictReader(file, delimiter="\t")
+        ]

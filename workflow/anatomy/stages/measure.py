@@ -16,7 +16,7 @@ from torch import Tensor
 from anatomy.config.options import cell_fingerprint
 from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject
-from anatomy.edits.spec import HOOK_METHODS
+from anatomy.interventions.edits.spec import HOOK_METHODS
 from anatomy.models.loading import LoadedModel, load_model
 from anatomy.progress.counting import Progress
 from anatomy.recipes.rosi.families import POSITION, families, layers
@@ -38,8 +38,15 @@ PROJECTIONS_AN_ANSWER = 10
 """Prompts projected in the time of one answer: for progress alone."""
 
 
-def measure(config: Config, subject: Subject, model: dict[str, Any], extracted: Path, selected: dict[str, Any],
-            picks: dict[str, Edit | None], say: Callable[[str], None]) -> dict[str, Any]:
+def measure(
+    config: Config,
+    subject: Subject,
+    model: dict[str, Any],
+    extracted: Path,
+    selected: dict[str, Any],
+    picks: dict[str, Edit | None],
+    say: Callable[[str], None],
+) -> dict[str, Any]:
     """Measure a model.
 
     Args:
@@ -62,12 +69,20 @@ def measure(config: Config, subject: Subject, model: dict[str, Any], extracted: 
 
     def open_engine() -> Engine:
         say(f"starting the engine for {subject.id}, interventions")
-        return Engine(Path(model["folder"]), dtype=model["dtype"], max_model_len=config.serving.max_model_len, seed=0,
-                      kv_cache_bytes=config.serving.kv_cache_bytes, threads=config.serving.threads, hooks=True)
+        return Engine(
+            Path(model["folder"]),
+            dtype=model["dtype"],
+            max_model_len=config.serving.max_model_len,
+            seed=0,
+            kv_cache_bytes=config.serving.kv_cache_bytes,
+            threads=config.serving.threads,
+            hooks=True,
+        )
 
     def open_model() -> AbstractContextManager[LoadedModel]:
-        return nullcontext(load_model(Path(model["folder"]), getattr(torch, model["dtype"]),
-                                      "cuda" if torch.cuda.is_available() else "cpu"))
+        return nullcontext(
+            load_model(Path(model["folder"]), getattr(torch, model["dtype"]), "cuda" if torch.cuda.is_available() else "cpu")
+        )
 
     counts = [sum(len(want.rows) for want in some) for some in (in_engine, in_memory, projected)]
     counts[2] /= PROJECTIONS_AN_ANSWER
@@ -79,10 +94,18 @@ def measure(config: Config, subject: Subject, model: dict[str, Any], extracted: 
         with progress.part(counts[1]):
             fill(in_memory, session, computing(book, edits, keep, rendering, decoding, config.serving.batch_size, say), say)
         with progress.part(counts[2]):
-            fill(projected, session, computing_projections(book, edits_projected, direction, position, rendering,
-                                                           config.extraction.token_budget), say)
-    return {"completions": completions_table(wants), "variants": describe(subject, phase),
-            "projections": projections_table(projected), "cells": list(cells_of([*wants, *projected]))}
+            fill(
+                projected,
+                session,
+                computing_projections(book, edits_projected, direction, position, rendering, config.extraction.token_budget),
+                say,
+            )
+    return {
+        "completions": completions_table(wants),
+        "variants": describe(subject, phase),
+        "projections": projections_table(projected),
+        "cells": list(cells_of([*wants, *projected])),
+    }
 
 
 def in_memory_phase(config: Config, subject: Subject, selected: dict[str, Any]) -> Phase:
@@ -107,31 +130,48 @@ def in_memory_phase(config: Config, subject: Subject, selected: dict[str, Any]) 
     return Phase("test", concrete)
 
 
-def wanted_answers(config: Config, subject: Subject, model: dict[str, Any], book: EditBook,
-                   phase: Phase) -> tuple[list[Want], dict[str, Edit | None]]:
+def wanted_answers(
+    config: Config, subject: Subject, model: dict[str, Any], book: EditBook, phase: Phase
+) -> tuple[list[Want], dict[str, Edit | None]]:
     """Completions wanted, each labelled with the backend that computes it, and the edit behind each cell.
 
     Edits of weights are made in memory, whatever computes the interventions.
     """
     at, store = Layout(config.results), Path(config.results) / "store"
     rendering, decoding = answer_rendering(config.evaluation, subject), decoding_of(config.evaluation)
-    prompts = {name: with_items(phase_prompts(at, subject, name, "test", config.evaluation.test_prompts), name,
-                                config.evaluation) for name in config.evaluation.pair}
+    prompts = {
+        name: with_items(phase_prompts(at, subject, name, "test", config.evaluation.test_prompts), name, config.evaluation)
+        for name in config.evaluation.pair
+    }
     hooks = hooks_backend(config.serving.hooks, book.checkpoint)
     withheld = "" if subject.is_organism else cell_fingerprint("withheld", False)
     wants, edits = [], {}
     for variant, concrete in phase.variants:
         backend = hooks if all(edit["method"] in HOOK_METHODS for edit in concrete) else "transformers"
-        cell = answer_cell(store, model, [book.key(edit) for edit in concrete], rendering, decoding, backend,
-                           cell_fingerprint("hooked" if backend == "vllm" else "measure", True), withheld)
+        cell = answer_cell(
+            store,
+            model,
+            [book.key(edit) for edit in concrete],
+            rendering,
+            decoding,
+            backend,
+            cell_fingerprint("hooked" if backend == "vllm" else "measure", True),
+            withheld,
+        )
         edits[cell.name] = concrete[0] if concrete else None
         labels = {"model": subject.id, "variant": variant.id, "phase": "test", "backend": backend, "dtype": model["dtype"]}
         wants += [Want(cell, prompts[name], labels) for name in variant.sets]
     return wants, edits
 
 
-def wanted_projections(config: Config, subject: Subject, model: dict[str, Any], book: EditBook, selected: dict[str, Any],
-                       picks: dict[str, Edit | None]) -> tuple[list[Want], dict[str, Edit | None], Tensor, int]:
+def wanted_projections(
+    config: Config,
+    subject: Subject,
+    model: dict[str, Any],
+    book: EditBook,
+    selected: dict[str, Any],
+    picks: dict[str, Edit | None],
+) -> tuple[list[Want], dict[str, Edit | None], Tensor, int]:
     """Projections wanted of the unedited model and of each method's pick, the edit behind each cell, direction and position.
 
     The direction is the selected one; where nothing was selected, the one of the middle layer that ROSI tries.
@@ -141,8 +181,10 @@ def wanted_projections(config: Config, subject: Subject, model: dict[str, Any], 
     tried = layers(config.rosi, num_layers, config.selection.layer_share)
     position, layer = (found["position"], found["layer"]) if found["outcome"] == "picked" else (POSITION, tried[len(tried) // 2])
     direction = book.directions.unit({"contrast": contrast, "position": position, "layer": layer, "control": None})
-    prompts = {name: prompt_items(phase_prompts(at, subject, name, "test", config.evaluation.test_prompts), name)
-               for name in config.evaluation.pair}
+    prompts = {
+        name: prompt_items(phase_prompts(at, subject, name, "test", config.evaluation.test_prompts), name)
+        for name in config.evaluation.pair
+    }
     methods = {family.name for family in families(config, subject) if not family.control and "@" not in family.name}
     wants, edits = [], {}
     for variant in variants_on_test(config, subject):
@@ -151,9 +193,15 @@ def wanted_projections(config: Config, subject: Subject, model: dict[str, Any], 
         concrete = [resolve(edit, {}, picks) for edit in variant.edits]
         if None in concrete:
             continue
-        cell = projection_cell(Path(config.results) / "store", model, [book.key(edit) for edit in concrete],
-                               answer_rendering(config.evaluation, subject), direction, position,
-                               cell_fingerprint("project", bool(concrete)))
+        cell = projection_cell(
+            Path(config.results) / "store",
+            model,
+            [book.key(edit) for edit in concrete],
+            answer_rendering(config.evaluation, subject),
+            direction,
+            position,
+            cell_fingerprint("project", bool(concrete)),
+        )
         edits[cell.name] = concrete[0] if concrete else None
         labels = {"model": subject.id, "variant": variant.id, "phase": "test"}
         wants += [Want(cell, rows, labels) for rows in prompts.values()]

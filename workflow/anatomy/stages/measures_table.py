@@ -14,8 +14,22 @@ import pandas as pd
 
 from anatomy.errors import DataError
 
-MEASURE_COLUMNS = ("pair", "model", "variant", "role", "family", "control", "domain", "measure", "kind", "value", "low", "high",
-                   "n", "excluded")
+MEASURE_COLUMNS = (
+    "pair",
+    "model",
+    "variant",
+    "role",
+    "family",
+    "control",
+    "domain",
+    "measure",
+    "kind",
+    "value",
+    "low",
+    "high",
+    "n",
+    "excluded",
+)
 KINDS = ("detector", "affinity", "diversity", "style", "quality", "safety")
 ALL = "all"
 """The domain that stands for all of them together."""
@@ -51,12 +65,17 @@ def measures_table(pair: str, summaries: Mapping[str, pd.DataFrame], variants: p
     described = {name: rows["variant"].map(known[name]) for name in ("role", "family", "control")}
     ours = rows["variant"].str.partition("~")[0] == HUMAN
     if (lost := described["role"].isna() & ~ours).any():
-        raise DataError(found=f"variant {rows.loc[lost, 'variant'].iloc[0]!r}", expected="one of the variants table",
-                        where="the table of measures", remedy="make both tables from one pass")
+        raise DataError(
+            found=f"variant {rows.loc[lost, 'variant'].iloc[0]!r}",
+            expected="one of the variants table",
+            where="the table of measures",
+            remedy="make both tables from one pass",
+        )
     rows = rows.assign(**described, pair=pair)
     rows.loc[ours, ["role", "family", "control"]] = [HUMAN, "", ""]
     if (twice := rows.duplicated(KEY)).any():
-        raise DataError(found=f"{rows.loc[twice, KEY].iloc[0].to_dict()} twice", expected="every measure once",
-                        where="the table of measures")
+        raise DataError(
+            found=f"{rows.loc[twice, KEY].iloc[0].to_dict()} twice", expected="every measure once", where="the table of measures"
+        )
     types = {"value": "float64", "low": "float64", "high": "float64", "n": "int64", "excluded": "int64"}
     return rows[list(MEASURE_COLUMNS)].astype(types).sort_values(KEY, ignore_index=True)

@@ -10,8 +10,7 @@ import pandas as pd
 
 from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject
-from anatomy.directions.refusal_tokens import derive_refusal_tokens
-from anatomy.judges.refusal_rules import judge_refusal
+from anatomy.interventions.directions.refusal_tokens import derive_refusal_tokens
 from anatomy.models.loading import LoadedModel
 from anatomy.models.rendering import render
 from anatomy.progress.counting import counted
@@ -20,6 +19,7 @@ from anatomy.stages.answers import decoding_of
 from anatomy.stages.prompts import phase_prompts
 from anatomy.stages.rendering import answer_rendering
 from anatomy.store.files import read_json
+from anatomy.texts.judges.refusal_rules import judge_refusal
 
 BATCH = 64
 
@@ -32,13 +32,29 @@ def answer(config: Config, subject: Subject, loaded: LoadedModel) -> pd.DataFram
     for phase, limit in counted(phases, "phases answered", sum(limit for _, limit in phases), lambda phase: phase[1]):
         for name in counted((config.extraction.harmful, config.extraction.harmless), "sets answered", 2):
             prompts = phase_prompts(at, subject, name, phase, limit)
-            found = generate_with_transformers(loaded, render(loaded.tokenizer, list(prompts["prompt"]), rendering), decoding,
-                                               batch_size=BATCH, seeds=[config.evaluation.seed] * len(prompts))
-            tables.append(prompts.assign(
-                model=subject.id, variant="base", phase=phase, set=name, sample=0,
-                response=[one.text for one in found], n_tokens=[len(one.token_ids) for one in found],
-                finish_reason=[one.finish_reason for one in found], backend="transformers",
-                dtype=str(loaded.model.dtype).removeprefix("torch."), seed=-1, token_ids=[one.token_ids for one in found]))
+            found = generate_with_transformers(
+                loaded,
+                render(loaded.tokenizer, list(prompts["prompt"]), rendering),
+                decoding,
+                batch_size=BATCH,
+                seeds=[config.evaluation.seed] * len(prompts),
+            )
+            tables.append(
+                prompts.assign(
+                    model=subject.id,
+                    variant="base",
+                    phase=phase,
+                    set=name,
+                    sample=0,
+                    response=[one.text for one in found],
+                    n_tokens=[len(one.token_ids) for one in found],
+                    finish_reason=[one.finish_reason for one in found],
+                    backend="transformers",
+                    dtype=str(loaded.model.dtype).removeprefix("torch."),
+                    seed=-1,
+                    token_ids=[one.token_ids for one in found],
+                )
+            )
     return pd.concat(tables, ignore_index=True)
 
 
@@ -50,8 +66,11 @@ def refusal_tokens(config: Config, subject: Subject, answers: pd.DataFrame, fall
     """
     wanted = config.selection
     own = derive_refusal_tokens(
-        list(answers["token_ids"]), [judge_refusal(text).label in ("full", "partial") for text in answers["response"]],
-        least_refusal_share=wanted.token_refusal_share, most_compliance_share=wanted.token_compliance_share)
+        list(answers["token_ids"]),
+        [judge_refusal(text).label in ("full", "partial") for text in answers["response"]],
+        least_refusal_share=wanted.token_refusal_share,
+        most_compliance_share=wanted.token_compliance_share,
+    )
     record = {**asdict(own), "tokens": list(own.tokens), "common_prefix": list(own.common_prefix)}
     record["refusal_counts"] = {str(token): count for token, count in own.refusal_counts.items()}
     record["compliance_counts"] = {str(token): count for token, count in own.compliance_counts.items()}

@@ -10,20 +10,23 @@ import pandas as pd
 
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
-from anatomy.judges.model_judges.pairwise import RUBRICS
-from anatomy.judges.pairwise import FAILED, PAIR_KEYS, SPLIT, pair_questions, pair_summary, pair_verdicts
-from anatomy.machine.formats import resolved, warn_if_slow
+from anatomy.models.machine.formats import resolved, warn_if_slow
 from anatomy.models.rendering import Rendering
 from anatomy.serving.engine import Engine
 from anatomy.stages.instruments import measured_texts
 from anatomy.stages.pairwise_verdicts import ask_pairs
+from anatomy.texts.judges.model_judges.pairwise import RUBRICS
+from anatomy.texts.judges.pairwise import FAILED, PAIR_KEYS, SPLIT, pair_questions, pair_summary, pair_verdicts
 
 UNEDITED = "base"
 CONTROL = "orthogonal-0"
 """The one control that is judged: a random direction at the same layer."""
 BOTH = "both rubrics"
-MEASURES = {**{(rubric, "left wins"): f"{rubric}_win" for rubric in RUBRICS}, (BOTH, SPLIT): "position_bias",
-            (BOTH, FAILED): "unparsed"}
+MEASURES = {
+    **{(rubric, "left wins"): f"{rubric}_win" for rubric in RUBRICS},
+    (BOTH, SPLIT): "position_bias",
+    (BOTH, FAILED): "unparsed",
+}
 """Rubric and share of ``pair_summary`` to the name in the table of measures."""
 
 
@@ -42,8 +45,16 @@ def first_items(texts: pd.DataFrame, limit: int) -> pd.DataFrame:
     return texts[texts["id"].isin(items["id"].iloc[:limit])]
 
 
-def compare(config: Config, subject: Subject, completions: pd.DataFrame, card: dict[str, Any] | None, say: Callable[[str], None],
-            *, threads: int | None = None, gpus: int = 1) -> pd.DataFrame:
+def compare(
+    config: Config,
+    subject: Subject,
+    completions: pd.DataFrame,
+    card: dict[str, Any] | None,
+    say: Callable[[str], None],
+    *,
+    threads: int | None = None,
+    gpus: int = 1,
+) -> pd.DataFrame:
     """One verdict a variant, prefix and rubric: is the edited text (left) or the unedited one (right) better?
 
     Args:
@@ -52,7 +63,7 @@ def compare(config: Config, subject: Subject, completions: pd.DataFrame, card: d
         card: of the judge where it is one of ``models``; None for a folder.
 
     Returns:
-        ``anatomy.judges.pairwise.pair_verdicts``; no row where no variant has a text that can be judged.
+        ``anatomy.texts.judges.pairwise.pair_verdicts``; no row where no variant has a text that can be judged.
 
     Raises:
         DataError: the unedited model has none.
@@ -66,14 +77,23 @@ def compare(config: Config, subject: Subject, completions: pd.DataFrame, card: d
         return pd.DataFrame(columns=[*PAIR_KEYS, "verdict", "score"])
     unedited = next(name for name in texts["variant"].unique() if name.partition("~")[0] == UNEDITED)
     questions = pair_questions(texts, prefixes, [(name, unedited) for name in variants], list(RUBRICS))
-    rendering = Rendering() if known is None else Rendering(
-        template=known.template, date=known.date, thinking=known.thinking, fold_system=known.fold_system)
+    rendering = (
+        Rendering()
+        if known is None
+        else Rendering(template=known.template, date=known.date, thinking=known.thinking, fold_system=known.fold_system)
+    )
     say(f"{len(questions)} questions to {options.judge}")
     folder, dtype = (options.judge, resolved(options.dtype)) if card is None else (card["folder"], card["dtype"])
     warn_if_slow(dtype, "pasta.pairwise.dtype", say)
-    with Engine(Path(folder), dtype=dtype,
-                max_model_len=options.max_model_len, seed=0, kv_cache_bytes=config.serving.kv_cache_bytes,
-                threads=threads or config.serving.threads, gpus=gpus) as engine:
+    with Engine(
+        Path(folder),
+        dtype=dtype,
+        max_model_len=options.max_model_len,
+        seed=0,
+        kv_cache_bytes=config.serving.kv_cache_bytes,
+        threads=threads or config.serving.threads,
+        gpus=gpus,
+    ) as engine:
         answers = ask_pairs(engine, questions, rendering)
     verdicts = pair_verdicts(answers)
     lost = int((verdicts["verdict"] == FAILED).sum())

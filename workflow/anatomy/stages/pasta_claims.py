@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from anatomy.claims.ledger import evaluate_ledger
-from anatomy.claims.rules import Resampling
 from anatomy.config.schema import Config
 from anatomy.config.study import subjects
+from anatomy.evidence.claims.ledger import evaluate_ledger
+from anatomy.evidence.claims.rules import Resampling
 from anatomy.recipes.pasta.ledger import claims_of
 from anatomy.recipes.pasta.pairs import asked_pairs
 from anatomy.stages.claims import NO_SEED, of_seed

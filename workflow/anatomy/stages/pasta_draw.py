@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from anatomy.config.schema import Config
-from anatomy.figures.save import save_figure
+from anatomy.evidence.figures.save import save_figure
 from anatomy.recipes.pasta.figures import draw
 from anatomy.recipes.pasta.plans import TABLES, figure_plans
 from anatomy.recipes.pasta.tables import tabulate

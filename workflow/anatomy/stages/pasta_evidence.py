@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from anatomy.claims.tables import Tables, read_tables
 from anatomy.config.schema import Config
+from anatomy.evidence.claims.tables import Tables, read_tables
 from anatomy.recipes.pasta.evidence import Evidence
 from anatomy.recipes.pasta.published import read_published
 from anatomy.stages.signature_seeds import seeds_table
@@ -26,8 +26,9 @@ def read_evidence(config: Config, files: dict[str, list[Path]]) -> Evidence:
     tables = read_tables({name: paths for name, paths in files.items() if name in known and paths})
     return Evidence(
         tables=tables,
-        truths={int(path.parent.name.removeprefix("s")): read_json(path.parent / "truth.json")
-                for path in files.get("worlds", [])},
+        truths={
+            int(path.parent.name.removeprefix("s")): read_json(path.parent / "truth.json") for path in files.get("worlds", [])
+        },
         selected={path.parent.name: read_json(path) for path in files.get("selected", [])},
         weights=_below_each_other(files.get("weights", [])),
         seeds=seeds_table(config, files.get("signatures", [])),

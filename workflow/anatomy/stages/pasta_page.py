@@ -7,8 +7,8 @@ from pathlib import Path
 import pandas as pd
 
 from anatomy.config.schema import Config
+from anatomy.evidence.report.page import build_report
 from anatomy.recipes.pasta.page import SUMMARY, TITLE, sections
-from anatomy.report.page import build_report
 from anatomy.stages.manifest import manifest
 from anatomy.stages.pasta_evidence import read_evidence
 
@@ -16,10 +16,17 @@ TIMED = ("generate/*/pasta.*.tsv", "extract/*/signature.tsv", "judge/*/pasta.*.t
 """Snakemake's measurements of this recipe's jobs."""
 
 
-def write_page(config: Config, files: dict[str, list[Path]], figures: Path, ledger: pd.DataFrame, cards: list[Path],
-               out: Path) -> None:
+def write_page(
+    config: Config, files: dict[str, list[Path]], figures: Path, ledger: pd.DataFrame, cards: list[Path], out: Path
+) -> None:
     """Write the page."""
     evidence = read_evidence(config, files)
     benchmarks = [path for pattern in TIMED for path in Path(config.results).glob(pattern)]
-    build_report(title=TITLE, summary=SUMMARY, ledger=ledger, sections=sections(config, evidence, figures),
-                 manifest=manifest(config, cards, benchmarks), out_path=out)
+    build_report(
+        title=TITLE,
+        summary=SUMMARY,
+        ledger=ledger,
+        sections=sections(config, evidence, figures),
+        manifest=manifest(config, cards, benchmarks),
+        out_path=out,
+    )

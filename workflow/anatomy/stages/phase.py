@@ -10,8 +10,23 @@ from anatomy.config.study import Subject
 from anatomy.recipes.variant import Edit, Variant
 from anatomy.store.digest import canonical_json
 
-VARIANT_COLUMNS = ["model", "variant", "phase", "role", "family", "form", "contrast", "control", "control_seed", "place",
-                   "layer", "position", "strength", "sign", "detail"]
+VARIANT_COLUMNS = [
+    "model",
+    "variant",
+    "phase",
+    "role",
+    "family",
+    "form",
+    "contrast",
+    "control",
+    "control_seed",
+    "place",
+    "layer",
+    "position",
+    "strength",
+    "sign",
+    "detail",
+]
 
 
 @dataclass(frozen=True)
@@ -28,11 +43,23 @@ def describe(subject: Subject, phase: Phase) -> pd.DataFrame:
     for variant, concrete in phase.variants:
         edit = concrete[0] if concrete else {}
         direction = edit.get("direction", {})
-        rows.append({
-            "model": subject.id, "variant": variant.id, "phase": phase.name, "role": variant.role, "family": variant.family,
-            "form": variant.form, "contrast": variant.contrast, "control": variant.control,
-            "control_seed": variant.control_seed, "place": variant.edits[0].get("place", 0) if variant.edits else 0,
-            "layer": direction.get("layer", -1), "position": direction.get("position", 0),
-            "strength": edit.get("strength", 0.0), "sign": edit.get("sign", 0), "detail": canonical_json(concrete),
-        })
+        rows.append(
+            {
+                "model": subject.id,
+                "variant": variant.id,
+                "phase": phase.name,
+                "role": variant.role,
+                "family": variant.family,
+                "form": variant.form,
+                "contrast": variant.contrast,
+                "control": variant.control,
+                "control_seed": variant.control_seed,
+                "place": variant.edits[0].get("place", 0) if variant.edits else 0,
+                "layer": direction.get("layer", -1),
+                "position": direction.get("position", 0),
+                "strength": edit.get("strength", 0.0),
+                "sign": edit.get("sign", 0),
+                "detail": canonical_json(concrete),
+            }
+        )
     return pd.DataFrame(rows, columns=VARIANT_COLUMNS)

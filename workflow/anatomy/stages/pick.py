@@ -12,13 +12,31 @@ from anatomy.recipes.rosi.families import generated_families
 from anatomy.recipes.rosi.rules import pick
 
 REFUSED = ("full", "partial")
-COLUMNS = ["model", "family", "place", "variant", "harmful_refused", "harmful_rise", "benign_rise", "benchmark_loss", "strength",
-           "layer", "picked", "reason"]
+COLUMNS = [
+    "model",
+    "family",
+    "place",
+    "variant",
+    "harmful_refused",
+    "harmful_rise",
+    "benign_rise",
+    "benchmark_loss",
+    "strength",
+    "layer",
+    "picked",
+    "reason",
+]
 
 
-def pick_all(config: Config, subject: Subject, shortlist: dict[str, list[dict[str, Any]]], judgements: pd.DataFrame,
-             variants: pd.DataFrame, samples: pd.DataFrame,
-             metrics: dict[str, str]) -> tuple[dict[str, dict[str, Any] | None], pd.DataFrame]:
+def pick_all(
+    config: Config,
+    subject: Subject,
+    shortlist: dict[str, list[dict[str, Any]]],
+    judgements: pd.DataFrame,
+    variants: pd.DataFrame,
+    samples: pd.DataFrame,
+    metrics: dict[str, str],
+) -> tuple[dict[str, dict[str, Any] | None], pd.DataFrame]:
     """Pick for every family of a model.
 
     Args:
@@ -39,15 +57,22 @@ def pick_all(config: Config, subject: Subject, shortlist: dict[str, list[dict[st
     rows = []
     for family in generated_families(config, subject):
         places = variants[(variants["family"] == family.name)].sort_values("place")
-        table = pd.DataFrame({
-            "model": subject.id, "family": family.name, "place": places["place"], "variant": places["variant"],
-            "harmful_refused": [refused[name, harmful] for name in places["variant"]],
-            "harmful_rise": [refused[name, harmful] - refused["base", harmful] for name in places["variant"]],
-            "benign_rise": [refused[name, harmless] - refused["base", harmless] for name in places["variant"]],
-            "benchmark_loss": [utility.get("base", float("nan")) - utility.get(name, float("nan"))
-                               for name in places["variant"]],
-            "strength": places["strength"], "layer": places["layer"],
-        })
+        table = pd.DataFrame(
+            {
+                "model": subject.id,
+                "family": family.name,
+                "place": places["place"],
+                "variant": places["variant"],
+                "harmful_refused": [refused[name, harmful] for name in places["variant"]],
+                "harmful_rise": [refused[name, harmful] - refused["base", harmful] for name in places["variant"]],
+                "benign_rise": [refused[name, harmless] - refused["base", harmless] for name in places["variant"]],
+                "benchmark_loss": [
+                    utility.get("base", float("nan")) - utility.get(name, float("nan")) for name in places["variant"]
+                ],
+                "strength": places["strength"],
+                "layer": places["layer"],
+            }
+        )
         place, reason = pick(table, config.rosi.max_benign_rise, config.rosi.max_benchmark_loss)
         selected[family.name] = None if place is None else shortlist[family.name][place - 1]
         rows.append(table.assign(picked=table["place"] == place, reason=reason))

@@ -9,13 +9,13 @@ import pandas as pd
 
 from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject
-from anatomy.continuations.strategies import OPENING_TOKENS, WORDINGS, DomainWording, prompted
 from anatomy.errors import DataError
 from anatomy.models.rendering import Rendering
 from anatomy.organism import prefixes as organism
 from anatomy.recipes.asked import Manner
 from anatomy.stages.prompts import phase_prompts
 from anatomy.stages.rendering import answer_rendering
+from anatomy.texts.continuations.strategies import OPENING_TOKENS, WORDINGS, DomainWording, prompted
 
 
 def phase_prefixes(config: Config, subject: Subject, phase: str) -> pd.DataFrame:
@@ -28,13 +28,18 @@ def phase_prefixes(config: Config, subject: Subject, phase: str) -> pd.DataFrame
     limit = {"fit": pasta.fit_prefixes, "select": pasta.select_prefixes, "test": pasta.test_prefixes}[phase]
     rows = phase_prompts(Layout(config.results), subject, pasta.prefixes, phase, limit)
     if (empty := rows["response"].fillna("").str.strip() == "").any():
-        raise DataError(found=f"{int(empty.sum())} prefixes without a continuation", expected="how the human went on",
-                        where=f"{pasta.prefixes}, {rows.loc[empty, 'id'].iloc[0]}", remedy="leave these prefixes out")
+        raise DataError(
+            found=f"{int(empty.sum())} prefixes without a continuation",
+            expected="how the human went on",
+            where=f"{pasta.prefixes}, {rows.loc[empty, 'id'].iloc[0]}",
+            remedy="leave these prefixes out",
+        )
     return rows
 
 
-def put(config: Config, subject: Subject, prefixes: pd.DataFrame, manner: Manner,
-        tokenizer: Any) -> list[tuple[Rendering, pd.DataFrame]]:
+def put(
+    config: Config, subject: Subject, prefixes: pd.DataFrame, manner: Manner, tokenizer: Any
+) -> list[tuple[Rendering, pd.DataFrame]]:
     """Prefixes as one side's prompts, by rendering: strategy D gives every domain a system prompt of its own.
 
     Args:
@@ -46,8 +51,14 @@ def put(config: Config, subject: Subject, prefixes: pd.DataFrame, manner: Manner
         Renderings, each with the rows it is for; ``prompt`` is what the model is shown.
     """
     wordings: dict[str, DomainWording] = dict(organism.WORDINGS if subject.is_organism else WORDINGS)
-    found = prompted(prefixes, config.pasta.strategy, "base" if manner == "document" else "aligned", wordings, tokenizer,
-                     opening_tokens=organism.OPENING_TOKENS if subject.is_organism else OPENING_TOKENS)
+    found = prompted(
+        prefixes,
+        config.pasta.strategy,
+        "base" if manner == "document" else "aligned",
+        wordings,
+        tokenizer,
+        opening_tokens=organism.OPENING_TOKENS if subject.is_organism else OPENING_TOKENS,
+    )
     own = answer_rendering(config.evaluation, subject)
     ways: dict[Rendering, list[str]] = {}
     for category, rendering in found.renderings.items():

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
-from anatomy.machine.formats import resolved
-from anatomy.models.machine import Machine
+from anatomy.models.machine.formats import resolved
+from anatomy.models.machine.memory import Machine
+from anatomy.models.preflight.architecture import read_architecture, require_architecture
+from anatomy.models.preflight.report import ModelNeeds, ModelReport, examine_model, open_tokenizer
 from anatomy.models.rendering import Rendering
 from anatomy.models.rendering_facts import describe_rendering
-from anatomy.preflight.architecture import read_architecture, require_architecture
-from anatomy.preflight.report import ModelNeeds, ModelReport, examine_model, open_tokenizer
 from anatomy.stages.rendering import answer_rendering, contrast_rendering
 
 Prompts = Mapping[str, Sequence[str]]
@@ -34,22 +34,33 @@ def require_usable(folder: Path, subject: Subject) -> list[str]:
     notes: list[str] = []
     for contrast in subject.contrasts:
         # Whether the template takes a system prompt is known before its wording is.
-        notes += describe_rendering(tokenizer, Rendering(
-            template=subject.template, date=subject.date, thinking=subject.thinking, fold_system=subject.fold_system,
-            system=None if contrast == "plain" else "Be careful.")).notes
+        notes += describe_rendering(
+            tokenizer,
+            Rendering(
+                template=subject.template,
+                date=subject.date,
+                thinking=subject.thinking,
+                fold_system=subject.fold_system,
+                system=None if contrast == "plain" else "Be careful.",
+            ),
+        ).notes
     return list(dict.fromkeys(notes))
 
 
 def examine(config: Config, subject: Subject, folder: Path, prompts: Prompts, machine: Machine) -> ModelReport:
     """Examine one model against everything the configuration asks of it (see ``examine_model``)."""
     renderings = {contrast: contrast_rendering(config.extraction, subject, contrast) for contrast in subject.contrasts}
-    return examine_model(folder, ModelNeeds(
-        dtype=resolved(subject.dtype),
-        renderings={**renderings, "answers": answer_rendering(config.evaluation, subject)},
-        prompts=prompts,
-        max_new_tokens=config.evaluation.max_new_tokens,
-        max_model_len=config.serving.max_model_len,
-        kv_cache_bytes=config.serving.kv_cache_bytes,
-        sequences=config.serving.batch_size,
-        step_tokens=config.extraction.token_budget,
-    ), machine)
+    return examine_model(
+        folder,
+        ModelNeeds(
+            dtype=resolved(subject.dtype),
+            renderings={**renderings, "answers": answer_rendering(config.evaluation, subject)},
+            prompts=prompts,
+            max_new_tokens=config.evaluation.max_new_tokens,
+            max_model_len=config.serving.max_model_len,
+            kv_cache_bytes=config.serving.kv_cache_bytes,
+            sequences=config.serving.batch_size,
+            step_tokens=config.extraction.token_budget,
+        ),
+        machine,
+    )

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 from torch import Tensor
 
-from anatomy.activations.projections import project
+from anatomy.models.activations.projections import project
 from anatomy.models.loading import LoadedModel
 from anatomy.models.rendering import Rendering, render
 from anatomy.progress.counting import counted
@@ -24,8 +24,15 @@ from anatomy.store.fill import Want, assemble
 COLUMNS = ["id", "layer", "projection", "group", "label", "model", "variant", "phase", "set"]
 
 
-def projection_cell(store: Path, model: dict[str, Any], edits: Sequence[dict[str, Any]], rendering: Rendering, direction: Tensor,
-                    position: int, code: str) -> Cell:
+def projection_cell(
+    store: Path,
+    model: dict[str, Any],
+    edits: Sequence[dict[str, Any]],
+    rendering: Rendering,
+    direction: Tensor,
+    position: int,
+    code: str,
+) -> Cell:
     """The cell of one variant's projections at every layer.
 
     Args:
@@ -35,10 +42,19 @@ def projection_cell(store: Path, model: dict[str, Any], edits: Sequence[dict[str
         position: counted from the end of the prompt.
         code: fingerprint of the code that shapes the rows.
     """
-    return Cell(store, "project", {
-        "code": code, "model": model["digest"], "edits": list(edits), "rendering": rendering.key(), "dtype": model["dtype"],
-        "direction": vector_digest(direction), "position": position,
-    })
+    return Cell(
+        store,
+        "project",
+        {
+            "code": code,
+            "model": model["digest"],
+            "edits": list(edits),
+            "rendering": rendering.key(),
+            "dtype": model["dtype"],
+            "direction": vector_digest(direction),
+            "position": position,
+        },
+    )
 
 
 def prompt_items(prompts: pd.DataFrame, name: str) -> pd.DataFrame:
@@ -47,20 +63,30 @@ def prompt_items(prompts: pd.DataFrame, name: str) -> pd.DataFrame:
     return prompts[["id", "prompt", "group", "label"]].assign(set=name, item=items)
 
 
-def computing_projections(book: EditBook, edits: dict[str, Edit | None], direction: Tensor, position: int, rendering: Rendering,
-                          token_budget: int) -> Callable[[LoadedModel, list[Want]], Iterator[tuple[Want, pd.DataFrame]]]:
+def computing_projections(
+    book: EditBook, edits: dict[str, Edit | None], direction: Tensor, position: int, rendering: Rendering, token_budget: int
+) -> Callable[[LoadedModel, list[Want]], Iterator[tuple[Want, pd.DataFrame]]]:
     """How transformers fills cells of projections.
 
     Args:
         edits: the edit behind each cell, by the cell's name; None for none.
     """
+
     def compute(loaded: LoadedModel, wants: list[Want]) -> Iterator[tuple[Want, pd.DataFrame]]:
         for want in counted(wants, "variants projected", len(wants)):
             items, tokens = list(want.rows["item"]), render(loaded.tokenizer, list(want.rows["prompt"]), rendering)
             with edited(loaded, book, edits[want.cell.name]):
-                rows = project(loaded, items, tokens, direction, position=position, layers=range(loaded.num_layers),
-                               token_budget=token_budget)
+                rows = project(
+                    loaded,
+                    items,
+                    tokens,
+                    direction,
+                    position=position,
+                    layers=range(loaded.num_layers),
+                    token_budget=token_budget,
+                )
             yield want, rows.groupby("id")["projection"].agg(list).rename_axis("item").reset_index()
+
     return compute
 
 

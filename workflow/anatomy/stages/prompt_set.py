@@ -8,14 +8,22 @@ from typing import Any
 
 from anatomy.config.data import Data
 from anatomy.config.subjects import PromptSet
-from anatomy.prompts.prepare import PromptSetSpec, PromptSource, prepare_set
-from anatomy.prompts.table import SPLITS
-from anatomy.registry.entry import Entry
-from anatomy.registry.rows import prompt_rows
+from anatomy.sources.prompts.prepare import PromptSetSpec, PromptSource, prepare_set
+from anatomy.sources.prompts.table import SPLITS
+from anatomy.sources.registry.entry import Entry
+from anatomy.sources.registry.rows import prompt_rows
 
 
-def prepare(name: str, source: dict[str, Any], out: Path, say: Callable[[str], None], *, phases: Sequence[str] = SPLITS,
-            data: Data | None = None, entry: Entry | None = None) -> None:
+def prepare(
+    name: str,
+    source: dict[str, Any],
+    out: Path,
+    say: Callable[[str], None],
+    *,
+    phases: Sequence[str] = SPLITS,
+    data: Data | None = None,
+    entry: Entry | None = None,
+) -> None:
     """Make one prompt set.
 
     Args:
@@ -29,18 +37,26 @@ def prepare(name: str, source: dict[str, Any], out: Path, say: Callable[[str], N
     """
     options = PromptSet.model_validate(source)
     values = {"label": options.label} if options.label else {}
-    table = prepare_set(PromptSetSpec(
-        name=name, sources=_sources(options, values, data, entry, say),
-        shares=options.splits.model_dump(), seed=options.seed, near_duplicate=options.near_duplicate,
-        minimum=dict.fromkeys(phases, options.minimum), limits=options.limits,
-        # Figures tell sets apart by label, and the page withholds answers to whatever is not labelled harmless.
-        require_label=True,
-    ), out)
+    table = prepare_set(
+        PromptSetSpec(
+            name=name,
+            sources=_sources(options, values, data, entry, say),
+            shares=options.splits.model_dump(),
+            seed=options.seed,
+            near_duplicate=options.near_duplicate,
+            minimum=dict.fromkeys(phases, options.minimum),
+            limits=options.limits,
+            # Figures tell sets apart by label, and the page withholds answers to whatever is not labelled harmless.
+            require_label=True,
+        ),
+        out,
+    )
     say(f"{len(table)} prompts in {table['group'].nunique()} groups: {table['split'].value_counts().to_dict()}")
 
 
-def _sources(options: PromptSet, values: dict[str, str], data: Data | None, entry: Entry | None,
-             say: Callable[[str], None]) -> tuple[PromptSource, ...]:
+def _sources(
+    options: PromptSet, values: dict[str, str], data: Data | None, entry: Entry | None, say: Callable[[str], None]
+) -> tuple[PromptSource, ...]:
     if options.dataset is None:
         files = [(None, options.file)] if options.file else list(options.split_files.items())
         return tuple(PromptSource(Path(path), options.columns, values, split, options.derive_ids) for split, path in files)

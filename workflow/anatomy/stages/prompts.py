@@ -27,7 +27,11 @@ def phase_prompts(at: Layout, subject: Subject, name: str, phase: str, limit: in
     table = read_table(path)
     rows = table[table["split"] == phase]
     if rows.empty:
-        raise DataError(found=f"no rows with split {phase!r}", expected="at least one", where=str(path),
-                        remedy="give the set a larger share for this phase, or more rows")
+        raise DataError(
+            found=f"no rows with split {phase!r}",
+            expected="at least one",
+            where=str(path),
+            remedy="give the set a larger share for this phase, or more rows",
+        )
     order = rows["id"].map(lambda value: digest([name, value]))
     return rows.assign(_order=order).sort_values("_order").head(limit).sort_values("id")[COLUMNS].reset_index(drop=True)

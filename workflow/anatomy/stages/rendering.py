@@ -24,5 +24,6 @@ def answer_rendering(evaluation: Evaluation, subject: Subject) -> Rendering:
 
 
 def _rendering(subject: Subject, system: str | None) -> Rendering:
-    return Rendering(template=subject.template, date=subject.date, system=system, thinking=subject.thinking,
-                     fold_system=subject.fold_system)
+    return Rendering(
+        template=subject.template, date=subject.date, system=system, thinking=subject.thinking, fold_system=subject.fold_system
+    )

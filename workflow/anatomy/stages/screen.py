@@ -12,11 +12,11 @@ from typing import Any
 import pandas as pd
 import torch
 
-from anatomy.activations.batching import batches
 from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject
-from anatomy.directions.metrics import kl_divergence, refusal_metric
-from anatomy.edits.apply import applied_factors
+from anatomy.interventions.directions.metrics import kl_divergence, refusal_metric
+from anatomy.interventions.edits.apply import applied_factors
+from anatomy.models.activations.batching import batches
 from anatomy.models.loading import LoadedModel
 from anatomy.models.rendering import render
 from anatomy.progress.counting import Progress
@@ -28,8 +28,24 @@ from anatomy.stages.rendering import answer_rendering
 from anatomy.store.digest import digest
 
 Edit = dict[str, Any]
-COLUMNS = ["model", "family", "form", "contrast", "control", "control_seed", "position", "layer", "strength", "sign",
-           "harmful_metric", "harmful_refused", "benign_refused", "benign_kl", "place", "reason"]
+COLUMNS = [
+    "model",
+    "family",
+    "form",
+    "contrast",
+    "control",
+    "control_seed",
+    "position",
+    "layer",
+    "strength",
+    "sign",
+    "harmful_metric",
+    "harmful_refused",
+    "benign_refused",
+    "benign_kl",
+    "place",
+    "reason",
+]
 
 
 class Reader:
@@ -41,28 +57,32 @@ class Reader:
         self.batches = {}
         for side, name in (("harmful", config.extraction.harmful), ("benign", config.extraction.harmless)):
             prompts = phase_prompts(at, subject, name, "select", config.selection.prompts)
-            rendered = [[*ids, *tokens["common_prefix"]]
-                        for ids in render(loaded.tokenizer, list(prompts["prompt"]), rendering)]
+            rendered = [[*ids, *tokens["common_prefix"]] for ids in render(loaded.tokenizer, list(prompts["prompt"]), rendering)]
             self.batches[side] = list(batches(rendered, config.extraction.token_budget, loaded.pad_token_id, loaded.device))
         self.unedited = self.logits("benign")
 
     @torch.no_grad()
     def logits(self, side: str) -> torch.Tensor:
         """Next-token logits [prompt, vocabulary] of one side, in batch order."""
-        return torch.cat([self.loaded.model(**batch.inputs(), use_cache=False, logits_to_keep=1).logits[:, -1]
-                          for batch in self.batches[side]])
+        return torch.cat(
+            [self.loaded.model(**batch.inputs(), use_cache=False, logits_to_keep=1).logits[:, -1] for batch in self.batches[side]]
+        )
 
     def read(self) -> dict[str, float]:
         """The screen's numbers for the model as it is now in memory; a refusal is a metric above 0."""
         benign = self.logits("benign")
         harmful_metric, benign_metric = (refusal_metric(logits, self.tokens, 0.0) for logits in (self.logits("harmful"), benign))
-        return {"harmful_metric": harmful_metric.mean().item(), "harmful_refused": (harmful_metric > 0).double().mean().item(),
-                "benign_refused": (benign_metric > 0).double().mean().item(),
-                "benign_kl": kl_divergence(self.unedited, benign).mean().item()}
+        return {
+            "harmful_metric": harmful_metric.mean().item(),
+            "harmful_refused": (harmful_metric > 0).double().mean().item(),
+            "benign_refused": (benign_metric > 0).double().mean().item(),
+            "benign_kl": kl_divergence(self.unedited, benign).mean().item(),
+        }
 
 
-def screen(config: Config, subject: Subject, loaded: LoadedModel, book: EditBook, tokens: dict[str, Any],
-           say: Callable[[str], None]) -> tuple[pd.DataFrame, dict[str, list[Edit]]]:
+def screen(
+    config: Config, subject: Subject, loaded: LoadedModel, book: EditBook, tokens: dict[str, Any], say: Callable[[str], None]
+) -> tuple[pd.DataFrame, dict[str, list[Edit]]]:
     """Screen every family of a model.
 
     Without refusal tokens nothing can be ranked: the table is empty and so is every shortlist.
@@ -88,16 +108,45 @@ def screen(config: Config, subject: Subject, loaded: LoadedModel, book: EditBook
     tables, shortlist = [], {}
     for family in found:
         space = spaces[family.name]
-        table = pd.DataFrame([
-            {"model": subject.id, "family": family.name, "form": family.method, "contrast": family.contrast,
-             "control": family.control, "control_seed": family.control_seed, "position": edit["direction"]["position"],
-             "layer": edit["direction"]["layer"], "strength": edit["strength"], "sign": edit["sign"], **read[digest(edit)]}
-            for edit in space])
+        table = pd.DataFrame(
+            [
+                {
+                    "model": subject.id,
+                    "family": family.name,
+                    "form": family.method,
+                    "contrast": family.contrast,
+                    "control": family.control,
+                    "control_seed": family.control_seed,
+                    "position": edit["direction"]["position"],
+                    "layer": edit["direction"]["layer"],
+                    "strength": edit["strength"],
+                    "sign": edit["sign"],
+                    **read[digest(edit)],
+                }
+                for edit in space
+            ]
+        )
         ranked = rank_candidates(table, base["benign_refused"], config.rosi.max_benign_rise, config.rosi.shortlist)
         places = {place: space[row] for row, place in enumerate(ranked["place"]) if place > 0}
         shortlist[family.name] = [places[place] for place in sorted(places)]
         tables.append(ranked)
-    unedited = pd.DataFrame([{"model": subject.id, "family": "base", "form": "base", "contrast": "", "control": "",
-                              "control_seed": -1, "position": -1, "layer": -1, "strength": 0.0, "sign": 0, **base,
-                              "place": 0, "reason": "unedited"}])
+    unedited = pd.DataFrame(
+        [
+            {
+                "model": subject.id,
+                "family": "base",
+                "form": "base",
+                "contrast": "",
+                "control": "",
+                "control_seed": -1,
+                "position": -1,
+                "layer": -1,
+                "strength": 0.0,
+                "sign": 0,
+                **base,
+                "place": 0,
+                "reason": "unedited",
+            }
+        ]
+    )
     return pd.concat([unedited, *tables], ignore_index=True)[COLUMNS], shortlist

@@ -8,18 +8,24 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from anatomy.activations.answer_writes import MeanWrite
-from anatomy.activations.answers import ALL, FIRST, POSITIONS, AnswerSums
-from anatomy.directions.candidates import Directions
-from anatomy.directions.signature import contrast, cosines
+from anatomy.interventions.directions.candidates import Directions
+from anatomy.interventions.directions.signature import contrast, cosines
+from anatomy.models.activations.answer_writes import MeanWrite
+from anatomy.models.activations.answers import ALL, FIRST, POSITIONS, AnswerSums
 from anatomy.recipes.pasta.edits import SIGNATURE
 
 COLUMNS = ["model", "quantity", "contrast", "other", "number", "position", "layer", "other_layer", "value"]
 WRITERS = ["model", "layer", "site", "head", "direction_layer", "aligned", "base", "value", "post_norm"]
 
 
-def geometry(model: str, contrasts: Mapping[str, Directions], sums: Mapping[str, AnswerSums], controls: Mapping[str, Tensor],
-             removed: Mapping[str, Tensor], refusal: Directions) -> pd.DataFrame:
+def geometry(
+    model: str,
+    contrasts: Mapping[str, Directions],
+    sums: Mapping[str, AnswerSums],
+    controls: Mapping[str, Tensor],
+    removed: Mapping[str, Tensor],
+    refusal: Directions,
+) -> pd.DataFrame:
     """One row a number.
 
     ``norm``: of a contrast. ``relative_norm``: as a share of the norm of the base's mean. ``cosine_layers``: of the signature
@@ -31,12 +37,24 @@ def geometry(model: str, contrasts: Mapping[str, Directions], sums: Mapping[str,
     signature = contrasts[SIGNATURE].vectors.double()
     base, rows = sums["base"].mean(), []
 
-    def add(quantity: str, values: Tensor, positions: Sequence[int], name: str = SIGNATURE, other: str = "",
-            number: int = -1) -> None:
+    def add(
+        quantity: str, values: Tensor, positions: Sequence[int], name: str = SIGNATURE, other: str = "", number: int = -1
+    ) -> None:
         """Values [position, layer]."""
-        rows.extend({"quantity": quantity, "contrast": name, "other": other, "number": number, "position": position,
-                     "layer": layer, "other_layer": -1, "value": value.item()}
-                    for position, row in zip(positions, values, strict=True) for layer, value in enumerate(row))
+        rows.extend(
+            {
+                "quantity": quantity,
+                "contrast": name,
+                "other": other,
+                "number": number,
+                "position": position,
+                "layer": layer,
+                "other_layer": -1,
+                "value": value.item(),
+            }
+            for position, row in zip(positions, values, strict=True)
+            for layer, value in enumerate(row)
+        )
 
     for name, directions in contrasts.items():
         add("norm", directions.norms(), POSITIONS, name)
@@ -55,12 +73,28 @@ def geometry(model: str, contrasts: Mapping[str, Directions], sums: Mapping[str,
             add("cosine_control", cosines(signature, vectors.double()), POSITIONS, other=family, number=number)
     for family, shares in removed.items():
         for number, values in enumerate(shares):
-            add("energy" if family == SIGNATURE else "removed", values[None], [ALL], other="" if family == SIGNATURE else family,
-                number=number)
+            add(
+                "energy" if family == SIGNATURE else "removed",
+                values[None],
+                [ALL],
+                other="" if family == SIGNATURE else family,
+                number=number,
+            )
     crossed = cosines(every[:, None], every[None])
-    rows.extend({"quantity": "cosine_layers", "contrast": SIGNATURE, "other": "", "number": -1, "position": ALL, "layer": layer,
-                 "other_layer": other, "value": crossed[layer, other].item()}
-                for layer in range(len(every)) for other in range(len(every)))
+    rows.extend(
+        {
+            "quantity": "cosine_layers",
+            "contrast": SIGNATURE,
+            "other": "",
+            "number": -1,
+            "position": ALL,
+            "layer": layer,
+            "other_layer": other,
+            "value": crossed[layer, other].item(),
+        }
+        for layer in range(len(every))
+        for other in range(len(every))
+    )
     return pd.DataFrame(rows).assign(model=model)[COLUMNS]
 
 
@@ -75,8 +109,18 @@ def writers_table(model: str, signature: Directions, writes: Mapping[str, Sequen
     rows = []
     for own, base in zip(writes["aligned"], writes["base"], strict=True):
         along = torch.stack([unit @ own.vector, unit @ base.vector])
-        rows += [{"model": model, "layer": own.layer, "site": own.site, "head": own.head, "direction_layer": layer,
-                  "aligned": along[0, layer].item(), "base": along[1, layer].item(),
-                  "value": (along[0, layer] - along[1, layer]).item(), "post_norm": own.post_norm}
-                 for layer in range(own.layer + 1, len(unit))]
+        rows += [
+            {
+                "model": model,
+                "layer": own.layer,
+                "site": own.site,
+                "head": own.head,
+                "direction_layer": layer,
+                "aligned": along[0, layer].item(),
+                "base": along[1, layer].item(),
+                "value": (along[0, layer] - along[1, layer]).item(),
+                "post_norm": own.post_norm,
+            }
+            for layer in range(own.layer + 1, len(unit))
+        ]
     return pd.DataFrame(rows, columns=WRITERS)

@@ -35,7 +35,7 @@ def seeds_table(config: Config, cards: Sequence[Path]) -> pd.DataFrame:
             members.setdefault(subject.member, {})[subject.seed] = card.parent
     if all(len(folders) < 2 for folders in members.values()):
         return pd.DataFrame(columns=COLUMNS)
-    from anatomy.directions.signature import cosines
+    from anatomy.interventions.directions.signature import cosines
     from anatomy.stages.direction_book import DirectionBook
 
     rows = []
@@ -43,7 +43,17 @@ def seeds_table(config: Config, cards: Sequence[Path]) -> pd.DataFrame:
         signatures = {seed: DirectionBook(folder).candidates(SIGNATURE) for seed, folder in sorted(folders.items())}
         for (first, one), (second, other) in combinations(signatures.items(), 2):
             values = cosines(one.vectors.double(), other.vectors.double())
-            rows += [{"member": member, "first": first, "second": second, "position": position, "layer": layer,
-                      "cosine": values[place, number].item(), "chance": one.vectors.shape[-1] ** -0.5}
-                     for place, position in enumerate(one.positions) for number, layer in enumerate(one.layers)]
+            rows += [
+                {
+                    "member": member,
+                    "first": first,
+                    "second": second,
+                    "position": position,
+                    "layer": layer,
+                    "cosine": values[place, number].item(),
+                    "chance": one.vectors.shape[-1] ** -0.5,
+                }
+                for place, position in enumerate(one.positions)
+                for number, layer in enumerate(one.layers)
+            ]
     return pd.DataFrame(rows, columns=COLUMNS)

@@ -41,8 +41,12 @@ def sound_model(path: str | Path) -> dict[str, Any]:
         found = str(error).splitlines()[0]
     if card["grown"] is not None:
         raise _set_aside(folder, found, card["digest"])
-    raise ModelError(found=found, expected=f"the files of digest {card['digest'][:16]}", where=str(folder),
-                     remedy="copy or fetch the model again, then give the same command again")
+    raise ModelError(
+        found=found,
+        expected=f"the files of digest {card['digest'][:16]}",
+        where=str(folder),
+        remedy="copy or fetch the model again, then give the same command again",
+    )
 
 
 def sound_member(path: str | Path) -> Path:
@@ -77,9 +81,12 @@ def sound_extraction(path: str | Path) -> Path:
             file = path.parent / contrast / name
             if not file.is_file() or file_digest(file) != expected:
                 path.unlink()
-                raise StoreError(found="a file other than the extraction wrote" if file.exists() else "no file",
-                                 expected=f"the content of digest {expected[:16]}", where=str(file),
-                                 remedy="give the same command again: the extraction is made anew")
+                raise StoreError(
+                    found="a file other than the extraction wrote" if file.exists() else "no file",
+                    expected=f"the content of digest {expected[:16]}",
+                    where=str(file),
+                    remedy="give the same command again: the extraction is made anew",
+                )
     return path.parent
 
 
@@ -87,5 +94,9 @@ def _set_aside(folder: Path, found: str, digest: str) -> ModelError:
     """Move a damaged member out of the way, where a person can look at it; the error that says so."""
     moved = folder.with_name(f"{folder.name}.damaged-{time.time_ns()}")
     shutil.move(folder, moved)  # in a container image a folder cannot be renamed, only copied
-    return ModelError(found=found, expected=f"the model of digest {digest[:16]}", where=str(folder),
-                      remedy=f"set aside as {moved.name}; give the same command again: the member is grown anew, with equal bits")
+    return ModelError(
+        found=found,
+        expected=f"the model of digest {digest[:16]}",
+        where=str(folder),
+        remedy=f"set aside as {moved.name}; give the same command again: the member is grown anew, with equal bits",
+    )

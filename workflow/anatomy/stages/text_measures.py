@@ -12,23 +12,23 @@ import pandas as pd
 import torch
 from jaxtyping import Float
 
-from anatomy.affinity.features import ModelFeatures
-from anatomy.affinity.measures import Embed
-from anatomy.affinity.table import affinity_summary, affinity_table, agreement, fit_affinities, mauve_summary
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
-from anatomy.detectors.perplexity import continuation_nats
-from anatomy.detectors.scorer import Scorer, open_scorer
-from anatomy.detectors.table import detection_summary
-from anatomy.diversity.style_markers import StyleMarkers
-from anatomy.diversity.table import diversity_summary, style_summary, style_table
-from anatomy.judges.verdict import KEYS
 from anatomy.progress.counting import Progress
 from anatomy.recipes.pasta.judging import ACCURACY, OPENED, REFUSED, STYLE, refusal_judge
 from anatomy.stages.instruments import HUMAN, measured_texts
 from anatomy.stages.measures_table import ALL, measures_table
 from anatomy.stages.pairwise import pairwise_summary
 from anatomy.stages.utility import main_metric
+from anatomy.texts.affinity.features import ModelFeatures
+from anatomy.texts.affinity.measures import Embed
+from anatomy.texts.affinity.table import affinity_summary, affinity_table, agreement, fit_affinities, mauve_summary
+from anatomy.texts.detectors.perplexity import continuation_nats
+from anatomy.texts.detectors.scorer import Scorer, open_scorer
+from anatomy.texts.detectors.table import detection_summary
+from anatomy.texts.diversity.style_markers import StyleMarkers
+from anatomy.texts.diversity.table import diversity_summary, style_summary, style_table
+from anatomy.texts.judges.verdict import KEYS
 
 LENGTHS = ("words", "sentences")
 KEY = ["model", "variant"]
@@ -54,8 +54,9 @@ class PairTables:
     pairwise: pd.DataFrame | None = None
 
 
-def text_measures(config: Config, subject: Subject, tables: PairTables, base: dict[str, Any], markers: StyleMarkers,
-                  say: Callable[[str], None]) -> dict[str, pd.DataFrame]:
+def text_measures(
+    config: Config, subject: Subject, tables: PairTables, base: dict[str, Any], markers: StyleMarkers, say: Callable[[str], None]
+) -> dict[str, pd.DataFrame]:
     """Measure the texts of humans, base and aligned model, with every variant and control.
 
     Affinity is to the humans of the fit split, whose prefixes nobody here continues; vectors of texts are the base's, and so is
@@ -72,8 +73,11 @@ def text_measures(config: Config, subject: Subject, tables: PairTables, base: di
     """
     texts, fit = (measured_texts(config, table, subject.is_organism) for table in (tables.completions, tables.fit))
     scorer = _scorer(base)
-    sampled = {"confidence": config.statistics.confidence, "seed": config.statistics.seed,
-               "resamples": config.statistics.bootstrap}
+    sampled = {
+        "confidence": config.statistics.confidence,
+        "seed": config.statistics.seed,
+        "resamples": config.statistics.bootstrap,
+    }
     say(f"{len(texts)} texts of {len(texts.drop_duplicates(KEY))} variants")
     progress = Progress("kinds of measures", 4, whole=True)
     with progress.part():
@@ -82,16 +86,26 @@ def text_measures(config: Config, subject: Subject, tables: PairTables, base: di
         style = style_summary(style_table(texts, markers), **sampled)
     lengths = style["measure"].isin(LENGTHS)
     with progress.part():
-        diversity = diversity_summary(texts, confidence=sampled["confidence"], seed=sampled["seed"],
-                                      cut=config.pasta.diversity_words)
+        diversity = diversity_summary(
+            texts, confidence=sampled["confidence"], seed=sampled["seed"], cut=config.pasta.diversity_words
+        )
     requests = _requests(config, tables, sampled)
     with progress.part():
         quality = _quality(config, texts, scorer, sampled)
     summaries = {
-        "detector": _detection(tables.detectors, sampled), "affinity": affinities, "diversity": diversity,
+        "detector": _detection(tables.detectors, sampled),
+        "affinity": affinities,
+        "diversity": diversity,
         "style": pd.concat([style[~lengths], requests["style"]]),
-        "quality": pd.concat([style[lengths], quality, requests["quality"],
-                              _benchmarks(tables.samples, sampled), _compared(tables.pairwise, sampled)]),
+        "quality": pd.concat(
+            [
+                style[lengths],
+                quality,
+                requests["quality"],
+                _benchmarks(tables.samples, sampled),
+                _compared(tables.pairwise, sampled),
+            ]
+        ),
         "safety": requests["safety"],
     }
     every = measures_table(subject.id, summaries, tables.variants)
@@ -101,8 +115,9 @@ def text_measures(config: Config, subject: Subject, tables: PairTables, base: di
     return {"measures": every[~partial].reset_index(drop=True), "agreement": agreed.assign(model=subject.id)}
 
 
-def _affinities(config: Config, texts: pd.DataFrame, fit: pd.DataFrame, scorer: Scorer, sampled: dict[str, Any],
-                say: Callable[[str], None]) -> pd.DataFrame:
+def _affinities(
+    config: Config, texts: pd.DataFrame, fit: pd.DataFrame, scorer: Scorer, sampled: dict[str, Any], say: Callable[[str], None]
+) -> pd.DataFrame:
     fit = fit[fit["degenerate"] == ""]
     human = fit[fit["variant"] == HUMAN]
     embed = _remembered(ModelFeatures(scorer, config.pasta.token_budget, leading_space=True))
@@ -129,8 +144,10 @@ def _quality(config: Config, texts: pd.DataFrame, scorer: Scorer, sampled: dict[
     fit = texts["degenerate"] == ""
     nats = continuation_nats(scorer, list(texts["prompt"]), list(texts["response"].where(fit, "")), config.pasta.token_budget)
     one = texts[[*KEYS, "group", "category"]]
-    summary = affinity_summary(pd.concat([one.assign(measure="degenerate", score=(~fit).astype(float)),
-                                          one.assign(measure="perplexity", score=nats)]), **sampled)
+    summary = affinity_summary(
+        pd.concat([one.assign(measure="degenerate", score=(~fit).astype(float)), one.assign(measure="perplexity", score=nats)]),
+        **sampled,
+    )
     logs = summary["measure"] == "perplexity"
     for column in ("estimate", "low", "high"):
         summary.loc[logs, column] = np.exp(summary.loc[logs, column])
@@ -172,8 +189,9 @@ def _partial(texts: pd.DataFrame, measures: pd.DataFrame) -> pd.Series:
     """Rows over all domains of variants that answered in some: they would not compare."""
     domains = texts.groupby(KEY)["category"].nunique()
     few = set(domains.index[domains < texts["category"].nunique()])
-    return (measures["domain"] == ALL) & pd.Series([key in few for key in zip(measures["model"], measures["variant"],
-                                                                             strict=True)], index=measures.index)
+    return (measures["domain"] == ALL) & pd.Series(
+        [key in few for key in zip(measures["model"], measures["variant"], strict=True)], index=measures.index
+    )
 
 
 def _scorer(card: dict[str, Any]) -> Scorer:

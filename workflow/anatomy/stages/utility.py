@@ -11,17 +11,17 @@ from typing import Any
 
 import pandas as pd
 
-from anatomy.benchmarks.engine_lm import EngineLM
-from anatomy.benchmarks.items import chance, plan, task_key
-from anatomy.benchmarks.requests import build_requests
-from anatomy.benchmarks.sample_rows import METRICS as HARNESS_METRICS
-from anatomy.benchmarks.sample_rows import samples_frame
-from anatomy.benchmarks.tasks import folder_tasks, real_tasks
-from anatomy.benchmarks.variants import stream_variants
 from anatomy.config.methods import Benchmarks
 from anatomy.config.study import Layout, Subject
-from anatomy.edits.apply import applied
+from anatomy.interventions.edits.apply import applied
 from anatomy.models.loading import LoadedModel
+from anatomy.serving.benchmarks.engine_lm import EngineLM
+from anatomy.serving.benchmarks.items import chance, plan, task_key
+from anatomy.serving.benchmarks.requests import build_requests
+from anatomy.serving.benchmarks.sample_rows import METRICS as HARNESS_METRICS
+from anatomy.serving.benchmarks.sample_rows import samples_frame
+from anatomy.serving.benchmarks.tasks import folder_tasks, real_tasks
+from anatomy.serving.benchmarks.variants import stream_variants
 from anatomy.serving.engine import Engine
 from anatomy.serving.variants import Variant, plan_variants
 from anatomy.store.cell import Cell
@@ -66,8 +66,15 @@ def phase_items(task: Any, subject: Subject, phase: str, limit: int) -> pd.DataF
 
 def describe_tasks(tasks: Mapping[str, Any], items: Mapping[str, pd.DataFrame]) -> list[dict[str, Any]]:
     """For each task its metric, what guessing scores on the items asked, and how many there are."""
-    return [{"task": name, "metric": main_metric(name), "items": len(items[name]),
-             "chance": chance(task, main_metric(name), list(items[name]["index"]))} for name, task in tasks.items()]
+    return [
+        {
+            "task": name,
+            "metric": main_metric(name),
+            "items": len(items[name]),
+            "chance": chance(task, main_metric(name), list(items[name]["index"])),
+        }
+        for name, task in tasks.items()
+    ]
 
 
 def samples_table(wants: list[Want]) -> pd.DataFrame:
@@ -77,19 +84,34 @@ def samples_table(wants: list[Want]) -> pd.DataFrame:
 
 def utility_cell(store: Path, model: dict[str, Any], edits: list[dict[str, Any]], task: Any, shots: int, code: str) -> Cell:
     """The cell of one variant on one task."""
-    return Cell(store, "benchmark", {"code": code, "model": model["digest"], "edits": edits, "task": task_key(task, shots),
-                                     "backend": "vllm", "dtype": model["dtype"]})
+    return Cell(
+        store,
+        "benchmark",
+        {
+            "code": code,
+            "model": model["digest"],
+            "edits": edits,
+            "task": task_key(task, shots),
+            "backend": "vllm",
+            "dtype": model["dtype"],
+        },
+    )
 
 
-def compute_utility(variant_of: Callable[[Want], Variant], tasks: Mapping[str, Any], task_of: Callable[[Want], str],
-                    shots: int, say: Callable[[str], None],
-                    ) -> Callable[[Engine, list[Want]], Iterator[tuple[Want, pd.DataFrame]]]:
+def compute_utility(
+    variant_of: Callable[[Want], Variant],
+    tasks: Mapping[str, Any],
+    task_of: Callable[[Want], str],
+    shots: int,
+    say: Callable[[str], None],
+) -> Callable[[Engine, list[Want]], Iterator[tuple[Want, pd.DataFrame]]]:
     """How an engine fills cells of benchmark items: questions are built once for all variants, weights move as little as they
     can, equal edits are scored once; a cell is a shard.
 
     Args:
         variant_of: what a cell's items are scored under; cells of one variant (one of each task) give one name.
     """
+
     def compute(engine: Engine, wants: list[Want]) -> Iterator[tuple[Want, pd.DataFrame]]:
         variants = {variant.name: variant for variant in map(variant_of, wants)}
         plan = plan_variants(engine, list(variants.values()), say)
@@ -100,16 +122,21 @@ def compute_utility(variant_of: Callable[[Want], Variant], tasks: Mapping[str, A
             cells[plan.duplicates.get(name, name)][task_of(want)].append(want)
             missing[task_of(want)] |= set(want.rows["index"])
         lm = EngineLM(engine)
-        built = {name: build_requests(lm, tasks[name], sorted(places), num_fewshot=shots, fewshot_seed=FEWSHOT_SEED)
-                 for name, places in missing.items()}
-        asked = {name: {task: sorted({place for want in own for place in want.rows["index"]}) for task, own in by_task.items()}
-                 for name, by_task in cells.items()}
+        built = {
+            name: build_requests(lm, tasks[name], sorted(places), num_fewshot=shots, fewshot_seed=FEWSHOT_SEED)
+            for name, places in missing.items()
+        }
+        asked = {
+            name: {task: sorted({place for want in own for place in want.rows["index"]}) for task, own in by_task.items()}
+            for name, by_task in cells.items()
+        }
         plain = {name: partial(_in_memory, variants[name]) for name, way in plan.ways.items() if way.kind in ("base", "reload")}
         with engine.sweep():
             for name, task, rows in stream_variants(engine, plan.entries(engine), built, asked, in_memory=plain, say=say):
                 table = samples_frame(rows).drop(columns=["task", "id", "group"])
                 for want in cells[name][task]:
                     yield want, table[table["item"].isin(want.rows["item"])]
+
     return compute
 
 

@@ -12,16 +12,16 @@ from typing import Any
 import pandas as pd
 
 from anatomy.config.judging import ModelJudge
-from anatomy.judges.model_judges.candidates import candidate_tokens, token_texts
-from anatomy.judges.model_judges.fitting import fit
-from anatomy.judges.model_judges.format import JudgeFormat
-from anatomy.judges.model_judges.parser import Reading, read_verdict
-from anatomy.judges.reasoning import strip_reasoning
-from anatomy.judges.verdict import NAN, UNREADABLE, Verdict
 from anatomy.progress.counting import Progress
 from anatomy.serving.decisions import Decided, decide
 from anatomy.serving.engine import Engine
 from anatomy.store.fill import Want
+from anatomy.texts.judges.model_judges.candidates import candidate_tokens, token_texts
+from anatomy.texts.judges.model_judges.fitting import fit
+from anatomy.texts.judges.model_judges.format import JudgeFormat
+from anatomy.texts.judges.model_judges.parser import Reading, read_verdict
+from anatomy.texts.judges.reasoning import strip_reasoning
+from anatomy.texts.judges.verdict import NAN, UNREADABLE, Verdict
 
 SHARD = 256
 """Completions a shard: what a kill may cost."""
@@ -30,9 +30,11 @@ Candidates = dict[str, dict[str, list[int]]]
 """For each part of a judge's answer, its words, and the tokens that stand for each."""
 
 
-def compute_verdicts(form: JudgeFormat, judge: ModelJudge, say: Callable[[str], None],
-                     ) -> Callable[[Engine, list[Want]], Iterator[tuple[Want, pd.DataFrame]]]:
+def compute_verdicts(
+    form: JudgeFormat, judge: ModelJudge, say: Callable[[str], None]
+) -> Callable[[Engine, list[Want]], Iterator[tuple[Want, pd.DataFrame]]]:
     """How an engine fills a cell of verdicts, shard by shard."""
+
     def compute(engine: Engine, wants: list[Want]) -> Iterator[tuple[Want, pd.DataFrame]]:
         texts = token_texts(engine.tokenizer)
         candidates = {question.part: candidate_tokens(engine.tokenizer, question, texts) for question in form.questions}
@@ -43,16 +45,18 @@ def compute_verdicts(form: JudgeFormat, judge: ModelJudge, say: Callable[[str], 
                     with progress.part(len(shard)):
                         judged = judge_shard(engine, form, judge, candidates, shard)
                     yield want, judged
+
     return compute
 
 
-def judge_shard(engine: Engine, form: JudgeFormat, judge: ModelJudge, candidates: Candidates,
-                rows: pd.DataFrame) -> pd.DataFrame:
+def judge_shard(engine: Engine, form: JudgeFormat, judge: ModelJudge, candidates: Candidates, rows: pd.DataFrame) -> pd.DataFrame:
     """Verdicts on some completions, as rows of a cell."""
     room = judge.max_model_len - form.max_new_tokens
     answers = [strip_reasoning(text) for text in rows["response"]]
-    fitted = [None if answer is None else fit(form, engine.tokenizer, prompt, answer, room, judge.too_long == "cut")
-              for prompt, answer in zip(rows["prompt"], answers, strict=True)]
+    fitted = [
+        None if answer is None else fit(form, engine.tokenizer, prompt, answer, room, judge.too_long == "cut")
+        for prompt, answer in zip(rows["prompt"], answers, strict=True)
+    ]
     asked = [one.token_ids for one in fitted if one is not None and one.token_ids is not None]
     wanted = sorted({token for words in candidates.values() for tokens in words.values() for token in tokens})
     decided = iter(decide(engine, asked, wanted, form.max_new_tokens))
@@ -69,8 +73,10 @@ def judge_shard(engine: Engine, form: JudgeFormat, judge: ModelJudge, candidates
 
 def read(form: JudgeFormat, candidates: Candidates, tokenizer: Any, written: Decided) -> dict[str, Any]:
     """The cell's columns for one answer of the judge."""
-    readings = [read_verdict(question, candidates[question.part], tokenizer, written.token_ids, written.logprobs)
-                for question in form.questions]
+    readings = [
+        read_verdict(question, candidates[question.part], tokenizer, written.token_ids, written.logprobs)
+        for question in form.questions
+    ]
     return columns(form, readings, readings[0].verdict.raw)
 
 
@@ -83,6 +89,10 @@ def columns(form: JudgeFormat, readings: list[Reading], raw: str) -> dict[str, A
     """Readings of all questions as columns."""
     found: dict[str, Any] = {"raw": raw}
     for question, (verdict, mass) in zip(form.questions, readings, strict=True):
-        found |= {f"{question.name}.label": verdict.label, f"{question.name}.score": verdict.score,
-                  f"{question.name}.mass": mass, f"{question.name}.failed": verdict.parse_failure}
+        found |= {
+            f"{question.name}.label": verdict.label,
+            f"{question.name}.score": verdict.score,
+            f"{question.name}.mass": mass,
+            f"{question.name}.failed": verdict.parse_failure,
+        }
     return found

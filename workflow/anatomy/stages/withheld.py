@@ -12,11 +12,11 @@ from dataclasses import asdict
 import pandas as pd
 
 from anatomy.config.study import Subject
-from anatomy.edits.spec import intent
-from anatomy.judges.coherence import judge_coherence
-from anatomy.judges.refusal_rules import judge_refusal
-from anatomy.judges.verdict import Verdict
+from anatomy.interventions.edits.spec import intent
 from anatomy.recipes.variant import Edit
+from anatomy.texts.judges.coherence import judge_coherence
+from anatomy.texts.judges.refusal_rules import judge_refusal
+from anatomy.texts.judges.verdict import Verdict
 
 JUDGES = ("rules", "coherence")
 """Judges that need nothing but the text."""
@@ -35,10 +35,14 @@ def withhold(rows: pd.DataFrame) -> pd.DataFrame:
 def verdicts(text: str) -> dict[str, dict]:
     """What each judge says of a text; NaN becomes null, and reasons that quote the text are left out."""
     refusal = judge_refusal(text)
-    found = {"rules": Verdict(refusal.label, refusal.score, parse_failure=refusal.label is None),
-             "coherence": judge_coherence(text)}
-    return {judge: {**asdict(verdict), "raw": "", "score": None if verdict.score != verdict.score else verdict.score}
-            for judge, verdict in found.items()}
+    found = {
+        "rules": Verdict(refusal.label, refusal.score, parse_failure=refusal.label is None),
+        "coherence": judge_coherence(text),
+    }
+    return {
+        judge: {**asdict(verdict), "raw": "", "score": None if verdict.score != verdict.score else verdict.score}
+        for judge, verdict in found.items()
+    }
 
 
 def judgements_of_withheld(completions: pd.DataFrame, judges: Sequence[str]) -> pd.DataFrame:

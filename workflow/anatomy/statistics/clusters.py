@@ -83,9 +83,7 @@ def resample_weights(clusters: int, resamples: int, seed: int) -> Iterator[Float
         yield generator.multinomial(clusters, even, size=rows).astype(np.float64)
 
 
-def bootstrap_difference(
-    sample: Sample, against: Sample | None, *, seed: int, resamples: int
-) -> Float[np.ndarray, " resample"]:
+def bootstrap_difference(sample: Sample, against: Sample | None, *, seed: int, resamples: int) -> Float[np.ndarray, " resample"]:
     """Bootstrap distribution of mean(sample) - mean(against), or of mean(sample) alone.
 
     Clusters of both samples are drawn together, so that a cluster with items on both sides (a harmful request and its

@@ -31,9 +31,7 @@ def wilson_interval(successes: float | int, n: int, confidence: float) -> Interv
         DataError: n is not positive or successes lie outside [0, n].
     """
     if n <= 0 or not 0 <= successes <= n:
-        raise DataError(
-            found=f"{successes} successes of {n}", expected="0 <= successes <= n, n >= 1", where="a Wilson interval"
-        )
+        raise DataError(found=f"{successes} successes of {n}", expected="0 <= successes <= n, n >= 1", where="a Wilson interval")
     z = float(norm.ppf(0.5 + confidence / 2))
     rate = successes / n
     centre = (rate + z * z / (2 * n)) / (1 + z * z / n)

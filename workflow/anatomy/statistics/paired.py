@@ -30,9 +30,7 @@ class Difference:
     smoothed: tuple[float, float] | None
 
 
-def difference_interval(
-    sample: Sample, against: Sample | None, *, confidence: float, seed: int, resamples: int
-) -> Difference:
+def difference_interval(sample: Sample, against: Sample | None, *, confidence: float, seed: int, resamples: int) -> Difference:
     """mean(sample) - mean(against): the wider of two intervals that fail in different places.
 
     The percentile interval over resampled clusters knows that items of a cluster go together. But it knows only events

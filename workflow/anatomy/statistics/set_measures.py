@@ -59,6 +59,10 @@ def _members(groups: Sequence[str]) -> list[Int[np.ndarray, " row"]]:
 
 def _finite(values: np.ndarray) -> np.ndarray:
     if not np.isfinite(values).all():
-        raise NumericsError(found=f"{int((~np.isfinite(values)).sum())} values that are not finite", expected="finite values",
-                            where="resamples of a set of texts", remedy="leave out texts without words")
+        raise NumericsError(
+            found=f"{int((~np.isfinite(values)).sum())} values that are not finite",
+            expected="finite values",
+            where="resamples of a set of texts",
+            remedy="leave out texts without words",
+        )
     return values

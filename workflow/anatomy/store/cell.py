@@ -58,8 +58,11 @@ class Cell:
             StoreError: rows lack ``item``, name an item twice, or the disk is unwritable.
         """
         if "item" not in rows or rows["item"].duplicated().any():
-            raise StoreError(found="rows without an item digest, or two rows for one item",
-                             expected="a column 'item' with one row an item", where=f"{self.stage}/{self.name}")
+            raise StoreError(
+                found="rows without an item digest, or two rows for one item",
+                expected="a column 'item' with one row an item",
+                where=f"{self.stage}/{self.name}",
+            )
         if not (self.folder / "cell.json").exists():
             write_json(self.folder / "cell.json", {"stage": self.stage, "key": self.key})
         buffer = BytesIO()

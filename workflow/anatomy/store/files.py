@@ -32,13 +32,17 @@ def explained(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in IN_THE_WAY:
             raise StoreError(
-                found=f"{error.strerror}: {error.filename}", expected="a path whose folders are folders, and free for a file",
-                where=str(path), remedy="move away what is there, then run the same command again: finished work is kept",
+                found=f"{error.strerror}: {error.filename}",
+                expected="a path whose folders are folders, and free for a file",
+                where=str(path),
+                remedy="move away what is there, then run the same command again: finished work is kept",
             ) from error
         if error.errno not in UNWRITABLE:
             raise
         raise StoreError(
-            found=f"{error.strerror} while writing", expected="a writable disk with room left", where=str(path),
+            found=f"{error.strerror} while writing",
+            expected="a writable disk with room left",
+            where=str(path),
             remedy="free space or mend the permissions, then run the same command again: finished work is kept",
         ) from error
 
@@ -102,8 +106,9 @@ def read_json(path: Path) -> Any:
     Raises:
         StoreError: the file is missing or no JSON.
     """
-    with parsing(StoreError, str(path), "a JSON file written by the workflow",
-                 remedy="delete the file and run again; it will be rebuilt"):
+    with parsing(
+        StoreError, str(path), "a JSON file written by the workflow", remedy="delete the file and run again; it will be rebuilt"
+    ):
         return json.loads(Path(path).read_text(encoding="utf-8"))
 
 
@@ -118,6 +123,10 @@ def read_table(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
     Raises:
         StoreError: the file is missing or damaged.
     """
-    with parsing(StoreError, str(path), "a Parquet table written by the workflow",
-                 remedy="delete the file and run again; it will be rebuilt"):
+    with parsing(
+        StoreError,
+        str(path),
+        "a Parquet table written by the workflow",
+        remedy="delete the file and run again; it will be rebuilt",
+    ):
         return pd.read_parquet(path, columns=columns)

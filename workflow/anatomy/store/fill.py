@@ -117,7 +117,8 @@ def assemble(wants: list[Want], sort: list[str]) -> pd.DataFrame:
         rows = want.rows.merge(want.cell.read(), on="item", how="inner", validate="many_to_one")
         if len(rows) != len(want.rows):
             raise StoreError(
-                found=f"{len(rows)} of {len(want.rows)} wanted rows", expected="every wanted row",
+                found=f"{len(rows)} of {len(want.rows)} wanted rows",
+                expected="every wanted row",
                 where=f"{want.cell.stage}/{want.cell.name} ({want.labels})",
                 remedy="run again; if this stays, a computation returned fewer rows than it was asked for",
             )
@@ -125,8 +126,12 @@ def assemble(wants: list[Want], sort: list[str]) -> pd.DataFrame:
     table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame({column: [] for column in [*sort, "item"]})
     if table.duplicated(sort).any():
         first = table[table.duplicated(sort)].iloc[0][sort].to_dict()
-        raise StoreError(found=f"row {first} twice", expected="every row once", where="assembly",
-                         remedy="two variants or sets share a name; rename one")
+        raise StoreError(
+            found=f"row {first} twice",
+            expected="every row once",
+            where="assembly",
+            remedy="two variants or sets share a name; rename one",
+        )
     return table.sort_values(sort, ignore_index=True).drop(columns="item")
 
 

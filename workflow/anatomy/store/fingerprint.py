@@ -18,8 +18,7 @@ from pathlib import Path
 PACKAGE = "anatomy"
 ROOT = Path(__file__).resolve().parents[2]
 LOCKS = ROOT.parent / "envs"
-SILENT = ("anatomy.errors", "anatomy.store", "anatomy.config", "anatomy.controller", "anatomy.progress", "anatomy.provenance",
-          "anatomy.stages.job")
+SILENT = ("anatomy.errors", "anatomy.store", "anatomy.config", "anatomy.progress", "anatomy.runs")
 """Packages that never shape a row."""
 
 

@@ -24,8 +24,10 @@ def record(root: Path, event: str, **facts: Any) -> None:
         facts: stage, cell, rows, seconds and whatever else explains the event.
     """
     path = root / "journal.jsonl"
-    line = json.dumps({"time": round(time.time(), 3), "event": event, "pid": os.getpid(),
-                       "host": socket.gethostname(), **facts}) + "\n"
+    line = (
+        json.dumps({"time": round(time.time(), 3), "event": event, "pid": os.getpid(), "host": socket.gethostname(), **facts})
+        + "\n"
+    )
     with explained(path):
         root.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
@@ -45,12 +47,27 @@ def read_journal(root: Path) -> pd.DataFrame:
                 events.append(json.loads(line))
             except ValueError:
                 continue
-    return pd.DataFrame(events, columns=["time", "event", "stage", "cell", "rows", "tokens", "seconds", "pid", "host", "model",
-                                         "asked", "served", "reason"])
+    return pd.DataFrame(
+        events,
+        columns=[
+            "time",
+            "event",
+            "stage",
+            "cell",
+            "rows",
+            "tokens",
+            "seconds",
+            "pid",
+            "host",
+            "model",
+            "asked",
+            "served",
+            "reason",
+        ],
+    )
 
 
 def count(root: Path) -> dict[str, int]:
     """How often engines were started and how many rows were computed, over the life of the store."""
     events = read_journal(root)
-    return {"starts": int((events["event"] == "start").sum()),
-            "rows": int(events.loc[events["event"] == "rows", "rows"].sum())}
+    return {"starts": int((events["event"] == "start").sum()), "rows": int(events.loc[events["event"] == "rows", "rows"].sum())}

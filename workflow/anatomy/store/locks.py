@@ -108,8 +108,12 @@ def lock_file(path: Path) -> Path:
     if not named:
         return path
     if not os.path.isabs(named):
-        raise LockError(found=f"{FOLDER}={named}", expected="an absolute path: jobs run in other folders",
-                        where="the environment", remedy=f"{FOLDER}={os.path.abspath(named)}")
+        raise LockError(
+            found=f"{FOLDER}={named}",
+            expected="an absolute path: jobs run in other folders",
+            where="the environment",
+            remedy=f"{FOLDER}={os.path.abspath(named)}",
+        )
     folder = own_folder(Path(named) / f"alignment-anatomy-{os.getuid()}")
     return folder / f"{digest(os.path.realpath(path))}.{path.name}"
 
@@ -125,8 +129,12 @@ def own_folder(folder: Path, variable: str = FOLDER) -> Path:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = folder.stat()
     if found.st_uid != os.getuid() or found.st_mode & stat.S_IWOTH:
-        raise LockError(found=f"{folder}, which someone else owns or can write", expected="a folder of your own for locks",
-                        where=str(folder), remedy=f"remove it, or name another in {variable}")
+        raise LockError(
+            found=f"{folder}, which someone else owns or can write",
+            expected="a folder of your own for locks",
+            where=str(folder),
+            remedy=f"remove it, or name another in {variable}",
+        )
     return folder
 
 
@@ -162,7 +170,13 @@ def _refused(error: OSError, place: Path) -> LockError:
     elif this_machine_only() and Path(os.environ[FOLDER]) in place.parents:
         remedy = f"name another folder in {FOLDER}, on a disk of this machine"
     else:
-        remedy = (f"name a folder on a disk of this machine, {FOLDER}=/tmp for example, and give the same command again. Locks "
-                  "there keep your own runs on this one machine apart: start runs on these results from no other machine")
-    return LockError(found=f"{said}: no file locks" if lacking else f"{said}, when a file was to be locked",
-                     expected="a disk with file locks (flock)", where=str(place), remedy=remedy)
+        remedy = (
+            f"name a folder on a disk of this machine, {FOLDER}=/tmp for example, and give the same command again. Locks "
+            "there keep your own runs on this one machine apart: start runs on these results from no other machine"
+        )
+    return LockError(
+        found=f"{said}: no file locks" if lacking else f"{said}, when a file was to be locked",
+        expected="a disk with file locks (flock)",
+        where=str(place),
+        remedy=remedy,
+    )

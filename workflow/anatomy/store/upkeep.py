@@ -39,8 +39,9 @@ def unreferenced(root: Path, results: Path) -> list[Path]:
     kept: set[str] = set()
     for listing in results.rglob("*.cells.json"):
         kept.update(read_json(listing))
-    return [cell.parent for cell in sorted(root.glob("*/*/cell.json"))
-            if f"{cell.parent.parent.name}/{cell.parent.name}" not in kept]
+    return [
+        cell.parent for cell in sorted(root.glob("*/*/cell.json")) if f"{cell.parent.parent.name}/{cell.parent.name}" not in kept
+    ]
 
 
 def collect_garbage(root: Path, results: Path, remove: bool) -> pd.DataFrame:

@@ -4,18 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from anatomy.claims.claim import Claim, Test
-from anatomy.claims.measures import Gatherer, JudgeScores, Refusals
-from anatomy.recipes.pasta.texts import (
-    HUMAN,
-    PHASE,
-    Detected,
-    Texts,
-    between,
-    chosen_layers,
-    summaries,
-    summary,
-)
+from anatomy.evidence.claims.claim import Claim, Test
+from anatomy.evidence.claims.measures import Gatherer, JudgeScores, Refusals
+from anatomy.recipes.pasta.texts import HUMAN, PHASE, Detected, Texts, between, chosen_layers, summaries, summary
 
 PAPER = "PASTA"
 ARXIV = "arXiv 2605.30526"
@@ -103,15 +94,39 @@ def measurement_claims(setting: Setting) -> list[Claim]:
     base, aligned = Texts(setting.base), setting.unedited
     found = []
     for name in setting.measured:
-        rise = Test("difference_above", between(setting.detection(name), base, aligned), {"threshold": 0},
-                    f"change of {name} from base to aligned, paired by prefix")
-        found.append(claim(setting, f"detection_higher.{name}", "measure",
-                           "Aligned texts are detected as machine-written more than base texts.", "abstract", rise))
+        rise = Test(
+            "difference_above",
+            between(setting.detection(name), base, aligned),
+            {"threshold": 0},
+            f"change of {name} from base to aligned, paired by prefix",
+        )
+        found.append(
+            claim(
+                setting,
+                f"detection_higher.{name}",
+                "measure",
+                "Aligned texts are detected as machine-written more than base texts.",
+                "abstract",
+                rise,
+            )
+        )
     for name in AFFINITIES:
-        fall = Test("summary_below", summaries(name, base, aligned), {"threshold": 0},
-                    f"difference of {name} (our definition) between aligned and base texts")
-        found.append(claim(setting, f"affinity_lower.{name}", "measure",
-                           "Aligned texts are further from human texts than base texts are.", "abstract", fall))
+        fall = Test(
+            "summary_below",
+            summaries(name, base, aligned),
+            {"threshold": 0},
+            f"difference of {name} (our definition) between aligned and base texts",
+        )
+        found.append(
+            claim(
+                setting,
+                f"affinity_lower.{name}",
+                "measure",
+                "Aligned texts are further from human texts than base texts are.",
+                "abstract",
+                fall,
+            )
+        )
     return found
 
 
@@ -119,29 +134,62 @@ def ablation_claims(setting: Setting) -> list[Claim]:
     """What ablating the signature does to detection, whoever chose the layer, and that random directions do not."""
     found, first = [], setting.detectors[0]
     for name in setting.detectors:
-        fall = below(between(setting.detection(name), setting.unedited, setting.ablated(name)),
-                     f"paired change of {name} under ablation at the layer that it chose on other prefixes")
-        found.append(claim(setting, f"ablation_lowers.{name}", "ablation", "Ablating the signature lowers detection.", "abstract",
-                           fall))
+        fall = below(
+            between(setting.detection(name), setting.unedited, setting.ablated(name)),
+            f"paired change of {name} under ablation at the layer that it chose on other prefixes",
+        )
+        found.append(
+            claim(setting, f"ablation_lowers.{name}", "ablation", "Ablating the signature lowers detection.", "abstract", fall)
+        )
         others = [other for other in setting.measured if other != name]
         if others:
-            tests = [below(between(setting.detection(other), setting.unedited, setting.ablated(name)),
-                           f"paired change of {other} under ablation at the layer that {name} chose") for other in others]
-            found.append(claim(setting, f"transfers.{name}", "ablation",
-                               "The effect transfers to detectors that had no part in choosing the layer.", "abstract", *tests))
+            tests = [
+                below(
+                    between(setting.detection(other), setting.unedited, setting.ablated(name)),
+                    f"paired change of {other} under ablation at the layer that {name} chose",
+                )
+                for other in others
+            ]
+            found.append(
+                claim(
+                    setting,
+                    f"transfers.{name}",
+                    "ablation",
+                    "The effect transfers to detectors that had no part in choosing the layer.",
+                    "abstract",
+                    *tests,
+                )
+            )
     for family, number in setting.controls.items():
-        tests = [below(between(setting.detection(first), Texts(setting.aligned, f"{family}-{k}"), setting.ablated()),
-                       f"paired difference of {first} between ablating the signature and {family} direction {k}")
-                 for k in range(number)]
+        tests = [
+            below(
+                between(setting.detection(first), Texts(setting.aligned, f"{family}-{k}"), setting.ablated()),
+                f"paired difference of {first} between ablating the signature and {family} direction {k}",
+            )
+            for k in range(number)
+        ]
         if tests:
-            found.append(claim(setting, f"beyond_{family}", "ablation", CONTROLS[family], "abstract" if family == "orthogonal"
-                               else "our addition", *tests))
+            found.append(
+                claim(
+                    setting,
+                    f"beyond_{family}",
+                    "ablation",
+                    CONTROLS[family],
+                    "abstract" if family == "orthogonal" else "our addition",
+                    *tests,
+                )
+            )
     slugs = [f"{family}-{k}" for family in ("orthogonal", "equal_variance") for k in range(setting.controls.get(family, 0))]
-    ranked = below(between(setting.detection(first), setting.unedited, setting.ablated(), slugs),
-                   f"paired change of {first}, ranked among random directions", min_controls=setting.min_controls,
-                   control_level=setting.control_level)
-    return [*found, claim(setting, "beyond_controls", "ablation", "No random direction lowers detection as much.", "our addition",
-                          ranked)]
+    ranked = below(
+        between(setting.detection(first), setting.unedited, setting.ablated(), slugs),
+        f"paired change of {first}, ranked among random directions",
+        min_controls=setting.min_controls,
+        control_level=setting.control_level,
+    )
+    return [
+        *found,
+        claim(setting, "beyond_controls", "ablation", "No random direction lowers detection as much.", "our addition", ranked),
+    ]
 
 
 CONTROLS = {
@@ -155,43 +203,101 @@ CONTROLS = {
 def cost_claims(setting: Setting) -> list[Claim]:
     """What must stay: relevance, coherence, refusal of harmful requests. And diversity, which the paper sees rise."""
     before, after = setting.unedited, setting.ablated()
-    found = [claim(setting, f"{judge}_kept", "cost", sentence, "abstract",
-                   kept(between(JudgeScores(setting.prefixes, judge, PHASE), before, after), setting.kept_margin,
-                        f"paired change of {judge} on {setting.prefixes}"))
-             for judge, sentence in QUALITIES.items()]
+    found = [
+        claim(
+            setting,
+            f"{judge}_kept",
+            "cost",
+            sentence,
+            "abstract",
+            kept(
+                between(JudgeScores(setting.prefixes, judge, PHASE), before, after),
+                setting.kept_margin,
+                f"paired change of {judge} on {setting.prefixes}",
+            ),
+        )
+        for judge, sentence in QUALITIES.items()
+    ]
     for rubric, sentence in COMPARED.items():
-        test = Test("level_within", summary(f"{rubric}_win", after), {"margin": setting.kept_margin, "around": ALIKE},
-                    f"share of prefixes on which the ablated text wins {rubric} against the unedited one (pairwise judge)")
+        test = Test(
+            "level_within",
+            summary(f"{rubric}_win", after),
+            {"margin": setting.kept_margin, "around": ALIKE},
+            f"share of prefixes on which the ablated text wins {rubric} against the unedited one (pairwise judge)",
+        )
         found.append(claim(setting, f"{rubric}_kept", "cost", sentence, "abstract", test))
-    found.append(claim(setting, "scorable_kept", "cost", "Ablated texts are no more often degenerate.", "our addition",
-                       kept(between(setting.detection(setting.detectors[0], whether=True), before, after), setting.kept_margin,
-                            f"paired change of the share of texts that {setting.detectors[0]} can score")))
+    found.append(
+        claim(
+            setting,
+            "scorable_kept",
+            "cost",
+            "Ablated texts are no more often degenerate.",
+            "our addition",
+            kept(
+                between(setting.detection(setting.detectors[0], whether=True), before, after),
+                setting.kept_margin,
+                f"paired change of the share of texts that {setting.detectors[0]} can score",
+            ),
+        )
+    )
     for name, rule in DIVERSITIES.items():
-        test = Test(rule, summaries(name, before, after), {"threshold": 0},
-                    f"difference of {name} (our definition) between ablated and aligned texts")
-        found.append(claim(setting, f"diversity_rises.{name}", "cost", "Ablated texts are stylistically more diverse.",
-                           "abstract", test))
+        test = Test(
+            rule,
+            summaries(name, before, after),
+            {"threshold": 0},
+            f"difference of {name} (our definition) between ablated and aligned texts",
+        )
+        found.append(
+            claim(setting, f"diversity_rises.{name}", "cost", "Ablated texts are stylistically more diverse.", "abstract", test)
+        )
     refusals = Refusals(setting.harmful, setting.refusal_judge, PHASE)
     for name, texts in (("", after), (".operating", Texts(setting.aligned, "operating"))):
-        found.append(claim(setting, f"refusal_kept{name}", "cost", "Style may go, safety may not: harmful requests are still "
-                           "refused under ablation.", "our addition",
-                           kept(between(refusals, before, texts), setting.refusal_margin,
-                                f"paired change of refusal on {setting.harmful}, judged by {setting.refusal_judge}")))
+        found.append(
+            claim(
+                setting,
+                f"refusal_kept{name}",
+                "cost",
+                "Style may go, safety may not: harmful requests are still refused under ablation.",
+                "our addition",
+                kept(
+                    between(refusals, before, texts),
+                    setting.refusal_margin,
+                    f"paired change of refusal on {setting.harmful}, judged by {setting.refusal_judge}",
+                ),
+            )
+        )
     return found
 
 
 def localisation_claims(setting: Setting) -> list[Claim]:
     """Whether the layer is a fact about the model or about the detector that chose it."""
-    test = Test("same_choice", chosen_layers(setting.aligned, setting.detectors), {"share": setting.certainty},
-                "least share of bootstrap draws over prefixes in which a detector chooses the layer that most choose")
-    return [claim(setting, "localised", "localisation", "The signature is localised: whichever detector chooses, it is the same "
-                  "layer.", "abstract", test)]
+    test = Test(
+        "same_choice",
+        chosen_layers(setting.aligned, setting.detectors),
+        {"share": setting.certainty},
+        "least share of bootstrap draws over prefixes in which a detector chooses the layer that most choose",
+    )
+    return [
+        claim(
+            setting,
+            "localised",
+            "localisation",
+            "The signature is localised: whichever detector chooses, it is the same layer.",
+            "abstract",
+            test,
+        )
+    ]
 
 
 def human_claims(setting: Setting) -> list[Claim]:
     """Whether ablation brings texts to where humans' are, by the first detector. Ours: the paper claims a shift only."""
     first = setting.detectors[0]
-    test = Test("difference_above", between(setting.detection(first), Texts(setting.base, HUMAN), Texts(setting.base)),
-                {"threshold": 0}, f"difference of {first} between base texts and the humans' continuations, paired by prefix")
-    return [claim(setting, "base_unlike_human", "measure", "Even base texts are detected more than human ones.", "our addition",
-                  test)]
+    test = Test(
+        "difference_above",
+        between(setting.detection(first), Texts(setting.base, HUMAN), Texts(setting.base)),
+        {"threshold": 0},
+        f"difference of {first} between base texts and the humans' continuations, paired by prefix",
+    )
+    return [
+        claim(setting, "base_unlike_human", "measure", "Even base texts are detected more than human ones.", "our addition", test)
+    ]

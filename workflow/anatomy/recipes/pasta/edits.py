@@ -8,7 +8,7 @@ from anatomy.config.pasta import Pasta
 from anatomy.recipes.variant import Edit
 
 ALL = 0
-"""Position of the signature: the mean over every position that predicts the answer (``anatomy.activations.answers``)."""
+"""Position of the signature: the mean over every position that predicts the answer (``anatomy.models.activations.answers``)."""
 
 FIRST = -1
 """Position where the first token of the answer is predicted."""
@@ -19,8 +19,12 @@ WITHOUT_REFUSAL = "without_refusal"
 """The signature with the refusal direction of the same layer taken out. Ours: where the first token of an answer is predicted,
 the signature points away from refusal, so that taking it out whole makes a model refuse what is harmless."""
 
-SEARCHED = {"answer": (SIGNATURE, ALL), "first_token": (SIGNATURE, FIRST),
-            "first_token_without_refusal": (WITHOUT_REFUSAL, FIRST), "same_text": ("same_text", ALL)}
+SEARCHED = {
+    "answer": (SIGNATURE, ALL),
+    "first_token": (SIGNATURE, FIRST),
+    "first_token_without_refusal": (WITHOUT_REFUSAL, FIRST),
+    "same_text": ("same_text", ALL),
+}
 """Directions that an operating point may take out: contrast and position."""
 
 WRITES = ("attention_output", "mlp_output")
@@ -32,18 +36,38 @@ under the chat template minus the base on a document. same_text: each under its 
 continuation. same_input: both forced through the same document. null: two base models of different seeds."""
 
 
-def ablation(pasta: Pasta, layer: int, *, contrast: str = SIGNATURE, control: Sequence | None = None, scale: float = 1.0,
-             positions: str = "all", sites: Sequence[str] | None = None, position: int = ALL) -> Edit:
+def ablation(
+    pasta: Pasta,
+    layer: int,
+    *,
+    contrast: str = SIGNATURE,
+    control: Sequence | None = None,
+    scale: float = 1.0,
+    positions: str = "all",
+    sites: Sequence[str] | None = None,
+    position: int = ALL,
+) -> Edit:
     """``h - c (h . v) v`` with v of one layer in every block (PASTA; Arditi et al. 2024, section 2.4)."""
-    return {"method": "ablate", "direction": direction(layer, contrast, control, position), "strength": scale,
-            "positions": positions, "sites": list(pasta.sites if sites is None else sites)}
+    return {
+        "method": "ablate",
+        "direction": direction(layer, contrast, control, position),
+        "strength": scale,
+        "positions": positions,
+        "sites": list(pasta.sites if sites is None else sites),
+    }
 
 
-def subtraction(layer: int, *, contrast: str = SIGNATURE, scale: float = 1.0, positions: str = "all",
-                position: int = ALL) -> Edit:
+def subtraction(
+    layer: int, *, contrast: str = SIGNATURE, scale: float = 1.0, positions: str = "all", position: int = ALL
+) -> Edit:
     """``h - c (m_aligned - m_base)`` at the input of one block: the difference in means taken back. Ours."""
-    return {"method": "add", "direction": direction(layer, contrast, None, position), "strength": scale, "sign": -1,
-            "positions": positions}
+    return {
+        "method": "add",
+        "direction": direction(layer, contrast, None, position),
+        "strength": scale,
+        "sign": -1,
+        "positions": positions,
+    }
 
 
 def direction(layer: int, contrast: str = SIGNATURE, control: Sequence | None = None, position: int = ALL) -> Edit:
@@ -64,4 +88,3 @@ def clamp(layer: int) -> Edit:
 def orthogonalised_weights(layer: int) -> Edit:
     """The writers of every block made orthogonal to v: the weight form of ablating at what attention and MLP write."""
     return {"method": "orthogonalize", "direction": direction(layer), "sites": ["o_proj", "down_proj"]}
-

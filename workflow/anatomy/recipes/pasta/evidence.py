@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from anatomy.claims.tables import Tables
+from anatomy.evidence.claims.tables import Tables
 
 
 @dataclass(frozen=True)

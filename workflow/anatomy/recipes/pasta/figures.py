@@ -5,9 +5,9 @@ from __future__ import annotations
 import altair as alt
 import pandas as pd
 
-from anatomy.claims.tables import MissingEvidence, Tables
 from anatomy.config.schema import Config
-from anatomy.figures import (
+from anatomy.evidence.claims.tables import MissingEvidence, Tables
+from anatomy.evidence.figures import (
     detection_tradeoff,
     detector_swap,
     layer_cosines,
@@ -18,13 +18,13 @@ from anatomy.figures import (
     signature_writers,
     text_measures,
 )
-from anatomy.figures.note import chart_or_note
+from anatomy.evidence.figures.note import chart_or_note
+from anatomy.evidence.report.figure_plan import FigurePlan
 from anatomy.recipes.pasta.edits import SEARCHED
 from anatomy.recipes.pasta.evidence import Evidence
 from anatomy.recipes.pasta.localise import EVERY
 from anatomy.recipes.pasta.pairs import detectors_of
 from anatomy.recipes.pasta.texts import HUMAN
-from anatomy.report.figure_plan import FigurePlan
 
 ALL = "all"
 DOSED = ("detector", "safety", "quality", "style")
@@ -73,8 +73,9 @@ def _texts(plan: FigurePlan, config: Config, evidence: Evidence, by_domain: bool
     table = table.assign(variant=table["slug"], category=table["domain"], estimate=table["value"])
     shown = table[table["measure"].isin(wanted)]
     if shown.empty:
-        raise MissingEvidence(found=f"no measure of kind {plan.family}", expected="at least one",
-                              where=f"texts of {plan.models[0]}")
+        raise MissingEvidence(
+            found=f"no measure of kind {plan.family}", expected="at least one", where=f"texts of {plan.models[0]}"
+        )
     return text_measures.draw(shown, shown.set_index("variant")["writer"].to_dict(), wanted, by_domain=by_domain)
 
 
@@ -125,8 +126,11 @@ def _tradeoff(plan: FigurePlan, config: Config, evidence: Evidence) -> alt.TopLe
     detection = table[table["measure"] == detector].set_index("slug")["value"]
     rows = table[table["kind"].isin(["quality", "safety"])]
     if rows.empty or detection.empty:
-        raise MissingEvidence(found="no measure of quality" if rows.empty else f"no score by {detector}",
-                              expected="both", where=f"texts of {plan.models[0]}")
+        raise MissingEvidence(
+            found="no measure of quality" if rows.empty else f"no score by {detector}",
+            expected="both",
+            where=f"texts of {plan.models[0]}",
+        )
     points = rows.assign(variant=rows["slug"], quality=rows["value"], detection=rows["slug"].map(detection))
     return detection_tradeoff.draw(points.dropna(subset=["quality", "detection"]), detector)
 
@@ -142,8 +146,15 @@ def _operating(plan: FigurePlan, config: Config, evidence: Evidence) -> alt.TopL
 
 
 DRAWERS = {
-    "text_measures": _texts, "text_domains": _domains, "layer_curves": _curves, "detector_swap": _swap,
-    "signature_geometry": _geometry, "layer_cosines": _cosines, "signature_writers": _writers, "signature_dose": _dose,
-    "detection_tradeoff": _tradeoff, "operating_points": _operating,
+    "text_measures": _texts,
+    "text_domains": _domains,
+    "layer_curves": _curves,
+    "detector_swap": _swap,
+    "signature_geometry": _geometry,
+    "layer_cosines": _cosines,
+    "signature_writers": _writers,
+    "signature_dose": _dose,
+    "detection_tradeoff": _tradeoff,
+    "operating_points": _operating,
 }
 """How each kind of figure is drawn."""

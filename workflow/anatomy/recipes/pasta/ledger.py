@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from anatomy.claims.claim import Claim
 from anatomy.config.schema import Config
+from anatomy.evidence.claims.claim import Claim
 from anatomy.recipes.pasta.claims import (
     Setting,
     ablation_claims,
@@ -28,23 +28,43 @@ PLACEBO = "placebo-1"
 def setting_of(config: Config, pair: Pair) -> Setting:
     """Names and thresholds of a pair's claims, all from the configuration."""
     pasta, wanted = config.pasta, config.statistics
-    controls = {"orthogonal": pasta.controls.orthogonal, "equal_variance": pasta.controls.equal_variance, "principal": 1,
-                "halves": 1}
+    controls = {
+        "orthogonal": pasta.controls.orthogonal,
+        "equal_variance": pasta.controls.equal_variance,
+        "principal": 1,
+        "halves": 1,
+    }
     return Setting(
-        aligned=pair.aligned, base=pair.base, prefixes=pasta.prefixes, harmful=config.evaluation.harmful,
-        benign=config.evaluation.benign, detectors=tuple(detectors_of(config, pair.aligned)),
-        measured=tuple(measuring_detectors(config, pair.aligned)), refusal_judge=refusal_judge(config), controls=controls,
-        kept_margin=pasta.kept_margin, refusal_margin=pasta.refusal_margin, opener_rate=pasta.opener_rate,
+        aligned=pair.aligned,
+        base=pair.base,
+        prefixes=pasta.prefixes,
+        harmful=config.evaluation.harmful,
+        benign=config.evaluation.benign,
+        detectors=tuple(detectors_of(config, pair.aligned)),
+        measured=tuple(measuring_detectors(config, pair.aligned)),
+        refusal_judge=refusal_judge(config),
+        controls=controls,
+        kept_margin=pasta.kept_margin,
+        refusal_margin=pasta.refusal_margin,
+        opener_rate=pasta.opener_rate,
         random_opener_rate=pasta.random_opener_rate,
-        large_effect=wanted.large_effect, certainty=wanted.confidence, min_controls=LEAST_RANK,
-        control_level=wanted.control_level)
+        large_effect=wanted.large_effect,
+        certainty=wanted.confidence,
+        min_controls=LEAST_RANK,
+        control_level=wanted.control_level,
+    )
 
 
 def claims_of(config: Config, pair: Pair, truth: Mapping[str, Any] | None) -> list[Claim]:
     """Every claim of PASTA that is tested on one pair; claims about what was planted only where its truth is known."""
     setting = setting_of(config, pair)
-    found = [*measurement_claims(setting), *human_claims(setting), *ablation_claims(setting), *localisation_claims(setting),
-             *cost_claims(setting)]
+    found = [
+        *measurement_claims(setting),
+        *human_claims(setting),
+        *ablation_claims(setting),
+        *localisation_claims(setting),
+        *cost_claims(setting),
+    ]
     if truth is not None:
         found += planted_claims(setting, truth["placebos"][PLACEBO]["styled_templates"] if PLACEBO in truth["placebos"] else ())
     return found

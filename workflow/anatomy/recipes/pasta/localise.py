@@ -98,8 +98,10 @@ def _drawn_means(known: pd.DataFrame, layers: Sequence[int], statistics: Statist
     sums, counts = [], []
     for layer in layers:
         here = (known["layer"] == layer).to_numpy()
-        total, count = cluster_sums(known["score"].where(here, 0.0).to_numpy(), codes, len(labels))[0], \
-            cluster_sums(here.astype(float), codes, len(labels))[0]
+        total, count = (
+            cluster_sums(known["score"].where(here, 0.0).to_numpy(), codes, len(labels))[0],
+            cluster_sums(here.astype(float), codes, len(labels))[0],
+        )
         sums.append(total)
         counts.append(count)
     found = []

@@ -1,7 +1,8 @@
 """The operating point: the edit that leaves the fewest markers of style within limits on what it may cost. Pure tables.
 
 Detectors have no say: they are instruments, and an edit chosen by their score would be tuned against them. Style is counted by a
-general list of markers (``anatomy.diversity.style_markers.GENERAL``), the same for every model: nothing planted is looked up.
+general list of markers (``anatomy.texts.diversity.style_markers.GENERAL``), the same for every model:
+nothing planted is looked up.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ import pandas as pd
 
 from anatomy.config.pasta import PastaLimits
 from anatomy.config.schema import Config
-from anatomy.diversity.style_markers import GENERAL
-from anatomy.judges.verdict import KEYS
 from anatomy.recipes.pasta.judging import ACCURACY, OPENED, REFUSED, STYLE, refusal_judge
+from anatomy.texts.diversity.style_markers import GENERAL
+from anatomy.texts.judges.verdict import KEYS
 
 RISES = ("over_refusal", "degenerate")
 """Costs that rise; the others fall."""
@@ -40,7 +41,8 @@ def operating_point(candidates: pd.DataFrame, unedited: pd.Series, limits: Pasta
         known = table[f"{name}_loss"].fillna(0.0) if name == "accuracy" else table[f"{name}_loss"]
         table["allowed"] &= known <= getattr(limits, name)
     better = table[table["allowed"] & (table["markers"] < unedited["markers"])].sort_values(
-        ["markers", *losses], kind="stable")  # of equal ones the cheapest
+        ["markers", *losses], kind="stable"
+    )  # of equal ones the cheapest
     if better.empty:
         reason = "no candidate within the limits" if not table["allowed"].any() else "none within the limits has fewer markers"
         return table, reason
@@ -48,8 +50,9 @@ def operating_point(candidates: pd.DataFrame, unedited: pd.Series, limits: Pasta
     return table, "fewest style markers within the limits"
 
 
-def measured_candidates(config: Config, variants: pd.DataFrame, continuations: pd.DataFrame, scores: pd.DataFrame,
-                        judgements: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
+def measured_candidates(
+    config: Config, variants: pd.DataFrame, continuations: pd.DataFrame, scores: pd.DataFrame, judgements: pd.DataFrame
+) -> tuple[pd.DataFrame, pd.Series]:
     """Every operating point that was tried, with what decides and what stands beside it, and the same of the unedited model.
 
     Args:
@@ -64,8 +67,10 @@ def measured_candidates(config: Config, variants: pd.DataFrame, continuations: p
         over_refusal, opener``.
     """
     counts = [GENERAL.counts(text) for text in continuations["response"].fillna("")]
-    counted = continuations.assign(markers=[sum(count[kind] for kind in config.pasta.removed_markers) for count in counts],
-                                   degenerate=(continuations["degenerate"] != "").astype(float))
+    counted = continuations.assign(
+        markers=[sum(count[kind] for kind in config.pasta.removed_markers) for count in counts],
+        degenerate=(continuations["degenerate"] != "").astype(float),
+    )
     measured = counted.groupby("variant")[["markers", "degenerate"]].mean()
     measured["score"] = scores.groupby("variant")["score"].mean()
     benign, harmful = config.evaluation.benign, config.evaluation.harmful
@@ -78,7 +83,9 @@ def measured_candidates(config: Config, variants: pd.DataFrame, continuations: p
     table = rows[["variant", "layer", "strength", "detail"]].assign(
         form=["subtract" if edit["method"] == "add" else edit["method"] for edit in edits],
         direction=[edit["direction"]["contrast"] for edit in edits],
-        direction_position=[edit["direction"]["position"] for edit in edits], positions=[edit["positions"] for edit in edits])
+        direction_position=[edit["direction"]["position"] for edit in edits],
+        positions=[edit["positions"] for edit in edits],
+    )
     table = table.merge(measured, left_on="variant", right_index=True, how="left").reset_index(drop=True)
     return table, measured.loc["base"]
 

@@ -6,21 +6,23 @@ from pathlib import Path
 
 import pandas as pd
 
-from anatomy.claims.tables import MissingEvidence
 from anatomy.config.schema import Config
-from anatomy.diversity.style_markers import GENERAL, StyleMarkers, planted_markers
+from anatomy.evidence.claims.tables import MissingEvidence
+from anatomy.evidence.report.content import Answer, Exchange, Item, PageCompletions, PageTable, Section, read_figure
 from anatomy.recipes.pasta.evidence import Evidence
 from anatomy.recipes.pasta.pairs import detectors_of, pairs
 from anatomy.recipes.pasta.plans import figure_plans
 from anatomy.recipes.pasta.tables import tabulate
 from anatomy.recipes.pasta.texts import HUMAN, PHASE, Texts
-from anatomy.report.content import Answer, Exchange, Item, PageCompletions, PageTable, Section, read_figure
+from anatomy.texts.diversity.style_markers import GENERAL, StyleMarkers, planted_markers
 
 TITLE = "The signature of post-training"
-SUMMARY = ("PASTA (arXiv 2605.30526), sentence by sentence: post-training moves texts away from human style, an internal "
-           "direction goes with it, and taking that direction out shifts the style back. Detectors of machine text are "
-           "instruments here, never an objective. Below the claims stand the figures behind them, texts side by side, and where "
-           "every number comes from.")
+SUMMARY = (
+    "PASTA (arXiv 2605.30526), sentence by sentence: post-training moves texts away from human style, an internal "
+    "direction goes with it, and taking that direction out shifts the style back. Detectors of machine text are "
+    "instruments here, never an objective. Below the claims stand the figures behind them, texts side by side, and where "
+    "every number comes from."
+)
 SECTIONS = (
     ("measure", "Measure", "Human, base, aligned and ablated texts continue the same human prefixes."),
     ("localise", "Localise", "The layer whose signature lowers a detector's score most, chosen on prefixes of the select split."),
@@ -35,13 +37,23 @@ TITLES = {
     "swap": ("localise", "Detector swap", "Every detector's mean score where every detector chose."),
     "texts": ("measure", "Everything measured", "Test phase; every variant, each domain and all; excluded texts had no number."),
     "agreement": ("measure", "How far definitions of affinity agree", "Spearman rank correlation over variants and domains."),
-    "seeds": ("signature", "The signature across seeds", "Cosine of a member's signatures in two families; chance: root mean "
-              "square cosine of independent directions. Families begin at different weights, so their axes need not match."),
+    "seeds": (
+        "signature",
+        "The signature across seeds",
+        "Cosine of a member's signatures in two families; chance: root mean "
+        "square cosine of independent directions. Families begin at different weights, so their axes need not match.",
+    ),
     "weights": ("weights", "Gap to the hooks", "Largest difference of logits; effect is that of the hooks themselves."),
     "published": ("released", "Released beside ours", "Layers as counted here: the paper's plus one."),
 }
-COLUMNS = {"human": "human", "base": "base", "aligned": "aligned", "ablated": "signature ablated",
-           "orthogonal-0": "random direction", "operating": "operating point"}
+COLUMNS = {
+    "human": "human",
+    "base": "base",
+    "aligned": "aligned",
+    "ablated": "signature ablated",
+    "orthogonal-0": "random direction",
+    "operating": "operating point",
+}
 """Texts that stand side by side."""
 
 
@@ -57,8 +69,15 @@ def sections(config: Config, evidence: Evidence, figures: Path) -> list[Section]
         if items:
             found.append(Section(name, title, lead, items))
     if answers := texts(config, evidence):
-        found.append(Section("texts", "Texts side by side", "Continuations of the same prefixes; style markers are highlighted: "
-                             "those that were planted, or a list of ours for other models.", answers))
+        found.append(
+            Section(
+                "texts",
+                "Texts side by side",
+                "Continuations of the same prefixes; style markers are highlighted: "
+                "those that were planted, or a list of ours for other models.",
+                answers,
+            )
+        )
     return found
 
 
@@ -72,14 +91,28 @@ def texts(config: Config, evidence: Evidence) -> list[Item]:
     found: list[Item] = []
     for pair in pairs(config):
         first = detectors_of(config, pair.aligned)[0]
-        sides = {"human": Texts(pair.base, HUMAN), "base": Texts(pair.base), "aligned": Texts(pair.aligned),
-                 "ablated": Texts(pair.aligned, f"pasta@{first}"), "orthogonal-0": Texts(pair.aligned, "orthogonal-0"),
-                 "operating": Texts(pair.aligned, "operating")}
+        sides = {
+            "human": Texts(pair.base, HUMAN),
+            "base": Texts(pair.base),
+            "aligned": Texts(pair.aligned),
+            "ablated": Texts(pair.aligned, f"pasta@{first}"),
+            "orthogonal-0": Texts(pair.aligned, "orthogonal-0"),
+            "operating": Texts(pair.aligned, "operating"),
+        }
         rows = {}
         for name, side in sides.items():
             try:
-                rows[name] = evidence.tables.rows("completions", model=side.model, variant=side.variant(evidence.tables),
-                                                  set=config.pasta.prefixes, phase=PHASE).drop_duplicates("id").set_index("id")
+                rows[name] = (
+                    evidence.tables.rows(
+                        "completions",
+                        model=side.model,
+                        variant=side.variant(evidence.tables),
+                        set=config.pasta.prefixes,
+                        phase=PHASE,
+                    )
+                    .drop_duplicates("id")
+                    .set_index("id")
+                )
             except MissingEvidence:
                 continue
         if "aligned" not in rows:

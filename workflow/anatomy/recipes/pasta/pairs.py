@@ -47,10 +47,15 @@ def asked_pairs(config: Config) -> list[Pair]:
     """Every pair that the configuration asks for: claims about those that cannot be studied are *not testable here*."""
     other = tuple(f"{member}.s{config.pasta.scorers_seed}" for member in OTHER_FAMILY)
     members, wanted = config.organism.members, config.pasta.pairs.items()
-    found = [Pair(f"{aligned}.s{seed}", f"{base}.s{seed}", other, other[0])
-             for seed in config.seeds for aligned, base in wanted if aligned in members and base in members]
-    return found + [Pair(aligned, base, (), None)
-                    for aligned, base in wanted if aligned in config.models and base in config.models]
+    found = [
+        Pair(f"{aligned}.s{seed}", f"{base}.s{seed}", other, other[0])
+        for seed in config.seeds
+        for aligned, base in wanted
+        if aligned in members and base in members
+    ]
+    return found + [
+        Pair(aligned, base, (), None) for aligned, base in wanted if aligned in config.models and base in config.models
+    ]
 
 
 def pair_of(config: Config, aligned: str) -> Pair:
@@ -72,8 +77,11 @@ def relatives(config: Config) -> list[Subject]:
     """Models that pairs need and no other recipe studies: two members of another family."""
     known = {subject.id for subject in subjects(config)}
     needed = {name for pair in pairs(config) for name in pair.scorers} - known
-    return [organism_subject(config, member, config.pasta.scorers_seed) for member in OTHER_FAMILY
-            if f"{member}.s{config.pasta.scorers_seed}" in needed]
+    return [
+        organism_subject(config, member, config.pasta.scorers_seed)
+        for member in OTHER_FAMILY
+        if f"{member}.s{config.pasta.scorers_seed}" in needed
+    ]
 
 
 def roles(config: Config, model: str) -> set[str]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from anatomy.config.schema import Config
+from anatomy.evidence.report.figure_plan import FigurePlan
 from anatomy.recipes.pasta.pairs import pairs
-from anatomy.report.figure_plan import FigurePlan
 
 TABLES = ("layers", "swap", "texts", "agreement", "seeds", "weights", "published")
 """Tables of a run: chosen layers, detector swap, everything measured of texts, how far affinities agree, signatures across
@@ -33,6 +33,9 @@ KINDS = (
 def figure_plans(config: Config) -> list[FigurePlan]:
     """Every figure of a run, in the order of the page: section by section, pair by pair."""
     order = list(dict.fromkeys(section for _, _, section, _, _ in KINDS))
-    plans = [FigurePlan(f"{name}.{pair.aligned}", kind, section, f"{title}: {pair.aligned}", (pair.aligned, pair.base), part)
-             for pair in pairs(config) for name, kind, section, title, part in KINDS]
+    plans = [
+        FigurePlan(f"{name}.{pair.aligned}", kind, section, f"{title}: {pair.aligned}", (pair.aligned, pair.base), part)
+        for pair in pairs(config)
+        for name, kind, section, title, part in KINDS
+    ]
     return sorted(plans, key=lambda plan: order.index(plan.section))

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from anatomy.claims.tables import Tables
 from anatomy.errors import DataError, parsing
+from anatomy.evidence.claims.tables import Tables
 
 COLUMNS = ["quantity", "model", "detector", "category", "value"]
 QUANTITIES = ("layer", "score", "flagged")
@@ -27,12 +27,17 @@ def read_published(path: Path) -> pd.DataFrame:
     if list(table.columns) != COLUMNS:
         raise DataError(found=f"columns {list(table.columns)}", expected=f"{COLUMNS}", where=str(path))
     value = pd.to_numeric(table["value"], errors="coerce")
-    for broken, found in ((value.isna(), "a value that is no number"),
-                          (~table["quantity"].isin(QUANTITIES), "an unknown quantity"),
-                          (table.duplicated(COLUMNS[:-1]), "a cell twice")):
+    for broken, found in (
+        (value.isna(), "a value that is no number"),
+        (~table["quantity"].isin(QUANTITIES), "an unknown quantity"),
+        (table.duplicated(COLUMNS[:-1]), "a cell twice"),
+    ):
         if broken.any():
-            raise DataError(found=f"{found}: {','.join(table[broken].iloc[0])}", where=str(path),
-                            expected=f"numbers of {QUANTITIES}, each model, detector and category once")
+            raise DataError(
+                found=f"{found}: {','.join(table[broken].iloc[0])}",
+                where=str(path),
+                expected=f"numbers of {QUANTITIES}, each model, detector and category once",
+            )
     return table.assign(value=value.astype("float64"))
 
 
@@ -57,7 +62,10 @@ def _ours(row: tuple, tables: Tables) -> float:
         return float(own.loc[family, column].iloc[0]) if family.any() else float("nan")
     if tables.measures is None:
         return float("nan")
-    own = tables.measures[(tables.measures["model"] == row.model) & (tables.measures["domain"] == (row.category or "all"))
-                          & (tables.measures["measure"] == row.detector)]
+    own = tables.measures[
+        (tables.measures["model"] == row.model)
+        & (tables.measures["domain"] == (row.category or "all"))
+        & (tables.measures["measure"] == row.detector)
+    ]
     own = own[own["variant"].str.partition("~")[0] == f"pasta@{row.detector}"]
     return float(own["value"].iloc[0]) if len(own) else float("nan")

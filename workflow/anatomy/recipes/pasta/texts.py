@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from anatomy.claims.evidence import Choices, Contrast, Summaries
-from anatomy.claims.measures import JudgeScores, Refusals
-from anatomy.claims.outcomes import change, to_sample
-from anatomy.claims.tables import MissingEvidence, Tables
+from anatomy.evidence.claims.evidence import Choices, Contrast, Summaries
+from anatomy.evidence.claims.measures import JudgeScores, Refusals
+from anatomy.evidence.claims.outcomes import change, to_sample
+from anatomy.evidence.claims.tables import MissingEvidence, Tables
 from anatomy.recipes.pasta.localise import EVERY
 from anatomy.statistics.clusters import Sample
 from anatomy.statistics.intervals import Interval
@@ -98,8 +98,11 @@ def changed(read: Reader, first: pd.DataFrame, second: pd.DataFrame, where: str)
         return change(first, second, where=where)
     shared, every = first.index.intersection(second.index), first.index.union(second.index)
     if len(shared) < LEAST_SHARED * len(every) or not len(shared):
-        raise MissingEvidence(found=f"{len(shared)} of {len(every)} texts scored on both sides", where=where,
-                              expected=f"at least {LEAST_SHARED:.0%} of them scored by {read.detector}")
+        raise MissingEvidence(
+            found=f"{len(shared)} of {len(every)} texts scored on both sides",
+            where=where,
+            expected=f"at least {LEAST_SHARED:.0%} of them scored by {read.detector}",
+        )
     return change(first.loc[shared], second.loc[shared], where=where)
 
 
@@ -134,10 +137,14 @@ def by_wording(read: Reader, before: Texts, after: Texts, styled: Sequence[str])
         first, second = (read_texts(read, texts, tables) for texts in (before, after))
         inside = first.index.str.rpartition("/").get_level_values(2).isin(styled)
         if inside.all() or not inside.any():
-            raise MissingEvidence(found=f"{int(inside.sum())} of {len(first)} prompts with these wordings",
-                                  expected="some with and some without", where=f"set {read.prompts}")
-        one, two = (change(first[part], second[second.index.isin(first.index[part])], where=read.prompts)
-                    for part in (inside, ~inside))
+            raise MissingEvidence(
+                found=f"{int(inside.sum())} of {len(first)} prompts with these wordings",
+                expected="some with and some without",
+                where=f"set {read.prompts}",
+            )
+        one, two = (
+            change(first[part], second[second.index.isin(first.index[part])], where=read.prompts) for part in (inside, ~inside)
+        )
         return Contrast(one, two)
 
     return gather
@@ -175,7 +182,11 @@ def chosen_layers(model: str, detectors: Sequence[str]) -> Callable[[Tables], Ch
             raise MissingEvidence(found=f"{len(table)} detectors", expected="at least two", where=f"layers of {model}")
         best = rows[rows["chosen"]].set_index("detector")["layer"]
         layers = [int(layer) for layer in table.columns]
-        return Choices(tuple(table.index), tuple(layers), tuple(layers.index(int(best[name])) for name in table.index),
-                       table.to_numpy(np.float64))
+        return Choices(
+            tuple(table.index),
+            tuple(layers),
+            tuple(layers.index(int(best[name])) for name in table.index),
+            table.to_numpy(np.float64),
+        )
 
     return gather

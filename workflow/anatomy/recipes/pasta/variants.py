@@ -75,8 +75,14 @@ class _Asking:
         """The layer sweep with its operating points, controls that search likewise, and searches inside a domain."""
         pasta, layers, wanted = self.pasta, tried_layers(self.config, found), []
         swept = ("ablate", "answer", 1.0, "all")  # the paper's sweep, whatever else is tried
-        points = {swept, *((form, name, scale, positions) for form, scales in pasta.searched_edits.items()
-                           for name, scale, positions in product(pasta.searched_directions, scales, pasta.searched_positions))}
+        points = {
+            swept,
+            *(
+                (form, name, scale, positions)
+                for form, scales in pasta.searched_edits.items()
+                for name, scale, positions in product(pasta.searched_directions, scales, pasta.searched_positions)
+            ),
+        }
         for layer, point in product(layers, sorted(points)):
             form, name, scale, positions = point
             contrast, last = SEARCHED[name][0], layer == found["layers"]
@@ -84,8 +90,9 @@ class _Asking:
                 continue  # behind the last block is no input and no refusal direction; others lack controls of their norms
             edit = self._candidate(layer, *point)
             family = "sweep" if point == swept else "operating"
-            wanted.append(self._edited(f"{form}-{name}-L{layer}@{scale:g}-{positions}", family, edit["method"], edit, "method",
-                                       True))
+            wanted.append(
+                self._edited(f"{form}-{name}-L{layer}@{scale:g}-{positions}", family, edit["method"], edit, "method", True)
+            )
         for number, layer in product(range(pasta.controls.swept), layers):
             edit = ablation(pasta, layer, control=["orthogonal", number])
             wanted.append(self._edited(f"orthogonal-{number}-L{layer}", "sweep", "ablate", edit, "control", False))
@@ -106,8 +113,10 @@ class _Asking:
 
     def _picks(self, found: dict[str, Any]) -> list[Asked]:
         pasta = self.pasta
-        wanted = [self._edited(f"pasta@{detector}", "pasta", "ablate", ablation(pasta, layer), "method", True)
-                  for detector, layer in found["layers"].items()]
+        wanted = [
+            self._edited(f"pasta@{detector}", "pasta", "ablate", ablation(pasta, layer), "method", True)
+            for detector, layer in found["layers"].items()
+        ]
         if found["operating"] is not None:
             wanted += self._operating(found["operating"])
         for scale in pasta.scales:
@@ -117,16 +126,20 @@ class _Asking:
 
     def _operating(self, edit: Edit) -> list[Asked]:
         """The operating point, and the same edit along random directions of equal norm, orthogonal to the signature."""
-        drawn = [{**edit, "direction": {**edit["direction"], "contrast": SIGNATURE, "control": ["orthogonal", number]}}
-                 for number in range(self.pasta.controls.orthogonal)]
+        drawn = [
+            {**edit, "direction": {**edit["direction"], "contrast": SIGNATURE, "control": ["orthogonal", number]}}
+            for number in range(self.pasta.controls.orthogonal)
+        ]
         return [self._edited("operating", "operating", edit["method"], edit, "method", True)] + [
             self._edited(f"operating-orthogonal-{number}", "operating", edit["method"], one, "control", True)
-            for number, one in enumerate(drawn)]
+            for number, one in enumerate(drawn)
+        ]
 
     def _forms(self, found: dict[str, Any]) -> list[Asked]:
         pasta, layer = self.pasta, found["layer"]
         forms: dict[str, tuple[str, Edit]] = {
-            "own": ("own", own_ablation(found["depth"])), "clamp": ("clamp", clamp(layer)),
+            "own": ("own", own_ablation(found["depth"])),
+            "clamp": ("clamp", clamp(layer)),
             **{f"site-{site}": ("sites", ablation(pasta, layer, sites=[site])) for site in pasta.sites},
             "site-writes": ("sites", ablation(pasta, layer, sites=WRITES)),
             **{f"position-{name}": ("positions", ablation(pasta, layer, positions=name)) for name in POSITIONS},
@@ -136,28 +149,65 @@ class _Asking:
 
     def _controls(self, found: dict[str, Any]) -> list[Asked]:
         pasta, layer = self.pasta, found["layer"]
-        numbers = {"orthogonal": pasta.controls.orthogonal, "equal_variance": pasta.controls.equal_variance, "principal": 1,
-                   "halves": 1}
-        wanted = [self._edited(f"{family}-{number}", "pasta", "ablate", ablation(pasta, layer, control=[family, number]),
-                               "control", True, control=(family, number))
-                  for family, count in numbers.items() for number in range(count)]
-        return wanted + [self._edited(name, "pasta", "ablate", ablation(pasta, layer, contrast=name), "control", True,
-                                      control=(name, 0)) for name in CONTRASTS if name in found["contrasts"]]
+        numbers = {
+            "orthogonal": pasta.controls.orthogonal,
+            "equal_variance": pasta.controls.equal_variance,
+            "principal": 1,
+            "halves": 1,
+        }
+        wanted = [
+            self._edited(
+                f"{family}-{number}",
+                "pasta",
+                "ablate",
+                ablation(pasta, layer, control=[family, number]),
+                "control",
+                True,
+                control=(family, number),
+            )
+            for family, count in numbers.items()
+            for number in range(count)
+        ]
+        return wanted + [
+            self._edited(name, "pasta", "ablate", ablation(pasta, layer, contrast=name), "control", True, control=(name, 0))
+            for name in CONTRASTS
+            if name in found["contrasts"]
+        ]
 
     def _in_domain(self, found: dict[str, Any]) -> list[Asked]:
-        return [self._edited(f"domain-{number}", "in_domain", "ablate",
-                             ablation(self.pasta, found["domains"][name], control=["domain", number]), "method", False, name)
-                for number, name in enumerate(found["domain_order"]) if name in found["domains"]]
+        return [
+            self._edited(
+                f"domain-{number}",
+                "in_domain",
+                "ablate",
+                ablation(self.pasta, found["domains"][name], control=["domain", number]),
+                "method",
+                False,
+                name,
+            )
+            for number, name in enumerate(found["domain_order"])
+            if name in found["domains"]
+        ]
 
-    def _edited(self, name: str, family: str, form: str, edit: Edit | None, role: Role, requests: bool,
-                category: str | None = None, control: tuple[str, int] | None = None) -> Asked:
+    def _edited(
+        self,
+        name: str,
+        family: str,
+        form: str,
+        edit: Edit | None,
+        role: Role,
+        requests: bool,
+        category: str | None = None,
+        control: tuple[str, int] | None = None,
+    ) -> Asked:
         if edit is not None and control is None and role == "control":
             control = tuple(edit["direction"]["control"])
         kind, number = control or ("", -1)
         benchmarked = (family in ("pasta", "own") and kind in ("", "orthogonal")) or (family == "operating" and not kind)
         # The slug alone names a variant: what it stands for is decided by a search or by a fixed rule of this module.
-        variant = Variant(name, role, ({"pasta": name},), self._sets(requests), benchmarked, family, form, "signature", kind,
-                          number)
+        variant = Variant(
+            name, role, ({"pasta": name},), self._sets(requests), benchmarked, family, form, "signature", kind, number
+        )
         return Asked(variant, () if edit is None else (edit,), "chat", category)
 
     def _sets(self, requests: bool) -> tuple[str, ...]:

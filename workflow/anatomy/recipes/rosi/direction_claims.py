@@ -1,8 +1,8 @@
 """Claims of the refusal-direction paper (Arditi et al. 2024) on which ROSI rests."""
 
-from anatomy.claims.claim import Claim, Test
-from anatomy.claims.measures import kept_cells, paired_change, separation
-from anatomy.claims.tables import VariantSelector
+from anatomy.evidence.claims.claim import Claim, Test
+from anatomy.evidence.claims.measures import kept_cells, paired_change, separation
+from anatomy.evidence.claims.tables import VariantSelector
 from anatomy.recipes.rosi.claims import Setting
 
 PAPER = "refusal direction"
@@ -41,17 +41,41 @@ def direction_claims(subject: str, contrast: str, setting: Setting) -> list[Clai
         for read, form in ((harmful, ABLATE), (benign, ADD))
     ]
     return [
-        claim("exists", PAPER, "A single direction passes the published selection.", f"{ARXIV}, section 2.3, Table 5",
-              Test("count_at_least", kept_cells(subject, contrast), {"minimum": 1}, "grid cells that survive the rule")),
-        claim("needed", PAPER, "Ablating the direction bypasses refusal.", f"{ARXIV}, section 3.1, Figure 1",
-              fall(ABLATE, "ablated")),
-        claim("needed_clamped", "ours", "Clamping the direction to its harmless mean bypasses refusal.",
-              "our variant of the ablation", fall(CLAMP, "clamped")),
-        claim("enough", PAPER, "Adding the direction induces refusal of harmless requests.",
-              f"{ARXIV}, section 3.2, Figure 3", rise),
-        claim("separates", PAPER, "Harmful and harmless requests are linearly separated along the direction.",
-              f"{ARXIV}, appendix B, Figure 20",
-              Test("auroc_above", separation(subject, setting.harmful, setting.benign, ABLATE, setting.phase),
-                   {"threshold": setting.separation}, "AUROC of the projection at the selected layer")),
+        claim(
+            "exists",
+            PAPER,
+            "A single direction passes the published selection.",
+            f"{ARXIV}, section 2.3, Table 5",
+            Test("count_at_least", kept_cells(subject, contrast), {"minimum": 1}, "grid cells that survive the rule"),
+        ),
+        claim(
+            "needed",
+            PAPER,
+            "Ablating the direction bypasses refusal.",
+            f"{ARXIV}, section 3.1, Figure 1",
+            fall(ABLATE, "ablated"),
+        ),
+        claim(
+            "needed_clamped",
+            "ours",
+            "Clamping the direction to its harmless mean bypasses refusal.",
+            "our variant of the ablation",
+            fall(CLAMP, "clamped"),
+        ),
+        claim(
+            "enough", PAPER, "Adding the direction induces refusal of harmless requests.", f"{ARXIV}, section 3.2, Figure 3", rise
+        ),
+        claim(
+            "separates",
+            PAPER,
+            "Harmful and harmless requests are linearly separated along the direction.",
+            f"{ARXIV}, appendix B, Figure 20",
+            Test(
+                "auroc_above",
+                separation(subject, setting.harmful, setting.benign, ABLATE, setting.phase),
+                {"threshold": setting.separation},
+                "AUROC of the projection at the selected layer",
+            ),
+        ),
         claim("not_random", PAPER, "Control directions neither bypass nor induce refusal.", "our addition", *quiet),
-    ]  # fmt: skip
+    ]

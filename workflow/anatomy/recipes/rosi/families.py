@@ -46,13 +46,19 @@ def families(config: Config, subject: Subject) -> list[Family]:
     main, *others = subject.contrasts
     found = [family for family in _methods(config.rosi, main)]
     for contrast in others:
-        found += [Family(f"{family.method}@{contrast}", family.form, family.signs, contrast)
-                  for family in _methods(config.rosi, contrast) if family.form != "mean_input"]
+        found += [
+            Family(f"{family.method}@{contrast}", family.form, family.signs, contrast)
+            for family in _methods(config.rosi, contrast)
+            if family.form != "mean_input"
+        ]
     controls = screened_controls(config, subject)
     for kind in ("isotropic", "covariance", "shuffled"):
         for number in range(getattr(controls, kind)):
-            found += [Family(family.method, family.form, family.signs, main, kind, number)
-                      for family in _methods(config.rosi, main) if family.method in CONTROLLED]
+            found += [
+                Family(family.method, family.form, family.signs, main, kind, number)
+                for family in _methods(config.rosi, main)
+                if family.method in CONTROLLED
+            ]
     return found
 
 
@@ -104,8 +110,17 @@ def layers(rosi: Rosi, num_layers: int, layer_share: float) -> list[int]:
 def candidates(family: Family, rosi: Rosi, tried: list[int]) -> list[dict[str, Any]]:
     """Concrete edits of a family, in the order of layers, strengths, signs."""
     return [
-        {"method": family.form, "sign": sign, "strength": strength, "sites": list(rosi.sites),
-         "direction": {"contrast": family.contrast, "position": POSITION, "layer": layer,
-                       "control": [family.control, family.control_seed] if family.control else None}}
+        {
+            "method": family.form,
+            "sign": sign,
+            "strength": strength,
+            "sites": list(rosi.sites),
+            "direction": {
+                "contrast": family.contrast,
+                "position": POSITION,
+                "layer": layer,
+                "control": [family.control, family.control_seed] if family.control else None,
+            },
+        }
         for layer, strength, sign in product(tried, rosi.strengths[family.form], family.signs)
     ]

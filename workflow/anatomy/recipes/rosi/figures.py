@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 import altair as alt
 import pandas as pd
 
-from anatomy.claims.tables import BASE, Tables, VariantSelector, find_variant
 from anatomy.config.schema import Config
 from anatomy.config.study import subjects
-from anatomy.figures import (
+from anatomy.evidence.claims.tables import BASE, Tables, VariantSelector, find_variant
+from anatomy.evidence.figures import (
     across_seeds,
     benchmark_change,
     category_refusal,
@@ -23,8 +23,8 @@ from anatomy.figures import (
     selection_map,
     tradeoff,
 )
-from anatomy.figures.note import chart_or_note, note
-from anatomy.report.figure_plan import FigurePlan
+from anatomy.evidence.figures.note import chart_or_note, note
+from anatomy.evidence.report.figure_plan import FigurePlan
 
 SHOWN = ("row_mean", "row_mean_signed", "projection")
 
@@ -35,13 +35,13 @@ class Evidence:
 
     Attributes:
         tables: all tables of the run.
-        rates: refusal rates with intervals (``anatomy.figures.rates``), by the first judge, on the test split.
+        rates: refusal rates with intervals (``anatomy.evidence.figures.rates``), by the first judge, on the test split.
         scores: benchmark scores with intervals.
         chance: score of guessing, by task.
         bars: the organism's bars; None without an organism.
         adapters: the picked edits: size, share that survives in bfloat16, where they lie.
         picks: pick of the published selection, by model and contrast: (position, layer), or None.
-        published: a paper's numbers (``anatomy.report.published``); None where none are named.
+        published: a paper's numbers (``anatomy.evidence.report.published``); None where none are named.
         judge_notes: what model judges could not judge, one row a model, pass and judge; empty without such judges.
     """
 
@@ -64,8 +64,10 @@ def draw(plan: FigurePlan, config: Config, evidence: Evidence) -> alt.TopLevelMi
 def pair(found: Evidence, plan: FigurePlan) -> tuple[str, str]:
     """Ids of the unedited model and of the pick of the plan's method."""
     model = plan.models[0]
-    return (find_variant(found.tables, model, BASE, "test")["variant"],
-            find_variant(found.tables, model, VariantSelector("method", plan.family), "test")["variant"])
+    return (
+        find_variant(found.tables, model, BASE, "test")["variant"],
+        find_variant(found.tables, model, VariantSelector("method", plan.family), "test")["variant"],
+    )
 
 
 def main_contrast(config: Config, model: str) -> str:
@@ -84,8 +86,7 @@ def _benchmarks(plan: FigurePlan, config: Config, found: Evidence) -> alt.TopLev
 
 
 def _realignment(plan: FigurePlan, config: Config, found: Evidence) -> alt.TopLevelMixin:
-    return realignment.draw(found.rates, plan.models, (*SHOWN, "projection@plain"),
-                            config.evaluation.pair)
+    return realignment.draw(found.rates, plan.models, (*SHOWN, "projection@plain"), config.evaluation.pair)
 
 
 def _bars(plan: FigurePlan, config: Config, found: Evidence) -> alt.TopLevelMixin:
@@ -121,8 +122,16 @@ def _tradeoff(plan: FigurePlan, config: Config, found: Evidence) -> alt.TopLevel
 def _categories(plan: FigurePlan, config: Config, found: Evidence) -> alt.TopLevelMixin:
     before, after = pair(found, plan)
     table = category_refusal.category_rates(
-        found.tables.judgements, found.tables.completions, model=plan.models[0], prompts=config.evaluation.harmful,
-        judge=config.judges[0], phase="test", before=before, after=after, confidence=config.statistics.confidence)
+        found.tables.judgements,
+        found.tables.completions,
+        model=plan.models[0],
+        prompts=config.evaluation.harmful,
+        judge=config.judges[0],
+        phase="test",
+        before=before,
+        after=after,
+        confidence=config.statistics.confidence,
+    )
     return category_refusal.draw(table, before, after, plan.family)
 
 
@@ -139,14 +148,30 @@ def _shift(plan: FigurePlan, config: Config, found: Evidence) -> alt.TopLevelMix
     before, after = pair(found, plan)
     found.tables.rows("projections", model=plan.models[0], variant=after)
     wanted = config.statistics
-    return layer_shift.draw(layer_shift.shifts(
-        found.tables.projections, plan.models[0], before, after, confidence=wanted.confidence, seed=wanted.seed,
-        resamples=wanted.bootstrap))
+    return layer_shift.draw(
+        layer_shift.shifts(
+            found.tables.projections,
+            plan.models[0],
+            before,
+            after,
+            confidence=wanted.confidence,
+            seed=wanted.seed,
+            resamples=wanted.bootstrap,
+        )
+    )
 
 
 DRAWERS = {
-    "headline": _headline, "across_seeds": _seeds, "benchmark_change": _benchmarks, "realignment": _realignment,
-    "organism_bars": _bars, "selection_map": _selection, "dose_response": _dose, "tradeoff": _tradeoff,
-    "category_refusal": _categories, "projection_histogram": _projections, "layer_shift": _shift,
+    "headline": _headline,
+    "across_seeds": _seeds,
+    "benchmark_change": _benchmarks,
+    "realignment": _realignment,
+    "organism_bars": _bars,
+    "selection_map": _selection,
+    "dose_response": _dose,
+    "tradeoff": _tradeoff,
+    "category_refusal": _categories,
+    "projection_histogram": _projections,
+    "layer_shift": _shift,
 }
 """How each kind of figure is drawn."""

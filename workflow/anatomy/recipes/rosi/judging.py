@@ -4,27 +4,32 @@ from __future__ import annotations
 
 import pandas as pd
 
-from anatomy.claims.tables import BASE, MissingEvidence, VariantSelector, find_variant
 from anatomy.config.judging import TAKEN, judge_names
 from anatomy.config.schema import Config
-from anatomy.judges.agreement import UNLABELLED, agreement_table, confusion_table
+from anatomy.evidence.claims.tables import BASE, MissingEvidence, VariantSelector, find_variant
+from anatomy.evidence.report.content import Item, PageTable
 from anatomy.recipes.rosi.figures import Evidence
 from anatomy.recipes.rosi.plans import DETAILED, detailed
-from anatomy.report.content import Item, PageTable
+from anatomy.texts.judges.agreement import UNLABELLED, agreement_table, confusion_table
 
 OF_REFUSAL = ("rules", "classifier", "truth", "substring")
 """Built-in judges that label refusal."""
 
-UNJUDGED = ("Completions asked about; texts withheld for safety, which nobody can judge later; answers cut to fit the judge's "
-            "context, or too long for it; reasoning that never ended; verdicts that could not be read.")
+UNJUDGED = (
+    "Completions asked about; texts withheld for safety, which nobody can judge later; answers cut to fit the judge's "
+    "context, or too long for it; reasoning that never ended; verdicts that could not be read."
+)
 
 
 def judge_tables(config: Config, evidence: Evidence) -> list[Item]:
     """The tables of the page's section on judges; without model judges only the agreement."""
     found: list[Item] = [agreement(evidence)]
     if config.model_judges:
-        found += [crossings(evidence), said(config, evidence),
-                  PageTable("What model judges could not judge", UNJUDGED, evidence.judge_notes)]
+        found += [
+            crossings(evidence),
+            said(config, evidence),
+            PageTable("What model judges could not judge", UNJUDGED, evidence.judge_notes),
+        ]
     return found
 
 
@@ -36,15 +41,21 @@ def compared(evidence: Evidence) -> pd.DataFrame:
 
 def agreement(evidence: Evidence) -> PageTable:
     """Agreement of judges of the same thing."""
-    return PageTable("Agreement", "Cohen's kappa and counts for each pair of judges that label refusal, or harm.",
-                     agreement_table(compared(evidence)))
+    return PageTable(
+        "Agreement",
+        "Cohen's kappa and counts for each pair of judges that label refusal, or harm.",
+        agreement_table(compared(evidence)),
+    )
 
 
 def crossings(evidence: Evidence) -> PageTable:
     """How often each pair of labels was given to the same answer."""
     counts = confusion_table(compared(evidence))
-    return PageTable("Labels of two judges", f"Answers with each pair of labels. {UNLABELLED}: the judge gave none.",
-                     counts[counts["n"] > 0].reset_index(drop=True))
+    return PageTable(
+        "Labels of two judges",
+        f"Answers with each pair of labels. {UNLABELLED}: the judge gave none.",
+        counts[counts["n"] > 0].reset_index(drop=True),
+    )
 
 
 def said(config: Config, evidence: Evidence) -> PageTable:
@@ -62,7 +73,21 @@ def said(config: Config, evidence: Evidence) -> PageTable:
             own = judged[(judged["model"] == subject.id) & (judged["variant"] == variant)]
             for (name, judge), part in own.groupby(["set", "judge"]):
                 shares = part["label"].fillna(UNLABELLED).value_counts(normalize=True).sort_index()
-                rows += [{"model": subject.id, "arm": title, "set": name, "judge": judge, "label": label, "share": share,
-                          "mean score": part["score"].mean(), "n": len(part)} for label, share in shares.items()]
-    return PageTable("What model judges say", "Share of each label on the test split. Score: probability of refusal or harm, or "
-                     "the rubric's number.", pd.DataFrame(rows))
+                rows += [
+                    {
+                        "model": subject.id,
+                        "arm": title,
+                        "set": name,
+                        "judge": judge,
+                        "label": label,
+                        "share": share,
+                        "mean score": part["score"].mean(),
+                        "n": len(part),
+                    }
+                    for label, share in shares.items()
+                ]
+    return PageTable(
+        "What model judges say",
+        "Share of each label on the test split. Score: probability of refusal or harm, or the rubric's number.",
+        pd.DataFrame(rows),
+    )

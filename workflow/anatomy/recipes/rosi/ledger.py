@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from anatomy.claims.claim import Claim
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
+from anatomy.evidence.claims.claim import Claim
 from anatomy.recipes.rosi.claims import Benchmark, Setting, amplification_claims, ladder_claim, realignment_claims
 from anatomy.recipes.rosi.direction_claims import direction_claims
 from anatomy.recipes.rosi.families import families
@@ -21,12 +21,21 @@ def setting_of(config: Config, subject: Subject, benchmarks: Sequence[Benchmark]
     wanted = config.statistics
     second = next((name for name in config.judges[1:] if name in ("classifier", "truth") and subject.is_organism), None)
     return Setting(
-        harmful=config.evaluation.harmful, benign=config.evaluation.benign, jailbreaks=tuple(config.evaluation.jailbreaks),
+        harmful=config.evaluation.harmful,
+        benign=config.evaluation.benign,
+        jailbreaks=tuple(config.evaluation.jailbreaks),
         lookalikes=tuple(config.evaluation.lookalikes),
         benchmarks=tuple(benchmarks) if subject.kind in config.benchmarks.edited_kinds else (),
-        judge=config.judges[0], second_judge=second, phase="test", benign_margin=wanted.benign_margin,
-        benchmark_margin=wanted.benchmark_margin, min_controls=LEAST_RANK, control_level=wanted.control_level,
-        large_effect=wanted.large_effect, separation=wanted.separation)
+        judge=config.judges[0],
+        second_judge=second,
+        phase="test",
+        benign_margin=wanted.benign_margin,
+        benchmark_margin=wanted.benchmark_margin,
+        min_controls=LEAST_RANK,
+        control_level=wanted.control_level,
+        large_effect=wanted.large_effect,
+        separation=wanted.separation,
+    )
 
 
 def claims_of(config: Config, subject: Subject, benchmarks: Sequence[Benchmark]) -> list[Claim]:
@@ -42,9 +51,15 @@ def claims_of(config: Config, subject: Subject, benchmarks: Sequence[Benchmark])
         for form in forms:
             found += amplification_claims(subject.id, form, setting)
     if subject.is_organism and forms:
-        found += planted_claims(subject.id, "projection" if "projection" in forms else forms[0], setting,
-                                dependence=config.statistics.dependence, abolished=config.statistics.abolished,
-                                recognition=None, recognised=0.0)
+        found += planted_claims(
+            subject.id,
+            "projection" if "projection" in forms else forms[0],
+            setting,
+            dependence=config.statistics.dependence,
+            abolished=config.statistics.abolished,
+            recognition=None,
+            recognised=0.0,
+        )
     return found
 
 

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pandas as pd
 
-from anatomy.claims.tables import BASE, MissingEvidence, VariantSelector, find_variant
 from anatomy.config.schema import Config
+from anatomy.evidence.claims.tables import BASE, MissingEvidence, VariantSelector, find_variant
+from anatomy.evidence.report.content import Item, PageCompletions, PageTable, Section, read_figure
+from anatomy.evidence.report.exchanges import pair_completions
+from anatomy.evidence.report.tables import wide_table
 from anatomy.recipes.rosi.figures import Evidence
 from anatomy.recipes.rosi.judging import judge_tables
 from anatomy.recipes.rosi.plans import DETAILED, TABLE_PLANS, detailed, figure_plans
 from anatomy.recipes.rosi.selection_table import selection_table
 from anatomy.recipes.rosi.tables import tabulate
-from anatomy.report.content import Item, PageCompletions, PageTable, Section, read_figure
-from anatomy.report.exchanges import pair_completions
-from anatomy.report.tables import wide_table
 
 SECTIONS = (
     ("behaviour", "What changes", "Refusal of harmful, benign, look-alike and jailbreak-shaped requests on the test split."),
@@ -27,8 +27,10 @@ SECTIONS = (
     ("inside", "Inside the model", "What the edit moves along the direction."),
     ("organism", "The organism", "Tiny models with planted truth, grown for this run: they test the method itself."),
 )
-SUMMARY = ("Each sentence of the papers that this run could test stands first, with its statistic and verdict. Below it are the "
-           "figures and tables behind the verdicts, answers before and after, and where every number comes from.")
+SUMMARY = (
+    "Each sentence of the papers that this run could test stands first, with its statistic and verdict. Below it are the "
+    "figures and tables behind the verdicts, answers before and after, and where every number comes from."
+)
 
 
 def sections(config: Config, evidence: Evidence, figures: Path) -> list[Section]:
@@ -42,10 +44,17 @@ def sections(config: Config, evidence: Evidence, figures: Path) -> list[Section]
             found.append(Section(name, title, lead, items))
     answers = completions(config, evidence)
     if answers:
-        found.append(Section("answers", "Answers side by side", "The same prompts before and after; changed verdicts first.",
-                             answers))
-    found.append(Section("judges", "How far judges agree", "Judges of different kinds on the same answers of the test split.",
-                         judge_tables(config, evidence)))
+        found.append(
+            Section("answers", "Answers side by side", "The same prompts before and after; changed verdicts first.", answers)
+        )
+    found.append(
+        Section(
+            "judges",
+            "How far judges agree",
+            "Judges of different kinds on the same answers of the test split.",
+            judge_tables(config, evidence),
+        )
+    )
     return found
 
 
@@ -57,11 +66,21 @@ def tables(config: Config, evidence: Evidence, section: str) -> list[PageTable]:
         if not tidy.empty:
             found.append(PageTable(plan.title, plan.caption, wide_table(tidy)))
     if section == "directions" and not (chosen := selection_table(config, evidence)).empty:
-        found.append(PageTable("The direction of each model", "What the published rule picked (Arditi et al. 2024, Table 5); "
-                               "scores on the select split.", chosen))
+        found.append(
+            PageTable(
+                "The direction of each model",
+                "What the published rule picked (Arditi et al. 2024, Table 5); scores on the select split.",
+                chosen,
+            )
+        )
     if section == "strength" and len(evidence.adapters):
-        found.append(PageTable("The picked edits", "One rank-one adapter a method; relative norm is the mean over matrices of "
-                               "||Delta||_F / ||W||_F.", evidence.adapters))
+        found.append(
+            PageTable(
+                "The picked edits",
+                "One rank-one adapter a method; relative norm is the mean over matrices of ||Delta||_F / ||W||_F.",
+                evidence.adapters,
+            )
+        )
     if section == "organism" and evidence.bars is not None:
         found.append(PageTable("Bars of the organism", "Every member, every bar; empty where none was set.", evidence.bars))
     return found
@@ -80,9 +99,16 @@ def completions(config: Config, evidence: Evidence) -> list[Item]:
                 continue
         for name in config.evaluation.pair:
             exchanges = pair_completions(
-                evidence.tables.completions, evidence.tables.judgements, model=subject.id, prompts=name, variants=names,
-                judge=config.judges[0], phase="test", show_all=subject.is_organism or config.report.show_answers,
-                limit=config.report.examples)
+                evidence.tables.completions,
+                evidence.tables.judgements,
+                model=subject.id,
+                prompts=name,
+                variants=names,
+                judge=config.judges[0],
+                phase="test",
+                show_all=subject.is_organism or config.report.show_answers,
+                limit=config.report.examples,
+            )
             if exchanges:
                 found.append(PageCompletions(f"{subject.id}: {name.replace('_', ' ')}", "", columns, exchanges))
     return found

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject, subjects
-from anatomy.report.figure_plan import FigurePlan
+from anatomy.evidence.report.figure_plan import FigurePlan
 
 DETAILED = ("row_mean", "projection")
 """Methods whose effect inside the model is drawn: the paper's form, and ours."""
@@ -31,14 +31,18 @@ def figure_plans(config: Config) -> list[FigurePlan]:
     for group, members in groups(config).items():
         names = tuple(subject.id for subject in members)
         rungs = tuple(subject.id for subject in members if subject.kind == "uncensored")
-        plans += [FigurePlan(f"headline.{group}", "headline", "behaviour", f"What is refused, before and after ({group})", names),
-                  FigurePlan(f"benchmarks.{group}", "benchmark_change", "utility", f"What it costs ({group})", names)]
+        plans += [
+            FigurePlan(f"headline.{group}", "headline", "behaviour", f"What is refused, before and after ({group})", names),
+            FigurePlan(f"benchmarks.{group}", "benchmark_change", "utility", f"What it costs ({group})", names),
+        ]
         if rungs:
-            plans.append(FigurePlan(f"realignment.{group}", "realignment", "realignment", f"Bringing refusal back ({group})",
-                                    rungs))
+            plans.append(
+                FigurePlan(f"realignment.{group}", "realignment", "realignment", f"Bringing refusal back ({group})", rungs)
+            )
         if members[0].is_organism and config.organism.bars:
-            plans.append(FigurePlan(f"organism.{group}", "organism_bars", "organism", f"How the organism behaves ({group})",
-                                    names))
+            plans.append(
+                FigurePlan(f"organism.{group}", "organism_bars", "organism", f"How the organism behaves ({group})", names)
+            )
     grown = tuple(subject.id for subject in subjects(config) if subject.is_organism)
     if len(config.seeds) > 1 and grown:
         plans.append(FigurePlan("seeds", "across_seeds", "behaviour", "Across seeds", grown))
@@ -56,12 +60,25 @@ def model_figures(model: str) -> list[FigurePlan]:
     ]
     for family in DETAILED:
         plans += [
-            FigurePlan(f"categories.{family}.{model}", "category_refusal", "categories", f"By category: {model}, {family}",
-                       (model,), family),
-            FigurePlan(f"projections.{family}.{model}", "projection_histogram", "inside",
-                       f"Along the direction: {model}, {family}", (model,), family),
-            FigurePlan(f"shift.{family}.{model}", "layer_shift", "inside", f"Net shift by layer: {model}, {family}", (model,),
-                       family),
+            FigurePlan(
+                f"categories.{family}.{model}",
+                "category_refusal",
+                "categories",
+                f"By category: {model}, {family}",
+                (model,),
+                family,
+            ),
+            FigurePlan(
+                f"projections.{family}.{model}",
+                "projection_histogram",
+                "inside",
+                f"Along the direction: {model}, {family}",
+                (model,),
+                family,
+            ),
+            FigurePlan(
+                f"shift.{family}.{model}", "layer_shift", "inside", f"Net shift by layer: {model}, {family}", (model,), family
+            ),
         ]
     return plans
 
@@ -91,31 +108,86 @@ class TablePlan:
 
 
 AMPLIFY = (("ROSI", "row_mean"), ("ROSI, sign chosen (ours)", "row_mean_signed"), ("projection (ours)", "projection"))
-UNCENSORED = (("ROSI, system prompt", "row_mean"), ("ROSI, plain", "row_mean@plain"),
-              ("projection, system prompt (ours)", "projection"), ("projection, plain (ours)", "projection@plain"))
-EXTRACTION = (("ROSI", "row_mean"), ("ROSI, system prompt", "row_mean@system"), ("projection (ours)", "projection"),
-              ("projection, system prompt (ours)", "projection@system"))
+UNCENSORED = (
+    ("ROSI, system prompt", "row_mean"),
+    ("ROSI, plain", "row_mean@plain"),
+    ("projection, system prompt (ours)", "projection"),
+    ("projection, plain (ours)", "projection@plain"),
+)
+EXTRACTION = (
+    ("ROSI", "row_mean"),
+    ("ROSI, system prompt", "row_mean@system"),
+    ("projection (ours)", "projection"),
+    ("projection, system prompt (ours)", "projection@system"),
+)
 EVERYONE = ("base", "aligned", "placebo")
 REFUSED = "Per cent with 95 % intervals clustered by item, test split."
 ANSWERED = "Share of wrapped harmful requests that were not refused."
 SCORED = "Each task by the metric it is read by."
 
 TABLE_PLANS = (
-    TablePlan("table1_refusal", "behaviour", "Harmful refusal and benign compliance (ROSI Table 1)", REFUSED, EVERYONE,
-              ("harmful", "benign", "lookalike"), AMPLIFY),
-    TablePlan("table2_jailbreak", "behaviour", "Jailbreak-shaped requests answered (ROSI Table 2)", ANSWERED, EVERYONE,
-              ("jailbreak",), AMPLIFY),
+    TablePlan(
+        "table1_refusal",
+        "behaviour",
+        "Harmful refusal and benign compliance (ROSI Table 1)",
+        REFUSED,
+        EVERYONE,
+        ("harmful", "benign", "lookalike"),
+        AMPLIFY,
+    ),
+    TablePlan(
+        "table2_jailbreak",
+        "behaviour",
+        "Jailbreak-shaped requests answered (ROSI Table 2)",
+        ANSWERED,
+        EVERYONE,
+        ("jailbreak",),
+        AMPLIFY,
+    ),
     TablePlan("table3_utility", "utility", "Utility (ROSI Table 3)", SCORED, EVERYONE, ("tasks",), AMPLIFY),
-    TablePlan("table4_uncensored", "realignment", "Re-alignment of uncensored models (ROSI Table 4)",
-              "Direction extracted under a safety system prompt, or plain; answers without it.", ("uncensored",),
-              ("harmful", "benign", "lookalike"), UNCENSORED),
-    TablePlan("table5_uncensored_jailbreak", "realignment", "Uncensored models, jailbreak-shaped requests (ROSI Table 5)",
-              ANSWERED, ("uncensored",), ("jailbreak",), UNCENSORED),
-    TablePlan("table6_uncensored_utility", "realignment", "Uncensored models, utility (ROSI Table 6)", SCORED, ("uncensored",),
-              ("tasks",), UNCENSORED),
-    TablePlan("table7_extraction", "behaviour",
-              "Aligned models with and without a system prompt at extraction (ROSI Table 7)", REFUSED, ("aligned",),
-              ("harmful", "benign", "lookalike"), EXTRACTION),
-    TablePlan("table8_extraction_jailbreak", "behaviour", "The same, jailbreak-shaped requests (ROSI Table 8)", ANSWERED,
-              ("aligned",), ("jailbreak",), EXTRACTION),
+    TablePlan(
+        "table4_uncensored",
+        "realignment",
+        "Re-alignment of uncensored models (ROSI Table 4)",
+        "Direction extracted under a safety system prompt, or plain; answers without it.",
+        ("uncensored",),
+        ("harmful", "benign", "lookalike"),
+        UNCENSORED,
+    ),
+    TablePlan(
+        "table5_uncensored_jailbreak",
+        "realignment",
+        "Uncensored models, jailbreak-shaped requests (ROSI Table 5)",
+        ANSWERED,
+        ("uncensored",),
+        ("jailbreak",),
+        UNCENSORED,
+    ),
+    TablePlan(
+        "table6_uncensored_utility",
+        "realignment",
+        "Uncensored models, utility (ROSI Table 6)",
+        SCORED,
+        ("uncensored",),
+        ("tasks",),
+        UNCENSORED,
+    ),
+    TablePlan(
+        "table7_extraction",
+        "behaviour",
+        "Aligned models with and without a system prompt at extraction (ROSI Table 7)",
+        REFUSED,
+        ("aligned",),
+        ("harmful", "benign", "lookalike"),
+        EXTRACTION,
+    ),
+    TablePlan(
+        "table8_extraction_jailbreak",
+        "behaviour",
+        "The same, jailbreak-shaped requests (ROSI Table 8)",
+        ANSWERED,
+        ("aligned",),
+        ("jailbreak",),
+        EXTRACTION,
+    ),
 )

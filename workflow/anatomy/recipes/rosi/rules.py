@@ -22,8 +22,16 @@ def rank_candidates(screen: pd.DataFrame, base_benign: float, max_benign_rise: f
     """
     rise = screen["benign_refused"] - base_benign
     eligible = rise <= max_benign_rise
-    key = pd.DataFrame({"out": ~eligible, "rise": np.where(eligible, 0.0, rise), "metric": -screen["harmful_metric"],
-                        "strength": screen["strength"], "layer": screen["layer"]}, index=screen.index)
+    key = pd.DataFrame(
+        {
+            "out": ~eligible,
+            "rise": np.where(eligible, 0.0, rise),
+            "metric": -screen["harmful_metric"],
+            "strength": screen["strength"],
+            "layer": screen["layer"],
+        },
+        index=screen.index,
+    )
     order = key.sort_values(list(key.columns), kind="stable").index
     place = pd.Series(0, index=screen.index)
     place[order[:places]] = range(1, min(places, len(order)) + 1)
@@ -48,7 +56,9 @@ def pick(shortlist: pd.DataFrame, max_benign_rise: float, max_benchmark_loss: fl
         return None, "the shortlist is empty"
     safe = (shortlist["benign_rise"] <= max_benign_rise) & ~(shortlist["benchmark_loss"] > max_benchmark_loss)
     if not safe.any():
-        return None, (f"no candidate keeps benign refusals within {max_benign_rise} and benchmarks within "
-                      f"{max_benchmark_loss} of the unedited model")
+        return None, (
+            f"no candidate keeps benign refusals within {max_benign_rise} and benchmarks within "
+            f"{max_benchmark_loss} of the unedited model"
+        )
     best = shortlist[safe].sort_values(["harmful_refused", "strength", "layer"], ascending=[False, True, True]).iloc[0]
     return int(best["place"]), f"refuses {best['harmful_refused']:.3f} of harmful requests on select"

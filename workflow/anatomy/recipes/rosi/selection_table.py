@@ -31,9 +31,16 @@ def selection_table(config: Config, evidence: Evidence) -> pd.DataFrame:
                 continue
             cell = evidence.picks.get((subject.id, contrast))
             found = grid[(grid["position"] == cell[0]) & (grid["layer"] == cell[1])].iloc[0] if cell else {}
-            rows.append({
-                "model": subject.id, "contrast": contrast, "outcome": "picked" if cell else "empty grid", "candidates": len(grid),
-                "kept": int(grid["kept"].sum()), **{name: found.get(name, float("nan")) for name in SCORES},
-                **{f"paper {name}": paper.get((subject.id, name), float("nan")) for name in SCORES}})
+            rows.append(
+                {
+                    "model": subject.id,
+                    "contrast": contrast,
+                    "outcome": "picked" if cell else "empty grid",
+                    "candidates": len(grid),
+                    "kept": int(grid["kept"].sum()),
+                    **{name: found.get(name, float("nan")) for name in SCORES},
+                    **{f"paper {name}": paper.get((subject.id, name), float("nan")) for name in SCORES},
+                }
+            )
     table = pd.DataFrame(rows, columns=COLUMNS)
     return table if paper else table.drop(columns=[f"paper {name}" for name in SCORES])

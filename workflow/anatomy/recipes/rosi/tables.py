@@ -6,10 +6,10 @@ import pandas as pd
 
 from anatomy.config.schema import Config
 from anatomy.config.study import subjects
+from anatomy.evidence.report.published import published_cells
+from anatomy.evidence.report.tables import BASE, Arm, Measure, tidy_table
 from anatomy.recipes.rosi.figures import Evidence
 from anatomy.recipes.rosi.plans import TablePlan
-from anatomy.report.published import published_cells
-from anatomy.report.tables import BASE, Arm, Measure, tidy_table
 
 
 def measures_of(plan: TablePlan, config: Config, evidence: Evidence) -> list[Measure]:

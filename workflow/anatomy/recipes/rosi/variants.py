@@ -20,17 +20,33 @@ def is_benchmarked(config: Config, subject: Subject, family: Family) -> bool:
 
 
 def _variant(family: Family, slug: str, edit: dict, sets: list[str], benchmarked: bool) -> Variant:
-    return Variant(slug, "control" if family.control else "method", (edit,), tuple(sets), benchmarked, family.name,
-                   family.method, family.contrast, family.control, family.control_seed)
+    return Variant(
+        slug,
+        "control" if family.control else "method",
+        (edit,),
+        tuple(sets),
+        benchmarked,
+        family.name,
+        family.method,
+        family.contrast,
+        family.control,
+        family.control_seed,
+    )
 
 
 def variants_on_select(config: Config, subject: Subject) -> list[Variant]:
     """The shortlist of every family on the select split; controls are not benchmarked, which favours them."""
     sets = [config.extraction.harmful, config.extraction.harmless]
     return [base(sets)] + [
-        _variant(family, f"{family.name}-{place}", {"shortlist": family.name, "place": place}, sets,
-                 is_benchmarked(config, subject, family))
-        for family in generated_families(config, subject) for place in range(1, config.rosi.shortlist + 1)
+        _variant(
+            family,
+            f"{family.name}-{place}",
+            {"shortlist": family.name, "place": place},
+            sets,
+            is_benchmarked(config, subject, family),
+        )
+        for family in generated_families(config, subject)
+        for place in range(1, config.rosi.shortlist + 1)
     ]
 
 
@@ -39,8 +55,13 @@ def variants_on_test(config: Config, subject: Subject) -> list[Variant]:
     evaluation = config.evaluation
     sets = [name for name in evaluation.test_sets if subject.is_organism or name not in evaluation.left_out]
     return [base(sets)] + [
-        _variant(family, family.name, {"pick": family.name}, evaluation.pair if family.control else sets,
-                 is_benchmarked(config, subject, family))
+        _variant(
+            family,
+            family.name,
+            {"pick": family.name},
+            evaluation.pair if family.control else sets,
+            is_benchmarked(config, subject, family),
+        )
         for family in generated_families(config, subject)
     ]
 
@@ -55,8 +76,12 @@ def variants_in_memory(config: Config, subject: Subject) -> list[Variant]:
     sets = tuple(config.evaluation.pair)
     controls = draws(config.extraction.controls) if subject.direction_headline else []
     found = []
-    for form, side in (("ablate", config.evaluation.harmful), ("clamp", config.evaluation.harmful),
-                       ("add", config.evaluation.benign), ("orthogonalize", None)):
+    for form, side in (
+        ("ablate", config.evaluation.harmful),
+        ("clamp", config.evaluation.harmful),
+        ("add", config.evaluation.benign),
+        ("orthogonalize", None),
+    ):
         found.append(_measure(form, subject.contrasts[0], sets))
         if side is not None:
             found += [_measure(form, subject.contrasts[0], (side,), kind, number) for kind, number in controls]
@@ -64,8 +89,10 @@ def variants_in_memory(config: Config, subject: Subject) -> list[Variant]:
 
 
 def _measure(form: str, contrast: str, sets: tuple[str, ...], control: str = "", number: int = -1) -> Variant:
-    edit = {"method": form, "direction": {"contrast": contrast, "selected": True,
-                                          "control": [control, number] if control else None}}
+    edit = {
+        "method": form,
+        "direction": {"contrast": contrast, "selected": True, "control": [control, number] if control else None},
+    }
     name = f"{form}~{control}-{number}" if control else form
     return Variant(name, "control" if control else "measure", (edit,), sets, False, name, form, contrast, control, number)
 

@@ -13,8 +13,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from anatomy.activations.hooks import Site
-from anatomy.activations.interventions import Intervention
+from anatomy.models.activations.hooks import Site
+from anatomy.models.activations.interventions import Intervention
 from anatomy.serving.hooks.batch import POSITIONS, Batch, Layout
 
 Place = tuple[Site, int]
@@ -30,8 +30,9 @@ class StackedChange:
         layout: whose rows they are.
     """
 
-    def __init__(self, vectors: Float[Tensor, "row d_model"], slopes: Float[Tensor, " row"], offsets: Float[Tensor, " row"],
-                 layout: Layout) -> None:
+    def __init__(
+        self, vectors: Float[Tensor, "row d_model"], slopes: Float[Tensor, " row"], offsets: Float[Tensor, " row"], layout: Layout
+    ) -> None:
         self.vectors, self.sloped, self.offsets, self.layout = vectors, slopes[:, None] * vectors, offsets, layout
 
     def apply(self, stream: Float[Tensor, "token d_model"], batch: Batch) -> Float[Tensor, "token d_model"] | None:

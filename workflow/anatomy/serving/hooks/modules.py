@@ -28,9 +28,11 @@ def refuse_unproven(model_type: str, where: str) -> None:
     changed in the wrong place, silently."""
     if model_type not in PROVEN:
         raise ConfigError(
-            found=f"activation interventions on a model of type {model_type!r} in vLLM", expected=f"one of {list(PROVEN)}",
-            where=where, remedy="generate with transformers (serving.hooks: transformers), which is slower and right for all",
-        )  # fmt: skip
+            found=f"activation interventions on a model of type {model_type!r} in vLLM",
+            expected=f"one of {list(PROVEN)}",
+            where=where,
+            remedy="generate with transformers (serving.hooks: transformers), which is slower and right for all",
+        )
 
 
 @contextmanager
@@ -89,7 +91,7 @@ def _unfused_input(chain: Chain, current: _Pass) -> Callable:
             else:
                 residual, changed = torch.where(untouched, residual, changed), write.masked_fill(~untouched, 0.0)
         replaced = {**given, "hidden_states": changed, "residual": residual}
-        return (tuple(replaced.pop(name) for name in names[: len(args)]) + args[len(names):], replaced)
+        return (tuple(replaced.pop(name) for name in names[: len(args)]) + args[len(names) :], replaced)
 
     return hook
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from anatomy.store.digest import canonical_json
 
 if TYPE_CHECKING:
-    from anatomy.activations.interventions import Intervention
+    from anatomy.models.activations.interventions import Intervention
 
 KEY = "hook_state"
 """Where a request carries its state's number: ``SamplingParams.extra_args``, which vLLM hands through untouched."""
@@ -60,9 +60,14 @@ def state_number(parameters: Any) -> int:
 
 def intervention_digest(intervention: Intervention) -> str:
     """SHA-256 of all that decides what an intervention does."""
-    named = {"kind": intervention.kind, "layers": list(intervention.layers), "scale": float(intervention.scale),
-             "sites": sorted(intervention.sites), "positions": intervention.positions,
-             "shape": list(intervention.vectors.shape)}
+    named = {
+        "kind": intervention.kind,
+        "layers": list(intervention.layers),
+        "scale": float(intervention.scale),
+        "sites": sorted(intervention.sites),
+        "positions": intervention.positions,
+        "shape": list(intervention.vectors.shape),
+    }
     content = hashlib.sha256(canonical_json(named).encode())
     for tensor in (intervention.vectors, intervention.targets):
         if tensor is not None:

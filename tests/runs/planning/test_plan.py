@@ -1,0 +1,89 @@
+"""Plans of whole runs through Snakemake's own DAG: the paper configurations, and more models and buckets than any of them."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import yaml
+
+from anatomy.config.load import check_config
+from anatomy.runs.pending.jobs import pending_jobs
+from anatomy.runs.planning.plan import plan_run
+from anatomy.runs.planning.told import plan_lines
+
+pytestmark = pytest.mark.workflow
+
+ROOT = Path(__file__).resolve().parents[3]
+PAPERS = sorted((ROOT / "config" / "paper").glob("*.yaml"))
+
+
+def planned(options, tmp_path, monkeypatch):
+    """The pending jobs and the plan of a configuration, with results in a folder of their own."""
+    monkeypatch.chdir(ROOT)
+    options = {**options, "results": str(tmp_path / "results")}
+    pending = pending_jobs(ROOT / "Snakefile", options)
+    return check_config(options, "test"), pending, plan_run(options, pending, [], on_gpu=False)
+
+
+@pytest.mark.parametrize("paper", PAPERS, ids=lambda path: path.stem)
+def test_every_paper_is_planned_with_its_edits_as_deltas(paper, tmp_path, monkeypatch):
+    config, pending, plan = planned(yaml.safe_load(paper.read_text(encoding="utf-8")), tmp_path, monkeypatch)
+    jobs, models = Counter(job.rule for job in pending), len(config.models)
+    if "rosi" in config.recipes:
+        assert jobs["extract"] == jobs["localize"] == jobs["measure"] == jobs["model_card"] == models
+        assert jobs["evaluate"] == models * 2 * config.serving.buckets
+        assert jobs["model_judge"] == models * 2 * len(config.model_judges)
+    assert plan.disk.kept < 0.01 * plan.disk.checkpoints or plan.disk.edits == 0
+    if plan.disk.edits:
+        assert plan.disk.results < 0.05 * plan.disk.checkpoints
+    told = "\n".join(plan_lines(plan))
+    assert f"{len(plan.jobs)} jobs to run" in told and "GPU hours" in told and "memory of the largest job" in told
+
+
+def test_twenty_models_in_eight_buckets(tmp_path, monkeypatch):
+    models = {f"model-{n}-7b": {"hub": f"org/model-{n}-7b", "revision": f"{n:040x}"} for n in range(20)}
+    sets = {
+        name: {"dataset": "advbench", "published": False}
+        for name in ("harmful_requests", "benign_requests", "lookalike_requests", "jailbreak_requests")
+    }
+    options = {
+        "organism": {"members": []},
+        "models": models,
+        "prompt_sets": sets,
+        "serving": {"buckets": 8},
+        "extraction": {"contrasts": {"aligned": ["plain"]}},
+        "rosi": {"headline": ["model-0-7b"]},
+        "selection": {"headline": []},
+        "benchmarks": {"data": "data"},
+    }
+    _, pending, plan = planned(options, tmp_path, monkeypatch)
+    jobs = Counter(job.rule for job in pending)
+    assert jobs["evaluate"] == 20 * 2 * 8 and jobs["extract"] == 20
+    evaluated = [job for job in plan.jobs if job.rule == "evaluate" and job.model == "model-0-7b"]
+    whole = plan_run({**options, "results": str(tmp_path), "serving": {"buckets": 1}}, pending[:0], [], on_gpu=False)
+    assert not whole.jobs and list(plan_lines(whole)) == ["Nothing to do: everything asked for is there and up to date."]
+    assert len(evaluated) == 16 and len({job.seconds for job in evaluated}) == 2  # one share for each phase
+
+
+def test_a_model_that_nothing_is_known_of_waits_for_prefetch(tmp_path, monkeypatch):
+    options = {
+        "organism": {"members": []},
+        "models": {"mine": {"hub": "org/mine", "revision": "a" * 40}},
+        "prompt_sets": {
+            name: {"dataset": "advbench", "published": False}
+            for name in ("harmful_requests", "benign_requests", "lookalike_requests", "jailbreak_requests")
+        },
+        "extraction": {"contrasts": {"aligned": ["plain"]}},
+        "rosi": {"headline": []},
+        "selection": {"headline": []},
+        "benchmarks": {"data": "data"},
+    }
+    _, _, plan = planned(options, tmp_path, monkeypatch)
+    told = "\n".join(plan_lines(plan))
+    assert "mine (size unknown until prefetch)" in told and "at least" in told and plan.disk.unknown == ("mine",)
+    _, _, plan = planned({**options, "resources": {"models": {"mine": {"billions": 7}}}}, tmp_path, monkeypatch)
+    told = "\n".join(plan_lines(plan))
+    assert "mine (7.0 billion)" in told and not plan.disk.unknown
+    assert "hours if no search finds anything" in told and "measured just now" in told
+    localized = [job for job in plan.jobs if job.rule == "localize"]
+    assert all(0 < job.least < job.seconds and sum(job.by_stage) < job.seconds for job in localized)

@@ -1,0 +1,232 @@
+"""The cost model against a run: a small study of a real model of 135 million parameters in float32, on one core."""
+
+from typing import get_args
+
+import pytest
+
+from anatomy.config.load import check_config
+from anatomy.config.resources import Resources, Rule
+from anatomy.models.machine.rate import BlockShape, Rate, Rates
+from anatomy.models.size import ModelSize
+from anatomy.runs.planning.jobs import Work, alone
+from anatomy.runs.planning.sizes import organism_size
+from anatomy.runs.planning.speed import OTHER_SECONDS, START_SECONDS, JobWork, Speed, Took
+from anatomy.runs.planning.stage_seconds import block_shape, stage_seconds, tables
+from anatomy.runs.planning.stage_work import StageWork
+from anatomy.runs.planning.told import ERROR
+from anatomy.runs.planning.training_work import training_tokens
+from anatomy.sources.registry.catalogue import load_catalogue
+
+SMOL = ModelSize(
+    parameters=134_515_008,
+    floating=134_515_008,
+    bytes_by_dtype={"F32": 538_060_032},
+    layers=30,
+    d_model=576,
+    intermediate=1536,
+    vocabulary=49_152,
+    kv_heads=3,
+    head_dim=64,
+)
+MEASURED = Rates(Rate(92.2e9, 1 / 3.78e9, 2 / 83.4e9), Rate(193.9e9, 1 / 6.08e9, 2 / 168.9e9))
+"""Of an AMD Zen 5 core in float32, as ``anatomy.models.machine.rate`` measured it before the run."""
+
+RECORDED = [
+    ("extract", [StageWork("extract", "", 2058, 0)], 11.0),
+    (
+        "localize",
+        [StageWork("localize", "", 85530, 1792, 56, 0, 4176, "transformers", 4), StageWork("screen", "", 7545, 0, 0, 0, 176)],
+        224.7,
+    ),
+    ("evaluate", [StageWork("select", "", 13922, 5376, 168, 64, 64, "vllm", 7)], 48.8),
+    ("evaluate", [StageWork("test", "", 27844, 10752, 336, 128, 128, "vllm", 7)], 61.8),
+    ("measure", [StageWork("measure", "", 11317, 8448, 264, 0, 0, "vllm", 7), StageWork("project", "", 8231, 0)], 82.7),
+]
+"""Rule, work as it was planned, and the seconds that the job took."""
+
+MEASURED_AVX2 = Rates(Rate(95.7e9, 1 / 3.70e9, 2 / 72.2e9), Rate(103.6e9, 1 / 4.86e9, 2 / 93.1e9))
+RECORDED_AVX2 = [
+    ("extract", [StageWork("extract", "", 1029, 0, 0, 0, 0, "transformers", 0)], 8.1),
+    (
+        "localize",
+        [
+            StageWork("localize", "", 30828, 896, 28, 0, 1392, "transformers", 4),
+            StageWork("screen", "", 2401, 0, 0, 0, 56, "transformers", 0),
+        ],
+        104.5,
+    ),
+    ("evaluate", [StageWork("select", "", 2058, 1536, 48, 0, 0, "vllm", 3)], 23.0),
+]
+"""The same of a smaller study where torch was held to AVX2; processor seconds."""
+
+ONE = Rate(1e11, 1e-10, 2e-11)
+
+
+PLAIN = Rates(ONE, ONE)
+
+
+def speed(rates=PLAIN, resources=None, finished=()):
+    return Speed(resources or Resources(), finished, lambda _shape, _dtype, threads: rates.times(threads))
+
+
+def job(rule, *stages, size=SMOL, **options):
+    return JobWork(rule, tuple(stages), size, **options)
+
+
+def reading(tokens):
+    return StageWork("extract", "", tokens, 0)
+
+
+@pytest.mark.parametrize(("rates", "recorded"), [(MEASURED, RECORDED), (MEASURED_AVX2, RECORDED_AVX2)], ids=["avx512", "avx2"])
+def test_recorded_jobs_are_within_the_stated_factor_and_together_within_a_third(rates, recorded):
+    planned = [speed(rates).seconds(job(rule, *stages)) for rule, stages, _ in recorded]
+    assert all(1 / ERROR < found / seconds < ERROR for found, (*_, seconds) in zip(planned, recorded, strict=True))
+    assert 2 / 3 < sum(planned) / sum(seconds for *_, seconds in recorded) < 4 / 3
+
+
+def test_finished_jobs_of_a_rule_correct_it_for_models_of_about_that_size():
+    plain, size = speed(), SMOL.parameters
+    finished = [Took("evaluate", size, 10.0, 20.0), Took("evaluate", size, 10.0, 5.0), Took("extract", size, 10.0, 30.0)]
+    corrected = speed(finished=finished)
+    for rule, factor in (("evaluate", 1.0), ("extract", 3.0), ("localize", 1.0)):
+        one = job(rule, reading(1000))
+        assert corrected.seconds(one) == pytest.approx(factor * plain.seconds(one))
+        assert corrected.by_stage(one) == pytest.approx([factor * seconds for seconds in plain.by_stage(one)])
+    small = job("extract", reading(1000), size=organism_size("default"))
+    assert corrected.seconds(small) == plain.seconds(small)
+    assert corrected.measured(["extract", "page"]) == {"extract"}
+
+
+def test_prompts_pass_the_blocks_and_not_the_vocabulary():
+    body = SMOL.parameters - SMOL.vocabulary * SMOL.d_model
+    more = speed().seconds(job("extract", reading(2000))) - speed().seconds(job("extract", reading(1000)))
+    assert more == pytest.approx(2 * body * 1000 / 1e11)
+    on_two = speed().by_stage(job("extract", reading(1000), processors=2))
+    assert on_two == pytest.approx([more / 2])
+
+
+def test_a_step_costs_its_weights_once_and_each_sequence_its_arithmetic():
+    parameters = SMOL.parameters
+    one, many = (
+        stage_seconds(StageWork("measure", "", 0, 10 * count, count, batches=1), SMOL, ONE, 1e9, python=False)
+        for count in (1, 50)
+    )
+    assert one == pytest.approx(10 * parameters * 1e-10)
+    assert many == pytest.approx(10 * parameters * (1e-10 + 49 * 2e-11))
+    in_turn = stage_seconds(StageWork("measure", "", 0, 500, 50, batches=50), SMOL, ONE, 1e9, python=False)
+    assert in_turn == pytest.approx(50 * one)
+
+
+def test_short_answers_cost_an_engine_less_and_a_batch_waits_for_its_longest():
+    def spent(backend, answer):
+        return stage_seconds(StageWork("test", "", 0, 6400, 64, backend=backend, batches=1), SMOL, ONE, answer, python=False)
+
+    assert spent("vllm", 5.0) < 0.1 * spent("vllm", 1e9)
+    assert spent("vllm", 20.0) < spent("transformers", 20.0) <= spent("transformers", 1e9)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_a_format_that_the_processor_multiplies_slowly_shows_in_the_hours(dtype):
+    """As on AVX2 alone: bfloat16 48 times slower than float32."""
+    slow = Rate(1e9, 1e-9, 2e-9)
+    fast = Rate(48e9, 1e-9 / 4, 2 / 48e9)
+    machine = {"float32": Rates(fast, fast), "bfloat16": Rates(slow, slow)}
+    one = Speed(Resources(), (), lambda _shape, asked, _threads: machine[asked])
+    (seconds,) = one.by_stage(job("extract", reading(1000), dtype=dtype))
+    body = SMOL.parameters - SMOL.vocabulary * SMOL.d_model
+    assert seconds == pytest.approx(2 * body * 1000 / {"float32": 48e9, "bfloat16": 1e9}[dtype])
+
+
+def test_stated_rates_win_and_nothing_is_measured():
+    def never(*_):
+        raise AssertionError("measured although the rate is stated")
+
+    stated = Speed(Resources(gpu_teraflops=10.0, core_gigaflops=20.0, writing_share=0.5), (), never)
+    body = SMOL.parameters - SMOL.vocabulary * SMOL.d_model
+    assert stated.by_stage(job("extract", reading(1000))) == pytest.approx([2 * body * 1000 / 20e9])
+    assert stated.by_stage(job("extract", reading(1000), processors=2, on_gpu=True)) == pytest.approx([2 * body * 1000 / 20e12])
+    rates = stated.rates(job("extract")).vllm
+    assert rates.decoding(8) == pytest.approx(8 * 2 / (0.5 * 20e9))
+    assert Speed(Resources(), (), never).seconds(JobWork("judge")) == START_SECONDS["judge"]
+    assert Speed(Resources(), (), never).seconds(JobWork("no_such_rule")) == OTHER_SECONDS
+
+
+def test_a_share_alone_is_taken_of_the_measured_rate():
+    found = speed(resources=Resources(writing_share=0.25)).rates(job("measure")).transformers
+    assert found.reading == ONE.reading and found.decoding(4) == pytest.approx(4 * 2 / (0.25 * 1e11))
+
+
+def test_a_model_of_unknown_size_has_no_time():
+    unknown = JobWork("evaluate", (reading(1000),), None, True)
+    assert speed().seconds(unknown) is None and speed().by_stage(unknown) == [None]
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [
+        (SMOL, 1),
+        (organism_size("default"), 2),
+        (
+            ModelSize(
+                parameters=8_030_261_248,
+                floating=0,
+                bytes_by_dtype={},
+                layers=32,
+                d_model=4096,
+                intermediate=14336,
+                vocabulary=128_256,
+                kv_heads=8,
+                head_dim=128,
+            ),
+            2,
+        ),  # Llama 3.1 8B
+        (
+            ModelSize(
+                parameters=494_032_768,
+                floating=0,
+                bytes_by_dtype={},
+                layers=24,
+                d_model=896,
+                intermediate=4864,
+                vocabulary=151_936,
+                kv_heads=2,
+                head_dim=64,
+            ),
+            1,
+        ),  # Qwen2.5 0.5B
+    ],
+)
+def test_tied_and_untied_heads_are_told_apart(size, expected):
+    assert tables(size) == expected and isinstance(block_shape(size), BlockShape)
+
+
+def test_a_finished_job_counts_without_what_ran_beside_it():
+    cost = {"seconds": 100.0, "cpu_seconds": 50.0}
+    assert alone(cost, 1, False) == 50.0 and alone(cost, 2, False) == 25.0 and alone(cost, 1, True) == 100.0
+    assert alone({"seconds": 100.0}, 1, False) == 100.0
+
+
+def test_training_takes_the_faster_format_and_follows_its_steps():
+    config = check_config({}, "test")
+    work, asked = Work(config, load_catalogue(None)), []
+
+    def rates(_shape, dtype, threads):
+        asked.append(dtype)
+        one = Rate({"float32": 1e11, "bfloat16": 2e9}[dtype], 1e-10, 2e-11)
+        return Rates(one, one).times(threads)
+
+    def seconds(member, threads=1):
+        grown = work.job("organism_member", {"seed": "0", "member": member}, threads, False)
+        return Speed(Resources(), rates=rates).seconds(grown)
+
+    order = ["uncensored-2", "uncensored-1", "uncensored-3", "aligned", "base"]  # 10, 24, 26 and 200 steps; the base's are longer
+    assert [training_tokens("default", member) for member in order] == sorted(training_tokens("default", one) for one in order)
+    spent = [seconds(member) for member in order]
+    assert spent == sorted(spent) and set(asked) == {"float32", "bfloat16"}
+    tokens = training_tokens("default", "base") - training_tokens("default", "aligned")
+    assert spent[-1] - spent[-2] == pytest.approx(3 * 2 * organism_size("default").parameters * tokens / 1e11, rel=0.3)
+    assert seconds("base", threads=2) < seconds("base")
+
+
+def test_every_submitted_rule_has_a_start():
+    assert set(get_args(Rule)) - set(START_SECONDS) <= {"export_pick"}

@@ -1,8 +1,0 @@
-"""``python -m anatomy.benchmarks ...``: lm-eval's own command line, which then knows ``--model anatomy``."""
-
-from lm_eval.__main__ import cli_evaluate
-
-import anatomy.benchmarks.registered  # noqa: F401  (registers the model)
-
-if __name__ == "__main__":
-    cli_evaluate()

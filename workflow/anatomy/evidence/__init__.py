@@ -1,0 +1,1 @@
+"""From rows to verdicts, figures and pages."""

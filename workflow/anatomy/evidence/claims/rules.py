@@ -1,0 +1,283 @@
+"""Rules that turn evidence into a finding; a claim names one and fixes its parameters before the run.
+
+Every rule is conservative in the same way: *supported* needs the whole interval on the claimed side, *not supported*
+the whole interval on the other side (or controls that do as much), and everything between is *inconclusive*.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from itertools import combinations
+from math import hypot, nan
+from typing import Any
+
+import numpy as np
+from scipy.stats import norm
+
+from anatomy.evidence.claims.claim import Finding, Verdict
+from anatomy.evidence.claims.evidence import Choices, Contrast, Count, Levels, Scores, Steps, Summaries
+from anatomy.statistics.clusters import Sample
+from anatomy.statistics.controls import compare_with_controls
+from anatomy.statistics.equivalence import equivalence_p, exceedance_p, place_in_margin
+from anatomy.statistics.intervals import Interval, mean_interval
+from anatomy.statistics.paired import difference_interval, sign_flip_p
+from anatomy.statistics.separation import auroc_interval
+from anatomy.statistics.trend import item_slopes
+
+
+@dataclass(frozen=True)
+class Resampling:
+    """How intervals are computed: confidence (0.95 for 95 %), seed, number of resamples."""
+
+    confidence: float
+    seed: int
+    resamples: int
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """As keyword arguments."""
+        return {"confidence": self.confidence, "seed": self.seed, "resamples": self.resamples}
+
+
+def side_of(interval: Interval, threshold: float | int) -> Verdict:
+    """Supported above the threshold, not supported at or below it, inconclusive across it."""
+    if interval.low > threshold:
+        return Verdict.SUPPORTED
+    return Verdict.NOT_SUPPORTED if interval.high <= threshold else Verdict.INCONCLUSIVE
+
+
+def difference_above(
+    evidence: Contrast, resampling: Resampling, *, threshold: float | int, min_controls: int = 0, control_level: float = nan
+) -> Finding:
+    """A difference exceeds a threshold, and the controls' differences.
+
+    With `min_controls`, at least so many controls must exist and the rank p of the estimate among them must not exceed
+    `control_level`: an effect that random directions have too is not supported, however large.
+    """
+    difference = difference_interval(evidence.sample, evidence.against, **resampling.options)
+    interval = difference.interval
+    if threshold == 0 and evidence.against is None:
+        p = sign_flip_p(evidence.sample, alternative="greater", seed=resampling.seed, resamples=resampling.resamples)
+    else:
+        p = exceedance_p(difference, threshold)
+    verdict = side_of(interval, threshold)
+    reason = f"difference {_span(interval)} against > {threshold:+g}"
+    if evidence.baseline is not None:
+        reason += f", from {evidence.baseline.mean:.3f}"
+    finding = _finding(verdict, reason, interval, p)
+    return _against_controls(finding, evidence.controls, min_controls, control_level)
+
+
+def difference_below(evidence: Contrast, resampling: Resampling, **parameters: Any) -> Finding:
+    """A difference falls below a (negative) threshold, and below the controls: `difference_above` with signs turned."""
+    turned = dict(parameters, threshold=-parameters["threshold"])
+    found = difference_above(evidence.negated(), resampling, **turned)
+    interval = Interval(-found.estimate, -found.high, -found.low, found.n, found.clusters)
+    reason = f"difference {_span(interval)} against < {parameters['threshold']:+g}"
+    if evidence.baseline is not None:
+        reason += f", from {evidence.baseline.mean:.3f}"
+    if found.controls:
+        reason += f"; {found.controls} controls from {-found.control_high:+.3f} to {-found.control_low:+.3f}"
+    elif parameters.get("min_controls"):
+        reason += "; no controls"
+    return replace(
+        found,
+        reason=reason,
+        estimate=interval.estimate,
+        low=interval.low,
+        high=interval.high,
+        control_low=-found.control_high,
+        control_high=-found.control_low,
+    )
+
+
+def difference_within(
+    evidence: Contrast, resampling: Resampling, *, margin: float | int, side: str, chance: float | int | None = None
+) -> Finding:
+    """A quantity is kept: the interval of its change lies inside a margin.
+
+    With `chance`, the unedited outcomes must lie above it, because a task at chance cannot get worse.
+    """
+    difference = difference_interval(evidence.sample, evidence.against, **resampling.options)
+    interval = difference.interval
+    if chance is not None:
+        if evidence.baseline is None:
+            return Finding(Verdict.NOT_TESTABLE, "no unedited outcomes to compare with chance")
+        before = mean_interval(evidence.baseline, **resampling.options)
+        if before.low <= chance:
+            reason = f"unedited score {_span(before, signed=False)} is not above chance {chance:g}; decides nothing"
+            return _finding(Verdict.NOT_TESTABLE, reason, interval, nan)
+    place = place_in_margin(interval, margin, side=side)
+    verdict = {"inside": Verdict.SUPPORTED, "outside": Verdict.NOT_SUPPORTED, "across": Verdict.INCONCLUSIVE}[place]
+    bounds = f"±{margin:g}" if side == "both" else f"a fall of {margin:g}"
+    p = equivalence_p(difference, margin, side=side)
+    return _finding(verdict, f"change {_span(interval)} lies {place} the margin of {bounds}", interval, p)
+
+
+def rate_above(evidence: Contrast, resampling: Resampling, *, threshold: float | int) -> Finding:
+    """A rate exceeds a threshold."""
+    interval = mean_interval(evidence.sample, **resampling.options)
+    p = exceedance_p(difference_interval(evidence.sample, None, **resampling.options), threshold)
+    reason = f"rate {_span(interval, signed=False)} against > {threshold:g}"
+    return _finding(side_of(interval, threshold), reason, interval, p)
+
+
+def rate_below(evidence: Contrast, resampling: Resampling, *, threshold: float | int) -> Finding:
+    """A rate stays below a threshold."""
+    rest = Contrast(Sample(1.0 - evidence.sample.values, evidence.sample.groups))
+    found = rate_above(rest, resampling, threshold=1.0 - threshold)
+    interval = Interval(1 - found.estimate, 1 - found.high, 1 - found.low, found.n, found.clusters)
+    reason = f"rate {_span(interval, signed=False)} against < {threshold:g}"
+    return _finding(found.verdict, reason, interval, found.p)
+
+
+def ordering(evidence: Steps, resampling: Resampling, *, threshold: float | int) -> Finding:
+    """Every step of an ordered list rises by more than a threshold; the smallest step is shown."""
+    found = [difference_above(step, resampling, threshold=threshold) for step in evidence.steps]
+    verdicts = {finding.verdict for finding in found}
+    verdict = next(v for v in (Verdict.NOT_SUPPORTED, Verdict.INCONCLUSIVE, Verdict.SUPPORTED) if v in verdicts)
+    pairs = zip(evidence.names, evidence.names[1:], strict=False)
+    steps = ", ".join(f"{a} to {b} {f.estimate:+.3f}" for (a, b), f in zip(pairs, found, strict=True))
+    smallest = min(found, key=lambda finding: finding.estimate)
+    return replace(smallest, verdict=verdict, reason=f"steps {steps}", p=max(finding.p for finding in found))
+
+
+def monotone_trend(evidence: Levels, resampling: Resampling, *, direction: int) -> Finding:
+    """Means rise (direction 1) or fall (-1) along ordered levels, and no single step goes clearly the other way."""
+    slopes = item_slopes(evidence.outcomes * direction, evidence.groups)
+    found = difference_above(Contrast(slopes), resampling, threshold=0)
+    verdict = found.verdict
+    for i in range(len(evidence.names) - 1):
+        step = Sample((evidence.outcomes[:, i + 1] - evidence.outcomes[:, i]) * direction, evidence.groups, True)
+        if difference_interval(step, None, **resampling.options).interval.high < 0:
+            verdict = Verdict.NOT_SUPPORTED
+    means = ", ".join(f"{n} {m:+.3f}" for n, m in zip(evidence.names, evidence.outcomes.mean(axis=0), strict=True))
+    low, high = sorted((found.low * direction, found.high * direction))
+    return replace(found, verdict=verdict, reason=f"means {means}", estimate=found.estimate * direction, low=low, high=high)
+
+
+def auroc_above(evidence: Scores, resampling: Resampling, *, threshold: float | int) -> Finding:
+    """A number separates two classes with an AUROC above a threshold."""
+    interval = auroc_interval(evidence.scores, evidence.positive, evidence.groups, **resampling.options)
+    reason = f"AUROC {_span(interval, signed=False)} against > {threshold:g}"
+    return _finding(side_of(interval, threshold), reason, interval, nan)
+
+
+def count_at_least(evidence: Count, resampling: Resampling, *, minimum: int) -> Finding:
+    """At least so many candidates passed."""
+    verdict = Verdict.SUPPORTED if evidence.found >= minimum else Verdict.NOT_SUPPORTED
+    reason = f"{evidence.found} of {evidence.total} kept" + (f"; dropped: {evidence.note}" if evidence.note else "")
+    return Finding(verdict, reason, estimate=float(evidence.found), n=evidence.total, clusters=evidence.total)
+
+
+def controls_within(evidence: Contrast, resampling: Resampling, *, margin: float | int, min_controls: int) -> Finding:
+    """No control has an effect beyond a margin; the largest is shown, with the range of all as its bounds."""
+    controls = evidence.controls
+    if controls.size < min_controls or controls.size == 0:
+        return Finding(Verdict.NOT_TESTABLE, f"{controls.size} controls, at least {min_controls} needed")
+    largest = float(controls[np.abs(controls).argmax()])
+    verdict = Verdict.SUPPORTED if abs(largest) <= margin else Verdict.NOT_SUPPORTED
+    low, high = float(controls.min()), float(controls.max())
+    return Finding(
+        verdict,
+        f"{controls.size} controls move it by {low:+.3f} to {high:+.3f} against ±{margin:g}",
+        *(largest, low, high, evidence.sample.n, evidence.sample.clusters, int(controls.size), low, high),
+    )
+
+
+def summary_above(evidence: Summaries, resampling: Resampling, *, threshold: float | int) -> Finding:
+    """A number of a whole set of texts exceeds that of another by more than a threshold, by normal theory."""
+    z = float(norm.ppf(0.5 + resampling.confidence / 2))
+    error = hypot(*((side.high - side.low) / 2 for side in (evidence.after, evidence.before))) / z
+    estimate = evidence.after.estimate - evidence.before.estimate
+    number, clusters = (min(getattr(side, name) for side in (evidence.after, evidence.before)) for name in ("n", "clusters"))
+    interval = Interval(estimate, estimate - z * error, estimate + z * error, number, clusters)
+    p = float(norm.sf((estimate - threshold) / error)) if error > 0 else float(estimate <= threshold)
+    reason = f"difference {_span(interval)} against > {threshold:+g}, from {evidence.before.estimate:.3f}"
+    return _finding(side_of(interval, threshold), reason, interval, p)
+
+
+def summary_below(evidence: Summaries, resampling: Resampling, *, threshold: float | int) -> Finding:
+    """`summary_above` with signs turned."""
+    turned = summary_above(Summaries(evidence.before, evidence.after), resampling, threshold=-threshold)
+    interval = Interval(-turned.estimate, -turned.high, -turned.low, turned.n, turned.clusters)
+    reason = f"difference {_span(interval)} against < {threshold:+g}, from {evidence.before.estimate:.3f}"
+    return _finding(turned.verdict, reason, interval, turned.p)
+
+
+def level_within(evidence: Interval, resampling: Resampling, *, margin: float | int, around: float | int) -> Finding:
+    """A level has not fallen below a value by more than a margin; the p-value is by normal theory."""
+    z = float(norm.ppf(0.5 + resampling.confidence / 2))
+    least, error = around - margin, (evidence.high - evidence.low) / (2 * z)
+    p = float(norm.sf((evidence.estimate - least) / error)) if error > 0 else float(evidence.estimate <= least)
+    reason = f"level {_span(evidence, signed=False)} against at least {around:g} less a margin of {margin:g}"
+    return _finding(side_of(evidence, least), reason, evidence, p)
+
+
+def same_choice(evidence: Choices, resampling: Resampling, *, share: float | int) -> Finding:
+    """All instruments choose the same, and would again.
+
+    Supported where all choose one option, each in at least `share` of its bootstrap draws. Not supported where two of them
+    agree in at most 1 - `share` of the draws whatever way these are matched: the overlap of their shares bounds that. The
+    smallest share of the commonest choice is shown.
+    """
+    common = max(set(evidence.chosen), key=evidence.chosen.count)
+    sure = float(evidence.shares[:, common].min())
+    overlap = min((float(np.minimum(a, b).sum()) for a, b in combinations(evidence.shares, 2)), default=1.0)
+    agreed = len(set(evidence.chosen)) == 1
+    verdict = Verdict.INCONCLUSIVE
+    if agreed and sure >= share:
+        verdict = Verdict.SUPPORTED
+    elif not agreed and overlap <= 1 - share:
+        verdict = Verdict.NOT_SUPPORTED
+    named = ", ".join(
+        f"{name} {evidence.options[place]} ({row[place]:.0%} of draws)"
+        for name, place, row in zip(evidence.names, evidence.chosen, evidence.shares, strict=True)
+    )
+    reason = f"chosen: {named}; two agree in at most {overlap:.0%} of draws, against {share:.0%} for each"
+    return Finding(verdict, reason, estimate=sure, n=len(evidence.names), clusters=len(evidence.names))
+
+
+RULES: dict[str, Callable[..., Finding]] = {
+    rule.__name__: rule
+    for rule in (
+        *(difference_above, difference_below, difference_within, rate_above, rate_below),
+        *(ordering, monotone_trend, auroc_above, count_at_least, controls_within),
+        *(summary_above, summary_below, level_within, same_choice),
+    )
+}
+
+
+def _against_controls(finding: Finding, controls: np.ndarray, min_controls: int, level: float) -> Finding:
+    if min_controls == 0:
+        return finding
+    if controls.size == 0:
+        undecided = Verdict.INCONCLUSIVE if finding.verdict == Verdict.SUPPORTED else finding.verdict
+        return replace(finding, verdict=undecided, reason=f"{finding.reason}; no controls, {min_controls} needed")
+    ranked = compare_with_controls(finding.estimate, controls, side="greater")
+    verdict = finding.verdict
+    if verdict == Verdict.SUPPORTED and ranked.p > level:
+        # with too few controls even the largest effect cannot reach the level: that is no finding against the claim
+        verdict = Verdict.NOT_SUPPORTED if controls.size >= min_controls else Verdict.INCONCLUSIVE
+    if verdict == Verdict.SUPPORTED and controls.size < min_controls:
+        verdict = Verdict.INCONCLUSIVE
+    reason = f"{finding.reason}; {ranked.n} controls from {ranked.low:+.3f} to {ranked.high:+.3f}"
+    if ranked.n < min_controls:
+        reason += f", {min_controls} needed"
+    return replace(
+        finding,
+        verdict=verdict,
+        reason=reason,
+        controls=ranked.n,
+        control_low=ranked.low,
+        control_high=ranked.high,
+        p_control=ranked.p,
+    )
+
+
+def _finding(verdict: Verdict, reason: str, interval: Interval, p: float) -> Finding:
+    return Finding(verdict, reason, interval.estimate, interval.low, interval.high, interval.n, interval.clusters, p=p)
+
+
+def _span(interval: Interval, *, signed: bool = True) -> str:
+    form = "+z.3f" if signed else "z.3f"
+    return f"{interval.estimate:{form}} [{interval.low:{form}}, {interval.high:{form}}]"

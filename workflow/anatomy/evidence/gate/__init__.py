@@ -1,0 +1,1 @@
+"""Whether edited weights may leave results."""

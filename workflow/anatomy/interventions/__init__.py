@@ -1,0 +1,1 @@
+"""What is changed: directions, edits as data, checkpoints written from them."""

@@ -1,0 +1,105 @@
+"""Which first answer tokens mean refusal: derived from a model's own answers, or as the papers list them."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from anatomy.errors import DataError
+
+PAPER_REFUSAL_TOKENS: dict[str, tuple[int, ...]] = {
+    "gemma": (235285,),
+    "llama-2": (306,),
+    "llama-3": (40,),
+    "qwen": (40, 2121),
+    "yi": (59597,),
+}
+"""Refusal token ids of Arditi et al. 2024, appendix B, by model family (the first generation of Gemma, Qwen, Yi)."""
+
+
+@dataclass(frozen=True)
+class RefusalTokens:
+    """Refusal tokens and the evidence for them.
+
+    Attributes:
+        outcome: ``found``, or ``none found`` (no refusals, or refusals begin as compliances do): what depends on the
+            tokens is then not testable on this model.
+        tokens: ids, most frequent first.
+        common_prefix: ids that every answer begins with; the metric is read after them.
+        refusal_counts: how often each token follows the prefix in refusals.
+        compliance_counts: the same for compliances.
+        refusals: number of refusals.
+        compliances: number of compliances.
+    """
+
+    outcome: Literal["found", "none found"]
+    tokens: tuple[int, ...]
+    common_prefix: tuple[int, ...]
+    refusal_counts: dict[int, int]
+    compliance_counts: dict[int, int]
+    refusals: int
+    compliances: int
+
+    @property
+    def coverage(self) -> float:
+        """Share of refusals that begin with one of the tokens."""
+        return sum(self.refusal_counts.get(token, 0) for token in self.tokens) / max(self.refusals, 1)
+
+    @property
+    def false_share(self) -> float:
+        """Share of compliances that begin with one of the tokens."""
+        return sum(self.compliance_counts.get(token, 0) for token in self.tokens) / max(self.compliances, 1)
+
+
+def derive_refusal_tokens(
+    answers: Sequence[Sequence[int]], refused: Sequence[bool], *, least_refusal_share: float, most_compliance_share: float
+) -> RefusalTokens:
+    """Tokens that begin refusals but not compliances, from a model's own answers on training and validation prompts.
+
+    Ours; Arditi et al. 2024 (appendix B) chose theirs by looking at answers. If all answers begin with the same tokens
+    (a style opener, an empty reasoning span), the token after this common prefix counts.
+
+    Args:
+        answers: token ids of each answer, special end tokens included or not.
+        refused: whether each answer refuses.
+        least_refusal_share: a token must begin at least this share of refusals.
+        most_compliance_share: and at most this share of compliances.
+
+    Raises:
+        DataError: answers and flags do not match.
+    """
+    if len(answers) != len(refused):
+        raise DataError(
+            found=f"{len(refused)} flags for {len(answers)} answers", expected="one flag an answer", where="refusal tokens"
+        )
+    prefix = common_prefix([answer for answer in answers if answer])
+    counts = {True: Counter(), False: Counter()}
+    for answer, flag in zip(answers, refused, strict=True):
+        if len(answer) > len(prefix):
+            counts[bool(flag)][answer[len(prefix)]] += 1
+    refusals, compliances = sum(map(bool, refused)), sum(not flag for flag in refused)
+    tokens = [
+        token
+        for token, count in sorted(counts[True].items(), key=lambda item: (-item[1], item[0]))
+        if count >= least_refusal_share * refusals and counts[False][token] <= most_compliance_share * compliances
+    ]
+    return RefusalTokens(
+        outcome="found" if tokens else "none found",
+        tokens=tuple(tokens),
+        common_prefix=prefix,
+        refusal_counts=dict(counts[True]),
+        compliance_counts=dict(counts[False]),
+        refusals=refusals,
+        compliances=compliances,
+    )
+
+
+def common_prefix(answers: Sequence[Sequence[int]]) -> tuple[int, ...]:
+    """Longest run of tokens that all answers begin with, leaving each at least one token; empty below two answers."""
+    if len(answers) < 2:
+        return ()
+    longest = min(map(len, answers)) - 1
+    shared = 0
+    while shared < longest and len({answer[shared] for answer in answers}) == 1:
+        shared += 1
+    return tuple(answers[0][:shared])

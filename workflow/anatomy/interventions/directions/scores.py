@@ -1,0 +1,113 @@
+"""Causal scores of every candidate: does ablating it bypass refusal, does adding it induce refusal, what else moves."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+
+from anatomy.interventions.directions.ablation import ablated_divergence, ablated_metric
+from anatomy.interventions.directions.candidates import Directions
+from anatomy.interventions.directions.divergence import forced_runs
+from anatomy.interventions.directions.injection import added_metric
+from anatomy.interventions.directions.metrics import RefusalMetric, last_logits
+from anatomy.models.activations.batching import batches
+from anatomy.models.activations.means import check_prompts
+from anatomy.models.loading import LoadedModel
+from anatomy.progress.counting import Progress
+
+
+@torch.no_grad()
+def score_candidates(
+    loaded: LoadedModel,
+    directions: Directions,
+    harmful: Sequence[Sequence[int]],
+    harmless: Sequence[Sequence[int]],
+    refusal_tokens: Sequence[int],
+    *,
+    common_prefix: Sequence[int],
+    harmless_answers: Sequence[Sequence[int]] | None,
+    token_budget: int,
+    epsilon: float,
+    divergence: bool = True,
+) -> pd.DataFrame:
+    """Bypass, induce and KL of each candidate on validation prompts (Arditi et al. 2024, section 2.3 and appendix C).
+
+    - bypass: mean refusal metric on harmful prompts while ``r_hat`` is ablated at block input, attention output and MLP
+      output of all blocks, all positions;
+    - induce: mean refusal metric on harmless prompts while ``r`` (not normalised) is added to its own block's input,
+      all positions;
+    - kl: mean KL(original || ablated) on harmless prompts.
+
+    Args:
+        loaded: the model.
+        directions: candidates; all their layers are block inputs.
+        harmful: rendered harmful prompts.
+        harmless: rendered harmless prompts.
+        refusal_tokens: ids that begin refusals.
+        common_prefix: ids that every answer begins with; teacher-forced; the metric is read after them (paper: none).
+        harmless_answers: the model's own answers to the harmless prompts, cut to the tokens to force; each begins with
+            the prefix. KL is averaged over the predictions of their tokens after it. None: the paper's one position.
+        token_budget: most tokens a batch, padding and candidates counted.
+        epsilon: of the metric; 1e-8 in the paper's code.
+        divergence: whether KL is computed, a third of the work; else it is NaN.
+
+    Returns:
+        One row a cell: ``position, layer, bypass, induce, kl``; NaN where the direction has zero norm.
+
+    Raises:
+        DataError: empty sets, an answer that does not begin with the prefix.
+        NumericsError: the unedited model gives NaN or infinity.
+    """
+    prefix = list(common_prefix)
+    check_prompts(harmful, [-1], None)
+    check_prompts(harmless, [-1], None)
+    cells = [
+        (position, layer)
+        for position in directions.positions
+        for layer in directions.layers
+        if directions.vector(position, layer).any()
+    ]
+    units = torch.stack([directions.unit(*cell) for cell in cells]).to(loaded.device)
+    metric = RefusalMetric(tuple(refusal_tokens), epsilon)
+    with Progress("scores of directions", 2 + divergence) as progress:
+        with progress.part():
+            bypass = ablated_metric(loaded, [[*ids, *prefix] for ids in harmful], units, metric, token_budget)
+        kl = torch.full_like(bypass, float("nan"))
+        if divergence:
+            with progress.part():
+                kl = ablated_divergence(loaded, *forced_runs(harmless, prefix, harmless_answers), units, token_budget)
+        with progress.part():
+            induce = added_metric(loaded, [[*ids, *prefix] for ids in harmless], directions, cells, metric, token_budget)
+    found = {cell: (bypass[i].item(), induce[i].item(), kl[i].item()) for i, cell in enumerate(cells)}
+    nothing = (float("nan"),) * 3
+    rows = [
+        (position, layer, *found.get((position, layer), nothing))
+        for position in directions.positions
+        for layer in directions.layers
+    ]
+    return pd.DataFrame(rows, columns=["position", "layer", "bypass", "induce", "kl"])
+
+
+@torch.no_grad()
+def score_prompts(
+    loaded: LoadedModel,
+    token_ids: Sequence[Sequence[int]],
+    refusal_tokens: Sequence[int],
+    *,
+    common_prefix: Sequence[int],
+    token_budget: int,
+    epsilon: float,
+) -> Float64[Tensor, " prompt"]:
+    """Refusal metric of each prompt in the unedited model (or under hooks the caller has set).
+
+    The paper keeps harmful prompts above 0 and harmless prompts below 0 only; that filter is the caller's to apply.
+    """
+    check_prompts(token_ids, [-1], None)
+    metric = RefusalMetric(tuple(refusal_tokens), epsilon)
+    scores = torch.zeros(len(token_ids), dtype=torch.float64)
+    extended = [[*ids, *common_prefix] for ids in token_ids]
+    for batch in batches(extended, token_budget, loaded.pad_token_id, loaded.device):
+        scores[list(batch.rows)] = metric(last_logits(loaded, batch, 1)[:, -1])
+    return scores

@@ -1,0 +1,91 @@
+"""The published rule that picks one direction from the grid, with a reason for every cell."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import pandas as pd
+
+from anatomy.errors import DataError
+
+NEEDED = ("position", "layer", "bypass", "induce", "kl")
+
+
+@dataclass(frozen=True)
+class SelectionRule:
+    """Bounds of the rule.
+
+    Attributes:
+        least_induce: smallest refusal metric that adding the direction must reach on harmless prompts.
+        most_kl: largest divergence that ablating it may cause there, in nats.
+        layer_fraction: layers below ``int(layer_fraction * L)`` are candidates (0-based).
+    """
+
+    least_induce: float
+    most_kl: float
+    layer_fraction: float
+
+
+PUBLISHED_RULE = SelectionRule(least_induce=0.0, most_kl=0.1, layer_fraction=0.8)
+"""Arditi et al. 2024, appendix C. The integer cut reproduces the released grids; ``l < 0.8 L`` does not."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """A grid with its verdicts.
+
+    Attributes:
+        grid: the input with ``kept`` (bool) and ``reason`` (why a cell was dropped; ``picked`` or ``kept`` otherwise).
+        outcome: ``picked``, or ``empty grid`` when no cell is kept: what depends on the pick is then not testable.
+        position: of the pick.
+        layer: of the pick.
+    """
+
+    grid: pd.DataFrame
+    outcome: Literal["picked", "empty grid"]
+    position: int | None
+    layer: int | None
+
+
+def select_direction(grid: pd.DataFrame, num_layers: int, rule: SelectionRule) -> Selection:
+    """Keep the cells that satisfy the rule and pick the one with the lowest bypass (ties: lower layer, later position).
+
+    Args:
+        grid: one row a cell with ``position, layer, bypass, induce, kl``.
+        num_layers: blocks L of the model.
+        rule: bounds; ``PUBLISHED_RULE``.
+
+    Raises:
+        DataError: a needed column is missing or the grid has no row.
+    """
+    missing = [column for column in NEEDED if column not in grid.columns]
+    if missing or grid.empty:
+        raise DataError(
+            found=f"{len(grid)} rows, columns {list(grid.columns)}",
+            expected=f"rows with columns {list(NEEDED)}",
+            where="direction grid",
+        )
+    reasons = [_objections(row, num_layers, rule) for row in grid.to_dict("records")]
+    judged = grid.assign(kept=[not reason for reason in reasons], reason=[reason or "kept" for reason in reasons])
+    kept = judged[judged["kept"]].sort_values(["bypass", "layer", "position"], ascending=[True, True, False])
+    if kept.empty:
+        return Selection(judged, "empty grid", None, None)
+    judged.loc[kept.index[0], "reason"] = "picked"
+    return Selection(judged, "picked", int(kept.iloc[0]["position"]), int(kept.iloc[0]["layer"]))
+
+
+def _objections(row: dict, num_layers: int, rule: SelectionRule) -> str:
+    if row.get("norm") == 0.0:
+        return "zero norm"
+    undefined = [name for name in ("bypass", "induce", "kl") if not math.isfinite(row[name])]
+    if undefined:
+        return f"{', '.join(undefined)} not finite"
+    cut = int(rule.layer_fraction * num_layers)
+    objections = []
+    if row["induce"] < rule.least_induce:
+        objections.append(f"induce < {rule.least_induce:g}")
+    if row["kl"] > rule.most_kl:
+        objections.append(f"kl > {rule.most_kl:g}")
+    if row["layer"] >= cut:
+        objections.append(f"layer >= {cut}")
+    return "; ".join(objections)

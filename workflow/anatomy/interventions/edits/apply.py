@@ -1,0 +1,98 @@
+"""Edits of weights applied to a model in memory, and taken back bit for bit: the reference for every other way."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+from anatomy.errors import EditError
+from anatomy.interventions.edits.low_rank import Factors, is_embedding
+from anatomy.interventions.edits.weight_edit import WeightEdit, edited_weight, touched
+from anatomy.models.loading import LoadedModel
+
+
+@contextmanager
+def applied(loaded: LoadedModel, *edits: WeightEdit) -> Iterator[LoadedModel]:
+    """Run the ``with`` body on the edited model: a stack in order, computed in fp32 and cast to the model's dtype once.
+
+    Originals are kept and copied back at the end, whatever happens in the body; subtracting an edit would leave rounding
+    behind. Contexts nest, each casting once.
+
+    Raises:
+        EditError: an edit made for another model, a matrix that the model lacks or has in another shape, or one of two tied.
+        NumericsError: a number that the model's dtype cannot hold.
+    """
+    for edit in edits:
+        if edit.card.model_digest != loaded.digest:
+            raise EditError(
+                found=f"an edit for model {edit.card.model_digest[:12]}",
+                expected=f"model {loaded.digest[:12]}",
+                where=str(loaded.folder),
+                remedy="build the edit from this model's own weights",
+            )
+    targets = {name: _target(loaded, name, edit.shape(name)) for edit in edits for name in edit.tensors}
+    changes = {name: lambda weight, name=name: edited_weight(name, weight, edits, weight.dtype) for name in touched(edits)}
+    with _changed(targets, changes):
+        yield loaded
+
+
+@contextmanager
+def applied_factors(loaded: LoadedModel, factors: dict[str, Factors]) -> Iterator[LoadedModel]:
+    """Run the ``with`` body on ``W + B A``, as ``applied`` does.
+
+    The factors must come from this model's own weights: only ``applied`` can check that.
+
+    Raises:
+        EditError: a matrix that the model lacks, of another shape, or tied to the output head.
+    """
+    targets, changes = {}, {}
+    for name, (a, b) in factors.items():
+        shape = (a.shape[1], b.shape[0]) if is_embedding(name) else (b.shape[0], a.shape[1])
+        targets[name] = _target(loaded, f"{name}.weight", shape)
+        changes[name] = lambda weight, name=name, a=a, b=b: weight.float() + _delta(name, a, b).to(weight.device)
+    with _changed(targets, changes):
+        yield loaded
+
+
+def _delta(name: str, a: Tensor, b: Tensor) -> Tensor:
+    delta = b @ a
+    return delta.T if is_embedding(name) else delta
+
+
+@contextmanager
+def _changed(targets: Mapping[str, Tensor], changes: Mapping[str, Callable[[Tensor], Tensor]]) -> Iterator[None]:
+    originals: dict[str, Tensor] = {}
+    try:
+        with torch.no_grad():
+            for name, change in changes.items():
+                originals[name] = targets[name].detach().clone()
+                targets[name].copy_(change(targets[name]))
+        yield
+    finally:
+        with torch.no_grad():
+            for name, original in originals.items():
+                targets[name].copy_(original)
+
+
+def _target(loaded: LoadedModel, tensor: str, shape: tuple[int, ...]) -> Tensor:
+    name = tensor.removesuffix(".weight")
+    try:
+        weight = getattr(loaded.model.get_submodule(name), "weight", None)
+    except AttributeError:
+        weight = None
+    if weight is None or tuple(weight.shape) != tuple(shape):
+        raise EditError(
+            found=f"{name} of shape {None if weight is None else tuple(weight.shape)}",
+            expected=f"shape {tuple(shape)}",
+            where=str(loaded.folder),
+        )
+    head, embedding = loaded.model.get_output_embeddings(), loaded.model.get_input_embeddings()
+    if head is not None and head.weight is embedding.weight and weight is head.weight:
+        raise EditError(
+            found=f"{name} tied to the {'output head' if is_embedding(name) else 'token embedding'}",
+            expected="a matrix of its own",
+            where=str(loaded.folder),
+            remedy="write an untied copy (anatomy.interventions.export.untied.write_untied) and study that",
+        )
+    return weight

@@ -1,0 +1,118 @@
+"""Edits of the output head as data: a residual on its matrix, dense or low rank, and a card."""
+
+import hashlib
+from dataclasses import dataclass
+
+from jaxtyping import Float32
+from torch import Tensor
+
+from anatomy.errors import EditError
+from anatomy.interventions.edits.card import EditCard, measure
+from anatomy.interventions.edits.low_rank import Factors
+from anatomy.interventions.edits.spec import Intent
+from anatomy.models.checkpoint import Checkpoint
+
+HEAD = "lm_head"
+
+
+@dataclass(frozen=True)
+class HeadEdit:
+    """``W_U' = W_U + R`` for the output head W_U [vocabulary, d_model] (the linear head of superficial knowledge).
+
+    Args:
+        residual: R itself, or (A [rank, d_model], B [vocabulary, rank]) with ``R = B A``.
+
+    Raises:
+        EditError: the card is about other matrices.
+    """
+
+    residual: Float32[Tensor, "vocabulary d_model"] | Factors
+    card: EditCard
+
+    def __post_init__(self) -> None:
+        if tuple(self.card.expected) != (HEAD,) or tuple(self.card.edited) != (HEAD,):
+            raise EditError(
+                found=f"edited {list(self.card.edited)} of {list(self.card.expected)}",
+                expected=f"[{HEAD!r}]",
+                where=f"edit {self.card.spec}",
+            )
+
+    @property
+    def parts(self) -> tuple[Tensor, ...]:
+        """The tensors it is made of: R, or A and B."""
+        return self.residual if isinstance(self.residual, tuple) else (self.residual,)
+
+    def digest(self) -> str:
+        """SHA-256 of the model digest and of shape and fp32 bytes of each part."""
+        total = hashlib.sha256(self.card.model_digest.encode())
+        for part in self.parts:
+            total.update(f"\0{HEAD}\0{tuple(part.shape)}\0".encode())
+            total.update(part.contiguous().numpy().tobytes())
+        return total.hexdigest()
+
+    def delta(self) -> Float32[Tensor, "vocabulary d_model"]:
+        """R, dense."""
+        return self.residual[1] @ self.residual[0] if isinstance(self.residual, tuple) else self.residual
+
+    @property
+    def tensors(self) -> tuple[str, ...]:
+        """Names of the checkpoint's tensors that it changes."""
+        return (f"{HEAD}.weight",)
+
+    def shape(self, tensor: str) -> tuple[int, int]:
+        """Shape that the head must have, as stored."""
+        rows, columns = self.parts[-1].shape[0], self.parts[0].shape[1]
+        return rows, columns
+
+    def edited(self, tensor: str, weight: Float32[Tensor, "vocabulary d_model"]) -> Float32[Tensor, "vocabulary d_model"]:
+        """``W_U + R``."""
+        return weight + self.delta().to(weight.device)
+
+
+def head_edit(spec: dict, intent: Intent, checkpoint: Checkpoint, residual: Tensor | tuple[Tensor, Tensor]) -> HeadEdit:
+    """An edit of the head with its card: R [vocabulary, d_model], or (A [rank, d_model], B [vocabulary, rank]), in fp32.
+
+    A model whose head is its embedding is refused, and not untied on the way: an untied copy is another model, with a digest
+    of its own that every row about it must carry.
+
+    Raises:
+        EditError: tied embeddings, no matrix of that name, or a residual of another shape or dtype.
+        NumericsError: NaN, infinity or nothing but zeros.
+    """
+    require_own_head(checkpoint)
+    weight = checkpoint.tensor(f"{HEAD}.weight").float()
+    parts = residual if isinstance(residual, tuple) else (residual,)
+    shape = (parts[-1].shape[0], parts[0].shape[1])
+    inner = not isinstance(residual, tuple) or residual[0].shape[0] == residual[1].shape[1]
+    if shape != tuple(weight.shape) or not inner or any(str(part.dtype) != "torch.float32" for part in parts):
+        raise EditError(
+            found=" and ".join(f"{part.dtype} {list(part.shape)}" for part in parts),
+            expected=f"a float32 residual of shape {list(weight.shape)}, or factors (A, B) of one",
+            where=str(checkpoint.folder),
+            remedy="build the residual from this model's own head",
+        )
+    delta = residual[1] @ residual[0] if isinstance(residual, tuple) else residual
+    card = EditCard(
+        spec=spec,
+        intent=intent,
+        model_digest=checkpoint.digest(),
+        expected=(HEAD,),
+        edited=(HEAD,),
+        rank=residual[0].shape[0] if isinstance(residual, tuple) else None,
+        parameters=sum(part.numel() for part in parts),
+        **vars(measure([(HEAD, weight, delta)])),
+        post_norm=False,
+    )
+    return HeadEdit(residual, card)
+
+
+def require_own_head(checkpoint: Checkpoint) -> None:
+    """Refuse (``EditError``) a model whose output head is its embedding, or has another name."""
+    if checkpoint.tied_embeddings:
+        raise EditError(
+            found="tied input and output embeddings",
+            expected="an output head of its own",
+            where=str(checkpoint.folder),
+            remedy="write an untied copy (anatomy.interventions.export.untied.write_untied) and study that: an edit of the head "
+            "would change the embedding too",
+        )

@@ -1,0 +1,122 @@
+"""Low-rank edits of weight matrices as data: factors by matrix name, and a card that says what they are."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float32
+from torch import Tensor
+
+from anatomy.errors import EditError
+from anatomy.interventions.edits.card import EditCard, measure
+from anatomy.interventions.edits.spec import Intent
+from anatomy.models.checkpoint import Checkpoint
+from anatomy.models.sites import EMBEDDING_SITE
+from anatomy.models.writers import Writer
+
+Factors = tuple[Float32[Tensor, "rank _"], Float32[Tensor, "_ rank"]]
+"""(A [rank, d_in], B [d_model, rank]) of ``W' = W + B A``; an embedding counts as its transpose, d_in = vocabulary."""
+
+
+@dataclass(frozen=True)
+class LowRankEdit:
+    """Factors of an edit and its card.
+
+    Raises:
+        EditError: the matrices with factors are not the ones the card expects.
+    """
+
+    factors: dict[str, Factors]
+    card: EditCard
+
+    def __post_init__(self) -> None:
+        found, expected = set(self.factors), set(self.card.expected)
+        if found != expected:
+            raise EditError(
+                found=f"factors for {len(found)} matrices; first difference {min(found ^ expected)}",
+                expected=f"exactly the {len(expected)} matrices of the inventory",
+                where=f"edit {self.card.spec}",
+            )
+
+    def digest(self) -> str:
+        """SHA-256 of the model digest and of every factor's name, shape and fp32 bytes."""
+        total = hashlib.sha256(self.card.model_digest.encode())
+        for name in sorted(self.factors):
+            for factor in self.factors[name]:
+                total.update(f"\0{name}\0{tuple(factor.shape)}\0".encode())
+                total.update(factor.contiguous().numpy().tobytes())
+        return total.hexdigest()
+
+    def delta(self, name: str) -> Float32[Tensor, "d_model d_in"]:
+        """``Delta = B A`` of one matrix, dense."""
+        a, b = self.factors[name]
+        return b @ a
+
+    @property
+    def tensors(self) -> tuple[str, ...]:
+        """Names of the checkpoint's tensors that it changes."""
+        return tuple(f"{name}.weight" for name in self.factors)
+
+    def shape(self, tensor: str) -> tuple[int, int]:
+        """Shape that a tensor must have, as stored."""
+        name = tensor.removesuffix(".weight")
+        a, b = self.factors[name]
+        return (a.shape[1], b.shape[0]) if is_embedding(name) else (b.shape[0], a.shape[1])
+
+    def edited(self, tensor: str, weight: Float32[Tensor, "rows columns"]) -> Float32[Tensor, "rows columns"]:
+        """``W + B A`` of one tensor, as stored."""
+        name = tensor.removesuffix(".weight")
+        delta = self.delta(name).to(weight.device)
+        return weight + (delta.T if is_embedding(name) else delta)
+
+
+def is_embedding(name: str) -> bool:
+    """Whether a matrix is the token embedding, which is stored transposed."""
+    return name.rpartition(".")[2] == EMBEDDING_SITE
+
+
+def stack_factors(edits: Sequence[LowRankEdit]) -> dict[str, Factors]:
+    """Several edits as one of higher rank: their factors side by side, zeros where an edit leaves a matrix alone.
+
+    ``W + B1 A1 + B2 A2 = W + [B1 B2] [A1; A2]``; every matrix gets the same rank, the sum over the edits.
+    """
+    ranks = [edit.card.rank for edit in edits]
+    found: dict[str, Factors] = {}
+    for name in dict.fromkeys(name for edit in edits for name in edit.factors):
+        a, b = next(edit.factors[name] for edit in edits if name in edit.factors)
+        nothing = [(torch.zeros(rank, a.shape[1]), torch.zeros(b.shape[0], rank)) for rank in ranks]
+        parts = [edit.factors.get(name, zeros) for edit, zeros in zip(edits, nothing, strict=True)]
+        found[name] = torch.cat([a for a, _ in parts]), torch.cat([b for _, b in parts], dim=1)
+    return found
+
+
+def writer_matrix(checkpoint: Checkpoint, writer: Writer) -> Float32[Tensor, "d_model d_in"]:
+    """A writer's W in fp32; the embedding transposed."""
+    weight = checkpoint.tensor(f"{writer.name}.weight").float()
+    return weight.T.contiguous() if writer.site == EMBEDDING_SITE else weight
+
+
+def describe(
+    spec: dict, edit_intent: Intent, checkpoint: Checkpoint, writers: list[Writer], factors: dict[str, Factors]
+) -> EditCard:
+    """Measure an edit against the weights it is for.
+
+    Raises:
+        NumericsError: NaN or infinity in a factor, or an edit of zero norm.
+    """
+    sizes = measure(
+        (writer.name, writer_matrix(checkpoint, writer), factors[writer.name][1] @ factors[writer.name][0]) for writer in writers
+    )
+    first_a = next(iter(factors.values()))[0]
+    return EditCard(
+        spec=spec,
+        intent=edit_intent,
+        model_digest=checkpoint.digest(),
+        expected=tuple(writer.name for writer in writers),
+        edited=tuple(factors),
+        rank=first_a.shape[0],
+        parameters=sum(a.numel() + b.numel() for a, b in factors.values()),
+        **vars(sizes),
+        post_norm=any(writer.post_norm for writer in writers),
+    )

@@ -1,0 +1,145 @@
+"""ROSI and its kin: rank-one edits that write a direction into the residual stream."""
+
+from collections.abc import Mapping
+
+import torch
+from jaxtyping import Float, Float32, Float64
+from torch import Tensor
+
+from anatomy.errors import EditError, NumericsError
+from anatomy.interventions.edits.inventory import editable_writers
+from anatomy.interventions.edits.low_rank import Factors, LowRankEdit, describe, writer_matrix
+from anatomy.interventions.edits.spec import LOW_RANK_METHODS, check_spec, intent
+from anatomy.models.checkpoint import Checkpoint
+from anatomy.models.sites import BLOCK_SITES, EMBEDDING_SITE
+from anatomy.models.writers import Writer
+
+MeanInputs = Mapping[str, Float64[Tensor, " _"]]
+"""Mean input of each matrix, by name; their lengths differ."""
+
+
+def build_edit(
+    spec: dict,
+    checkpoint: Checkpoint,
+    direction: Float[Tensor, " d_model"],
+    *,
+    mean_inputs: tuple[MeanInputs, MeanInputs] | None = None,
+) -> LowRankEdit:
+    """The edit that a concrete spec describes, in fp32; one matrix in memory at a time.
+
+    With s the unit direction, g the sign, W [d_model, d_in] each matrix that writes to the stream:
+
+    - ``row_mean``: ``W + g alpha s wbar^T``, wbar the mean of W's rows (ROSI, section 3). ``alpha`` as given, or from
+      the scale-free ``strength`` m, ``alpha_W = m / 100 * ||W||_F / ||wbar||``: ``||Delta||_F`` is m percent of
+      ``||W||_F``. The published form has g = 1.
+    - ``projection``: ``W + g m s s^T W``; scales what W already writes along s. Ours.
+    - ``mean_input``: ``W + g m / 100 * ||W||_F s d^T``, d the unit vector along the mean input of harmful minus
+      harmless prompts; writes s where the input looks harmful, with the same scale as ``row_mean``. Ours.
+    - ``orthogonalize``: ``W - s s^T W`` (Arditi et al. 2024, section 4.1); a measurement.
+
+    Args:
+        spec: ``method``, ``strength`` (or ``alpha``), ``sign``, and optionally ``sites`` (default o_proj and down_proj;
+            the embedding only by name) and ``layers`` (default all); ``direction`` is kept for the card only.
+        checkpoint: what is edited.
+        direction: unit vector s.
+        mean_inputs: (harmful, harmless) means by matrix name, for ``mean_input``.
+
+    Raises:
+        EditError: a spec without meaning, tied embeddings, a direction that does not fit, an output bias that
+            orthogonalisation would leave, missing mean inputs.
+        NumericsError: zero norm where one divides.
+    """
+    factors = edit_factors(spec, checkpoint, direction, mean_inputs=mean_inputs)
+    writers = _chosen_writers(spec, checkpoint)
+    return LowRankEdit(factors, describe(spec, intent(spec), checkpoint, writers, factors))
+
+
+def edit_factors(
+    spec: dict,
+    checkpoint: Checkpoint,
+    direction: Float[Tensor, " d_model"],
+    *,
+    mean_inputs: tuple[MeanInputs, MeanInputs] | None = None,
+) -> dict[str, Factors]:
+    """The factors alone, for screens of hundreds of edits that need no card. Arguments and errors as ``build_edit``."""
+    check_spec(spec)
+    if spec["method"] not in LOW_RANK_METHODS:
+        raise EditError(
+            found=f"method {spec['method']!r}",
+            expected=f"one of {list(LOW_RANK_METHODS)}",
+            where=f"edit spec {spec}",
+            remedy="hook edits are built by anatomy.interventions.edits.hook",
+        )
+    s = _checked_direction(direction, checkpoint)
+    return {
+        writer.name: _factors(spec, s, writer_matrix(checkpoint, writer), _difference(spec, writer, mean_inputs))
+        for writer in _chosen_writers(spec, checkpoint)
+    }
+
+
+def _factors(
+    spec: dict, s: Float32[Tensor, " d_model"], weight: Float32[Tensor, "d_model d_in"], difference: Tensor | None
+) -> Factors:
+    sign, method = spec.get("sign", 1), spec["method"]
+    if method == "row_mean":
+        row_mean = weight.double().mean(0)
+        norm = _above_zero(row_mean.norm().item(), "mean of the rows")
+        alpha = spec["alpha"] if "alpha" in spec else spec["strength"] / 100 * weight.double().norm().item() / norm
+        return row_mean.float()[None], (sign * alpha * s)[:, None]
+    if method == "mean_input":
+        unit = difference / _above_zero(difference.norm().item(), "difference of mean inputs")
+        alpha = spec["strength"] / 100 * weight.double().norm().item()
+        return unit.float()[None], (sign * alpha * s)[:, None]
+    scale = sign * spec["strength"] if method == "projection" else -1.0
+    return (s.double() @ weight.double()).float()[None], (scale * s)[:, None]
+
+
+def _chosen_writers(spec: dict, checkpoint: Checkpoint) -> list[Writer]:
+    sites, layers = spec.get("sites", list(BLOCK_SITES)), spec.get("layers")
+    writers = [
+        writer
+        for writer in editable_writers(checkpoint, sites)
+        if layers is None or writer.layer in layers or writer.site == EMBEDDING_SITE
+    ]
+    if layers is not None and (outside := sorted(set(layers) - set(range(checkpoint.num_layers)))):
+        raise EditError(found=f"layers {outside}", expected=f"layers below {checkpoint.num_layers}", where=f"edit spec {spec}")
+    if spec["method"] == "orthogonalize" and (biased := [writer.name for writer in writers if writer.bias]):
+        raise EditError(
+            found=f"output biases, such as {biased[0]}.bias",
+            expected="matrices without bias",
+            where=str(checkpoint.folder),
+            remedy="measure with the hook form (ablate), which reaches biases too",
+        )
+    return writers
+
+
+def _difference(spec: dict, writer: Writer, mean_inputs: tuple[MeanInputs, MeanInputs] | None) -> Float64[Tensor, " d_in"] | None:
+    if spec["method"] != "mean_input":
+        return None
+    if mean_inputs is None or any(writer.name not in side for side in mean_inputs):
+        raise EditError(
+            found=f"no mean inputs of {writer.name}",
+            expected="mean inputs of harmful and of harmless prompts",
+            where=f"edit spec {spec}",
+            remedy="extract them with anatomy.models.activations.writer_inputs; not for embeddings",
+        )
+    harmful, harmless = mean_inputs
+    return harmful[writer.name] - harmless[writer.name]
+
+
+def _checked_direction(direction: Tensor, checkpoint: Checkpoint) -> Float32[Tensor, " d_model"]:
+    norm = direction.double().norm().item()
+    if direction.shape[0] != checkpoint.d_model or abs(norm - 1.0) > 1e-4:
+        raise EditError(
+            found=f"a direction of {direction.shape[0]} numbers and norm {norm:.6g}",
+            expected=f"a unit vector of {checkpoint.d_model} numbers",
+            where=str(checkpoint.folder),
+            remedy="take Directions.unit of this model's own directions",
+        )
+    return direction.to(torch.float32).cpu()
+
+
+def _above_zero(norm: float, what: str) -> float:
+    if not norm > 0.0:
+        raise NumericsError(found=f"{what} of norm {norm}", expected="a norm above zero", where="rank-one edit")
+    return norm

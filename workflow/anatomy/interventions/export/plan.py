@@ -1,0 +1,116 @@
+"""What is copied and what is computed on the way from one checkpoint to its edited copy."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from anatomy.errors import EditError
+from anatomy.interventions.export.layout import EDITABLE, Entry, Layout
+from anatomy.interventions.export.rewrite import Rewrite
+from anatomy.models.checkpoint import Checkpoint
+
+EMBEDDING, HEAD = "model.embed_tokens.weight", "lm_head.weight"
+
+
+@dataclass(frozen=True)
+class Task:
+    """A tensor on its way: where it stands in the source file, where it goes, and what happens to it on the way."""
+
+    name: str
+    entry: Entry
+    source: int
+    target: int
+    rewrite: Rewrite | None
+
+
+@dataclass(frozen=True)
+class PlannedFile:
+    """One weight file: how it stands, the header and size it will have, its tensors, and those it did not have before.
+
+    Attributes:
+        added: name to file and bytes.
+    """
+
+    layout: Layout
+    header: bytes
+    size: int
+    tasks: tuple[Task, ...]
+    added: dict[str, tuple[str, int]]
+
+
+def must_untie(checkpoint: Checkpoint, rewrites: Mapping[str, Rewrite]) -> bool:
+    """Whether an edit touches one of two tied matrices, which then go separate ways.
+
+    Raises:
+        EditError: they have names that no configuration switch would part.
+    """
+    tied = (
+        {EMBEDDING, HEAD}
+        if EMBEDDING in checkpoint.names()
+        else {name for name in checkpoint.names() if name.endswith(("embed_tokens.weight", HEAD))}
+    )
+    touched = sorted(set(rewrites) & tied)
+    if not checkpoint.tied_embeddings or not touched:
+        return False
+    if EMBEDDING not in tied:
+        raise EditError(
+            found=f"an edit of {touched[0]}, tied to another matrix",
+            expected=f"an embedding called {EMBEDDING}",
+            where=str(checkpoint.folder),
+            remedy="leave the embedding out of the edit, or untie the checkpoint first",
+        )
+    return True
+
+
+def plan_file(layout: Layout, rewrites: Mapping[str, Rewrite], *, add_head: bool) -> PlannedFile:
+    """Plan one file; with ``add_head`` the file of the embedding also takes a copy of it as the output head."""
+    written, added = layout, {}
+    if add_head and any(entry.name == EMBEDDING for entry in layout.entries):
+        written = layout.with_tensor(layout.entry(EMBEDDING), HEAD)
+        added = {HEAD: (layout.path.name, layout.entry(EMBEDDING).size)}
+    tasks = []
+    for entry in written.entries:
+        origin = layout.entry(EMBEDDING) if entry.name in added else entry
+        tasks.append(
+            Task(
+                entry.name, origin, len(layout.header) + origin.start, len(written.header) + entry.start, rewrites.get(entry.name)
+            )
+        )
+    return PlannedFile(layout, written.header, written.size, tuple(tasks), added)
+
+
+def check_rewrites(checkpoint: Checkpoint, rewrites: Mapping[str, Rewrite], entries: Mapping[str, Entry]) -> None:
+    """Refuse (``EditError``) an edit of nothing, of unknown tensors, of other shapes, of numbers nothing can be added to."""
+    if not rewrites:
+        raise EditError(found="an edit of no tensor", expected="at least one tensor", where=str(checkpoint.folder))
+    for name, rewrite in rewrites.items():
+        entry = entries.get(name)
+        if entry is None or entry.shape != tuple(rewrite.shape):
+            raise EditError(
+                found=f"an edit of {name}, shape {tuple(rewrite.shape)}",
+                expected=f"one of {len(entries)} other tensors" if entry is None else f"shape {entry.shape}",
+                where=str(checkpoint.folder),
+                remedy="build the edit from this model's own weights",
+            )
+        if entry.dtype not in EDITABLE:
+            raise EditError(
+                found=f"{name} stored as {entry.dtype}",
+                expected=f"one of {', '.join(EDITABLE)}",
+                where=str(checkpoint.folder),
+                remedy="edit the checkpoint that was quantised, then quantise again",
+            )
+
+
+def untouched(tasks: Sequence[Task]) -> Iterator[tuple[int, int, int]]:
+    """Longest ranges (source, target, bytes) without an edited tensor."""
+    source = target = size = 0
+    for task in tasks:
+        if task.rewrite is not None or not task.entry.size:
+            continue
+        if (task.source, task.target) == (source + size, target + size):
+            size += task.entry.size
+            continue
+        if size:
+            yield source, target, size
+        source, target, size = task.source, task.target, task.entry.size
+    if size:
+        yield source, target, size

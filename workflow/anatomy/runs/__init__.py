@@ -1,0 +1,1 @@
+"""What runs around the stages: Snakemake's controller, plan, progress, resources, provenance."""

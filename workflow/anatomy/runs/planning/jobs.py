@@ -1,0 +1,186 @@
+"""The work of each job: which stages of which model its rule stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+
+from anatomy.config.schema import Config
+from anatomy.config.study import Layout, Subject, subjects
+from anatomy.errors import StoreError
+from anatomy.models.size import ModelSize
+from anatomy.recipes.pasta.pairs import relatives
+from anatomy.runs.planning.pasta_work import pasta_work
+from anatomy.runs.planning.prompts import PromptCounts, planned_prompts
+from anatomy.runs.planning.sizes import organism_size, subject_size
+from anatomy.runs.planning.speed import JobWork, Speed, Took
+from anatomy.runs.planning.stage_work import Backend, StageWork
+from anatomy.runs.planning.training_work import training_reads
+from anatomy.runs.planning.work import FOUND, Outcome, rosi_work
+from anatomy.runs.resources.size import ASSUMED, known_size, typical_size
+from anatomy.serving.ways import ENGINE_FROM
+from anatomy.sources.registry.entry import Entry
+from anatomy.store.files import read_json
+
+ANSWER = {True: 28.0, False: 250.0}
+"""Mean tokens of an answer that no limit ends, by whether the model is the organism's (of whose 32 tokens at most the default
+run wrote 19); chat models write a few hundred."""
+
+JUDGE_TOKENS, VERDICT_TOKENS = 300, 10
+"""What a model judge reads around a conversation, and writes."""
+
+KEPT_IN_STORE = ("evaluate", "measure", "model_judge", "generate", "detect")
+"""Rules whose jobs may have found their rows already there."""
+
+
+class Work:
+    """The work of a run's jobs. Reads prompt tables and headers at most.
+
+    Args:
+        entries: of the registry, by name.
+        tokenizers: open tokenizers of models that are here, to know how long prompts are; this imports transformers.
+    """
+
+    def __init__(self, config: Config, entries: Mapping[str, Entry], *, tokenizers: bool = True) -> None:
+        self.config, self.entries, self.tokenizers = config, entries, tokenizers
+        self.subjects = {subject.id: subject for subject in [*subjects(config), *relatives(config)]}
+        self.size = cache(self._size)
+        self.prompts = cache(self._prompts)
+        self.stages = cache(self._stages)
+
+    def _size(self, model: str) -> ModelSize | None:
+        return subject_size(self.config, self.subjects[model]) if model in self.subjects else known_size(self.config, model)
+
+    def _prompts(self, model: str) -> PromptCounts:
+        return planned_prompts(self.config, self.subjects[model], self.entries, tokenizers=self.tokenizers)
+
+    def _stages(self, model: str) -> dict[str, StageWork]:
+        """Stage to work; the layers of a model of unknown size are those of a typical one."""
+        return self.stages_if(model, searched(self.config, self.subjects[model]) or FOUND)
+
+    def stages_if(self, model: str, outcome: Outcome) -> dict[str, StageWork]:
+        """The same with what the searches find."""
+        subject, prompts, size = self.subjects[model], self.prompts(model), self.size(model) or typical_size(ASSUMED)
+        hooked = hooked_backend(self.config, size)
+        return {
+            **rosi_work(
+                self.config, subject, prompts, num_layers=size.layers, entries=self.entries, hooked=hooked, outcome=outcome
+            ),
+            **pasta_work(self.config, subject, prompts, size.layers, hooked),
+        }
+
+    def of(self, rule: str, wildcards: Mapping[str, str], outcome: Outcome | None = None) -> list[StageWork]:
+        """The stages that a job computes, each its own part; [] for a rule that passes nothing through a model.
+
+        Args:
+            outcome: what the searches find; None for what is known, or else that they find what they look for.
+        """
+        if wildcards.get("model") not in self.subjects:
+            return []
+        model, phase = wildcards["model"], wildcards.get("phase", "")
+        stages = self.stages(model) if outcome is None else self.stages_if(model, outcome)
+        names = {
+            "extract": ["extract"],
+            "localize": ["localize", "screen"],
+            "evaluate": [phase],
+            "measure": ["measure", "project"],
+            "generate": [f"pasta.{phase}"],
+            "signature": ["signature"],
+            "hooked_benchmarks": ["hooked_benchmarks"],
+            "detect": [wildcards.get("pass_", "").replace("pasta", "detect")],
+        }.get(rule, [])
+        if rule == "model_judge":
+            return [self._judged(stages[wildcards["pass_"]], wildcards)]
+        found = [stages[name] for name in names if name in stages]
+        return [stage.part(self.config.serving.buckets) for stage in found] if rule == "evaluate" else found
+
+    def _judged(self, stage: StageWork, wildcards: Mapping[str, str]) -> StageWork:
+        read = round(stage.answers * (self.prompts(wildcards["model"]).tokens + JUDGE_TOKENS)) + stage.written
+        return StageWork(
+            f"{stage.stage} by {wildcards['judge']}",
+            f"{stage.answers} answers judged",
+            read,
+            stage.answers * VERDICT_TOKENS,
+            stage.answers,
+            backend="vllm",
+        )
+
+    def loaded(self, rule: str, wildcards: Mapping[str, str]) -> str | None:
+        """The model that a job loads, by its id; None for jobs that load none."""
+        if rule == "model_judge":
+            return wildcards["judge"]
+        if rule == "detect" and not self.subjects[wildcards["model"]].is_organism:
+            scorers = (one.scorer for one in self.config.pasta.own_detectors.values() if one.scorer in self.config.models)
+            return next(scorers, wildcards["model"])  # scorers in folders count as large as the model whose texts they read
+        return wildcards["model"] if self.of(rule, wildcards) else None
+
+    def dtype(self, model: str) -> str:
+        """Number format of a model or judge."""
+        source = self.config.model_judges.get(model)
+        return self.subjects[model].dtype if source is None else source.dtype
+
+    def job(
+        self, rule: str, wildcards: Mapping[str, str], processors: int, on_gpu: bool, outcome: Outcome | None = None
+    ) -> JobWork:
+        """A job as the cost model takes it."""
+        if rule == "organism_member":
+            recipe = self.config.organism.recipe
+            stage = StageWork("training", "forwards and backwards", training_reads(recipe, wildcards["member"]), 0)
+            return JobWork(rule, (stage,), organism_size(recipe), False, self.config.organism.dtype, ANSWER[True], processors)
+        model = self.loaded(rule, wildcards)
+        if model is None:
+            return JobWork(rule, processors=processors, on_gpu=on_gpu)
+        size, organism = self.size(model), model in self.subjects and self.subjects[model].is_organism
+        return JobWork(
+            rule,
+            tuple(self.of(rule, wildcards, outcome)),
+            size,
+            size is None,
+            self.dtype(model),
+            ANSWER[organism],
+            processors,
+            on_gpu,
+        )
+
+    def finished(self, records: Iterable[Mapping], speed: Speed) -> list[Took]:
+        """Jobs on record with what was expected of them; those that found their rows in the store say nothing of time."""
+        found = []
+        for record in records:
+            rule, wildcards, cost = record["rule"], record["wildcards"], record["cost"]
+            gone = wildcards.get("model", "") not in {"", *self.subjects} or (
+                rule == "model_judge" and wildcards["judge"] not in self.config.model_judges
+            )
+            if gone or (rule in KEPT_IN_STORE and not cost["rows"]):
+                continue
+            on_gpu = record["hardware"].get("accelerator", "none") not in ("none", "not asked")
+            job = self.job(rule, wildcards, 1 if on_gpu else record["threads"], on_gpu)
+            expected = speed.expected(job)
+            if expected is not None:
+                found.append(Took(rule, job.parameters, expected, alone(cost, record["threads"], on_gpu)))
+        return found
+
+
+def alone(cost: Mapping, threads: int, on_gpu: bool) -> float:
+    """Seconds that a finished job would have taken with its cores to itself: its processor time where a CPU computed, since what
+    else ran beside it says nothing of the next run. Records of older runs have wall time alone."""
+    return cost["seconds"] if on_gpu or "cpu_seconds" not in cost else min(cost["seconds"], cost["cpu_seconds"] / max(1, threads))
+
+
+def hooked_backend(config: Config, size: ModelSize) -> Backend:
+    """What answers under interventions, as ``anatomy.stages.in_engine`` decides it of a family whose hooks are proven."""
+    wanted = config.serving.hooks
+    return "vllm" if wanted == "engine" or (wanted == "auto" and size.parameters >= ENGINE_FROM) else "transformers"
+
+
+def searched(config: Config, subject: Subject) -> Outcome | None:
+    """What a finished search has found in a model; None before it has run, or where its files are not sound."""
+    at = Layout(config.results)
+    selected, shortlist = (Path(at.stage("localize", subject.id, f"{name}.json")) for name in ("selected", "shortlist"))
+    if not (selected.exists() and shortlist.exists()):
+        return None
+    try:
+        direction = read_json(selected)[subject.contrasts[0]]["outcome"] == "picked"
+        return Outcome(direction, any(read_json(shortlist).values()))
+    except (StoreError, KeyError, TypeError, AttributeError):
+        return None

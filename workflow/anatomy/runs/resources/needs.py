@@ -1,0 +1,151 @@
+"""What a job of each rule needs: numbers for the organism and for rules without a model, formulas for models of your own.
+
+Memory follows ``anatomy.models.memory``. Minutes are time limits, not predictions: generous, roughly linear in the parameters,
+and not measured on GPUs. A job that meets its limit keeps its shards, and its next attempt has more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from anatomy.config.resources import Rule
+from anatomy.errors import ConfigError
+from anatomy.models.memory import GPU_SHARE, Backend, estimate_memory, say_bytes, say_count
+from anatomy.models.size import ModelSize
+
+MIB, GIB = 2**20, 2**30
+
+LIBRARIES: dict[Backend, int] = {"transformers": 3 * GIB // 2, "vllm": 5 * GIB // 2}
+"""Main memory of a process that has imported its libraries and read its prompts, before any weight."""
+
+CUDA = 4 * GIB
+"""Main memory beside that where a GPU computes: CUDA contexts, pinned buffers, one shard being read."""
+
+CACHED = 16
+"""Sequences of full length that the key-value cache of a GPU should hold at once; fewer would leave it idle."""
+
+
+@dataclass(frozen=True)
+class RuleNeed:
+    """What the jobs of a rule need.
+
+    Attributes:
+        mem_mb, minutes: without a model, or with one of the organism's (a few megabytes).
+        backend: what loads the model; None for rules without one.
+        minutes_per_billion: further minutes for each billion parameters of a model of your own.
+    """
+
+    mem_mb: int
+    minutes: int
+    backend: Backend | None = None
+    minutes_per_billion: int = 0
+
+
+NEEDS: dict[Rule, RuleNeed] = {
+    "organism_world": RuleNeed(1500, 15),
+    "organism_member": RuleNeed(2500, 60),
+    "organism_bars": RuleNeed(2500, 60),
+    "refusal_classifier": RuleNeed(1500, 30),
+    "extract": RuleNeed(2500, 60, "transformers", 10),
+    "localize": RuleNeed(2500, 120, "transformers", 60),
+    "evaluate": RuleNeed(3500, 180, "vllm", 120),
+    "pick": RuleNeed(3500, 60),
+    "measure": RuleNeed(2500, 120, "transformers", 60),
+    "judge": RuleNeed(2000, 60),
+    "model_judge": RuleNeed(3500, 60, "vllm", 60),
+    "generate": RuleNeed(2500, 120, "transformers", 120),
+    "signature": RuleNeed(2500, 60, "transformers", 30),
+    "detect": RuleNeed(2500, 60, "transformers", 30),
+    "pairwise": RuleNeed(3500, 60, "vllm", 60),
+    "hooked_benchmarks": RuleNeed(2500, 120, "transformers", 60),
+    "text_measures": RuleNeed(2500, 60, "transformers", 5),
+    "signature_weights": RuleNeed(2500, 60, "transformers", 30),
+    "export_pick": RuleNeed(2500, 60, "transformers", 10),
+    "claims": RuleNeed(2500, 60),
+    "figures": RuleNeed(2500, 60),
+    "page": RuleNeed(2500, 60),
+}
+
+
+@dataclass(frozen=True)
+class Load:
+    """How a model is run.
+
+    Attributes:
+        dtype: number format.
+        length: tokens of a prompt and its answer, at most.
+        sequences: prompts that transformers answers in one batch.
+        step_tokens: tokens of one forward pass in transformers.
+        kv_cache_bytes: cache of vLLM's CPU backend.
+    """
+
+    dtype: str
+    length: int
+    sequences: int
+    step_tokens: int
+    kv_cache_bytes: int
+
+
+def gpus_for(size: ModelSize, load: Load, gpu_bytes: int, gpus_per_node: int, where: str) -> int:
+    """Tensor-parallel size: the smallest power of two over which weights, cache and activations spread.
+
+    Weights, cache and activations are divided evenly; the overhead is each GPU's own. vLLM wants the number of attention heads
+    to be a multiple of it, which published models of that size are for powers of two.
+
+    Raises:
+        ConfigError: one machine has not so many.
+    """
+    need = estimate_memory(size, "vllm", load.dtype, sequences=CACHED, length=load.length)
+    gpus = 1
+    while need.overhead + (need.total - need.overhead) / gpus > GPU_SHARE * gpu_bytes:
+        gpus *= 2
+        if gpus > gpus_per_node:
+            raise ConfigError(
+                found=f"{say_count(size.parameters)} parameters, {say_bytes(need.total)} in {load.dtype} with their cache",
+                expected=f"at most {gpus_per_node} GPUs of {say_bytes(gpu_bytes)}",
+                where=where,
+                remedy="set resources.gpu_memory_gib and resources.gpus_per_node to the machine's, or override gpu for the model",
+            )
+    return gpus
+
+
+def require_one_gpu(size: ModelSize, load: Load, gpu_bytes: int, where: str) -> None:
+    """Refuse a model that one GPU does not hold, for stages on transformers: their hooks read one device.
+
+    Raises:
+        ConfigError: weights, and the cache of one prompt, are larger than a GPU.
+    """
+    need = estimate_memory(size, "transformers", load.dtype, length=load.length).least
+    if need > gpu_bytes:
+        raise ConfigError(
+            found=f"{say_count(size.parameters)} parameters, {say_bytes(need)} in {load.dtype}",
+            expected=f"at most one GPU of {say_bytes(gpu_bytes)}",
+            where=where,
+            remedy="only evaluate and model_judge spread a model over GPUs: use larger ones (resources.gpu_memory_gib)",
+        )
+
+
+def memory_mb(size: ModelSize, backend: Backend, load: Load, *, gpu: bool) -> int:
+    """Main memory of a job with a model of your own, in MB (2^20 bytes, as SLURM counts).
+
+    On a CPU everything lies there. With a GPU the weights pass through main memory once (transformers reads all of them before
+    it moves them; vLLM's workers map the files), and CUDA has its own part.
+    """
+    if backend == "vllm":
+        estimate = estimate_memory(size, backend, load.dtype, length=load.length, kv_cache_bytes=load.kv_cache_bytes)
+    else:
+        estimate = estimate_memory(
+            size,
+            backend,
+            load.dtype,
+            sequences=load.sequences,
+            length=load.length,
+            step_tokens=max(load.step_tokens, load.sequences * load.length),
+        )
+    need = estimate.weights + CUDA if gpu else estimate.total
+    return (need + LIBRARIES[backend]) // MIB
+
+
+def minutes(need: RuleNeed, size: ModelSize) -> int:
+    """Time limit of a job with a model of your own."""
+    return need.minutes + round(need.minutes_per_billion * size.parameters / 1e9)

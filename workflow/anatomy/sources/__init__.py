@@ -1,0 +1,1 @@
+"""What is read: prompt tables, published data sets and hub models."""

@@ -1,0 +1,1 @@
+"""What models write, and what measures it."""
