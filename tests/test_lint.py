@@ -7,18 +7,13 @@ import pytest
 from quick_run import ROOT
 
 CALLS = {
-    "linter": ["check", "--output-format", "concise"],
-    "formatter": ["format", "--check"],
+    "linter": ["ruff", "check", "--no-cache", "--output-format", "concise", "workflow", "tests", "envs"],
+    "formatter": ["ruff", "format", "--no-cache", "--check", "workflow", "tests", "envs"],
+    "formatter of rules": ["snakefmt", "--check", "Snakefile", "workflow/rules", "tests/cluster/Snakefile"],
 }
 
 
 @pytest.mark.parametrize("tool", CALLS)
 def test_no_rule_is_broken(tool):
-    done = subprocess.run(
-        [sys.executable, "-m", "ruff", *CALLS[tool], "--no-cache", "workflow", "tests", "envs"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = subprocess.run([sys.executable, "-m", *CALLS[tool]], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

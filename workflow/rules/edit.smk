@@ -14,15 +14,15 @@ rule pick:
         selected=AT.stage("edit", "{model}", "selected.json"),
         table=AT.stage("edit", "{model}", "picks.parquet"),
         adapters=AT.stage("edit", "{model}", "adapters.json"),
+    log:
+        AT.stage("edit", "{model}", "job.log"),
+    priority: 30
+    resources:
+        **needs("pick"),
     params:
         options=options(CONFIG, "rosi", "judges", "evaluation", "extraction", "results"),
         subject=lambda wildcards: vars(SUBJECTS[wildcards.model]),
         code=[stage_fingerprint("pick"), stage_fingerprint("adapters")],
-    priority: 30
-    resources:
-        **needs("pick"),
-    log:
-        AT.stage("edit", "{model}", "job.log"),
     script:
         "../scripts/pick.py"
 
@@ -36,14 +36,14 @@ rule signature_weights:
         prompts=lambda wildcards: prefix_tables(wildcards.model),
     output:
         table=AT.stage("edit", "{model}", "signature_weights.parquet"),
+    log:
+        AT.stage("edit", "{model}", "signature_weights.log"),
+    threads: threads_of("signature_weights")
+    resources:
+        **needs("signature_weights"),
     params:
         options=options(CONFIG, "pasta", "evaluation", "results"),
         subject=lambda wildcards: vars(EVERYONE[wildcards.model]),
         code=stage_fingerprint("signature_weights"),
-    threads: threads_of("signature_weights")
-    resources:
-        **needs("signature_weights"),
-    log:
-        AT.stage("edit", "{model}", "signature_weights.log"),
     script:
         "../scripts/signature_weights.py"

@@ -17,18 +17,18 @@ rule evaluate:
         samples=AT.stage("evaluate", "{model}", "{phase}.{bucket}.samples.parquet"),
         variants=AT.stage("evaluate", "{model}", "{phase}.{bucket}.variants.parquet"),
         tasks=AT.stage("evaluate", "{model}", "{phase}.{bucket}.tasks.json"),
-    params:
-        options=options(CONFIG, "recipes", "extraction", "rosi", "evaluation", "benchmarks", "serving", "results"),
-        subject=lambda wildcards: vars(SUBJECTS[wildcards.model]),
-        code=stage_fingerprint("evaluate"),
-    priority: 20
-    threads: threads_of("evaluate")
-    resources:
-        **needs("evaluate"),
     log:
         AT.stage("evaluate", "{model}", "{phase}.{bucket}.log"),
     benchmark:
         AT.stage("evaluate", "{model}", "{phase}.{bucket}.tsv")
+    priority: 20
+    threads: threads_of("evaluate")
+    resources:
+        **needs("evaluate"),
+    params:
+        options=options(CONFIG, "recipes", "extraction", "rosi", "evaluation", "benchmarks", "serving", "results"),
+        subject=lambda wildcards: vars(SUBJECTS[wildcards.model]),
+        code=stage_fingerprint("evaluate"),
     script:
         "../scripts/evaluate.py"
 

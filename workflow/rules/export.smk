@@ -17,8 +17,12 @@ def destination(wildcards):
     """The exported folder. A run without one fails while it is planned, before any job."""
     folder = CONFIG.export.folder(wildcards.model, wildcards.family)
     if folder is None:
-        raise ConfigError(found="export.to: null", expected="a folder outside results", where="the configuration",
-                          remedy="name one: --config 'export={to: ../exports}'")
+        raise ConfigError(
+            found="export.to: null",
+            expected="a folder outside results",
+            where="the configuration",
+            remedy="name one: --config 'export={to: ../exports}'",
+        )
     return str(folder)
 
 
@@ -41,18 +45,18 @@ rule export_pick:
         ledger=f"{CONFIG.results}/claims/ledger.parquet",
     output:
         record=AT.stage("export", "{model}", "{family}.json"),
+    log:
+        AT.stage("export", "{model}", "{family}.log"),
+    benchmark:
+        AT.stage("export", "{model}", "{family}.tsv")
+    threads: threads_of("export_pick")
+    resources:
+        **needs("export_pick"),
     params:
         options=exporting(),
         subject=lambda wildcards: vars(SUBJECTS[wildcards.model]),
         to=destination,
         code=stage_fingerprint("export"),
-    threads: threads_of("export_pick")
-    resources:
-        **needs("export_pick"),
-    log:
-        AT.stage("export", "{model}", "{family}.log"),
-    benchmark:
-        AT.stage("export", "{model}", "{family}.tsv")
     script:
         "../scripts/export.py"
 
@@ -63,10 +67,10 @@ rule push_export:
         record=rules.export_pick.output.record,
     output:
         pushed=AT.stage("export", "{model}", "{family}.pushed.json"),
-    params:
-        options=options(CONFIG, "export"),
     log:
         AT.stage("export", "{model}", "{family}.pushed.log"),
+    params:
+        options=options(CONFIG, "export"),
     script:
         "../scripts/push.py"
 
@@ -79,6 +83,6 @@ for model, names in EXPORTABLE.items():
         rule:
             name:
                 f"export_{EXPORTS[f'{model}_{family}']}"
-            localrule: True
             input:
                 AT.stage("export", model, f"{family}.json" if CONFIG.export.push.hub is None else f"{family}.pushed.json"),
+            localrule: True

@@ -7,18 +7,18 @@ rule extract:
         prompts=lambda wildcards: prompt_tables(wildcards.model, [CONFIG.extraction.harmful, CONFIG.extraction.harmless]),
     output:
         card=AT.stage("extract", "{model}", "card.json"),
-    params:
-        options=options(CONFIG, "extraction", "results"),
-        subject=lambda wildcards: vars(SUBJECTS[wildcards.model]),
-        code=stage_fingerprint("extract"),
-    priority: 30
-    threads: threads_of("extract")
-    resources:
-        **needs("extract"),
     log:
         AT.stage("extract", "{model}", "job.log"),
     benchmark:
         AT.stage("extract", "{model}", "job.tsv")
+    priority: 30
+    threads: threads_of("extract")
+    resources:
+        **needs("extract"),
+    params:
+        options=options(CONFIG, "extraction", "results"),
+        subject=lambda wildcards: vars(SUBJECTS[wildcards.model]),
+        code=stage_fingerprint("extract"),
     script:
         "../scripts/extract.py"
 
@@ -33,18 +33,18 @@ rule signature:
         card=AT.stage("extract", "{model}", "signature.json"),
         geometry=AT.stage("extract", "{model}", "geometry.parquet"),
         writers=AT.stage("extract", "{model}", "writers.parquet"),
-    params:
-        options=options(CONFIG, "pasta", "evaluation", "results"),
-        subjects=lambda wildcards: {role: vars(EVERYONE[model]) for role, model in PAIRS[wildcards.model].roles.items()},
-        code=stage_fingerprint("signature"),
-    priority: 30
-    threads: threads_of("signature")
-    resources:
-        **needs("signature"),
     log:
         AT.stage("extract", "{model}", "signature.log"),
     benchmark:
         AT.stage("extract", "{model}", "signature.tsv")
+    priority: 30
+    threads: threads_of("signature")
+    resources:
+        **needs("signature"),
+    params:
+        options=options(CONFIG, "pasta", "evaluation", "results"),
+        subjects=lambda wildcards: {role: vars(EVERYONE[model]) for role, model in PAIRS[wildcards.model].roles.items()},
+        code=stage_fingerprint("signature"),
     script:
         "../scripts/signature.py"
 

@@ -9,22 +9,22 @@ rule generate:
     output:
         completions=AT.stage("generate", "{model}", "{recipe}.{phase}.completions.parquet"),
         variants=AT.stage("generate", "{model}", "{recipe}.{phase}.variants.parquet"),
+    log:
+        AT.stage("generate", "{model}", "{recipe}.{phase}.log"),
+    benchmark:
+        AT.stage("generate", "{model}", "{recipe}.{phase}.tsv")
     wildcard_constraints:
         recipe="pasta",
         phase="fit|select|test",
+    priority: 20
+    threads: threads_of("generate")
+    resources:
+        **needs("generate"),
     params:
         options=options(CONFIG, "seeds", "organism", "models", "pasta", "evaluation", "serving", "results"),
         subject=lambda wildcards: vars(EVERYONE[wildcards.model]),
         humans=lambda wildcards: bool({"base", "scorer"} & roles(CONFIG, wildcards.model)),
         code=stage_fingerprint("generate"),
-    priority: 20
-    threads: threads_of("generate")
-    resources:
-        **needs("generate"),
-    log:
-        AT.stage("generate", "{model}", "{recipe}.{phase}.log"),
-    benchmark:
-        AT.stage("generate", "{model}", "{recipe}.{phase}.tsv")
     script:
         "../scripts/generate.py"
 
@@ -37,18 +37,18 @@ rule hooked_benchmarks:
         found=AT.stage("localize", "{model}", "signature.json"),
     output:
         samples=AT.stage("generate", "{model}", "pasta.test.samples.parquet"),
-    params:
-        options=options(CONFIG, "seeds", "organism", "models", "pasta", "evaluation", "benchmarks", "serving", "results"),
-        subject=lambda wildcards: vars(EVERYONE[wildcards.model]),
-        code=stage_fingerprint("hooked_benchmarks"),
-    priority: 20
-    threads: threads_of("hooked_benchmarks")
-    resources:
-        **needs("hooked_benchmarks"),
     log:
         AT.stage("generate", "{model}", "pasta.test.samples.log"),
     benchmark:
         AT.stage("generate", "{model}", "pasta.test.samples.tsv")
+    priority: 20
+    threads: threads_of("hooked_benchmarks")
+    resources:
+        **needs("hooked_benchmarks"),
+    params:
+        options=options(CONFIG, "seeds", "organism", "models", "pasta", "evaluation", "benchmarks", "serving", "results"),
+        subject=lambda wildcards: vars(EVERYONE[wildcards.model]),
+        code=stage_fingerprint("hooked_benchmarks"),
     script:
         "../scripts/hooked_benchmarks.py"
 

@@ -11,13 +11,13 @@ rule refusal_classifier:
         world=AT.world("{seed}"),
     output:
         card=AT.organism("{seed}") + "/classifier/card.json",
-    params:
-        code=stage_fingerprint("classifier"),
+    log:
+        AT.organism("{seed}") + "/logs/classifier.log",
     priority: 30
     resources:
         **needs("refusal_classifier"),
-    log:
-        AT.organism("{seed}") + "/logs/classifier.log",
+    params:
+        code=stage_fingerprint("classifier"),
     script:
         "../scripts/refusal_classifier.py"
 
@@ -51,17 +51,17 @@ rule judge:
         completions=completions_of,
     output:
         table=AT.stage("judge", "{model}", "{pass_}.parquet"),
+    log:
+        AT.stage("judge", "{model}", "{pass_}.log"),
     wildcard_constraints:
         pass_=PASSES,
+    priority: 30
+    resources:
+        **needs("judge"),
     params:
         options=options(CONFIG, "judges"),
         subject=lambda wildcards: vars(EVERYONE[wildcards.model]),
         code=stage_fingerprint("judge"),
-    priority: 30
-    resources:
-        **needs("judge"),
-    log:
-        AT.stage("judge", "{model}", "{pass_}.log"),
     script:
         "../scripts/judge.py"
 
@@ -71,13 +71,13 @@ rule judge_card:
         lambda wildcards: weights_of(CONFIG.model_judges[wildcards.judge]),
     output:
         card=f"{CONFIG.results}/judges/{{judge}}.json",
+    log:
+        f"{CONFIG.results}/logs/judge_card.{{judge}}.log",
+    priority: 30
     params:
         judge=lambda wildcards: options(CONFIG, "model_judges")["model_judges"][wildcards.judge],
         mirror=CONFIG.data.mirror,
         code=stage_fingerprint("judge_card"),
-    priority: 30
-    log:
-        f"{CONFIG.results}/logs/judge_card.{{judge}}.log",
     script:
         "../scripts/judge_card.py"
 
@@ -89,20 +89,20 @@ rule model_judge:
     output:
         table=AT.stage("judge", "{model}", "{pass_}.{judge}.parquet"),
         notes=AT.stage("judge", "{model}", "{pass_}.{judge}.notes.json"),
-    wildcard_constraints:
-        pass_="select|test|measure",
-    params:
-        options=lambda wildcards: judge_options(wildcards.judge),
-        subject=lambda wildcards: vars(SUBJECTS[wildcards.model]),
-        code=stage_fingerprint("model_judge"),
-    priority: 20
-    threads: threads_of("model_judge")
-    resources:
-        **needs("model_judge"),
     log:
         AT.stage("judge", "{model}", "{pass_}.{judge}.log"),
     benchmark:
         AT.stage("judge", "{model}", "{pass_}.{judge}.tsv")
+    wildcard_constraints:
+        pass_="select|test|measure",
+    priority: 20
+    threads: threads_of("model_judge")
+    resources:
+        **needs("model_judge"),
+    params:
+        options=lambda wildcards: judge_options(wildcards.judge),
+        subject=lambda wildcards: vars(SUBJECTS[wildcards.model]),
+        code=stage_fingerprint("model_judge"),
     script:
         "../scripts/model_judge.py"
 
@@ -127,20 +127,20 @@ rule detect:
         completions=completions_of,
     output:
         table=AT.stage("judge", "{model}", "{pass_}.detectors.parquet"),
-    wildcard_constraints:
-        pass_="pasta\\.(select|test)",
-    params:
-        options=options(CONFIG, "pasta", "results"),
-        subject=lambda wildcards: vars(EVERYONE[wildcards.model]),
-        code=stage_fingerprint("detect"),
-    priority: 25
-    threads: threads_of("detect")
-    resources:
-        **needs("detect"),
     log:
         AT.stage("judge", "{model}", "{pass_}.detectors.log"),
     benchmark:
         AT.stage("judge", "{model}", "{pass_}.detectors.tsv")
+    wildcard_constraints:
+        pass_="pasta\\.(select|test)",
+    priority: 25
+    threads: threads_of("detect")
+    resources:
+        **needs("detect"),
+    params:
+        options=options(CONFIG, "pasta", "results"),
+        subject=lambda wildcards: vars(EVERYONE[wildcards.model]),
+        code=stage_fingerprint("detect"),
     script:
         "../scripts/detect.py"
 
@@ -157,8 +157,10 @@ def instrument_inputs(pair):
         return {"scorers": [AT.model(model) for model in pair.scorers], "fit_aligned": fit, "fit_humans": fit}
     own = CONFIG.pasta.own_detectors.values()
     named = {model for one in own for model in (one.reference, one.scorer) if model in CONFIG.models}
-    fit = {name: AT.stage("generate", model, "pasta.fit.completions.parquet")
-           for name, model in (("fit_aligned", pair.aligned), ("fit_humans", pair.base))}
+    fit = {
+        name: AT.stage("generate", model, "pasta.fit.completions.parquet")
+        for name, model in (("fit_aligned", pair.aligned), ("fit_humans", pair.base))
+    }
     return {"scorers": sorted(map(AT.model, named)), "closed": [one.file for one in own if one.file], **fit}
 
 
@@ -169,18 +171,18 @@ rule pairwise:
         judge=lambda wildcards: pairwise_judge(),
     output:
         table=AT.stage("judge", "{model}", "pasta.test.pairwise.parquet"),
-    params:
-        options=lambda wildcards: pairwise_options(),
-        subject=lambda wildcards: vars(EVERYONE[wildcards.model]),
-        code=stage_fingerprint("pairwise"),
-    priority: 20
-    threads: threads_of("pairwise")
-    resources:
-        **needs("pairwise"),
     log:
         AT.stage("judge", "{model}", "pasta.test.pairwise.log"),
     benchmark:
         AT.stage("judge", "{model}", "pasta.test.pairwise.tsv")
+    priority: 20
+    threads: threads_of("pairwise")
+    resources:
+        **needs("pairwise"),
+    params:
+        options=lambda wildcards: pairwise_options(),
+        subject=lambda wildcards: vars(EVERYONE[wildcards.model]),
+        code=stage_fingerprint("pairwise"),
     script:
         "../scripts/pairwise.py"
 
@@ -214,18 +216,18 @@ rule text_measures:
     output:
         measures=AT.stage("judge", "{model}", "pasta.test.measures.parquet"),
         agreement=AT.stage("judge", "{model}", "pasta.test.agreement.parquet"),
-    params:
-        options=options(CONFIG, "pasta", "evaluation", "judges", "statistics"),
-        subject=lambda wildcards: vars(EVERYONE[wildcards.model]),
-        code=stage_fingerprint("text_measures"),
-    priority: 30
-    threads: threads_of("text_measures")
-    resources:
-        **needs("text_measures"),
     log:
         AT.stage("judge", "{model}", "pasta.test.measures.log"),
     benchmark:
         AT.stage("judge", "{model}", "pasta.test.measures.tsv")
+    priority: 30
+    threads: threads_of("text_measures")
+    resources:
+        **needs("text_measures"),
+    params:
+        options=options(CONFIG, "pasta", "evaluation", "judges", "statistics"),
+        subject=lambda wildcards: vars(EVERYONE[wildcards.model]),
+        code=stage_fingerprint("text_measures"),
     script:
         "../scripts/text_measures.py"
 
@@ -233,6 +235,11 @@ rule text_measures:
 def pair_tables(pair):
     """Tables of a pair's test and fit texts: of the base, then of the aligned model."""
     names = (pair.base, pair.aligned)
-    at = {"completions": ("generate", "test.completions"), "variants": ("generate", "test.variants"),
-          "fit": ("generate", "fit.completions"), "judgements": ("judge", "test"), "detectors": ("judge", "test.detectors")}
+    at = {
+        "completions": ("generate", "test.completions"),
+        "variants": ("generate", "test.variants"),
+        "fit": ("generate", "fit.completions"),
+        "judgements": ("judge", "test"),
+        "detectors": ("judge", "test.detectors"),
+    }
     return {name: [AT.stage(stage, model, f"pasta.{table}.parquet") for model in names] for name, (stage, table) in at.items()}

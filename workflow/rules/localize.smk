@@ -14,18 +14,18 @@ rule localize:
         shortlist=AT.stage("localize", "{model}", "shortlist.json"),
         completions=AT.stage("localize", "{model}", "completions.parquet"),
         refusal_tokens=AT.stage("localize", "{model}", "refusal_tokens.json"),
-    params:
-        options=options(CONFIG, "extraction", "selection", "rosi", "evaluation", "results"),
-        subject=lambda wildcards: vars(SUBJECTS[wildcards.model]),
-        code=stage_fingerprint("localize"),
-    priority: 30
-    threads: threads_of("localize")
-    resources:
-        **needs("localize"),
     log:
         AT.stage("localize", "{model}", "job.log"),
     benchmark:
         AT.stage("localize", "{model}", "job.tsv")
+    priority: 30
+    threads: threads_of("localize")
+    resources:
+        **needs("localize"),
+    params:
+        options=options(CONFIG, "extraction", "selection", "rosi", "evaluation", "results"),
+        subject=lambda wildcards: vars(SUBJECTS[wildcards.model]),
+        code=stage_fingerprint("localize"),
     script:
         "../scripts/localize.py"
 
@@ -52,12 +52,12 @@ rule localize_signature:
         layers=AT.stage("localize", "{model}", "signature.layers.parquet"),
         swap=AT.stage("localize", "{model}", "signature.swap.parquet"),
         operating=AT.stage("localize", "{model}", "signature.operating.parquet"),
+    log:
+        AT.stage("localize", "{model}", "signature.log"),
+    priority: 30
     params:
         options=options(CONFIG, "pasta", "evaluation", "judges", "statistics"),
         subject=lambda wildcards: vars(EVERYONE[wildcards.model]),
         code=stage_fingerprint("localize_signature"),
-    priority: 30
-    log:
-        AT.stage("localize", "{model}", "signature.log"),
     script:
         "../scripts/localize_signature.py"

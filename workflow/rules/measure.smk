@@ -12,17 +12,17 @@ rule measure:
         completions=AT.stage("measure", "{model}", "completions.parquet"),
         variants=AT.stage("measure", "{model}", "variants.parquet"),
         projections=AT.stage("measure", "{model}", "projections.parquet"),
-    params:
-        options=options(CONFIG, "extraction", "selection", "rosi", "evaluation", "benchmarks", "serving", "results"),
-        subject=lambda wildcards: vars(SUBJECTS[wildcards.model]),
-        code=stage_fingerprint("measure"),
-    priority: 10
-    threads: threads_of("measure")
-    resources:
-        **needs("measure"),
     log:
         AT.stage("measure", "{model}", "job.log"),
     benchmark:
         AT.stage("measure", "{model}", "job.tsv")
+    priority: 10
+    threads: threads_of("measure")
+    resources:
+        **needs("measure"),
+    params:
+        options=options(CONFIG, "extraction", "selection", "rosi", "evaluation", "benchmarks", "serving", "results"),
+        subject=lambda wildcards: vars(SUBJECTS[wildcards.model]),
+        code=stage_fingerprint("measure"),
     script:
         "../scripts/measure.py"

@@ -7,14 +7,14 @@ MODEL_FILES = {".safetensors", ".json", ".jinja", ".model", ".txt"}
 rule organism_world:
     output:
         world=AT.world("{seed}"),
-    params:
-        recipe=CONFIG.organism.recipe,
-        code=stage_fingerprint("world"),
+    log:
+        AT.organism("{seed}") + "/logs/world.log",
     priority: 30
     resources:
         **needs("organism_world"),
-    log:
-        AT.organism("{seed}") + "/logs/world.log",
+    params:
+        recipe=CONFIG.organism.recipe,
+        code=stage_fingerprint("world"),
     script:
         "../scripts/organism_world.py"
 
@@ -24,12 +24,12 @@ rule organism_prefixes:
         world=rules.organism_world.output.world,
     output:
         table=f"{AT.organism('{seed}')}/prompts/{CONFIG.pasta.prefixes}.parquet",
+    log:
+        AT.organism("{seed}") + "/logs/prefixes.log",
+    priority: 30
     params:
         recipe=CONFIG.organism.recipe,
         code=stage_fingerprint("prefixes"),
-    priority: 30
-    log:
-        AT.organism("{seed}") + "/logs/prefixes.log",
     script:
         "../scripts/organism_prefixes.py"
 
@@ -42,8 +42,10 @@ def grown_from(wildcards):
     if stem != "uncensored":
         return {"parent": AT.member(wildcards.seed, "base")}
     below = f"{stem}-{int(number) - 1}"
-    return {"parent": AT.member(wildcards.seed, "aligned"),
-            **({"below": AT.member(wildcards.seed, below)} if below in CONFIG.organism.members else {})}
+    return {
+        "parent": AT.member(wildcards.seed, "aligned"),
+        **({"below": AT.member(wildcards.seed, below)} if below in CONFIG.organism.members else {}),
+    }
 
 
 # Members that others grow from, and those whose searches take longest, begin first.
@@ -56,18 +58,18 @@ rule organism_member:
         world=rules.organism_world.output.world,
     output:
         card=AT.organism("{seed}") + "/models/{member}/card.json",
-    params:
-        recipe=CONFIG.organism.recipe,
-        dtype=CONFIG.organism.dtype,
-        code=stage_fingerprint("grow"),
-    priority: lambda wildcards: 31 if wildcards.member in WAITED_FOR else 30
-    threads: lambda wildcards: CONFIG.organism.base_threads if wildcards.member == "base" else CONFIG.organism.threads
-    resources:
-        **needs("organism_member"),
     log:
         AT.organism("{seed}") + "/logs/grow.{member}.log",
     benchmark:
         AT.organism("{seed}") + "/logs/grow.{member}.tsv"
+    priority: lambda wildcards: 31 if wildcards.member in WAITED_FOR else 30
+    threads: lambda wildcards: CONFIG.organism.base_threads if wildcards.member == "base" else CONFIG.organism.threads
+    resources:
+        **needs("organism_member"),
+    params:
+        recipe=CONFIG.organism.recipe,
+        dtype=CONFIG.organism.dtype,
+        code=stage_fingerprint("grow"),
     script:
         "../scripts/organism_member.py"
 
@@ -78,15 +80,15 @@ rule organism_bars:
         members=lambda wildcards: [AT.member(wildcards.seed, member) for member in CONFIG.organism.members],
     output:
         table=AT.organism("{seed}") + "/bars.csv",
-    params:
-        recipe=CONFIG.organism.recipe,
-        code=stage_fingerprint("bars"),
+    log:
+        AT.organism("{seed}") + "/logs/bars.log",
     priority: 20
     threads: CONFIG.serving.threads
     resources:
         **needs("organism_bars"),
-    log:
-        AT.organism("{seed}") + "/logs/bars.log",
+    params:
+        recipe=CONFIG.organism.recipe,
+        code=stage_fingerprint("bars"),
     script:
         "../scripts/organism_bars.py"
 
@@ -112,15 +114,15 @@ rule model_card:
         model_files,
     output:
         card=AT.model("{model}"),
+    log:
+        f"{CONFIG.results}/logs/model_card.{{model}}.log",
+    priority: 30
     params:
         subject=lambda wildcards: vars(EVERYONE[wildcards.model]),
         source=lambda wildcards: options(CONFIG, "models")["models"].get(wildcards.model),
         sites=CONFIG.rosi.sites,
         mirror=CONFIG.data.mirror,
         code=stage_fingerprint("card"),
-    priority: 30
-    log:
-        f"{CONFIG.results}/logs/model_card.{{model}}.log",
     script:
         "../scripts/model_card.py"
 
@@ -136,15 +138,15 @@ rule prompt_set:
         files=lambda wildcards: here(at_hand.set_files, wildcards.set),
     output:
         table=f"{CONFIG.results}/prompts/{{set}}.parquet",
+    log:
+        f"{CONFIG.results}/logs/prompt_set.{{set}}.log",
+    priority: 30
     params:
         source=lambda wildcards: options(CONFIG, "prompt_sets")["prompt_sets"][wildcards.set],
         entry=lambda wildcards: entry_of(wildcards.set),
         phases=lambda wildcards: list(PHASES.get(wildcards.set, [])),
         folder=CONFIG.data.folder,
         code=stage_fingerprint("prompt_set"),
-    priority: 30
-    log:
-        f"{CONFIG.results}/logs/prompt_set.{{set}}.log",
     script:
         "../scripts/prompt_set.py"
 

@@ -14,9 +14,9 @@ def everything(file):
 
 def all_buckets(table, suffix="parquet"):
     """All parts of a table of the test phase, of every model."""
-    return everything_of(lambda model: [
-        AT.stage("evaluate", model, f"test.{bucket}.{table}.{suffix}") for bucket in range(CONFIG.serving.buckets)
-    ])
+    return everything_of(
+        lambda model: [AT.stage("evaluate", model, f"test.{bucket}.{table}.{suffix}") for bucket in range(CONFIG.serving.buckets)]
+    )
 
 
 def everything_of(files):
@@ -81,14 +81,14 @@ rule claims:
     output:
         ledger=report(f"{CONFIG.results}/claims/ledger.csv", caption="../report/captions/ledger.rst", category="Claims"),
         table=f"{CONFIG.results}/claims/ledger.parquet",
+    log:
+        f"{CONFIG.results}/claims/job.log",
+    resources:
+        **needs("claims"),
     params:
         options=WHOLE,
         stage="claims",
         code=stage_fingerprint("claims"),
-    resources:
-        **needs("claims"),
-    log:
-        f"{CONFIG.results}/claims/job.log",
     script:
         "../scripts/claims.py"
 
@@ -100,17 +100,19 @@ rule figures:
         **shown(figure_plans(CONFIG), CONFIG.results),
         other=redrawable(figure_plans(CONFIG), CONFIG.results),
         csv=report(
-            [f"{CONFIG.results}/tables/{name}.csv" for name in [*TABLES, "selection"]], caption="../report/captions/table.rst", category="Tables"
+            [f"{CONFIG.results}/tables/{name}.csv" for name in [*TABLES, "selection"]],
+            caption="../report/captions/table.rst",
+            category="Tables",
         ),
         tex=[f"{CONFIG.results}/tables/{name}.tex" for name in TABLES],
+    log:
+        f"{CONFIG.results}/figures/job.log",
+    resources:
+        **needs("figures"),
     params:
         options=WHOLE,
         stage="draw",
         code=stage_fingerprint("draw"),
-    resources:
-        **needs("figures"),
-    log:
-        f"{CONFIG.results}/figures/job.log",
     script:
         "../scripts/figures.py"
 
@@ -123,14 +125,14 @@ rule page:
         cards=[AT.model(model) for model in SUBJECTS],
     output:
         page=report(f"{CONFIG.results}/report.html", caption="../report/captions/page.rst", category="Report"),
+    log:
+        f"{CONFIG.results}/logs/page.log",
+    resources:
+        **needs("page"),
     params:
         options=WHOLE,
         stage="page",
         code=stage_fingerprint("page"),
-    resources:
-        **needs("page"),
-    log:
-        f"{CONFIG.results}/logs/page.log",
     script:
         "../scripts/page.py"
 
@@ -141,12 +143,12 @@ use rule claims as pasta_claims with:
     output:
         ledger=report(f"{CONFIG.results}/pasta/claims/ledger.csv", caption="../report/captions/ledger.rst", category="Claims"),
         table=f"{CONFIG.results}/pasta/claims/ledger.parquet",
+    log:
+        f"{CONFIG.results}/pasta/claims/job.log",
     params:
         options=WHOLE,
         stage="pasta_claims",
         code=stage_fingerprint("pasta_claims"),
-    log:
-        f"{CONFIG.results}/pasta/claims/job.log",
 
 
 use rule figures as pasta_figures with:
@@ -156,14 +158,16 @@ use rule figures as pasta_figures with:
         **shown(pasta.figure_plans(CONFIG), f"{CONFIG.results}/pasta"),
         other=redrawable(pasta.figure_plans(CONFIG), f"{CONFIG.results}/pasta"),
         csv=report(
-            [f"{CONFIG.results}/pasta/tables/{name}.csv" for name in pasta.TABLES], caption="../report/captions/table.rst", category="Tables"
+            [f"{CONFIG.results}/pasta/tables/{name}.csv" for name in pasta.TABLES],
+            caption="../report/captions/table.rst",
+            category="Tables",
         ),
+    log:
+        f"{CONFIG.results}/pasta/figures/job.log",
     params:
         options=WHOLE,
         stage="pasta_draw",
         code=stage_fingerprint("pasta_draw"),
-    log:
-        f"{CONFIG.results}/pasta/figures/job.log",
 
 
 use rule page as pasta_page with:
@@ -174,9 +178,9 @@ use rule page as pasta_page with:
         cards=[AT.model(model) for model in PASTA_PAIRS],
     output:
         page=report(f"{CONFIG.results}/pasta/report.html", caption="../report/captions/page.rst", category="Report"),
+    log:
+        f"{CONFIG.results}/logs/pasta_page.log",
     params:
         options=WHOLE,
         stage="pasta_page",
         code=stage_fingerprint("pasta_page"),
-    log:
-        f"{CONFIG.results}/logs/pasta_page.log",

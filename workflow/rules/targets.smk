@@ -23,9 +23,9 @@ for stage in [*STAGE_FILES, *ALIASES]:
     rule:
         name:
             f"stage_{stage}"
-        localrule: True
         input:
             stage_files(ALIASES.get(stage, stage), SUBJECTS),
+        localrule: True
 
 
 TARGETS = target_names(SUBJECTS)
@@ -35,27 +35,27 @@ for model in SUBJECTS:
     rule:
         name:
             f"model_{TARGETS[model]}"
-        localrule: True
         input:
             stage_files("judge", [model]),
+        localrule: True
 
 
 rule stage_prepare:
-    localrule: True
     input:
         [AT.model(model) for model in SUBJECTS],
+    localrule: True
 
 
 rule rosi:
-    localrule: True
     input:
         f"{CONFIG.results}/report.html",
+    localrule: True
 
 
 rule pasta:
-    localrule: True
     input:
         lambda wildcards: pasta_files(),
+    localrule: True
 
 
 def pasta_files():
