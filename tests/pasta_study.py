@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 from small_study import THINGS, write_prompts
 
-from anatomy.config.schema import Config
+from anatomy.recipes.configuration import Config
 from anatomy.config.study import Subject, subjects
 from anatomy.models.checkpoint import Checkpoint
 

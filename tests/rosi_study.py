@@ -3,7 +3,7 @@
 import pandas as pd
 from synthetic_tables import TASKS, make_tables
 
-from anatomy.config.schema import Config
+from anatomy.recipes.configuration import Config
 from anatomy.evidence.claims.tables import Tables
 from anatomy.evidence.figures.rates import benchmark_scores, refusal_rates
 from anatomy.recipes.rosi.figures import Evidence

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from anatomy.config.schema import Config
+from anatomy.recipes.configuration import Config
 from anatomy.config.study import Layout, Subject
 from anatomy.models.checkpoint import Checkpoint
 

@@ -3,13 +3,13 @@
 import pytest
 import yaml
 
-from anatomy.config import documentation
-from anatomy.config.load import check_config, load_config
-from anatomy.config.schema import Config
+from anatomy.recipes.configuration import Config
 from anatomy.config.study import subjects, target_names
 from anatomy.errors import ConfigError
 from anatomy.evidence.report.published import read_published
 from anatomy.models.rendering import Rendering
+from anatomy.recipes import documentation
+from anatomy.recipes.configuration import check_config, load_config
 from anatomy.stages.rendering import answer_rendering, contrast_rendering
 
 

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from pasta_tables import pasta_config, pasta_evidence
 
-from anatomy.config.load import load_config
 from anatomy.errors import DataError
 from anatomy.evidence.claims.tables import Tables
 from anatomy.evidence.figures.note import note
 from anatomy.evidence.figures.save import chart_data
 from anatomy.evidence.report.content import Answer
+from anatomy.recipes.configuration import load_config
 from anatomy.recipes.pasta.evidence import Evidence
 from anatomy.recipes.pasta.figures import draw
 from anatomy.recipes.pasta.page import sections, texts

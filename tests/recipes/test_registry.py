@@ -2,11 +2,11 @@
 
 import pytest
 
-from anatomy.config.schema import Config
+from anatomy.recipes.configuration import Config
 from anatomy.config.study import organism_subject, subjects
 from anatomy.errors import ConfigError
+from anatomy.recipes.asked_variants import asked_in_memory, engine_variants
 from anatomy.recipes.pasta.pairs import pairs, relatives, roles
-from anatomy.recipes.registry import asked_in_memory, engine_variants
 from anatomy.recipes.rosi.variants import variants_on_select, variants_on_test
 
 CONFIG = Config()

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from anatomy.config.options import options, restore
-from anatomy.config.schema import Config
+from anatomy.recipes.configuration import Config
 
 
 def run_job(log, body, arguments="", **variables):

@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 from synthetic_tables import TASKS, make_tables
 
-from anatomy.config.schema import Config
+from anatomy.recipes.configuration import Config
 from anatomy.evidence.claims.tables import Tables
-from anatomy.stages.evidence import read_evidence
+from anatomy.recipes.rosi.reading import read_evidence
 from anatomy.store.files import write_json
 
 CONFIG = Config.model_validate({"statistics": {"bootstrap": 100}})

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from anatomy.config.schema import Config
+from anatomy.recipes.configuration import Config
 from anatomy.models.machine.surroundings import installed
 from anatomy.stages.manifest import manifest, model_row, times
 from anatomy.store.files import write_json

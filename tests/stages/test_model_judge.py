@@ -8,7 +8,7 @@ import torch
 from judged_answers import read_labelled
 from scripted_judge import SCRIPTS, make_scripted_judge
 
-from anatomy.config.schema import Config
+from anatomy.recipes.configuration import Config
 from anatomy.config.study import Subject
 from anatomy.errors import ConfigError
 from anatomy.serving.engine import Engine

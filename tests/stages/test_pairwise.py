@@ -7,10 +7,10 @@ from pydantic import ValidationError
 from scripted_judge import make_scripted_judge
 from shared_engine import close_shared_engine
 
-from anatomy.config.schema import Config
+from anatomy.recipes.configuration import Config
 from anatomy.config.study import Subject
-from anatomy.stages.measures_table import measures_table
-from anatomy.stages.pairwise import compare, compared, first_items, pairwise_summary
+from anatomy.recipes.pasta.stages.measures_table import measures_table
+from anatomy.recipes.pasta.stages.pairwise import compare, compared, first_items, pairwise_summary
 from anatomy.texts.judges.model_judges.pairwise import RUBRICS
 from anatomy.texts.judges.pairwise import FAILED, LEFT, PAIR_KEYS, RIGHT, SPLIT
 

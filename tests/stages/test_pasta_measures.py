@@ -13,12 +13,12 @@ from pasta_study import pair
 
 from anatomy.config.methods import Benchmarks
 from anatomy.models.loading import load_model
-from anatomy.recipes.registry import asked_in_memory
-from anatomy.stages.detect import detect
+from anatomy.recipes.asked_variants import asked_in_memory
+from anatomy.recipes.pasta.stages.detect import detect
+from anatomy.recipes.pasta.stages.instruments import measured_texts
 from anatomy.stages.edit_book import EditBook
 from anatomy.stages.generate import HUMAN
 from anatomy.stages.hooked_benchmarks import hooked_benchmarks
-from anatomy.stages.instruments import measured_texts
 from anatomy.texts.detectors.score_file import text_digest
 
 

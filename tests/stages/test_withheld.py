@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from anatomy.config.schema import Config
+from anatomy.recipes.configuration import Config
 from anatomy.config.study import Subject
 from anatomy.serving.decoding import Generation
 from anatomy.stages.answers import to_rows

@@ -5,13 +5,13 @@ from small_study import make_card, make_config, make_subject, run_extraction, wr
 
 from anatomy.config.study import organism_subject
 from anatomy.config.subjects import PromptSet
+from anatomy.costs.benchmarks import Items, benchmark_items, item_tokens
+from anatomy.costs.lengths import ASSUMED, ORGANISM, Lengths
+from anatomy.costs.prompts import PromptCounts, planned_prompts, published
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.preflight.disk import estimate_disk
 from anatomy.models.size import model_size
-from anatomy.runs.planning.benchmarks import Items, benchmark_items, item_tokens
-from anatomy.runs.planning.lengths import ASSUMED, ORGANISM, Lengths
-from anatomy.runs.planning.prompts import PromptCounts, planned_prompts, published
-from anatomy.runs.planning.work import rosi_work, run_counts
+from anatomy.recipes.rosi.work import rosi_work, run_counts
 from anatomy.sources.registry.catalogue import load_catalogue
 
 PROMPTS = PromptCounts.of_texts({"harmful_requests": ["a"] * 6, "benign_requests": ["b"] * 40}, Lengths(10.0, 4.0, 6.0, 3))

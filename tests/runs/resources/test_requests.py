@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from anatomy.config.resources import Rule
-from anatomy.config.schema import Config
+from anatomy.recipes.configuration import Config
 from anatomy.errors import ConfigError
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.size import model_size

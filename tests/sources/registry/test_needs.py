@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from anatomy.config.schema import Config
+from anatomy.recipes.configuration import Config
 from anatomy.errors import ConfigError, DataError, ModelError
-from anatomy.sources.registry import at_hand
+from anatomy.recipes import at_hand
+from anatomy.recipes.prompt_needs import absent_sets, absent_tasks, named_entries, phases_of, with_what_is_here
 from anatomy.sources.registry.hub_models import HubModel, hub_models
-from anatomy.sources.registry.needs import absent_sets, absent_tasks, named_entries, phases_of, with_what_is_here
 
 COMMIT = "d" * 40
 SETS = {

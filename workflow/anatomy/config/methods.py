@@ -1,4 +1,4 @@
-"""Options for how things are measured: extraction, selection, ROSI, evaluation, statistics."""
+"""Options for how things are measured: extraction, selection, evaluation, statistics."""
 
 from __future__ import annotations
 
@@ -64,29 +64,6 @@ class Selection(Section):
     headline: list[Identifier] = Field(
         ["aligned"], description="models (or organism members) whose direction is ranked among controls that searched the grid"
     )
-
-
-class Rosi(Section):
-    """Rank-one safety injection (Abu Shairah et al. 2025), its variants and their search."""
-
-    forms: list[Form] = Field(
-        ["row_mean", "projection", "mean_input"],
-        description="row_mean is the paper's; projection and mean_input are variants; [] for no edit, the direction alone",
-    )
-    strengths: dict[Form, list[float]] = Field(
-        {"row_mean": [1.0, 2.0, 5.0, 10.0], "projection": [0.125, 0.25, 0.5, 1.0], "mean_input": [1.0, 2.0, 5.0, 10.0]},
-        description="row_mean and mean_input: per cent of a matrix's Frobenius norm; projection: alpha",
-    )
-    layers: Literal["kept"] | list[int] = Field(
-        "kept", description="layers whose direction is tried; kept: all below the selection's cut, from the second on"
-    )
-    sites: list[Site] = Field(["o_proj", "down_proj"], description="matrices that are edited, in all layers")
-    shortlist: int = Field(2, ge=1, description="candidates a search generates with on the select split")
-    max_benign_rise: float = Field(0.05, ge=0, description="rise of benign refusals on select above which a candidate is out")
-    headline: list[Identifier] = Field(
-        ["weak"], description="models (or organism members) whose edits are ranked among controls that searched likewise"
-    )
-    max_benchmark_loss: float = Field(0.05, ge=0, description="mean benchmark loss on select above which a candidate is out")
 
 
 class Evaluation(Section):
@@ -177,11 +154,5 @@ class Report(Section):
     """The page at the end."""
 
     title: str = Field("Anatomy of alignment", description="title of the page")
-    published: str | None = Field(
-        None, description="CSV with a paper's numbers to print beside ours: table, model, source (set or task), arm, value"
-    )
-    pasta_published: str | None = Field(
-        None, description="CSV with PASTA's released numbers: quantity (layer, score, flagged), model, detector, category, value"
-    )
     show_answers: bool = Field(False, description="show non-refused answers of real models to harmful prompts")
     examples: int = Field(24, ge=0, description="prompts shown side by side before and after, a model")

@@ -2,37 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from pydantic import Field
 
 from anatomy.config.section import Identifier, Section
 
-Rule = Literal[
-    "organism_world",
-    "organism_member",
-    "organism_bars",
-    "refusal_classifier",
-    "extract",
-    "localize",
-    "evaluate",
-    "pick",
-    "measure",
-    "judge",
-    "model_judge",
-    "generate",
-    "signature",
-    "detect",
-    "pairwise",
-    "text_measures",
-    "hooked_benchmarks",
-    "signature_weights",
-    "export_pick",
-    "claims",
-    "figures",
-    "page",
-]
-"""Rules that may be sent to a cluster; all others are small and run where Snakemake runs."""
+Rule = str
+"""A rule by its name; which there are depends on the papers of a run (``anatomy.recipes.configuration``)."""
 
 
 class JobResources(Section):

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from anatomy.config.pasta import PastaLimits
 from anatomy.config.schema import Config
 from anatomy.recipes.pasta.judging import ACCURACY, OPENED, REFUSED, STYLE, refusal_judge
+from anatomy.recipes.pasta.options import PastaLimits
 from anatomy.texts.diversity.style_markers import GENERAL
 from anatomy.texts.judges.verdict import KEYS
 

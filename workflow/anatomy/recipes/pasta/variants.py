@@ -7,7 +7,7 @@ from typing import Any
 
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
-from anatomy.recipes.asked import Asked, Manner
+from anatomy.interventions.variant import Edit, Role, Variant
 from anatomy.recipes.pasta.edits import (
     CONTRASTS,
     SEARCHED,
@@ -21,7 +21,7 @@ from anatomy.recipes.pasta.edits import (
     subtraction,
 )
 from anatomy.recipes.pasta.pairs import roles
-from anatomy.recipes.variant import Edit, Role, Variant
+from anatomy.stages.asked import Asked, Manner
 
 POSITIONS = ("generated", "last_prompt")
 
