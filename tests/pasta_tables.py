@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from anatomy.recipes.configuration import Config
 from anatomy.evidence.claims.tables import Tables
+from anatomy.recipes.configuration import Config
 from anatomy.recipes.pasta.evidence import Evidence
 from anatomy.recipes.pasta.stages.measures_table import MEASURE_COLUMNS
 

@@ -107,7 +107,7 @@ def test_the_papers_own_run_has_eleven_pairs_and_its_released_numbers():
     root = Path(__file__).resolve().parents[2]
     config = load_config(root / "config" / "paper" / "pasta.yaml")
     assert len(pairs(config)) == 11 and {pair.null for pair in pairs(config)} == {None}
-    released = read_published(root / config.report.pasta_published)
+    released = read_published(root / config.pasta.published)
     assert set(released["model"]) <= set(config.pasta.pairs)
     known = set(config.pasta.own_detectors) | {"pangram"}
     assert set(released["detector"]) == known

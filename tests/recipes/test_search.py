@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from anatomy.recipes.configuration import Config
 from anatomy.config.study import subjects
 from anatomy.interventions.variant import resolve
+from anatomy.recipes.configuration import Config
 from anatomy.recipes.rosi.families import candidates, families, layers
 from anatomy.recipes.rosi.rules import pick, rank_candidates
 from anatomy.recipes.rosi.variants import variants_in_memory, variants_on_select, variants_on_test

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from anatomy.recipes.configuration import Config
 from anatomy.config.study import subjects
+from anatomy.recipes.configuration import Config
 from anatomy.recipes.rosi.families import families
 from anatomy.recipes.rosi.stages.pick import benchmark_means, pick_all
 

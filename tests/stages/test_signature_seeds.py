@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from anatomy.recipes.configuration import Config
 from anatomy.interventions.directions.candidates import Directions, save_directions
+from anatomy.recipes.configuration import Config
 from anatomy.recipes.pasta.stages.signature_seeds import COLUMNS, seeds_table
 
 

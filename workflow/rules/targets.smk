@@ -62,7 +62,7 @@ rule stage_prepare:
 def end_of(paper):
     """What a paper ends in: the page of the run if it is one of the run's papers, else a page of its own."""
     asked = f"{CONFIG.results}/report.html" if paper.name in CHOSEN else f"{CONFIG.results}/{paper.name}/report.html"
-    if not paper.studied(CONFIG):
+    if not (paper.asked or paper.studied)(CONFIG):
         raise WorkflowError(
             f"{paper.name}: this run gives it nothing to study; see the section {paper.name} of the configuration"
         )

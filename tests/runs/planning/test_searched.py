@@ -4,7 +4,7 @@ import pytest
 from small_study import make_config, make_subject
 
 from anatomy.config.study import Layout
-from anatomy.recipes.rosi.work import FOUND, NOTHING, Outcome
+from anatomy.costs.stage_work import FOUND, NOTHING, Outcome
 from anatomy.runs.planning.jobs import Work, searched
 from anatomy.store.files import write_json
 

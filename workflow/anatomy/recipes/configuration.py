@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,15 +12,15 @@ from pydantic import Field, ValidationError, create_model, model_validator
 from anatomy.config.schema import Config as Shared
 from anatomy.costs.job_kinds import kinds_of
 from anatomy.errors import ConfigError, parsing
-from anatomy.recipes.registry import known
+from anatomy.recipes.registry import chosen, known
 
 
 @cache
-def config_type(entries: tuple[str, ...] = ()) -> type[Shared]:
+def config_type(entries: tuple[str, ...]) -> type[Shared]:
     """The type of a configuration with the sections of every paper.
 
     Args:
-        entries: of ``recipes``; folders of one's own among them bring sections too.
+        entries: folders of one's own among ``recipes``, which bring sections too.
 
     Raises:
         ConfigError: a paper is not there.
@@ -33,6 +33,7 @@ def config_type(entries: tuple[str, ...] = ()) -> type[Shared]:
         @model_validator(mode="after")
         def fits_its_papers(self) -> Whole:
             """Combinations that papers refuse, and names that depend on which papers there are."""
+            chosen(self.recipes)
             for paper in papers.values():
                 paper.check(self)
             kinds = kinds_of(paper.jobs for paper in papers.values())
@@ -53,7 +54,7 @@ def config_type(entries: tuple[str, ...] = ()) -> type[Shared]:
 if TYPE_CHECKING:
     Config = Shared
 else:
-    Config = config_type()
+    Config = config_type(())
 """With the papers of this package."""
 
 
@@ -61,10 +62,11 @@ def type_for(values: Mapping[str, Any]) -> type[Shared]:
     """The type of a configuration, from its values as they stand in files.
 
     Raises:
-        ConfigError: a paper is not there.
+        ConfigError: a folder that ``recipes`` names holds no paper.
     """
     entries = values.get("recipes", [])
-    return config_type(tuple(entries) if isinstance(entries, Sequence) and all(isinstance(one, str) for one in entries) else ())
+    folders = [one for one in entries if isinstance(one, str) and "/" in one] if isinstance(entries, list) else []
+    return config_type(tuple(dict.fromkeys(folders)))
 
 
 def check_config(values: dict[str, Any], where: str) -> Shared:

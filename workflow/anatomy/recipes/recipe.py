@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from anatomy.config.methods import Controls
 from anatomy.config.schema import Config
@@ -27,6 +27,7 @@ NO_CONTROLS = Controls(isotropic=0, covariance=0, shuffled=0)
 Variants = Callable[[Config, Subject], list[Variant]]
 
 
+@runtime_checkable
 class CountWork(Protocol):
     """Counts what a paper asks of one model, stage by stage."""
 
@@ -56,6 +57,7 @@ class Recipe:
         folder: where its figures and tables lie in results; empty for results itself.
         check: what no single section of the configuration can see; raises ValueError.
         studied: ids of the models that its part of the page is about; none where this run gives it nothing to study.
+        asked: whether the configuration asks it of any model, even of one that lacks what it needs; None: as ``studied``.
         beside: models that it needs and nobody else studies.
         reads: phase to prompt sets that models of your own need for it.
         optional: prompt sets without which a run can go on.
@@ -85,6 +87,7 @@ class Recipe:
     evidence: Callable[[Config], dict[str, list[str]]]
     folder: str = ""
     check: Callable[[Any], None] = lambda config: None
+    asked: Callable[[Config], bool] | None = None
     beside: Callable[[Config], list[Subject]] = lambda config: []
     reads: Callable[[Config], Mapping[str, set[str]]] = lambda config: {}
     optional: Callable[[Config], set[str]] = lambda config: set()

@@ -147,7 +147,7 @@ def job(
     os.dup2(file, 2)
     started, kills = time.perf_counter(), Kills.now()
     reporter = JobReporter(reports, lambda line: print(line, flush=True))
-    config = restore(options or {}, kind or config_type())
+    config = restore(options or {}, kind or config_type(()))
     run = Job(name, config, Subject(**subject) if subject else None, terminal, reporter=reporter)
     try:
         with granted_gpus(gpus, run.say) as granted, reporting(reporter):

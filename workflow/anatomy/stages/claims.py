@@ -18,8 +18,7 @@ def judge_claims(report: str, config: Config, files: Files) -> pd.DataFrame:
         report: its report module.
         files: its evidence, by name.
     """
-    paper = paper_report(report)
-    return paper.judge(config, paper.read_evidence(config, files), files)
+    return paper_report(report).judge(config, files)
 
 
 def one_ledger(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:

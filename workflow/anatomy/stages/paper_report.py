@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, cast, runtime_checkable
 
 import altair as alt
 import pandas as pd
@@ -18,12 +18,13 @@ Files = Mapping[str, Sequence[Path]]
 """Name to files of a paper's evidence."""
 
 
+@runtime_checkable
 class PaperReport(Protocol):
     """A module that makes verdicts, figures, tables and sections of one paper's evidence, which is read once a job."""
 
     def read_evidence(self, config: Config, files: Files) -> Any: ...
 
-    def judge(self, config: Config, evidence: Any, files: Files) -> pd.DataFrame:
+    def judge(self, config: Config, files: Files) -> pd.DataFrame:
         """The paper's rows of the ledger (``anatomy.evidence.claims.ledger``)."""
 
     def draw(self, plan: FigurePlan, config: Config, evidence: Any) -> alt.TopLevelMixin: ...

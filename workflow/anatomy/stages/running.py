@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject
 
 
+@runtime_checkable
 class Running(Protocol):
     """A job that runs: its configuration, its model, and where it says what it does."""
 
@@ -28,6 +29,7 @@ class Running(Protocol):
     def say(self, text: str) -> None: ...
 
 
+@runtime_checkable
 class Inputs(Protocol):
     """Named inputs of a job: one path or several each."""
 
@@ -38,6 +40,7 @@ class Inputs(Protocol):
     def items(self) -> Iterable[tuple[str, Any]]: ...
 
 
+@runtime_checkable
 class Files(Protocol):
     """Snakemake's object in a script, as far as papers use it."""
 

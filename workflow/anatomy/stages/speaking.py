@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import pandas as pd
 
@@ -19,6 +19,7 @@ Put = list[tuple[Rendering, Decoding, pd.DataFrame]]
 """Prompts by their rendering and decoding, as rows that are wanted."""
 
 
+@runtime_checkable
 class Speaking(Protocol):
     """How prompts of a phase are put, and what becomes of the table of completions."""
 

@@ -39,6 +39,10 @@ class Tables:
             raise AttributeError(name)
         return self.named.get(name)
 
+    def but(self, **named: pd.DataFrame | None) -> Tables:
+        """These tables with some others in their place."""
+        return Tables(**{**self.named, **named})
+
     def without(self, column: str, reasons: Mapping[str, str]) -> Tables:
         """These tables, knowing why rows of some sets or tasks are not there: what asks for them is told."""
         other = Tables(**self.named)

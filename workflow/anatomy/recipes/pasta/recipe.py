@@ -14,7 +14,7 @@ from anatomy.costs.prompts import PromptCounts
 from anatomy.costs.stage_work import StageWork
 from anatomy.models.preflight.disk import RunCounts
 from anatomy.recipes.pasta.options import Pasta
-from anatomy.recipes.pasta.pairs import pairs, relatives
+from anatomy.recipes.pasta.pairs import asked_pairs, pairs, relatives
 from anatomy.recipes.pasta.plans import TABLES, figure_plans
 from anatomy.recipes.pasta.variants import asked
 from anatomy.recipes.pasta.work import stage_work
@@ -138,18 +138,18 @@ def _pairwise_judge(config: Config, wildcards: Wildcards) -> str | None:
 JOBS = {
     "pasta_generate": replace(SHARED["generate"], work=lambda wildcards: [f"pasta.{wildcards['phase']}"]),
     "pasta_hooked_benchmarks": SHARED["hooked_benchmarks"],
-    "signature": JobKind(RuleNeed(2500, 60, "transformers", 30), 5, lambda wildcards: ["signature"]),
-    "localize_signature": JobKind(None, 6),
-    "signature_weights": JobKind(RuleNeed(2500, 60, "transformers", 30), 5),
+    "signature": JobKind(RuleNeed(2500, 60, "transformers", 30), 5.0, lambda wildcards: ["signature"]),
+    "localize_signature": JobKind(None, 6.0),
+    "signature_weights": JobKind(RuleNeed(2500, 60, "transformers", 30), 5.0),
     "detect": JobKind(
         RuleNeed(2500, 60, "transformers", 30),
-        6,
+        6.0,
         lambda wildcards: [wildcards["pass_"].replace("pasta", "detect")],
         reuses_rows=True,
         model=_scorer,
     ),
-    "pairwise": JobKind(RuleNeed(3500, 60, "vllm", 60), 10, model=_pairwise_judge),
-    "text_measures": JobKind(RuleNeed(2500, 60, "transformers", 5), 6),
+    "pairwise": JobKind(RuleNeed(3500, 60, "vllm", 60), 10.0, model=_pairwise_judge),
+    "text_measures": JobKind(RuleNeed(2500, 60, "transformers", 5), 6.0),
 }
 
 RECIPE = Recipe(
@@ -163,6 +163,7 @@ RECIPE = Recipe(
     evidence=evidence,
     folder="pasta",
     check=check,
+    asked=lambda config: bool(asked_pairs(config)),
     beside=relatives,
     reads=reads,
     optional=lambda config: {config.pasta.prefixes},

@@ -21,9 +21,9 @@ from anatomy.stages.paper_report import Files
 __all__ = ["draw", "judge", "read_evidence", "sections", "tabulate", "title_of"]
 
 
-def judge(config: Config, evidence: Evidence, files: Files) -> pd.DataFrame:
+def judge(config: Config, files: Files) -> pd.DataFrame:
     """The ledger of every pair, seed by seed."""
-    wanted = config.statistics
+    evidence, wanted = read_evidence(config, files), config.statistics
     resampling = Resampling(wanted.confidence, wanted.seed, wanted.bootstrap)
     known = {subject.id: subject for subject in subjects(config)}
     parts = []

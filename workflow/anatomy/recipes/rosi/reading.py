@@ -9,7 +9,7 @@ import pandas as pd
 from anatomy.config.schema import Config
 from anatomy.evidence.claims.tables import Tables, read_tables
 from anatomy.evidence.figures.rates import benchmark_scores, refusal_rates
-from anatomy.evidence.rosi.published import read_published
+from anatomy.evidence.report.published import read_published
 from anatomy.recipes.rosi.figures import Evidence
 from anatomy.stages.paper_report import Files
 from anatomy.store.files import read_json

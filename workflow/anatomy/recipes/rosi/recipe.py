@@ -97,9 +97,9 @@ def room(config: Config, subject: Subject, work: Mapping[str, StageWork], prompt
 
 
 JOBS = {
-    "localize": JobKind(RuleNeed(2500, 120, "transformers", 60), 5, lambda wildcards: ["localize", "screen"]),
+    "localize": JobKind(RuleNeed(2500, 120, "transformers", 60), 5.0, lambda wildcards: ["localize", "screen"]),
     "pick": JobKind(RuleNeed(3500, 60), 1.5),
-    "measure": JobKind(RuleNeed(2500, 120, "transformers", 60), 5, lambda wildcards: ["measure", "project"], reuses_rows=True),
+    "measure": JobKind(RuleNeed(2500, 120, "transformers", 60), 5.0, lambda wildcards: ["measure", "project"], reuses_rows=True),
 }
 
 RECIPE = Recipe(

@@ -11,13 +11,13 @@ from anatomy.config.schema import Config
 from anatomy.config.study import subjects
 from anatomy.evidence.claims.ledger import evaluate_ledger
 from anatomy.evidence.claims.rules import Resampling
-from anatomy.evidence.claims.tables import NO_SEED, of_models
+from anatomy.evidence.claims.tables import NO_SEED, of_models, read_tables
 from anatomy.recipes.rosi.claims import Benchmark
 from anatomy.recipes.rosi.figures import Evidence, draw
 from anatomy.recipes.rosi.ledger import claims_of, family_claims
 from anatomy.recipes.rosi.page import sections
 from anatomy.recipes.rosi.plans import TABLE_PLANS
-from anatomy.recipes.rosi.reading import read_evidence
+from anatomy.recipes.rosi.reading import TABLES, read_evidence
 from anatomy.recipes.rosi.selection_table import selection_table
 from anatomy.recipes.rosi.tables import tabulate as tabulate_plan
 from anatomy.stages.paper_report import Files
@@ -27,12 +27,13 @@ __all__ = ["draw", "judge", "read_evidence", "sections", "tabulate", "title_of"]
 PLANS = {plan.name: plan for plan in TABLE_PLANS}
 
 
-def judge(config: Config, evidence: Evidence, files: Files) -> pd.DataFrame:
+def judge(config: Config, files: Files) -> pd.DataFrame:
     """The ledger of a run, seed by seed.
 
     Args:
         files: ``tasks`` holds one JSON file a model and bucket.
     """
+    run = read_tables({name: files[name] for name in TABLES if files.get(name)})
     tasks = files["tasks"]
     wanted = config.statistics
     resampling = Resampling(wanted.confidence, wanted.seed, wanted.bootstrap)
@@ -50,7 +51,7 @@ def judge(config: Config, evidence: Evidence, files: Files) -> pd.DataFrame:
             claims += claims_of(config, subject, benchmarks)
         if seed is not None:
             claims += family_claims(config, seed, members, benchmarks)
-        tables = of_models(evidence.tables, {subject.id for subject in members})
+        tables = of_models(run, {subject.id for subject in members})
         if seed is None:
             tables = tables.without("set", config.evaluation.left_out).without("task", config.benchmarks.left_out)
         parts.append(evaluate_ledger(claims, tables, seed=NO_SEED if seed is None else seed, resampling=resampling))
