@@ -44,7 +44,7 @@ HUMAN = "human"
 
 @dataclass(frozen=True)
 class Batch:
-    """Wants that share a way of speaking."""
+    """Wanted completions that share a rendering and a decoding."""
 
     rendering: Rendering
     decoding: Decoding
