@@ -39,7 +39,7 @@ def test_links_and_pictures_are_there():
     missing = [
         f"{page.relative_to(ROOT)}: {target}"
         for page in pages()
-        for found in re.finditer(r'\]\(([^)#]+)\)|src="([^"]+)"', page.read_text(encoding="utf-8"))
+        for found in re.finditer(r'\]\(([^)#]+)\)|(?:src|href)="([^"]+)"', page.read_text(encoding="utf-8"))
         for target in found.groups()
         if target and "://" not in target and not (page.parent / target).exists()
     ]
