@@ -18,7 +18,7 @@ FOLDER = Path(__file__).resolve().parents[3] / "config"
 WIDTH = 118
 HEAD = """\
 # The default run, and the one place that documents every option. Generated from workflow/anatomy/config:
-# change the model there, then run  python3 envs/bootstrap.py python -m anatomy.config.documentation
+# change options there, then run  python3 envs/bootstrap.py python -m anatomy.config.documentation
 #
 # Another run is a file with only what differs:  snakemake --configfile config/quick.yaml
 # Unknown keys are errors. Paths in it are relative to the folder of the run: the checkout, or what --directory names.
