@@ -62,7 +62,7 @@ CELLS = {
     "detect": ("anatomy.stages.instruments",),
     "model_judge": ("anatomy.stages.verdicts", "anatomy.stages.judge_format"),
 }
-"""Modules whose code shapes the rows of a cell. Recipes do not count: a new family or claim leaves every row valid."""
+"""Modules whose code shapes the rows of a cell. Recipes are none of them: a new family or claim leaves every row valid."""
 
 ENGINE = {"generate": "evaluate", "benchmark": "evaluate", "hooked": "evaluate", "model_judge": "model_judge"}
 """Cells whose rows an engine computes, and the stage whose pins count for them; all others come from transformers."""

@@ -42,7 +42,7 @@ class Tables:
     _left_out: dict[tuple[str, object], str] = field(init=False, default_factory=dict, repr=False, compare=False)
 
     def without(self, column: str, reasons: Mapping[str, str]) -> Tables:
-        """These tables, with the reasons why rows of some sets or tasks are missing, for claims that ask for them."""
+        """These tables, knowing why rows of some sets or tasks are not there: what asks for them is told."""
         other = replace(self)
         other._left_out.update({**self._left_out, **{(column, name): reason for name, reason in reasons.items()}})
         return other

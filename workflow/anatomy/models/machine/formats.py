@@ -89,7 +89,7 @@ def resolved(dtype: str) -> Format:
 
 
 def foreseen(dtype: str, on_gpu: bool) -> Format:
-    """A format as configured, for estimates made before torch is imported: the CPU's flags decide for ``auto``, not a timing."""
+    """A format as configured, for estimates made before torch is imported: of ``auto`` the CPU's flags decide, no probe."""
     if dtype != AUTO:
         return dtype
     if on_gpu:

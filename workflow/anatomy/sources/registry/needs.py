@@ -99,8 +99,8 @@ def absent_tasks(config: Config, entries: Mapping[str, Entry]) -> dict[str, str]
 
 
 def can_do_without(config: Config, name: str) -> bool:
-    """Whether a run goes on without a prompt set, because no search and no control reads it: it serves the test alone, or holds
-    PASTA's prefixes, without which pairs of your own models are left out."""
+    """Whether no search, control or measurement on requests reads a prompt set: one of the test split alone, or PASTA's prefixes,
+    without which pairs of models of one's own are left out whole."""
     sides = {config.extraction.harmful, config.extraction.harmless}
     return name not in sides | set(config.evaluation.pair)
 
