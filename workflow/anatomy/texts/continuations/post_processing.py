@@ -1,4 +1,4 @@
-"""What is cut from a generated text before it is measured, and which texts are degenerate.
+"""What is cut from a generated text before it is measured, and which texts are no text at all.
 
 The rules are those of PASTA's released code (arXiv 2605.30526): end at the last complete sentence; degenerate is a text that is
 too short, says one long sentence three times, or repeats one window of characters four times. One difference: there a sentence
@@ -50,7 +50,7 @@ def cut_at_sentence(text: str) -> str:
 
 
 def degenerate_reason(text: str, rules: DegenerateRules = PUBLISHED_RULES) -> str:
-    """Why a text is degenerate, one of ``REASONS``; empty where it is not."""
+    """Why a text is degenerate, one of ``REASONS``; empty where it is none."""
     body = text.strip()
     if not body:
         return "empty"
