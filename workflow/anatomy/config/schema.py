@@ -28,31 +28,32 @@ class Config(Section):
         description="papers the default target makes: names of those in workflow/anatomy/recipes, or folders of your own with "
         "recipe.py and rules.smk (./mine/paper); one of the first kind needs no entry for its own target (`snakemake pasta`)",
     )
-    results: str = Field("results", description="folder of everything the workflow makes")
-    seeds: list[int] = Field([0], min_length=1, description="organism seeds; each grows a family of its own")
+    results: str = Field("results", description="folder for everything that the workflow makes")
+    seeds: list[int] = Field([0], min_length=1, description="seeds of the organism; each grows a family of its own")
     organism: Organism = Field(Organism(), description="the built-in family of tiny models")
     models: dict[Identifier, Model] = Field({}, description="your own models: {my-model: {folder: path, kind: aligned}}")
     prompt_sets: dict[Identifier, PromptSet] = Field({}, description="your own prompt sets, by the names used below")
     data: Data = Field(Data(), description="published data sets and hub models; `snakemake prefetch` fetches them")
-    extraction: Extraction = Field(Extraction(), description="from prompts to directions and their controls")
-    selection: Selection = Field(Selection(), description="which direction is the refusal direction")
+    extraction: Extraction = Field(Extraction(), description="extraction of directions from prompts, with control directions")
+    selection: Selection = Field(Selection(), description="how the refusal direction is selected among the extracted ones")
     evaluation: Evaluation = Field(Evaluation(), description="what is generated, and how")
     judges: list[Judge] = Field(
         ["rules", "classifier", "truth", "coherence"],
         min_length=1,
-        description="truth judges organism models only; the first one decides picks",
+        description="judges of answers; the first one decides which edit is picked. truth knows the organism's truth and "
+        "judges its models only",
     )
     model_judges: dict[Identifier, ModelJudge] = Field(
         {},
-        description="judges that are models: {guard: {kind: llama_guard, folder: path}}. They judge the test split of your "
-        "own models, beside the judges above; kinds llama_guard, wildguard, harmbench, rubric",
+        description="judges that are language models: {guard: {kind: llama_guard, folder: path}}. They judge the test "
+        "split of your own models, beside the judges above. Kinds: llama_guard, wildguard, harmbench, rubric",
     )
-    benchmarks: Benchmarks = Field(Benchmarks(), description="lm-eval tasks that stand for utility")
-    statistics: Statistics = Field(Statistics(), description="how certain a number is")
+    benchmarks: Benchmarks = Field(Benchmarks(), description="lm-eval tasks that measure utility")
+    statistics: Statistics = Field(Statistics(), description="intervals, and the thresholds with which verdicts are decided")
     serving: Serving = Field(Serving(), description="how models are run")
-    resources: Resources = Field(Resources(), description="what jobs ask a scheduler for; changes no number, reruns nothing")
-    report: Report = Field(Report(), description="the page at the end")
-    export: Export = Field(Export(), description="edited checkpoints for other tools, behind the gate")
+    resources: Resources = Field(Resources(), description="what jobs ask a scheduler for; changes no result and reruns nothing")
+    report: Report = Field(Report(), description="the report")
+    export: Export = Field(Export(), description="edited models as checkpoints for other tools, if the gate lets them pass")
 
     if TYPE_CHECKING:  # sections of papers, which their recipes bring
 

@@ -32,7 +32,7 @@ def set_files(config: Config, entries: Mapping[str, Entry], name: str) -> list[s
 
 
 def check_benchmarks(config: Config, entries: Mapping[str, Entry]) -> list[str]:
-    """Nothing, for Snakemake to compare.
+    """Check that benchmarks are here; returns no files, since Snakemake has nothing to compare.
 
     Raises:
         DataError: benchmarks that models of one's own take have no local data.
@@ -43,7 +43,7 @@ def check_benchmarks(config: Config, entries: Mapping[str, Entry]) -> list[str]:
 
 
 def check_folder(config: Config, entries: Mapping[str, Entry], folder: str) -> list[str]:
-    """Nothing, where a model of one's own lies in its folder.
+    """Check that a model of your own lies in its folder; returns no files.
 
     Raises:
         ModelError: there is no such folder.
@@ -59,7 +59,7 @@ def check_folder(config: Config, entries: Mapping[str, Entry], folder: str) -> l
 
 
 def check_hub_model(config: Config, entries: Mapping[str, Entry], hub: str, revision: str) -> list[str]:
-    """Nothing, for Snakemake to compare; for subjects and judges alike.
+    """Check that a hub model is here, of a subject or a judge; returns no files, since Snakemake has nothing to compare.
 
     Raises:
         ModelError: the model has not been fetched.

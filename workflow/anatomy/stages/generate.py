@@ -36,7 +36,7 @@ from anatomy.store.fill import Lazy, Want, cells_of, fill
 
 @dataclass(frozen=True)
 class Batch:
-    """Wants that share a way of speaking."""
+    """Wanted completions that share a rendering and a decoding."""
 
     rendering: Rendering
     decoding: Decoding

@@ -57,7 +57,7 @@ def measured_candidates(
 
     Args:
         variants: of the select phase.
-        continuations: of its prefixes, with ``degenerate`` (why a text is none to score; empty where it is one).
+        continuations: of its prefixes, with ``degenerate`` (why a text cannot be scored; empty where it can).
         scores: of the first detector.
         judgements: of refusal, and on the organism of accuracy and style.
 

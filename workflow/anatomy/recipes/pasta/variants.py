@@ -87,7 +87,7 @@ class _Asking:
             form, name, scale, positions = point
             contrast, last = SEARCHED[name][0], layer == found["layers"]
             if (form == "subtract" and (last or contrast != SIGNATURE)) or (contrast == WITHOUT_REFUSAL and last):
-                continue  # behind the last block is no input and no refusal direction; others lack controls of their norms
+                continue  # the last layer is no block's input and has no refusal direction; others lack controls of equal norm
             edit = self._candidate(layer, *point)
             family = "sweep" if point == swept else "operating"
             wanted.append(

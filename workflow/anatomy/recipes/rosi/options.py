@@ -15,22 +15,32 @@ class Rosi(Section):
 
     forms: list[Form] = Field(
         ["row_mean", "projection", "mean_input"],
-        description="row_mean is the paper's; projection and mean_input are variants; [] for no edit, the direction alone",
+        description="forms of the edit: row_mean is the paper's, projection and mean_input are ours; [] for no edit, the "
+        "direction alone",
     )
     strengths: dict[Form, list[float]] = Field(
         {"row_mean": [1.0, 2.0, 5.0, 10.0], "projection": [0.125, 0.25, 0.5, 1.0], "mean_input": [1.0, 2.0, 5.0, 10.0]},
-        description="row_mean and mean_input: per cent of a matrix's Frobenius norm; projection: alpha",
+        description="strengths that are tried. row_mean and mean_input: per cent of a matrix's Frobenius norm; projection: alpha",
     )
     layers: Literal["kept"] | list[int] = Field(
-        "kept", description="layers whose direction is tried; kept: all below the selection's cut, from the second on"
+        "kept", description="layers whose direction is tried; kept: from the second one up to where selection.layer_share cuts"
     )
     sites: list[Site] = Field(["o_proj", "down_proj"], description="matrices that are edited, in all layers")
-    shortlist: int = Field(2, ge=1, description="candidates a search generates with on the select split")
-    max_benign_rise: float = Field(0.05, ge=0, description="rise of benign refusals on select above which a candidate is out")
-    headline: list[Identifier] = Field(
-        ["weak"], description="models (or organism members) whose edits are ranked among controls that searched likewise"
+    shortlist: int = Field(
+        2, ge=1, description="number of candidates in each search with which answers are generated on the select split"
     )
-    max_benchmark_loss: float = Field(0.05, ge=0, description="mean benchmark loss on select above which a candidate is out")
+    max_benign_rise: float = Field(
+        0.05,
+        ge=0,
+        description="largest rise in the refusal of benign requests on the select split; candidates above it are dropped",
+    )
+    headline: list[Identifier] = Field(
+        ["weak"],
+        description="models (or organism members) whose edits are ranked among control edits that went through the same search",
+    )
+    max_benchmark_loss: float = Field(
+        0.05, ge=0, description="largest mean loss on benchmarks on the select split; candidates above it are dropped"
+    )
     published: str | None = Field(
         None, description="CSV with the paper's numbers to print beside ours: table, model, source (set or task), arm, value"
     )

@@ -78,7 +78,7 @@ class Kills:
 
     @property
     def readable(self) -> bool:
-        """Whether the system tells."""
+        """Whether the system counts the processes that it ended."""
         return self.group is not None or self.machine is not None
 
     def since(self, before: Kills) -> str | None:

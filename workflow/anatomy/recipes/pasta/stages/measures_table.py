@@ -41,8 +41,9 @@ KEY = ["pair", "model", "variant", "domain", "kind", "measure"]
 def measures_table(pair: str, summaries: Mapping[str, pd.DataFrame], variants: pd.DataFrame) -> pd.DataFrame:
     """Summaries of several kinds as one table.
 
-    A detector has three measures: its name (the mean probability of a machine's hand, higher for more machine-like whatever the
-    detector), ``<name>_flagged`` (share flagged) and ``<name>_score`` (its own number, whose side differs between detectors).
+    A detector has three measures: its name (mean probability that a machine wrote the text; higher is more machine-like with
+    every detector), ``<name>_flagged`` (share flagged) and ``<name>_score`` (its own number, whose side differs between
+    detectors).
 
     Args:
         pair: id of its aligned model.
