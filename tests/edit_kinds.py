@@ -3,7 +3,7 @@
 import torch
 
 from anatomy.interventions.edits.head import head_edit
-from anatomy.interventions.edits.rosi import build_edit
+from anatomy.interventions.edits.rank_one import build_edit
 from anatomy.interventions.edits.sparse import sparse_edit
 from anatomy.models.checkpoint import Checkpoint
 

@@ -13,11 +13,11 @@ from anatomy.config.schema import Config
 from anatomy.interventions.directions.candidates import Directions
 from anatomy.recipes.registry import asked_in_memory
 from anatomy.stages.detect import detect
-from anatomy.stages.edit_book import EditBook
 from anatomy.stages.generate import generate
 from anatomy.stages.instruments import Instrument, fitting_texts, own_instruments
 from anatomy.stages.judge import judge
 from anatomy.stages.localize_signature import localize_signature
+from anatomy.stages.model_edits import ModelEdits
 from anatomy.stages.signature import extract_signature
 from anatomy.stages.text_measures import PairTables, text_measures
 from anatomy.stages.utility import samples_table
@@ -41,8 +41,8 @@ class Study:
     def generate(self, role: str, phase: str) -> dict:
         subject, found = pair(self.config)[role], {"select": self.signature, "test": self.found}.get(phase, {})
         asked = asked_in_memory(self.config, "pasta", subject, phase, found)
-        book = EditBook(self.cards[role], self.extracted)
-        return generate(self.config, subject, self.cards[role], asked, phase, book, role == "base", lambda text: None)
+        model_edits = ModelEdits(self.cards[role], self.extracted)
+        return generate(self.config, subject, self.cards[role], asked, phase, model_edits, role == "base", lambda text: None)
 
     def instruments(self, config: Config | None = None) -> list[Instrument]:
         texts = fitting_texts(self.config, *(self.tables[role, "fit"]["completions"] for role in ("aligned", "base")), False)

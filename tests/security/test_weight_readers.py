@@ -12,7 +12,7 @@ from hypothesis import example, given
 from anatomy.errors import ModelError
 from anatomy.interventions.directions.candidates import Directions, load_directions, save_directions
 from anatomy.interventions.edits.adapter import read_adapter, write_adapter
-from anatomy.interventions.edits.rosi import build_edit
+from anatomy.interventions.edits.rank_one import build_edit
 from anatomy.interventions.edits.saved import load_edit, save_edit
 from anatomy.models.checkpoint import Checkpoint, read_header
 

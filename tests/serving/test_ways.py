@@ -5,7 +5,7 @@ import torch
 from edit_kinds import every_kind, low_rank
 
 from anatomy.errors import EditError
-from anatomy.interventions.edits.rosi import build_edit
+from anatomy.interventions.edits.rank_one import build_edit
 from anatomy.models.activations.interventions import Intervention
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.serving.ways import Abilities, choose_way

@@ -16,7 +16,7 @@ from anatomy.errors import ConfigError, EditError, ExportError, GateError
 from anatomy.interventions.directions.controls import isotropic
 from anatomy.interventions.edits.adapter import read_adapter, write_adapter
 from anatomy.interventions.edits.apply import applied
-from anatomy.interventions.edits.rosi import build_edit
+from anatomy.interventions.edits.rank_one import build_edit
 from anatomy.interventions.export import stream
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.stages import export as stage

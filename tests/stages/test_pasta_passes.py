@@ -12,8 +12,8 @@ from small_study import THINGS
 from anatomy.errors import DataError, ModelError
 from anatomy.interventions.directions.signature import cosines
 from anatomy.stages.direction_book import DirectionBook
-from anatomy.stages.edit_book import EditBook
 from anatomy.stages.generate import HUMAN
+from anatomy.stages.model_edits import ModelEdits
 from anatomy.stages.signature import check_pair, extract_signature
 from anatomy.stages.signature_weights import weight_gaps
 
@@ -96,8 +96,8 @@ def test_an_edit_of_weights_writes_what_hooks_behind_the_writers_write(passes):
     table = passes.tables["aligned", "test"]["completions"]
     assert texts(table, "weights") == texts(table, "site-writes")  # sampled token by token from the same seeds
     subject = pair(passes.config)["aligned"]
-    book = EditBook(passes.cards["aligned"], passes.extracted)
-    gaps = weight_gaps(passes.config, subject, passes.cards["aligned"], book, passes.found, lambda text: None)
+    model_edits = ModelEdits(passes.cards["aligned"], passes.extracted)
+    gaps = weight_gaps(passes.config, subject, passes.cards["aligned"], model_edits, passes.found, lambda text: None)
     equivalent = gaps.set_index("matrices").iloc[:2]
     assert (equivalent["gap"] < 1e-3).all()
     assert gaps["gap"].iloc[2] > 10 * equivalent["gap"].max()  # without the embedding it is no equal of all three sites

@@ -10,7 +10,7 @@ with job_of(name, snakemake) as run:
     from anatomy.serving.environment import prepare_environment
 
     prepare_environment(snakemake.threads)
-    from anatomy.stages.edit_book import EditBook
+    from anatomy.stages.model_edits import ModelEdits
 
     with without_unused():
         from anatomy.stages.evaluate import evaluate, phase_variants
@@ -25,8 +25,10 @@ with job_of(name, snakemake) as run:
         int(snakemake.wildcards.bucket),
         read_json(Path(snakemake.input.found)),
     )
-    book = EditBook(model, sound_extraction(snakemake.input.directions))
-    tables = evaluate(run.config, run.subject, phase, model, book, run.say, threads=snakemake.threads, gpus=max(1, len(run.gpus)))
+    model_edits = ModelEdits(model, sound_extraction(snakemake.input.directions))
+    tables = evaluate(
+        run.config, run.subject, phase, model, model_edits, run.say, threads=snakemake.threads, gpus=max(1, len(run.gpus))
+    )
     write_json(Path(snakemake.output.completions).with_suffix(".cells.json"), tables.pop("cells"))
     write_json(Path(snakemake.output.tasks), tables.pop("tasks"))
     for table, rows in tables.items():

@@ -9,15 +9,15 @@ with job_of(f"benchmarks {snakemake.wildcards.model}", snakemake) as run:
 
     from anatomy.recipes.registry import asked_in_memory
     from anatomy.stages.card import read_card
-    from anatomy.stages.edit_book import EditBook
     from anatomy.stages.hooked_benchmarks import hooked_benchmarks
+    from anatomy.stages.model_edits import ModelEdits
     from anatomy.store.files import read_json, write_json, write_table
 
     torch.set_num_threads(snakemake.threads)
     model = read_card(snakemake.input.model)
     asked = asked_in_memory(run.config, "pasta", run.subject, "test", read_json(Path(snakemake.input.found)))
-    book = EditBook(model, Path(run.at.stage("extract", snakemake.wildcards.model, "")))
-    table, cells = hooked_benchmarks(run.config, run.subject, model, asked, book, run.say)
+    model_edits = ModelEdits(model, Path(run.at.stage("extract", snakemake.wildcards.model, "")))
+    table, cells = hooked_benchmarks(run.config, run.subject, model, asked, model_edits, run.say)
     out = Path(snakemake.output.samples)
     write_json(out.with_suffix(".cells.json"), cells)
     write_table(out, table)

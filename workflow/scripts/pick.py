@@ -8,7 +8,7 @@ with job_of(f"pick {snakemake.wildcards.model}", snakemake) as run:
     import pandas as pd
 
     from anatomy.stages.adapters import keep_adapters
-    from anatomy.stages.edit_book import EditBook
+    from anatomy.stages.model_edits import ModelEdits
     from anatomy.stages.pick import pick_all
     from anatomy.stages.soundness import sound_extraction, sound_model
     from anatomy.store.files import read_json, read_table, write_json, write_table
@@ -23,9 +23,9 @@ with job_of(f"pick {snakemake.wildcards.model}", snakemake) as run:
         {entry["task"]: entry["metric"] for path in snakemake.input.tasks for entry in read_json(Path(path))},
     )
     write_table(Path(snakemake.output.table), table)
-    book = EditBook(sound_model(snakemake.input.model), sound_extraction(snakemake.input.directions))
+    model_edits = ModelEdits(sound_model(snakemake.input.model), sound_extraction(snakemake.input.directions))
     write_json(
         Path(snakemake.output.adapters),
-        keep_adapters(run.config, run.subject, book, selected, table, Path(snakemake.output.selected).parent / "adapters"),
+        keep_adapters(run.config, run.subject, model_edits, selected, table, Path(snakemake.output.selected).parent / "adapters"),
     )
     write_json(Path(snakemake.output.selected), selected)

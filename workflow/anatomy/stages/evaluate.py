@@ -18,7 +18,7 @@ from anatomy.serving.engine import Engine
 from anatomy.serving.variants import Variant as Served
 from anatomy.serving.ways import Fallback
 from anatomy.stages.answers import answer_cell, completions_table, compute_answers, decoding_of, unchanged_variants, with_items
-from anatomy.stages.edit_book import EditBook
+from anatomy.stages.model_edits import ModelEdits
 from anatomy.stages.phase import Phase, describe
 from anatomy.stages.prompts import phase_prompts
 from anatomy.stages.rendering import answer_rendering
@@ -60,7 +60,7 @@ def evaluate(
     subject: Subject,
     phase: Phase,
     model: dict[str, Any],
-    book: EditBook,
+    model_edits: ModelEdits,
     say: Callable[[str], None],
     *,
     threads: int | None = None,
@@ -70,7 +70,7 @@ def evaluate(
 
     Args:
         model: the model's card.
-        book: makes edits concrete: keys and edits of weights.
+        model_edits: makes edits concrete: keys and edits of weights.
         threads, gpus: of the engine, as the job was granted them; ``serving.threads`` if None.
 
     Returns:
@@ -92,7 +92,7 @@ def evaluate(
     }
     items = {name: phase_items(task, subject, phase.name, item_limit) for name, task in tasks.items()}
     for variant, concrete in phase.variants:
-        keys = [book.key(edit) for edit in concrete]
+        keys = [model_edits.key(edit) for edit in concrete]
         labels = {"model": subject.id, "variant": variant.id, "phase": phase.name}
         cell = answer_cell(
             store,
@@ -134,14 +134,14 @@ def evaluate(
 
     def variant_of(want: Want) -> Served:
         concrete = edits[want.cell.name]
-        return Served(want.cell.name, lambda: book.weight_edits(concrete))
+        return Served(want.cell.name, lambda: model_edits.weight_edits(concrete))
 
     def keep(want: Want, rows: pd.DataFrame) -> pd.DataFrame:
         return withhold(rows) if must_withhold(subject, edits[want.cell.name]) else rows
 
     def scored_under(want: Want) -> Served:
         concrete = edits[want.cell.name]
-        return Served(canonical_json([book.key(edit) for edit in concrete]), lambda: book.weight_edits(concrete))
+        return Served(canonical_json([model_edits.key(edit) for edit in concrete]), lambda: model_edits.weight_edits(concrete))
 
     asked = [sum(len(want.rows) for want in answers), sum(len(want.rows) for want in utility) / ITEMS_AN_ANSWER]
     with Lazy(open_engine, store, "evaluate") as session, Progress("evaluate", sum(asked), whole=True) as progress:

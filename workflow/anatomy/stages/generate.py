@@ -28,8 +28,8 @@ from anatomy.recipes.asked import Asked, Manner
 from anatomy.recipes.variant import Edit
 from anatomy.serving.decoding import Decoding, request_seed
 from anatomy.stages.answers import Keep, answer_cell, completions_table, decoding_of, with_items
-from anatomy.stages.edit_book import EditBook
 from anatomy.stages.in_memory import computing
+from anatomy.stages.model_edits import ModelEdits
 from anatomy.stages.phase import Phase, describe
 from anatomy.stages.prefix_prompts import phase_prefixes, put
 from anatomy.stages.prompts import phase_prompts
@@ -57,7 +57,7 @@ def generate(
     model: dict[str, Any],
     asked: Sequence[Asked],
     phase: str,
-    book: EditBook,
+    model_edits: ModelEdits,
     humans: bool,
     say: Callable[[str], None],
 ) -> dict[str, Any]:
@@ -66,13 +66,13 @@ def generate(
     Args:
         model: the model's card.
         asked: variants with their edits, sets and manner.
-        book: makes edits concrete.
+        model_edits: makes edits concrete.
         humans: put the human's continuations into the table too.
 
     Returns:
         Tables ``completions`` and ``variants``, and ``cells``.
     """
-    batches, edits = wanted(config, subject, model, asked, phase, book)
+    batches, edits = wanted(config, subject, model, asked, phase, model_edits)
 
     def open_model() -> AbstractContextManager[LoadedModel]:
         say(f"loading {subject.id}, {phase}")
@@ -87,7 +87,7 @@ def generate(
                 fill(
                     batch.wants,
                     session,
-                    computing(book, edits, keep, batch.rendering, batch.decoding, config.serving.batch_size, say),
+                    computing(model_edits, edits, keep, batch.rendering, batch.decoding, config.serving.batch_size, say),
                     say,
                 )
     wants = [want for batch in batches for want in batch.wants]
@@ -103,7 +103,7 @@ def generate(
 
 
 def wanted(
-    config: Config, subject: Subject, model: dict[str, Any], asked: Sequence[Asked], phase: str, book: EditBook
+    config: Config, subject: Subject, model: dict[str, Any], asked: Sequence[Asked], phase: str, model_edits: ModelEdits
 ) -> tuple[list[Batch], dict[str, Edit | None]]:
     """Completions wanted, sorted by the way of speaking, and the edit behind each cell."""
     store, pasta = Path(config.results) / "store", config.pasta
@@ -111,7 +111,7 @@ def wanted(
     batches: dict[str, Batch] = {}
     edits: dict[str, Edit | None] = {}
     for one in asked:
-        keys = [book.key(edit) for edit in one.edits]
+        keys = [model_edits.key(edit) for edit in one.edits]
         labels = {
             "model": subject.id,
             "variant": one.variant.id,

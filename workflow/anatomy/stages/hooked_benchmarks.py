@@ -22,15 +22,20 @@ from anatomy.progress.counting import counted
 from anatomy.recipes.asked import Asked
 from anatomy.serving.benchmarks.harness import evaluate
 from anatomy.serving.benchmarks.items import task_key
-from anatomy.stages.edit_book import EditBook
 from anatomy.stages.in_memory import edited
+from anatomy.stages.model_edits import ModelEdits
 from anatomy.stages.utility import FEWSHOT_SEED, phase_items, phase_tasks, samples_table
 from anatomy.store.cell import Cell
 from anatomy.store.fill import Lazy, Want, cells_of, fill
 
 
 def hooked_benchmarks(
-    config: Config, subject: Subject, model: dict[str, Any], asked: Sequence[Asked], book: EditBook, say: Callable[[str], None]
+    config: Config,
+    subject: Subject,
+    model: dict[str, Any],
+    asked: Sequence[Asked],
+    model_edits: ModelEdits,
+    say: Callable[[str], None],
 ) -> tuple[pd.DataFrame, list[str]]:
     """Score the test items of every task under each variant that takes the benchmarks.
 
@@ -38,7 +43,7 @@ def hooked_benchmarks(
         model: the model's card.
         asked: what the recipe asks in the test phase; variants that are not ``benchmarked`` are passed over, and so are edits
             at some positions only.
-        book: makes edits concrete.
+        model_edits: makes edits concrete.
 
     Returns:
         Samples, as those of other variants, and the store's cells.
@@ -49,7 +54,7 @@ def hooked_benchmarks(
     for one in asked:
         if not one.variant.benchmarked or any(edit.get("positions", "all") != "all" for edit in one.edits):
             continue
-        keys = [book.key(edit) for edit in one.edits]
+        keys = [model_edits.key(edit) for edit in one.edits]
         for name, task in tasks.items():
             cell = Cell(
                 store,
@@ -71,7 +76,7 @@ def hooked_benchmarks(
         lm = _backend(loaded, config.serving.batch_size)
         for want in counted(missing, "cells of benchmarks", len(missing)):
             name, edit = behind[want.cell.name]
-            with edited(loaded, book, edit):
+            with edited(loaded, model_edits, edit):
                 found = evaluate(
                     lm,
                     {name: tasks[name]},

@@ -18,7 +18,7 @@ from anatomy.serving.engine_hooks import stream_with_hooks
 from anatomy.serving.hooks.modules import PROVEN, refuse_unproven
 from anatomy.serving.ways import ENGINE_FROM
 from anatomy.stages.answers import SHARD, Keep, by_want, prompts_of
-from anatomy.stages.edit_book import EditBook
+from anatomy.stages.model_edits import ModelEdits
 from anatomy.store.fill import Want
 
 Backend = Literal["vllm", "transformers"]
@@ -39,7 +39,7 @@ def hooks_backend(wanted: Literal["auto", "engine", "transformers"], checkpoint:
 
 
 def computing_in_engine(
-    book: EditBook,
+    model_edits: ModelEdits,
     edits: dict[str, Edit | None],
     keep: Keep,
     rendering: Rendering,
@@ -57,7 +57,7 @@ def computing_in_engine(
         requests, origin = [], []
         for number, want in enumerate(wants):
             edit = edits[want.cell.name]
-            interventions = () if edit is None else (book.intervention(edit),)
+            interventions = () if edit is None else (model_edits.intervention(edit),)
             for row, (ids, seed) in enumerate(prompts_of(want, engine.tokenizer, rendering)):
                 requests.append(Request(ids, seed, interventions=interventions))
                 origin.append((number, row))

@@ -19,12 +19,12 @@ from anatomy.serving.completions import Request
 from anatomy.serving.decoding import Decoding
 from anatomy.serving.transformers_generation import stream_with_transformers
 from anatomy.stages.answers import Keep, prompts_of, to_rows
-from anatomy.stages.edit_book import EditBook
+from anatomy.stages.model_edits import ModelEdits
 from anatomy.store.fill import Want
 
 
 def computing(
-    book: EditBook,
+    model_edits: ModelEdits,
     edits: dict[str, Edit | None],
     keep: Keep,
     rendering: Rendering,
@@ -44,7 +44,7 @@ def computing(
         with Progress("answers of all variants", sum(len(want.rows) for want in wants)) as progress:
             for want in wants:
                 requests = [Request(ids, seed) for ids, seed in prompts_of(want, loaded.tokenizer, rendering)]
-                with progress.part(len(want.rows)), edited(loaded, book, edits[want.cell.name]):
+                with progress.part(len(want.rows)), edited(loaded, model_edits, edits[want.cell.name]):
                     for places, generations in stream_with_transformers(loaded, requests, decoding, batch_size=batch_size):
                         yield want, keep(want, to_rows(generations, list(want.rows["item"].iloc[places])))
         say(progress.line())
@@ -52,10 +52,10 @@ def computing(
     return compute
 
 
-def edited(loaded: LoadedModel, book: EditBook, edit: Edit | None) -> AbstractContextManager[Any]:
+def edited(loaded: LoadedModel, model_edits: ModelEdits, edit: Edit | None) -> AbstractContextManager[Any]:
     """The model under an edit, whichever kind it is; as it is under none."""
     if edit is None:
         return nullcontext()
     if edit["method"] in HOOK_METHODS:
-        return intervening(loaded.model, [book.intervention(edit)])
-    return applied(loaded, book.low_rank(edit))
+        return intervening(loaded.model, [model_edits.intervention(edit)])
+    return applied(loaded, model_edits.low_rank(edit))

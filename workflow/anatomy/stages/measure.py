@@ -24,9 +24,9 @@ from anatomy.recipes.rosi.variants import variants_in_memory, variants_on_test
 from anatomy.recipes.variant import Edit, resolve
 from anatomy.serving.engine import Engine
 from anatomy.stages.answers import answer_cell, completions_table, decoding_of, with_items
-from anatomy.stages.edit_book import EditBook
 from anatomy.stages.in_engine import computing_in_engine, hooks_backend
 from anatomy.stages.in_memory import computing
+from anatomy.stages.model_edits import ModelEdits
 from anatomy.stages.phase import Phase, describe
 from anatomy.stages.projected import computing_projections, projection_cell, projections_table, prompt_items
 from anatomy.stages.prompts import phase_prompts
@@ -58,11 +58,11 @@ def measure(
     Returns:
         Tables ``completions``, ``variants``, ``projections``, and ``cells``.
     """
-    book, store = EditBook(model, extracted), Path(config.results) / "store"
+    model_edits, store = ModelEdits(model, extracted), Path(config.results) / "store"
     phase = in_memory_phase(config, subject, selected)
     rendering, decoding = answer_rendering(config.evaluation, subject), decoding_of(config.evaluation)
-    wants, edits = wanted_answers(config, subject, model, book, phase)
-    projected, edits_projected, direction, position = wanted_projections(config, subject, model, book, selected, picks)
+    wants, edits = wanted_answers(config, subject, model, model_edits, phase)
+    projected, edits_projected, direction, position = wanted_projections(config, subject, model, model_edits, selected, picks)
     in_engine = [want for want in wants if want.labels["backend"] == "vllm"]
     in_memory = [want for want in wants if want.labels["backend"] == "transformers"]
     keep = (lambda want, rows: rows) if subject.is_organism else (lambda want, rows: withhold(rows))
@@ -89,15 +89,19 @@ def measure(
     progress = Progress("measure", sum(counts), whole=True)
     # One after the other: on a GPU the engine takes the memory that a loaded model needs.
     with Lazy(open_engine, store, "measure") as session, progress.part(counts[0]):
-        fill(in_engine, session, computing_in_engine(book, edits, keep, rendering, decoding, say), say)
+        fill(in_engine, session, computing_in_engine(model_edits, edits, keep, rendering, decoding, say), say)
     with Lazy(open_model, store, "measure") as session:
         with progress.part(counts[1]):
-            fill(in_memory, session, computing(book, edits, keep, rendering, decoding, config.serving.batch_size, say), say)
+            fill(
+                in_memory, session, computing(model_edits, edits, keep, rendering, decoding, config.serving.batch_size, say), say
+            )
         with progress.part(counts[2]):
             fill(
                 projected,
                 session,
-                computing_projections(book, edits_projected, direction, position, rendering, config.extraction.token_budget),
+                computing_projections(
+                    model_edits, edits_projected, direction, position, rendering, config.extraction.token_budget
+                ),
                 say,
             )
     return {
@@ -131,7 +135,7 @@ def in_memory_phase(config: Config, subject: Subject, selected: dict[str, Any]) 
 
 
 def wanted_answers(
-    config: Config, subject: Subject, model: dict[str, Any], book: EditBook, phase: Phase
+    config: Config, subject: Subject, model: dict[str, Any], model_edits: ModelEdits, phase: Phase
 ) -> tuple[list[Want], dict[str, Edit | None]]:
     """Completions wanted, each labelled with the backend that computes it, and the edit behind each cell.
 
@@ -143,7 +147,7 @@ def wanted_answers(
         name: with_items(phase_prompts(at, subject, name, "test", config.evaluation.test_prompts), name, config.evaluation)
         for name in config.evaluation.pair
     }
-    hooks = hooks_backend(config.serving.hooks, book.checkpoint)
+    hooks = hooks_backend(config.serving.hooks, model_edits.checkpoint)
     withheld = "" if subject.is_organism else cell_fingerprint("withheld", False)
     wants, edits = [], {}
     for variant, concrete in phase.variants:
@@ -151,7 +155,7 @@ def wanted_answers(
         cell = answer_cell(
             store,
             model,
-            [book.key(edit) for edit in concrete],
+            [model_edits.key(edit) for edit in concrete],
             rendering,
             decoding,
             backend,
@@ -168,7 +172,7 @@ def wanted_projections(
     config: Config,
     subject: Subject,
     model: dict[str, Any],
-    book: EditBook,
+    model_edits: ModelEdits,
     selected: dict[str, Any],
     picks: dict[str, Edit | None],
 ) -> tuple[list[Want], dict[str, Edit | None], Tensor, int]:
@@ -176,11 +180,11 @@ def wanted_projections(
 
     The direction is the selected one; where nothing was selected, the one of the middle layer that ROSI tries.
     """
-    at, contrast, num_layers = Layout(config.results), subject.contrasts[0], book.checkpoint.num_layers
+    at, contrast, num_layers = Layout(config.results), subject.contrasts[0], model_edits.checkpoint.num_layers
     found = selected[contrast]
     tried = layers(config.rosi, num_layers, config.selection.layer_share)
     position, layer = (found["position"], found["layer"]) if found["outcome"] == "picked" else (POSITION, tried[len(tried) // 2])
-    direction = book.directions.unit({"contrast": contrast, "position": position, "layer": layer, "control": None})
+    direction = model_edits.directions.unit({"contrast": contrast, "position": position, "layer": layer, "control": None})
     prompts = {
         name: prompt_items(phase_prompts(at, subject, name, "test", config.evaluation.test_prompts), name)
         for name in config.evaluation.pair
@@ -196,7 +200,7 @@ def wanted_projections(
         cell = projection_cell(
             Path(config.results) / "store",
             model,
-            [book.key(edit) for edit in concrete],
+            [model_edits.key(edit) for edit in concrete],
             answer_rendering(config.evaluation, subject),
             direction,
             position,

@@ -15,8 +15,8 @@ from anatomy.models.rendering import Rendering, render
 from anatomy.progress.counting import counted
 from anatomy.recipes.variant import Edit
 from anatomy.stages.direction_book import vector_digest
-from anatomy.stages.edit_book import EditBook
 from anatomy.stages.in_memory import edited
+from anatomy.stages.model_edits import ModelEdits
 from anatomy.store.cell import Cell
 from anatomy.store.digest import digest
 from anatomy.store.fill import Want, assemble
@@ -64,7 +64,12 @@ def prompt_items(prompts: pd.DataFrame, name: str) -> pd.DataFrame:
 
 
 def computing_projections(
-    book: EditBook, edits: dict[str, Edit | None], direction: Tensor, position: int, rendering: Rendering, token_budget: int
+    model_edits: ModelEdits,
+    edits: dict[str, Edit | None],
+    direction: Tensor,
+    position: int,
+    rendering: Rendering,
+    token_budget: int,
 ) -> Callable[[LoadedModel, list[Want]], Iterator[tuple[Want, pd.DataFrame]]]:
     """How transformers fills cells of projections.
 
@@ -75,7 +80,7 @@ def computing_projections(
     def compute(loaded: LoadedModel, wants: list[Want]) -> Iterator[tuple[Want, pd.DataFrame]]:
         for want in counted(wants, "variants projected", len(wants)):
             items, tokens = list(want.rows["item"]), render(loaded.tokenizer, list(want.rows["prompt"]), rendering)
-            with edited(loaded, book, edits[want.cell.name]):
+            with edited(loaded, model_edits, edits[want.cell.name]):
                 rows = project(
                     loaded,
                     items,

@@ -22,7 +22,7 @@ from anatomy.models.rendering import render
 from anatomy.progress.counting import Progress
 from anatomy.recipes.rosi.families import candidates, families, layers
 from anatomy.recipes.rosi.rules import rank_candidates
-from anatomy.stages.edit_book import EditBook
+from anatomy.stages.model_edits import ModelEdits
 from anatomy.stages.prompts import phase_prompts
 from anatomy.stages.rendering import answer_rendering
 from anatomy.store.digest import digest
@@ -81,7 +81,12 @@ class Reader:
 
 
 def screen(
-    config: Config, subject: Subject, loaded: LoadedModel, book: EditBook, tokens: dict[str, Any], say: Callable[[str], None]
+    config: Config,
+    subject: Subject,
+    loaded: LoadedModel,
+    model_edits: ModelEdits,
+    tokens: dict[str, Any],
+    say: Callable[[str], None],
 ) -> tuple[pd.DataFrame, dict[str, list[Edit]]]:
     """Screen every family of a model.
 
@@ -101,7 +106,7 @@ def screen(
     read = {}
     with Progress(f"screen {subject.id}", len(wanted)) as progress:
         for name, edit in wanted.items():
-            with applied_factors(loaded, book.factors(edit)):
+            with applied_factors(loaded, model_edits.factors(edit)):
                 read[name] = reader.read()
             progress.advance()
     say(progress.line())

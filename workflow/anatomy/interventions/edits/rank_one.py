@@ -1,4 +1,4 @@
-"""ROSI and its kin: rank-one edits that write a direction into the residual stream."""
+"""Rank-one edits that write a direction into the residual stream: rank-one safety injection and its variants."""
 
 from collections.abc import Mapping
 

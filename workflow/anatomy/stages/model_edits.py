@@ -11,7 +11,7 @@ from torch import Tensor
 from anatomy.errors import EditError
 from anatomy.interventions.edits.hook import build_intervention
 from anatomy.interventions.edits.low_rank import Factors, LowRankEdit
-from anatomy.interventions.edits.rosi import build_edit, edit_factors
+from anatomy.interventions.edits.rank_one import build_edit, edit_factors
 from anatomy.interventions.edits.saved import load_edit
 from anatomy.interventions.edits.spec import SAVED, check_spec
 from anatomy.interventions.edits.weight_edit import WeightEdit
@@ -22,7 +22,7 @@ from anatomy.stages.direction_book import DirectionBook, vector_digest
 from anatomy.store.digest import file_digest
 
 
-class EditBook:
+class ModelEdits:
     """Builds edits of one model from their specs.
 
     Args:
