@@ -77,7 +77,7 @@ def test_edits_with_any_content(file, tiny_folder, tmp_path):
 def test_saved_edits_with_any_content(kind, file, tiny_folder, tmp_path):
     checkpoint = Checkpoint(tiny_folder)
     edit = kind(checkpoint)
-    save_edit(edit, tmp_path, private=True)
+    save_edit(edit, tmp_path, checkpoint, private=True)
     good = (tmp_path / file).read_bytes()[:8192]
 
     @FUZZ

@@ -42,6 +42,7 @@ def test_interventions_go_to_hooks_where_there_are_any(checkpoint):
     hooks = Intervention("ablate", (0,), unit, None, 1.0, ("block_input",), "all")
     able = Abilities(True, "", 1, PLAIN.target_modules, hooks=True)
     assert choose_way([hooks], able).kind == "hooks" and choose_way([hooks], PLAIN).kind == "transformers"
-    assert choose_way([hooks, low_rank(checkpoint)], able).kind == "transformers"
+    assert choose_way([hooks, low_rank(checkpoint)], able).kind == "reload and hooks"
+    assert choose_way([hooks, low_rank(checkpoint)], PLAIN).kind == "transformers"
     with pytest.raises(EditError, match="a weight edit or an intervention"):
         choose_way([{"method": "row_mean"}], PLAIN)

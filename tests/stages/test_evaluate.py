@@ -6,7 +6,7 @@ from shared_engine import close_shared_engine
 from small_study import make_config, write_prompts
 
 from anatomy.interventions.edits.apply import applied
-from anatomy.interventions.edits.saved import save_edit
+from anatomy.interventions.edits.saved import save_edit, spec_of
 from anatomy.interventions.edits.sparse import sparse_edit
 from anatomy.models.loading import load_model
 from anatomy.models.rendering import render
@@ -25,9 +25,9 @@ pytestmark = pytest.mark.engine
 SETS = ("harmful_requests", "benign_requests")
 
 
-def saved(edit, folder):
-    save_edit(edit, folder)
-    return {"method": "saved", "folder": str(folder), "digest": edit.digest(), "intent": edit.card.intent}
+def saved(edit, folder, checkpoint):
+    save_edit(edit, folder, checkpoint)
+    return spec_of(edit, folder)
 
 
 def row_mean(layer):
@@ -54,9 +54,9 @@ def study(card, extraction, tmp_path):
         "base": [],
         "rank one": [row_mean(1)],
         "stack": [row_mean(1), row_mean(2)],
-        "mask": [saved(pruned(model_edits.checkpoint), tmp_path / "mask")],
-        "head": [saved(head(model_edits.checkpoint), tmp_path / "head"), row_mean(2)],
-        "nothing": [saved(nothing, tmp_path / "nothing")],
+        "mask": [saved(pruned(model_edits.checkpoint), tmp_path / "mask", model_edits.checkpoint)],
+        "head": [saved(head(model_edits.checkpoint), tmp_path / "head", model_edits.checkpoint), row_mean(2)],
+        "nothing": [saved(nothing, tmp_path / "nothing", model_edits.checkpoint)],
     }
     return config, stacks, model_edits
 

@@ -86,7 +86,7 @@ def test_the_unedited_model_has_no_edits_and_a_stack_keeps_its_order(model_edits
 
 def test_an_edit_that_an_earlier_stage_saved_is_known_by_its_content(model_edits, tmp_path):
     made = pruned(model_edits.checkpoint)
-    save_edit(made, tmp_path / "mask")
+    save_edit(made, tmp_path / "mask", model_edits.checkpoint)
     spec = {"method": "saved", "folder": str(tmp_path / "mask"), "digest": made.digest(), "intent": "amplify"}
     shutil.copytree(tmp_path / "mask", tmp_path / "moved")
     assert (

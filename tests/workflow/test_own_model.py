@@ -101,7 +101,7 @@ def test_answers_under_lowering_edits_are_nowhere(run):
     )
     detail = variants.set_index("form").at["orthogonalize", "detail"]
     prompts = render(loaded.tokenizer, list(measured.drop_duplicates("id")["prompt"]), Rendering())
-    with edited(loaded, model_edits, json.loads(detail)[0]):
+    with edited(loaded, model_edits, json.loads(detail)):
         found = generate_with_transformers(loaded, prompts, Decoding(8, 0.0), batch_size=32)
     unedited = generate_with_transformers(loaded, prompts, Decoding(8, 0.0), batch_size=32)
     secret = {one.text for one in found} - {one.text for one in unedited}

@@ -1,4 +1,4 @@
-"""What a recipe asks of a model in a phase, generated in memory: the unedited model, and interventions on its activations.
+"""What a recipe asks of a model in a phase, generated in memory: the unedited model, and the model under stacks of edits.
 
 Texts that continue harmless human prefixes are kept; answers of real models to requests under an edit that may lower safety
 are judged at once and withheld (``anatomy.stages.withheld``).
@@ -6,7 +6,7 @@ are judged at once and withheld (``anatomy.stages.withheld``).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cache
@@ -104,14 +104,14 @@ def generate(
 
 def wanted(
     config: Config, subject: Subject, model: dict[str, Any], asked: Sequence[Asked], phase: str, model_edits: ModelEdits
-) -> tuple[list[Batch], dict[str, Edit | None]]:
-    """Completions wanted, sorted by the way of speaking, and the edit behind each cell."""
+) -> tuple[list[Batch], dict[str, tuple[Edit, ...]]]:
+    """Completions wanted, sorted by the way of speaking, and the stack of edits behind each cell."""
     store, pasta = Path(config.results) / "store", config.pasta
     spoken = _Spoken(config, subject, model, phase)
     batches: dict[str, Batch] = {}
-    edits: dict[str, Edit | None] = {}
+    edits: dict[str, tuple[Edit, ...]] = {}
     for one in asked:
-        keys = [model_edits.key(edit) for edit in one.edits]
+        keys = model_edits.keys(one.edits)
         labels = {
             "model": subject.id,
             "variant": one.variant.id,
@@ -133,7 +133,7 @@ def wanted(
                     cell_fingerprint("measure", bool(keys)),
                     cell_fingerprint("withheld", False) if kept_back else "",
                 )
-                edits[cell.name] = one.edits[0] if one.edits else None
+                edits[cell.name] = one.edits
                 way = canonical_json([rendering.key(), decoding.key()])
                 batches.setdefault(way, Batch(rendering, decoding, [])).wants.append(Want(cell, rows, labels))
     return list(batches.values()), edits
@@ -193,10 +193,9 @@ def _with_prefixes(config: Config, subject: Subject, phase: str, table: pd.DataF
     return table.assign(prompt=table["prompt"].where(~ours, table["id"].map(prefixes)))
 
 
-def _keep(subject: Subject, edits: dict[str, Edit | None]) -> Keep:
+def _keep(subject: Subject, edits: Mapping[str, Sequence[Edit]]) -> Keep:
     def keep(want: Want, rows: pd.DataFrame) -> pd.DataFrame:
-        edit = edits[want.cell.name]
-        withheld = "withheld" in want.cell.key and edit is not None and must_withhold(subject, [edit])
+        withheld = "withheld" in want.cell.key and must_withhold(subject, edits[want.cell.name])
         return withhold(rows) if withheld else rows
 
     return keep

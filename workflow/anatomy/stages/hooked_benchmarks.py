@@ -1,4 +1,4 @@
-"""Benchmarks under interventions on activations: lm-eval on its own transformers backend, while the module is intervened in.
+"""Benchmarks under stacks of edits in memory: lm-eval on its own transformers backend, while the module is edited.
 
 Only interventions at all positions: one at generated positions alone has no meaning where a question's choices are given.
 """
@@ -54,7 +54,7 @@ def hooked_benchmarks(
     for one in asked:
         if not one.variant.benchmarked or any(edit.get("positions", "all") != "all" for edit in one.edits):
             continue
-        keys = [model_edits.key(edit) for edit in one.edits]
+        keys = model_edits.keys(one.edits)
         for name, task in tasks.items():
             cell = Cell(
                 store,
@@ -70,13 +70,13 @@ def hooked_benchmarks(
             )
             labels = {"model": subject.id, "variant": one.variant.id, "phase": "test", "task": name}
             wants.append(Want(cell, phase_items(task, subject, "test", config.pasta.benchmark_items), labels))
-            behind[cell.name] = (name, one.edits[0] if one.edits else None)
+            behind[cell.name] = (name, one.edits)
 
     def compute(loaded: LoadedModel, missing: list[Want]) -> Iterator[tuple[Want, pd.DataFrame]]:
         lm = _backend(loaded, config.serving.batch_size)
         for want in counted(missing, "cells of benchmarks", len(missing)):
-            name, edit = behind[want.cell.name]
-            with edited(loaded, model_edits, edit):
+            name, edits = behind[want.cell.name]
+            with edited(loaded, model_edits, edits):
                 found = evaluate(
                     lm,
                     {name: tasks[name]},

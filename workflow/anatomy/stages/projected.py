@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +65,7 @@ def prompt_items(prompts: pd.DataFrame, name: str) -> pd.DataFrame:
 
 def computing_projections(
     model_edits: ModelEdits,
-    edits: dict[str, Edit | None],
+    edits: Mapping[str, Sequence[Edit]],
     direction: Tensor,
     position: int,
     rendering: Rendering,
@@ -74,7 +74,7 @@ def computing_projections(
     """How transformers fills cells of projections.
 
     Args:
-        edits: the edit behind each cell, by the cell's name; None for none.
+        edits: the stack of edits behind each cell, by the cell's name; empty for the unedited model.
     """
 
     def compute(loaded: LoadedModel, wants: list[Want]) -> Iterator[tuple[Want, pd.DataFrame]]:
