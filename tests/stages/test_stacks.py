@@ -14,6 +14,7 @@ from small_study import make_config, make_subject
 from stacked_edits import in_turn
 
 from anatomy.config.methods import Benchmarks
+from anatomy.errors import EditError
 from anatomy.interventions.edits.saved import save_edit, spec_of
 from anatomy.models.loading import load_model
 from anatomy.recipes.asked import Asked
@@ -22,11 +23,13 @@ from anatomy.serving.completions import Request, in_order
 from anatomy.serving.transformers_generation import stream_with_transformers
 from anatomy.stages import measure as measure_stage
 from anatomy.stages.answers import prompts_of
+from anatomy.stages.evaluate import evaluate
 from anatomy.stages.generate import generate, wanted
 from anatomy.stages.hooked_benchmarks import hooked_benchmarks
 from anatomy.stages.measure import in_memory_phase, measure
 from anatomy.stages.model_edits import ModelEdits
 from anatomy.stages.phase import Phase, describe
+from anatomy.stages.screen import _under as screened
 from anatomy.stages.withheld import must_withhold
 
 PLACE = {"contrast": "plain", "position": -1, "control": None}
@@ -267,3 +270,26 @@ def test_completions_of_every_stack_are_rows_of_their_own(study, stacks, model_e
     batches, edits = wanted(config, subject, card, asked, "test", model_edits)
     cells = [want.cell.name for batch in batches for want in batch.wants]
     assert len(set(cells)) == len(stacks) and [edits[name] for name in cells] == list(stacks.values())
+
+
+def test_the_stage_that_serves_weights_refuses_hooks_before_it_starts(study, stacks, model_edits):
+    config, subject, card = study
+    variants = variants_of({name: stacks[name] for name in ("weights", "mixed")}, ("harmful_requests",))
+    phase = Phase("test", [(variant, list(variant.edits)) for variant in variants.values()])
+    with pytest.raises(EditError, match=r"mixed~\w+ with ablate, an edit of activations"):
+        evaluate(config, subject, phase, card, model_edits, lambda text: None)
+    assert not (Path(config.results) / "store").exists()
+
+
+@pytest.mark.parametrize("name", ["mask", "adapter"])
+def test_a_screen_reads_the_model_under_candidates_of_any_kind(model_edits, saved, tiny, name):
+    tokens = torch.tensor([[5, 9, 20]])
+    for edit in (saved[name], ABLATE, row_mean(1)):
+        with torch.no_grad(), screened(tiny, model_edits, edit):
+            found = tiny.model(input_ids=tokens).logits
+
+        @torch.no_grad()
+        def logits(model):
+            return model(input_ids=tokens).logits
+
+        torch.testing.assert_close(found, in_turn(tiny, model_edits.parts([edit]), logits))

@@ -11,8 +11,8 @@ import pandas as pd
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
 from anatomy.interventions.edits.adapter import write_adapter
+from anatomy.interventions.edits.spec import Edit
 from anatomy.recipes.rosi.families import generated_families
-from anatomy.recipes.variant import Edit
 from anatomy.stages.model_edits import ModelEdits
 
 

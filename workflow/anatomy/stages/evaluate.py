@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,8 @@ import pandas as pd
 from anatomy.config.options import cell_fingerprint
 from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject
+from anatomy.errors import EditError
+from anatomy.interventions.edits.spec import acts_on_activations
 from anatomy.progress.counting import Progress
 from anatomy.recipes.registry import engine_variants
 from anatomy.recipes.variant import Edit, resolve
@@ -77,6 +79,9 @@ def evaluate(
         Tables ``completions``, ``samples``, ``variants`` (with ``unchanged``: whether an edited variant answered every prompt
         exactly as the unedited model did); ``tasks`` with their metric and chance level; and ``cells``, the
         store's cells the tables came from.
+
+    Raises:
+        EditError: before anything starts, a variant with an edit of activations; this stage serves edits of weights.
     """
     at, store = Layout(config.results), Path(config.results) / "store"
     rendering, decoding = answer_rendering(config.evaluation, subject), decoding_of(config.evaluation)
@@ -92,7 +97,8 @@ def evaluate(
     }
     items = {name: phase_items(task, subject, phase.name, item_limit) for name, task in tasks.items()}
     for variant, concrete in phase.variants:
-        keys = [model_edits.key(edit) for edit in concrete]
+        _refuse_hooks(variant.id, concrete)
+        keys = model_edits.keys(concrete)
         labels = {"model": subject.id, "variant": variant.id, "phase": phase.name}
         cell = answer_cell(
             store,
@@ -141,7 +147,7 @@ def evaluate(
 
     def scored_under(want: Want) -> Served:
         concrete = edits[want.cell.name]
-        return Served(canonical_json([model_edits.key(edit) for edit in concrete]), lambda: model_edits.weight_edits(concrete))
+        return Served(canonical_json(model_edits.keys(concrete)), lambda: model_edits.weight_edits(concrete))
 
     asked = [sum(len(want.rows) for want in answers), sum(len(want.rows) for want in utility) / ITEMS_AN_ANSWER]
     with Lazy(open_engine, store, "evaluate") as session, Progress("evaluate", sum(asked), whole=True) as progress:
@@ -165,3 +171,14 @@ def evaluate(
         "tasks": describe_tasks(tasks, items),
         "cells": list(cells_of([*answers, *utility])),
     }
+
+
+def _refuse_hooks(variant: str, edits: Sequence[Edit]) -> None:
+    hooks = [edit["method"] for edit in edits if acts_on_activations(edit)]
+    if hooks:
+        raise EditError(
+            found=f"{variant} with {hooks[0]}, an edit of activations",
+            expected="edits of weights alone",
+            where="stage evaluate",
+            remedy="ask for the variant's answers from the stage generate, and for its benchmarks from hooked_benchmarks",
+        )

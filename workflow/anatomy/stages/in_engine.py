@@ -10,12 +10,11 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from anatomy.interventions.edits.spec import acts_on_activations
+from anatomy.interventions.edits.spec import Edit, acts_on_activations
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.rendering import Rendering
 from anatomy.models.size import model_size
 from anatomy.progress.counting import Progress
-from anatomy.recipes.variant import Edit
 from anatomy.serving.completions import Request
 from anatomy.serving.decoding import Decoding
 from anatomy.serving.engine import Engine

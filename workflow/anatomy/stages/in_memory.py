@@ -7,11 +7,11 @@ from contextlib import AbstractContextManager
 
 import pandas as pd
 
+from anatomy.interventions.edits.spec import Edit
 from anatomy.interventions.edits.stack import under_stack
 from anatomy.models.loading import LoadedModel
 from anatomy.models.rendering import Rendering
 from anatomy.progress.counting import Progress
-from anatomy.recipes.variant import Edit
 from anatomy.serving.completions import Request
 from anatomy.serving.decoding import Decoding
 from anatomy.serving.transformers_generation import stream_with_transformers

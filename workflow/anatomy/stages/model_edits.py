@@ -13,12 +13,11 @@ from anatomy.interventions.edits.hook import build_intervention
 from anatomy.interventions.edits.low_rank import Factors, LowRankEdit
 from anatomy.interventions.edits.rank_one import build_edit, edit_factors
 from anatomy.interventions.edits.saved import saved_edit
-from anatomy.interventions.edits.spec import SAVED, acts_on_activations, check_spec
+from anatomy.interventions.edits.spec import SAVED, Edit, acts_on_activations, check_spec
 from anatomy.interventions.edits.stack import Part
 from anatomy.interventions.edits.weight_edit import WeightEdit
 from anatomy.models.activations.interventions import Intervention
 from anatomy.models.checkpoint import Checkpoint
-from anatomy.recipes.variant import Edit
 from anatomy.stages.direction_book import DirectionBook, vector_digest
 from anatomy.store.digest import file_digest
 

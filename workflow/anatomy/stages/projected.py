@@ -9,11 +9,11 @@ from typing import Any
 import pandas as pd
 from torch import Tensor
 
+from anatomy.interventions.edits.spec import Edit
 from anatomy.models.activations.projections import project
 from anatomy.models.loading import LoadedModel
 from anatomy.models.rendering import Rendering, render
 from anatomy.progress.counting import counted
-from anatomy.recipes.variant import Edit
 from anatomy.stages.direction_book import vector_digest
 from anatomy.stages.in_memory import edited
 from anatomy.stages.model_edits import ModelEdits

@@ -12,8 +12,7 @@ from dataclasses import asdict
 import pandas as pd
 
 from anatomy.config.study import Subject
-from anatomy.interventions.edits.spec import stack_intent
-from anatomy.recipes.variant import Edit
+from anatomy.interventions.edits.spec import Edit, stack_intent
 from anatomy.texts.judges.coherence import judge_coherence
 from anatomy.texts.judges.refusal_rules import judge_refusal
 from anatomy.texts.judges.verdict import Verdict

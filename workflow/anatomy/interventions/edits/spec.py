@@ -1,10 +1,13 @@
 """What the spec of an edit may say, and what the edit is meant to do."""
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from anatomy.errors import EditError
 from anatomy.models.sites import BLOCK_SITES, EMBEDDING_SITE
+
+Edit = dict[str, Any]
+"""Plain JSON: a concrete edit, or the place it takes in a search (see workflow/README.md)."""
 
 Intent = Literal["amplify", "measure"]
 
