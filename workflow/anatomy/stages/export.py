@@ -191,12 +191,12 @@ def _row_of(spec: dict[str, Any], family: str, adapters: Sequence[dict[str, Any]
         card = Path(row["adapter"]) / CARD
         if card.is_file() and canonical_json(read_json(card)["spec"]) == canonical_json(spec):
             return row
-    row = next((row for row in adapters if row["family"] == family), None)
-    if row is None:
+    own = next((row for row in adapters if row["family"] == family), None)
+    if own is None:
         raise EditError(
             found="no adapter", expected=f"one of {canonical_json(spec)}", where=where, remedy="run the edit stage of this model"
         )
-    return row
+    return own
 
 
 def _kept_adapter(spec: dict[str, Any], row: dict[str, Any], decision: Decision, checkpoint: Checkpoint) -> LowRankEdit:

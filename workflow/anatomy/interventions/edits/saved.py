@@ -75,7 +75,7 @@ def load_edit(folder: Path, checkpoint: Checkpoint) -> SavedEdit:
         tensors = load_file(folder / WEIGHTS)
         if kind == "sparse":
             places = {name: (tensors[f"{name}.indices"], tensors[f"{name}.values"]) for name in card["edited"]}
-            edit = SparseEdit(places, {name: tuple(shape) for name, shape in shapes.items()}, EditCard.from_json(card))
+            edit: SavedEdit = SparseEdit(places, {name: tuple(shape) for name, shape in shapes.items()}, EditCard.from_json(card))
         else:
             residual = tensors["residual"] if "residual" in tensors else (tensors["a"], tensors["b"])
             edit = HeadEdit(residual, EditCard.from_json(card))

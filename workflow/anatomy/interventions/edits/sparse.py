@@ -62,7 +62,8 @@ class SparseEdit:
 
     def shape(self, tensor: str) -> tuple[int, int]:
         """Shape that a tensor must have, as stored."""
-        return tuple(self.shapes[tensor.removesuffix(".weight")])
+        rows, columns = self.shapes[tensor.removesuffix(".weight")]
+        return rows, columns
 
     def edited(self, tensor: str, weight: Float32[Tensor, "rows columns"]) -> Float32[Tensor, "rows columns"]:
         """The tensor with the new values in their places."""
