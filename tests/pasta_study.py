@@ -5,9 +5,9 @@ from pathlib import Path
 import pandas as pd
 from small_study import THINGS, write_prompts
 
-from anatomy.config.schema import Config
 from anatomy.config.study import Subject, subjects
 from anatomy.models.checkpoint import Checkpoint
+from anatomy.recipes.configuration import Config
 
 DOMAINS = ("essays", "news")
 SETS = ("harmful_requests", "benign_requests", "lookalike_requests", "jailbreak_requests", "prefixes")

@@ -11,11 +11,11 @@ from small_study import THINGS
 
 from anatomy.errors import DataError, ModelError
 from anatomy.interventions.directions.signature import cosines
+from anatomy.recipes.pasta.speaking import HUMAN
+from anatomy.recipes.pasta.stages.signature import check_pair, extract_signature
+from anatomy.recipes.pasta.stages.signature_weights import weight_gaps
 from anatomy.stages.direction_book import DirectionBook
-from anatomy.stages.generate import HUMAN
 from anatomy.stages.model_edits import ModelEdits
-from anatomy.stages.signature import check_pair, extract_signature
-from anatomy.stages.signature_weights import weight_gaps
 
 
 def test_each_side_continues_the_same_prefixes_in_its_own_manner(passes):
@@ -31,21 +31,21 @@ def prefix(name):
 
 
 def test_contrasts_are_extractions_like_any_other(passes):
-    book = DirectionBook(passes.extracted)
+    model_edits = DirectionBook(passes.extracted)
     for name in ("signature", *passes.signature["contrasts"]):
-        assert book.candidates(name).vectors.shape == (2, 5, 64)
+        assert model_edits.candidates(name).vectors.shape == (2, 5, 64)
     assert set(passes.signature["contrasts"]) == {"template_free", "template_only", "same_text", "same_input", "without_refusal"}
-    unit = book.unit({"contrast": "signature", "position": 0, "layer": 3, "control": None})
+    unit = model_edits.unit({"contrast": "signature", "position": 0, "layer": 3, "control": None})
     for family, number in (("orthogonal", 1), ("equal_variance", 0)):
-        control = book.unit({"contrast": "signature", "position": 0, "layer": 3, "control": [family, number]})
+        control = model_edits.unit({"contrast": "signature", "position": 0, "layer": 3, "control": [family, number]})
         assert abs((unit @ control).item()) < 1e-5
-    inside = [book.directions("signature", ["domain", number]).vectors[1].double() for number in range(2)]
+    inside = [model_edits.directions("signature", ["domain", number]).vectors[1].double() for number in range(2)]
     assert cosines(inside[0][1:], inside[1][1:]).min() > 0.5  # parts of one signature
 
 
 def test_the_refusal_direction_is_taken_out_layer_by_layer(passes):
-    book = DirectionBook(passes.extracted)
-    whole, left = (book.candidates(name).vectors.double() for name in ("signature", "without_refusal"))
+    model_edits = DirectionBook(passes.extracted)
+    whole, left = (model_edits.candidates(name).vectors.double() for name in ("signature", "without_refusal"))
     refusal = torch.nn.functional.normalize(REFUSAL.vectors[0].double(), dim=-1)
     assert (left[:, :4] * refusal).sum(-1).abs().max() < 1e-6 * whole.norm(dim=-1).max()
     along = (whole[:, :4] * refusal).sum(-1, keepdim=True) * refusal
@@ -66,9 +66,9 @@ def test_geometry_and_writers_are_tidy(passes):
     # What heads and MLPs write, with the embedding's share, is the signature's norm: the projection on itself.
     writers = pd.read_parquet(passes.extracted / "writers.parquet")
     norms = geometry[(geometry["quantity"] == "norm") & (geometry["contrast"] == "signature") & (geometry["position"] == 0)]
-    book = DirectionBook(passes.extracted).candidates("signature")
-    unit = book.unit(0, 4).double()
-    embedding = (book.vector(0, 0).double() @ unit).item()
+    model_edits = DirectionBook(passes.extracted).candidates("signature")
+    unit = model_edits.unit(0, 4).double()
+    embedding = (model_edits.vector(0, 0).double() @ unit).item()
     total = writers.loc[writers["direction_layer"] == 4, "value"].sum() + embedding
     assert total == pytest.approx(norms.loc[norms["layer"] == 4, "value"].item(), rel=1e-3)
 
@@ -140,14 +140,14 @@ def test_a_side_without_texts_is_named(passes):
 )
 def test_the_plan_counts_what_was_generated(passes, role, phase):
     """Searches inside a domain are not planned, and a search that ends without an operating point asks for less."""
-    from anatomy.runs.planning.lengths import ASSUMED
-    from anatomy.runs.planning.pasta_work import pasta_work
-    from anatomy.runs.planning.prompts import PromptCounts, planned_prompts
+    from anatomy.costs.lengths import ASSUMED
+    from anatomy.costs.prompts import PromptCounts, planned_prompts
+    from anatomy.recipes.pasta.work import stage_work as pasta_work
 
     config = passes.config.model_copy(update={"recipes": ["pasta"]})
     subject = pair(config)[role]
     counts = PromptCounts(planned_prompts(config, subject, {}, tokenizers=False).rows, ASSUMED)
-    work = pasta_work(config, subject, counts, 4)[f"pasta.{phase}"]
+    work = pasta_work(config, subject, counts, num_layers=4, entries={})[f"pasta.{phase}"]
     table = passes.tables[role, phase]
     planned = set(table["variants"].loc[~table["variants"]["family"].isin(["in_domain"]), "variant"])
     generated = table["completions"][

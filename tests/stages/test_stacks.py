@@ -16,23 +16,29 @@ from stacked_edits import in_turn
 from anatomy.config.methods import Benchmarks
 from anatomy.errors import EditError
 from anatomy.interventions.edits.saved import save_edit, spec_of
+from anatomy.interventions.variant import Variant
 from anatomy.models.loading import load_model
-from anatomy.recipes.asked import Asked
-from anatomy.recipes.variant import Variant
+from anatomy.recipes.pasta.speaking import speaking
+from anatomy.recipes.rosi.stages import measure as measure_stage
+from anatomy.recipes.rosi.stages.measure import in_memory_phase, measure
+from anatomy.recipes.rosi.stages.screen import _under as screened
 from anatomy.serving.completions import Request, in_order
 from anatomy.serving.transformers_generation import stream_with_transformers
-from anatomy.stages import measure as measure_stage
 from anatomy.stages.answers import prompts_of
+from anatomy.stages.asked import Asked
 from anatomy.stages.evaluate import evaluate
 from anatomy.stages.generate import generate, wanted
 from anatomy.stages.hooked_benchmarks import hooked_benchmarks
-from anatomy.stages.measure import in_memory_phase, measure
 from anatomy.stages.model_edits import ModelEdits
 from anatomy.stages.phase import Phase, describe
-from anatomy.stages.screen import _under as screened
 from anatomy.stages.withheld import must_withhold
 
 PLACE = {"contrast": "plain", "position": -1, "control": None}
+
+
+def spoken(config, subject, card):
+    """How PASTA's prompts of the test phase are put."""
+    return speaking(config, subject, card, "test")
 
 
 def hook(method, layer, **more):
@@ -99,8 +105,10 @@ def test_every_stack_is_generated_with_as_its_parts_in_turn(study, stacks, model
     config, subject, card = study
     variants = variants_of(stacks, ("prefixes",))
     asked = [Asked(variant, variant.edits, "document") for variant in variants.values()]
-    table = generate(config, subject, card, asked, "test", model_edits, False, lambda text: None)["completions"]
-    batches, _ = wanted(config, subject, card, asked, "test", model_edits)
+    table = generate(config, subject, card, asked, "test", model_edits, spoken(config, subject, card), lambda text: None)[
+        "completions"
+    ]
+    batches, _ = wanted(config, subject, card, asked, "test", model_edits, spoken(config, subject, card))
     (batch,) = batches
     names = {variant.id: name for name, variant in variants.items()}
     texts = {}
@@ -128,7 +136,9 @@ def test_one_edit_to_measure_withholds_the_answers_of_the_whole_stack(study, sav
         "turned round": (saved["head"], row_mean(1, sign=-1)),
     }
     asked = [Asked(variant, variant.edits, "document") for variant in variants_of(stacks, ("harmful_requests",)).values()]
-    table = generate(config, subject, card, asked, "test", model_edits, False, lambda text: None)["completions"]
+    table = generate(config, subject, card, asked, "test", model_edits, spoken(config, subject, card), lambda text: None)[
+        "completions"
+    ]
     withheld = table.groupby(table["variant"].str.partition("~")[0])["withheld"].agg(lambda column: column.notna().all())
     assert withheld.to_dict() == {"kept": False, "last": True, "first": True, "turned round": True}
     assert (table.loc[table["withheld"].notna(), "response"] == "").all()
@@ -159,7 +169,9 @@ def test_every_stack_takes_the_benchmarks_as_its_parts_in_turn(study, stacks, mo
     config = config.model_copy(update={"benchmarks": Benchmarks(organism_tasks=["organism_arc"])})
     variants = variants_of(stacks, (), benchmarked=True)
     asked = [Asked(variant, variant.edits, "request") for variant in variants.values()]
-    table, _ = hooked_benchmarks(config, replace(subject, seed=0), card, asked, model_edits, lambda text: None)
+    table, _ = hooked_benchmarks(
+        config, replace(subject, seed=0), card, asked, config.pasta.benchmark_items, model_edits, lambda text: None
+    )
 
     @torch.no_grad()
     def scores(model):
@@ -267,7 +279,7 @@ def test_completions_of_every_stack_are_rows_of_their_own(study, stacks, model_e
     """The fault this guards against: a cell that names all edits with rows of its first one."""
     config, subject, card = study
     asked = [Asked(variant, variant.edits, "document") for variant in variants_of(stacks, ("prefixes",)).values()]
-    batches, edits = wanted(config, subject, card, asked, "test", model_edits)
+    batches, edits = wanted(config, subject, card, asked, "test", model_edits, spoken(config, subject, card))
     cells = [want.cell.name for batch in batches for want in batch.wants]
     assert len(set(cells)) == len(stacks) and [edits[name] for name in cells] == list(stacks.values())
 
@@ -277,7 +289,7 @@ def test_the_stage_that_serves_weights_refuses_hooks_before_it_starts(study, sta
     variants = variants_of({name: stacks[name] for name in ("weights", "mixed")}, ("harmful_requests",))
     phase = Phase("test", [(variant, list(variant.edits)) for variant in variants.values()])
     with pytest.raises(EditError, match=r"mixed~\w+ with ablate, an edit of activations"):
-        evaluate(config, subject, phase, card, model_edits, lambda text: None)
+        evaluate(config, subject, phase, card, model_edits, lambda text: None, target_modules=["o_proj", "down_proj"])
     assert not (Path(config.results) / "store").exists()
 
 

@@ -12,10 +12,9 @@ from anatomy.config.options import cell_fingerprint
 from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject
 from anatomy.errors import EditError
-from anatomy.interventions.edits.spec import acts_on_activations
+from anatomy.interventions.edits.spec import Edit, acts_on_activations
+from anatomy.interventions.variant import Variant, resolve
 from anatomy.progress.counting import Progress
-from anatomy.recipes.registry import engine_variants
-from anatomy.recipes.variant import Edit, resolve
 from anatomy.serving.engine import Engine
 from anatomy.serving.variants import Variant as Served
 from anatomy.serving.ways import Fallback
@@ -34,22 +33,22 @@ ITEMS_AN_ANSWER = 4
 """Benchmark items that take about as long as one answer: for progress alone."""
 
 
-def phase_variants(config: Config, subject: Subject, phase: str, bucket: int, found: dict[str, Any]) -> Phase:
+def phase_variants(named: Sequence[Variant], phase: str, buckets: int, bucket: int, found: dict[str, Any]) -> Phase:
     """Variants of a phase and bucket whose searches found something.
 
     A control whose search ended without a pick changes nothing: it stands on the test split as the unedited model, so that
     the controls a method is ranked among are not the survivors alone.
 
     Args:
-        found: the shortlist (phase select) or the picks (phase test), by family.
+        named: every variant of the phase.
+        buckets: how many jobs they are spread over; this one takes those of ``bucket``.
+        found: what searches and makers of edits ended with: shortlists in phase select, picks in phase test.
     """
-    named = engine_variants(config, subject, phase)
-    shortlist, selected = (found, {}) if phase == "select" else ({}, found)
     concrete = []
     for variant in named:
-        if variant.bucket(config.serving.buckets) != bucket:
+        if variant.bucket(buckets) != bucket:
             continue
-        edits = [resolve(edit, shortlist, selected) for edit in variant.edits]
+        edits = [resolve(edit, found) for edit in variant.edits]
         if all(edit is not None for edit in edits):
             concrete.append((variant, edits))
         elif phase == "test" and variant.role == "control":
@@ -65,6 +64,7 @@ def evaluate(
     model_edits: ModelEdits,
     say: Callable[[str], None],
     *,
+    target_modules: Sequence[str],
     threads: int | None = None,
     gpus: int = 1,
 ) -> dict[str, Any]:
@@ -73,6 +73,7 @@ def evaluate(
     Args:
         model: the model's card.
         model_edits: makes edits concrete: keys and edits of weights.
+        target_modules: matrices that adapters edit.
         threads, gpus: of the engine, as the job was granted them; ``serving.threads`` if None.
 
     Returns:
@@ -130,7 +131,7 @@ def evaluate(
             gpus=gpus,
             adapters=True,
             max_loras=config.serving.max_loras,
-            target_modules=tuple(config.rosi.sites),
+            target_modules=tuple(target_modules),
             on_fallback=told,
         )
 

@@ -19,9 +19,9 @@ from anatomy.config.study import Layout, Subject
 from anatomy.models.imports import without_unused
 from anatomy.models.loading import LoadedModel, load_model
 from anatomy.progress.counting import counted
-from anatomy.recipes.asked import Asked
 from anatomy.serving.benchmarks.harness import evaluate
 from anatomy.serving.benchmarks.items import task_key
+from anatomy.stages.asked import Asked
 from anatomy.stages.in_memory import edited
 from anatomy.stages.model_edits import ModelEdits
 from anatomy.stages.utility import FEWSHOT_SEED, phase_items, phase_tasks, samples_table
@@ -34,6 +34,7 @@ def hooked_benchmarks(
     subject: Subject,
     model: dict[str, Any],
     asked: Sequence[Asked],
+    items: int,
     model_edits: ModelEdits,
     say: Callable[[str], None],
 ) -> tuple[pd.DataFrame, list[str]]:
@@ -43,6 +44,7 @@ def hooked_benchmarks(
         model: the model's card.
         asked: what the recipe asks in the test phase; variants that are not ``benchmarked`` are passed over, and so are edits
             at some positions only.
+        items: of each task, at most.
         model_edits: makes edits concrete.
 
     Returns:
@@ -69,7 +71,7 @@ def hooked_benchmarks(
                 },
             )
             labels = {"model": subject.id, "variant": one.variant.id, "phase": "test", "task": name}
-            wants.append(Want(cell, phase_items(task, subject, "test", config.pasta.benchmark_items), labels))
+            wants.append(Want(cell, phase_items(task, subject, "test", items), labels))
             behind[cell.name] = (name, one.edits)
 
     def compute(loaded: LoadedModel, missing: list[Want]) -> Iterator[tuple[Want, pd.DataFrame]]:

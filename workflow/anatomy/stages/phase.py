@@ -9,7 +9,8 @@ from typing import Any
 import pandas as pd
 
 from anatomy.config.study import Subject
-from anatomy.recipes.variant import Edit, Variant
+from anatomy.interventions.edits.spec import Edit
+from anatomy.interventions.variant import Variant
 from anatomy.store.digest import canonical_json
 
 VARIANT_COLUMNS = [
