@@ -36,7 +36,7 @@ def claims_of(config: Config, model: str) -> list[Claim]:
     stays = Test(
         "difference_within",
         paired_change(benign, model, PRUNED),
-        {"margin": config.toy.margin},
+        {"margin": config.toy.margin, "side": "both"},
         "paired change on benign requests",
     )
     return [
