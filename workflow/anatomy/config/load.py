@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from anatomy.config.schema import Config
 from anatomy.errors import ConfigError, parsing
@@ -59,7 +60,7 @@ def _merge(into: dict[str, Any], values: dict[str, Any]) -> None:
             into[key] = value
 
 
-def _problem(item: dict[str, Any]) -> str:
+def _problem(item: ErrorDetails) -> str:
     key = ".".join(str(part) for part in item["loc"]) or "(whole configuration)"
     if item["type"] == "extra_forbidden":
         return f"{key}: unknown key"

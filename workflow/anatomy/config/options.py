@@ -44,7 +44,10 @@ def restore(values: dict[str, Any]) -> Config:
     Checks between sections are not repeated: they were made on the whole configuration before the job existed.
     """
     partial = Config.model_construct(
-        **{name: TypeAdapter(Config.model_fields[name].annotation).validate_python(value) for name, value in values.items()}
+        **{
+            name: TypeAdapter(Config.model_fields[name].annotation or Any).validate_python(value)
+            for name, value in values.items()
+        }
     )
     for name in set(Config.model_fields) - set(values):
         del partial.__dict__[name]
