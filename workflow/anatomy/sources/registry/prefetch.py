@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from anatomy.config.schema import Config
@@ -30,12 +31,13 @@ def prefetch(config: Config, say: Callable[[str], None]) -> bool:
     Raises:
         ConfigError: a prompt set names a data set that the registry does not know.
     """
-    rows, problems = [], []
+    rows: list[tuple[str, str, str, str]] = []
+    problems: list[tuple[str, str]] = []
     for name, entry in named_entries(config).items():
-        rows.append((name, entry.use, *_tried(name, lambda name=name, entry=entry: _set(config, name, entry, say), problems)))
+        rows.append((name, entry.use, *_tried(name, partial(_set, config, name, entry, say), problems)))
     for model in hub_models(config):
         say(f"{model.hub}: looking for revision {model.revision[:12]}")
-        rows.append((model.hub, "model", *_tried(model.hub, lambda model=model: _model(config, model), problems)))
+        rows.append((model.hub, "model", *_tried(model.hub, partial(_model, config, model), problems)))
     if not rows:
         say("the configuration names no published data set and no hub model: nothing to fetch")
         return True
@@ -68,7 +70,7 @@ def _set(config: Config, name: str, entry: Entry, say: Callable[[str], None]) ->
     folder = Path(config.benchmarks.data) if entry.benchmark and config.benchmarks.data else None
     if folder is not None:
         if found := files_here(entry, folder):
-            return "there", f"{len(found)} files of one's own or of an earlier call under {folder / entry.benchmark.folder}"
+            return "there", f"{len(found)} files of one's own or of an earlier call under {folder / entry.layout.folder}"
         own = adopt(config.data, entry, folder)
         if own:
             return "from mirror", f"{len(own)} files as they are there, not checked"
