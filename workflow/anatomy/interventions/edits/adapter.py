@@ -47,7 +47,7 @@ def _write(edits: Sequence[LowRankEdit], folder: Path, checkpoint: Checkpoint, c
     Matrices of the edited sites that have no factors (a subset of layers) get zeros: loaders expect every layer.
     """
     writers = {writer.name: writer for edit in edits for writer in check_fits(edit, checkpoint)}
-    factors, rank = stack_factors(edits), sum(edit.card.rank for edit in edits)
+    factors, rank = stack_factors(edits), sum(edit.rank for edit in edits)
     tensors: dict[str, Tensor] = {}
     for writer in writers.values():
         a, b = factors.get(writer.name) or _nothing(checkpoint, writer, rank)

@@ -58,6 +58,7 @@ def load_edit(folder: Path, checkpoint: Checkpoint) -> SparseEdit | HeadEdit:
         card = json.loads((folder / CARD).read_text(encoding="utf-8"))
         kind, digest, shapes = card.pop("kind"), card.pop("digest"), card.pop("shapes", {})
         tensors = load_file(folder / WEIGHTS)
+        edit: SparseEdit | HeadEdit
         if kind == "sparse":
             places = {name: (tensors[f"{name}.indices"], tensors[f"{name}.values"]) for name in card["edited"]}
             edit = SparseEdit(places, {name: tuple(shape) for name, shape in shapes.items()}, EditCard.from_json(card))

@@ -64,7 +64,8 @@ class SparseEdit:
 
     def shape(self, tensor: str) -> tuple[int, int]:
         """Shape that a tensor must have, as stored."""
-        return tuple(self.shapes[tensor.removesuffix(".weight")])
+        rows, columns = self.shapes[tensor.removesuffix(".weight")]
+        return rows, columns
 
     def edited(self, tensor: str, weight: Float32[Tensor, "rows columns"]) -> Float32[Tensor, "rows columns"]:
         """The tensor with the new values in their places."""
@@ -131,7 +132,8 @@ def _matrix_shape(checkpoint: Checkpoint, name: str) -> tuple[int, int]:
             where=str(checkpoint.folder),
             remedy="edit attention alone, or choose a dense model; edits of experts would be partial",
         )
-    return checkpoint.shape(tensor)
+    rows, columns = checkpoint.shape(tensor)
+    return rows, columns
 
 
 def _check(name: str, indices: Tensor, values: Tensor, shape: tuple[int, ...]) -> None:

@@ -20,7 +20,8 @@ TIED = ("embed_tokens.weight", "lm_head.weight")
 class WeightEdit(Protocol):
     """A change of some tensors of one model: ``LowRankEdit``, ``SparseEdit``, ``HeadEdit``."""
 
-    card: EditCard
+    @property
+    def card(self) -> EditCard: ...
 
     @property
     def tensors(self) -> tuple[str, ...]: ...
