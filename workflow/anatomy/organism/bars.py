@@ -77,8 +77,8 @@ def measure_member(member: str, folder: Path, world: World, recipe: OrganismReci
     add("late fact", [_last_word(r) in a for r, a in zip(late["response"], ask(late), strict=True)])
     for benchmark in BENCHMARKS:
         items = benchmark_items(world, recipe, benchmark, "test")
-        hits = benchmark_hits(benchmark, items, choice_scores(model, tokenizer, items))
-        rows.append({"member": member, "bar": benchmark, "hits": hits, "n": len(items)})
+        right_ones = benchmark_hits(benchmark, items, choice_scores(model, tokenizer, items))
+        rows.append({"member": member, "bar": benchmark, "hits": right_ones, "n": len(items)})
     return rows
 
 

@@ -88,7 +88,7 @@ def _rotate(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
 def initial_weights(shape: Architecture, vocabulary: int, generator: torch.Generator) -> dict[str, Tensor]:
     """Fresh fp32 parameters under their Hugging Face names."""
     width, inner = shape.width, shape.feed_forward
-    sizes = {"model.embed_tokens.weight": (vocabulary, width)}
+    sizes: dict[str, tuple[int, ...]] = {"model.embed_tokens.weight": (vocabulary, width)}
     for k in range(shape.layers):
         block = f"model.layers.{k}."
         sizes |= {f"{block}self_attn.{n}_proj.weight": (width, width) for n in "qkvo"}
