@@ -152,7 +152,7 @@ def memory_words(rule: str, asked_mb: int | None, others: int, machine: Machine 
     machine = machine or this_machine()
     asked = f"The job had asked for {say_bytes(asked_mb * MIB)}" if asked_mb else "What the job needs is not known"
     beside = f", {others} other job{'s' * (others > 1)} ran beside it" if others else ""
-    need = NEEDS.get(rule)
+    need = next((need for name, need in NEEDS.items() if name == rule), None)
     smaller = f"lower {SMALLER[need.backend]}" if need is not None and need.backend else "make its inputs smaller"
     return (
         f"{asked}{beside}; the machine, or the share of it that is granted, has {say_bytes(machine.total)} in all, "
