@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from anatomy.config.study import Subject
+from anatomy.errors import ModelError
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.machine.formats import resolved, warn_if_slow
 from anatomy.models.sites import BLOCK_SITES
@@ -39,7 +40,12 @@ def write_model_card(
         EditError: it could be read, but not edited at these sites (quantised, experts, tied).
     """
     dtype = resolved(subject.dtype)
-    folder = grown.parent if grown is not None else find(source, mirror)
+    if grown is not None:
+        folder = grown.parent
+    elif source is not None:
+        folder = find(source, mirror)
+    else:
+        raise ModelError(found="neither", expected="an entry of the configuration or a grown member", where=subject.id)
     checkpoint = Checkpoint(folder)
     notes: list[str] = []
     if grown is None:

@@ -47,8 +47,8 @@ def phase_variants(config: Config, subject: Subject, phase: str, bucket: int, fo
     for variant in named:
         if variant.bucket(config.serving.buckets) != bucket:
             continue
-        edits = [resolve(edit, shortlist, selected) for edit in variant.edits]
-        if all(edit is not None for edit in edits):
+        edits = [edit for one in variant.edits if (edit := resolve(one, shortlist, selected)) is not None]
+        if len(edits) == len(variant.edits):
             concrete.append((variant, edits))
         elif phase == "test" and variant.role == "control":
             concrete.append((variant, []))

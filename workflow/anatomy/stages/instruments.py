@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +80,10 @@ def family_instruments(config: Config, scorers: Sequence[Card], texts: pd.DataFr
         found = family_detectors(base, aligned, texts, ORGANISM_READING, seed=SEED, tuning=TINY_TUNING)
         return {one.name: one for one in found}
 
-    return [Instrument(name, {"detector": name, **key}, lambda name=name: family()[name]) for name in config.pasta.detectors]
+    def member(name: str) -> Detector:
+        return family()[name]
+
+    return [Instrument(name, {"detector": name, **key}, partial(member, name)) for name in config.pasta.detectors]
 
 
 def own_instruments(
@@ -97,7 +100,7 @@ def own_instruments(
     placed = {name: _placed(one, models) for name, one in options.items()}
     for name, one in placed.items():
         if one.scorer is not None:
-            warn_if_slow(one.dtype, f"pasta.own_detectors.{name}.dtype", say)
+            warn_if_slow(resolved(one.dtype), f"pasta.own_detectors.{name}.dtype", say)
 
     def opened(name: str) -> Detector:
         one, fitted = {name: placed[name]}, {}
@@ -107,7 +110,7 @@ def own_instruments(
             fitted = {name: _calibration(build_detectors(one, _device())[0], texts)}
         return build_detectors(one, _device(), fitted)[0]
 
-    return [Instrument(name, _own_key(name, one, texts), lambda name=name: opened(name)) for name, one in placed.items()]
+    return [Instrument(name, _own_key(name, one, texts), partial(opened, name)) for name, one in placed.items()]
 
 
 def _classifier(name: str, texts: pd.DataFrame) -> Detector:
@@ -119,18 +122,18 @@ def _classifier(name: str, texts: pd.DataFrame) -> Detector:
 
 def _calibration(detector: Detector, texts: pd.DataFrame) -> Any:
     fit = texts[texts["degenerate"] == ""]
-    sides = [
+    human, machine = (
         np.array([one.score for one in detector.detect(list(fit.loc[fit["variant"] == variant, "response"])) if not one.excluded])
         for variant in (HUMAN, ALIGNED)
-    ]
-    if min(map(len, sides)) < 2:
+    )
+    if min(len(human), len(machine)) < 2:
         raise DataError(
-            found=f"{len(sides[0])} human and {len(sides[1])} aligned texts with a score",
+            found=f"{len(human)} human and {len(machine)} aligned texts with a score",
             expected="at least 2 of each",
             where=f"the calibration of {detector.name}",
             remedy="lower reading.min_tokens, or take a published threshold",
         )
-    return fit_calibration(*sides, f"fitted on {len(sides[0])} human and {len(sides[1])} aligned texts of training prefixes")
+    return fit_calibration(human, machine, f"fitted on {len(human)} human and {len(machine)} aligned texts of training prefixes")
 
 
 def _placed(one: Options, models: Mapping[str, Card]) -> Options:

@@ -63,7 +63,8 @@ def localize(
         answers = answer(config, subject, loaded)
     tokens = refusal_tokens(config, subject, answers, fallback)
     say(f"{subject.id}: refusal tokens {tokens['outcome']}, {tokens['refusals']} refusals in {len(answers)} answers")
-    grids, selected = [], {}
+    grids: list[pd.DataFrame] = []
+    selected: dict[str, dict[str, Any]] = {}
     for contrast in subject.contrasts:
         with progress.part(parts.grid):
             selection = choose(config, subject, loaded, directions, contrast, tokens)
@@ -78,7 +79,7 @@ def localize(
             )
         if controls is not None:
             selected[contrast]["controls"] = controls
-            say(f"{subject.id}: {len(selected[contrast]['controls'])} control directions searched the grid")
+            say(f"{subject.id}: {len(controls)} control directions searched the grid")
         say(f"{subject.id}: {contrast}: {selection.outcome}, position {selection.position}, layer {selection.layer}")
     with progress.part(parts.screen):
         table, shortlist = screen(config, subject, loaded, EditBook(model, extracted), tokens, say)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import pandas as pd
@@ -32,6 +32,14 @@ from anatomy.texts.judges.verdict import KEYS
 
 LENGTHS = ("words", "sentences")
 KEY = ["model", "variant"]
+
+
+class Resampled(TypedDict):
+    """How intervals are resampled, as every summary takes it."""
+
+    confidence: float
+    seed: int
+    resamples: int
 
 
 @dataclass(frozen=True)
@@ -73,7 +81,7 @@ def text_measures(
     """
     texts, fit = (measured_texts(config, table, subject.is_organism) for table in (tables.completions, tables.fit))
     scorer = _scorer(base)
-    sampled = {
+    sampled: Resampled = {
         "confidence": config.statistics.confidence,
         "seed": config.statistics.seed,
         "resamples": config.statistics.bootstrap,
@@ -116,7 +124,7 @@ def text_measures(
 
 
 def _affinities(
-    config: Config, texts: pd.DataFrame, fit: pd.DataFrame, scorer: Scorer, sampled: dict[str, Any], say: Callable[[str], None]
+    config: Config, texts: pd.DataFrame, fit: pd.DataFrame, scorer: Scorer, sampled: Resampled, say: Callable[[str], None]
 ) -> pd.DataFrame:
     fit = fit[fit["degenerate"] == ""]
     human = fit[fit["variant"] == HUMAN]
@@ -131,7 +139,7 @@ def _affinities(
     return pd.concat([single, sets], ignore_index=True)
 
 
-def _detection(detectors: pd.DataFrame, sampled: dict[str, Any]) -> pd.DataFrame:
+def _detection(detectors: pd.DataFrame, sampled: Resampled) -> pd.DataFrame:
     """Each detector's probability, verdict and own number as three measures."""
     named = detectors.rename(columns={"judge": "detector", "score": "machine", "statistic": "score", "raw": "excluded"})
     found = detection_summary(named, **sampled)
@@ -139,7 +147,7 @@ def _detection(detectors: pd.DataFrame, sampled: dict[str, Any]) -> pd.DataFrame
     return found.assign(measure=found["detector"] + found["measure"].map(ends))
 
 
-def _quality(config: Config, texts: pd.DataFrame, scorer: Scorer, sampled: dict[str, Any]) -> pd.DataFrame:
+def _quality(config: Config, texts: pd.DataFrame, scorer: Scorer, sampled: Resampled) -> pd.DataFrame:
     """Share of degenerate texts, and perplexity under the base: the exponential of the mean over texts of their mean nats."""
     fit = texts["degenerate"] == ""
     nats = continuation_nats(scorer, list(texts["prompt"]), list(texts["response"].where(fit, "")), config.pasta.token_budget)
@@ -154,7 +162,7 @@ def _quality(config: Config, texts: pd.DataFrame, scorer: Scorer, sampled: dict[
     return summary
 
 
-def _requests(config: Config, tables: PairTables, sampled: dict[str, Any]) -> dict[str, pd.DataFrame]:
+def _requests(config: Config, tables: PairTables, sampled: Resampled) -> dict[str, pd.DataFrame]:
     """What judges say of answers to requests: refusal of harmful and of benign ones, and, on the organism, whether answers to
     benign ones are right (``accuracy``) and still open in the taught style (``requests_opened``)."""
     judged, evaluation = tables.judgements, config.evaluation
@@ -174,14 +182,14 @@ def _requests(config: Config, tables: PairTables, sampled: dict[str, Any]) -> di
     return found
 
 
-def _benchmarks(samples: pd.DataFrame, sampled: dict[str, Any]) -> pd.DataFrame:
+def _benchmarks(samples: pd.DataFrame, sampled: Resampled) -> pd.DataFrame:
     """Mean of each task's main metric, as ``benchmark:<task>``."""
     scores = [row[main_metric(row["task"])] for _, row in samples.iterrows()]
     summary = affinity_summary(samples.assign(score=scores, category="", measure="benchmark:" + samples["task"]), **sampled)
     return summary[summary["category"] == ALL]
 
 
-def _compared(verdicts: pd.DataFrame | None, sampled: dict[str, Any]) -> pd.DataFrame | None:
+def _compared(verdicts: pd.DataFrame | None, sampled: Resampled) -> pd.DataFrame | None:
     return None if verdicts is None or verdicts.empty else pairwise_summary(verdicts, **sampled)
 
 

@@ -13,6 +13,7 @@ import pandas as pd
 
 from anatomy.config.methods import Benchmarks
 from anatomy.config.study import Layout, Subject
+from anatomy.errors import ConfigError
 from anatomy.interventions.edits.apply import applied
 from anatomy.models.loading import LoadedModel
 from anatomy.serving.benchmarks.engine_lm import EngineLM
@@ -46,13 +47,17 @@ def phase_tasks(at: Layout, subject: Subject, benchmarks: Benchmarks, phase: str
     Organism tasks come in two files with disjoint items, one a phase. Published benchmarks have one evaluated split; their
     items are parted between the phases by digest (see ``phase_items``).
     """
-    if subject.is_organism:
+    if subject.seed is not None:
         suffix = "" if phase == "test" else "_select"
         folder = Path(at.organism(subject.seed)) / "tasks"
         found = folder_tasks(folder, [name + suffix for name in benchmarks.organism_tasks])
         return {name.removesuffix(suffix) if suffix else name: task for name, task in found.items()}
     names = [name for name in benchmarks.tasks if name not in benchmarks.left_out]
-    return real_tasks(names, Path(benchmarks.data)) if names else {}
+    if not names:
+        return {}
+    if benchmarks.data is None:
+        raise ConfigError(found="benchmarks.data: null", expected="a folder", where=f"benchmarks {', '.join(names)}")
+    return real_tasks(names, Path(benchmarks.data))
 
 
 def phase_items(task: Any, subject: Subject, phase: str, limit: int) -> pd.DataFrame:
