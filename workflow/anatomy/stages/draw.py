@@ -23,7 +23,7 @@ def draw_all(config: Config, files: dict[str, list[Path]], figures: Path, tables
     plans = figure_plans(config)
     for plan in counted(plans, "figures", len(plans)):
         save_figure(draw(plan, config, evidence), figures, plan.name)
-    for plan in counted(TABLE_PLANS, "tables", len(TABLE_PLANS)):
-        save_table(tabulate(plan, config, evidence), tables, plan.name, plan.title)
+    for table in counted(TABLE_PLANS, "tables", len(TABLE_PLANS)):
+        save_table(tabulate(table, config, evidence), tables, table.name, table.title)
     write_text(tables / "selection.csv", selection_table(config, evidence).to_csv(index=False))
     say(f"{len(plans)} figures, {len(TABLE_PLANS) + 1} tables")

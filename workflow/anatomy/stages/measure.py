@@ -84,12 +84,12 @@ def measure(
             load_model(Path(model["folder"]), getattr(torch, model["dtype"]), "cuda" if torch.cuda.is_available() else "cpu")
         )
 
-    counts = [sum(len(want.rows) for want in some) for some in (in_engine, in_memory, projected)]
+    counts: list[float] = [sum(len(want.rows) for want in some) for some in (in_engine, in_memory, projected)]
     counts[2] /= PROJECTIONS_AN_ANSWER
     progress = Progress("measure", sum(counts), whole=True)
     # One after the other: on a GPU the engine takes the memory that a loaded model needs.
-    with Lazy(open_engine, store, "measure") as session, progress.part(counts[0]):
-        fill(in_engine, session, computing_in_engine(book, edits, keep, rendering, decoding, say), say)
+    with Lazy(open_engine, store, "measure") as engine, progress.part(counts[0]):
+        fill(in_engine, engine, computing_in_engine(book, edits, keep, rendering, decoding, say), say)
     with Lazy(open_model, store, "measure") as session:
         with progress.part(counts[1]):
             fill(in_memory, session, computing(book, edits, keep, rendering, decoding, config.serving.batch_size, say), say)
@@ -190,8 +190,8 @@ def wanted_projections(
     for variant in variants_on_test(config, subject):
         if variant.role != "base" and variant.family not in methods:
             continue
-        concrete = [resolve(edit, {}, picks) for edit in variant.edits]
-        if None in concrete:
+        concrete = [edit for one in variant.edits if (edit := resolve(one, {}, picks)) is not None]
+        if len(concrete) < len(variant.edits):
             continue
         cell = projection_cell(
             Path(config.results) / "store",

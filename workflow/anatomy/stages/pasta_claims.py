@@ -32,7 +32,7 @@ def judge_claims(config: Config, files: dict[str, list[Path]]) -> pd.DataFrame:
         if not own:
             continue
         members = [known[name] for name in sorted({name for pair in own for name in (pair.aligned, pair.base)})]
-        claims = [claim for pair in own for claim in claims_of(config, pair, evidence.truths.get(seed))]
+        claims = [claim for pair in own for claim in claims_of(config, pair, None if seed is None else evidence.truths.get(seed))]
         tables = of_seed(evidence.tables, members)
         if seed is None:
             tables = tables.without("set", config.evaluation.left_out)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
-from anatomy.config.methods import Controls, Rosi
+from anatomy.config.methods import Controls, Form, Rosi
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
 
@@ -30,7 +30,7 @@ class Family:
     """
 
     method: str
-    form: str
+    form: Form
     signs: tuple[int, ...]
     contrast: str
     control: str = ""
