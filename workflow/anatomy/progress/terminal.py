@@ -96,6 +96,7 @@ class Unfailing(io.TextIOBase):
         super().__init__()
         self._stream, self._descriptor = stream, stream.fileno()
 
+    # Typeshed calls encoding and errors plain attributes; in Python itself they are properties that cannot be set.
     @property
     def encoding(self) -> str:  # type: ignore[override]
         return self._stream.encoding or "utf-8"

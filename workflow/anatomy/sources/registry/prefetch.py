@@ -11,7 +11,7 @@ from anatomy.errors import AnatomyError
 from anatomy.sources.registry.benchmark_files import adopt, lay_out
 from anatomy.sources.registry.entry import Entry
 from anatomy.sources.registry.fetch import fetch_entry
-from anatomy.sources.registry.hub_models import fetch_snapshot, hub_models
+from anatomy.sources.registry.hub_models import HubModel, fetch_snapshot, hub_models
 from anatomy.sources.registry.location import files_here
 from anatomy.sources.registry.needs import can_do_without, named_entries, phases_of
 from anatomy.sources.registry.table import aligned
@@ -82,7 +82,7 @@ def _set(config: Config, name: str, entry: Entry, say: Callable[[str], None]) ->
     return now, f"{len(fetched)} files, {sum(one.path.stat().st_size for one in fetched) / 1e6:.1f} MB, {entry.licence}"
 
 
-def _model(config: Config, model) -> tuple[str, str]:
+def _model(config: Config, model: HubModel) -> tuple[str, str]:
     folder, origin = fetch_snapshot(model, config.data)
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     now = {"network": "fetched", "mirror": "from mirror", "there": "there"}[origin]
