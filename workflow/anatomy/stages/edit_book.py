@@ -16,6 +16,7 @@ from anatomy.interventions.edits.saved import load_edit
 from anatomy.interventions.edits.spec import SAVED, check_spec
 from anatomy.interventions.edits.weight_edit import WeightEdit
 from anatomy.models.activations.interventions import Intervention
+from anatomy.models.card import ModelCard
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.recipes.variant import Edit
 from anatomy.stages.direction_book import DirectionBook, vector_digest
@@ -30,7 +31,7 @@ class EditBook:
         extracted: folder of the model's extraction.
     """
 
-    def __init__(self, model: dict[str, Any], extracted: Path) -> None:
+    def __init__(self, model: ModelCard, extracted: Path) -> None:
         self.model, self.extracted, self.directions = model, Path(extracted), DirectionBook(extracted)
 
     @cached_property

@@ -11,6 +11,7 @@ import pandas as pd
 from anatomy.config.options import cell_fingerprint
 from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject
+from anatomy.models.card import ModelCard
 from anatomy.progress.counting import Progress
 from anatomy.recipes.registry import engine_variants
 from anatomy.recipes.variant import Edit, resolve
@@ -59,7 +60,7 @@ def evaluate(
     config: Config,
     subject: Subject,
     phase: Phase,
-    model: dict[str, Any],
+    model: ModelCard,
     book: EditBook,
     say: Callable[[str], None],
     *,

@@ -25,6 +25,7 @@ from anatomy.interventions.export.folder import MARKER, whole_folder
 from anatomy.interventions.export.rewrite import low_rank_rewrites
 from anatomy.interventions.export.stream import stream_checkpoint
 from anatomy.interventions.export.verify import compare_logits, compare_untouched
+from anatomy.models.card import ModelCard
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.store.digest import canonical_json
 from anatomy.store.files import read_json, write_json, write_text
@@ -36,7 +37,7 @@ def export_pick(
     config: Config,
     subject: Subject,
     family: str,
-    model: dict[str, Any],
+    model: ModelCard,
     adapters: list[dict[str, Any]],
     files: dict[str, list[Path]],
     ledger: pd.DataFrame,
@@ -122,7 +123,7 @@ def export_pick(
     return {"folder": str(target), **record}
 
 
-def base_of(model: dict[str, Any]) -> dict[str, Any]:
+def base_of(model: ModelCard) -> dict[str, Any]:
     """What may be told of the base: not where it lay on this machine."""
     source = model["source"] or {}
     return {

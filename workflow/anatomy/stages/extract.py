@@ -18,6 +18,7 @@ from anatomy.interventions.directions.controls import isotropic, relabelling_wei
 from anatomy.interventions.directions.covariance_draws import covariance_draws, gaussian_weights
 from anatomy.models.activations.means import Moments, mean_activations
 from anatomy.models.activations.writer_inputs import WriterInputs
+from anatomy.models.card import ModelCard
 from anatomy.models.loading import LoadedModel, load_model
 from anatomy.models.rendering import render, template_positions
 from anatomy.models.rendering_facts import describe_rendering
@@ -32,7 +33,7 @@ SEED = {"isotropic": 1_000, "covariance": 2_000, "shuffled": 3_000}
 """Control directions of a family are drawn from consecutive seeds, so that more controls never change the first ones."""
 
 
-def extract(config: Config, subject: Subject, model: dict[str, Any], out: Path, say: Callable[[str], None]) -> None:
+def extract(config: Config, subject: Subject, model: ModelCard, out: Path, say: Callable[[str], None]) -> None:
     """Write ``<contrast>/{directions,controls,means,inputs}.safetensors`` for each contrast, then the card.
 
     Args:

@@ -20,6 +20,7 @@ from anatomy.config.options import cell_fingerprint
 from anatomy.config.pasta import PastaDecoding
 from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject
+from anatomy.models.card import ModelCard
 from anatomy.models.loading import LoadedModel, load_model
 from anatomy.models.rendering import Rendering
 from anatomy.models.tokenizer import load_tokenizer
@@ -54,7 +55,7 @@ class Batch:
 def generate(
     config: Config,
     subject: Subject,
-    model: dict[str, Any],
+    model: ModelCard,
     asked: Sequence[Asked],
     phase: str,
     book: EditBook,
@@ -103,7 +104,7 @@ def generate(
 
 
 def wanted(
-    config: Config, subject: Subject, model: dict[str, Any], asked: Sequence[Asked], phase: str, book: EditBook
+    config: Config, subject: Subject, model: ModelCard, asked: Sequence[Asked], phase: str, book: EditBook
 ) -> tuple[list[Batch], dict[str, Edit | None]]:
     """Completions wanted, sorted by the way of speaking, and the edit behind each cell."""
     store, pasta = Path(config.results) / "store", config.pasta
@@ -142,7 +143,7 @@ def wanted(
 class _Spoken:
     """What a model is shown in a phase, each set in each manner once."""
 
-    def __init__(self, config: Config, subject: Subject, model: dict[str, Any], phase: str) -> None:
+    def __init__(self, config: Config, subject: Subject, model: ModelCard, phase: str) -> None:
         self.config, self.subject, self.folder, self.phase = config, subject, Path(model["folder"]), phase
         self.rows = cache(self._rows)
 

@@ -16,6 +16,7 @@ import torch
 from anatomy.config.options import cell_fingerprint
 from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject
+from anatomy.models.card import ModelCard
 from anatomy.models.imports import without_unused
 from anatomy.models.loading import LoadedModel, load_model
 from anatomy.progress.counting import counted
@@ -30,7 +31,7 @@ from anatomy.store.fill import Lazy, Want, cells_of, fill
 
 
 def hooked_benchmarks(
-    config: Config, subject: Subject, model: dict[str, Any], asked: Sequence[Asked], book: EditBook, say: Callable[[str], None]
+    config: Config, subject: Subject, model: ModelCard, asked: Sequence[Asked], book: EditBook, say: Callable[[str], None]
 ) -> tuple[pd.DataFrame, list[str]]:
     """Score the test items of every task under each variant that takes the benchmarks.
 

@@ -18,6 +18,7 @@ import torch
 from anatomy.config.detecting import Detector as Options
 from anatomy.config.schema import Config
 from anatomy.errors import DataError
+from anatomy.models.card import ModelCard
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.machine.formats import resolved, warn_if_slow
 from anatomy.store.digest import digest, file_digest
@@ -28,7 +29,6 @@ from anatomy.texts.detectors.family import ORGANISM_READING, TINY_TUNING, family
 from anatomy.texts.detectors.ngram_classifier import train_ngram_classifier
 from anatomy.texts.detectors.scorer import open_scorer
 
-Card = dict[str, Any]
 HUMAN, ALIGNED = "human", "aligned"
 SEED = 0
 """Of the tuning of ImBD's form and the folds of the n-gram classifier."""
@@ -65,7 +65,7 @@ def fitting_texts(config: Config, aligned: pd.DataFrame, humans: pd.DataFrame, o
     return measured_texts(config, pd.concat(sides, ignore_index=True), organism)
 
 
-def family_instruments(config: Config, scorers: Sequence[Card], texts: pd.DataFrame) -> list[Instrument]:
+def family_instruments(config: Config, scorers: Sequence[ModelCard], texts: pd.DataFrame) -> list[Instrument]:
     """The organism's detectors.
 
     Args:
@@ -87,7 +87,7 @@ def family_instruments(config: Config, scorers: Sequence[Card], texts: pd.DataFr
 
 
 def own_instruments(
-    options: Mapping[str, Options], models: Mapping[str, Card], texts: pd.DataFrame, say: Callable[[str], None] = print
+    options: Mapping[str, Options], models: Mapping[str, ModelCard], texts: pd.DataFrame, say: Callable[[str], None] = print
 ) -> list[Instrument]:
     """Detectors of the configuration.
 
@@ -136,7 +136,7 @@ def _calibration(detector: Detector, texts: pd.DataFrame) -> Any:
     return fit_calibration(human, machine, f"fitted on {len(human)} human and {len(machine)} aligned texts of training prefixes")
 
 
-def _placed(one: Options, models: Mapping[str, Card]) -> Options:
+def _placed(one: Options, models: Mapping[str, ModelCard]) -> Options:
     """The options with folders for ids of models, and the number format that runs fast here where none is named."""
     folders = {name: models[value]["folder"] for name in ("reference", "scorer") if (value := getattr(one, name)) in models}
     return one.model_copy(update={**folders, "dtype": resolved(one.dtype)})

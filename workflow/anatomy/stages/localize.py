@@ -17,6 +17,7 @@ from anatomy.interventions.directions.control_search import Cell, strongest_cell
 from anatomy.interventions.directions.grid import direction_grid
 from anatomy.interventions.directions.scores import score_candidates
 from anatomy.interventions.directions.selection import Selection, SelectionRule, select_direction
+from anatomy.models.card import ModelCard
 from anatomy.models.loading import LoadedModel, load_model
 from anatomy.models.rendering import render
 from anatomy.progress.counting import Progress, counted
@@ -46,7 +47,7 @@ class Localization:
 
 
 def localize(
-    config: Config, subject: Subject, model: dict[str, Any], extracted: Path, fallback: Path | None, say: Callable[[str], None]
+    config: Config, subject: Subject, model: ModelCard, extracted: Path, fallback: Path | None, say: Callable[[str], None]
 ) -> Localization:
     """Score every candidate direction, apply the published rule, then screen the recipe's edits by a cheap measure.
 

@@ -17,6 +17,7 @@ from anatomy.config.options import cell_fingerprint
 from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject
 from anatomy.interventions.edits.spec import HOOK_METHODS
+from anatomy.models.card import ModelCard
 from anatomy.models.loading import LoadedModel, load_model
 from anatomy.progress.counting import Progress
 from anatomy.recipes.rosi.families import POSITION, families, layers
@@ -41,7 +42,7 @@ PROJECTIONS_AN_ANSWER = 10
 def measure(
     config: Config,
     subject: Subject,
-    model: dict[str, Any],
+    model: ModelCard,
     extracted: Path,
     selected: dict[str, Any],
     picks: dict[str, Edit | None],
@@ -131,7 +132,7 @@ def in_memory_phase(config: Config, subject: Subject, selected: dict[str, Any]) 
 
 
 def wanted_answers(
-    config: Config, subject: Subject, model: dict[str, Any], book: EditBook, phase: Phase
+    config: Config, subject: Subject, model: ModelCard, book: EditBook, phase: Phase
 ) -> tuple[list[Want], dict[str, Edit | None]]:
     """Completions wanted, each labelled with the backend that computes it, and the edit behind each cell.
 
@@ -167,7 +168,7 @@ def wanted_answers(
 def wanted_projections(
     config: Config,
     subject: Subject,
-    model: dict[str, Any],
+    model: ModelCard,
     book: EditBook,
     selected: dict[str, Any],
     picks: dict[str, Edit | None],

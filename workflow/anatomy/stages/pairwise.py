@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
 from anatomy.errors import ConfigError
+from anatomy.models.card import ModelCard
 from anatomy.models.machine.formats import resolved, warn_if_slow
 from anatomy.models.rendering import Rendering
 from anatomy.serving.engine import Engine
@@ -50,7 +50,7 @@ def compare(
     config: Config,
     subject: Subject,
     completions: pd.DataFrame,
-    card: dict[str, Any] | None,
+    card: ModelCard | None,
     say: Callable[[str], None],
     *,
     threads: int | None = None,

@@ -16,6 +16,7 @@ from anatomy.errors import EditError
 from anatomy.interventions.edits.apply import applied
 from anatomy.interventions.edits.form_gap import form_gap
 from anatomy.models.activations.interventions import intervening
+from anatomy.models.card import ModelCard
 from anatomy.models.loading import load_model
 from anatomy.models.rendering import render
 from anatomy.recipes.pasta.edits import WRITES, ablation, orthogonalised_weights
@@ -27,7 +28,7 @@ PROMPTS = 16
 
 
 def weight_gaps(
-    config: Config, subject: Subject, model: dict[str, Any], book: EditBook, selected: dict[str, Any], say: Callable[[str], None]
+    config: Config, subject: Subject, model: ModelCard, book: EditBook, selected: dict[str, Any], say: Callable[[str], None]
 ) -> pd.DataFrame:
     """One row a pair of forms: matrices that were made orthogonal to v, and sites where hooks took v out.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import TypedDict
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,7 @@ from jaxtyping import Float
 
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
+from anatomy.models.card import ModelCard
 from anatomy.progress.counting import Progress
 from anatomy.recipes.pasta.judging import ACCURACY, OPENED, REFUSED, STYLE, refusal_judge
 from anatomy.stages.instruments import HUMAN, measured_texts
@@ -63,7 +64,7 @@ class PairTables:
 
 
 def text_measures(
-    config: Config, subject: Subject, tables: PairTables, base: dict[str, Any], markers: StyleMarkers, say: Callable[[str], None]
+    config: Config, subject: Subject, tables: PairTables, base: ModelCard, markers: StyleMarkers, say: Callable[[str], None]
 ) -> dict[str, pd.DataFrame]:
     """Measure the texts of humans, base and aligned model, with every variant and control.
 
@@ -202,7 +203,7 @@ def _partial(texts: pd.DataFrame, measures: pd.DataFrame) -> pd.Series:
     )
 
 
-def _scorer(card: dict[str, Any]) -> Scorer:
+def _scorer(card: ModelCard) -> Scorer:
     return open_scorer(Path(card["folder"]), getattr(torch, card["dtype"]), "cuda" if torch.cuda.is_available() else "cpu")
 
 

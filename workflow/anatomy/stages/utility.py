@@ -15,6 +15,7 @@ from anatomy.config.methods import Benchmarks
 from anatomy.config.study import Layout, Subject
 from anatomy.errors import ConfigError
 from anatomy.interventions.edits.apply import applied
+from anatomy.models.card import ModelCard
 from anatomy.models.loading import LoadedModel
 from anatomy.serving.benchmarks.engine_lm import EngineLM
 from anatomy.serving.benchmarks.items import chance, plan, task_key
@@ -87,7 +88,7 @@ def samples_table(wants: list[Want]) -> pd.DataFrame:
     return assemble(wants, SORT).drop(columns="index") if wants else pd.DataFrame(columns=COLUMNS)
 
 
-def utility_cell(store: Path, model: dict[str, Any], edits: list[dict[str, Any]], task: Any, shots: int, code: str) -> Cell:
+def utility_cell(store: Path, model: ModelCard, edits: list[dict[str, Any]], task: Any, shots: int, code: str) -> Cell:
     """The cell of one variant on one task."""
     return Cell(
         store,

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import pandas as pd
 
@@ -10,6 +9,7 @@ from anatomy.evidence.gate.decide import Decision
 from anatomy.interventions.edits.card import EditCard
 from anatomy.interventions.export.stream import Streamed
 from anatomy.interventions.export.verify import Logits, Untouched
+from anatomy.models.card import ModelCard
 
 LICENCE = """\
 The licence of the base applies to this copy, with whatever it asks of derived works (a name, a notice, an acceptable-use
@@ -26,7 +26,7 @@ def claims_about(ledger: pd.DataFrame, model: str, family: str) -> pd.DataFrame:
 
 def model_card(
     *,
-    base: dict[str, Any],
+    base: ModelCard,
     edit: EditCard,
     edit_digest: str,
     streamed: Streamed,
@@ -41,10 +41,10 @@ def model_card(
         base: the base's card: id, digest, source.
         claims: rows of the ledger, as ``claims_about``.
     """
-    spec, source = edit.spec, _source(base)
+    spec, source, hub = edit.spec, _source(base), (base["source"] or {}).get("hub")
     front = [
         "---",
-        *([f"base_model: {base['source']['hub']}"] if (base["source"] or {}).get("hub") else []),
+        *([f"base_model: {hub}"] if hub else []),
         "tags: [alignment-anatomy, edited-weights]",
         "---",
     ]
@@ -127,7 +127,7 @@ def model_card(
     )
 
 
-def _source(base: dict[str, Any]) -> str:
+def _source(base: ModelCard) -> str:
     source = base["source"] or {}
     if source.get("hub"):
         return f"{source['hub']} at revision {source['revision']}"
