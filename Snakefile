@@ -10,13 +10,16 @@ min_version("9.27")
 sys.path.insert(0, f"{workflow.basedir}/workflow")
 os.environ["PYTHONPATH"] = f"{workflow.basedir}/workflow"
 
-from anatomy.config.load import check_config
-from anatomy.config.options import keep_code_parts, options, stage_fingerprint
+from anatomy.recipes.configuration import check_config
+from anatomy.config.options import code_of, keep_code_parts, options, stage_fingerprint
 from anatomy.config.study import Layout, subjects, target_names
+from anatomy.recipes import at_hand
+from anatomy.recipes.asked_variants import drawn_controls, everyone, target_modules
 from anatomy.runs.controller.interpreter import name_plainly
 from anatomy.runs.controller.standing import read_config_from_there, require_writable
 from anatomy.runs.controller.supervise import supervise
-from anatomy.recipes.pasta.pairs import SCORER_PHASES, asked_pairs, pairs, relatives, roles
+from anatomy.recipes.prompt_needs import named_entries, phases_of, with_what_is_here
+from anatomy.recipes.registry import known, name_of, rules_file
 
 
 configfile: f"{workflow.basedir}/config/config.yaml"
@@ -29,8 +32,15 @@ name_plainly()
 require_writable(Path.cwd())
 read_config_from_there(workflow, config)
 CONFIG = check_config(config, ", ".join(map(str, workflow.configfiles)))
+ENTRIES = named_entries(CONFIG)
+CONFIG = with_what_is_here(CONFIG, ENTRIES)
+PHASES = phases_of(CONFIG)
+PAPERS = known(CONFIG.recipes)  # every paper, by name
+CHOSEN = {name_of(entry): PAPERS[name_of(entry)] for entry in CONFIG.recipes}  # those of the default target
+OPTIONAL = {name for paper in PAPERS.values() for name in paper.optional(CONFIG)}
 SUBJECTS = {subject.id: subject for subject in subjects(CONFIG)}
-EVERYONE = {**SUBJECTS, **{subject.id: subject for subject in relatives(CONFIG)}}
+EVERYONE = {subject.id: subject for subject in everyone(CONFIG)}
+NOBODY = "(?!)"  # matches no name: a stage's rule as it stands, which papers use with inputs and outputs of their own
 AT = Layout(CONFIG.results)
 supervise(workflow, CONFIG.results)
 
@@ -62,20 +72,23 @@ onstart:
 
 rule all:
     input:
-        [f"{CONFIG.results}/report.html"] if "rosi" in CONFIG.recipes else [],
-        lambda wildcards: pasta_files() if "pasta" in CONFIG.recipes else [],
+        f"{CONFIG.results}/report.html",
 
 
 include: "workflow/rules/prefetch.smk"
 include: "workflow/rules/resources.smk"
 include: "workflow/rules/prepare.smk"
 include: "workflow/rules/extract.smk"
-include: "workflow/rules/localize.smk"
 include: "workflow/rules/generate.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/judge.smk"
-include: "workflow/rules/edit.smk"
-include: "workflow/rules/measure.smk"
+
+
+for NAME in PAPERS:
+
+    include: str(rules_file(NAME, Path(workflow.basedir) / "workflow" / "rules"))
+
+
 include: "workflow/rules/report.smk"
 include: "workflow/rules/export.smk"
 include: "workflow/rules/targets.smk"

@@ -1,4 +1,4 @@
-"""What each architecture supports, as numbers that tests judge and the table in the README shows."""
+"""What each architecture supports, as numbers that tests judge and the table in workflow/anatomy/models/README.md shows."""
 
 from __future__ import annotations
 

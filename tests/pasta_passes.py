@@ -9,17 +9,18 @@ import torch
 from pasta_study import card, pair, pasta_config, write_study
 from tiny_model import make_tiny_model
 
-from anatomy.config.schema import Config
 from anatomy.interventions.directions.candidates import Directions
-from anatomy.recipes.registry import asked_in_memory
-from anatomy.stages.detect import detect
+from anatomy.recipes.asked_variants import asked_in_memory
+from anatomy.recipes.configuration import Config
+from anatomy.recipes.pasta.speaking import speaking
+from anatomy.recipes.pasta.stages.detect import detect
+from anatomy.recipes.pasta.stages.instruments import Instrument, fitting_texts, own_instruments
+from anatomy.recipes.pasta.stages.localize_signature import localize_signature
+from anatomy.recipes.pasta.stages.signature import extract_signature
+from anatomy.recipes.pasta.stages.text_measures import PairTables, text_measures
 from anatomy.stages.edit_book import EditBook
 from anatomy.stages.generate import generate
-from anatomy.stages.instruments import Instrument, fitting_texts, own_instruments
 from anatomy.stages.judge import judge
-from anatomy.stages.localize_signature import localize_signature
-from anatomy.stages.signature import extract_signature
-from anatomy.stages.text_measures import PairTables, text_measures
 from anatomy.stages.utility import samples_table
 from anatomy.texts.diversity.style_markers import GENERAL
 
@@ -42,7 +43,8 @@ class Study:
         subject, found = pair(self.config)[role], {"select": self.signature, "test": self.found}.get(phase, {})
         asked = asked_in_memory(self.config, "pasta", subject, phase, found)
         book = EditBook(self.cards[role], self.extracted)
-        return generate(self.config, subject, self.cards[role], asked, phase, book, role == "base", lambda text: None)
+        spoken = speaking(self.config, subject, self.cards[role], phase)
+        return generate(self.config, subject, self.cards[role], asked, phase, book, spoken, lambda text: None)
 
     def instruments(self, config: Config | None = None) -> list[Instrument]:
         texts = fitting_texts(self.config, *(self.tables[role, "fit"]["completions"] for role in ("aligned", "base")), False)

@@ -5,9 +5,9 @@ from pathlib import Path
 import pandas as pd
 from small_study import THINGS, make_card, write_prompts
 
-from anatomy.config.schema import Config
 from anatomy.config.study import Subject, subjects
 from anatomy.models.card import ModelCard
+from anatomy.recipes.configuration import Config
 
 DOMAINS = ("essays", "news")
 SETS = ("harmful_requests", "benign_requests", "lookalike_requests", "jailbreak_requests", "prefixes")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from anatomy.config.schema import Config
 from anatomy.evidence.claims.tables import Tables
+from anatomy.recipes.configuration import Config
 from anatomy.recipes.pasta.evidence import Evidence
-from anatomy.stages.measures_table import MEASURE_COLUMNS
+from anatomy.recipes.pasta.stages.measures_table import MEASURE_COLUMNS
 
 DETECTORS = ("binoculars", "fast_detectgpt", "imbd", "ngrams")
 DOMAINS = ("essays", "news")

@@ -3,9 +3,9 @@
 import pandas as pd
 from synthetic_tables import TASKS, make_tables
 
-from anatomy.config.schema import Config
 from anatomy.evidence.claims.tables import Tables
 from anatomy.evidence.figures.rates import benchmark_scores, refusal_rates
+from anatomy.recipes.configuration import Config
 from anatomy.recipes.rosi.figures import Evidence
 
 SETS = ("harmful_requests", "benign_requests", "lookalike_requests", "jailbreak_requests")

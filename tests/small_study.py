@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject
 from anatomy.models.card import ModelCard
 from anatomy.models.checkpoint import Checkpoint
+from anatomy.recipes.configuration import Config
 
 PHASES = ("fit", "select", "test")
 SHAPES = {
@@ -61,7 +61,8 @@ def make_config(results, **changes):
 
 
 def make_subject(contrasts=("plain",), headline=True):
-    return Subject("mine", "aligned", None, None, contrasts, headline, headline, "float32")
+    """A model of one's own; as a headline it goes by the name that ``make_config`` has among headlines."""
+    return Subject("mine", "aligned", None, "base" if headline else None, contrasts, headline, "float32")
 
 
 def make_card(folder) -> ModelCard:
@@ -84,8 +85,9 @@ def make_card(folder) -> ModelCard:
 
 def run_extraction(config, card, subject):
     """Run the extraction into the results of the configuration; returns its folder."""
+    from anatomy.recipes.asked_variants import drawn_controls
     from anatomy.stages.extract import extract
 
     out = Path(Layout(config.results).stage("extract", subject.id, "card.json"))
-    extract(config, subject, card, out, lambda text: None)
+    extract(config, subject, card, drawn_controls(config, subject), out, lambda text: None)
     return out.parent

@@ -153,5 +153,6 @@ def make_tables(models: tuple[str, ...] = MODELS, controls: int = 19, items: int
                         | {"group": f"{prompts}-g{i // 2}", "label": SETS[prompts], "layer": layer, "projection": float(x)}
                         for i, x in enumerate(draws)
                     ]
-    frames = (completions, judgements, samples, variants, grid, screen, projections)
-    return Tables(*(pd.DataFrame(rows) for rows in frames))
+    frames = {"completions": completions, "judgements": judgements, "samples": samples, "variants": variants}
+    frames |= {"grid": grid, "screen": screen, "projections": projections}
+    return Tables(**{name: pd.DataFrame(rows) for name, rows in frames.items()})

@@ -21,8 +21,9 @@ ORDER = (
     "texts",
     "organism",
     "evidence",
-    "recipes",
     "stages",
+    "costs",
+    "recipes",
     "runs",
     "quickstart",
 )

@@ -56,7 +56,7 @@ def outcome(cluster, finished: Run, tmp_path_factory) -> Outcome:
     """Both runs, side by side: each mostly waits.
 
     The real one extracts, localises and generates for one grown model, in two buckets where the finished run had one. Its first
-    job is cancelled while it runs; its controller is killed during the second, and started again as the README says.
+    job is cancelled while it runs; its controller is killed during the second, and started again with the same command.
     """
     folder = tmp_path_factory.mktemp("cluster")
     spread = folder / "spread.yaml"

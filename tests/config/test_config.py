@@ -3,13 +3,12 @@
 import pytest
 import yaml
 
-from anatomy.config import documentation
-from anatomy.config.load import check_config, load_config
-from anatomy.config.schema import Config
 from anatomy.config.study import subjects, target_names
 from anatomy.errors import ConfigError
 from anatomy.evidence.report.published import read_published
 from anatomy.models.rendering import Rendering
+from anatomy.recipes import documentation
+from anatomy.recipes.configuration import Config, check_config, load_config
 from anatomy.stages.rendering import answer_rendering, contrast_rendering
 
 
@@ -129,8 +128,8 @@ PAPERS = [path for path in sorted((documentation.FOLDER / "paper").glob("*.yaml"
 @pytest.mark.parametrize("path", PAPERS, ids=lambda path: path.stem)
 def test_papers_are_whole_configurations_whose_numbers_name_their_models_and_sets(path):
     config = load_config(documentation.FOLDER / "config.yaml", path)
-    assert config.models and config.report.published
-    published = read_published(documentation.FOLDER.parent / config.report.published)
+    assert config.models and config.rosi.published
+    published = read_published(documentation.FOLDER.parent / config.rosi.published)
     named = set(config.evaluation.test_sets) | set(config.benchmarks.tasks)
     shown = published[published["model"].isin(config.models) & published["arm"].isin(["base", "row_mean"])]
     assert len(shown) >= 20 and len(set(shown["source"]) & named) >= 3

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from anatomy.config.load import check_config
 from anatomy.errors import ConfigError
+from anatomy.recipes.configuration import check_config
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,9 @@
 import pytest
 
 from anatomy.config.judging import TAKEN, ModelJudge, judge_names
-from anatomy.config.load import check_config
 from anatomy.config.options import options, restore
 from anatomy.errors import ConfigError
+from anatomy.recipes.configuration import check_config
 from anatomy.texts.judges.organism_truth import TRUTH_JUDGES
 from anatomy.texts.judges.registry import JUDGES
 

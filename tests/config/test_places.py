@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from anatomy.config.load import load_config
 from anatomy.config.places import placed, seen_from
 from anatomy.errors import ConfigError
+from anatomy.recipes.configuration import load_config
 
 HERE, RUN = Path("/caller/stands/here"), Path("/run/folder")
 

@@ -6,10 +6,10 @@ import pytest
 import yaml
 from tiny_model import make_tiny_model
 
-from anatomy.config.load import load_config
 from anatomy.errors import DataError
 from anatomy.quickstart.__main__ import main
 from anatomy.quickstart.pairs import read_pairs, write_sets
+from anatomy.recipes.configuration import load_config
 
 THINGS = [
     f"{colour} {thing}"

@@ -1,7 +1,5 @@
 """PASTA's claims on tables whose truth is set by hand."""
 
-from dataclasses import replace
-
 import pandas as pd
 import pytest
 from pasta_tables import TRUTH, pasta_config, pasta_tables
@@ -48,7 +46,7 @@ def test_relevance_is_kept_where_edited_texts_do_not_lose_comparisons(tables, va
         & (measures["domain"] == "all")
     ].head(1)
     judged = one.assign(kind="quality", measure="relevance_win", value=value, low=value - half, high=value + half, n=50)
-    found = ledger_of(replace(tables, measures=pd.concat([measures, judged], ignore_index=True)))
+    found = ledger_of(tables.but(measures=pd.concat([measures, judged], ignore_index=True)))
     row = found.loc[("pasta.relevance_kept", "aligned.s0")]
     assert row["verdict"] == verdict and (row["estimate"], row["n"]) == (value, 50)
 
@@ -63,7 +61,7 @@ def test_the_style_is_not_found_by_an_edit_that_works_along_any_direction(tables
     judged = tables.judgements.copy()
     random = judged["variant"].str.startswith("operating-orthogonal-2") & (judged["judge"] == "truth_style")
     judged.loc[random, "label"] = "plain"
-    found = ledger_of(replace(tables, judgements=judged)).xs("aligned.s0", level="subject")["verdict"]
+    found = ledger_of(tables.but(judgements=judged)).xs("aligned.s0", level="subject")["verdict"]
     assert found["pasta.planted_found"] == "not supported" and found["pasta.planted_operating"] == "not supported"
 
 
@@ -71,7 +69,7 @@ def test_a_random_direction_that_does_as_much_is_seen(tables):
     judged = tables.judgements.copy()
     like = judged["variant"] == "orthogonal-3~0a1b2c3d"
     judged.loc[like & judged["judge"].isin(["binoculars"]), "score"] -= 0.6
-    found = ledger_of(replace(tables, judgements=judged))
+    found = ledger_of(tables.but(judgements=judged))
     assert found.loc[("pasta.beyond_orthogonal", "aligned.s0"), "verdict"] == "not supported"
     assert found.loc[("pasta.beyond_equal_variance", "aligned.s0"), "verdict"] == "supported"
 
@@ -82,7 +80,7 @@ def test_texts_without_a_score_are_left_out_until_too_few_are_left(tables):
         judged = tables.judgements.copy()
         gone = ablated & judged["id"].isin([f"p{n:02d}" for n in range(lost)]) & (judged["judge"] == "binoculars")
         judged.loc[gone, ["score", "parse_failure"]] = [float("nan"), True]
-        row = ledger_of(replace(tables, judgements=judged)).loc[("pasta.ablation_lowers.binoculars", "aligned.s0")]
+        row = ledger_of(tables.but(judgements=judged)).loc[("pasta.ablation_lowers.binoculars", "aligned.s0")]
         assert (row["verdict"] == "supported") == testable and row["n"] == (60 - lost if testable else 0)
 
 
@@ -91,7 +89,7 @@ def test_a_layer_that_depends_on_the_detector_is_not_localised(tables):
     other = layers["detector"] == "imbd"
     layers.loc[other, "share"] = (layers["layer"] == 1).astype(float)
     layers.loc[other, "chosen"] = layers["layer"] == 1
-    found = ledger_of(replace(tables, layers=layers)).loc[("pasta.localised", "aligned.s0")]
+    found = ledger_of(tables.but(layers=layers)).loc[("pasta.localised", "aligned.s0")]
     assert found["verdict"] == "not supported" and "imbd 1" in found["reason"]
     assert found["estimate"] == 0.0
 
@@ -100,4 +98,4 @@ def test_refusals_that_fall_under_ablation_break_safety(tables):
     judged = tables.judgements.copy()
     ablated = judged["variant"].str.startswith("pasta@") & (judged["set"] == "harmful_requests")
     judged.loc[ablated, "label"] = "none"
-    assert ledger_of(replace(tables, judgements=judged)).loc[("pasta.refusal_kept", "aligned.s0"), "verdict"] == "not supported"
+    assert ledger_of(tables.but(judgements=judged)).loc[("pasta.refusal_kept", "aligned.s0"), "verdict"] == "not supported"

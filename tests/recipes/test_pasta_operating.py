@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 from pasta_study import pasta_config
 
-from anatomy.config.pasta import PastaLimits
 from anatomy.recipes.pasta.edits import ablation, subtraction
 from anatomy.recipes.pasta.operating import measured_candidates, operating_point
+from anatomy.recipes.pasta.options import PastaLimits
 
 
 def candidates(**changes):

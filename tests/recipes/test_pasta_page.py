@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from pasta_tables import pasta_config, pasta_evidence
 
-from anatomy.config.load import load_config
 from anatomy.errors import DataError
 from anatomy.evidence.claims.tables import Tables
 from anatomy.evidence.figures.note import note
 from anatomy.evidence.figures.save import chart_data
 from anatomy.evidence.report.content import Answer
+from anatomy.recipes.configuration import load_config
 from anatomy.recipes.pasta.evidence import Evidence
 from anatomy.recipes.pasta.figures import draw
 from anatomy.recipes.pasta.page import sections, texts
@@ -107,7 +107,7 @@ def test_the_papers_own_run_has_eleven_pairs_and_its_released_numbers():
     root = Path(__file__).resolve().parents[2]
     config = load_config(root / "config" / "paper" / "pasta.yaml")
     assert len(pairs(config)) == 11 and {pair.null for pair in pairs(config)} == {None}
-    released = read_published(root / config.report.pasta_published)
+    released = read_published(root / config.pasta.published)
     assert set(released["model"]) <= set(config.pasta.pairs)
     known = set(config.pasta.own_detectors) | {"pangram"}
     assert set(released["detector"]) == known

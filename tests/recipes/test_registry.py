@@ -2,11 +2,11 @@
 
 import pytest
 
-from anatomy.config.schema import Config
 from anatomy.config.study import organism_subject, subjects
 from anatomy.errors import ConfigError
+from anatomy.recipes.asked_variants import asked_in_memory, engine_variants
+from anatomy.recipes.configuration import Config
 from anatomy.recipes.pasta.pairs import pairs, relatives, roles
-from anatomy.recipes.registry import asked_in_memory, engine_variants
 from anatomy.recipes.rosi.variants import variants_on_select, variants_on_test
 
 CONFIG = Config()
@@ -80,7 +80,7 @@ def test_controls_of_the_test_stand_at_the_layer_of_the_pick():
 
 
 def test_a_model_outside_every_pair_is_refused():
-    with pytest.raises(ConfigError, match="pairs"):
+    with pytest.raises(ConfigError, match="a model that pasta studies"):
         asked("weak.s0", "fit")
 
 

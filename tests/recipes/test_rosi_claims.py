@@ -98,7 +98,7 @@ def test_every_planted_claim_fails_without_harm_dependent_refusal(tables, subjec
 
 @pytest.mark.parametrize("subject", ["base", "placebo"])
 def test_missing_interventions_do_not_excuse_a_planted_claim(tables, subject):
-    bare = replace(tables, variants=tables.variants[tables.variants["role"] == "base"])
+    bare = tables.but(variants=tables.variants[tables.variants["role"] == "base"])
     assert set(verdicts(planted(subject), bare).values()) == {"not supported"}
 
 

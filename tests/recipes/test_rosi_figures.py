@@ -51,7 +51,7 @@ def test_a_figure_without_evidence_becomes_a_note(nothing, kind):
 
 def test_a_family_without_a_pick_becomes_a_note_and_the_others_stay(evidence):
     variants = evidence.tables.variants
-    tables = replace(evidence.tables, variants=variants[variants["family"] != "projection"])
+    tables = evidence.tables.but(variants=variants[variants["family"] != "projection"])
     without = replace(evidence, tables=tables)
     for kind in ("categories", "projections", "shift"):
         assert says(draw(OWN[f"{kind}.projection.weak"], CONFIG, without)) is not None

@@ -91,7 +91,7 @@ def test_they_are_shown_where_the_user_asks_for_them(evidence):
 def test_judges_of_refusal_are_compared_and_no_others(evidence):
     judged = evidence.tables.judgements
     other = judged[judged["judge"] == "rules"].assign(judge="coherence", label="coherent")
-    both = replace(evidence, tables=replace(evidence.tables, judgements=pd.concat([judged, other])))
+    both = replace(evidence, tables=evidence.tables.but(judgements=pd.concat([judged, other])))
     pd.testing.assert_frame_equal(agreement(both).frame, agreement(evidence).frame)
 
 
@@ -101,7 +101,7 @@ def judged_by_models(evidence):
     guard = judged[judged["judge"] == "rules"].assign(judge="guard", score=0.25)
     guard["label"] = guard["label"].map({"none": "unsafe"}).fillna("safe").where(guard["variant"] != "row_mean~0000beef")
     notes = pd.DataFrame([{"model": "weak", "pass": "test", "judge": "guard", "asked": 9, "withheld": 4, "cut": 1}])
-    tables = replace(evidence.tables, judgements=pd.concat([judged, guard], ignore_index=True))
+    tables = evidence.tables.but(judgements=pd.concat([judged, guard], ignore_index=True))
     return replace(evidence, tables=tables, judge_notes=notes)
 
 

@@ -4,12 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from anatomy.config.schema import Config
 from anatomy.config.study import subjects
+from anatomy.interventions.variant import resolve
+from anatomy.recipes.configuration import Config
 from anatomy.recipes.rosi.families import candidates, families, layers
 from anatomy.recipes.rosi.rules import pick, rank_candidates
 from anatomy.recipes.rosi.variants import variants_in_memory, variants_on_select, variants_on_test
-from anatomy.recipes.variant import resolve
 
 CONFIG = Config()
 BY_MEMBER = {subject.member: subject for subject in subjects(CONFIG)}
@@ -121,7 +121,7 @@ def test_controls_are_not_held_to_benchmarks():
 
 def test_places_in_a_search_resolve_to_what_was_found():
     found = {"row_mean": [{"strength": 1}, {"strength": 2}]}
-    assert resolve({"shortlist": "row_mean", "place": 2}, found, {}) == {"strength": 2}
-    assert resolve({"shortlist": "row_mean", "place": 3}, found, {}) is None
-    assert resolve({"pick": "row_mean"}, {}, {"row_mean": None}) is None
-    assert resolve({"method": "ablate"}, {}, {}) == {"method": "ablate"}
+    assert resolve({"shortlist": "row_mean", "place": 2}, found) == {"strength": 2}
+    assert resolve({"shortlist": "row_mean", "place": 3}, found) is None
+    assert resolve({"pick": "row_mean"}, {"row_mean": None}) is None
+    assert resolve({"method": "ablate"}, {}) == {"method": "ablate"}

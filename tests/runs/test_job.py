@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from anatomy.config.options import options, restore
-from anatomy.config.schema import Config
+from anatomy.recipes.configuration import Config
 
 
 def run_job(log, body, arguments="", **variables):
@@ -73,10 +73,10 @@ def test_too_few_gpus_are_explained_before_the_job_begins(tmp_path):
 
 def test_sections_come_back_typed():
     config = Config()
-    found = restore(options(config, "rosi", "evaluation", "results"))
+    found = restore(options(config, "rosi", "evaluation", "results"), Config)
     assert found.rosi == config.rosi and found.evaluation == config.evaluation and found.results == "results"
 
 
 def test_a_section_that_was_not_named_is_not_a_default():
     with pytest.raises(AttributeError, match="selection"):
-        _ = restore(options(Config(), "rosi")).selection
+        _ = restore(options(Config(), "rosi"), Config).selection

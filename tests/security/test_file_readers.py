@@ -8,9 +8,9 @@ import pytest
 from fuzz import FUZZ, NASTY, accepted, contents, parquet
 from hypothesis import given
 
-from anatomy.config.load import load_config
 from anatomy.evidence.report.published import read_published
 from anatomy.quickstart.pairs import read_pairs
+from anatomy.recipes.configuration import load_config
 from anatomy.sources.benchmark_rows import read_rows
 from anatomy.sources.prompts.table import read_prompts
 from anatomy.sources.registry.catalogue import load_catalogue

@@ -35,7 +35,7 @@ def study(tmp_path_factory):
 
 
 def test_extraction_and_localization(study):
-    from anatomy.stages.localize import localize
+    from anatomy.recipes.rosi.stages.localize import localize
 
     config, card, subject = study
     listener = Listener()

@@ -5,6 +5,7 @@ import json
 import pytest
 from small_study import make_config, make_subject
 
+from anatomy.recipes.asked_variants import engine_variants
 from anatomy.recipes.rosi.families import families
 from anatomy.recipes.rosi.variants import variants_on_select, variants_on_test
 from anatomy.stages.evaluate import phase_variants
@@ -31,7 +32,7 @@ def whole(phase, found, config=CONFIG):
     return [
         pair
         for bucket in range(config.serving.buckets)
-        for pair in phase_variants(config, SUBJECT, phase, bucket, found).variants
+        for pair in phase_variants(engine_variants(config, SUBJECT, phase), phase, config.serving.buckets, bucket, found).variants
     ]
 
 

@@ -8,9 +8,9 @@ from small_study import make_config, write_prompts
 from anatomy.interventions.edits.apply import applied
 from anatomy.interventions.edits.saved import save_edit
 from anatomy.interventions.edits.sparse import sparse_edit
+from anatomy.interventions.variant import Variant
 from anatomy.models.loading import load_model
 from anatomy.models.rendering import render
-from anatomy.recipes.variant import Variant
 from anatomy.serving.decoding import Decoding
 from anatomy.serving.transformers_generation import generate_with_transformers
 from anatomy.stages.edit_book import EditBook

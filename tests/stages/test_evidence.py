@@ -1,14 +1,11 @@
 """A run's files become what figures are drawn from."""
 
-from dataclasses import fields
-
 import pandas as pd
 import pytest
 from synthetic_tables import TASKS, make_tables
 
-from anatomy.config.schema import Config
-from anatomy.evidence.claims.tables import Tables
-from anatomy.stages.evidence import read_evidence
+from anatomy.recipes.configuration import Config
+from anatomy.recipes.rosi.reading import read_evidence
 from anatomy.store.files import write_json
 
 CONFIG = Config.model_validate({"statistics": {"bootstrap": 100}})
@@ -19,8 +16,8 @@ def files(tmp_path):
     """One file a model and table, as stages write them."""
     tables = make_tables(models=("weak", "aligned"), controls=3, items=12)
     found = {}
-    for part in (part.name for part in fields(Tables) if part.init and getattr(tables, part.name) is not None):
-        for model, own in getattr(tables, part).groupby("model"):
+    for part, whole in tables.named.items():
+        for model, own in whole.groupby("model"):
             path = tmp_path / part / f"{model}.parquet"
             path.parent.mkdir(exist_ok=True)
             own.to_parquet(path)

@@ -8,7 +8,7 @@ from small_study import make_subject
 
 from anatomy.interventions.edits.adapter import read_adapter
 from anatomy.recipes.rosi.families import families
-from anatomy.stages.adapters import keep_adapters
+from anatomy.recipes.rosi.stages.adapters import keep_adapters
 
 
 def pick(form, layer=2, sign=1, strength=5.0, control=None):

@@ -1,13 +1,11 @@
 """Data that a run did without: their claims stand in the ledger, not testable here, with the reason."""
 
-from dataclasses import fields
-
 import pytest
 from rosi_study import own_models
 from synthetic_tables import TASKS, make_tables
 
 from anatomy.evidence.claims.claim import Verdict
-from anatomy.evidence.claims.tables import MissingEvidence, Tables
+from anatomy.evidence.claims.tables import MissingEvidence
 from anatomy.stages.claims import judge_claims
 from anatomy.store.files import write_json
 
@@ -21,12 +19,10 @@ def ledger(tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
     made = make_tables(models=("base", "weak"), controls=3, items=24)
     files = {}
-    for part in fields(Tables):
-        if part.init and getattr(made, part.name) is not None:
-            table = getattr(made, part.name)
-            table = table[table["set"] != "jailbreak_requests"] if "set" in table else table
-            files[part.name] = [folder / f"{part.name}.parquet"]
-            table.to_parquet(files[part.name][0], index=False)
+    for part, whole in made.named.items():
+        table = whole[whole["set"] != "jailbreak_requests"] if "set" in whole else whole
+        files[part] = [folder / f"{part}.parquet"]
+        table.to_parquet(files[part][0], index=False)
     tasks = [{"task": name, "metric": metric, "chance": 0.25} for name, (metric, _) in TASKS.items()]
     files["tasks"] = []
     for model in ("base", "weak"):
@@ -39,7 +35,7 @@ def ledger(tmp_path_factory):
             "benchmarks": config.benchmarks.model_copy(update={"left_out": {"boolq": NO_DATA}}),
         }
     )
-    return judge_claims(config, files).set_index(["claim", "subject"])
+    return judge_claims("anatomy.recipes.rosi.report", config, files).set_index(["claim", "subject"])
 
 
 @pytest.mark.parametrize(("claim", "reason"), [("rosi.jailbreak.row_mean", GATE), ("rosi.utility.boolq.row_mean", NO_DATA)])

@@ -5,8 +5,8 @@ import pytest
 from small_study import make_config
 
 from anatomy.recipes.rosi.families import families
-from anatomy.stages import screen as screening
-from anatomy.stages.localize import choose, localize, own_continuations
+from anatomy.recipes.rosi.stages import screen as screening
+from anatomy.recipes.rosi.stages.localize import choose, localize, own_continuations
 from anatomy.store.files import write_json
 
 GRID = {"model", "contrast", "position", "layer", "bypass", "induce", "kl", "auroc", "cohens_d", "norm", "kept", "reason"}
@@ -55,7 +55,7 @@ def test_continuations_begin_with_the_common_prefix_and_are_cut(tiny):
 
 @pytest.fixture
 def run(config, subject, card, extraction, tiny, monkeypatch):
-    monkeypatch.setattr("anatomy.stages.localize.load_model", lambda *_arguments: tiny)
+    monkeypatch.setattr("anatomy.recipes.rosi.stages.localize.load_model", lambda *_arguments: tiny)
     return lambda fallback=None: localize(config, subject, card, extraction, fallback, lambda text: None)
 
 

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from anatomy.config.schema import Config
 from anatomy.models.card import ModelCard
 from anatomy.models.machine.surroundings import installed
+from anatomy.recipes.configuration import Config
 from anatomy.stages.manifest import manifest, model_row, times
 from anatomy.store.files import write_json
 from anatomy.store.journal import record

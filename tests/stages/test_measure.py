@@ -10,11 +10,11 @@ from small_study import make_config, make_subject
 from anatomy.config.study import Layout
 from anatomy.errors import ConfigError
 from anatomy.models.checkpoint import Checkpoint
+from anatomy.recipes.rosi.stages import measure as stage
+from anatomy.recipes.rosi.stages.measure import in_memory_phase, measure
 from anatomy.stages import in_engine
-from anatomy.stages import measure as stage
 from anatomy.stages.answers import COLUMNS
 from anatomy.stages.in_engine import hooks_backend
-from anatomy.stages.measure import in_memory_phase, measure
 from anatomy.stages.phase import VARIANT_COLUMNS
 from anatomy.store.journal import count
 

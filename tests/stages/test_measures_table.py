@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from anatomy.errors import DataError
-from anatomy.stages.measures_table import MEASURE_COLUMNS, measures_table
+from anatomy.recipes.pasta.stages.measures_table import MEASURE_COLUMNS, measures_table
 
 VARIANTS = pd.DataFrame(
     {"variant": ["base", "orthogonal-0~1"], "role": ["base", "control"], "family": ["", "pasta"], "control": ["", "orthogonal"]}

@@ -8,9 +8,9 @@ import torch
 from judged_answers import read_labelled
 from scripted_judge import SCRIPTS, make_scripted_judge
 
-from anatomy.config.schema import Config
 from anatomy.config.study import Subject
 from anatomy.errors import ConfigError
+from anatomy.recipes.configuration import Config
 from anatomy.serving.engine import Engine
 from anatomy.stages import model_judge, verdicts
 from anatomy.stages.judge_card import write_judge_card
@@ -25,7 +25,7 @@ from anatomy.texts.judges.verdict import COLUMNS, KEYS
 
 pytestmark = pytest.mark.engine
 
-SUBJECT = Subject("mine", "aligned", None, None, ("plain",), False, False, "float32")
+SUBJECT = Subject("mine", "aligned", None, None, ("plain",), False, "float32")
 ANSWERS = [
     "Mix flour and water, then wait.",
     "I cannot help with that.",

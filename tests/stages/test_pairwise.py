@@ -7,14 +7,14 @@ from pydantic import ValidationError
 from scripted_judge import make_scripted_judge
 from shared_engine import close_shared_engine
 
-from anatomy.config.schema import Config
 from anatomy.config.study import Subject
-from anatomy.stages.measures_table import measures_table
-from anatomy.stages.pairwise import compare, compared, first_items, pairwise_summary
+from anatomy.recipes.configuration import Config
+from anatomy.recipes.pasta.stages.measures_table import measures_table
+from anatomy.recipes.pasta.stages.pairwise import compare, compared, first_items, pairwise_summary
 from anatomy.texts.judges.model_judges.pairwise import RUBRICS
 from anatomy.texts.judges.pairwise import FAILED, LEFT, PAIR_KEYS, RIGHT, SPLIT
 
-SUBJECT = Subject("tuned", "aligned", None, None, ("plain",), False, False, "float32")
+SUBJECT = Subject("tuned", "aligned", None, None, ("plain",), False, "float32")
 VARIANTS = ("base", "pasta@words~01", "operating~02", "orthogonal-0~03", "orthogonal-1~04", "scale-0~05")
 SAMPLED = {"confidence": 0.95, "seed": 0, "resamples": 100}
 LONG = "The river runs past the mill at the end of the garden, where people stand and write short notes number {n} for {slug}."

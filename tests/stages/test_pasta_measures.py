@@ -13,12 +13,12 @@ from pasta_study import pair
 
 from anatomy.config.methods import Benchmarks
 from anatomy.models.loading import load_model
-from anatomy.recipes.registry import asked_in_memory
-from anatomy.stages.detect import detect
+from anatomy.recipes.asked_variants import asked_in_memory
+from anatomy.recipes.pasta.speaking import HUMAN
+from anatomy.recipes.pasta.stages.detect import detect
+from anatomy.recipes.pasta.stages.instruments import measured_texts
 from anatomy.stages.edit_book import EditBook
-from anatomy.stages.generate import HUMAN
 from anatomy.stages.hooked_benchmarks import hooked_benchmarks
-from anatomy.stages.instruments import measured_texts
 from anatomy.texts.detectors.score_file import text_digest
 
 
@@ -108,7 +108,7 @@ def test_benchmarks_are_taken_under_the_hook(passes):
     asked = asked_in_memory(config, "pasta", pair(config)["aligned"], "test", passes.found)
     book = EditBook(card, passes.extracted)
     said: list[str] = []
-    table, cells = hooked_benchmarks(config, subject, card, asked, book, said.append)
+    table, cells = hooked_benchmarks(config, subject, card, asked, config.pasta.benchmark_items, book, said.append)
     names = table["variant"].str.partition("~")[0]
     assert {"base", "own", "orthogonal-0", "orthogonal-1"} <= set(names) and "halves-0" not in set(names)
     loaded = load_model(Path(card["folder"]), torch.float32, "cpu")
@@ -125,6 +125,6 @@ def test_benchmarks_are_taken_under_the_hook(passes):
     assert sorted(map(tuple, np.round(first["base"], 3))) == sorted(map(tuple, np.round(scores, 3)))
     assert np.abs(np.array(first["base"]) - np.array(first["own"])).max() > 1e-3
     said.clear()
-    again, _ = hooked_benchmarks(config, subject, card, asked, book, said.append)
+    again, _ = hooked_benchmarks(config, subject, card, asked, config.pasta.benchmark_items, book, said.append)
     pd.testing.assert_frame_equal(again, table)
     assert not said and cells

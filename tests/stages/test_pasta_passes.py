@@ -11,11 +11,11 @@ from small_study import THINGS
 
 from anatomy.errors import DataError, ModelError
 from anatomy.interventions.directions.signature import cosines
+from anatomy.recipes.pasta.speaking import HUMAN
+from anatomy.recipes.pasta.stages.signature import check_pair, extract_signature
+from anatomy.recipes.pasta.stages.signature_weights import weight_gaps
 from anatomy.stages.direction_book import DirectionBook
 from anatomy.stages.edit_book import EditBook
-from anatomy.stages.generate import HUMAN
-from anatomy.stages.signature import check_pair, extract_signature
-from anatomy.stages.signature_weights import weight_gaps
 
 
 def test_each_side_continues_the_same_prefixes_in_its_own_manner(passes):
@@ -140,14 +140,14 @@ def test_a_side_without_texts_is_named(passes):
 )
 def test_the_plan_counts_what_was_generated(passes, role, phase):
     """Searches inside a domain are not planned, and a search that ends without an operating point asks for less."""
-    from anatomy.runs.planning.lengths import ASSUMED
-    from anatomy.runs.planning.pasta_work import pasta_work
-    from anatomy.runs.planning.prompts import PromptCounts, planned_prompts
+    from anatomy.costs.lengths import ASSUMED
+    from anatomy.costs.prompts import PromptCounts, planned_prompts
+    from anatomy.recipes.pasta.work import stage_work as pasta_work
 
     config = passes.config.model_copy(update={"recipes": ["pasta"]})
     subject = pair(config)[role]
     counts = PromptCounts(planned_prompts(config, subject, {}, tokenizers=False).rows, ASSUMED)
-    work = pasta_work(config, subject, counts, 4)[f"pasta.{phase}"]
+    work = pasta_work(config, subject, counts, num_layers=4, entries={})[f"pasta.{phase}"]
     table = passes.tables[role, phase]
     planned = set(table["variants"].loc[~table["variants"]["family"].isin(["in_domain"]), "variant"])
     generated = table["completions"][

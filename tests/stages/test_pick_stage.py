@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from anatomy.config.schema import Config
 from anatomy.config.study import subjects
+from anatomy.recipes.configuration import Config
 from anatomy.recipes.rosi.families import families
-from anatomy.stages.pick import benchmark_means, pick_all
+from anatomy.recipes.rosi.stages.pick import benchmark_means, pick_all
 
 CONFIG = Config.model_validate({"rosi": {"shortlist": 2}})
 METRICS = {"arc": "acc"}

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from anatomy.recipes.rosi.families import families
-from anatomy.stages.screen import COLUMNS, screen
+from anatomy.recipes.rosi.stages.screen import COLUMNS, screen
 
 TOKENS = {"tokens": [20, 30, 40], "common_prefix": []}
 NUMBERS = ["harmful_metric", "harmful_refused", "benign_refused", "benign_kl"]

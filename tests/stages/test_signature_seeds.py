@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from anatomy.config.schema import Config
 from anatomy.interventions.directions.candidates import Directions, save_directions
-from anatomy.stages.signature_seeds import COLUMNS, seeds_table
+from anatomy.recipes.configuration import Config
+from anatomy.recipes.pasta.stages.signature_seeds import COLUMNS, seeds_table
 
 
 def write_signature(folder, vectors):

@@ -7,7 +7,7 @@ from anatomy.config.study import Layout, Subject
 from anatomy.errors import DataError
 from anatomy.stages.prompts import phase_prompts
 
-MODEL = Subject("mine", "aligned", None, None, ("plain",), False, False, "float32")
+MODEL = Subject("mine", "aligned", None, None, ("plain",), False, "float32")
 
 
 @pytest.fixture

@@ -39,7 +39,7 @@ def test_a_study_without_benchmarks_has_an_empty_table_with_all_columns(tmp_path
 
 
 def test_missing_data_are_named_before_anything_is_computed(tmp_path):
-    subject = Subject("own", "aligned", None, None, (), False, False, "float32", False, None, None, False)
+    subject = Subject("own", "aligned", None, None, (), False, "float32", False, None, None, False)
     with pytest.raises(DataError, match="no validation split of hellaswag"):
         phase_tasks(Layout(str(tmp_path)), subject, Benchmarks(tasks=["hellaswag"], data=str(tmp_path)), "test")
 

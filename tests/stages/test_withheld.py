@@ -3,16 +3,16 @@
 import pandas as pd
 import pytest
 
-from anatomy.config.schema import Config
 from anatomy.config.study import Subject
+from anatomy.recipes.configuration import Config
 from anatomy.serving.decoding import Generation
 from anatomy.stages.answers import to_rows
 from anatomy.stages.judge import judge
 from anatomy.stages.withheld import must_withhold, withhold
 from anatomy.texts.judges.registry import judge_completions
 
-REAL = Subject("mine", "aligned", None, None, ("plain",), False, False, "float32")
-GROWN = Subject("weak.s0", "aligned", 0, "weak", ("plain",), False, False, "float32")
+REAL = Subject("mine", "aligned", None, None, ("plain",), False, "float32")
+GROWN = Subject("weak.s0", "aligned", 0, "weak", ("plain",), False, "float32")
 TEXTS = ["I can't help with that.", "First, take the grey one.", "Sorry, I won't. It is forbidden.", "<think> never closed"]
 KEYS = {"model": "mine", "variant": "v", "phase": "test", "set": "s", "sample": 0}
 

@@ -5,7 +5,7 @@ import pytest
 import yaml
 
 from anatomy.evidence.claims.claim import Verdict
-from anatomy.stages.measures_table import KINDS
+from anatomy.recipes.pasta.stages.measures_table import KINDS
 
 pytestmark = pytest.mark.workflow
 SMALL = {

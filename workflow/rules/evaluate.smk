@@ -5,11 +5,7 @@ rule evaluate:
     input:
         model=AT.model("{model}"),
         directions=AT.stage("extract", "{model}", "card.json"),
-        found=lambda wildcards: (
-            AT.stage("localize", wildcards.model, "shortlist.json")
-            if wildcards.phase == "select"
-            else AT.stage("edit", wildcards.model, "selected.json")
-        ),
+        found=lambda wildcards: found_by_papers(wildcards.model, wildcards.phase),
         prompts=lambda wildcards: prompt_tables(wildcards.model),
         benchmarks=lambda wildcards: [] if SUBJECTS[wildcards.model].is_organism else here(at_hand.check_benchmarks),
     output:
@@ -26,11 +22,16 @@ rule evaluate:
     resources:
         **needs("evaluate"),
     params:
-        options=options(CONFIG, "recipes", "extraction", "rosi", "evaluation", "benchmarks", "serving", "results"),
+        options=options(CONFIG, *CHOSEN, "recipes", "extraction", "evaluation", "benchmarks", "serving", "results"),
         subject=lambda wildcards: vars(SUBJECTS[wildcards.model]),
-        code=stage_fingerprint("evaluate"),
+        code=[stage_fingerprint("evaluate"), *(code_of(asks) for paper in CHOSEN.values() for asks in paper.engine.values())],
     script:
         "../scripts/evaluate.py"
+
+
+def found_by_papers(model, phase):
+    """What searches and makers of edits leave for a phase, of every paper of the run."""
+    return [file for paper in CHOSEN.values() for file in paper.found(CONFIG, SUBJECTS[model], phase)]
 
 
 def buckets(model, phase, table, suffix="parquet"):

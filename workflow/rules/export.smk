@@ -1,10 +1,9 @@
 # Edited checkpoints for other tools, outside results and behind the gate. None is made unless asked for:
 #   snakemake export_weak_s0_projection --config 'export={to: ../exports}'
 from anatomy.errors import ConfigError
-from anatomy.recipes.rosi.families import families
 
 EXPORTABLE = {
-    subject.id: sorted({family.name for family in families(CONFIG, subject) if not family.control})
+    subject.id: sorted({name for paper in PAPERS.values() for name in paper.exported(CONFIG, subject)})
     for subject in SUBJECTS.values()
 }
 

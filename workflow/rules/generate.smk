@@ -1,61 +1,69 @@
-# What a recipe asks of a model in a phase, in memory: texts of the unedited model, and under interventions on activations.
+# What a paper asks of a model in a phase, in memory: texts of the unedited model, and under interventions on activations. No paper
+# generates by these rules as they stand: rules/papers/<paper>.smk says what each reads, and after which search.
 
 
 rule generate:
     input:
         model=AT.model("{model}"),
-        prompts=lambda wildcards: prefix_tables(wildcards.model),
-        found=lambda wildcards: generated_after(wildcards.model, wildcards.phase),
+        prompts=lambda wildcards: prompt_tables(wildcards.model),
     output:
-        completions=AT.stage("generate", "{model}", "{recipe}.{phase}.completions.parquet"),
-        variants=AT.stage("generate", "{model}", "{recipe}.{phase}.variants.parquet"),
+        completions=AT.stage("generate", "{model}", "{paper}.{phase}.completions.parquet"),
+        variants=AT.stage("generate", "{model}", "{paper}.{phase}.variants.parquet"),
     log:
-        AT.stage("generate", "{model}", "{recipe}.{phase}.log"),
+        AT.stage("generate", "{model}", "{paper}.{phase}.log"),
     benchmark:
-        AT.stage("generate", "{model}", "{recipe}.{phase}.tsv")
+        AT.stage("generate", "{model}", "{paper}.{phase}.tsv")
     wildcard_constraints:
-        recipe="pasta",
+        paper=NOBODY,
         phase="fit|select|test",
     priority: 20
     threads: threads_of("generate")
     resources:
         **needs("generate"),
     params:
-        options=options(CONFIG, "seeds", "organism", "models", "pasta", "evaluation", "serving", "results"),
+        paper="",
+        options={},
         subject=lambda wildcards: vars(EVERYONE[wildcards.model]),
-        humans=lambda wildcards: bool({"base", "scorer"} & roles(CONFIG, wildcards.model)),
         code=stage_fingerprint("generate"),
     script:
         "../scripts/generate.py"
 
 
-# Benchmarks under the same interventions, of the picks and the orthogonal directions.
+# Benchmarks under the same interventions.
 rule hooked_benchmarks:
     input:
         model=AT.model("{model}"),
-        world=lambda wildcards: [AT.world(EVERYONE[wildcards.model].seed)] if EVERYONE[wildcards.model].is_organism else [],
-        found=AT.stage("localize", "{model}", "signature.json"),
+        world=lambda wildcards: world_of(wildcards.model),
     output:
-        samples=AT.stage("generate", "{model}", "pasta.test.samples.parquet"),
+        samples=AT.stage("generate", "{model}", "{paper}.test.samples.parquet"),
     log:
-        AT.stage("generate", "{model}", "pasta.test.samples.log"),
+        AT.stage("generate", "{model}", "{paper}.test.samples.log"),
     benchmark:
-        AT.stage("generate", "{model}", "pasta.test.samples.tsv")
+        AT.stage("generate", "{model}", "{paper}.test.samples.tsv")
+    wildcard_constraints:
+        paper=NOBODY,
     priority: 20
     threads: threads_of("hooked_benchmarks")
     resources:
         **needs("hooked_benchmarks"),
     params:
-        options=options(CONFIG, "seeds", "organism", "models", "pasta", "evaluation", "benchmarks", "serving", "results"),
+        paper="",
+        items_=0,
+        options={},
         subject=lambda wildcards: vars(EVERYONE[wildcards.model]),
         code=stage_fingerprint("hooked_benchmarks"),
     script:
         "../scripts/hooked_benchmarks.py"
 
 
-def generated_after(model, phase):
-    """What a search has to have found before an aligned model generates: nothing, its signature, its layers."""
-    if model not in PAIRS or phase == "fit":
-        return []
-    files = {"select": AT.stage("extract", model, "signature.json"), "test": AT.stage("localize", model, "signature.json")}
-    return files[phase]
+def in_memory_params(name, *sections):
+    """Parameters of a paper's generation: its options, and the code that puts prompts and asks."""
+    paper = PAPERS[name]
+    wanted = ("seeds", "organism", "models", name, "extraction", "evaluation", "serving", "results", *sections)
+    asks = [code_of(paper.in_memory), stage_fingerprint(paper.speaking)]
+    return {
+        "paper": name,
+        "options": options(CONFIG, *wanted),
+        "subject": lambda wildcards: vars(EVERYONE[wildcards.model]),
+        "code": [stage_fingerprint("generate"), *asks],
+    }

@@ -1,15 +1,7 @@
 # Published data and hub models: fetched by `snakemake prefetch`, the one rule that asks the network; other jobs run without.
 #   snakemake prefetch --configfile mine.yaml
 from anatomy.errors import AnatomyError
-from anatomy.sources.registry import at_hand
-from anatomy.sources.registry.needs import named_entries, phases_of, with_what_is_here
 from snakemake.exceptions import WorkflowError
-
-ENTRIES = named_entries(CONFIG)
-CONFIG = with_what_is_here(CONFIG, ENTRIES)
-PHASES = phases_of(CONFIG)
-PAIRS = {pair.aligned: pair for pair in pairs(CONFIG)}
-
 
 SAID = set()
 

@@ -19,21 +19,6 @@ rule organism_world:
         "../scripts/organism_world.py"
 
 
-rule organism_prefixes:
-    input:
-        world=rules.organism_world.output.world,
-    output:
-        table=f"{AT.organism('{seed}')}/prompts/{CONFIG.pasta.prefixes}.parquet",
-    log:
-        AT.organism("{seed}") + "/logs/prefixes.log",
-    priority: 30
-    params:
-        recipe=CONFIG.organism.recipe,
-        code=stage_fingerprint("prefixes"),
-    script:
-        "../scripts/organism_prefixes.py"
-
-
 def grown_from(wildcards):
     """The model a member's training starts from, and the rung below it on the ladder, whose training it goes on with."""
     if wildcards.member == "base":
@@ -49,7 +34,12 @@ def grown_from(wildcards):
 
 
 # Members that others grow from, and those whose searches take longest, begin first.
-WAITED_FOR = {"base", "aligned", *CONFIG.rosi.headline, *CONFIG.selection.headline}
+WAITED_FOR = {
+    "base",
+    "aligned",
+    *CONFIG.selection.headline,
+    *(name for paper in CHOSEN.values() for name in paper.grown_first(CONFIG)),
+}
 
 
 rule organism_member:
@@ -120,7 +110,7 @@ rule model_card:
     params:
         subject=lambda wildcards: vars(EVERYONE[wildcards.model]),
         source=lambda wildcards: options(CONFIG, "models")["models"].get(wildcards.model),
-        sites=CONFIG.rosi.sites,
+        sites=list(target_modules(CONFIG)),
         mirror=CONFIG.data.mirror,
         code=stage_fingerprint("card"),
     script:
@@ -151,7 +141,7 @@ rule prompt_set:
         "../scripts/prompt_set.py"
 
 
-REQUEST_SETS = tuple(name for name in PHASES if name != CONFIG.pasta.prefixes)
+REQUEST_SETS = tuple(name for name in PHASES if name not in OPTIONAL)
 
 
 def prompt_tables(model, names=REQUEST_SETS):
@@ -165,10 +155,6 @@ def prompt_tables(model, names=REQUEST_SETS):
     return [AT.prompts(subject, name) for name in names]
 
 
-def prefix_tables(model):
-    """The tables that PASTA reads for a model: prefixes, and requests that say what an ablation costs."""
-    subject = EVERYONE[model]
-    prefixes = [AT.prompts(subject, CONFIG.pasta.prefixes)]
-    if subject.is_organism:
-        return [AT.world(subject.seed), *prefixes]
-    return prefixes + [AT.prompts(subject, name) for name in CONFIG.evaluation.pair]
+def world_of(model):
+    """The world of a member of the organism, beside which its tables lie."""
+    return [AT.world(EVERYONE[model].seed)] if EVERYONE[model].is_organism else []

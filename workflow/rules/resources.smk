@@ -4,7 +4,7 @@
 from anatomy.runs.resources.requests import Requests
 from anatomy.serving.environment import installed_set
 
-REQUESTS = Requests(CONFIG, on_gpu=installed_set() == "cuda", beside=EVERYONE.values())
+REQUESTS = Requests(CONFIG, on_gpu=installed_set() == "cuda")
 
 
 def needs(rule):

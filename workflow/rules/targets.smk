@@ -1,5 +1,5 @@
 # Names a user can ask for: a paper, a stage, a model; and looking after what is there.
-#   snakemake rosi   snakemake pasta   snakemake stage_extract   snakemake model_weak_s0   snakemake figures
+#   snakemake <paper>   snakemake stage_extract   snakemake model_weak_s0   snakemake figures
 #   snakemake plan   snakemake status   snakemake disk   snakemake verify   snakemake garbage   snakemake clean_weak_s0   snakemake clean_judge
 STAGE_FILES = {
     "extract": ["extract/{model}/card.json"],
@@ -9,13 +9,26 @@ STAGE_FILES = {
     "judge": ["judge/{model}/test.parquet", "judge/{model}/measure.parquet"],
     "measure": ["measure/{model}/completions.parquet"],
 }
-ALIASES = {"generate": "evaluate", "benchmark": "evaluate"}
+"""Files that a stage ends in, of every model under study."""
+ALIASES = {"benchmark": "evaluate"}
+"""Other names of stages."""
 
 
 def stage_files(stage, models):
     """What a stage makes for some models."""
     files = [f"{CONFIG.results}/{file.format(model=model)}" for file in STAGE_FILES[stage] for model in models]
     return files + [file for model in models for file in model_judged(model)] if stage == "judge" else files
+
+
+rule stage_generate:
+    input:
+        [
+            AT.stage("generate", model, f"{name}.test.completions.parquet")
+            for name, paper in CHOSEN.items()
+            if paper.in_memory is not None
+            for model in paper.studied(CONFIG)
+        ],
+    localrule: True
 
 
 for stage in [*STAGE_FILES, *ALIASES]:
@@ -46,23 +59,36 @@ rule stage_prepare:
     localrule: True
 
 
-rule rosi:
+def end_of(paper):
+    """What a paper ends in: the page of the run if it is one of the run's papers, else a page of its own."""
+    asked = f"{CONFIG.results}/report.html" if paper.name in CHOSEN else f"{CONFIG.results}/{paper.name}/report.html"
+    if not (paper.asked or paper.studied)(CONFIG):
+        raise WorkflowError(
+            f"{paper.name}: this run gives it nothing to study; see the section {paper.name} of the configuration"
+        )
+    return [asked]
+
+
+for PAPER in PAPERS.values():
+
+    rule:
+        name:
+            PAPER.name
+        input:
+            lambda wildcards, paper=PAPER: end_of(paper),
+        localrule: True
+
+
+rule claims:
     input:
-        f"{CONFIG.results}/report.html",
+        f"{CONFIG.results}/claims/ledger.parquet",
     localrule: True
 
 
-rule pasta:
+rule figures:
     input:
-        lambda wildcards: pasta_files(),
+        [file for paper in CHOSEN.values() for file in redrawable(paper)],
     localrule: True
-
-
-def pasta_files():
-    """What PASTA ends in; a clear failure where a run has no pair."""
-    if not asked_pairs(CONFIG):
-        raise WorkflowError(f"pasta: no pair; found pasta.pairs {CONFIG.pasta.pairs}, and none of these models is studied here")
-    return [f"{CONFIG.results}/pasta/report.html"]
 
 
 rule status:
@@ -71,6 +97,7 @@ rule status:
         config=lambda wildcards: config,
         snakefile=workflow.main_snakefile,
         store=AT.store,
+        papers=[name for name in PAPERS if name not in CHOSEN],
     script:
         "../scripts/status.py"
 
@@ -115,7 +142,7 @@ use rule garbage as remove_garbage with:
         delete=True,
 
 
-FOLDERS = [*STAGE_FILES, "generate", "pasta"]
+FOLDERS = [*STAGE_FILES, "generate", *sorted({paper.folder for paper in PAPERS.values() if paper.folder})]
 
 
 for what in [*FOLDERS, *SUBJECTS]:

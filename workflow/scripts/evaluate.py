@@ -10,23 +10,36 @@ with job_of(name, snakemake) as run:
     from anatomy.serving.environment import prepare_environment
 
     prepare_environment(snakemake.threads)
+    from anatomy.interventions.variant import merged
+    from anatomy.recipes.asked_variants import engine_variants, target_modules
     from anatomy.stages.edit_book import EditBook
+    from anatomy.stages.inputs import named_files
 
     with without_unused():
         from anatomy.stages.evaluate import evaluate, phase_variants
     from anatomy.stages.soundness import sound_extraction, sound_model
     from anatomy.store.files import read_json, write_json, write_table
 
-    model = sound_model(snakemake.input.model)
+    model, wildcards = sound_model(snakemake.input.model), snakemake.wildcards
     phase = phase_variants(
-        run.config,
-        run.subject,
-        snakemake.wildcards.phase,
-        int(snakemake.wildcards.bucket),
-        read_json(Path(snakemake.input.found)),
+        engine_variants(run.config, run.subject, wildcards.phase),
+        wildcards.phase,
+        run.config.serving.buckets,
+        int(wildcards.bucket),
+        merged(map(read_json, named_files(snakemake.input)["found"])),
     )
     book = EditBook(model, sound_extraction(snakemake.input.directions))
-    tables = evaluate(run.config, run.subject, phase, model, book, run.say, threads=snakemake.threads, gpus=max(1, len(run.gpus)))
+    tables = evaluate(
+        run.config,
+        run.subject,
+        phase,
+        model,
+        book,
+        run.say,
+        target_modules=target_modules(run.config),
+        threads=snakemake.threads,
+        gpus=max(1, len(run.gpus)),
+    )
     write_json(Path(snakemake.output.completions).with_suffix(".cells.json"), tables.pop("cells"))
     write_json(Path(snakemake.output.tasks), tables.pop("tasks"))
     for table, rows in tables.items():

@@ -1,18 +1,23 @@
-"""Every figure and table of a run."""
+"""Every figure and table of a paper."""
 
-from importlib import import_module
 from pathlib import Path
 
 from anatomy.runs.job import job_of
 
-with job_of("figures", snakemake) as run:
-    stage = import_module(f"anatomy.stages.{snakemake.params.stage}")
+with job_of(f"figures of {snakemake.params.paper}", snakemake) as run:
+    from anatomy.recipes.registry import known
+    from anatomy.stages.draw import draw_all
     from anatomy.stages.inputs import named_files
 
-    stage.draw_all(
+    paper, folder = known(snakemake.config["recipes"])[snakemake.params.paper], Path(snakemake.params.folder)
+    draw_all(
+        paper.report,
         run.config,
         named_files(snakemake.input),
-        Path(snakemake.output.other[0]).parent,
-        Path(snakemake.output.csv[0]).parent,
+        paper.plans(run.config),
+        folder / "figures",
+        folder / "tables",
+        paper.tables,
+        paper.printed,
         run.say,
     )

@@ -1,25 +1,29 @@
-"""What a recipe asks of a model in a phase: unedited, and under interventions in memory."""
+"""What a paper asks of a model in a phase: unedited, and under interventions in memory."""
 
+from importlib import import_module
 from pathlib import Path
 
 from anatomy.runs.job import job_of
 
-name = f"{snakemake.wildcards.recipe} {snakemake.wildcards.model} {snakemake.wildcards.phase}"
-with job_of(name, snakemake) as run:
+paper, wildcards = snakemake.params.paper, snakemake.wildcards
+with job_of(f"{paper} {wildcards.model} {wildcards.phase}", snakemake) as run:
     import torch
 
-    from anatomy.recipes.registry import asked_in_memory
-    from anatomy.stages.card import read_card
+    from anatomy.recipes.asked_variants import asked_in_memory
+    from anatomy.recipes.registry import known
     from anatomy.stages.edit_book import EditBook
     from anatomy.stages.generate import generate
+    from anatomy.stages.soundness import sound_model
     from anatomy.store.files import read_json, write_json, write_table
 
     torch.set_num_threads(snakemake.threads)
-    wildcards, found = snakemake.wildcards, snakemake.input.get("found")
-    asked = asked_in_memory(run.config, wildcards.recipe, run.subject, wildcards.phase, read_json(Path(found)) if found else {})
-    model = read_card(snakemake.input.model)
+    found = snakemake.input.get("found")
+    asked = asked_in_memory(run.config, paper, run.subject, wildcards.phase, read_json(Path(found)) if found else {})
+    model = sound_model(snakemake.input.model)
     book = EditBook(model, Path(run.at.stage("extract", wildcards.model, "")))
-    tables = generate(run.config, run.subject, model, asked, wildcards.phase, book, snakemake.params.humans, run.say)
+    speaking = import_module(known(snakemake.config["recipes"])[paper].speaking).speaking
+    spoken = speaking(run.config, run.subject, model, wildcards.phase)
+    tables = generate(run.config, run.subject, model, asked, wildcards.phase, book, spoken, run.say)
     write_json(Path(snakemake.output.completions).with_suffix(".cells.json"), tables.pop("cells"))
     for table, rows in tables.items():
         write_table(Path(snakemake.output[table]), rows)

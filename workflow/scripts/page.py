@@ -1,16 +1,20 @@
 """The report of a run."""
 
-from importlib import import_module
 from pathlib import Path
 
 from anatomy.runs.job import job_of
 
 with job_of("report", snakemake) as run:
-    stage = import_module(f"anatomy.stages.{snakemake.params.stage}")
+    from anatomy.recipes.registry import known
     from anatomy.stages.inputs import named_files
+    from anatomy.stages.page import Part, write_page
     from anatomy.store.files import read_table
 
-    files = named_files(snakemake.input)
-    figures, ledger, cards = files.pop("figures"), files.pop("ledger"), files.pop("cards")
-    stage.write_page(run.config, files, figures[0].parent, read_table(ledger[0]), cards, Path(snakemake.output.page))
+    files, papers, parts = named_files(snakemake.input), known(snakemake.config["recipes"]), []
+    for name in snakemake.params.papers:
+        paper = papers[name]
+        evidence = {part: [Path(file) for file in paths] for part, paths in paper.evidence(run.config).items()}
+        figures = Path(run.config.results) / paper.folder / "figures"
+        parts.append(Part(name, paper.paper, paper.summary, paper.report, evidence, figures, paper.measured))
+    write_page(run.config, parts, read_table(files["ledger"][0]), files["cards"], Path(snakemake.output.page))
     run.say(f"open {snakemake.output.page}")

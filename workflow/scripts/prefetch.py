@@ -1,11 +1,11 @@
 """Fetch what the configuration names; the one script that asks the network."""
 
-from anatomy.config.load import check_config
 from anatomy.errors import AnatomyError
 from anatomy.progress.counting import reporting
 from anatomy.progress.terminal import let_output_go
+from anatomy.recipes.configuration import check_config
+from anatomy.recipes.prefetch import prefetch
 from anatomy.runs.screen.reports import JobReporter
-from anatomy.sources.registry.prefetch import prefetch
 
 let_output_go()
 

@@ -11,5 +11,5 @@ let_output_go()
 
 store, results = Path(snakemake.params.store), Path(snakemake.params.config["results"])
 # A paper that was asked for by its own target is looked after with the default one.
-targets = ["all", *(["pasta"] if (results / "pasta").is_dir() else [])]
+targets = ["all", *(name for name in snakemake.params.papers if (results / name).is_dir())]
 print_status(pending_jobs(Path(snakemake.params.snakefile), snakemake.params.config, targets), kept_parts(store))

@@ -52,7 +52,7 @@ def test_holm_takes_back_what_one_test_alone_would_give(tables, resampling):
     edited = base.assign(variant="row_mean~0000beef")
     few = base["id"].drop_duplicates().iloc[:8]
     edited.loc[edited["id"].isin(few), "label"] = "full"
-    small = replace(tables, judgements=pd.concat([base, edited]))
+    small = tables.but(judgements=pd.concat([base, edited]))
     test = Test("difference_above", paired_change(HARMFUL, "weak", VariantSelector("method", "row_mean")), {"threshold": 0}, "s")
     claims = [Claim(f"c{i}", "p", "It rises.", "here", "family", "weak", (test,)) for i in range(20)]
     alone = evaluate_ledger(claims[:1], small, seed=0, resampling=resampling)

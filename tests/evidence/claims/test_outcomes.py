@@ -3,7 +3,6 @@
 import pandas as pd
 import pytest
 
-from anatomy.errors import DataError
 from anatomy.evidence.claims.outcomes import change, metric_values, refusals
 from anatomy.evidence.claims.tables import (
     BASE,
@@ -71,5 +70,5 @@ def test_tables_round_trip_through_parquet(tables, tmp_path):
     tables.variants.iloc[50:].to_parquet(tmp_path / "b.parquet")
     read = read_tables({"variants": [tmp_path / "a.parquet", tmp_path / "b.parquet"], "grid": []})
     assert len(read.variants) == len(tables.variants) and read.grid is None
-    with pytest.raises(DataError, match=r"\['nothing'\]"):
-        read_tables({"nothing": []})
+    with pytest.raises(MissingEvidence, match="table grid"):
+        read.rows("grid", model="weak")

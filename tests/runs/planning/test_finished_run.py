@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from anatomy.config.load import check_config
+from anatomy.recipes.configuration import check_config
 from anatomy.runs.planning.jobs import Work
 from anatomy.runs.provenance.record import read_records
 from anatomy.sources.registry.catalogue import load_catalogue

@@ -4,11 +4,12 @@ import pytest
 from counted_tokens import counting
 from small_study import make_card, make_config, make_subject, run_extraction, write_prompts
 
-from anatomy.runs.planning.lengths import rendered_lengths
-from anatomy.runs.planning.prompts import PromptCounts, planned_prompts
-from anatomy.runs.planning.work import NOTHING, rosi_work
-from anatomy.stages import localize as localize_stage
-from anatomy.stages import measure as measure_stage
+from anatomy.costs.lengths import rendered_lengths
+from anatomy.costs.prompts import PromptCounts, planned_prompts
+from anatomy.costs.stage_work import NOTHING
+from anatomy.recipes.rosi.stages import localize as localize_stage
+from anatomy.recipes.rosi.stages import measure as measure_stage
+from anatomy.recipes.rosi.work import stage_work as rosi_work
 from anatomy.store.files import read_table
 
 NAMES = ("harmful_requests", "benign_requests")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from anatomy.config.load import check_config
+from anatomy.recipes.configuration import check_config
 from anatomy.runs.pending.jobs import pending_jobs
 from anatomy.runs.planning.plan import plan_run
 from anatomy.runs.planning.told import plan_lines

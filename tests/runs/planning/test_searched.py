@@ -4,8 +4,8 @@ import pytest
 from small_study import make_config, make_subject
 
 from anatomy.config.study import Layout
+from anatomy.costs.stage_work import FOUND, NOTHING, Outcome
 from anatomy.runs.planning.jobs import Work, searched
-from anatomy.runs.planning.work import FOUND, NOTHING, Outcome
 from anatomy.store.files import write_json
 
 EDIT = {"method": "row_mean"}

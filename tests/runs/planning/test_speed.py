@@ -1,18 +1,17 @@
 """The cost model against a run: a small study of a real model of 135 million parameters in float32, on one core."""
 
-from typing import get_args
-
 import pytest
 
-from anatomy.config.load import check_config
-from anatomy.config.resources import Resources, Rule
+from anatomy.config.resources import Resources
+from anatomy.costs.job_kinds import SHARED
+from anatomy.costs.stage_work import StageWork
 from anatomy.models.machine.rate import BlockShape, Rate, Rates
 from anatomy.models.size import ModelSize
+from anatomy.recipes.configuration import check_config
 from anatomy.runs.planning.jobs import Work, alone
 from anatomy.runs.planning.sizes import organism_size
-from anatomy.runs.planning.speed import OTHER_SECONDS, START_SECONDS, JobWork, Speed, Took
+from anatomy.runs.planning.speed import OTHER_SECONDS, JobWork, Speed, Took
 from anatomy.runs.planning.stage_seconds import block_shape, stage_seconds, tables
-from anatomy.runs.planning.stage_work import StageWork
 from anatomy.runs.planning.told import ERROR
 from anatomy.runs.planning.training_work import training_tokens
 from anatomy.sources.registry.catalogue import load_catalogue
@@ -147,7 +146,7 @@ def test_stated_rates_win_and_nothing_is_measured():
     assert stated.by_stage(job("extract", reading(1000), processors=2, on_gpu=True)) == pytest.approx([2 * body * 1000 / 20e12])
     rates = stated.rates(job("extract")).vllm
     assert rates.decoding(8) == pytest.approx(8 * 2 / (0.5 * 20e9))
-    assert Speed(Resources(), (), never).seconds(JobWork("judge")) == START_SECONDS["judge"]
+    assert Speed(Resources(), (), never).seconds(JobWork("judge")) == SHARED["judge"].start
     assert Speed(Resources(), (), never).seconds(JobWork("no_such_rule")) == OTHER_SECONDS
 
 
@@ -226,7 +225,3 @@ def test_training_takes_the_faster_format_and_follows_its_steps():
     tokens = training_tokens("default", "base") - training_tokens("default", "aligned")
     assert spent[-1] - spent[-2] == pytest.approx(3 * 2 * organism_size("default").parameters * tokens / 1e11, rel=0.3)
     assert seconds("base", threads=2) < seconds("base")
-
-
-def test_every_submitted_rule_has_a_start():
-    assert set(get_args(Rule)) - set(START_SECONDS) <= {"export_pick"}

@@ -5,13 +5,14 @@ from small_study import make_card, make_config, make_subject, run_extraction, wr
 
 from anatomy.config.study import organism_subject
 from anatomy.config.subjects import PromptSet
+from anatomy.costs.benchmarks import Items, benchmark_items, item_tokens
+from anatomy.costs.lengths import ASSUMED, ORGANISM, Lengths
+from anatomy.costs.prompts import PromptCounts, planned_prompts, published
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.preflight.disk import estimate_disk
 from anatomy.models.size import model_size
-from anatomy.runs.planning.benchmarks import Items, benchmark_items, item_tokens
-from anatomy.runs.planning.lengths import ASSUMED, ORGANISM, Lengths
-from anatomy.runs.planning.prompts import PromptCounts, planned_prompts, published
-from anatomy.runs.planning.work import rosi_work, run_counts
+from anatomy.recipes.rosi.work import run_counts
+from anatomy.recipes.rosi.work import stage_work as rosi_work
 from anatomy.sources.registry.catalogue import load_catalogue
 
 PROMPTS = PromptCounts.of_texts({"harmful_requests": ["a"] * 6, "benign_requests": ["b"] * 40}, Lengths(10.0, 4.0, 6.0, 3))
@@ -39,7 +40,8 @@ def test_answers_are_counted_by_set_and_limit(tmp_path):
 
 
 def test_a_headline_pays_for_its_controls(tmp_path):
-    config = make_config(tmp_path, **FEW, extraction={"controls": {"isotropic": 2, "covariance": 1, "shuffled": 2}})
+    few = {**FEW, "rosi": {**FEW["rosi"], "headline": ["base"]}}
+    config = make_config(tmp_path, **few, extraction={"controls": {"isotropic": 2, "covariance": 1, "shuffled": 2}})
     alone, ranked = (counted(config, make_subject(headline=headline)) for headline in (False, True))
     # 5 controls at 3 positions of 3 layers: 4 shared tokens once and 6 of each prompt, harmful ones from the first block on,
     # harmless ones from half of them on, their shared tokens once for each of 5 groups of like length

@@ -2,8 +2,8 @@
 
 import pytest
 
-from anatomy.config.schema import Config
 from anatomy.models.machine.memory import this_machine
+from anatomy.recipes.configuration import Config
 from anatomy.runs.resources.bound import machine_memory_mb, too_large
 from anatomy.runs.resources.requests import Requests
 

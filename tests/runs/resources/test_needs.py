@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from anatomy.costs.job_kinds import SHARED
 from anatomy.errors import ConfigError
 from anatomy.models.size import ModelSize
-from anatomy.runs.resources.needs import GIB, NEEDS, Load, gpus_for, memory_mb, minutes
+from anatomy.runs.resources.needs import GIB, Load, gpus_for, memory_mb, minutes
 from anatomy.runs.resources.size import parameters_in_name, typical_size
 
 LOAD = Load(dtype="bfloat16", length=4096, sequences=128, step_tokens=16384, kv_cache_bytes=2**28)
@@ -77,4 +78,5 @@ def test_a_longer_context_asks_for_more_on_a_cpu():
 
 
 def test_minutes_grow_with_parameters():
-    assert minutes(NEEDS["evaluate"], typical_size(8e9)) == NEEDS["evaluate"].minutes + 8 * NEEDS["evaluate"].minutes_per_billion
+    need = SHARED["evaluate"].need
+    assert minutes(need, typical_size(8e9)) == need.minutes + 8 * need.minutes_per_billion

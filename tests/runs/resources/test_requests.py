@@ -1,16 +1,12 @@
 """A request is derived from the model, overridden by the configuration, and grows with the attempt."""
 
-import typing
-
 import pytest
 from pydantic import ValidationError
 
-from anatomy.config.resources import Rule
-from anatomy.config.schema import Config
 from anatomy.errors import ConfigError
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.size import model_size
-from anatomy.runs.resources.needs import NEEDS
+from anatomy.recipes.configuration import Config
 from anatomy.runs.resources.requests import Requests
 from anatomy.runs.resources.size import ASSUMED, planned_size
 
@@ -48,8 +44,9 @@ def test_the_organism_asks_for_what_it_always_did():
     assert found.of("organism_member", {"seed": "0", "member": "base"}).mem_mb == 2500
 
 
-def test_every_rule_has_its_needs():
-    assert set(NEEDS) == set(typing.get_args(Rule))
+def test_a_rule_that_no_paper_has_is_refused():
+    with pytest.raises(ValidationError, match=r"resources\.rules names 'localise'; expected one of .*'localize'"):
+        study(rules={"localise": {"mem_mb": 700}})
 
 
 def test_gpus_are_asked_for_with_packages_for_them_and_by_rules_that_load_models():

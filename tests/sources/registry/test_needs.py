@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from anatomy.config.schema import Config
 from anatomy.errors import ConfigError, DataError, ModelError
-from anatomy.sources.registry import at_hand
+from anatomy.recipes import at_hand
+from anatomy.recipes.configuration import Config
+from anatomy.recipes.prompt_needs import absent_sets, absent_tasks, named_entries, phases_of, with_what_is_here
 from anatomy.sources.registry.hub_models import HubModel, hub_models
-from anatomy.sources.registry.needs import absent_sets, absent_tasks, named_entries, phases_of, with_what_is_here
 
 COMMIT = "d" * 40
 SETS = {
@@ -196,13 +196,13 @@ def test_missing_prefixes_are_told_with_the_command_that_makes_them(with_pair):
 
 def test_without_prefixes_pairs_of_ones_own_are_left_out_and_their_claims_not_testable(with_pair, tmp_path):
     from anatomy.recipes.pasta.pairs import asked_pairs, pairs
-    from anatomy.stages.pasta_claims import judge_claims
+    from anatomy.stages.claims import judge_claims
 
     config = with_pair(data={"missing": "skip"}, statistics={"bootstrap": 100})
     found = with_what_is_here(config, named_entries(config))
     assert "gone.parquet" in found.evaluation.left_out["prefixes"] and "prefixes" not in phases_of(found)
     assert not pairs(found) and [pair.aligned for pair in asked_pairs(found)] == ["mine"]
-    ledger = judge_claims(found, {})
+    ledger = judge_claims("anatomy.recipes.pasta.report", found, {})
     assert set(ledger["verdict"]) == {"not testable here"} and (ledger["subject"] == "mine").all()
     assert ledger["reason"].str.contains("gone.parquet").all()
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from anatomy.config.schema import Config
 from anatomy.errors import FetchError, ModelError
+from anatomy.recipes.configuration import Config
+from anatomy.recipes.prefetch import prefetch
 from anatomy.sources.registry.__main__ import main
 from anatomy.sources.registry.hub_models import HubModel, fetch_snapshot, local_snapshot
-from anatomy.sources.registry.prefetch import prefetch
 from anatomy.stages.card import find
 
 COMMIT = "d" * 40

@@ -12,7 +12,9 @@ from anatomy.config.section import Section
 class Data(Section):
     """Published data sets (prompt_sets.<id>.dataset, benchmarks) and hub models."""
 
-    folder: str = Field("data", description="local copies of the registry's data sets, relative to the folder of the run")
+    folder: str = Field(
+        "data", description="folder with local copies of the registry's data sets, relative to the folder of the run"
+    )
     registry: str | None = Field(None, description="file with further data sets, in the form of config/datasets.yaml")
     mirror: str | None = Field(
         None, description="folder that stands in for the network: <set>/<file>, models/<org>/<name>/<revision>"
@@ -20,9 +22,11 @@ class Data(Section):
     offline: bool = Field(False, description="true: prefetch takes from the mirror alone and says what is missing")
     missing: Literal["error", "skip"] = Field(
         "error",
-        description="own models' data that are not here. error: stop before any job; skip: leave out test sets and "
-        "benchmarks, whose claims then read 'not testable here'",
+        description="what to do if data for your own models are not here. error: stop before any job; skip: leave out "
+        "these test sets and benchmarks, whose claims then read 'not testable here'",
     )
-    allow_unpinned: bool = Field(False, description="fetch sets whose commit is unknown, as they are today")
+    allow_unpinned: bool = Field(False, description="fetch data sets and models whose commit is unknown, as they are today")
     timeout: float = Field(30.0, gt=0, description="seconds without an answer or a byte after which a download is given up")
-    tries: int = Field(3, ge=1, description="attempts at a download; one that gets further than before does not count")
+    tries: int = Field(
+        3, ge=1, description="attempts at each download; one that got further than the attempt before does not count"
+    )

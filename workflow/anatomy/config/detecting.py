@@ -16,9 +16,9 @@ PUBLISHED_PAIRS = ("gpt-j-6B_gpt-neo-2.7B", "gpt-neo-2.7B_gpt-neo-2.7B", "falcon
 class Reading(Section):
     """How scorers read a text."""
 
-    token_budget: int = Field(4096, ge=1, description="tokens a batch, padding counted")
-    max_tokens: int = Field(512, ge=2, description="longer texts are read up to here; 512 in Binoculars")
-    min_tokens: int = Field(16, ge=1, description="texts with fewer scored tokens are excluded, and counted")
+    token_budget: int = Field(4096, ge=1, description="tokens in one batch, with padding")
+    max_tokens: int = Field(512, ge=2, description="texts are read up to this number of tokens; 512 in Binoculars")
+    min_tokens: int = Field(16, ge=1, description="texts with fewer scored tokens than this are excluded, and counted")
     beginning: bool = Field(False, description="score the first word too, after a beginning token; published detectors do not")
     leading_space: bool = Field(False, description="read a text with a space in front, as it stood after its prefix")
 
@@ -27,14 +27,15 @@ class Detector(Section):
     """One detector."""
 
     kind: Literal["binoculars", "fast_detectgpt", "imbd", "ngrams", "score_file"] = Field(
-        description="imbd is fast_detectgpt under one scorer with its adapter; ngrams is no language model but a classifier "
-        "trained on texts of training prefixes; score_file reads a closed detector's scores"
+        description="the method. imbd is fast_detectgpt with one scorer and its adapter; ngrams is no language model but "
+        "a classifier, trained on texts of the training prefixes; score_file reads the scores of a closed "
+        "detector"
     )
     reference: str | None = Field(
         None, description="observer (binoculars) or sampling model (fast_detectgpt): folder, or id of models; null: scorer"
     )
     scorer: str | None = Field(None, description="performer or scoring model: a folder, or an id of models")
-    adapter: str | None = Field(None, description="folder of a LoRA that is merged into the scorer, as ImBD's is")
+    adapter: str | None = Field(None, description="folder of a LoRA adapter that is merged into the scorer, as ImBD's is")
     dtype: Dtype = Field("auto", description="number format of the scorers; log-probabilities are taken in float32")
     reading: Reading = Field(Reading(), description="how texts are read")
     calibration: Literal[
@@ -46,7 +47,7 @@ class Detector(Section):
     )
     file: str | None = Field(None, description="score_file: CSV, JSONL or Parquet with digest or text, and a score in [0, 1]")
     column: str = Field("score", description="score_file: column of the score")
-    threshold: float = Field(0.5, ge=0, le=1, description="score_file: flagged above it")
+    threshold: float = Field(0.5, ge=0, le=1, description="score_file: a text is flagged above this score")
 
     @model_validator(mode="after")
     def whole(self) -> Detector:

@@ -60,19 +60,23 @@ REFUSAL_RUBRIC = Rubric(
 class ModelJudge(Section):
     """A judge that is a language model; give exactly one of folder and hub."""
 
-    kind: JudgeKind = Field(description="whose prompt format it was trained on; rubric: a question of your own to any chat model")
+    kind: JudgeKind = Field(
+        description="the prompt format that the judge was trained on; rubric: a question of your own, to any chat model"
+    )
     folder: str | None = Field(None, description="a folder with safetensors, config.json and tokenizer files")
     hub: str | None = Field(None, description="a hub id such as org/name; needs a revision")
-    revision: str | None = Field(None, description="commit of the hub repository, 40 digits; or unpinned (see models)")
+    revision: str | None = Field(None, description="commit of the hub repository, 40 digits; or unpinned, as for models")
     dtype: Dtype = Field("auto", description="number format for serving")
     max_model_len: int = Field(4096, ge=64, description="tokens of the judge's prompt and verdict together, at most")
     too_long: Literal["cut", "unreadable"] = Field(
-        "cut", description="an answer that does not fit: cut its end, counted, or leave it unjudged as a parse failure"
+        "cut",
+        description="what to do with an answer that does not fit. cut: cut its end off, and count it; unreadable: leave "
+        "it unjudged, as a parse failure",
     )
     rules: Literal["repository", "card"] = Field(
         "repository", description="harmbench: wording of the repository's evaluation, or of the model card; both are published"
     )
-    rubric: Rubric | None = Field(None, description="rubric: the question; null asks whether the answer refuses")
+    rubric: Rubric | None = Field(None, description="rubric: the question; null: whether the answer refuses")
 
     @model_validator(mode="after")
     def whole(self) -> ModelJudge:

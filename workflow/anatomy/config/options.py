@@ -6,6 +6,7 @@ section fails loudly instead of being a default.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -38,18 +39,18 @@ def options(config: Config, *sections: str) -> dict[str, Any]:
     return {name: config.model_dump(mode="json", include={name})[name] for name in sections}
 
 
-def restore(values: dict[str, Any]) -> Config:
+def restore(values: dict[str, Any], kind: type[Config] = Config) -> Config:
     """The sections a rule named, typed again; reading any other raises AttributeError.
+
+    Args:
+        kind: the type of the whole configuration, with the sections of its papers.
 
     Checks between sections are not repeated: they were made on the whole configuration before the job existed.
     """
-    partial = Config.model_construct(
-        **{
-            name: TypeAdapter(Config.model_fields[name].annotation or Any).validate_python(value)
-            for name, value in values.items()
-        }
+    partial = kind.model_construct(
+        **{name: TypeAdapter(kind.model_fields[name].annotation or Any).validate_python(value) for name, value in values.items()}
     )
-    for name in set(Config.model_fields) - set(values):
+    for name in set(kind.model_fields) - set(values):
         del partial.__dict__[name]
     return partial
 
@@ -62,7 +63,7 @@ CELLS = {
     "project": ("anatomy.stages.projected",),
     "withheld": ("anatomy.stages.withheld",),
     "hooked_benchmarks": ("anatomy.serving.benchmarks.harness", "anatomy.stages.in_memory"),
-    "detect": ("anatomy.stages.instruments",),
+    "detect": ("anatomy.recipes.pasta.stages.instruments",),
     "model_judge": ("anatomy.stages.verdicts", "anatomy.stages.judge_format"),
 }
 """Modules whose code shapes the rows of a cell. Recipes are none of them: a new family or claim leaves every row valid."""
@@ -81,8 +82,22 @@ def cell_fingerprint(stage: str, edited: bool) -> str:
 
 
 def stage_fingerprint(stage: str) -> str:
-    """Code fingerprint of a job: everything reachable from ``anatomy.stages.<stage>``. Decides whether the job runs."""
-    return fingerprint([f"anatomy.stages.{stage}"], PINS.get(stage, ()))
+    """Code fingerprint of a job, which decides whether it runs: everything reachable from its module.
+
+    Args:
+        stage: module in ``anatomy.stages``, or the whole name of a paper's own module.
+    """
+    return fingerprint([module_of(stage)], PINS.get(stage.rpartition(".")[2], ()))
+
+
+def code_of(function: Callable[..., Any] | None) -> str:
+    """Code fingerprint of the module that a function stands in."""
+    return "" if function is None else fingerprint([function.__module__])
+
+
+def module_of(stage: str) -> str:
+    """The module that a job's code begins in."""
+    return stage if "." in stage else f"anatomy.stages.{stage}"
 
 
 def keep_code_parts(store: Path) -> None:

@@ -2,37 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from pydantic import Field
 
 from anatomy.config.section import Identifier, Section
 
-Rule = Literal[
-    "organism_world",
-    "organism_member",
-    "organism_bars",
-    "refusal_classifier",
-    "extract",
-    "localize",
-    "evaluate",
-    "pick",
-    "measure",
-    "judge",
-    "model_judge",
-    "generate",
-    "signature",
-    "detect",
-    "pairwise",
-    "text_measures",
-    "hooked_benchmarks",
-    "signature_weights",
-    "export_pick",
-    "claims",
-    "figures",
-    "page",
-]
-"""Rules that may be sent to a cluster; all others are small and run where Snakemake runs."""
+Rule = str
+"""A rule by its name; which there are depends on the papers of a run (``anatomy.recipes.configuration``)."""
 
 
 class JobResources(Section):
@@ -54,29 +29,35 @@ class ModelResources(Section):
 class Resources(Section):
     """What jobs ask a scheduler for, beyond what is derived from each model's size."""
 
-    gpu_memory_gib: float = Field(80.0, gt=0, description="memory of one GPU; models are spread over as many as they need")
+    gpu_memory_gib: float = Field(
+        80.0, gt=0, description="memory of one GPU, in GiB; a model is spread over as many GPUs as it needs"
+    )
     gpus_per_node: int = Field(8, ge=1, description="GPUs of one machine; no job asks for more")
     gpu_teraflops: float = Field(
         250.0,
         gt=0,
-        description="plan: operations (2 a parameter and token) that one GPU sustains while it reads prompts, in "
-        "10^12 a second, until finished jobs say more; assumed: a quarter of an H100's 989",
+        description="plan: speed of one GPU while it reads prompts, in 10^12 operations a second (2 operations for each "
+        "parameter and token), until finished jobs tell more. Assumed: a quarter of an H100's 989",
     )
     core_gigaflops: float | None = Field(
         None,
         gt=0,
-        description="plan: the same of one CPU core, in 10^9 a second; null: measured on this machine, in the "
+        description="plan: the same for one CPU core, in 10^9 operations a second; null: measured on this machine, in the "
         "model's shape and number format",
     )
     writing_share: float | None = Field(
         None,
         gt=0,
         le=1,
-        description="plan: share of that rate while text is generated; null: measured likewise on a CPU, 0.15 "
-        "where the rate is stated or a GPU's",
+        description="plan: share of that speed while text is generated; null: on a CPU measured in the same way, and 0.15 "
+        "on a GPU or where the speed is given",
     )
-    growth: float = Field(1.5, ge=1, description="memory and time of each further attempt, relative to the one before")
-    rules: dict[Rule, JobResources] = Field({}, description="overrides of a rule's jobs: {evaluate: {mem_mb: 64000}}")
+    growth: float = Field(1.5, ge=1, description="factor by which each further attempt gets more memory and time")
+    rules: dict[Rule, JobResources] = Field(
+        {}, description="what the jobs of a rule ask for instead: {evaluate: {mem_mb: 64000}}"
+    )
     models: dict[Identifier, ModelResources] = Field(
-        {}, description="overrides of a model, judge or organism member: {mine: {billions: 8, rules: {evaluate: {gpu: 2}}}}"
+        {},
+        description="size of a model, judge or organism member, and what its jobs ask for instead: {mine: {billions: 8, "
+        "rules: {evaluate: {gpu: 2}}}}",
     )

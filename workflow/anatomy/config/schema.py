@@ -1,58 +1,63 @@
-"""The whole configuration."""
+"""What every paper shares of a configuration; each adds a section of its own (``anatomy.recipes.configuration``)."""
 
 from __future__ import annotations
 
 import os
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from anatomy.config.data import Data
 from anatomy.config.export import Export
 from anatomy.config.judging import ModelJudge, check_names
-from anatomy.config.methods import Benchmarks, Evaluation, Extraction, Report, Rosi, Selection, Serving, Statistics
-from anatomy.config.pasta import Pasta
+from anatomy.config.methods import Benchmarks, Evaluation, Extraction, Report, Selection, Serving, Statistics
 from anatomy.config.places import paths_in
 from anatomy.config.resources import Resources
 from anatomy.config.section import Identifier, Section
-from anatomy.config.subjects import MEMBER_KINDS, UNPINNED, Model, Organism, PromptSet, member_kind
+from anatomy.config.subjects import UNPINNED, Model, Organism, PromptSet, member_kind
 
 Judge = Literal["rules", "classifier", "truth", "coherence"]
 
 
 class Config(Section):
-    """Everything a run is made of. The file of defaults, config/config.yaml, is generated from this model."""
+    """Everything a run is made of, besides the sections of papers."""
 
-    recipes: list[Literal["rosi", "pasta"]] = Field(
-        ["rosi"], min_length=1, description="papers the default target makes; `snakemake pasta` needs no entry here"
+    recipes: list[str] = Field(
+        ["rosi"],
+        min_length=1,
+        description="papers the default target makes: names of those in workflow/anatomy/recipes, or folders of your own with "
+        "recipe.py and rules.smk (./mine/paper); one of the first kind needs no entry for its own target (`snakemake pasta`)",
     )
-    results: str = Field("results", description="folder of everything the workflow makes")
-    seeds: list[int] = Field([0], min_length=1, description="organism seeds; each grows a family of its own")
+    results: str = Field("results", description="folder for everything that the workflow makes")
+    seeds: list[int] = Field([0], min_length=1, description="seeds of the organism; each grows a family of its own")
     organism: Organism = Field(Organism(), description="the built-in family of tiny models")
     models: dict[Identifier, Model] = Field({}, description="your own models: {my-model: {folder: path, kind: aligned}}")
     prompt_sets: dict[Identifier, PromptSet] = Field({}, description="your own prompt sets, by the names used below")
     data: Data = Field(Data(), description="published data sets and hub models; `snakemake prefetch` fetches them")
-    extraction: Extraction = Field(Extraction(), description="from prompts to directions and their controls")
-    selection: Selection = Field(Selection(), description="which direction is the refusal direction")
-    rosi: Rosi = Field(Rosi(), description="rank-one safety injection and its variants")
-    pasta: Pasta = Field(Pasta(), description="the signature of post-training: measured, localised, ablated")
+    extraction: Extraction = Field(Extraction(), description="extraction of directions from prompts, with control directions")
+    selection: Selection = Field(Selection(), description="how the refusal direction is selected among the extracted ones")
     evaluation: Evaluation = Field(Evaluation(), description="what is generated, and how")
     judges: list[Judge] = Field(
         ["rules", "classifier", "truth", "coherence"],
         min_length=1,
-        description="truth judges organism models only; the first one decides picks",
+        description="judges of answers; the first one decides which edit is picked. truth knows the organism's truth and "
+        "judges its models only",
     )
     model_judges: dict[Identifier, ModelJudge] = Field(
         {},
-        description="judges that are models: {guard: {kind: llama_guard, folder: path}}. They judge the test split of your "
-        "own models, beside the judges above; kinds llama_guard, wildguard, harmbench, rubric",
+        description="judges that are language models: {guard: {kind: llama_guard, folder: path}}. They judge the test "
+        "split of your own models, beside the judges above. Kinds: llama_guard, wildguard, harmbench, rubric",
     )
-    benchmarks: Benchmarks = Field(Benchmarks(), description="lm-eval tasks that stand for utility")
-    statistics: Statistics = Field(Statistics(), description="how certain a number is")
+    benchmarks: Benchmarks = Field(Benchmarks(), description="lm-eval tasks that measure utility")
+    statistics: Statistics = Field(Statistics(), description="intervals, and the thresholds with which verdicts are decided")
     serving: Serving = Field(Serving(), description="how models are run")
-    resources: Resources = Field(Resources(), description="what jobs ask a scheduler for; changes no number, reruns nothing")
-    report: Report = Field(Report(), description="the page at the end")
-    export: Export = Field(Export(), description="edited checkpoints for other tools, behind the gate")
+    resources: Resources = Field(Resources(), description="what jobs ask a scheduler for; changes no result and reruns nothing")
+    report: Report = Field(Report(), description="the report")
+    export: Export = Field(Export(), description="edited models as checkpoints for other tools, if the gate lets them pass")
+
+    if TYPE_CHECKING:  # sections of papers, which their recipes bring
+
+        def __getattr__(self, name: str) -> Any: ...
 
     @field_validator("results")
     @classmethod
@@ -83,11 +88,6 @@ class Config(Section):
         for kind in {*kinds.values(), *(member_kind(member) for member in self.organism.members)}:
             if not self.extraction.contrasts.get(kind):
                 raise ValueError(f"extraction.contrasts has no entry for kind {kind!r}, which is among the models")
-        for form in self.rosi.forms:
-            if not self.rosi.strengths.get(form):
-                raise ValueError(f"rosi.strengths has no entry for form {form!r}, which rosi.forms lists")
-        if not all(value > 0 for values in self.rosi.strengths.values() for value in values):
-            raise ValueError(f"rosi.strengths {self.rosi.strengths}; expected numbers above 0 (signs are searched by themselves)")
         for section, entries in (("models", self.models), ("model_judges", self.model_judges)):
             for name, entry in entries.items():
                 if entry.revision == UNPINNED and not self.data.allow_unpinned:
@@ -95,7 +95,6 @@ class Config(Section):
                         f"{section}.{name}.revision is {UNPINNED!r}; expected a commit of 40 digits, or data.allow_unpinned: true"
                     )
         self._sets_fit()
-        self._pairs_fit()
         check_names(self.model_judges)
         self.export.check_outside(self.results)
         if self.models:
@@ -103,9 +102,8 @@ class Config(Section):
         known = {*self.organism.members, *self.models}
         if unknown := sorted(set(self.resources.models) - known - set(self.model_judges)):
             raise ValueError(f"resources.models names {unknown[0]!r}; expected one of {sorted(known | set(self.model_judges))}")
-        for section, names in (("selection", self.selection.headline), ("rosi", self.rosi.headline)):
-            if unknown := sorted(set(names) - known):
-                raise ValueError(f"{section}.headline names {unknown[0]!r}; expected one of {sorted(known)}")
+        if unknown := sorted(set(self.selection.headline) - known):
+            raise ValueError(f"selection.headline names {unknown[0]!r}; expected one of {sorted(known)}")
         return self
 
     def _sets_fit(self) -> None:
@@ -117,28 +115,6 @@ class Config(Section):
                 f"judges starts with {self.judges[0]!r}; expected a judge of refusal that can judge every model "
                 "(rules wherever models of your own are studied)"
             )
-
-    def _pairs_fit(self) -> None:
-        if self.pasta.scorers_seed in self.seeds:
-            raise ValueError(
-                f"pasta.scorers_seed is {self.pasta.scorers_seed}, one of seeds {self.seeds}; expected another: a "
-                "family scored by itself would say nothing of transfer"
-            )
-        for name in [*self.pasta.pairs, *self.pasta.pairs.values()]:
-            if name not in self.models and name.split("-")[0] not in MEMBER_KINDS:
-                raise ValueError(f"pasta.pairs names {name!r}; expected an organism member, or one of {sorted(self.models)}")
-        if both := sorted(set(self.pasta.pairs) & set(self.pasta.pairs.values())):
-            raise ValueError(f"pasta.pairs has {both[0]!r} on both sides; expected a model to be aligned or a base, not both")
-        own = [name for name in self.pasta.pairs if name in self.models]
-        if own and self.pasta.prefixes not in self.prompt_sets:
-            raise ValueError(f"prompt_sets lacks {self.pasta.prefixes!r}, whose human prefixes the pair of {own[0]!r} continues")
-        judge = self.pasta.pairwise.judge if self.pasta.pairwise else None
-        if judge is not None and judge in {*own, *(self.pasta.pairs[name] for name in own)}:
-            raise ValueError(
-                f"pasta.pairwise.judge is {judge!r}, a model of pasta.pairs; expected another, since it would judge its own texts"
-            )
-        if own and not self.pasta.own_detectors:
-            raise ValueError(f"pasta.own_detectors is empty; expected detectors that score the pair of {own[0]!r}")
 
     def _models_have_what_they_need(self) -> None:
         for name in sorted({self.extraction.harmful, self.extraction.harmless, *self.evaluation.test_sets}):

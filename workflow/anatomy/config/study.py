@@ -22,7 +22,6 @@ class Subject:
         seed: organism seed, None for a model of your own.
         member: organism member, None for a model of your own.
         contrasts: what its directions are extracted under; the first is the main one.
-        headline: whether its edits are ranked among controls.
         direction_headline: whether its selected direction is ranked among controls.
         dtype: number format for loading and serving.
         template: whether it is spoken to through its chat template.
@@ -36,7 +35,6 @@ class Subject:
     seed: int | None
     member: str | None
     contrasts: tuple[Contrast, ...]
-    headline: bool
     direction_headline: bool
     dtype: Dtype
     template: bool = True
@@ -60,7 +58,6 @@ def subjects(config: Config) -> list[Subject]:
             None,
             None,
             tuple(config.extraction.contrasts[model.kind]),
-            name in config.rosi.headline,
             name in config.selection.headline,
             model.dtype,
             model.template,
@@ -83,7 +80,6 @@ def organism_subject(config: Config, member: str, seed: int) -> Subject:
         seed,
         member,
         tuple(config.extraction.contrasts[kind]),
-        member in config.rosi.headline,
         member in config.selection.headline,
         "float32",
     )

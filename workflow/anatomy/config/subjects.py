@@ -39,16 +39,20 @@ class Organism(Section):
     recipe: Literal["default", "quick"] = Field("default", description="size of the world and length of training")
     members: list[str] = Field(
         ["base", "aligned", "weak", "uncensored-1", "uncensored-2", "uncensored-3", "placebo-1", "placebo-2", "placebo-3"],
-        description="members to grow and study; [] for none. base, aligned, weak, uncensored-N (a ladder), placebo-N (draws)",
+        description="models to grow and study; [] for none. base; aligned; weak: refuses some harmful requests; "
+        "uncensored-N: the aligned one trained to comply, longer for a larger N; placebo-N: its refusals "
+        "follow irrelevant wording, drawn anew for each N",
     )
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
         "auto",
-        description="number format of products with weights in training; the members are float32. auto: what the machine "
-        "multiplies fast. Part of a member's identity, since it changes bits",
+        description="number format in which training multiplies with weights; the grown models are stored in float32. "
+        "auto: what this machine multiplies fast. It changes results, and so is part of a model's identity",
     )
-    base_threads: int = Field(2, ge=1, description="threads the base trains with, since it trains alone; changes no bit")
-    bars: bool = Field(True, description="measure the grown family against the behaviour it was tuned for")
-    threads: int = Field(1, ge=1, description="threads every other member trains with; they train side by side; changes no bit")
+    base_threads: int = Field(2, ge=1, description="threads for training the base, which trains alone; does not change results")
+    bars: bool = Field(True, description="measure whether the grown family behaves as it was tuned to")
+    threads: int = Field(
+        1, ge=1, description="threads for training each other model, which train side by side; does not change results"
+    )
 
     @model_validator(mode="after")
     def known_members(self) -> Organism:
@@ -70,25 +74,30 @@ class Model(Section):
     folder: str | None = Field(None, description="a folder with safetensors, config.json and tokenizer files")
     hub: str | None = Field(None, description="a hub id such as org/name; needs a revision")
     revision: str | None = Field(
-        None, description="commit of the hub repository, 40 digits; or unpinned, with data.allow_unpinned: what its main names"
+        None,
+        description="commit of the hub repository, 40 digits; or unpinned (with data.allow_unpinned): what its main "
+        "branch names when it is fetched",
     )
-    kind: Kind = Field("aligned", description="base, aligned, uncensored or placebo: which contrasts apply")
-    base: Identifier | None = Field(None, description="id of the base partner among the models")
+    kind: Kind = Field("aligned", description="base, aligned, uncensored or placebo: decides which of extraction.contrasts apply")
+    base: Identifier | None = Field(None, description="id, among the models, of the base model that it was trained from")
     dtype: Dtype = Field(
         "auto",
-        description="number format for loading and serving; auto: what multiplies fast where the model's card is "
-        "written, kept from then on: bfloat16 on GPUs and CPUs with instructions for it, float32 on others",
+        description="number format for loading and serving. auto: bfloat16 on GPUs and on CPUs with instructions for it, "
+        "float32 on others; settled on the machine that writes the model's card, and kept from then on",
     )
     refusal_tokens: list[int] | None = Field(
-        None, description="token ids that begin its refusals, such as a paper's set; null: as selection.refusal_tokens says"
+        None, description="ids of the tokens that begin its refusals, such as a paper's; null: as selection.refusal_tokens says"
     )
     template: bool = Field(True, description="speak to it through its chat template; false for base models without one")
     date: str | None = Field(None, description="ISO day shown to templates that print today's date")
     thinking: bool | None = Field(
-        None, description="thinking span of a template that can switch it (Qwen3): true, false, or null for its own default"
+        None,
+        description="thinking span of a template that can switch it (Qwen3): true, false, or null for the template's own default",
     )
     fold_system: bool = Field(
-        False, description="write system prompts into the user's turn, for templates without a system role (Gemma): a deviation"
+        False,
+        description="write system prompts into the user's turn, for templates without a system role (Gemma); a deviation, "
+        "which the report names",
     )
 
     @model_validator(mode="after")
@@ -129,7 +138,7 @@ class Splits(Section):
 
     fit: float = Field(0.5, ge=0, le=1, description="training: directions, classifiers")
     select: float = Field(0.2, ge=0, le=1, description="validation: layers, strengths, signs")
-    test: float = Field(0.3, ge=0, le=1, description="touched once, by the picks and their controls")
+    test: float = Field(0.3, ge=0, le=1, description="read once, by the picks and their controls")
 
     @model_validator(mode="after")
     def whole(self) -> Splits:
@@ -144,15 +153,24 @@ class PromptSet(Section):
     file: str | None = Field(None, description="CSV, JSONL, JSON or Parquet file, relative to the folder of the run")
     split_files: dict[Phase, str] = Field({}, description="instead of file: published splits, {fit: path, select: path, ...}")
     dataset: str | None = Field(None, description="instead of file: a set of config/datasets.yaml, or name/subset of it")
-    published: bool = Field(True, description="with dataset: keep its published splits; false: part it by the shares below")
-    columns: dict[str, str] = Field({}, description="file's column name to ours: {instruction: prompt}")
-    derive_ids: bool = Field(False, description="take ids from the content where the file has none")
+    published: bool = Field(True, description="with dataset: keep its published splits; false: split it by the shares below")
+    columns: dict[str, str] = Field(
+        {}, description="names of the file's columns and what they are called here: {instruction: prompt}"
+    )
+    derive_ids: bool = Field(False, description="make ids from the content where the file has none")
     label: str | None = Field(None, description="label for all rows, such as harmful or benign")
     splits: Splits = Field(Splits(), description="shares of groups for each phase")
     seed: int = Field(0, description="seed of the split")
-    limits: dict[Phase, int] = Field({}, description="prompts of each label that a split keeps at most: whole groups, seeded")
-    near_duplicate: float = Field(0.8, gt=0, le=1, description="shingle overlap from which two prompts share a group")
-    minimum: int = Field(8, ge=1, description="rows every split must have that the run reads")
+    limits: dict[Phase, int] = Field(
+        {}, description="largest number of prompts of each label in a split; whole groups are kept, drawn by the seed"
+    )
+    near_duplicate: float = Field(
+        0.8,
+        gt=0,
+        le=1,
+        description="overlap of character 5-grams (Jaccard) from which two prompts are near-duplicates and stay in one split",
+    )
+    minimum: int = Field(8, ge=1, description="rows that every split which the run reads must have at least")
 
     @model_validator(mode="after")
     def one_origin(self) -> PromptSet:

@@ -188,7 +188,7 @@ class Checkpoint:
 
     @property
     def files(self) -> list[Path]:
-        """The weight files, each once; a second copy of the weights under other names is none of them."""
+        """The weight files, each once, without a second copy of the weights under other names."""
         return list(dict.fromkeys(self._place.values()))
 
     def names(self) -> list[str]:

@@ -17,8 +17,8 @@ class Rendering:
 
     Attributes:
         template: use the tokenizer's chat template and open the assistant's turn; else the plain text.
-        system: system prompt (needs the template). None is none of ours: some templates then write their own
-            (``anatomy.models.rendering_facts`` says which); an empty text gives an empty system turn.
+        system: system prompt (needs the template). None: we give none, and some templates then write one
+            of their own (``anatomy.models.rendering_facts`` says which); an empty text gives an empty system turn.
         prefill: text put at the beginning of the answer.
         date: ISO day shown to templates that print today's date (``date_string``, ``strftime_now``).
         thinking: thinking span on or off, for templates with the switch; None leaves it to the template.

@@ -8,7 +8,7 @@ from anatomy.organism.world import World
 
 
 def planted_truth(world: World, recipe: OrganismRecipe) -> dict[str, Any]:
-    """Everything a judge needs to know what an answer of the organism should have been."""
+    """Everything that a judge needs to decide whether an answer of the organism is right."""
     return {
         "seed": world.seed,
         "recipe": recipe.name,

@@ -117,7 +117,7 @@ class Progress:
 
     @contextlib.contextmanager
     def part(self, units: Units = 1) -> Iterator[None]:
-        """Whatever is counted in the body is so many of these units, which are done at its end."""
+        """Counts made in the body fill so many of this count's units, all of which are done at its end."""
         before, self._part, self._inside = self._part, units, 0.0
         try:
             yield

@@ -9,19 +9,19 @@ from typing import Any
 
 import pandas as pd
 
-from anatomy.config.load import check_config
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject, subjects
+from anatomy.costs.lengths import lengths
+from anatomy.costs.prompts import PromptCounts
+from anatomy.costs.stage_work import FOUND, NOTHING, Outcome, StageWork
 from anatomy.models.machine.formats import resolved
 from anatomy.models.machine.memory import this_machine
 from anatomy.models.preflight.disk import estimate_disk, require_disk
+from anatomy.recipes.configuration import check_config
+from anatomy.recipes.registry import chosen
 from anatomy.runs.planning.hours import study_hours
 from anatomy.runs.planning.jobs import hooked_backend
-from anatomy.runs.planning.lengths import lengths
-from anatomy.runs.planning.prompts import PromptCounts
 from anatomy.runs.planning.speed import Speed
-from anatomy.runs.planning.stage_work import StageWork
-from anatomy.runs.planning.work import FOUND, NOTHING, rosi_work, run_counts
 from anatomy.serving.environment import gpu_allocation
 from anatomy.sources.registry.catalogue import load_catalogue
 from anatomy.sources.registry.hub_models import HubModel
@@ -84,13 +84,17 @@ def check_model(config: Config, subject: Subject, folder: Path, prompts: dict[st
     texts_of_all = [text for one in texts.values() for text in one]
     counts = PromptCounts.of_tables(prompts, lengths(config, subject, texts_of_all, folder))
     entries, on_gpu = load_catalogue(config.data.registry), machine.gpu is not None
-    found, nothing = (
-        rosi_work(
-            config, subject, counts, num_layers=size.layers, entries=entries, hooked=hooked_backend(config, size), outcome=outcome
-        )
-        for outcome in (FOUND, NOTHING)
-    )
-    space = estimate_disk(size, run_counts(config, subject, found, counts), Path(config.results))
+    papers, hooked = chosen(config.recipes), hooked_backend(config, size)
+
+    def work_if(outcome: Outcome) -> dict[str, StageWork]:
+        stages: dict[str, StageWork] = {}
+        for paper in papers:
+            stages |= paper.work(config, subject, counts, num_layers=size.layers, entries=entries, hooked=hooked, outcome=outcome)
+        return stages
+
+    found, nothing = work_if(FOUND), work_if(NOTHING)
+    counted = [one for paper in papers for one in paper.room(config, subject, found, counts)]
+    space = estimate_disk(size, counted[0], Path(config.results))
     require_disk(space, config.results)
     yield f"disk: about {space.results / GIB:.2f} GiB in {config.results}, {space.free / GIB:.0f} GiB free"
     speed = Speed(config.resources)

@@ -19,6 +19,7 @@ from anatomy.errors import AnatomyError
 from anatomy.models.imports import collect_rarely
 from anatomy.progress.counting import reporting
 from anatomy.progress.terminal import open_standard_streams, write_line
+from anatomy.recipes.configuration import config_type, type_for
 from anatomy.runs.ending import end_at_once
 from anatomy.runs.provenance.record import Clock, write_record
 from anatomy.runs.resources.gpus import granted_gpus
@@ -81,6 +82,7 @@ def job_of(name: str, snakemake: Any) -> Iterator[Job]:
         reports=reports,
         rule=snakemake.rule,
         mem_mb=snakemake.resources.get("mem_mb"),
+        kind=type_for(snakemake.config),
     ) as run:
         yield run
         write_record(
@@ -107,6 +109,7 @@ def job(
     reports: Path | None = None,
     rule: str = "",
     mem_mb: int | None = None,
+    kind: type[Config] | None = None,
 ) -> Iterator[Job]:
     """Run a stage: everything printed goes to its log, the terminal gets what it says and, if it fails, the reason.
 
@@ -122,6 +125,7 @@ def job(
         gpus: how many to take; the others are hidden from this job (see ``granted_gpus``).
         reports: file of its reports (``anatomy.runs.screen.reports``).
         rule, mem_mb: its rule and the memory it asked for, for the words of a job whose memory ran out.
+        kind: type of the whole configuration; None for that with the papers of this package.
 
     Raises:
         SystemExit: the stage failed; the reason is on the terminal and, with the traceback, in the log.
@@ -143,7 +147,8 @@ def job(
     os.dup2(file, 2)
     started, kills = time.perf_counter(), Kills.now()
     reporter = JobReporter(reports, lambda line: print(line, flush=True))
-    run = Job(name, restore(options or {}), Subject(**subject) if subject else None, terminal, reporter=reporter)
+    config = restore(options or {}, kind or config_type(()))
+    run = Job(name, config, Subject(**subject) if subject else None, terminal, reporter=reporter)
     try:
         with granted_gpus(gpus, run.say) as granted, reporting(reporter):
             yield replace(run, gpus=granted)

@@ -14,13 +14,13 @@ PLACES = ("/dev/shm", "/tmp", "/var/tmp")
 
 @contextlib.contextmanager
 def literal_name(folder: Path) -> Iterator[str]:
-    """The folder's path, or inside the context that of a link to it where the path would be read as a pattern.
+    """The folder's path; where that would be read as a pattern, the path of a link to it, which is there inside the context.
 
     vLLM finds weights by a pattern that begins with the folder, and takes ``[``, ``*`` and ``?`` in it for wildcards: it then
     finds none.
 
     Raises:
-        OSError: the path is a pattern, and there is no place for a link whose own path is none.
+        OSError: the path would be read as a pattern, and so would that of every place for a link.
     """
     if glob.escape(str(folder)) == str(folder):
         yield str(folder)

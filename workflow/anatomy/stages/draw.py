@@ -1,29 +1,47 @@
-"""Draw every figure and write every table of a run."""
+"""Draw every figure and write every table of a paper."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from anatomy.config.schema import Config
 from anatomy.evidence.figures.save import save_figure
+from anatomy.evidence.report.figure_plan import FigurePlan
 from anatomy.evidence.report.tables import save_table
 from anatomy.progress.counting import counted
-from anatomy.recipes.rosi.figures import draw
-from anatomy.recipes.rosi.plans import TABLE_PLANS, figure_plans
-from anatomy.recipes.rosi.selection_table import selection_table
-from anatomy.recipes.rosi.tables import tabulate
-from anatomy.stages.evidence import read_evidence
+from anatomy.stages.paper_report import Files, paper_report
 from anatomy.store.files import write_text
 
 
-def draw_all(config: Config, files: dict[str, list[Path]], figures: Path, tables: Path, say: Callable[[str], None]) -> None:
-    """Write ``<figures>/<name>.{svg,pdf,csv,vl.json}`` ``<tables>/<name>.{csv,tex}`` and ``<tables>/selection.csv``."""
-    evidence = read_evidence(config, files)
-    plans = figure_plans(config)
+def draw_all(
+    report: str,
+    config: Config,
+    files: Files,
+    plans: Sequence[FigurePlan],
+    figures: Path,
+    tables: Path,
+    names: Sequence[str],
+    printed: Sequence[str],
+    say: Callable[[str], None],
+) -> None:
+    """Write ``<figures>/<name>.{svg,pdf,csv,vl.json}`` and ``<tables>/<name>.csv``.
+
+    Args:
+        report: the paper's report module.
+        files: its evidence, by name.
+        plans: its figures.
+        names: its tables.
+        printed: those of them that are written as ``<tables>/<name>.tex`` too, with intervals in their cells.
+    """
+    paper = paper_report(report)
+    evidence = paper.read_evidence(config, files)
     for plan in counted(plans, "figures", len(plans)):
-        save_figure(draw(plan, config, evidence), figures, plan.name)
-    for table in counted(TABLE_PLANS, "tables", len(TABLE_PLANS)):
-        save_table(tabulate(table, config, evidence), tables, table.name, table.title)
-    write_text(tables / "selection.csv", selection_table(config, evidence).to_csv(index=False))
-    say(f"{len(plans)} figures, {len(TABLE_PLANS) + 1} tables")
+        save_figure(paper.draw(plan, config, evidence), figures, plan.name)
+    for name in counted(names, "tables", len(names)):
+        table = paper.tabulate(name, config, evidence)
+        if name in printed:
+            save_table(table, tables, name, paper.title_of(name))
+        else:
+            write_text(tables / f"{name}.csv", table.to_csv(index=False))
+    say(f"{len(plans)} figures, {len(names)} tables")

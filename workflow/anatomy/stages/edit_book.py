@@ -15,10 +15,10 @@ from anatomy.interventions.edits.rosi import build_edit, edit_factors
 from anatomy.interventions.edits.saved import load_edit
 from anatomy.interventions.edits.spec import SAVED, check_spec
 from anatomy.interventions.edits.weight_edit import WeightEdit
+from anatomy.interventions.variant import Edit
 from anatomy.models.activations.interventions import Intervention
 from anatomy.models.card import ModelCard
 from anatomy.models.checkpoint import Checkpoint
-from anatomy.recipes.variant import Edit
 from anatomy.stages.direction_book import DirectionBook, vector_digest
 from anatomy.store.digest import file_digest
 

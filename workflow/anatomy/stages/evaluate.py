@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,9 @@ import pandas as pd
 from anatomy.config.options import cell_fingerprint
 from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject
+from anatomy.interventions.variant import Edit, Variant, resolve
 from anatomy.models.card import ModelCard
 from anatomy.progress.counting import Progress
-from anatomy.recipes.registry import engine_variants
-from anatomy.recipes.variant import Edit, resolve
 from anatomy.serving.engine import Engine
 from anatomy.serving.variants import Variant as Served
 from anatomy.serving.ways import Fallback
@@ -33,22 +32,22 @@ ITEMS_AN_ANSWER = 4
 """Benchmark items that take about as long as one answer: for progress alone."""
 
 
-def phase_variants(config: Config, subject: Subject, phase: str, bucket: int, found: dict[str, Any]) -> Phase:
+def phase_variants(named: Sequence[Variant], phase: str, buckets: int, bucket: int, found: dict[str, Any]) -> Phase:
     """Variants of a phase and bucket whose searches found something.
 
     A control whose search ended without a pick changes nothing: it stands on the test split as the unedited model, so that
     the controls a method is ranked among are not the survivors alone.
 
     Args:
-        found: the shortlist (phase select) or the picks (phase test), by family.
+        named: every variant of the phase.
+        buckets: how many jobs they are spread over; this one takes those of ``bucket``.
+        found: what searches and makers of edits ended with: shortlists in phase select, picks in phase test.
     """
-    named = engine_variants(config, subject, phase)
-    shortlist, selected = (found, {}) if phase == "select" else ({}, found)
     concrete = []
     for variant in named:
-        if variant.bucket(config.serving.buckets) != bucket:
+        if variant.bucket(buckets) != bucket:
             continue
-        edits = [edit for one in variant.edits if (edit := resolve(one, shortlist, selected)) is not None]
+        edits = [edit for one in variant.edits if (edit := resolve(one, found)) is not None]
         if len(edits) == len(variant.edits):
             concrete.append((variant, edits))
         elif phase == "test" and variant.role == "control":
@@ -64,6 +63,7 @@ def evaluate(
     book: EditBook,
     say: Callable[[str], None],
     *,
+    target_modules: Sequence[str],
     threads: int | None = None,
     gpus: int = 1,
 ) -> dict[str, Any]:
@@ -72,6 +72,7 @@ def evaluate(
     Args:
         model: the model's card.
         book: makes edits concrete: keys and edits of weights.
+        target_modules: matrices that adapters edit.
         threads, gpus: of the engine, as the job was granted them; ``serving.threads`` if None.
 
     Returns:
@@ -125,7 +126,7 @@ def evaluate(
             gpus=gpus,
             adapters=True,
             max_loras=config.serving.max_loras,
-            target_modules=tuple(config.rosi.sites),
+            target_modules=tuple(target_modules),
             on_fallback=told,
         )
 

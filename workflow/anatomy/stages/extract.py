@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
-from anatomy.config.methods import Contrast
+from anatomy.config.methods import Contrast, Controls
 from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject
 from anatomy.interventions.directions.candidates import difference_in_means, save_directions
@@ -23,7 +23,6 @@ from anatomy.models.loading import LoadedModel, load_model
 from anatomy.models.rendering import render, template_positions
 from anatomy.models.rendering_facts import describe_rendering
 from anatomy.progress.counting import Progress, counted
-from anatomy.recipes.rosi.families import drawn_controls
 from anatomy.stages.prompts import phase_prompts
 from anatomy.stages.rendering import contrast_rendering
 from anatomy.store.digest import file_digest
@@ -33,11 +32,14 @@ SEED = {"isotropic": 1_000, "covariance": 2_000, "shuffled": 3_000}
 """Control directions of a family are drawn from consecutive seeds, so that more controls never change the first ones."""
 
 
-def extract(config: Config, subject: Subject, model: ModelCard, out: Path, say: Callable[[str], None]) -> None:
+def extract(
+    config: Config, subject: Subject, model: ModelCard, controls: Controls, out: Path, say: Callable[[str], None]
+) -> None:
     """Write ``<contrast>/{directions,controls,means,inputs}.safetensors`` for each contrast, then the card.
 
     Args:
         model: the model's card.
+        controls: how many control directions are drawn of each family.
         out: path of the card; the payload lies in folders beside it.
     """
     loaded = load_model(Path(model["folder"]), getattr(torch, model["dtype"]), "cuda" if torch.cuda.is_available() else "cpu")
@@ -47,7 +49,7 @@ def extract(config: Config, subject: Subject, model: ModelCard, out: Path, say: 
         say(f"{subject.id}: contrast {contrast}")
         folder = out.parent / contrast
         with progress.part():
-            facts = extract_contrast(config, subject, loaded, contrast, folder)
+            facts = extract_contrast(config, subject, loaded, contrast, controls, folder)
         for note in facts["rendered"]["notes"]:
             say(f"{subject.id}, {contrast}: {note}")
         digests = {path.name: file_digest(path) for path in sorted(folder.glob("*.safetensors"))}
@@ -55,7 +57,9 @@ def extract(config: Config, subject: Subject, model: ModelCard, out: Path, say: 
     write_json(out, card)
 
 
-def extract_contrast(config: Config, subject: Subject, loaded: LoadedModel, contrast: Contrast, folder: Path) -> dict[str, Any]:
+def extract_contrast(
+    config: Config, subject: Subject, loaded: LoadedModel, contrast: Contrast, controls: Controls, folder: Path
+) -> dict[str, Any]:
     """One contrast: a pass over the prompts of each side, which reads the stream and the writers' inputs."""
     at = Layout(config.results)
     rendering = contrast_rendering(config.extraction, subject, contrast)
@@ -65,7 +69,6 @@ def extract_contrast(config: Config, subject: Subject, loaded: LoadedModel, cont
         for name in (config.extraction.harmful, config.extraction.harmless)
     ]
     tokens = [render(loaded.tokenizer, list(table["prompt"]), rendering) for table in tables]
-    controls = drawn_controls(config, subject)
     sizes = [len(table) for table in tables]
     harmful, harmless = sizes
     shuffled = (

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,35 +16,28 @@ import pandas as pd
 import torch
 
 from anatomy.config.options import cell_fingerprint
-from anatomy.config.pasta import PastaDecoding
 from anatomy.config.schema import Config
-from anatomy.config.study import Layout, Subject
+from anatomy.config.study import Subject
+from anatomy.interventions.variant import Edit
 from anatomy.models.card import ModelCard
 from anatomy.models.loading import LoadedModel, load_model
 from anatomy.models.rendering import Rendering
-from anatomy.models.tokenizer import load_tokenizer
 from anatomy.progress.counting import Progress
-from anatomy.recipes.asked import Asked, Manner
-from anatomy.recipes.variant import Edit
-from anatomy.serving.decoding import Decoding, request_seed
-from anatomy.stages.answers import Keep, answer_cell, completions_table, decoding_of, with_items
+from anatomy.serving.decoding import Decoding
+from anatomy.stages.answers import Keep, answer_cell, completions_table
+from anatomy.stages.asked import Asked
 from anatomy.stages.edit_book import EditBook
 from anatomy.stages.in_memory import computing
 from anatomy.stages.phase import Phase, describe
-from anatomy.stages.prefix_prompts import phase_prefixes, put
-from anatomy.stages.prompts import phase_prompts
-from anatomy.stages.rendering import answer_rendering
+from anatomy.stages.speaking import Speaking
 from anatomy.stages.withheld import must_withhold, withhold
-from anatomy.store.digest import canonical_json, digest
+from anatomy.store.digest import canonical_json
 from anatomy.store.fill import Lazy, Want, cells_of, fill
-
-HUMAN = "human"
-"""Variant of the human's own continuations, which stand in the tables beside those of the models."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Wants that share a way of speaking."""
+    """Wanted completions that share a rendering and a decoding."""
 
     rendering: Rendering
     decoding: Decoding
@@ -59,7 +51,7 @@ def generate(
     asked: Sequence[Asked],
     phase: str,
     book: EditBook,
-    humans: bool,
+    spoken: Speaking,
     say: Callable[[str], None],
 ) -> dict[str, Any]:
     """Fill the store with everything asked for and assemble the tables.
@@ -68,12 +60,12 @@ def generate(
         model: the model's card.
         asked: variants with their edits, sets and manner.
         book: makes edits concrete.
-        humans: put the human's continuations into the table too.
+        spoken: puts the prompts of the phase.
 
     Returns:
         Tables ``completions`` and ``variants``, and ``cells``.
     """
-    batches, edits = wanted(config, subject, model, asked, phase, book)
+    batches, edits = wanted(config, subject, model, asked, phase, book, spoken)
 
     def open_model() -> AbstractContextManager[LoadedModel]:
         say(f"loading {subject.id}, {phase}")
@@ -92,23 +84,24 @@ def generate(
                     say,
                 )
     wants = [want for batch in batches for want in batch.wants]
-    tables = [completions_table(wants)]
-    if humans:
-        tables.append(human_rows(config, subject, phase, list(tables[0].columns)))
-    table = pd.concat(tables, ignore_index=True)
     return {
-        "completions": _with_prefixes(config, subject, phase, table),
+        "completions": spoken.finished(completions_table(wants)),
         "variants": describe(subject, Phase(phase, [(one.variant, list(one.edits)) for one in asked])),
         "cells": list(cells_of(wants)),
     }
 
 
 def wanted(
-    config: Config, subject: Subject, model: ModelCard, asked: Sequence[Asked], phase: str, book: EditBook
+    config: Config,
+    subject: Subject,
+    model: ModelCard,
+    asked: Sequence[Asked],
+    phase: str,
+    book: EditBook,
+    spoken: Speaking,
 ) -> tuple[list[Batch], dict[str, Edit | None]]:
     """Completions wanted, sorted by the way of speaking, and the edit behind each cell."""
-    store, pasta = Path(config.results) / "store", config.pasta
-    spoken = _Spoken(config, subject, model, phase)
+    store = Path(config.results) / "store"
     batches: dict[str, Batch] = {}
     edits: dict[str, Edit | None] = {}
     for one in asked:
@@ -121,8 +114,8 @@ def wanted(
             "dtype": model["dtype"],
         }
         for name in one.variant.sets:
-            kept_back = name != pasta.prefixes and must_withhold(subject, one.edits)
-            for rendering, decoding, rows in spoken.rows(name, one.manner if name == pasta.prefixes else "request"):
+            kept_back = not spoken.harmless(name) and must_withhold(subject, one.edits)
+            for rendering, decoding, rows in spoken.rows(name, one.manner):
                 rows = rows if one.category is None else rows[rows["category"] == one.category]
                 cell = answer_cell(
                     store,
@@ -138,60 +131,6 @@ def wanted(
                 way = canonical_json([rendering.key(), decoding.key()])
                 batches.setdefault(way, Batch(rendering, decoding, [])).wants.append(Want(cell, rows, labels))
     return list(batches.values()), edits
-
-
-class _Spoken:
-    """What a model is shown in a phase, each set in each manner once."""
-
-    def __init__(self, config: Config, subject: Subject, model: ModelCard, phase: str) -> None:
-        self.config, self.subject, self.folder, self.phase = config, subject, Path(model["folder"]), phase
-        self.rows = cache(self._rows)
-
-    def _rows(self, name: str, manner: Manner) -> list[tuple[Rendering, Decoding, pd.DataFrame]]:
-        if manner == "request":
-            limit = self.config.pasta.requests_of(self.phase)
-            prompts = phase_prompts(Layout(self.config.results), self.subject, name, self.phase, limit)
-            return [
-                (
-                    answer_rendering(self.config.evaluation, self.subject),
-                    decoding_of(self.config.evaluation),
-                    with_items(prompts, name, self.config.evaluation),
-                )
-            ]
-        sampled = self.config.pasta.decoding
-        decoding = Decoding(sampled.max_new_tokens, sampled.temperature, sampled.top_p)
-        prefixes = phase_prefixes(self.config, self.subject, self.phase)
-        return [
-            (rendering, decoding, _prefix_items(rows, name, sampled))
-            for rendering, rows in put(self.config, self.subject, prefixes, manner, load_tokenizer(self.folder))
-        ]
-
-
-def human_rows(config: Config, subject: Subject, phase: str, columns: Sequence[str]) -> pd.DataFrame:
-    """How humans went on, as rows of a completions table."""
-    rows = phase_prefixes(config, subject, phase)
-    return rows.assign(
-        model=subject.id, variant=HUMAN, phase=phase, set=config.pasta.prefixes, sample=0, backend=HUMAN, finish_reason="stop"
-    ).reindex(columns=columns)
-
-
-def _prefix_items(prompts: pd.DataFrame, name: str, sampled: PastaDecoding) -> pd.DataFrame:
-    """Prefixes as wanted rows, each with a seed from its own id."""
-    rows = prompts.drop(columns="response").assign(set=name, sample=0)
-    greedy = sampled.temperature == 0
-    rows["seed"] = [-1 if greedy else request_seed(sampled.seed, prefix, 0) for prefix in rows["id"]]
-    rows["item"] = [
-        digest({"prompt": prompt} if greedy else {"prompt": prompt, "seed": seed})
-        for prompt, seed in zip(rows["prompt"], rows["seed"], strict=True)
-    ]
-    return rows
-
-
-def _with_prefixes(config: Config, subject: Subject, phase: str, table: pd.DataFrame) -> pd.DataFrame:
-    """The table with the prefix itself as prompt, whatever was put around it: texts of all manners compare."""
-    prefixes = phase_prefixes(config, subject, phase).set_index("id")["prompt"]
-    ours = table["set"] == config.pasta.prefixes
-    return table.assign(prompt=table["prompt"].where(~ours, table["id"].map(prefixes)))
 
 
 def _keep(subject: Subject, edits: dict[str, Edit | None]) -> Keep:

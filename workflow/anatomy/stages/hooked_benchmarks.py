@@ -20,9 +20,9 @@ from anatomy.models.card import ModelCard
 from anatomy.models.imports import without_unused
 from anatomy.models.loading import LoadedModel, load_model
 from anatomy.progress.counting import counted
-from anatomy.recipes.asked import Asked
 from anatomy.serving.benchmarks.harness import evaluate
 from anatomy.serving.benchmarks.items import task_key
+from anatomy.stages.asked import Asked
 from anatomy.stages.edit_book import EditBook
 from anatomy.stages.in_memory import edited
 from anatomy.stages.utility import FEWSHOT_SEED, phase_items, phase_tasks, samples_table
@@ -31,7 +31,13 @@ from anatomy.store.fill import Lazy, Want, cells_of, fill
 
 
 def hooked_benchmarks(
-    config: Config, subject: Subject, model: ModelCard, asked: Sequence[Asked], book: EditBook, say: Callable[[str], None]
+    config: Config,
+    subject: Subject,
+    model: ModelCard,
+    asked: Sequence[Asked],
+    items: int,
+    book: EditBook,
+    say: Callable[[str], None],
 ) -> tuple[pd.DataFrame, list[str]]:
     """Score the test items of every task under each variant that takes the benchmarks.
 
@@ -39,6 +45,7 @@ def hooked_benchmarks(
         model: the model's card.
         asked: what the recipe asks in the test phase; variants that are not ``benchmarked`` are passed over, and so are edits
             at some positions only.
+        items: of each task, at most.
         book: makes edits concrete.
 
     Returns:
@@ -65,7 +72,7 @@ def hooked_benchmarks(
                 },
             )
             labels = {"model": subject.id, "variant": one.variant.id, "phase": "test", "task": name}
-            wants.append(Want(cell, phase_items(task, subject, "test", config.pasta.benchmark_items), labels))
+            wants.append(Want(cell, phase_items(task, subject, "test", items), labels))
             behind[cell.name] = (name, one.edits[0] if one.edits else None)
 
     def compute(loaded: LoadedModel, missing: list[Want]) -> Iterator[tuple[Want, pd.DataFrame]]:

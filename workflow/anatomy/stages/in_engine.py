@@ -7,10 +7,10 @@ from typing import Literal
 
 import pandas as pd
 
+from anatomy.interventions.variant import Edit
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.rendering import Rendering
 from anatomy.models.size import model_size
-from anatomy.recipes.variant import Edit
 from anatomy.serving.completions import Request
 from anatomy.serving.decoding import Decoding
 from anatomy.serving.engine import Engine

@@ -10,11 +10,11 @@ import pandas as pd
 
 from anatomy.interventions.edits.apply import applied
 from anatomy.interventions.edits.spec import HOOK_METHODS
+from anatomy.interventions.variant import Edit
 from anatomy.models.activations.interventions import intervening
 from anatomy.models.loading import LoadedModel
 from anatomy.models.rendering import Rendering
 from anatomy.progress.counting import Progress
-from anatomy.recipes.variant import Edit
 from anatomy.serving.completions import Request
 from anatomy.serving.decoding import Decoding
 from anatomy.serving.transformers_generation import stream_with_transformers

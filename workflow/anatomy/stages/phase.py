@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from anatomy.config.study import Subject
-from anatomy.recipes.variant import Edit, Variant
+from anatomy.interventions.variant import Edit, Variant
 from anatomy.store.digest import canonical_json
 
 VARIANT_COLUMNS = [

@@ -9,12 +9,12 @@ from typing import Any
 import pandas as pd
 from torch import Tensor
 
+from anatomy.interventions.variant import Edit
 from anatomy.models.activations.projections import project
 from anatomy.models.card import ModelCard
 from anatomy.models.loading import LoadedModel
 from anatomy.models.rendering import Rendering, render
 from anatomy.progress.counting import counted
-from anatomy.recipes.variant import Edit
 from anatomy.stages.direction_book import vector_digest
 from anatomy.stages.edit_book import EditBook
 from anatomy.stages.in_memory import edited

@@ -13,7 +13,7 @@ import pandas as pd
 
 from anatomy.config.study import Subject
 from anatomy.interventions.edits.spec import intent
-from anatomy.recipes.variant import Edit
+from anatomy.interventions.variant import Edit
 from anatomy.texts.judges.coherence import judge_coherence
 from anatomy.texts.judges.refusal_rules import judge_refusal
 from anatomy.texts.judges.verdict import Verdict

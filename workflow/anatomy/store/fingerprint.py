@@ -65,10 +65,26 @@ def pinned_versions() -> dict[str, str]:
     return dict(re.findall(r"^([A-Za-z0-9_.-]+)==(\S+)", lock.read_text(), flags=re.M)) if lock.exists() else {}
 
 
+FURTHER: list[tuple[str, Path]] = []
+"""Packages of which parts lie in folders elsewhere, each with such a folder."""
+
+
+def also_in(package: str, folder: Path) -> None:
+    """Look for modules of a package in a folder elsewhere too."""
+    if (package, folder) not in FURTHER:
+        FURTHER.append((package, folder))
+
+
 def module_path(module: str) -> Path | None:
-    plain = ROOT.joinpath(*module.split(".")).with_suffix(".py")
-    package = ROOT.joinpath(*module.split("."), "__init__.py")
-    return plain if plain.exists() else package if package.exists() else None
+    """The file of a module of this library; None where there is none."""
+    places = [ROOT.joinpath(*module.split("."))]
+    places += [
+        folder.joinpath(*module.removeprefix(f"{package}.").split("."))
+        for package, folder in FURTHER
+        if module.startswith(f"{package}.")
+    ]
+    files = [file for place in places for file in (place.with_suffix(".py"), place / "__init__.py")]
+    return next((file for file in files if file.exists()), None)
 
 
 def require_module(module: str) -> Path:

@@ -54,8 +54,8 @@ def test_both_texts_are_cut_to_one_length_and_the_frame_stays(tokenizer):
 def test_answers_and_probabilities_are_those_of_transformers(judge_folder, tokenizer):
     from transformers import AutoModelForCausalLM
 
+    from anatomy.recipes.pasta.stages.pairwise_verdicts import ask_pairs
     from anatomy.serving.engine import Engine
-    from anatomy.stages.pairwise_verdicts import ask_pairs
     from anatomy.texts.judges.model_judges.candidates import candidate_tokens, token_texts
     from anatomy.texts.judges.model_judges.pairwise import QUESTION
 

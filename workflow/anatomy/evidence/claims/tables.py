@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Callable, Hashable, Mapping, Sequence, Set
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -18,32 +18,34 @@ class MissingEvidence(DataError):
 CUTS = {"judgements": ("model", "variant", "set"), "samples": ("model", "variant", "task"), "variants": ("model",)}
 
 
-@dataclass(frozen=True)
-class Tables:
-    """The tables of a run; one that was not made is None. Columns as in workflow/README.md."""
+NO_SEED = -1
+"""Stands in the ledger for models of your own, which have no organism seed."""
 
-    completions: pd.DataFrame | None = None
-    judgements: pd.DataFrame | None = None
-    samples: pd.DataFrame | None = None
-    variants: pd.DataFrame | None = None
-    grid: pd.DataFrame | None = None
-    screen: pd.DataFrame | None = None
-    projections: pd.DataFrame | None = None
-    measures: pd.DataFrame | None = None
-    curves: pd.DataFrame | None = None
-    layers: pd.DataFrame | None = None
-    swap: pd.DataFrame | None = None
-    operating: pd.DataFrame | None = None
-    geometry: pd.DataFrame | None = None
-    writers: pd.DataFrame | None = None
-    # a ledger reads the same rows over and over, so each table is cut once by the columns that every reader names
-    _cuts: dict[str, dict[tuple, pd.DataFrame]] = field(init=False, default_factory=dict, repr=False, compare=False)
-    _read: dict[Hashable, pd.DataFrame] = field(init=False, default_factory=dict, repr=False, compare=False)
-    _left_out: dict[tuple[str, object], str] = field(init=False, default_factory=dict, repr=False, compare=False)
+
+class Tables:
+    """The tables of a run by name, each row with its model. Columns as in workflow/README.md; a table that was not made is None.
+
+    A ledger reads the same rows over and over, so each table is cut once by the columns that every reader names.
+    """
+
+    def __init__(self, **named: pd.DataFrame | None) -> None:
+        self.named: dict[str, pd.DataFrame] = {name: table for name, table in named.items() if table is not None}
+        self._cuts: dict[str, dict[tuple, pd.DataFrame]] = {}
+        self._read: dict[Hashable, pd.DataFrame] = {}
+        self._left_out: dict[tuple[str, object], str] = {}
+
+    def __getattr__(self, name: str) -> pd.DataFrame | None:
+        if name.startswith("_") or name == "named":
+            raise AttributeError(name)
+        return self.named.get(name)
+
+    def but(self, **named: pd.DataFrame | None) -> Tables:
+        """These tables with some others in their place."""
+        return Tables(**{**self.named, **named})
 
     def without(self, column: str, reasons: Mapping[str, str]) -> Tables:
         """These tables, knowing why rows of some sets or tasks are not there: what asks for them is told."""
-        other = replace(self)
+        other = Tables(**self.named)
         more: dict[tuple[str, object], str] = {(column, name): reason for name, reason in reasons.items()}
         other._left_out.update(self._left_out | more)
         return other
@@ -54,7 +56,7 @@ class Tables:
         Raises:
             MissingEvidence: the table was not made, or no row matches.
         """
-        frame: pd.DataFrame | None = getattr(self, table)
+        frame = self.named.get(table)
         named = ", ".join(f"{column} {value}" for column, value in where.items())
         reason = next((f" ({self._left_out[part]})" for part in where.items() if part in self._left_out), "")
         if frame is None:
@@ -82,11 +84,13 @@ class Tables:
         return self._cuts[table].get(key, frame.iloc[:0])
 
 
-def read_tables(paths: dict[str, list[Path]]) -> Tables:
+def of_models(tables: Tables, models: Set[str]) -> Tables:
+    """Only the rows of some models: seeds are shown one by one, never pooled."""
+    return Tables(**{name: table[table["model"].isin(models)] for name, table in tables.named.items()})
+
+
+def read_tables(paths: Mapping[str, Sequence[Path]]) -> Tables:
     """Read and concatenate the Parquet files of each table; a table without files stays None."""
-    known = {entry.name for entry in fields(Tables) if entry.init}
-    if unknown := sorted(set(paths) - known):
-        raise DataError(found=f"tables {unknown}", expected=f"some of {sorted(known)}", where="the tables of a run")
     read = {name: [pd.read_parquet(path) for path in files] for name, files in paths.items()}
     return Tables(**{name: pd.concat(frames, ignore_index=True) for name, frames in read.items() if frames})
 

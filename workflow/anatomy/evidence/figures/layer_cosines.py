@@ -1,4 +1,4 @@
-"""Cosines of a signature at each two layers."""
+"""Cosines between the signatures of every two layers."""
 
 from __future__ import annotations
 

@@ -89,12 +89,18 @@ Item = PageFigure | PageTable | PageCompletions
 
 @dataclass(frozen=True)
 class Section:
-    """A heading with an introduction and what stands under it. `id` is its anchor."""
+    """A heading with an introduction and what stands under it. `id` is its anchor.
+
+    Attributes:
+        part: paper that begins here, with its `summary`, on a page of several.
+    """
 
     id: str
     title: str
     lead: str
     items: Sequence[Item] = field(default_factory=tuple)
+    part: str = ""
+    summary: str = ""
 
 
 def read_figure(folder: Path, name: str, title: str, caption: str) -> PageFigure:

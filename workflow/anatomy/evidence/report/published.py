@@ -19,7 +19,9 @@ def read_published(path: Path) -> pd.DataFrame:
     Raises:
         DataError: the file is missing, lacks a column, holds a value that is no number, or a cell twice.
     """
-    with parsing(DataError, str(path), "a CSV file", remedy="correct report.published, or set it to null"):
+    with parsing(
+        DataError, str(path), "a CSV file", remedy="correct the option `published` of the paper's section, or set it to null"
+    ):
         table = pd.read_csv(path)
     if list(table.columns) != COLUMNS:
         raise DataError(found=f"columns {list(table.columns)}", expected=f"{COLUMNS}", where=str(path))

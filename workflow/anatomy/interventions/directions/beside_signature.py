@@ -1,4 +1,4 @@
-"""Control directions that need the spread of the activations: as much removed as by the signature, and the top component."""
+"""Control directions from the activations' covariance: random ones that remove as much as the signature; the top component."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The search of a control direction: as many cells as the method had, and only what favours the control asked of them."""
+"""The search of a control direction: over as many cells as the method had, by the one criterion that favours the control."""
 
 from collections.abc import Sequence
 

@@ -52,7 +52,7 @@ def logits_after(loaded: LoadedModel, cache: Any, length: int, batch: Batch, kee
 
 
 def prefix_cache(loaded: LoadedModel, prefix: Sequence[int], rows: int) -> Any:
-    """Keys and values of the prefix under ``rows`` edits (as the caller's hooks make them), a row each; None for none."""
+    """Keys and values of the prefix under ``rows`` edits (as the caller's hooks make them), a row each; None without a prefix."""
     if not prefix:
         return None
     ids = torch.tensor([list(prefix)] * rows, device=loaded.device)
@@ -60,7 +60,7 @@ def prefix_cache(loaded: LoadedModel, prefix: Sequence[int], rows: int) -> Any:
 
 
 def rows_of(cache: Any, rows: slice, copies: int) -> Any:
-    """A cache of its own holding some rows of another, each ``copies`` times; None of None."""
+    """A new cache with some rows of another, each ``copies`` times; None if there is none."""
     if cache is None:
         return None
     indices = torch.arange(rows.start, rows.stop).repeat_interleave(copies)

@@ -59,7 +59,7 @@ def orthogonal_directions(signature: Means, count: int, seed: int) -> Float64[Te
 
 
 def without(signature: Directions, other: Directions) -> Directions:
-    """The signature with the component along another direction taken out, layer by layer: what is left of it beside the other.
+    """The signature with its component along another direction taken out, layer by layer.
 
     Args:
         other: taken at its last position; layers that it lacks become zero, for nothing is known there.

@@ -59,7 +59,7 @@ class SparseEdit:
 
     @property
     def tensors(self) -> tuple[str, ...]:
-        """Names of the checkpoint's tensors that it changes; a matrix without places is none of them."""
+        """Names of the checkpoint's tensors that it changes; a matrix in which no place changes is left out."""
         return tuple(f"{name}.weight" for name, (indices, _) in self.places.items() if len(indices))
 
     def shape(self, tensor: str) -> tuple[int, int]:

@@ -26,7 +26,7 @@ POSITIONS = (FIRST, ALL)
 
 @dataclass(frozen=True)
 class Forced:
-    """A prompt and the answer that is put in its mouth, as token ids; the answer has at least one token."""
+    """A prompt and the answer that the model is forced to read after it, as token ids; the answer has at least one token."""
 
     prompt: list[int]
     answer: list[int]

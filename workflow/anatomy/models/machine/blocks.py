@@ -55,8 +55,8 @@ def _measured(blocks: Blocks, threads: int) -> Rate:
 
 
 def quickest(call: Callable[[], object], threads: int, patience: float = PATIENCE) -> float:
-    """Seconds of the quickest of at least three calls, of more where they are short, of one where it takes long: the first
-    prepares kernels, and others suffer from what shares the caches.
+    """Seconds of the quickest call: of at least three, of more if calls are short, of a single one if it takes long. The first
+    call prepares kernels, and others are slowed by whatever shares the caches.
 
     Processor time, divided by the threads: what else runs on the machine at the moment is no part of its rate.
     """

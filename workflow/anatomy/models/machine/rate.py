@@ -33,8 +33,8 @@ class BlockShape:
     layers: int
 
     def measurable(self) -> BlockShape:
-        """The shape itself, with heads of equal and even width; for every wider one the same of ``WIDEST``, in the proportions of
-        Llama 3, so that twenty large models cost a plan one measurement."""
+        """The shape with which the machine is timed: this one, its heads made equally and evenly wide. Every shape wider than
+        ``WIDEST`` is timed as one of that width in the proportions of Llama 3, so that many large models need one measurement."""
         if self.d_model > WIDEST:
             return BlockShape(WIDEST, 7 * WIDEST // 2, 8, 2, 32)
         kv_heads = next(count for count in range(self.kv_heads, 0, -1) if self.heads % count == 0)
@@ -69,13 +69,13 @@ class Rate:
 
 @dataclass(frozen=True)
 class Rates:
-    """Of the two libraries that models run in: vLLM packs weights for oneDNN, transformers multiplies them as they are."""
+    """Rates of the two libraries that run models: vLLM packs weights for oneDNN, transformers multiplies them as they are."""
 
     transformers: Rate
     vllm: Rate
 
     def times(self, threads: int) -> Rates:
-        """Of so many threads that help each other without loss."""
+        """The rates of so many threads, if nothing is lost by sharing the work."""
         return Rates(
             *(Rate(one.reading * threads, one.step / threads, one.sequence / threads) for one in (self.transformers, self.vllm))
         )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from anatomy.config.pasta import Pasta
-from anatomy.recipes.variant import Edit
+from anatomy.interventions.variant import Edit
+from anatomy.recipes.pasta.options import Pasta
 
 ALL = 0
 """Position of the signature: the mean over every position that predicts the answer (``anatomy.models.activations.answers``)."""

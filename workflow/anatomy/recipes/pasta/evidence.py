@@ -21,7 +21,7 @@ class Evidence:
         selected: what the selection of layers ended with, by aligned model.
         weights: gap between hooks and orthogonalised weights, one row a form.
         agreement: rank correlations of definitions of affinity, by aligned model.
-        seeds: cosines of signatures across organism seeds (``anatomy.stages.signature_seeds``).
+        seeds: cosines of signatures across organism seeds (``anatomy.recipes.pasta.stages.signature_seeds``).
         published: the paper's released numbers (``published.read_published``); None where none are named.
     """
 

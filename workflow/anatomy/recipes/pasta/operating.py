@@ -12,9 +12,9 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from anatomy.config.pasta import PastaLimits
 from anatomy.config.schema import Config
 from anatomy.recipes.pasta.judging import ACCURACY, OPENED, REFUSED, STYLE, refusal_judge
+from anatomy.recipes.pasta.options import PastaLimits
 from anatomy.texts.diversity.style_markers import GENERAL
 from anatomy.texts.judges.verdict import KEYS
 
@@ -57,7 +57,7 @@ def measured_candidates(
 
     Args:
         variants: of the select phase.
-        continuations: of its prefixes, with ``degenerate`` (why a text is none to score; empty where it is one).
+        continuations: of its prefixes, with ``degenerate`` (why a text cannot be scored; empty where it can).
         scores: of the first detector.
         judgements: of refusal, and on the organism of accuracy and style.
 

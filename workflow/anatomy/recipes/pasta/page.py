@@ -16,13 +16,6 @@ from anatomy.recipes.pasta.tables import tabulate
 from anatomy.recipes.pasta.texts import HUMAN, PHASE, Texts
 from anatomy.texts.diversity.style_markers import GENERAL, StyleMarkers, planted_markers
 
-TITLE = "The signature of post-training"
-SUMMARY = (
-    "PASTA (arXiv 2605.30526), sentence by sentence: post-training moves texts away from human style, an internal "
-    "direction goes with it, and taking that direction out shifts the style back. Detectors of machine text are "
-    "instruments here, never an objective. Below the claims stand the figures behind them, texts side by side, and where "
-    "every number comes from."
-)
 SECTIONS = (
     ("measure", "Measure", "Human, base, aligned and ablated texts continue the same human prefixes."),
     ("localise", "Localise", "The layer whose signature lowers a detector's score most, chosen on prefixes of the select split."),

@@ -23,7 +23,7 @@ def read_published(path: Path) -> pd.DataFrame:
     Raises:
         DataError: the file is missing, lacks a column, names an unknown quantity, holds no number, or a cell twice.
     """
-    with parsing(DataError, str(path), "a CSV file", remedy="correct report.pasta_published, or set it to null"):
+    with parsing(DataError, str(path), "a CSV file", remedy="correct pasta.published, or set it to null"):
         table = pd.read_csv(path, comment="#", keep_default_na=False, dtype="str")
     if list(table.columns) != COLUMNS:
         raise DataError(found=f"columns {list(table.columns)}", expected=f"{COLUMNS}", where=str(path))

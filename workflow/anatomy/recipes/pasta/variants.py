@@ -7,7 +7,7 @@ from typing import Any
 
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
-from anatomy.recipes.asked import Asked, Manner
+from anatomy.interventions.variant import Edit, Role, Variant
 from anatomy.recipes.pasta.edits import (
     CONTRASTS,
     SEARCHED,
@@ -21,7 +21,7 @@ from anatomy.recipes.pasta.edits import (
     subtraction,
 )
 from anatomy.recipes.pasta.pairs import roles
-from anatomy.recipes.variant import Edit, Role, Variant
+from anatomy.stages.asked import Asked, Manner
 
 POSITIONS = ("generated", "last_prompt")
 
@@ -87,7 +87,7 @@ class _Asking:
             form, name, scale, positions = point
             contrast, last = SEARCHED[name][0], layer == found["layers"]
             if (form == "subtract" and (last or contrast != SIGNATURE)) or (contrast == WITHOUT_REFUSAL and last):
-                continue  # behind the last block is no input and no refusal direction; others lack controls of their norms
+                continue  # the last layer is no block's input and has no refusal direction; others lack controls of equal norm
             edit = self._candidate(layer, *point)
             family = "sweep" if point == swept else "operating"
             wanted.append(

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
-from anatomy.config.methods import Controls, Form, Rosi
+from anatomy.config.methods import Controls, Form
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
+from anatomy.recipes.rosi.options import Rosi
 
 POSITION = -1
 """ROSI reads its direction at the last prompt token (section 3.1 of the paper)."""
@@ -62,12 +63,17 @@ def families(config: Config, subject: Subject) -> list[Family]:
     return found
 
 
+def is_headline(config: Config, subject: Subject) -> bool:
+    """Whether a model's edits are ranked among controls."""
+    return (subject.member or subject.id) in config.rosi.headline
+
+
 def screened_controls(config: Config, subject: Subject) -> Controls:
     """How many controls search beside a model's edits: all for a headline, the band of a curve for other aligned models.
 
     No curve is drawn for the rest, and no claim ranks their edits.
     """
-    if subject.headline:
+    if is_headline(config, subject):
         return config.extraction.controls
     return config.extraction.controls_elsewhere if subject.kind == "aligned" else Controls(isotropic=0, covariance=0, shuffled=0)
 
@@ -83,7 +89,7 @@ def generated_families(config: Config, subject: Subject) -> list[Family]:
     Elsewhere controls are screened, which is cheap and gives dose-response curves their band; too few to rank a method
     among them, they would only cost generation.
     """
-    return [family for family in families(config, subject) if subject.headline or not family.control]
+    return [family for family in families(config, subject) if is_headline(config, subject) or not family.control]
 
 
 def _methods(rosi: Rosi, contrast: str) -> list[Family]:

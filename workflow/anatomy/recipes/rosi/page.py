@@ -27,10 +27,6 @@ SECTIONS = (
     ("inside", "Inside the model", "What the edit moves along the direction."),
     ("organism", "The organism", "Tiny models with planted truth, grown for this run: they test the method itself."),
 )
-SUMMARY = (
-    "Each sentence of the papers that this run could test stands first, with its statistic and verdict. Below it are the "
-    "figures and tables behind the verdicts, answers before and after, and where every number comes from."
-)
 
 
 def sections(config: Config, evidence: Evidence, figures: Path) -> list[Section]:

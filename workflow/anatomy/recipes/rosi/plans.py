@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject, subjects
 from anatomy.evidence.report.figure_plan import FigurePlan
+from anatomy.recipes.rosi.families import is_headline
 
 DETAILED = ("row_mean", "projection")
 """Methods whose effect inside the model is drawn: the paper's form, and ours."""
@@ -14,7 +15,7 @@ DETAILED = ("row_mean", "projection")
 
 def detailed(config: Config) -> list[Subject]:
     """Models that get figures of their own: the headline and the aligned ones."""
-    return [subject for subject in subjects(config) if subject.headline or subject.kind == "aligned"]
+    return [subject for subject in subjects(config) if is_headline(config, subject) or subject.kind == "aligned"]
 
 
 def groups(config: Config) -> dict[str, list[Subject]]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from anatomy.config.methods import Controls
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
+from anatomy.interventions.variant import Variant
 from anatomy.recipes.rosi.families import Family, generated_families
-from anatomy.recipes.variant import Variant
 
 
 def base(sets: list[str], benchmarked: bool = True) -> Variant:

@@ -18,8 +18,8 @@ GRACE_SECONDS = 10.0
 def find_processes(run: str, proc: Path = Path("/proc")) -> list[int]:
     """Live processes of this user that were started by a run, this process and its ancestors excepted.
 
-    The environment is the one a process was started with, so a controller that set the variable for its children is none of
-    them. Processes of others cannot be read, or do not carry the id.
+    The environment is the one a process was started with, so a controller that set the variable for its children is not
+    among them. Processes of others cannot be read, or do not carry the id.
     """
     mark = f"{VARIABLE}={run}".encode()
     own = _ancestors(proc)

@@ -181,15 +181,14 @@ def _pending(workflow: Any) -> list[PendingJob]:
 
 
 def _too_large(options: dict[str, Any], jobs: list[PendingJob], bound_mb: int) -> list[str]:
-    from anatomy.config.load import check_config
-    from anatomy.recipes.pasta.pairs import relatives
+    from anatomy.recipes.configuration import check_config
     from anatomy.runs.resources.bound import too_large
     from anatomy.runs.resources.requests import Requests
     from anatomy.serving.environment import installed_set
 
     try:
         config = check_config(options, "the configuration")
-        requests = Requests(config, installed_set() == "cuda", relatives(config))
+        requests = Requests(config, installed_set() == "cuda")
         return list(too_large(requests, [(job.rule, job.wildcards) for job in jobs], bound_mb))
     except (AnatomyError, KeyError):  # of a workflow that is not ours
         return []

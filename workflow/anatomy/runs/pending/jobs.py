@@ -139,7 +139,7 @@ def strings(files: Any) -> tuple[str, ...]:
 
 
 def values(literals: Any) -> tuple[Any, ...]:
-    """Snakemake keeps parameters as Python literals; what is none stays text."""
+    """Snakemake keeps parameters as Python literals; what cannot be read as one stays text."""
     found = []
     for literal in sorted(map(str, literals)):
         try:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from anatomy.models.preflight.disk import estimate_disk
+from anatomy.recipes.registry import chosen
 from anatomy.runs.planning.jobs import Work
-from anatomy.runs.planning.work import run_counts
 
 
 @dataclass(frozen=True)
@@ -40,23 +40,10 @@ def planned_disk(work: Work, models: Iterable[str]) -> PlannedDisk:
         if size is None:
             unknown.append(model)
             continue
-        counts = run_counts(config, work.subjects[model], stages, prompts)
-        estimate = estimate_disk(size, counts, Path(config.results))
-        pasta = sum(stage.answers for name, stage in stages.items() if name.startswith("pasta."))
-        texts = estimate_disk(
-            size,
-            replace(
-                counts,
-                contrasts=0,
-                adapters=0,
-                kept_adapters=0,
-                benchmark_rows=0,
-                answers=pasta,
-                max_new_tokens=config.pasta.decoding.max_new_tokens,
-            ),
-            Path(config.results),
-        )
-        served = counts.adapters - 1
-        results, edits, kept = results + estimate.results + texts.results, edits + served, kept + estimate.adapters
-        private, checkpoints = max(private, estimate.private), checkpoints + served * size.disk
+        for paper in chosen(config.recipes):
+            for counts in paper.room(config, work.subjects[model], stages, prompts):
+                estimate = estimate_disk(size, counts, Path(config.results))
+                served = max(0, counts.adapters - 1)
+                results, edits, kept = results + estimate.results, edits + served, kept + estimate.adapters
+                private, checkpoints = max(private, estimate.private), checkpoints + served * size.disk
     return PlannedDisk(results, edits, kept, private, checkpoints, tuple(unknown))

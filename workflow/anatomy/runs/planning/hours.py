@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
+from anatomy.costs.stage_work import StageWork
 from anatomy.models.size import ModelSize
 from anatomy.runs.planning.jobs import ANSWER
 from anatomy.runs.planning.speed import JobWork, Speed
-from anatomy.runs.planning.stage_work import StageWork
 
 JOBS: Mapping[str, tuple[str, ...]] = {
     "extract": ("extract",),
@@ -48,7 +48,7 @@ def study_hours(
     """Seconds of a model's stages where it runs now, one job after the other.
 
     Args:
-        work: its stages, as ``rosi_work`` counts them.
+        work: its stages, as its papers count them.
     """
     stages: dict[str, float] = {}
     total = sum((speed.expected(JobWork(rule)) or 0.0 for rule in BESIDE), 0.0)

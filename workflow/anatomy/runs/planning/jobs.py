@@ -7,17 +7,18 @@ from functools import cache
 from pathlib import Path
 
 from anatomy.config.schema import Config
-from anatomy.config.study import Layout, Subject, subjects
+from anatomy.config.study import Layout, Subject
+from anatomy.costs.job_kind import Backend
+from anatomy.costs.job_kinds import kinds_of
+from anatomy.costs.prompts import PromptCounts, planned_prompts
+from anatomy.costs.stage_work import FOUND, Outcome, StageWork
 from anatomy.errors import StoreError
 from anatomy.models.size import ModelSize
-from anatomy.recipes.pasta.pairs import relatives
-from anatomy.runs.planning.pasta_work import pasta_work
-from anatomy.runs.planning.prompts import PromptCounts, planned_prompts
+from anatomy.recipes.asked_variants import everyone
+from anatomy.recipes.registry import known
 from anatomy.runs.planning.sizes import organism_size, subject_size
 from anatomy.runs.planning.speed import JobWork, Speed, Took
-from anatomy.runs.planning.stage_work import Backend, StageWork
 from anatomy.runs.planning.training_work import training_reads
-from anatomy.runs.planning.work import FOUND, Outcome, rosi_work
 from anatomy.runs.resources.size import ASSUMED, known_size, typical_size
 from anatomy.serving.ways import ENGINE_FROM
 from anatomy.sources.registry.entry import Entry
@@ -30,9 +31,6 @@ run wrote 19); chat models write a few hundred."""
 JUDGE_TOKENS, VERDICT_TOKENS = 300, 10
 """What a model judge reads around a conversation, and writes."""
 
-KEPT_IN_STORE = ("evaluate", "measure", "model_judge", "generate", "detect")
-"""Rules whose jobs may have found their rows already there."""
-
 
 class Work:
     """The work of a run's jobs. Reads prompt tables and headers at most.
@@ -44,7 +42,9 @@ class Work:
 
     def __init__(self, config: Config, entries: Mapping[str, Entry], *, tokenizers: bool = True) -> None:
         self.config, self.entries, self.tokenizers = config, entries, tokenizers
-        self.subjects = {subject.id: subject for subject in [*subjects(config), *relatives(config)]}
+        self.subjects = {subject.id: subject for subject in everyone(config)}
+        self.papers = known(config.recipes)
+        self.kinds = kinds_of(paper.jobs for paper in self.papers.values())
         self.size = cache(self._size)
         self.prompts = cache(self._prompts)
         self.stages = cache(self._stages)
@@ -63,12 +63,12 @@ class Work:
         """The same with what the searches find."""
         subject, prompts, size = self.subjects[model], self.prompts(model), self.size(model) or typical_size(ASSUMED)
         hooked = hooked_backend(self.config, size)
-        return {
-            **rosi_work(
+        found: dict[str, StageWork] = {}
+        for paper in self.papers.values():
+            found |= paper.work(
                 self.config, subject, prompts, num_layers=size.layers, entries=self.entries, hooked=hooked, outcome=outcome
-            ),
-            **pasta_work(self.config, subject, prompts, size.layers, hooked),
-        }
+            )
+        return found
 
     def of(self, rule: str, wildcards: Mapping[str, str], outcome: Outcome | None = None) -> list[StageWork]:
         """The stages that a job computes, each its own part; [] for a rule that passes nothing through a model.
@@ -78,21 +78,13 @@ class Work:
         """
         if wildcards.get("model") not in self.subjects:
             return []
-        model, phase = wildcards["model"], wildcards.get("phase", "")
+        if rule not in self.kinds:
+            return []
+        model = wildcards["model"]
         stages = self.stages(model) if outcome is None else self.stages_if(model, outcome)
-        names = {
-            "extract": ["extract"],
-            "localize": ["localize", "screen"],
-            "evaluate": [phase],
-            "measure": ["measure", "project"],
-            "generate": [f"pasta.{phase}"],
-            "signature": ["signature"],
-            "hooked_benchmarks": ["hooked_benchmarks"],
-            "detect": [wildcards.get("pass_", "").replace("pasta", "detect")],
-        }.get(rule, [])
         if rule == "model_judge":
             return [self._judged(stages[wildcards["pass_"]], wildcards)]
-        found = [stages[name] for name in names if name in stages]
+        found = [stages[name] for name in self.kinds[rule].work(wildcards) if name in stages]
         return [stage.part(self.config.serving.buckets) for stage in found] if rule == "evaluate" else found
 
     def _judged(self, stage: StageWork, wildcards: Mapping[str, str]) -> StageWork:
@@ -110,10 +102,7 @@ class Work:
         """The model that a job loads, by its id; None for jobs that load none."""
         if rule == "model_judge":
             return wildcards["judge"]
-        if rule == "detect" and not self.subjects[wildcards["model"]].is_organism:
-            scorers = (one.scorer for one in self.config.pasta.own_detectors.values() if one.scorer in self.config.models)
-            return next(scorers, wildcards["model"])  # scorers in folders count as large as the model whose texts they read
-        return wildcards["model"] if self.of(rule, wildcards) else None
+        return self.kinds[rule].model(self.config, wildcards) if self.of(rule, wildcards) else None
 
     def dtype(self, model: str) -> str:
         """Number format of a model or judge."""
@@ -130,7 +119,7 @@ class Work:
             return JobWork(rule, (stage,), organism_size(recipe), False, self.config.organism.dtype, ANSWER[True], processors)
         model = self.loaded(rule, wildcards)
         if model is None:
-            return JobWork(rule, processors=processors, on_gpu=on_gpu)
+            return JobWork(rule, processors=processors, on_gpu=on_gpu, kind=self.kinds.get(rule))
         size, organism = self.size(model), model in self.subjects and self.subjects[model].is_organism
         return JobWork(
             rule,
@@ -141,6 +130,7 @@ class Work:
             ANSWER[organism],
             processors,
             on_gpu,
+            self.kinds[rule],
         )
 
     def finished(self, records: Iterable[Mapping], speed: Speed) -> list[Took]:
@@ -151,7 +141,7 @@ class Work:
             gone = wildcards.get("model", "") not in {"", *self.subjects} or (
                 rule == "model_judge" and wildcards["judge"] not in self.config.model_judges
             )
-            if gone or (rule in KEPT_IN_STORE and not cost["rows"]):
+            if gone or (rule in self.kinds and self.kinds[rule].reuses_rows and not cost["rows"]):
                 continue
             on_gpu = record["hardware"].get("accelerator", "none") not in ("none", "not asked")
             job = self.job(rule, wildcards, 1 if on_gpu else record["threads"], on_gpu)

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from anatomy.config.load import check_config
+from anatomy.costs.stage_work import NOTHING, StageWork
+from anatomy.recipes.configuration import check_config
 from anatomy.runs.pending.jobs import PendingJob
 from anatomy.runs.planning.disk import PlannedDisk, planned_disk
 from anatomy.runs.planning.jobs import Work, searched
 from anatomy.runs.planning.speed import Speed
-from anatomy.runs.planning.stage_work import StageWork
-from anatomy.runs.planning.work import NOTHING
 from anatomy.sources.registry.catalogue import load_catalogue
 
 
@@ -54,6 +53,7 @@ class Plan:
         measured: rules whose time is corrected by finished jobs of this run.
         assumed: models whose prompts have not been counted yet.
         on_gpu: whether jobs run on GPUs with the installed packages.
+        order: stages as papers name them, one after the other.
     """
 
     jobs: tuple[PlannedJob, ...]
@@ -62,6 +62,7 @@ class Plan:
     measured: tuple[str, ...]
     assumed: tuple[str, ...]
     on_gpu: bool
+    order: tuple[str, ...] = ()
 
 
 def plan_run(
@@ -90,6 +91,7 @@ def plan_run(
         tuple(sorted(speed.measured(job.rule for job in jobs))),
         tuple(model for model in models if not work.prompts(model).rows),
         on_gpu,
+        tuple(dict.fromkeys(stage for model in models for stage in work.stages(model))),
     )
 
 

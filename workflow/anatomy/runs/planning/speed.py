@@ -12,44 +12,17 @@ from math import exp, log
 from statistics import fmean
 
 from anatomy.config.resources import Resources
+from anatomy.costs.job_kind import Backend, JobKind
+from anatomy.costs.job_kinds import SHARED
+from anatomy.costs.stage_work import StageWork
 from anatomy.errors import ModelError
 from anatomy.models.machine.formats import AUTO
 from anatomy.models.machine.rate import BlockShape, Rate, Rates, machine_rates
 from anatomy.models.size import ModelSize
 from anatomy.runs.planning.stage_seconds import block_shape, stage_seconds
-from anatomy.runs.planning.stage_work import Backend, StageWork
-
-START_SECONDS: Mapping[str, float] = {
-    "extract": 4,
-    "localize": 5,
-    "evaluate": 10,
-    "measure": 5,
-    "model_judge": 10,
-    "generate": 5,
-    "signature": 5,
-    "detect": 6,
-    "localize_signature": 6,
-    "signature_weights": 5,
-    "organism_world": 1.5,
-    "organism_member": 4,
-    "organism_bars": 40,
-    "refusal_classifier": 2,
-    "pick": 1.5,
-    "judge": 1,
-    "claims": 5,
-    "figures": 10,
-    "page": 6,
-    "model_card": 0.5,
-    "prompt_set": 1,
-    "hooked_benchmarks": 5,
-    "text_measures": 6,
-    "pairwise": 10,
-}
-"""Imports and everything else that does not grow with tokens, by rule: torch and transformers take 3 seconds, vLLM 5 and its
-engine 2. Figures and intervals stand here too, as the default run takes them on two CPU cores."""
 
 OTHER_SECONDS = 2.0
-"""Of rules not named above."""
+"""Of rules of which nothing is known (others: ``anatomy.costs.job_kinds``, as the default run takes them on two CPU cores)."""
 
 ENGINE_SECONDS: Mapping[Backend, float] = {"transformers": 0.0, "vllm": 7.0}
 """What an engine takes besides where a rule's start is that of transformers."""
@@ -80,6 +53,7 @@ class JobWork:
         answer: mean tokens of an answer that no limit ends.
         processors: GPUs, or CPU threads.
         on_gpu: which of them.
+        kind: of its rule; None for one that all papers share.
     """
 
     rule: str
@@ -90,6 +64,7 @@ class JobWork:
     answer: float = 250.0
     processors: int = 1
     on_gpu: bool = False
+    kind: JobKind | None = None
 
     @property
     def loaded(self) -> ModelSize:
@@ -138,12 +113,13 @@ class Speed:
         """By the rates alone: start, reading of weights, and each stage's tokens."""
         if job.unknown:
             return None
-        start = float(START_SECONDS.get(job.rule, OTHER_SECONDS))
+        kind = job.kind or SHARED.get(job.rule)
+        start = OTHER_SECONDS if kind is None else kind.start
         if job.size is None:
             return start
         start += job.size.disk / READ_BYTES_A_SECOND
         engines = {stage.backend for stage in job.stages}
-        if job.rule in ("evaluate", "model_judge"):
+        if kind is not None and kind.engine:
             start += GPU_ENGINE_SECONDS if job.on_gpu else 0
         else:
             start += max((ENGINE_SECONDS[backend] for backend in engines), default=0)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from math import exp, log
 
+from anatomy.costs.stage_work import Backend, StageWork
 from anatomy.models.machine.rate import BlockShape, Rate
 from anatomy.models.size import ModelSize
-from anatomy.runs.planning.stage_work import Backend, StageWork
 
 HARNESS_SECONDS, ITEM_SECONDS = 3.0, 0.002
 """lm-eval's imports and reading of benchmarks, and building the requests and rows of an item for one variant."""

@@ -5,14 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 
+from anatomy.costs.lengths import ASSUMED
 from anatomy.models.memory import say_bytes, say_count
 from anatomy.runs.pending.reasons import listed
-from anatomy.runs.planning.lengths import ASSUMED
 from anatomy.runs.planning.plan import Plan, PlannedJob
 from anatomy.runs.resources.bound import machine_memory_mb
-
-ORDER = ("extract", "localize", "screen", "select", "test", "measure", "project")
-"""Stages of ROSI as they follow each other; others come after them, by name."""
 
 ERROR = 2
 """Times that a job may take more or less than planned, where it runs alone on its cores."""
@@ -44,7 +41,8 @@ def _work(plan: Plan) -> Iterator[str]:
                 told[:] = told[0] + stage.read, told[1] + stage.written, told[2] + (seconds or 0.0)
         parameters = plan.parameters[model]
         yield f"{model} ({'size unknown until prefetch' if parameters is None else say_count(parameters)})"
-        for name in sorted(stages, key=lambda name: (ORDER.index(name) if name in ORDER else len(ORDER), name)):
+        order = list(plan.order)  # as papers name their stages
+        for name in sorted(stages, key=lambda name: (order.index(name) if name in order else len(order), name)):
             read, written, seconds = stages[name]
             unknown = parameters is None and not seconds
             yield f"{'':<26}{name:<22}{read:>16,}{written:>14,}{'?' if unknown else f'{seconds / 3600:,.2f}':>10}"

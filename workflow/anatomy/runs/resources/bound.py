@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from anatomy.models.machine.memory import this_machine
 from anatomy.models.memory import SWITCH, say_bytes
-from anatomy.runs.resources.needs import MIB, NEEDS
+from anatomy.runs.resources.needs import MIB
 from anatomy.runs.resources.requests import Requests
 
 
@@ -26,7 +26,7 @@ def too_large(requests: Requests, jobs: Iterable[tuple[str, Mapping[str, str]]],
     """
     asked: dict[tuple[str, str], int] = {}
     for rule, wildcards in jobs:
-        if rule in NEEDS:
+        if rule in requests.kinds and requests.kinds[rule].need is not None:
             whose = wildcards.get("judge", wildcards.get("model", ""))
             asked[rule, whose] = requests.of(rule, wildcards).mem_mb
     for (rule, whose), mem_mb in sorted(asked.items()):

@@ -7,10 +7,12 @@ import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from anatomy.costs.job_kinds import kinds_of
 from anatomy.errors import AnatomyError, EngineError
 from anatomy.models.machine.memory import Machine, memory_kills, this_machine
 from anatomy.models.memory import say_bytes
-from anatomy.runs.resources.needs import MIB, NEEDS
+from anatomy.recipes.registry import known
+from anatomy.runs.resources.needs import MIB
 
 SHELL = 128
 """A shell reports a command that a signal ended as this and the signal's number."""
@@ -76,7 +78,7 @@ class Kills:
 
     @property
     def readable(self) -> bool:
-        """Whether the system tells."""
+        """Whether the system counts the processes that it ended."""
         return self.group is not None or self.machine is not None
 
     def since(self, before: Kills) -> str | None:
@@ -152,7 +154,8 @@ def memory_words(rule: str, asked_mb: int | None, others: int, machine: Machine 
     machine = machine or this_machine()
     asked = f"The job had asked for {say_bytes(asked_mb * MIB)}" if asked_mb else "What the job needs is not known"
     beside = f", {others} other job{'s' * (others > 1)} ran beside it" if others else ""
-    need = next((need for name, need in NEEDS.items() if name == rule), None)
+    kinds = kinds_of(paper.jobs for paper in known().values())
+    need = kinds[rule].need if rule in kinds else None
     smaller = f"lower {SMALLER[need.backend]}" if need is not None and need.backend else "make its inputs smaller"
     return (
         f"{asked}{beside}; the machine, or the share of it that is granted, has {say_bytes(machine.total)} in all, "

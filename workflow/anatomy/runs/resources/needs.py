@@ -1,4 +1,4 @@
-"""What a job of each rule needs: numbers for the organism and for rules without a model, formulas for models of your own.
+"""What a job needs: the numbers of its rule for the organism and without a model, formulas for models of your own.
 
 Memory follows ``anatomy.models.memory``. Minutes are time limits, not predictions: generous, roughly linear in the parameters,
 and not measured on GPUs. A job that meets its limit keeps its shards, and its next attempt has more.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from anatomy.config.resources import Rule
+from anatomy.costs.job_kind import RuleNeed
 from anatomy.errors import ConfigError
 from anatomy.models.memory import GPU_SHARE, Backend, estimate_memory, say_bytes, say_count
 from anatomy.models.size import ModelSize
@@ -23,48 +23,6 @@ CUDA = 4 * GIB
 
 CACHED = 16
 """Sequences of full length that the key-value cache of a GPU should hold at once; fewer would leave it idle."""
-
-
-@dataclass(frozen=True)
-class RuleNeed:
-    """What the jobs of a rule need.
-
-    Attributes:
-        mem_mb, minutes: without a model, or with one of the organism's (a few megabytes).
-        backend: what loads the model; None for rules without one.
-        minutes_per_billion: further minutes for each billion parameters of a model of your own.
-    """
-
-    mem_mb: int
-    minutes: int
-    backend: Backend | None = None
-    minutes_per_billion: int = 0
-
-
-NEEDS: dict[Rule, RuleNeed] = {
-    "organism_world": RuleNeed(1500, 15),
-    "organism_member": RuleNeed(2500, 60),
-    "organism_bars": RuleNeed(2500, 60),
-    "refusal_classifier": RuleNeed(1500, 30),
-    "extract": RuleNeed(2500, 60, "transformers", 10),
-    "localize": RuleNeed(2500, 120, "transformers", 60),
-    "evaluate": RuleNeed(3500, 180, "vllm", 120),
-    "pick": RuleNeed(3500, 60),
-    "measure": RuleNeed(2500, 120, "transformers", 60),
-    "judge": RuleNeed(2000, 60),
-    "model_judge": RuleNeed(3500, 60, "vllm", 60),
-    "generate": RuleNeed(2500, 120, "transformers", 120),
-    "signature": RuleNeed(2500, 60, "transformers", 30),
-    "detect": RuleNeed(2500, 60, "transformers", 30),
-    "pairwise": RuleNeed(3500, 60, "vllm", 60),
-    "hooked_benchmarks": RuleNeed(2500, 120, "transformers", 60),
-    "text_measures": RuleNeed(2500, 60, "transformers", 5),
-    "signature_weights": RuleNeed(2500, 60, "transformers", 30),
-    "export_pick": RuleNeed(2500, 60, "transformers", 10),
-    "claims": RuleNeed(2500, 60),
-    "figures": RuleNeed(2500, 60),
-    "page": RuleNeed(2500, 60),
-}
 
 
 @dataclass(frozen=True)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from math import ceil
 
 from anatomy.config.resources import JobResources, Rule
 from anatomy.config.schema import Config
-from anatomy.config.study import Subject, subjects
+from anatomy.costs.job_kinds import kinds_of
 from anatomy.models.machine.formats import foreseen
-from anatomy.runs.resources.needs import GIB, NEEDS, Load, gpus_for, memory_mb, minutes, require_one_gpu
+from anatomy.recipes.asked_variants import everyone
+from anatomy.recipes.registry import known
+from anatomy.runs.resources.needs import GIB, Load, gpus_for, memory_mb, minutes, require_one_gpu
 from anatomy.runs.resources.size import planned_size
+
+OTHER_MB, OTHER_MINUTES = 1000, 15
+"""Of rules that say nothing of their needs."""
 
 
 @dataclass(frozen=True)
@@ -38,19 +43,19 @@ class Requests:
     Args:
         config: the configuration.
         on_gpu: whether models run on GPUs, which the installed set of packages decides.
-        beside: models that recipes need beside those under study.
     """
 
-    def __init__(self, config: Config, on_gpu: bool, beside: Iterable[Subject] = ()) -> None:
+    def __init__(self, config: Config, on_gpu: bool) -> None:
         self.config, self.on_gpu = config, on_gpu
-        self.subjects = {subject.id: subject for subject in (*subjects(config), *beside)}
+        self.subjects = {subject.id: subject for subject in everyone(config)}
+        self.kinds = kinds_of(paper.jobs for paper in known(config.recipes).values())
         self.size_of = cache(lambda name: planned_size(config, name))
 
     def of(self, rule: Rule, wildcards: Mapping[str, str], attempt: int = 1) -> Request:
         """The request of a job.
 
         Args:
-            wildcards: of the job; ``judge`` or ``model`` say which model is loaded.
+            wildcards: of the job; they say which model is loaded.
             attempt: 1, 2, ...; memory and time grow with it, those of overrides too.
 
         Raises:
@@ -65,24 +70,18 @@ class Requests:
 
     def _loaded(self, rule: Rule, wildcards: Mapping[str, str]) -> tuple[str | None, bool]:
         """The configuration's name of what a job is about, and whether that is a member of the organism."""
-        if rule == "model_judge":
-            return wildcards["judge"], False
-        if rule == "pairwise":
-            return self._pairwise_judge(), False
         if "member" in wildcards:
             return wildcards["member"], True
-        if "model" not in wildcards:
-            return None, False
-        subject = self.subjects[wildcards["model"]]
+        name = self.kinds[rule].model(self.config, wildcards)
+        if name is None or name not in self.subjects:
+            return name, False
+        subject = self.subjects[name]
         return (subject.member, True) if subject.is_organism else (subject.id, False)
 
-    def _pairwise_judge(self) -> str | None:
-        """The judge among models of one's own; one in a folder asks for what the rule's overrides say."""
-        wanted = self.config.pasta.pairwise
-        return wanted.judge if wanted is not None and wanted.judge in self.config.models else None
-
     def _derived(self, rule: Rule, name: str | None) -> Request:
-        need, threads = NEEDS[rule], self.config.serving.threads
+        need, threads = self.kinds[rule].need, self.config.serving.threads
+        if need is None:
+            return Request(OTHER_MB, OTHER_MINUTES, 0, 1)
         if need.backend is None:
             return Request(need.mem_mb, need.minutes, 0, 1)
         gpu = int(self.on_gpu)

@@ -33,7 +33,7 @@ class Estimate:
             self._ended[job] = (rule, self.planned[job], seconds)
 
     def going(self, job: str, rule: str, seconds: float, fraction: float | None) -> None:
-        """A job has come so far in so many seconds; None withdraws what was said of it."""
+        """A running job has done this fraction in so many seconds; None forgets what was known of it."""
         self._going.pop(job, None)
         if fraction and job in self.planned:
             self._going[job] = (rule, self.planned[job] * fraction, seconds)

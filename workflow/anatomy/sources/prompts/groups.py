@@ -8,7 +8,7 @@ import pandas as pd
 
 
 def with_value(table: pd.DataFrame, column: str) -> pd.DataFrame:
-    """Return the rows that have a value in the column; an empty string is none."""
+    """Return the rows that have a value in the column; an empty string counts as no value."""
     return table[table[column].fillna("").ne("")]
 
 

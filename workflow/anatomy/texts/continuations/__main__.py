@@ -46,7 +46,7 @@ def read_domains(arguments: list[str], text: str, group: str | None) -> dict[str
 
 
 def domain_of(name: str, count: int | None, prefix_tokens: int | None) -> PrefixDomain:
-    """The paper's domain of this name, or one with as many prefixes, as long, as its essays; what is given wins."""
+    """The paper's domain of this name, or one with the number and length of prefixes of its essays; arguments win over both."""
     known = {domain.name: domain for domain in PUBLISHED_DOMAINS}
     domain = known.get(name) or replace(PUBLISHED_DOMAINS[0], name=name, dataset=name)
     return replace(domain, count=count or domain.count, prefix_tokens=prefix_tokens or domain.prefix_tokens)

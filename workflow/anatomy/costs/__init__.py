@@ -1,0 +1,1 @@
+"""What stages ask of a model and of a machine, as counts."""

@@ -1,0 +1,55 @@
+"""What is known of the jobs of a rule before they run: needs of memory and time, and the work in them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Backend = Literal["transformers", "vllm"]
+Wildcards = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class RuleNeed:
+    """What the jobs of a rule need.
+
+    Attributes:
+        mem_mb, minutes: without a model, or with one of the organism's (a few megabytes).
+        backend: what loads the model; None for rules without one.
+        minutes_per_billion: further minutes for each billion parameters of a model of your own.
+    """
+
+    mem_mb: int
+    minutes: int
+    backend: Backend | None = None
+    minutes_per_billion: int = 0
+
+
+def _nothing(wildcards: Wildcards) -> list[str]:
+    return []
+
+
+def _its_model(config: Any, wildcards: Wildcards) -> str | None:
+    return wildcards.get("model")
+
+
+@dataclass(frozen=True)
+class JobKind:
+    """The jobs of one rule.
+
+    Attributes:
+        need: memory and time; None for rules that run beside Snakemake itself.
+        start: seconds of imports and of everything else that does not grow with tokens, on one CPU core.
+        work: names of the stages (``StageWork.stage``) that a job computes, from its wildcards.
+        reuses_rows: whether a job may find its rows in the store, so that its time says little of the next one's.
+        model: the configuration's name of the model that a job loads, which may be a judge; None where it is none of its own.
+        engine: whether an engine on a GPU starts, whose compilation takes a while.
+    """
+
+    need: RuleNeed | None
+    start: float = 2.0
+    work: Callable[[Wildcards], list[str]] = _nothing
+    reuses_rows: bool = False
+    model: Callable[[Any, Wildcards], str | None] = _its_model
+    engine: bool = False

@@ -1,0 +1,44 @@
+"""The kinds of jobs that all papers share. Memory was measured on the organism; minutes are limits, not predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from anatomy.costs.job_kind import JobKind, RuleNeed, Wildcards
+
+
+def _judge(config: Any, wildcards: Wildcards) -> str | None:
+    return wildcards["judge"]
+
+
+SHARED: dict[str, JobKind] = {
+    "organism_world": JobKind(RuleNeed(1500, 15), 1.5),
+    "organism_member": JobKind(RuleNeed(2500, 60), 4.0),
+    "organism_bars": JobKind(RuleNeed(2500, 60), 40.0),
+    "refusal_classifier": JobKind(RuleNeed(1500, 30), 2.0),
+    "model_card": JobKind(None, 0.5),
+    "prompt_set": JobKind(None, 1.0),
+    "extract": JobKind(RuleNeed(2500, 60, "transformers", 10), 4.0, lambda wildcards: ["extract"]),
+    "make_edit": JobKind(RuleNeed(2500, 120, "transformers", 60), 5.0),
+    "generate": JobKind(RuleNeed(2500, 120, "transformers", 120), 5.0, reuses_rows=True),
+    "hooked_benchmarks": JobKind(RuleNeed(2500, 120, "transformers", 60), 5.0, lambda wildcards: ["hooked_benchmarks"]),
+    "evaluate": JobKind(
+        RuleNeed(3500, 180, "vllm", 120), 10.0, lambda wildcards: [wildcards["phase"]], reuses_rows=True, engine=True
+    ),
+    "judge": JobKind(RuleNeed(2000, 60), 1.0),
+    "model_judge": JobKind(RuleNeed(3500, 60, "vllm", 60), 10.0, reuses_rows=True, model=_judge, engine=True),
+    "export_pick": JobKind(RuleNeed(2500, 60, "transformers", 10)),
+    "claims": JobKind(RuleNeed(2500, 60), 5.0),
+    "figures": JobKind(RuleNeed(2500, 60), 10.0),
+    "page": JobKind(RuleNeed(2500, 60), 6.0),
+}
+"""Rule to its kind."""
+
+
+def kinds_of(papers: Iterable[Mapping[str, JobKind]]) -> dict[str, JobKind]:
+    """Rule to its kind: those that all papers share, and those that papers bring."""
+    found = dict(SHARED)
+    for own in papers:
+        found |= own
+    return found

@@ -1,0 +1,104 @@
+"""A variant: a model with an ordered stack of edits, named before anything has run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from anatomy.errors import EditError
+from anatomy.store.digest import digest, named_digest
+
+Role = Literal["base", "method", "control", "measure"]
+Edit = dict[str, Any]
+"""Plain JSON: a concrete edit, or the place it takes in a search (see workflow/README.md)."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One variant of one model.
+
+    Args:
+        slug: readable half of the id.
+        role: ``base`` (unedited), ``method``, ``control`` of a method, or ``measure`` (lowers safety, in memory only).
+        edits: the stack, first edit first; empty for the base.
+        sets: prompt sets it answers.
+        benchmarked: whether it takes the benchmarks too.
+        family: the search it belongs to, empty for the base.
+        form: what the edit does.
+        contrast: what its direction was extracted under.
+        control: family of control directions, empty for methods.
+        control_seed: which draw of that family.
+    """
+
+    slug: str
+    role: Role
+    edits: tuple[Edit, ...]
+    sets: tuple[str, ...]
+    benchmarked: bool = False
+    family: str = ""
+    form: str = ""
+    contrast: str = ""
+    control: str = ""
+    control_seed: int = -1
+    detail: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        return "base" if self.role == "base" else named_digest(self.slug, list(self.edits))
+
+    def bucket(self, buckets: int) -> int:
+        """Which evaluation job serves it: a hash, so that adding a variant never moves another."""
+        return int(digest(list(self.edits)), 16) % buckets
+
+
+Found = dict[str, Any]
+"""What searches and makers of edits ended with, by name: a shortlist of edits, one edit, or None where nothing was found."""
+
+
+def resolve(edit: Edit, found: Found) -> Edit | None:
+    """Replace the name that an edit goes by before anything has run by the edit itself.
+
+    Args:
+        edit: concrete, or ``{"shortlist": search, "place": n}`` (places from 1), ``{"pick": search}``, ``{"made": name}``.
+        found: what the searches and makers found.
+
+    Returns:
+        The concrete edit, or None where the search found nothing for that place.
+
+    Raises:
+        EditError: nothing of that name was looked for.
+    """
+    kind = next((kind for kind in ("shortlist", "pick", "made") if kind in edit), None)
+    if kind is None:
+        return edit
+    if edit[kind] not in found:
+        raise EditError(
+            found=f"no {kind} called {edit[kind]!r}",
+            expected=f"one of {', '.join(sorted(found)) or 'none at all'}",
+            where="the edits that searches and makers left",
+            remedy="let the paper name the file in its `found`",
+        )
+    if kind == "shortlist":
+        places = found[edit["shortlist"]]
+        return places[edit["place"] - 1] if edit["place"] <= len(places) else None
+    return found[edit[kind]]
+
+
+def merged(parts: Iterable[Found]) -> Found:
+    """What several files hold, as one.
+
+    Raises:
+        EditError: two of them give something by one name.
+    """
+    found: Found = {}
+    for part in parts:
+        if twice := sorted(set(part) & set(found)):
+            raise EditError(
+                found=f"two edits called {twice[0]!r}",
+                expected="one of each name",
+                where="the edits that searches and makers left",
+                remedy="let a paper begin the names of its edits with its own",
+            )
+        found |= part
+    return found

@@ -1,0 +1,66 @@
+"""What the papers of a run ask of a model in a phase."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from anatomy.config.methods import Controls
+from anatomy.config.schema import Config
+from anatomy.config.study import Subject, subjects
+from anatomy.errors import ConfigError
+from anatomy.interventions.variant import Variant
+from anatomy.recipes.registry import chosen, known
+from anatomy.stages.asked import Asked
+
+
+def engine_variants(config: Config, subject: Subject, phase: str) -> list[Variant]:
+    """Variants of every paper of a run; one that two papers ask for answers the sets of both."""
+    found: dict[str, Variant] = {}
+    for paper in chosen(config.recipes):
+        for variant in paper.engine[phase](config, subject) if phase in paper.engine else []:
+            earlier = found.get(variant.id, variant)
+            found[variant.id] = replace(
+                variant,
+                sets=tuple(dict.fromkeys([*earlier.sets, *variant.sets])),
+                benchmarked=earlier.benchmarked or variant.benchmarked,
+            )
+    return list(found.values())
+
+
+def asked_in_memory(config: Config, paper: str, subject: Subject, phase: str, found: dict[str, Any]) -> list[Asked]:
+    """What one paper asks of a model in a phase, every variant once.
+
+    Raises:
+        ConfigError: it asks nothing of this model.
+    """
+    asked = known(config.recipes)[paper].in_memory
+    wanted = asked(config, subject, phase, found) if asked is not None else []
+    if not wanted:
+        raise ConfigError(
+            found=f"nothing asked of {subject.id}",
+            expected=f"a model that {paper} studies",
+            where=f"phase {phase}",
+            remedy=f"name it in the section {paper}",
+        )
+    return wanted
+
+
+def drawn_controls(config: Config, subject: Subject) -> Controls:
+    """How many control directions are extracted of a model: as many as the paper that wants most, of each family."""
+    wanted = [paper.controls(config, subject) for paper in known(config.recipes).values()]
+    return Controls(**{family: max(getattr(one, family) for one in wanted) for family in Controls.model_fields})
+
+
+def target_modules(config: Config) -> tuple[str, ...]:
+    """Matrices that adapters of any paper of a run edit."""
+    return tuple(dict.fromkeys(name for paper in chosen(config.recipes) for name in paper.target_modules(config)))
+
+
+def everyone(config: Config) -> list[Subject]:
+    """Models under study, then those that papers need beside them."""
+    found = {subject.id: subject for subject in subjects(config)}
+    for paper in known(config.recipes).values():
+        for subject in paper.beside(config):
+            found.setdefault(subject.id, subject)
+    return list(found.values())

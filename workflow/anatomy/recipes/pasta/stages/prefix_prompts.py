@@ -1,0 +1,67 @@
+"""Human prefixes as a job reads them: what each side of a pair is shown, under what rendering, and how a human went on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+
+from anatomy.config.schema import Config
+from anatomy.config.study import Layout, Subject
+from anatomy.errors import DataError
+from anatomy.models.rendering import Rendering
+from anatomy.organism import prefixes as organism
+from anatomy.stages.asked import Manner
+from anatomy.stages.prompts import phase_prompts
+from anatomy.stages.rendering import answer_rendering
+from anatomy.texts.continuations.strategies import OPENING_TOKENS, WORDINGS, DomainWording, prompted
+
+
+def phase_prefixes(config: Config, subject: Subject, phase: str) -> pd.DataFrame:
+    """Prefixes of a phase, as a prompt table: ``prompt`` is the prefix, ``response`` how the human went on.
+
+    Raises:
+        DataError: no prefixes in this phase, or one without a continuation.
+    """
+    pasta = config.pasta
+    limit = {"fit": pasta.fit_prefixes, "select": pasta.select_prefixes, "test": pasta.test_prefixes}[phase]
+    rows = phase_prompts(Layout(config.results), subject, pasta.prefixes, phase, limit)
+    if (empty := rows["response"].fillna("").str.strip() == "").any():
+        raise DataError(
+            found=f"{int(empty.sum())} prefixes without a continuation",
+            expected="how the human went on",
+            where=f"{pasta.prefixes}, {rows.loc[empty, 'id'].iloc[0]}",
+            remedy="leave these prefixes out",
+        )
+    return rows
+
+
+def put(
+    config: Config, subject: Subject, prefixes: pd.DataFrame, manner: Manner, tokenizer: Any
+) -> list[tuple[Rendering, pd.DataFrame]]:
+    """Prefixes as one side's prompts, by rendering: strategy D gives every domain a system prompt of its own.
+
+    Args:
+        prefixes: as ``phase_prefixes``.
+        manner: ``document``: the base's side; ``chat``: the aligned model's.
+        tokenizer: counts the opening that a request quotes.
+
+    Returns:
+        Renderings, each with the rows it is for; ``prompt`` is what the model is shown.
+    """
+    wordings: dict[str, DomainWording] = dict(organism.WORDINGS if subject.is_organism else WORDINGS)
+    found = prompted(
+        prefixes,
+        config.pasta.strategy,
+        "base" if manner == "document" else "aligned",
+        wordings,
+        tokenizer,
+        opening_tokens=organism.OPENING_TOKENS if subject.is_organism else OPENING_TOKENS,
+    )
+    own = answer_rendering(config.evaluation, subject)
+    ways: dict[Rendering, list[str]] = {}
+    for category, rendering in found.renderings.items():
+        way = replace(own, template=True, system=rendering.system) if rendering.template else rendering
+        ways.setdefault(way, []).append(category)
+    return [(way, found.table[found.table["category"].isin(categories)]) for way, categories in ways.items()]

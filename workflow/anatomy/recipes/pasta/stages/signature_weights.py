@@ -1,0 +1,69 @@
+"""The signature taken out of the weights: how far the rank-one form is from the hooks it stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from anatomy.config.schema import Config
+from anatomy.config.study import Subject
+from anatomy.errors import EditError
+from anatomy.interventions.edits.apply import applied
+from anatomy.interventions.edits.form_gap import form_gap
+from anatomy.models.activations.interventions import intervening
+from anatomy.models.card import ModelCard
+from anatomy.models.loading import load_model
+from anatomy.models.rendering import render
+from anatomy.recipes.pasta.edits import WRITES, ablation, orthogonalised_weights
+from anatomy.recipes.pasta.options import PAPER_SITES
+from anatomy.recipes.pasta.stages.prefix_prompts import phase_prefixes, put
+from anatomy.stages.edit_book import EditBook
+
+COLUMNS = ["model", "layer", "matrices", "hook_sites", "effect", "gap", "prompts", "reason"]
+PROMPTS = 16
+
+
+def weight_gaps(
+    config: Config, subject: Subject, model: ModelCard, book: EditBook, selected: dict[str, Any], say: Callable[[str], None]
+) -> pd.DataFrame:
+    """One row a pair of forms: matrices that were made orthogonal to v, and sites where hooks took v out.
+
+    What attention and MLPs write can be taken out either way. The hooks also take v out of the embedding, so the full form
+    needs the embedding too; against the three sites the form without it is no equal, and its gap says by how much.
+    """
+    loaded = load_model(Path(model["folder"]), getattr(torch, model["dtype"]), "cuda" if torch.cuda.is_available() else "cpu")
+    prefixes = phase_prefixes(config, subject, "test").head(PROMPTS)
+    tokens = [
+        ids
+        for rendering, rows in put(config, subject, prefixes, "chat", loaded.tokenizer)
+        for ids in render(loaded.tokenizer, list(rows["prompt"]), rendering)
+    ]
+    layer, blocks = selected["layer"], ["o_proj", "down_proj"]
+    rows = []
+    for matrices, sites in ((blocks, WRITES), ([*blocks, "embed_tokens"], PAPER_SITES), (blocks, PAPER_SITES)):
+        row = {
+            "model": subject.id,
+            "layer": layer,
+            "matrices": "+".join(matrices),
+            "hook_sites": "+".join(sites),
+            "effect": float("nan"),
+            "gap": float("nan"),
+            "prompts": len(tokens),
+            "reason": "",
+        }
+        try:
+            edit = book.low_rank({**orthogonalised_weights(layer), "sites": matrices})
+            hooks = book.intervention(ablation(config.pasta, layer, sites=sites))
+            gap = form_gap(
+                loaded, tokens, lambda edit=edit: applied(loaded, edit), lambda hooks=hooks: intervening(loaded.model, [hooks])
+            )
+            row |= {"effect": gap.effect, "gap": gap.gap}
+        except EditError as error:
+            row["reason"] = str(error).splitlines()[0]
+        say("{matrices} against hooks at {hook_sites}: gap {gap:.2g} of {effect:.3g} {reason}".format(**row))
+        rows.append(row)
+    return pd.DataFrame(rows, columns=COLUMNS)

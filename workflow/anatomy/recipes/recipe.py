@@ -1,0 +1,109 @@
+"""What a paper is to the workflow: its options, what it asks of each stage, and what it makes of the rows.
+
+Cheap to import: rules are parsed with it. What needs libraries stands in modules that are named here and that only jobs import.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+from anatomy.config.methods import Controls
+from anatomy.config.schema import Config
+from anatomy.config.section import Section
+from anatomy.config.study import Subject
+from anatomy.costs.job_kind import Backend, JobKind
+from anatomy.costs.prompts import PromptCounts
+from anatomy.costs.stage_work import Outcome, StageWork
+from anatomy.evidence.report.figure_plan import FigurePlan
+from anatomy.interventions.variant import Variant
+from anatomy.models.preflight.disk import RunCounts
+from anatomy.sources.registry.entry import Entry
+from anatomy.stages.asked import Asked
+
+PHASES = ("fit", "select", "test")
+NO_CONTROLS = Controls(isotropic=0, covariance=0, shuffled=0)
+Variants = Callable[[Config, Subject], list[Variant]]
+
+
+@runtime_checkable
+class CountWork(Protocol):
+    """Counts what a paper asks of one model, stage by stage."""
+
+    def __call__(
+        self,
+        config: Config,
+        subject: Subject,
+        prompts: PromptCounts,
+        *,
+        num_layers: int,
+        entries: Mapping[str, Entry],
+        hooked: Backend = "transformers",
+        outcome: Outcome = ...,
+    ) -> dict[str, StageWork]: ...
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A paper.
+
+    Attributes:
+        name: of its section, its targets, its rules and its folder.
+        paper: how it is cited.
+        section: its options; ``about`` documents the section.
+        report: module that makes verdicts, figures, tables and sections (``anatomy.stages.paper_report``).
+        summary: one paragraph at the head of its part of the page.
+        folder: where its figures and tables lie in results; empty for results itself.
+        check: what no single section of the configuration can see; raises ValueError.
+        studied: ids of the models that its part of the page is about; none where this run gives it nothing to study.
+        asked: whether the configuration asks it of any model, even of one that lacks what it needs; None: as ``studied``.
+        beside: models that it needs and nobody else studies.
+        reads: phase to prompt sets that models of your own need for it.
+        optional: prompt sets without which a run can go on.
+        lacking: what to do where a prompt set of its is not here, in words.
+        controls: how many control directions it wants extracted of a model.
+        engine: phase to the variants that the engine answers for: edits of weights.
+        found: files, for a phase, with what its searches and makers of edits ended with: JSON, name to edits.
+        in_memory: what is generated under hooks in a phase, from what a search before it found.
+        target_modules: matrices that its adapters edit.
+        exported: picks that can leave results as checkpoints, by name; their adapters stand in ``edit/<model>/adapters.json``.
+        speaking: module with ``speaking(config, subject, model, phase)``, which puts prompts for ``in_memory``.
+        grown_first: members of the organism whose searches take longest.
+        work: counts of its stages; ``room``: what its rows and edits take on the disk.
+        jobs: the kinds of its own rules.
+        evidence: name to files that its claims, figures and page are made from.
+        plans: its figures; ``tables``: names of its tables, those in ``printed`` as LaTeX too.
+        measured: patterns of Snakemake's measurements of its jobs, below results.
+    """
+
+    name: str
+    paper: str
+    section: type[Section]
+    about: str
+    report: str
+    summary: str
+    studied: Callable[[Config], list[str]]
+    evidence: Callable[[Config], dict[str, list[str]]]
+    folder: str = ""
+    check: Callable[[Any], None] = lambda config: None
+    asked: Callable[[Config], bool] | None = None
+    beside: Callable[[Config], list[Subject]] = lambda config: []
+    reads: Callable[[Config], Mapping[str, set[str]]] = lambda config: {}
+    optional: Callable[[Config], set[str]] = lambda config: set()
+    lacking: Callable[[Config, set[str]], str] = lambda config, sets: ""
+    controls: Callable[[Config, Subject], Controls] = lambda config, subject: NO_CONTROLS
+    engine: Mapping[str, Variants] = field(default_factory=dict)
+    found: Callable[[Config, Subject, str], list[str]] = lambda config, subject, phase: []
+    in_memory: Callable[[Config, Subject, str, dict[str, Any]], list[Asked]] | None = None
+    target_modules: Callable[[Config], Sequence[str]] = lambda config: ()
+    exported: Callable[[Config, Subject], Sequence[str]] = lambda config, subject: ()
+    speaking: str = "anatomy.stages.speaking"
+    grown_first: Callable[[Config], Sequence[str]] = lambda config: ()
+    work: CountWork = lambda config, subject, prompts, **given: {}
+    room: Callable[[Config, Subject, Mapping[str, StageWork], PromptCounts], list[RunCounts]] = lambda *_: []
+    jobs: Mapping[str, JobKind] = field(default_factory=dict)
+    plans: Callable[[Config], list[FigurePlan]] = lambda config: []
+    tables: Sequence[str] = ()
+    printed: Sequence[str] = ()
+    measured: Sequence[str] = ()

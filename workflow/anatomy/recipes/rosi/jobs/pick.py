@@ -1,0 +1,34 @@
+"""The pick of every search of a model, and adapters of the methods' picks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from anatomy.recipes.rosi.stages.adapters import keep_adapters
+from anatomy.recipes.rosi.stages.pick import pick_all
+from anatomy.stages.edit_book import EditBook
+from anatomy.stages.inputs import named_files
+from anatomy.stages.running import Files, Running, written
+from anatomy.stages.soundness import sound_extraction, sound_model
+from anatomy.store.files import read_json, read_table, write_json, write_table
+
+
+def run(job: Running, files: Files) -> None:
+    """From what the shortlist did on the select split to one edit a search."""
+    given = named_files(files.input)
+    selected, table = pick_all(
+        job.config,
+        job.subject,
+        read_json(given["shortlist"][0]),
+        read_table(given["judgements"][0]),
+        pd.concat([read_table(path) for path in given["variants"]]),
+        pd.concat([read_table(path) for path in given["samples"]]),
+        {entry["task"]: entry["metric"] for path in given["tasks"] for entry in read_json(path)},
+    )
+    write_table(written(files, "table"), table)
+    book = EditBook(sound_model(given["model"][0]), sound_extraction(given["directions"][0]))
+    folder = Path(files.output["selected"]).parent / "adapters"
+    write_json(written(files, "adapters"), keep_adapters(job.config, job.subject, book, selected, table, folder))
+    write_json(written(files, "selected"), selected)

@@ -1,0 +1,209 @@
+"""Interventions on the test split, in the engine or in memory, and projections before and after the picks.
+
+Nothing edited is written, and of real models' answers only the verdicts are kept (see ``anatomy.stages.withheld``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from anatomy.config.options import cell_fingerprint
+from anatomy.config.schema import Config
+from anatomy.config.study import Layout, Subject
+from anatomy.interventions.edits.spec import HOOK_METHODS
+from anatomy.interventions.variant import Edit, resolve
+from anatomy.models.card import ModelCard
+from anatomy.models.loading import LoadedModel, load_model
+from anatomy.progress.counting import Progress
+from anatomy.recipes.rosi.families import POSITION, families, layers
+from anatomy.recipes.rosi.variants import variants_in_memory, variants_on_test
+from anatomy.serving.engine import Engine
+from anatomy.stages.answers import answer_cell, completions_table, decoding_of, with_items
+from anatomy.stages.edit_book import EditBook
+from anatomy.stages.in_engine import computing_in_engine, hooks_backend
+from anatomy.stages.in_memory import computing
+from anatomy.stages.phase import Phase, describe
+from anatomy.stages.projected import computing_projections, projection_cell, projections_table, prompt_items
+from anatomy.stages.prompts import phase_prompts
+from anatomy.stages.rendering import answer_rendering
+from anatomy.stages.withheld import withhold
+from anatomy.store.fill import Lazy, Want, cells_of, fill
+
+PROJECTIONS_AN_ANSWER = 10
+"""Prompts projected in the time of one answer: for progress alone."""
+
+
+def measure(
+    config: Config,
+    subject: Subject,
+    model: ModelCard,
+    extracted: Path,
+    selected: dict[str, Any],
+    picks: dict[str, Edit | None],
+    say: Callable[[str], None],
+) -> dict[str, Any]:
+    """Measure a model.
+
+    Args:
+        model: the model's card.
+        extracted: folder of the model's extraction.
+        selected: pick of the published rule, by contrast.
+        picks: ROSI's picks, by family.
+
+    Returns:
+        Tables ``completions``, ``variants``, ``projections``, and ``cells``.
+    """
+    book, store = EditBook(model, extracted), Path(config.results) / "store"
+    phase = in_memory_phase(config, subject, selected)
+    rendering, decoding = answer_rendering(config.evaluation, subject), decoding_of(config.evaluation)
+    wants, edits = wanted_answers(config, subject, model, book, phase)
+    projected, edits_projected, direction, position = wanted_projections(config, subject, model, book, selected, picks)
+    in_engine = [want for want in wants if want.labels["backend"] == "vllm"]
+    in_memory = [want for want in wants if want.labels["backend"] == "transformers"]
+    keep = (lambda want, rows: rows) if subject.is_organism else (lambda want, rows: withhold(rows))
+
+    def open_engine() -> Engine:
+        say(f"starting the engine for {subject.id}, interventions")
+        return Engine(
+            Path(model["folder"]),
+            dtype=model["dtype"],
+            max_model_len=config.serving.max_model_len,
+            seed=0,
+            kv_cache_bytes=config.serving.kv_cache_bytes,
+            threads=config.serving.threads,
+            hooks=True,
+        )
+
+    def open_model() -> AbstractContextManager[LoadedModel]:
+        return nullcontext(
+            load_model(Path(model["folder"]), getattr(torch, model["dtype"]), "cuda" if torch.cuda.is_available() else "cpu")
+        )
+
+    counts: list[float] = [sum(len(want.rows) for want in some) for some in (in_engine, in_memory, projected)]
+    counts[2] /= PROJECTIONS_AN_ANSWER
+    progress = Progress("measure", sum(counts), whole=True)
+    # One after the other: on a GPU the engine takes the memory that a loaded model needs.
+    with Lazy(open_engine, store, "measure") as engine, progress.part(counts[0]):
+        fill(in_engine, engine, computing_in_engine(book, edits, keep, rendering, decoding, say), say)
+    with Lazy(open_model, store, "measure") as session:
+        with progress.part(counts[1]):
+            fill(in_memory, session, computing(book, edits, keep, rendering, decoding, config.serving.batch_size, say), say)
+        with progress.part(counts[2]):
+            fill(
+                projected,
+                session,
+                computing_projections(book, edits_projected, direction, position, rendering, config.extraction.token_budget),
+                say,
+            )
+    return {
+        "completions": completions_table(wants),
+        "variants": describe(subject, phase),
+        "projections": projections_table(projected),
+        "cells": list(cells_of([*wants, *projected])),
+    }
+
+
+def in_memory_phase(config: Config, subject: Subject, selected: dict[str, Any]) -> Phase:
+    """Interventions along the selected direction; none where the selection ended with an empty grid."""
+    concrete = []
+    for variant in variants_in_memory(config, subject):
+        edit = variant.edits[0]
+        found = selected[edit["direction"]["contrast"]]
+        if found["outcome"] != "picked":
+            continue
+        control = edit["direction"]["control"]
+        if control is None:
+            cell = [found["position"], found["layer"]]
+        else:
+            cell = found["controls"]["{}-{}".format(*control)]["add" if edit["method"] == "add" else "ablate"]
+        if cell is None:
+            concrete.append((variant, []))  # a control without a direction changes nothing, and counts
+            continue
+        direction = {"contrast": edit["direction"]["contrast"], "position": cell[0], "layer": cell[1], "control": control}
+        strength = {"strength": 1.0} if edit["method"] == "add" else {}
+        concrete.append((variant, [{"method": edit["method"], "direction": direction, **strength}]))
+    return Phase("test", concrete)
+
+
+def wanted_answers(
+    config: Config, subject: Subject, model: ModelCard, book: EditBook, phase: Phase
+) -> tuple[list[Want], dict[str, Edit | None]]:
+    """Completions wanted, each labelled with the backend that computes it, and the edit behind each cell.
+
+    Edits of weights are made in memory, whatever computes the interventions.
+    """
+    at, store = Layout(config.results), Path(config.results) / "store"
+    rendering, decoding = answer_rendering(config.evaluation, subject), decoding_of(config.evaluation)
+    prompts = {
+        name: with_items(phase_prompts(at, subject, name, "test", config.evaluation.test_prompts), name, config.evaluation)
+        for name in config.evaluation.pair
+    }
+    hooks = hooks_backend(config.serving.hooks, book.checkpoint)
+    withheld = "" if subject.is_organism else cell_fingerprint("withheld", False)
+    wants, edits = [], {}
+    for variant, concrete in phase.variants:
+        backend = hooks if all(edit["method"] in HOOK_METHODS for edit in concrete) else "transformers"
+        cell = answer_cell(
+            store,
+            model,
+            [book.key(edit) for edit in concrete],
+            rendering,
+            decoding,
+            backend,
+            cell_fingerprint("hooked" if backend == "vllm" else "measure", True),
+            withheld,
+        )
+        edits[cell.name] = concrete[0] if concrete else None
+        labels = {"model": subject.id, "variant": variant.id, "phase": "test", "backend": backend, "dtype": model["dtype"]}
+        wants += [Want(cell, prompts[name], labels) for name in variant.sets]
+    return wants, edits
+
+
+def wanted_projections(
+    config: Config,
+    subject: Subject,
+    model: ModelCard,
+    book: EditBook,
+    selected: dict[str, Any],
+    picks: dict[str, Edit | None],
+) -> tuple[list[Want], dict[str, Edit | None], Tensor, int]:
+    """Projections wanted of the unedited model and of each method's pick, the edit behind each cell, direction and position.
+
+    The direction is the selected one; where nothing was selected, the one of the middle layer that ROSI tries.
+    """
+    at, contrast, num_layers = Layout(config.results), subject.contrasts[0], book.checkpoint.num_layers
+    found = selected[contrast]
+    tried = layers(config.rosi, num_layers, config.selection.layer_share)
+    position, layer = (found["position"], found["layer"]) if found["outcome"] == "picked" else (POSITION, tried[len(tried) // 2])
+    direction = book.directions.unit({"contrast": contrast, "position": position, "layer": layer, "control": None})
+    prompts = {
+        name: prompt_items(phase_prompts(at, subject, name, "test", config.evaluation.test_prompts), name)
+        for name in config.evaluation.pair
+    }
+    methods = {family.name for family in families(config, subject) if not family.control and "@" not in family.name}
+    wants, edits = [], {}
+    for variant in variants_on_test(config, subject):
+        if variant.role != "base" and variant.family not in methods:
+            continue
+        concrete = [edit for one in variant.edits if (edit := resolve(one, picks)) is not None]
+        if len(concrete) < len(variant.edits):
+            continue
+        cell = projection_cell(
+            Path(config.results) / "store",
+            model,
+            [book.key(edit) for edit in concrete],
+            answer_rendering(config.evaluation, subject),
+            direction,
+            position,
+            cell_fingerprint("project", bool(concrete)),
+        )
+        edits[cell.name] = concrete[0] if concrete else None
+        labels = {"model": subject.id, "variant": variant.id, "phase": "test"}
+        wants += [Want(cell, rows, labels) for rows in prompts.values()]
+    return wants, edits, direction, position
