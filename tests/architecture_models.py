@@ -79,7 +79,7 @@ def direction() -> Any:
 @cache
 def edit_of(architecture: Architecture, method: str) -> Any:
     """A rank-one edit of all that can be edited in full."""
-    from anatomy.interventions.edits.rosi import build_edit
+    from anatomy.interventions.edits.rank_one import build_edit
     from anatomy.models.writers import writable_sites
 
     checkpoint = checkpoint_of(architecture)

@@ -6,7 +6,7 @@ import shutil
 import torch
 from safetensors.torch import load_file, save_file
 
-from anatomy.interventions.edits.rosi import build_edit
+from anatomy.interventions.edits.rank_one import build_edit
 from anatomy.interventions.export.companions import INDEX
 from anatomy.models.checkpoint import Checkpoint
 

@@ -3,7 +3,8 @@
 import torch
 
 from anatomy.interventions.edits.head import head_edit
-from anatomy.interventions.edits.rosi import build_edit
+from anatomy.interventions.edits.low_rank import low_rank_edit
+from anatomy.interventions.edits.rank_one import build_edit
 from anatomy.interventions.edits.sparse import sparse_edit
 from anatomy.models.checkpoint import Checkpoint
 
@@ -44,6 +45,19 @@ def head(checkpoint: Checkpoint, rank: int | None = None, seed: int = 0, scale: 
     return head_edit({"method": "head", "rank": rank, "seed": seed}, "amplify", checkpoint, residual)
 
 
+def trained(checkpoint: Checkpoint, rank: int = 2, seed: int = 0, scale: float = 0.4):
+    """Factors of matrices that read the stream and of some that write to it, as training a LoRA adapter leaves them."""
+    generator = torch.Generator().manual_seed(seed)
+    factors = {}
+    for layer in range(checkpoint.num_layers):
+        for site in ("self_attn.q_proj", "mlp.down_proj"):
+            name = f"model.layers.{layer}.{site}"
+            rows, columns = checkpoint.shape(f"{name}.weight")
+            a, b = torch.randn(rank, columns, generator=generator), torch.randn(rows, rank, generator=generator)
+            factors[name] = a, scale * checkpoint.tensor(f"{name}.weight").float().std() * b / rank**0.5
+    return low_rank_edit({"method": "trained", "seed": seed}, "amplify", checkpoint, factors, list(factors))
+
+
 def every_kind(checkpoint: Checkpoint) -> dict[str, list]:
     """Name to a stack of edits; ``adapter`` is the only one that an engine for rank 1 serves as one."""
     one, other, sparse = low_rank(checkpoint), low_rank(checkpoint, seed=1, strength=-0.9), pruned(checkpoint)
@@ -53,5 +67,6 @@ def every_kind(checkpoint: Checkpoint) -> dict[str, list]:
         "sparse": [sparse],
         "dense head": [head(checkpoint)],
         "low-rank head": [head(checkpoint, rank=4)],
+        "trained adapter": [trained(checkpoint)],
         "sparse under low rank": [sparse, one, head(checkpoint, rank=4)],
     }

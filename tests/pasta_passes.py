@@ -18,9 +18,9 @@ from anatomy.recipes.pasta.stages.instruments import Instrument, fitting_texts, 
 from anatomy.recipes.pasta.stages.localize_signature import localize_signature
 from anatomy.recipes.pasta.stages.signature import extract_signature
 from anatomy.recipes.pasta.stages.text_measures import PairTables, text_measures
-from anatomy.stages.edit_book import EditBook
 from anatomy.stages.generate import generate
 from anatomy.stages.judge import judge
+from anatomy.stages.model_edits import ModelEdits
 from anatomy.stages.utility import samples_table
 from anatomy.texts.diversity.style_markers import GENERAL
 
@@ -42,9 +42,9 @@ class Study:
     def generate(self, role: str, phase: str) -> dict:
         subject, found = pair(self.config)[role], {"select": self.signature, "test": self.found}.get(phase, {})
         asked = asked_in_memory(self.config, "pasta", subject, phase, found)
-        book = EditBook(self.cards[role], self.extracted)
+        model_edits = ModelEdits(self.cards[role], self.extracted)
         spoken = speaking(self.config, subject, self.cards[role], phase)
-        return generate(self.config, subject, self.cards[role], asked, phase, book, spoken, lambda text: None)
+        return generate(self.config, subject, self.cards[role], asked, phase, model_edits, spoken, lambda text: None)
 
     def instruments(self, config: Config | None = None) -> list[Instrument]:
         texts = fitting_texts(self.config, *(self.tables[role, "fit"]["completions"] for role in ("aligned", "base")), False)

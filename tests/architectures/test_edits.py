@@ -8,7 +8,7 @@ from tiny_architectures import ARCHITECTURES, LAYERS
 
 from anatomy.errors import EditError
 from anatomy.interventions.edits.apply import applied
-from anatomy.interventions.edits.rosi import build_edit
+from anatomy.interventions.edits.rank_one import build_edit
 from anatomy.interventions.edits.write_gap import write_gap
 from anatomy.models.activations.hooks import SITES
 from anatomy.models.activations.interventions import Intervention, intervening

@@ -6,7 +6,7 @@ from architecture_models import checkpoint_of, direction, edit_of, model_of, ran
 from tiny_architectures import ARCHITECTURES, LAYERS, make_tiny_architecture
 
 from anatomy.errors import EditError
-from anatomy.interventions.edits.rosi import build_edit
+from anatomy.interventions.edits.rank_one import build_edit
 from anatomy.models.blocks import decoder_blocks
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.loading import load_model

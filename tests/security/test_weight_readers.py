@@ -12,7 +12,7 @@ from hypothesis import example, given
 from anatomy.errors import ModelError
 from anatomy.interventions.directions.candidates import Directions, load_directions, save_directions
 from anatomy.interventions.edits.adapter import read_adapter, write_adapter
-from anatomy.interventions.edits.rosi import build_edit
+from anatomy.interventions.edits.rank_one import build_edit
 from anatomy.interventions.edits.saved import load_edit, save_edit
 from anatomy.models.checkpoint import Checkpoint, read_header
 
@@ -77,7 +77,7 @@ def test_edits_with_any_content(file, tiny_folder, tmp_path):
 def test_saved_edits_with_any_content(kind, file, tiny_folder, tmp_path):
     checkpoint = Checkpoint(tiny_folder)
     edit = kind(checkpoint)
-    save_edit(edit, tmp_path, private=True)
+    save_edit(edit, tmp_path, checkpoint, private=True)
     good = (tmp_path / file).read_bytes()[:8192]
 
     @FUZZ

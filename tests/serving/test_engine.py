@@ -12,7 +12,7 @@ from shared_engine import served_model
 from anatomy.errors import ConfigError, DataError, EditError
 from anatomy.interventions.edits.adapter import write_adapter
 from anatomy.interventions.edits.apply import applied
-from anatomy.interventions.edits.rosi import build_edit
+from anatomy.interventions.edits.rank_one import build_edit
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.serving.completions import Request, stream
 from anatomy.serving.decoding import Decoding, request_seed

@@ -16,7 +16,7 @@ from anatomy.serving.transformers_generation import generate_with_transformers
 
 pytestmark = pytest.mark.engine
 GREEDY = Decoding(max_new_tokens=16, temperature=0.0)
-KINDS = ("adapter", "stack of adapters", "sparse", "dense head", "low-rank head", "sparse under low rank")
+KINDS = ("adapter", "stack of adapters", "sparse", "dense head", "low-rank head", "trained adapter", "sparse under low rank")
 
 
 @pytest.fixture(scope="module")

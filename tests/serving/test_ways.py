@@ -5,7 +5,7 @@ import torch
 from edit_kinds import every_kind, low_rank
 
 from anatomy.errors import EditError
-from anatomy.interventions.edits.rosi import build_edit
+from anatomy.interventions.edits.rank_one import build_edit
 from anatomy.models.activations.interventions import Intervention
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.serving.ways import Abilities, choose_way
@@ -42,6 +42,7 @@ def test_interventions_go_to_hooks_where_there_are_any(checkpoint):
     hooks = Intervention("ablate", (0,), unit, None, 1.0, ("block_input",), "all")
     able = Abilities(True, "", 1, PLAIN.target_modules, hooks=True)
     assert choose_way([hooks], able).kind == "hooks" and choose_way([hooks], PLAIN).kind == "transformers"
-    assert choose_way([hooks, low_rank(checkpoint)], able).kind == "transformers"
+    assert choose_way([hooks, low_rank(checkpoint)], able).kind == "reload and hooks"
+    assert choose_way([hooks, low_rank(checkpoint)], PLAIN).kind == "transformers"
     with pytest.raises(EditError, match="a weight edit or an intervention"):
         choose_way([{"method": "row_mean"}], PLAIN)

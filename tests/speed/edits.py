@@ -7,7 +7,7 @@ from rank_one import write_rank_one
 from torch import Tensor
 
 from anatomy.interventions.edits.low_rank import LowRankEdit
-from anatomy.interventions.edits.rosi import build_edit
+from anatomy.interventions.edits.rank_one import build_edit
 from anatomy.models.checkpoint import Checkpoint
 
 Factors = dict[str, tuple[Tensor, Tensor]]

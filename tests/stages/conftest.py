@@ -4,7 +4,7 @@ import pytest
 from pasta_passes import run_passes
 from small_study import make_card, make_config, make_subject, run_extraction, write_prompts
 
-from anatomy.stages.edit_book import EditBook
+from anatomy.stages.model_edits import ModelEdits
 from anatomy.store.files import read_json
 
 
@@ -42,8 +42,8 @@ def extraction_card(extraction):
 
 
 @pytest.fixture(scope="session")
-def book(card, extraction):
-    return EditBook(card, extraction)
+def model_edits(card, extraction):
+    return ModelEdits(card, extraction)
 
 
 @pytest.fixture

@@ -6,16 +6,16 @@ from shared_engine import close_shared_engine
 from small_study import make_config, write_prompts
 
 from anatomy.interventions.edits.apply import applied
-from anatomy.interventions.edits.saved import save_edit
+from anatomy.interventions.edits.saved import save_edit, spec_of
 from anatomy.interventions.edits.sparse import sparse_edit
 from anatomy.interventions.variant import Variant
 from anatomy.models.loading import load_model
 from anatomy.models.rendering import render
 from anatomy.serving.decoding import Decoding
 from anatomy.serving.transformers_generation import generate_with_transformers
-from anatomy.stages.edit_book import EditBook
 from anatomy.stages.evaluate import evaluate
 from anatomy.stages.manifest import fallbacks
+from anatomy.stages.model_edits import ModelEdits
 from anatomy.stages.phase import VARIANT_COLUMNS, Phase
 from anatomy.stages.prompts import phase_prompts
 from anatomy.stages.rendering import answer_rendering
@@ -25,9 +25,9 @@ pytestmark = pytest.mark.engine
 SETS = ("harmful_requests", "benign_requests")
 
 
-def saved(edit, folder):
-    save_edit(edit, folder)
-    return {"method": "saved", "folder": str(folder), "digest": edit.digest(), "intent": edit.card.intent}
+def saved(edit, folder, checkpoint):
+    save_edit(edit, folder, checkpoint)
+    return spec_of(edit, folder)
 
 
 def row_mean(layer):
@@ -41,33 +41,33 @@ def row_mean(layer):
 
 @pytest.fixture
 def study(card, extraction, tmp_path):
-    """Configuration, edits of each kind by name, and the book that builds them."""
+    """Configuration, edits of each kind by name, and the model_edits that builds them."""
     import torch
 
     write_prompts(tmp_path)
     config = make_config(tmp_path, evaluation={"max_new_tokens": 8}, benchmarks={"tasks": []}, serving={"max_model_len": 256})
-    book = EditBook(card, extraction)
+    model_edits = ModelEdits(card, extraction)
     name = "model.layers.0.mlp.up_proj"
-    speck = torch.tensor([0]), book.checkpoint.tensor(f"{name}.weight").view(-1)[:1] * (1 + 1e-6)
-    nothing = sparse_edit({"method": "nothing"}, "amplify", book.checkpoint, {name: speck}, [name])
+    speck = torch.tensor([0]), model_edits.checkpoint.tensor(f"{name}.weight").view(-1)[:1] * (1 + 1e-6)
+    nothing = sparse_edit({"method": "nothing"}, "amplify", model_edits.checkpoint, {name: speck}, [name])
     stacks = {
         "base": [],
         "rank one": [row_mean(1)],
         "stack": [row_mean(1), row_mean(2)],
-        "mask": [saved(pruned(book.checkpoint), tmp_path / "mask")],
-        "head": [saved(head(book.checkpoint), tmp_path / "head"), row_mean(2)],
-        "nothing": [saved(nothing, tmp_path / "nothing")],
+        "mask": [saved(pruned(model_edits.checkpoint), tmp_path / "mask", model_edits.checkpoint)],
+        "head": [saved(head(model_edits.checkpoint), tmp_path / "head", model_edits.checkpoint), row_mean(2)],
+        "nothing": [saved(nothing, tmp_path / "nothing", model_edits.checkpoint)],
     }
-    return config, stacks, book
+    return config, stacks, model_edits
 
 
 def test_edits_of_every_kind_are_evaluated_on_one_start(study, subject, card, tiny_folder):
     close_shared_engine()
-    config, stacks, book = study
+    config, stacks, model_edits = study
     lines = []
     variants = {name: Variant(name, "method" if stack else "base", tuple(stack), SETS) for name, stack in stacks.items()}
     phase = Phase("test", [(variants[name], stack) for name, stack in stacks.items()])
-    tables = evaluate(config, subject, phase, card, book, lines.append)
+    tables = evaluate(config, subject, phase, card, model_edits, lines.append)
     completions = tables["completions"]
     assert len(completions) == len(stacks) * 2 * 4 and completions["variant"].nunique() == len(stacks)
     assert list(tables["variants"].columns) == [*VARIANT_COLUMNS, "unchanged"]
@@ -82,7 +82,7 @@ def test_edits_of_every_kind_are_evaluated_on_one_start(study, subject, card, ti
         for one in SETS:
             prompts = phase_prompts_of(config, subject, one)
             tokens = render(loaded.tokenizer, list(prompts["prompt"]), answer_rendering(config.evaluation, subject))
-            with applied(loaded, *book.weight_edits(stack)) as edited:
+            with applied(loaded, *model_edits.weight_edits(stack)) as edited:
                 expected = [row.text for row in generate_with_transformers(edited, tokens, decoding, batch_size=1)]
             rows = completions[(completions["variant"] == variants[name].id) & (completions["set"] == one)].set_index("id")
             assert rows.loc[list(prompts["id"]), "response"].tolist() == expected, name
@@ -91,7 +91,7 @@ def test_edits_of_every_kind_are_evaluated_on_one_start(study, subject, card, ti
     journal = read_journal(store)
     assert count(store) == {"starts": 1, "rows": len(completions)}
     assert [row["asked"] for row in fallbacks(journal)] == ["adapter"], "the stack, above the engine's rank"
-    again = evaluate(config, subject, phase, card, book, lines.append)
+    again = evaluate(config, subject, phase, card, model_edits, lines.append)
     assert again["completions"].equals(completions) and count(store) == {"starts": 1, "rows": len(completions)}
 
 

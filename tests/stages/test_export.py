@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
+from edit_kinds import head, pruned
 from gate_tables import SPEC, TASKS, gate_tables
 from small_study import make_card, make_config, make_subject
 from tiny_model import load_tiny_model, make_tiny_model
@@ -16,13 +17,16 @@ from anatomy.errors import ConfigError, EditError, ExportError, GateError
 from anatomy.interventions.directions.controls import isotropic
 from anatomy.interventions.edits.adapter import read_adapter, write_adapter
 from anatomy.interventions.edits.apply import applied
-from anatomy.interventions.edits.rosi import build_edit
+from anatomy.interventions.edits.rank_one import build_edit
+from anatomy.interventions.edits.saved import save_edit, saved_edit, spec_of
+from anatomy.interventions.edits.sparse import sparse_edit
+from anatomy.interventions.edits.weight_edit import edited_tensors
 from anatomy.interventions.export import stream
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.stages import export as stage
 from anatomy.stages.export import export_pick
 
-FAMILY = "projection"
+FAMILY, NAME = "projection", "model.layers.1.mlp.up_proj"
 
 
 @pytest.fixture(scope="module")
@@ -171,3 +175,70 @@ def test_without_reload_the_card_says_so(export, monkeypatch):
     monkeypatch.setattr(stage, "compare_logits", None)
     assert export(reload=False)["logits"] is None
     assert "was not opened again" in (export.target / "README.md").read_text()
+
+
+@pytest.fixture
+def stacked(folder, export, tmp_path):
+    """Calls the stage on the pick in a stack with saved edits; gives the stack's specs, made concrete."""
+    checkpoint = Checkpoint(folder)
+    specs = {}
+    for name, edit in {"mask": pruned(checkpoint), "head": head(checkpoint, rank=2)}.items():
+        save_edit(edit, tmp_path / "saved" / name, checkpoint)
+        specs[name] = spec_of(edit, tmp_path / "saved" / name)
+
+    def call(*names, adapters=(export.row,), **more):
+        stack = [specs.get(name, SPEC) if isinstance(name, str) else name for name in names]
+        tables = gate_tables()
+        edited = tables.variants["detail"] != "[]"
+        tables.variants.loc[edited, "detail"] = json.dumps(stack)
+        return export(files=written(tmp_path / "stacked", tables), adapters=adapters, **more), stack
+
+    call.specs = specs
+    return call
+
+
+@pytest.mark.parametrize("names", [("mask", "pick", "head"), ("pick", "mask"), ("mask", "pick"), ("head", "mask")])
+def test_a_stack_leaves_as_a_whole(folder, export, stacked, names):
+    record, stack = stacked(*names)
+    source = Checkpoint(folder)
+    edits = [
+        saved_edit(one, source) if one["method"] == "saved" else read_adapter(Path(export.row["adapter"]), source)
+        for one in stack
+    ]
+    assert [one["digest"] for one in record["edits"]] == [edit.digest() for edit in edits]
+    found = Checkpoint(export.target)
+    for name, tensor in edited_tensors(edits, source, torch.float32):
+        torch.testing.assert_close(found.tensor(name), tensor, rtol=1e-6, atol=1e-6)
+    assert record["logits"]["difference"] <= 1e-5 * record["logits"]["largest"] < record["logits"]["effect"]
+    card, text = (
+        (export.target / "README.md").read_text(),
+        json.dumps(record["gate"]) + (export.target / "export.json").read_text(),
+    )
+    assert card.count("in the order in which they were made") == len(stack) and "Nothing was trained" not in card
+    assert "saved/mask" not in text + card, "where a saved edit lay is nobody's business"
+
+
+def test_one_member_to_measure_or_of_activations_keeps_the_whole_stack_here(folder, export, stacked, tmp_path):
+    weakening = kept(folder, tmp_path / "weakening", SPEC | {"sign": -1})
+    with pytest.raises(GateError, match="intent measure: projection with sign -1"):
+        stacked("mask", SPEC | {"sign": -1}, adapters=[weakening], tolerance=1.0)
+    edit = sparse_edit({}, "measure", Checkpoint(folder), {NAME: (torch.tensor([3]), torch.tensor([9.0]))}, [NAME])
+    save_edit(edit, tmp_path / "secret", Checkpoint(folder), private=True)
+    with pytest.raises(GateError, match="intent measure"):
+        stacked("pick", spec_of(edit, tmp_path / "secret"), tolerance=1.0)
+    # nor where the spec says less than the edit's own card
+    with pytest.raises(EditError, match="as its spec says"):
+        stacked("pick", spec_of(edit, tmp_path / "secret") | {"intent": "amplify"}, tolerance=1.0)
+    hook = {"method": "add", "strength": 1.0, "direction": SPEC["direction"]}
+    with pytest.raises(EditError, match="an edit of activations"):
+        stacked("pick", hook)
+    assert not export.target.parent.exists()
+
+
+def test_picks_of_several_families_are_found_by_what_they_are(folder, export, stacked, tmp_path):
+    other = SPEC | {"strength": 0.7}
+    row = kept(folder, tmp_path / "other", other) | {"family": "another"}
+    record, _ = stacked(other, "pick", adapters=[export.row, row])
+    assert [one["digest"][:16] for one in record["edits"]] == [row["digest"], export.row["digest"]]
+    with pytest.raises(EditError, match="the edit that was evaluated"):
+        stacked(SPEC | {"strength": 0.9}, "pick", adapters=[export.row, row])

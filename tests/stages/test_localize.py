@@ -15,9 +15,9 @@ TOKENS = {"tokens": [20, 30], "common_prefix": []}
 
 
 @pytest.fixture
-def chosen(config, subject, tiny, book, results):
+def chosen(config, subject, tiny, model_edits, results):
     def run(tokens=TOKENS, **options):
-        return choose(make_config(results, selection=options), subject, tiny, book.directions, "plain", tokens)
+        return choose(make_config(results, selection=options), subject, tiny, model_edits.directions, "plain", tokens)
 
     return run
 

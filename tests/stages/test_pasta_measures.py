@@ -17,8 +17,8 @@ from anatomy.recipes.asked_variants import asked_in_memory
 from anatomy.recipes.pasta.speaking import HUMAN
 from anatomy.recipes.pasta.stages.detect import detect
 from anatomy.recipes.pasta.stages.instruments import measured_texts
-from anatomy.stages.edit_book import EditBook
 from anatomy.stages.hooked_benchmarks import hooked_benchmarks
+from anatomy.stages.model_edits import ModelEdits
 from anatomy.texts.detectors.score_file import text_digest
 
 
@@ -106,9 +106,9 @@ def test_benchmarks_are_taken_under_the_hook(passes):
     config = passes.config.model_copy(update={"benchmarks": Benchmarks(organism_tasks=["organism_arc"])})
     subject, card = replace(pair(config)["aligned"], seed=0), passes.cards["aligned"]
     asked = asked_in_memory(config, "pasta", pair(config)["aligned"], "test", passes.found)
-    book = EditBook(card, passes.extracted)
+    model_edits = ModelEdits(card, passes.extracted)
     said: list[str] = []
-    table, cells = hooked_benchmarks(config, subject, card, asked, config.pasta.benchmark_items, book, said.append)
+    table, cells = hooked_benchmarks(config, subject, card, asked, config.pasta.benchmark_items, model_edits, said.append)
     names = table["variant"].str.partition("~")[0]
     assert {"base", "own", "orthogonal-0", "orthogonal-1"} <= set(names) and "halves-0" not in set(names)
     loaded = load_model(Path(card["folder"]), torch.float32, "cpu")
@@ -125,6 +125,6 @@ def test_benchmarks_are_taken_under_the_hook(passes):
     assert sorted(map(tuple, np.round(first["base"], 3))) == sorted(map(tuple, np.round(scores, 3)))
     assert np.abs(np.array(first["base"]) - np.array(first["own"])).max() > 1e-3
     said.clear()
-    again, _ = hooked_benchmarks(config, subject, card, asked, config.pasta.benchmark_items, book, said.append)
+    again, _ = hooked_benchmarks(config, subject, card, asked, config.pasta.benchmark_items, model_edits, said.append)
     pd.testing.assert_frame_equal(again, table)
     assert not said and cells

@@ -15,7 +15,7 @@ from anatomy.recipes.pasta.speaking import HUMAN
 from anatomy.recipes.pasta.stages.signature import check_pair, extract_signature
 from anatomy.recipes.pasta.stages.signature_weights import weight_gaps
 from anatomy.stages.direction_book import DirectionBook
-from anatomy.stages.edit_book import EditBook
+from anatomy.stages.model_edits import ModelEdits
 
 
 def test_each_side_continues_the_same_prefixes_in_its_own_manner(passes):
@@ -31,21 +31,21 @@ def prefix(name):
 
 
 def test_contrasts_are_extractions_like_any_other(passes):
-    book = DirectionBook(passes.extracted)
+    model_edits = DirectionBook(passes.extracted)
     for name in ("signature", *passes.signature["contrasts"]):
-        assert book.candidates(name).vectors.shape == (2, 5, 64)
+        assert model_edits.candidates(name).vectors.shape == (2, 5, 64)
     assert set(passes.signature["contrasts"]) == {"template_free", "template_only", "same_text", "same_input", "without_refusal"}
-    unit = book.unit({"contrast": "signature", "position": 0, "layer": 3, "control": None})
+    unit = model_edits.unit({"contrast": "signature", "position": 0, "layer": 3, "control": None})
     for family, number in (("orthogonal", 1), ("equal_variance", 0)):
-        control = book.unit({"contrast": "signature", "position": 0, "layer": 3, "control": [family, number]})
+        control = model_edits.unit({"contrast": "signature", "position": 0, "layer": 3, "control": [family, number]})
         assert abs((unit @ control).item()) < 1e-5
-    inside = [book.directions("signature", ["domain", number]).vectors[1].double() for number in range(2)]
+    inside = [model_edits.directions("signature", ["domain", number]).vectors[1].double() for number in range(2)]
     assert cosines(inside[0][1:], inside[1][1:]).min() > 0.5  # parts of one signature
 
 
 def test_the_refusal_direction_is_taken_out_layer_by_layer(passes):
-    book = DirectionBook(passes.extracted)
-    whole, left = (book.candidates(name).vectors.double() for name in ("signature", "without_refusal"))
+    model_edits = DirectionBook(passes.extracted)
+    whole, left = (model_edits.candidates(name).vectors.double() for name in ("signature", "without_refusal"))
     refusal = torch.nn.functional.normalize(REFUSAL.vectors[0].double(), dim=-1)
     assert (left[:, :4] * refusal).sum(-1).abs().max() < 1e-6 * whole.norm(dim=-1).max()
     along = (whole[:, :4] * refusal).sum(-1, keepdim=True) * refusal
@@ -66,9 +66,9 @@ def test_geometry_and_writers_are_tidy(passes):
     # What heads and MLPs write, with the embedding's share, is the signature's norm: the projection on itself.
     writers = pd.read_parquet(passes.extracted / "writers.parquet")
     norms = geometry[(geometry["quantity"] == "norm") & (geometry["contrast"] == "signature") & (geometry["position"] == 0)]
-    book = DirectionBook(passes.extracted).candidates("signature")
-    unit = book.unit(0, 4).double()
-    embedding = (book.vector(0, 0).double() @ unit).item()
+    model_edits = DirectionBook(passes.extracted).candidates("signature")
+    unit = model_edits.unit(0, 4).double()
+    embedding = (model_edits.vector(0, 0).double() @ unit).item()
     total = writers.loc[writers["direction_layer"] == 4, "value"].sum() + embedding
     assert total == pytest.approx(norms.loc[norms["layer"] == 4, "value"].item(), rel=1e-3)
 
@@ -96,8 +96,8 @@ def test_an_edit_of_weights_writes_what_hooks_behind_the_writers_write(passes):
     table = passes.tables["aligned", "test"]["completions"]
     assert texts(table, "weights") == texts(table, "site-writes")  # sampled token by token from the same seeds
     subject = pair(passes.config)["aligned"]
-    book = EditBook(passes.cards["aligned"], passes.extracted)
-    gaps = weight_gaps(passes.config, subject, passes.cards["aligned"], book, passes.found, lambda text: None)
+    model_edits = ModelEdits(passes.cards["aligned"], passes.extracted)
+    gaps = weight_gaps(passes.config, subject, passes.cards["aligned"], model_edits, passes.found, lambda text: None)
     equivalent = gaps.set_index("matrices").iloc[:2]
     assert (equivalent["gap"] < 1e-3).all()
     assert gaps["gap"].iloc[2] > 10 * equivalent["gap"].max()  # without the embedding it is no equal of all three sites

@@ -12,10 +12,10 @@ EDIT = ["position", "layer", "strength", "sign"]
 
 
 @pytest.fixture(scope="module")
-def screened(config, subject, tiny, book):
+def screened(config, subject, tiny, model_edits):
     before = {name: tensor.clone() for name, tensor in tiny.model.state_dict().items()}
     lines = []
-    table, shortlist = screen(config, subject, tiny, book, TOKENS, lines.append)
+    table, shortlist = screen(config, subject, tiny, model_edits, TOKENS, lines.append)
     return table, shortlist, before, lines
 
 
@@ -67,7 +67,7 @@ def test_progress_is_said(screened):
     assert screened[3] and "screen mine" in screened[3][-1]
 
 
-def test_without_refusal_tokens_nothing_is_ranked(config, subject, tiny, book):
-    table, shortlist = screen(config, subject, tiny, book, {"tokens": [], "common_prefix": []}, lambda text: None)
+def test_without_refusal_tokens_nothing_is_ranked(config, subject, tiny, model_edits):
+    table, shortlist = screen(config, subject, tiny, model_edits, {"tokens": [], "common_prefix": []}, lambda text: None)
     assert table.empty and list(table.columns) == COLUMNS
     assert shortlist == {family.name: [] for family in families(config, subject)}

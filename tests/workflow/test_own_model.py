@@ -87,8 +87,8 @@ def test_answers_under_lowering_edits_are_nowhere(run):
     from anatomy.models.rendering import Rendering, render
     from anatomy.serving.decoding import Decoding
     from anatomy.serving.transformers_generation import generate_with_transformers
-    from anatomy.stages.edit_book import EditBook
     from anatomy.stages.in_memory import edited
+    from anatomy.stages.model_edits import ModelEdits
 
     results = run / "results"
     measured = pd.read_parquet(results / "measure" / "mine" / "completions.parquet")
@@ -96,10 +96,12 @@ def test_answers_under_lowering_edits_are_nowhere(run):
     assert set(variants["form"]) == {"ablate", "clamp", "add", "orthogonalize"}
     assert (measured["response"] == "").all() and measured["withheld"].notna().all()
     loaded = load_tiny_model(run / "model")
-    book = EditBook({**read_json(results / "models" / "mine.json"), "folder": str(run / "model")}, results / "extract" / "mine")
+    model_edits = ModelEdits(
+        {**read_json(results / "models" / "mine.json"), "folder": str(run / "model")}, results / "extract" / "mine"
+    )
     detail = variants.set_index("form").at["orthogonalize", "detail"]
     prompts = render(loaded.tokenizer, list(measured.drop_duplicates("id")["prompt"]), Rendering())
-    with edited(loaded, book, json.loads(detail)[0]):
+    with edited(loaded, model_edits, json.loads(detail)):
         found = generate_with_transformers(loaded, prompts, Decoding(8, 0.0), batch_size=32)
     unedited = generate_with_transformers(loaded, prompts, Decoding(8, 0.0), batch_size=32)
     secret = {one.text for one in found} - {one.text for one in unedited}

@@ -12,8 +12,8 @@ with job_of(name, snakemake) as run:
     prepare_environment(snakemake.threads)
     from anatomy.interventions.variant import merged
     from anatomy.recipes.asked_variants import engine_variants, target_modules
-    from anatomy.stages.edit_book import EditBook
     from anatomy.stages.inputs import named_files
+    from anatomy.stages.model_edits import ModelEdits
 
     with without_unused():
         from anatomy.stages.evaluate import evaluate, phase_variants
@@ -28,13 +28,13 @@ with job_of(name, snakemake) as run:
         int(wildcards.bucket),
         merged(map(read_json, named_files(snakemake.input)["found"])),
     )
-    book = EditBook(model, sound_extraction(snakemake.input.directions))
+    model_edits = ModelEdits(model, sound_extraction(snakemake.input.directions))
     tables = evaluate(
         run.config,
         run.subject,
         phase,
         model,
-        book,
+        model_edits,
         run.say,
         target_modules=target_modules(run.config),
         threads=snakemake.threads,

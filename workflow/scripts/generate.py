@@ -11,8 +11,8 @@ with job_of(f"{paper} {wildcards.model} {wildcards.phase}", snakemake) as run:
 
     from anatomy.recipes.asked_variants import asked_in_memory
     from anatomy.recipes.registry import known
-    from anatomy.stages.edit_book import EditBook
     from anatomy.stages.generate import generate
+    from anatomy.stages.model_edits import ModelEdits
     from anatomy.stages.soundness import sound_model
     from anatomy.store.files import read_json, write_json, write_table
 
@@ -20,10 +20,10 @@ with job_of(f"{paper} {wildcards.model} {wildcards.phase}", snakemake) as run:
     found = snakemake.input.get("found")
     asked = asked_in_memory(run.config, paper, run.subject, wildcards.phase, read_json(Path(found)) if found else {})
     model = sound_model(snakemake.input.model)
-    book = EditBook(model, Path(run.at.stage("extract", wildcards.model, "")))
+    model_edits = ModelEdits(model, Path(run.at.stage("extract", wildcards.model, "")))
     speaking = import_module(known(snakemake.config["recipes"])[paper].speaking).speaking
     spoken = speaking(run.config, run.subject, model, wildcards.phase)
-    tables = generate(run.config, run.subject, model, asked, wildcards.phase, book, spoken, run.say)
+    tables = generate(run.config, run.subject, model, asked, wildcards.phase, model_edits, spoken, run.say)
     write_json(Path(snakemake.output.completions).with_suffix(".cells.json"), tables.pop("cells"))
     for table, rows in tables.items():
         write_table(Path(snakemake.output[table]), rows)

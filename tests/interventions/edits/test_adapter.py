@@ -9,7 +9,7 @@ from tiny_model import load_tiny_model, make_tiny_model
 from anatomy.errors import EditError
 from anatomy.interventions.edits.adapter import CARD, CONFIG, WEIGHTS, read_adapter, write_adapter
 from anatomy.interventions.edits.apply import applied
-from anatomy.interventions.edits.rosi import build_edit
+from anatomy.interventions.edits.rank_one import build_edit
 from anatomy.models.checkpoint import Checkpoint
 
 

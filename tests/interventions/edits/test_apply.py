@@ -4,7 +4,7 @@ from tiny_model import load_tiny_model
 
 from anatomy.errors import EditError
 from anatomy.interventions.edits.apply import applied
-from anatomy.interventions.edits.rosi import build_edit
+from anatomy.interventions.edits.rank_one import build_edit
 from anatomy.models.activations.hooks import SITES
 from anatomy.models.activations.interventions import Intervention, intervening
 from anatomy.models.loading import load_model

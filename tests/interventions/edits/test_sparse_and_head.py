@@ -151,7 +151,7 @@ def test_low_rank_edits_stack_to_one_adapter(tiny_folder, tiny, checkpoint, logi
 @pytest.mark.parametrize("make", [pruned, head, lambda checkpoint: head(checkpoint, rank=4)])
 def test_a_folder_gives_the_edit_back(checkpoint, other_folder, tmp_path, make):
     edit = make(checkpoint)
-    save_edit(edit, tmp_path)
+    save_edit(edit, tmp_path, checkpoint)
     back = load_edit(tmp_path, checkpoint)
     assert isinstance(back, WeightEdit) and back.digest() == edit.digest() and back.card == edit.card
     with pytest.raises(EditError, match="an edit for model"):
@@ -173,7 +173,7 @@ def test_an_edit_to_measure_is_written_to_private_folders_alone(checkpoint, tmp_
     name = NAME
     edit = sparse_edit({}, "measure", checkpoint, {name: (torch.tensor([3]), torch.tensor([9.0]))}, [name])
     with pytest.raises(EditError, match="intent measure"):
-        save_edit(edit, tmp_path / "kept")
+        save_edit(edit, tmp_path / "kept", checkpoint)
     assert not (tmp_path / "kept").exists()
-    save_edit(edit, tmp_path / "private", private=True)
+    save_edit(edit, tmp_path / "private", checkpoint, private=True)
     assert load_edit(tmp_path / "private", checkpoint).card.intent == "measure"

@@ -1,7 +1,7 @@
 import pytest
 
 from anatomy.errors import EditError
-from anatomy.interventions.edits.spec import check_spec, intent
+from anatomy.interventions.edits.spec import acts_on_activations, check_spec, intent, stack_intent
 
 GOOD = {"method": "row_mean", "strength": 2.0, "sign": 1, "direction": {"position": -1, "layer": 3, "control": None}}
 
@@ -11,6 +11,22 @@ def test_intent_follows_what_the_edit_does():
     assert intent({"method": "add", "strength": 1.0}) == "amplify"
     assert intent(GOOD | {"sign": -1}) == "measure"
     assert {intent({"method": method}) for method in ("orthogonalize", "ablate", "clamp")} == {"measure"}
+
+
+@pytest.mark.parametrize("worst", [GOOD | {"sign": -1}, {"method": "ablate"}, {"method": "saved", "intent": "measure"}])
+def test_intent_of_a_stack_is_that_of_its_least_safe_member(worst):
+    safe = [GOOD, {"method": "add", "strength": 1.0}, {"method": "saved", "intent": "amplify"}]
+    assert stack_intent([]) == stack_intent(safe) == "amplify"
+    for place in range(4):
+        assert stack_intent([*safe[:place], worst, *safe[place:]]) == "measure"
+
+
+def test_edits_of_activations_are_told_from_edits_of_weights():
+    told = {
+        method: acts_on_activations({"method": method})
+        for method in ("ablate", "ablate_own", "clamp", "add", "row_mean", "saved")
+    }
+    assert {method for method, hooks in told.items() if hooks} == {"ablate", "ablate_own", "clamp", "add"}
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from anatomy.errors import StoreError
 from anatomy.interventions.directions.controls import isotropic
 from anatomy.interventions.edits.adapter import WEIGHTS, write_adapter
-from anatomy.interventions.edits.rosi import build_edit
+from anatomy.interventions.edits.rank_one import build_edit
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.preflight.disk import RunCounts, estimate_disk, require_disk
 from anatomy.models.size import model_size

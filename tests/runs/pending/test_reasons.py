@@ -5,12 +5,16 @@ from anatomy.runs.pending.reasons import differences, print_status, reasons
 
 OLD, NEW = "0" * 16, "1" * 16
 PARTS = {
-    OLD: {"anatomy.interventions.edits.rosi:row_mean": "a", "anatomy.interventions.edits.rosi:*": "r", "package torch": "2.12.0"},
+    OLD: {
+        "anatomy.interventions.edits.rank_one:row_mean": "a",
+        "anatomy.interventions.edits.rank_one:*": "r",
+        "package torch": "2.12.0",
+    },
     NEW: {
-        "anatomy.interventions.edits.rosi:row_mean": "b",
-        "anatomy.interventions.edits.rosi:*": "r",
+        "anatomy.interventions.edits.rank_one:row_mean": "b",
+        "anatomy.interventions.edits.rank_one:*": "r",
         "package torch": "2.13.0",
-        "anatomy.interventions.edits.rosi:scaled": "c",
+        "anatomy.interventions.edits.rank_one:scaled": "c",
     },
 }
 
@@ -36,7 +40,7 @@ def test_mappings_are_paired_by_their_keys():
 def test_the_function_and_the_package_behind_a_fingerprint_are_named():
     told = reasons(job(before=(OLD,), now=(NEW,)), PARTS, {})
     assert told == [
-        "code changed: anatomy.interventions.edits.rosi:row_mean, anatomy.interventions.edits.rosi:scaled (new); "
+        "code changed: anatomy.interventions.edits.rank_one:row_mean, anatomy.interventions.edits.rank_one:scaled (new); "
         "package changed: torch 2.12.0 -> 2.13.0"
     ]
     assert "not on record" in reasons(job(before=(OLD,), now=("2" * 16,)), PARTS, {})[0]

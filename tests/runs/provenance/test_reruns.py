@@ -11,7 +11,7 @@ from anatomy.store.fingerprint import modules_reached
 
 pytestmark = pytest.mark.workflow
 
-FORMULA = "workflow/anatomy/interventions/edits/rosi.py"
+FORMULA = "workflow/anatomy/interventions/edits/rank_one.py"
 STAGES = {
     "extract": ("extract",),
     "localize": ("localize",),
@@ -95,12 +95,12 @@ def test_a_changed_formula_reruns_what_reached_it_and_is_named(copy):
         path.write_text(source, encoding="utf-8")
     # Snakemake compares parameters of the first stale jobs only; what comes after them is told as following.
     named = {
-        rule for rule, told in reasons.items() if any(f"anatomy.interventions.edits.rosi:{name}" in reason for reason in told)
+        rule for rule, told in reasons.items() if any(f"anatomy.interventions.edits.rank_one:{name}" in reason for reason in told)
     }
     reached = {
         rule
         for rule, stages in STAGES.items()
-        if any("anatomy.interventions.edits.rosi" in modules_reached([f"anatomy.stages.{stage}"]) for stage in stages)
+        if any("anatomy.interventions.edits.rank_one" in modules_reached([f"anatomy.stages.{stage}"]) for stage in stages)
     }
     assert {"evaluate", "measure"} <= reached
     assert named and named <= reached <= set(reasons), reasons

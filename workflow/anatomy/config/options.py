@@ -71,7 +71,7 @@ CELLS = {
 ENGINE = {"generate": "evaluate", "benchmark": "evaluate", "hooked": "evaluate", "model_judge": "model_judge"}
 """Cells whose rows an engine computes, and the stage whose pins count for them; all others come from transformers."""
 
-EDITS = "anatomy.stages.edit_book"
+EDITS = "anatomy.stages.model_edits"
 STAGES = Path(__file__).resolve().parents[1] / "stages"
 
 

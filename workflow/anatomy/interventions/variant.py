@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from anatomy.errors import EditError
+from anatomy.interventions.edits.spec import Edit
 from anatomy.store.digest import digest, named_digest
 
 Role = Literal["base", "method", "control", "measure"]
-Edit = dict[str, Any]
-"""Plain JSON: a concrete edit, or the place it takes in a search (see workflow/README.md)."""
 
 
 @dataclass(frozen=True)

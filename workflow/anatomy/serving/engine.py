@@ -140,14 +140,19 @@ class Engine:
 
     @property
     def _abilities(self) -> Abilities:
-        return Abilities(self.adapters, self._lacks_adapters, self.max_lora_rank, self.target_modules)
+        return Abilities(self.adapters, self._lacks_adapters, self.max_lora_rank, self.target_modules, self.hooks)
 
     def way(self, edits: Sequence[Any]) -> Way:
         """How this engine would serve a stack of edits (see ``ways.choose_way``)."""
         return self._edits.way(edits)
 
-    def under(self, edits: Sequence[Any]) -> AbstractContextManager[Path | None]:
+    def under(self, edits: Sequence[Any], *, in_place: bool = False) -> AbstractContextManager[Path | None]:
         """Run the body on the edited model: ``engine.run(token_ids, parameters, [adapter] * n)`` with what is yielded.
+
+        Args:
+            edits: of weights, first edit first.
+            in_place: reload the touched tensors also where an adapter would do: so that the engine itself is the edited model,
+                for requests that carry interventions, which never stand beside an adapter.
 
         Yields:
             The folder of an adapter, or None where the engine itself is the edited model (or there is no edit). Folders stay
@@ -158,9 +163,9 @@ class Engine:
             ConfigError: this engine cannot serve it, or it stands inside ``under`` of another reload.
             EngineError: the weights could not be changed, or not be changed back. Nothing more is answered then.
         """
-        if self.way(edits).kind == "reload":
+        if self.way(edits).kind == "reload" or (in_place and edits):
             refuse_many_gpus(self.gpus, "weights reloaded in place")
-        return self._edits.under(edits)
+        return self._edits.under(edits, in_place)
 
     def sweep(self) -> AbstractContextManager[None]:
         """Inside it weights go back only when something asks for them, and at the end: one reload an edit instead of two."""

@@ -2,7 +2,8 @@
 
 A sweep over layers or strengths is one batch: vLLM flattens the tokens of all requests, and every token is changed as its
 request asks (``hooks.changes``). Hooks stand only while a batch runs; without them the engine is what it was. Cached keys
-and values are shared between requests of one state only. Adapters and interventions never share a request.
+and values are shared between requests of one state only. Adapters and interventions never share a request: where weights are
+edited too, they are reloaded (``Engine.under(edits, in_place=True)``).
 """
 
 from __future__ import annotations

@@ -44,13 +44,15 @@ class Under:
         return choose_way(edits, self._abilities)
 
     @contextmanager
-    def under(self, edits: Sequence[Any]) -> Iterator[Path | None]:
+    def under(self, edits: Sequence[Any], in_place: bool = False) -> Iterator[Path | None]:
         """See ``Engine.under``."""
         from anatomy.interventions.edits.low_rank import LowRankEdit
 
         way = self.way(edits)
+        if in_place and way.kind == "adapter":
+            way = Way("reload", "asked for in place")
         self._refuse(way)
-        if way.kind == "reload" and all(isinstance(edit, LowRankEdit) for edit in edits):
+        if way.kind == "reload" and not in_place and all(isinstance(edit, LowRankEdit) for edit in edits):
             self._fall_back(Fallback("adapter", "reload", no_adapter_because(edits, self._abilities)))
         self._kinds.append(way.kind)
         try:
@@ -82,13 +84,13 @@ class Under:
             self._weights.restore()
 
     def _refuse(self, way: Way) -> None:
-        if way.kind in ("hooks", "transformers"):
+        if way.kind in ("hooks", "reload and hooks", "transformers"):
             raise ConfigError(
                 found=way.reason,
-                expected="edits that this engine serves",
+                expected="edits of weights, which this engine serves",
                 where=f"{self._where}, way {way.kind}",
-                remedy="serve them through transformers (anatomy.interventions.edits.apply, "
-                "anatomy.models.activations.interventions)",
+                remedy="ask with interventions on each request (anatomy.serving.engine_hooks), inside `under` of the edits of "
+                "weights in place; or serve the stack through transformers (anatomy.interventions.edits.stack)",
             )
         if self.reloaded or (way.kind == "reload" and self._kinds):
             raise ConfigError(

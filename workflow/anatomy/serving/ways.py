@@ -11,7 +11,7 @@ from anatomy.errors import EditError
 if TYPE_CHECKING:
     from anatomy.interventions.edits.weight_edit import WeightEdit
 
-Kind = Literal["base", "adapter", "reload", "hooks", "transformers"]
+Kind = Literal["base", "adapter", "reload", "hooks", "reload and hooks", "transformers"]
 
 ENGINE_FROM = 50_000_000
 """Parameters from which the engine is worth its start under interventions. Measured on one core: at 1 million transformers is as
@@ -24,7 +24,8 @@ class Way:
 
     Attributes:
         kind: ``base`` (nothing to do), ``adapter`` (beside others in one batch), ``reload`` (the touched tensors swapped in
-            the engine), ``hooks`` (inside the engine's module), ``transformers`` (not by this engine).
+            the engine), ``hooks`` (inside the engine's module), ``reload and hooks`` (both at once), ``transformers`` (not by
+            this engine).
         reason: why this way and not a cheaper one.
     """
 
@@ -90,14 +91,12 @@ def choose_way(edits: Sequence[Any], engine: Abilities) -> Way:
     if not edits:
         return Way("base", "no edit")
     hooked = [edit for edit in edits if isinstance(edit, Intervention)]
+    if hooked and not engine.hooks:
+        return Way("transformers", "interventions on activations, and this engine has no hooks")
     if hooked and len(hooked) < len(edits):
-        return Way("transformers", "weights and activations are edited together, which no way in the engine does")
+        return Way("reload and hooks", "weights and activations are edited together")
     if hooked:
-        return (
-            Way("hooks", "interventions on activations")
-            if engine.hooks
-            else Way("transformers", "interventions on activations, and this engine has no hooks")
-        )
+        return Way("hooks", "interventions on activations")
     against = no_adapter_because(edits, engine)
     return Way("reload", against) if against else Way("adapter", "low rank, within the engine's adapters")
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from anatomy.interventions.variant import Edit, Variant
+from anatomy.interventions.edits.spec import Edit
+from anatomy.interventions.variant import Variant
 
 Manner = Literal["document", "chat", "request"]
 """How a prompt is put: a prefix as the beginning of a plain ``document``, a prefix as a ``chat`` request for one, or a

@@ -11,14 +11,16 @@ import pandas as pd
 from anatomy.config.options import cell_fingerprint
 from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject
-from anatomy.interventions.variant import Edit, Variant, resolve
+from anatomy.errors import EditError
+from anatomy.interventions.edits.spec import Edit, acts_on_activations
+from anatomy.interventions.variant import Variant, resolve
 from anatomy.models.card import ModelCard
 from anatomy.progress.counting import Progress
 from anatomy.serving.engine import Engine
 from anatomy.serving.variants import Variant as Served
 from anatomy.serving.ways import Fallback
 from anatomy.stages.answers import answer_cell, completions_table, compute_answers, decoding_of, unchanged_variants, with_items
-from anatomy.stages.edit_book import EditBook
+from anatomy.stages.model_edits import ModelEdits
 from anatomy.stages.phase import Phase, describe
 from anatomy.stages.prompts import phase_prompts
 from anatomy.stages.rendering import answer_rendering
@@ -60,7 +62,7 @@ def evaluate(
     subject: Subject,
     phase: Phase,
     model: ModelCard,
-    book: EditBook,
+    model_edits: ModelEdits,
     say: Callable[[str], None],
     *,
     target_modules: Sequence[str],
@@ -71,7 +73,7 @@ def evaluate(
 
     Args:
         model: the model's card.
-        book: makes edits concrete: keys and edits of weights.
+        model_edits: makes edits concrete: keys and edits of weights.
         target_modules: matrices that adapters edit.
         threads, gpus: of the engine, as the job was granted them; ``serving.threads`` if None.
 
@@ -79,6 +81,9 @@ def evaluate(
         Tables ``completions``, ``samples``, ``variants`` (with ``unchanged``: whether an edited variant answered every prompt
         exactly as the unedited model did); ``tasks`` with their metric and chance level; and ``cells``, the
         store's cells the tables came from.
+
+    Raises:
+        EditError: before anything starts, a variant with an edit of activations; this stage serves edits of weights.
     """
     at, store = Layout(config.results), Path(config.results) / "store"
     rendering, decoding = answer_rendering(config.evaluation, subject), decoding_of(config.evaluation)
@@ -94,7 +99,8 @@ def evaluate(
     }
     items = {name: phase_items(task, subject, phase.name, item_limit) for name, task in tasks.items()}
     for variant, concrete in phase.variants:
-        keys = [book.key(edit) for edit in concrete]
+        _refuse_hooks(variant.id, concrete)
+        keys = model_edits.keys(concrete)
         labels = {"model": subject.id, "variant": variant.id, "phase": phase.name}
         cell = answer_cell(
             store,
@@ -136,14 +142,14 @@ def evaluate(
 
     def variant_of(want: Want) -> Served:
         concrete = edits[want.cell.name]
-        return Served(want.cell.name, lambda: book.weight_edits(concrete))
+        return Served(want.cell.name, lambda: model_edits.weight_edits(concrete))
 
     def keep(want: Want, rows: pd.DataFrame) -> pd.DataFrame:
         return withhold(rows) if must_withhold(subject, edits[want.cell.name]) else rows
 
     def scored_under(want: Want) -> Served:
         concrete = edits[want.cell.name]
-        return Served(canonical_json([book.key(edit) for edit in concrete]), lambda: book.weight_edits(concrete))
+        return Served(canonical_json(model_edits.keys(concrete)), lambda: model_edits.weight_edits(concrete))
 
     asked = [sum(len(want.rows) for want in answers), sum(len(want.rows) for want in utility) / ITEMS_AN_ANSWER]
     with Lazy(open_engine, store, "evaluate") as session, Progress("evaluate", sum(asked), whole=True) as progress:
@@ -167,3 +173,14 @@ def evaluate(
         "tasks": describe_tasks(tasks, items),
         "cells": list(cells_of([*answers, *utility])),
     }
+
+
+def _refuse_hooks(variant: str, edits: Sequence[Edit]) -> None:
+    hooks = [edit["method"] for edit in edits if acts_on_activations(edit)]
+    if hooks:
+        raise EditError(
+            found=f"{variant} with {hooks[0]}, an edit of activations",
+            expected="edits of weights alone",
+            where="stage evaluate",
+            remedy="ask for the variant's answers from the stage generate, and for its benchmarks from hooked_benchmarks",
+        )

@@ -1,8 +1,8 @@
-"""The pick of a family as a checkpoint of its own, outside results: gate, stream, verify, describe."""
+"""The pick of a family, one edit or a stack, as a checkpoint of its own, outside results: gate, stream, verify, describe."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,13 @@ from anatomy.evidence.claims.rules import Resampling
 from anatomy.evidence.claims.tables import read_tables
 from anatomy.evidence.gate.card import claims_about, model_card
 from anatomy.evidence.gate.decide import Decision, decide
-from anatomy.interventions.edits.adapter import read_adapter
+from anatomy.interventions.edits.adapter import CARD, read_adapter
 from anatomy.interventions.edits.apply import applied
 from anatomy.interventions.edits.low_rank import LowRankEdit
-from anatomy.interventions.edits.spec import intent
+from anatomy.interventions.edits.saved import SavedEdit, saved_edit
+from anatomy.interventions.edits.spec import SAVED, acts_on_activations, intent, stack_intent
 from anatomy.interventions.export.folder import MARKER, whole_folder
-from anatomy.interventions.export.rewrite import low_rank_rewrites
+from anatomy.interventions.export.stack import stack_rewrites
 from anatomy.interventions.export.stream import stream_checkpoint
 from anatomy.interventions.export.verify import compare_logits, compare_untouched
 from anatomy.models.card import ModelCard
@@ -68,28 +69,27 @@ def export_pick(
             where="the configuration",
             remedy="name one: --config 'export={to: ../exports}'",
         )
-    row = next((row for row in adapters if row["family"] == family), None)
-    if row is None:
+    decision = gate_of(config, subject, family, files)
+    if not decision.specs and not any(row["family"] == family for row in adapters):
         raise EditError(
             found="no pick",
             expected="a search that ended with one",
             where=f"{subject.id}, {family}",
             remedy="see edit/<model>/picks.parquet for the reason, and choose another family",
         )
-    decision = gate_of(config, subject, family, files)
     decision.require()
     bounds = [change.low for change in decision.changes if change.role == "harmful refused"]
     say(f"the gate is open: lowest bound of {len(bounds)} changes in refusal of harmful requests {min(bounds):+.3f}")
     checkpoint = Checkpoint(Path(model["folder"]))
-    edit = the_edit(row, decision, checkpoint)
-    rewrites = low_rank_rewrites(edit.factors)
+    edits = the_edits(family, adapters, decision, checkpoint)
+    rewrites = stack_rewrites(edits)
     with whole_folder(target) as folder:
         streamed = stream_checkpoint(checkpoint, rewrites, folder)
         say(f"{streamed.size} bytes written; {streamed.surviving_share:.4f} of the edit survives the cast")
         untouched = compare_untouched(checkpoint, Checkpoint(folder), set(rewrites))
         logits = (
             compare_logits(
-                checkpoint.folder, folder, lambda loaded: applied(loaded, edit), "cuda" if torch.cuda.is_available() else "cpu"
+                checkpoint.folder, folder, lambda loaded: applied(loaded, *edits), "cuda" if torch.cuda.is_available() else "cpu"
             )
             if config.export.reload
             else None
@@ -98,8 +98,8 @@ def export_pick(
             "model": subject.id,
             "family": family,
             "base": base_of(model),
-            "edit": {**edit.card.as_json(), "digest": edit.digest()},
-            "gate": decision.as_json(),
+            "edits": [{**edit.card.as_json(), "digest": edit.digest()} for edit in edits],
+            "gate": decision.as_json() | {"specs": [_without_place(spec) for spec in decision.specs]},
             "written": asdict(streamed),
             "surviving_share": streamed.surviving_share,
             "untouched": asdict(untouched),
@@ -110,8 +110,7 @@ def export_pick(
             folder / "README.md",
             model_card(
                 base=model,
-                edit=edit.card,
-                edit_digest=edit.digest(),
+                edits=[(edit.card, edit.digest()) for edit in edits],
                 streamed=streamed,
                 untouched=untouched,
                 logits=logits,
@@ -121,6 +120,11 @@ def export_pick(
         )
         write_json(folder / MARKER, record)
     return {"folder": str(target), **record}
+
+
+def _without_place(spec: dict[str, Any]) -> dict[str, Any]:
+    """A spec without the folder that a saved edit lay in on this machine: its digest says which edit it is."""
+    return {name: value for name, value in spec.items() if name != "folder"}
 
 
 def base_of(model: ModelCard) -> dict[str, Any]:
@@ -151,13 +155,52 @@ def gate_of(config: Config, subject: Subject, family: str, files: dict[str, list
     )
 
 
-def the_edit(row: dict[str, Any], decision: Decision, checkpoint: Checkpoint) -> LowRankEdit:
-    """The adapter that the edit stage kept, after checking that the gate's numbers are about that very edit.
+def the_edits(family: str, adapters: Sequence[dict[str, Any]], decision: Decision, checkpoint: Checkpoint) -> list[SavedEdit]:
+    """The stack that the gate's numbers are about, first edit first: adapters that the edit stage kept, and saved edits.
 
     Raises:
-        GateError: the adapter's own card says ``measure``, or it was not kept.
-        EditError: another model's adapter, or another edit than the one that was measured.
+        GateError: an edit's own card says ``measure``, or its adapter was not kept.
+        EditError: another model's edit, another edit than the one that was measured, or one that acts on activations.
     """
+    where = f"{decision.model}, {decision.family}"
+    found: list[SavedEdit] = []
+    for spec in decision.specs:
+        if acts_on_activations(spec):
+            raise EditError(
+                found=f"{spec['method']}, an edit of activations",
+                expected="edits of weights",
+                where=where,
+                remedy="no checkpoint can hold it: serve the stack in memory or in the engine",
+            )
+        if spec["method"] == SAVED:
+            found.append(saved_edit(spec, checkpoint))
+        else:
+            found.append(_kept_adapter(spec, _row_of(spec, family, adapters, where), decision, checkpoint))
+    if stack_intent(decision.specs) == "measure" or any(edit.card.intent == "measure" for edit in found):
+        raise GateError(
+            found="intent measure",
+            expected="intent amplify",
+            where=where,
+            remedy="edits that take a direction away or turn it round never leave results",
+        )
+    return found
+
+
+def _row_of(spec: dict[str, Any], family: str, adapters: Sequence[dict[str, Any]], where: str) -> dict[str, Any]:
+    """What the edit stage wrote of a spec: where several picks are stacked, the one whose card says so; else the family's."""
+    for row in adapters:
+        card = Path(row["adapter"]) / CARD
+        if card.is_file() and canonical_json(read_json(card)["spec"]) == canonical_json(spec):
+            return row
+    own = next((row for row in adapters if row["family"] == family), None)
+    if own is None:
+        raise EditError(
+            found="no adapter", expected=f"one of {canonical_json(spec)}", where=where, remedy="run the edit stage of this model"
+        )
+    return own
+
+
+def _kept_adapter(spec: dict[str, Any], row: dict[str, Any], decision: Decision, checkpoint: Checkpoint) -> LowRankEdit:
     where = f"{decision.model}, {decision.family}"
     folder = Path(row["adapter"])
     if not folder.is_dir():
@@ -175,7 +218,7 @@ def the_edit(row: dict[str, Any], decision: Decision, checkpoint: Checkpoint) ->
             where=where,
             remedy="edits that take a direction away or turn it round never leave results",
         )
-    if canonical_json([edit.card.spec]) != canonical_json(list(decision.specs)) or edit.digest()[:16] != row["digest"]:
+    if canonical_json(edit.card.spec) != canonical_json(spec) or edit.digest()[:16] != row["digest"]:
         raise EditError(
             found=f"adapter {edit.digest()[:16]} of {canonical_json(edit.card.spec)}",
             expected=f"the edit that was evaluated: {canonical_json(list(decision.specs))}",

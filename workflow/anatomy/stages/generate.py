@@ -1,4 +1,4 @@
-"""What a recipe asks of a model in a phase, generated in memory: the unedited model, and interventions on its activations.
+"""What a recipe asks of a model in a phase, generated in memory: the unedited model, and the model under stacks of edits.
 
 Texts that continue harmless human prefixes are kept; answers of real models to requests under an edit that may lower safety
 are judged at once and withheld (``anatomy.stages.withheld``).
@@ -6,7 +6,7 @@ are judged at once and withheld (``anatomy.stages.withheld``).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ import torch
 from anatomy.config.options import cell_fingerprint
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
-from anatomy.interventions.variant import Edit
+from anatomy.interventions.edits.spec import Edit
 from anatomy.models.card import ModelCard
 from anatomy.models.loading import LoadedModel, load_model
 from anatomy.models.rendering import Rendering
@@ -26,8 +26,8 @@ from anatomy.progress.counting import Progress
 from anatomy.serving.decoding import Decoding
 from anatomy.stages.answers import Keep, answer_cell, completions_table
 from anatomy.stages.asked import Asked
-from anatomy.stages.edit_book import EditBook
 from anatomy.stages.in_memory import computing
+from anatomy.stages.model_edits import ModelEdits
 from anatomy.stages.phase import Phase, describe
 from anatomy.stages.speaking import Speaking
 from anatomy.stages.withheld import must_withhold, withhold
@@ -50,7 +50,7 @@ def generate(
     model: ModelCard,
     asked: Sequence[Asked],
     phase: str,
-    book: EditBook,
+    model_edits: ModelEdits,
     spoken: Speaking,
     say: Callable[[str], None],
 ) -> dict[str, Any]:
@@ -59,13 +59,13 @@ def generate(
     Args:
         model: the model's card.
         asked: variants with their edits, sets and manner.
-        book: makes edits concrete.
+        model_edits: makes edits concrete.
         spoken: puts the prompts of the phase.
 
     Returns:
         Tables ``completions`` and ``variants``, and ``cells``.
     """
-    batches, edits = wanted(config, subject, model, asked, phase, book, spoken)
+    batches, edits = wanted(config, subject, model, asked, phase, model_edits, spoken)
 
     def open_model() -> AbstractContextManager[LoadedModel]:
         say(f"loading {subject.id}, {phase}")
@@ -80,7 +80,7 @@ def generate(
                 fill(
                     batch.wants,
                     session,
-                    computing(book, edits, keep, batch.rendering, batch.decoding, config.serving.batch_size, say),
+                    computing(model_edits, edits, keep, batch.rendering, batch.decoding, config.serving.batch_size, say),
                     say,
                 )
     wants = [want for batch in batches for want in batch.wants]
@@ -97,15 +97,15 @@ def wanted(
     model: ModelCard,
     asked: Sequence[Asked],
     phase: str,
-    book: EditBook,
+    model_edits: ModelEdits,
     spoken: Speaking,
-) -> tuple[list[Batch], dict[str, Edit | None]]:
-    """Completions wanted, sorted by the way of speaking, and the edit behind each cell."""
+) -> tuple[list[Batch], dict[str, tuple[Edit, ...]]]:
+    """Completions wanted, sorted by the way of speaking, and the stack of edits behind each cell."""
     store = Path(config.results) / "store"
     batches: dict[str, Batch] = {}
-    edits: dict[str, Edit | None] = {}
+    edits: dict[str, tuple[Edit, ...]] = {}
     for one in asked:
-        keys = [book.key(edit) for edit in one.edits]
+        keys = model_edits.keys(one.edits)
         labels = {
             "model": subject.id,
             "variant": one.variant.id,
@@ -127,16 +127,15 @@ def wanted(
                     cell_fingerprint("measure", bool(keys)),
                     cell_fingerprint("withheld", False) if kept_back else "",
                 )
-                edits[cell.name] = one.edits[0] if one.edits else None
+                edits[cell.name] = one.edits
                 way = canonical_json([rendering.key(), decoding.key()])
                 batches.setdefault(way, Batch(rendering, decoding, [])).wants.append(Want(cell, rows, labels))
     return list(batches.values()), edits
 
 
-def _keep(subject: Subject, edits: dict[str, Edit | None]) -> Keep:
+def _keep(subject: Subject, edits: Mapping[str, Sequence[Edit]]) -> Keep:
     def keep(want: Want, rows: pd.DataFrame) -> pd.DataFrame:
-        edit = edits[want.cell.name]
-        withheld = "withheld" in want.cell.key and edit is not None and must_withhold(subject, [edit])
+        withheld = "withheld" in want.cell.key and must_withhold(subject, edits[want.cell.name])
         return withhold(rows) if withheld else rows
 
     return keep

@@ -1,4 +1,4 @@
-"""Benchmarks under interventions on activations: lm-eval on its own transformers backend, while the module is intervened in.
+"""Benchmarks under stacks of edits in memory: lm-eval on its own transformers backend, while the module is edited.
 
 Only interventions at all positions: one at generated positions alone has no meaning where a question's choices are given.
 """
@@ -23,8 +23,8 @@ from anatomy.progress.counting import counted
 from anatomy.serving.benchmarks.harness import evaluate
 from anatomy.serving.benchmarks.items import task_key
 from anatomy.stages.asked import Asked
-from anatomy.stages.edit_book import EditBook
 from anatomy.stages.in_memory import edited
+from anatomy.stages.model_edits import ModelEdits
 from anatomy.stages.utility import FEWSHOT_SEED, phase_items, phase_tasks, samples_table
 from anatomy.store.cell import Cell
 from anatomy.store.fill import Lazy, Want, cells_of, fill
@@ -36,7 +36,7 @@ def hooked_benchmarks(
     model: ModelCard,
     asked: Sequence[Asked],
     items: int,
-    book: EditBook,
+    model_edits: ModelEdits,
     say: Callable[[str], None],
 ) -> tuple[pd.DataFrame, list[str]]:
     """Score the test items of every task under each variant that takes the benchmarks.
@@ -46,7 +46,7 @@ def hooked_benchmarks(
         asked: what the recipe asks in the test phase; variants that are not ``benchmarked`` are passed over, and so are edits
             at some positions only.
         items: of each task, at most.
-        book: makes edits concrete.
+        model_edits: makes edits concrete.
 
     Returns:
         Samples, as those of other variants, and the store's cells.
@@ -57,7 +57,7 @@ def hooked_benchmarks(
     for one in asked:
         if not one.variant.benchmarked or any(edit.get("positions", "all") != "all" for edit in one.edits):
             continue
-        keys = [book.key(edit) for edit in one.edits]
+        keys = model_edits.keys(one.edits)
         for name, task in tasks.items():
             cell = Cell(
                 store,
@@ -73,13 +73,13 @@ def hooked_benchmarks(
             )
             labels = {"model": subject.id, "variant": one.variant.id, "phase": "test", "task": name}
             wants.append(Want(cell, phase_items(task, subject, "test", items), labels))
-            behind[cell.name] = (name, one.edits[0] if one.edits else None)
+            behind[cell.name] = (name, one.edits)
 
     def compute(loaded: LoadedModel, missing: list[Want]) -> Iterator[tuple[Want, pd.DataFrame]]:
         lm = _backend(loaded, config.serving.batch_size)
         for want in counted(missing, "cells of benchmarks", len(missing)):
-            name, edit = behind[want.cell.name]
-            with edited(loaded, book, edit):
+            name, edits = behind[want.cell.name]
+            with edited(loaded, model_edits, edits):
                 found = evaluate(
                     lm,
                     {name: tasks[name]},

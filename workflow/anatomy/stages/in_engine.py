@@ -1,16 +1,20 @@
-"""Completions under activation interventions from one engine, every intervention in the same batches."""
+"""Completions under stacks of edits with activation interventions, from one engine.
+
+Every stack over the same weights shares batches; where a stack edits weights too, they are reloaded for it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Literal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Literal
 
 import pandas as pd
 
-from anatomy.interventions.variant import Edit
+from anatomy.interventions.edits.spec import Edit, acts_on_activations
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.rendering import Rendering
 from anatomy.models.size import model_size
+from anatomy.progress.counting import Progress
 from anatomy.serving.completions import Request
 from anatomy.serving.decoding import Decoding
 from anatomy.serving.engine import Engine
@@ -18,7 +22,8 @@ from anatomy.serving.engine_hooks import stream_with_hooks
 from anatomy.serving.hooks.modules import PROVEN, refuse_unproven
 from anatomy.serving.ways import ENGINE_FROM
 from anatomy.stages.answers import SHARD, Keep, by_want, prompts_of
-from anatomy.stages.edit_book import EditBook
+from anatomy.stages.model_edits import ModelEdits
+from anatomy.store.digest import canonical_json
 from anatomy.store.fill import Want
 
 Backend = Literal["vllm", "transformers"]
@@ -39,29 +44,42 @@ def hooks_backend(wanted: Literal["auto", "engine", "transformers"], checkpoint:
 
 
 def computing_in_engine(
-    book: EditBook,
-    edits: dict[str, Edit | None],
+    model_edits: ModelEdits,
+    edits: Mapping[str, Sequence[Edit]],
     keep: Keep,
     rendering: Rendering,
     decoding: Decoding,
     say: Callable[[str], None],
 ) -> Callable[[Engine, list[Want]], Iterator[tuple[Want, pd.DataFrame]]]:
-    """How an engine fills cells under interventions.
+    """How an engine fills cells under interventions, or under interventions and edits of weights together.
 
     Args:
-        edits: the intervention behind each cell, by the cell's name; None for none.
+        edits: the stack of edits behind each cell, by the cell's name; empty for the unedited model.
         keep: what of a shard may be kept.
     """
 
     def compute(engine: Engine, wants: list[Want]) -> Iterator[tuple[Want, pd.DataFrame]]:
+        by_weights: dict[str, list[Want]] = {}
+        for want in wants:
+            by_weights.setdefault(canonical_json(model_edits.keys(weights_of(want))), []).append(want)
+        with Progress("answers of all stacks", sum(len(want.rows) for want in wants)) as progress, engine.sweep():
+            for shared in by_weights.values():
+                requests, origin = requests_of(shared, engine.tokenizer)
+                built = model_edits.weight_edits(weights_of(shared[0]))
+                with progress.part(len(requests)), engine.under(built, in_place=True):
+                    for places, generations in stream_with_hooks(engine, requests, decoding, SHARD, say):
+                        yield from by_want(shared, [origin[place] for place in places], generations, keep)
+
+    def weights_of(want: Want) -> list[Edit]:
+        return [edit for edit in edits[want.cell.name] if not acts_on_activations(edit)]
+
+    def requests_of(shared: list[Want], tokenizer: Any) -> tuple[list[Request], list[tuple[int, int]]]:
         requests, origin = [], []
-        for number, want in enumerate(wants):
-            edit = edits[want.cell.name]
-            interventions = () if edit is None else (book.intervention(edit),)
-            for row, (ids, seed) in enumerate(prompts_of(want, engine.tokenizer, rendering)):
-                requests.append(Request(ids, seed, interventions=interventions))
+        for number, want in enumerate(shared):
+            hooks = tuple(model_edits.intervention(edit) for edit in edits[want.cell.name] if acts_on_activations(edit))
+            for row, (ids, seed) in enumerate(prompts_of(want, tokenizer, rendering)):
+                requests.append(Request(ids, seed, interventions=hooks))
                 origin.append((number, row))
-        for places, generations in stream_with_hooks(engine, requests, decoding, SHARD, say):
-            yield from by_want(wants, [origin[place] for place in places], generations, keep)
+        return requests, origin
 
     return compute

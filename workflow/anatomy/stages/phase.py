@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
 from anatomy.config.study import Subject
-from anatomy.interventions.variant import Edit, Variant
+from anatomy.interventions.edits.spec import Edit
+from anatomy.interventions.variant import Variant
 from anatomy.store.digest import canonical_json
 
 VARIANT_COLUMNS = [
@@ -38,11 +41,14 @@ class Phase:
 
 
 def describe(subject: Subject, phase: Phase) -> pd.DataFrame:
-    """The variants table: what each variant of a phase is."""
+    """The variants table: what each variant of a phase is.
+
+    Place, layer, position, strength and sign of a stack are those that its edits agree on, as far as they have any; where they
+    differ the row has what an unedited variant has. ``detail`` holds every edit.
+    """
     rows = []
     for variant, concrete in phase.variants:
-        edit = concrete[0] if concrete else {}
-        direction = edit.get("direction", {})
+        directions = [edit["direction"] for edit in concrete if "direction" in edit]
         rows.append(
             {
                 "model": subject.id,
@@ -54,12 +60,18 @@ def describe(subject: Subject, phase: Phase) -> pd.DataFrame:
                 "contrast": variant.contrast,
                 "control": variant.control,
                 "control_seed": variant.control_seed,
-                "place": variant.edits[0].get("place", 0) if variant.edits else 0,
-                "layer": direction.get("layer", -1),
-                "position": direction.get("position", 0),
-                "strength": edit.get("strength", 0.0),
-                "sign": edit.get("sign", 0),
+                "place": _agreed(variant.edits, "place", 0),
+                "layer": _agreed(directions, "layer", -1),
+                "position": _agreed(directions, "position", 0),
+                "strength": _agreed(concrete, "strength", 0.0),
+                "sign": _agreed(concrete, "sign", 0),
                 "detail": canonical_json(concrete),
             }
         )
     return pd.DataFrame(rows, columns=VARIANT_COLUMNS)
+
+
+def _agreed(parts: Iterable[Mapping[str, Any]], name: str, otherwise: Any) -> Any:
+    """The one value under a name among parts that have it."""
+    values = [part[name] for part in parts if name in part]
+    return values[0] if values and all(value == values[0] for value in values) else otherwise

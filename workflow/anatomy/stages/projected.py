@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from torch import Tensor
 
-from anatomy.interventions.variant import Edit
+from anatomy.interventions.edits.spec import Edit
 from anatomy.models.activations.projections import project
 from anatomy.models.card import ModelCard
 from anatomy.models.loading import LoadedModel
 from anatomy.models.rendering import Rendering, render
 from anatomy.progress.counting import counted
 from anatomy.stages.direction_book import vector_digest
-from anatomy.stages.edit_book import EditBook
 from anatomy.stages.in_memory import edited
+from anatomy.stages.model_edits import ModelEdits
 from anatomy.store.cell import Cell
 from anatomy.store.digest import digest
 from anatomy.store.fill import Want, assemble
@@ -65,18 +65,23 @@ def prompt_items(prompts: pd.DataFrame, name: str) -> pd.DataFrame:
 
 
 def computing_projections(
-    book: EditBook, edits: dict[str, Edit | None], direction: Tensor, position: int, rendering: Rendering, token_budget: int
+    model_edits: ModelEdits,
+    edits: Mapping[str, Sequence[Edit]],
+    direction: Tensor,
+    position: int,
+    rendering: Rendering,
+    token_budget: int,
 ) -> Callable[[LoadedModel, list[Want]], Iterator[tuple[Want, pd.DataFrame]]]:
     """How transformers fills cells of projections.
 
     Args:
-        edits: the edit behind each cell, by the cell's name; None for none.
+        edits: the stack of edits behind each cell, by the cell's name; empty for the unedited model.
     """
 
     def compute(loaded: LoadedModel, wants: list[Want]) -> Iterator[tuple[Want, pd.DataFrame]]:
         for want in counted(wants, "variants projected", len(wants)):
             items, tokens = list(want.rows["item"]), render(loaded.tokenizer, list(want.rows["prompt"]), rendering)
-            with edited(loaded, book, edits[want.cell.name]):
+            with edited(loaded, model_edits, edits[want.cell.name]):
                 rows = project(
                     loaded,
                     items,

@@ -12,8 +12,7 @@ from dataclasses import asdict
 import pandas as pd
 
 from anatomy.config.study import Subject
-from anatomy.interventions.edits.spec import intent
-from anatomy.interventions.variant import Edit
+from anatomy.interventions.edits.spec import Edit, stack_intent
 from anatomy.texts.judges.coherence import judge_coherence
 from anatomy.texts.judges.refusal_rules import judge_refusal
 from anatomy.texts.judges.verdict import Verdict
@@ -24,7 +23,7 @@ JUDGES = ("rules", "coherence")
 
 def must_withhold(subject: Subject, edits: Sequence[Edit]) -> bool:
     """Whether the answers of a variant may not be kept."""
-    return not subject.is_organism and any(intent(edit) == "measure" for edit in edits)
+    return not subject.is_organism and stack_intent(edits) == "measure"
 
 
 def withhold(rows: pd.DataFrame) -> pd.DataFrame:

@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import pandas as pd
 
 from anatomy.evidence.gate.decide import Decision
 from anatomy.interventions.edits.card import EditCard
-from anatomy.interventions.export.stream import Streamed
+from anatomy.interventions.edits.spec import LOW_RANK_METHODS, SAVED
+from anatomy.interventions.export.stream import Rewritten, Streamed
 from anatomy.interventions.export.verify import Logits, Untouched
 from anatomy.models.card import ModelCard
 
@@ -27,8 +29,7 @@ def claims_about(ledger: pd.DataFrame, model: str, family: str) -> pd.DataFrame:
 def model_card(
     *,
     base: ModelCard,
-    edit: EditCard,
-    edit_digest: str,
+    edits: Sequence[tuple[EditCard, str]],
     streamed: Streamed,
     untouched: Untouched,
     logits: Logits | None,
@@ -39,9 +40,11 @@ def model_card(
 
     Args:
         base: the base's card: id, digest, source.
+        edits: card and digest of each edit of the stack, first edit first.
         claims: rows of the ledger, as ``claims_about``.
     """
-    spec, source, hub = edit.spec, _source(base), (base["source"] or {}).get("hub")
+    source, cards, hub = _source(base), [edit for edit, _ in edits], (base["source"] or {}).get("hub")
+    saved = any(spec["method"] == SAVED for spec in decision.specs)  # by scoring, or by training
     front = [
         "---",
         *([f"base_model: {hub}"] if hub else []),
@@ -55,27 +58,20 @@ def model_card(
             f"# {decision.model}, edited: {decision.family}",
             "",
             f"A copy of {source} in which {len(streamed.rewritten)} of its matrices carry an edit; every other tensor is the "
-            "base's, byte for byte. Nothing was trained. Written by alignment-anatomy.",
+            f"base's, byte for byte.{'' if saved else ' Nothing was trained.'} Written by alignment-anatomy.",
             "",
             "## Base",
             "",
             *_table(["what", "value"], [["model", source], ["digest (SHA-256)", f"`{base['digest']}`"]]),
             "",
-            "## Edit",
-            "",
-            *_table(["what", "value"], _edit_rows(edit, edit_digest, streamed)),
-            "",
-            "```json",
-            json.dumps(spec, indent=2, sort_keys=True),
-            "```",
-            "",
+            *(line for number in range(len(edits)) for line in _edit(number, edits, streamed)),
             *_table(
                 ["tensor", "‖Δ‖", "‖Δ‖ / ‖W‖", "survives the cast"],
                 [
                     [
                         f"`{one.name}`",
                         f"{one.norm:.4g}",
-                        f"{edit.relative_norms[one.name.removesuffix('.weight')]:.4f}",
+                        f"{_relative_norm(one, cards):.4f}",
                         f"{one.surviving:.4f}",
                     ]
                     for one in streamed.rewritten
@@ -127,6 +123,29 @@ def model_card(
     )
 
 
+def _edit(number: int, edits: Sequence[tuple[EditCard, str]], streamed: Streamed) -> list[str]:
+    edit, digest = edits[number]
+    return [
+        "## Edit" if len(edits) == 1 else f"## Edit {number + 1} of {len(edits)}, in the order in which they were made",
+        "",
+        *_table(["what", "value"], _edit_rows(edit, digest, streamed, len(edits))),
+        "",
+        "```json",
+        json.dumps(edit.spec, indent=2, sort_keys=True),
+        "```",
+        "",
+    ]
+
+
+def _relative_norm(one: Rewritten, cards: Sequence[EditCard]) -> float:
+    """The change of a tensor as a share of what it was: of one edit as its card has it, of several all together."""
+    name = one.name.removesuffix(".weight")
+    known = [card for card in cards if card.norms.get(name, 0.0) > 0]
+    if len(known) == 1:
+        return known[0].relative_norms[name]
+    return one.norm * known[0].relative_norms[name] / known[0].norms[name]
+
+
 def _source(base: ModelCard) -> str:
     source = base["source"] or {}
     if source.get("hub"):
@@ -134,12 +153,13 @@ def _source(base: ModelCard) -> str:
     return f"{base['id']} (a local folder)" if source else f"{base['id']} (a model of the built-in organism)"
 
 
-def _edit_rows(edit: EditCard, digest: str, streamed: Streamed) -> list[list[str]]:
+def _edit_rows(edit: EditCard, digest: str, streamed: Streamed, stacked: int) -> list[list[str]]:
     spec = edit.spec
     direction = spec.get("direction") or {}
+    whole = "the edit" if stacked == 1 else "the whole stack"
     layers = sorted({int(part) for name in edit.edited for part in name.split(".") if part.isdigit()})
     rows = [
-        ["method", f"{spec['method']}, sign {spec.get('sign', 1)}, strength {spec.get('strength', spec.get('alpha', 1))}"],
+        ["method", _method(spec)],
         [
             "direction",
             f"layer {direction['layer']}, position {direction['position']}, contrast {direction.get('contrast', '-')}"
@@ -147,9 +167,9 @@ def _edit_rows(edit: EditCard, digest: str, streamed: Streamed) -> list[list[str
             else "-",
         ],
         ["layers edited", _ranges(layers)],
-        ["matrices", f"{len(edit.edited)}, rank {edit.rank}, {edit.parameters} numbers"],
-        ["survives the cast", f"{streamed.surviving_share:.4f} of the edit, in {', '.join(_dtypes(streamed))}"],
-        ["digest of the factors (SHA-256)", f"`{digest}`"],
+        ["matrices", f"{len(edit.edited)}, {'' if edit.rank is None else f'rank {edit.rank}, '}{edit.parameters} numbers"],
+        ["survives the cast", f"{streamed.surviving_share:.4f} of {whole}, in {', '.join(_dtypes(streamed))}"],
+        ["digest of the edit (SHA-256)", f"`{digest}`"],
         ["intent", edit.intent],
     ]
     if streamed.untied:
@@ -157,6 +177,12 @@ def _edit_rows(edit: EditCard, digest: str, streamed: Streamed) -> list[list[str
     if edit.post_norm:
         rows.append(["norms", "a norm follows the edited matrices: this is not an edit of what they write to the stream"])
     return rows
+
+
+def _method(spec: dict[str, Any]) -> str:
+    if spec.get("method") not in LOW_RANK_METHODS:  # a maker's own words
+        return str(spec.get("method", "-"))
+    return f"{spec['method']}, sign {spec.get('sign', 1)}, strength {spec.get('strength', spec.get('alpha', 1))}"
 
 
 def _dtypes(streamed: Streamed) -> list[str]:

@@ -11,10 +11,9 @@ from torch import Tensor
 
 from anatomy.errors import EditError, parsing
 from anatomy.interventions.edits.card import EditCard, require_files
-from anatomy.interventions.edits.low_rank import Factors, LowRankEdit, stack_factors
+from anatomy.interventions.edits.inventory import matrices_at
+from anatomy.interventions.edits.low_rank import Factors, LowRankEdit, is_embedding, oriented_shape, stack_factors
 from anatomy.models.checkpoint import Checkpoint
-from anatomy.models.sites import EMBEDDING_SITE
-from anatomy.models.writers import Writer, residual_writers
 from anatomy.store.files import write_aside, write_json
 
 WEIGHTS, CONFIG, CARD = "adapter_model.safetensors", "adapter_config.json", "edit.card.json"
@@ -46,12 +45,12 @@ def _write(edits: Sequence[LowRankEdit], folder: Path, checkpoint: Checkpoint, c
 
     Matrices of the edited sites that have no factors (a subset of layers) get zeros: loaders expect every layer.
     """
-    writers = {writer.name: writer for edit in edits for writer in check_fits(edit, checkpoint)}
+    names = dict.fromkeys(name for edit in edits for name in check_fits(edit, checkpoint))
     factors, rank = stack_factors(edits), sum(edit.rank for edit in edits)
     tensors: dict[str, Tensor] = {}
-    for writer in writers.values():
-        a, b = factors.get(writer.name) or _nothing(checkpoint, writer, rank)
-        name_a, name_b = _tensor_names(writer.name, writer.site)
+    for name in names:
+        a, b = factors.get(name) or _nothing(checkpoint, name, rank)
+        name_a, name_b = _tensor_names(name)
         tensors[name_a], tensors[name_b] = a.contiguous(), b.contiguous()
     config = {
         "peft_type": "LORA",
@@ -61,7 +60,7 @@ def _write(edits: Sequence[LowRankEdit], folder: Path, checkpoint: Checkpoint, c
         "lora_alpha": rank,
         "lora_dropout": 0.0,
         "bias": "none",
-        "target_modules": sorted({writer.site for writer in writers.values()}),
+        "target_modules": sorted({name.rpartition(".")[2] for name in names}),
         "inference_mode": True,
         "fan_in_fan_out": False,
     }
@@ -86,8 +85,7 @@ def read_adapter(folder: Path, checkpoint: Checkpoint) -> LowRankEdit:
         tensors = load_file(folder / WEIGHTS)
         factors: dict[str, Factors] = {}
         for name in card["edited"]:
-            site = name.rpartition(".")[2]
-            name_a, name_b = _tensor_names(name, site)
+            name_a, name_b = _tensor_names(name)
             if name_a not in tensors or name_b not in tensors:
                 raise EditError(found=f"no factors of {name}", expected="every matrix on the card", where=str(folder))
             factors[name] = tensors[name_a].float(), tensors[name_b].float()
@@ -103,7 +101,7 @@ def read_adapter(folder: Path, checkpoint: Checkpoint) -> LowRankEdit:
     return edit
 
 
-def check_fits(edit: LowRankEdit, checkpoint: Checkpoint) -> list[Writer]:
+def check_fits(edit: LowRankEdit, checkpoint: Checkpoint) -> list[str]:
     """The model's matrices at the edited sites, after refusing an edit made for another model (``EditError``).
 
     Models are told apart by digest, and by name and shape of every matrix.
@@ -115,31 +113,24 @@ def check_fits(edit: LowRankEdit, checkpoint: Checkpoint) -> list[Writer]:
             where=str(checkpoint.folder),
             remedy="build the edit from this model's own weights",
         )
-    sites = {name.rpartition(".")[2] for name in edit.factors}
-    found = residual_writers(checkpoint, EMBEDDING_SITE in sites, sorted(sites - {EMBEDDING_SITE}))
-    writers = {writer.name: writer for writer in found}
+    found = matrices_at(checkpoint, {name.rpartition(".")[2] for name in edit.factors})
     for name, (a, b) in edit.factors.items():
-        fits = name in writers and _shape(checkpoint, writers[name]) == (b.shape[0], a.shape[1])
+        fits = name in found and oriented_shape(checkpoint, name) == (b.shape[0], a.shape[1])
         if not fits or a.shape[0] != b.shape[1]:
             raise EditError(
                 found=f"{name} with factors {tuple(b.shape)} x {tuple(a.shape)}",
-                expected="a residual writer of the same shape",
+                expected="a matrix of the model, of the same shape",
                 where=str(checkpoint.folder),
             )
     return found
 
 
-def _shape(checkpoint: Checkpoint, writer: Writer) -> tuple[int, int]:
-    rows, columns = checkpoint.shape(f"{writer.name}.weight")
-    return (columns, rows) if writer.site == EMBEDDING_SITE else (rows, columns)
+def _nothing(checkpoint: Checkpoint, name: str, rank: int) -> Factors:
+    d_out, d_in = oriented_shape(checkpoint, name)
+    return torch.zeros(rank, d_in), torch.zeros(d_out, rank)
 
 
-def _nothing(checkpoint: Checkpoint, writer: Writer, rank: int) -> Factors:
-    d_model, d_in = _shape(checkpoint, writer)
-    return torch.zeros(rank, d_in), torch.zeros(d_model, rank)
-
-
-def _tensor_names(name: str, site: str) -> tuple[str, str]:
-    if site == EMBEDDING_SITE:
+def _tensor_names(name: str) -> tuple[str, str]:
+    if is_embedding(name):
         return f"{_PREFIX}{name}.lora_embedding_A", f"{_PREFIX}{name}.lora_embedding_B"
     return f"{_PREFIX}{name}.lora_A.weight", f"{_PREFIX}{name}.lora_B.weight"

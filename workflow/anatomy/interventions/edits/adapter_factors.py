@@ -12,7 +12,9 @@ from safetensors.torch import load_file
 from anatomy.errors import EditError
 from anatomy.interventions.edits.apply import applied_factors
 from anatomy.interventions.edits.card import require_files
-from anatomy.interventions.edits.low_rank import Factors
+from anatomy.interventions.edits.low_rank import Factors, LowRankEdit, low_rank_edit
+from anatomy.interventions.edits.spec import Intent
+from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.loading import LoadedModel
 
 PREFIX = "base_model.model."
@@ -47,6 +49,20 @@ def adapter_factors(folder: Path) -> dict[str, Factors]:
             found=f"{len(tensors)} tensors for {len(factors)} matrices", expected="two factors a matrix", where=str(folder)
         )
     return factors
+
+
+def read_peft_adapter(spec: dict, intent: Intent, folder: Path, checkpoint: Checkpoint) -> LowRankEdit:
+    """An adapter that peft trained (``PeftModel.save_pretrained``) as an edit with its card.
+
+    Args:
+        spec: what made it, for the card.
+        intent: what it is meant to do.
+
+    Raises:
+        EditError: as ``adapter_factors`` and ``low_rank_edit``.
+    """
+    factors = adapter_factors(folder)
+    return low_rank_edit(spec, intent, checkpoint, factors, list(factors))
 
 
 @contextmanager

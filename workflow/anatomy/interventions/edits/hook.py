@@ -37,7 +37,7 @@ def build_intervention(spec: dict, directions: Directions, num_layers: int, *, h
             found=f"method {spec['method']!r}",
             expected=f"one of {list(HOOK_METHODS)}",
             where=f"edit spec {spec}",
-            remedy="weight edits are built by anatomy.interventions.edits.rosi",
+            remedy="weight edits are built by anatomy.interventions.edits.rank_one",
         )
     position, layer = spec["direction"]["position"], spec["direction"]["layer"]
     positions, scale = spec.get("positions", "all"), spec.get("strength", 1.0)

@@ -1,11 +1,13 @@
-"""Which matrices an edit of writers reaches; known without a formula, so that a model's card can ask."""
+"""Which matrices an edit reaches; known without a formula and without reading weights, so that a model's card can ask."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from anatomy.errors import EditError
+from anatomy.models.block_tensors import block_tensors
+from anatomy.models.blocks import POST_NORMS
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.sites import BLOCK_SITES, EMBEDDING_SITE
-from anatomy.models.writers import Writer, residual_writers
+from anatomy.models.writers import FLOATS, Writer, residual_writers
 
 
 def editable_writers(checkpoint: Checkpoint, sites: Sequence[str]) -> list[Writer]:
@@ -22,3 +24,55 @@ def editable_writers(checkpoint: Checkpoint, sites: Sequence[str]) -> list[Write
             remedy="leave embed_tokens out, or untie the checkpoint first: the edit would change the output head too",
         )
     return residual_writers(checkpoint, EMBEDDING_SITE in sites, [site for site in sites if site in BLOCK_SITES])
+
+
+def dense_shapes(checkpoint: Checkpoint, names: Iterable[str]) -> dict[str, tuple[int, int]]:
+    """Shapes, as stored, of matrices of blocks that an edit names; what reads the stream counts as what writes to it.
+
+    Raises:
+        EditError: no floating-point matrix of a block, or part of a mixture of experts.
+    """
+    known = {f"{block.name}.{inside}": block for block in block_tensors(checkpoint) for inside in block.shapes}
+    shapes = {}
+    for name in names:
+        block, tensor = known.get(f"{name}.weight"), f"{name}.weight"
+        if block is None or len(checkpoint.shape(tensor)) != 2 or checkpoint.dtype(tensor) not in FLOATS:
+            raise EditError(
+                found=f"an edit of {name}",
+                expected="a floating-point matrix of a block",
+                where=str(checkpoint.folder),
+                remedy="name matrices as the checkpoint does, such as model.layers.0.mlp.up_proj; the output head has HeadEdit",
+            )
+        if tensor.removeprefix(f"{block.name}.").partition(".")[0] in block.mixtures:
+            raise EditError(
+                found=f"an edit of {name}, part of a mixture of experts",
+                expected="a dense matrix",
+                where=str(checkpoint.folder),
+                remedy="edit attention alone, or choose a dense model; edits of experts would be partial",
+            )
+        rows, columns = checkpoint.shape(tensor)
+        shapes[name] = (rows, columns)
+    return shapes
+
+
+def matrices_at(checkpoint: Checkpoint, sites: Iterable[str]) -> list[str]:
+    """Every matrix of the model at these sites (last parts of their names): one a block, and the embedding.
+
+    Raises:
+        EditError: as ``dense_shapes``; of sites that write to the stream, as ``residual_writers``.
+    """
+    wanted = set(sites)
+    writing = [site for site in BLOCK_SITES if site in wanted]
+    written = residual_writers(checkpoint, EMBEDDING_SITE in wanted, writing) if wanted & {*BLOCK_SITES, EMBEDDING_SITE} else []
+    inside = [
+        f"{block.name}.{module}"
+        for block in block_tensors(checkpoint)
+        for module, _, kind in (name.rpartition(".") for name in block.shapes)
+        if kind == "weight" and module.rpartition(".")[2] in wanted - set(BLOCK_SITES)
+    ]
+    return [*(writer.name for writer in written), *dense_shapes(checkpoint, inside)]
+
+
+def has_post_norms(checkpoint: Checkpoint) -> bool:
+    """Whether a norm stands between what sublayers write and the stream."""
+    return any(inside.partition(".")[0] in POST_NORMS for block in block_tensors(checkpoint) for inside in block.shapes)

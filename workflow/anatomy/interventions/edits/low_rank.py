@@ -1,7 +1,7 @@
 """Low-rank edits of weight matrices as data: factors by matrix name, and a card that says what they are."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from anatomy.errors import EditError
 from anatomy.interventions.edits.card import EditCard, measure
+from anatomy.interventions.edits.inventory import dense_shapes, has_post_norms
 from anatomy.interventions.edits.spec import Intent
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.sites import EMBEDDING_SITE
@@ -100,30 +101,83 @@ def stack_factors(edits: Sequence[LowRankEdit]) -> dict[str, Factors]:
 
 def writer_matrix(checkpoint: Checkpoint, writer: Writer) -> Float32[Tensor, "d_model d_in"]:
     """A writer's W in fp32; the embedding transposed."""
-    weight = checkpoint.tensor(f"{writer.name}.weight").float()
-    return weight.T.contiguous() if writer.site == EMBEDDING_SITE else weight
+    return _matrix(checkpoint, writer.name)
+
+
+def _matrix(checkpoint: Checkpoint, name: str) -> Float32[Tensor, "d_out d_in"]:
+    weight = checkpoint.tensor(f"{name}.weight").float()
+    return weight.T.contiguous() if is_embedding(name) else weight
+
+
+def oriented_shape(checkpoint: Checkpoint, name: str) -> tuple[int, int]:
+    """(d_out, d_in) of a matrix; the embedding counts as its transpose."""
+    rows, columns = checkpoint.shape(f"{name}.weight")
+    return (columns, rows) if is_embedding(name) else (rows, columns)
+
+
+def low_rank_edit(
+    spec: dict, intent: Intent, checkpoint: Checkpoint, factors: Mapping[str, Factors], expected: Sequence[str]
+) -> LowRankEdit:
+    """A low-rank edit of any dense matrices with its card, as training makes one.
+
+    Args:
+        spec: what made it, for the card.
+        factors: (A [rank, d_in], B [d_out, rank]) by matrix, ``model.layers.3.self_attn.q_proj``, of one rank; scaling taken in.
+        expected: every matrix that the method meant to edit; each must have its factors, possibly of no change.
+
+    Raises:
+        EditError: a matrix that is no floating-point matrix of a block nor the embedding, or one of fused experts; factors of
+            another shape, or of several ranks; as ``LowRankEdit``.
+        NumericsError: NaN or infinity, or the whole edit changes nothing.
+    """
+    dense_shapes(checkpoint, [name for name in factors if not is_embedding(name)])
+    held = {
+        name: (a.detach().float().cpu().contiguous(), b.detach().float().cpu().contiguous()) for name, (a, b) in factors.items()
+    }
+    ranks = {rank for a, b in held.values() for rank in (a.shape[0], b.shape[1])}
+    for name, (a, b) in held.items():
+        if len(ranks) != 1 or (b.shape[0], a.shape[1]) != oriented_shape(checkpoint, name):
+            raise EditError(
+                found=f"{name} with factors {tuple(b.shape)} x {tuple(a.shape)}, ranks {sorted(ranks)} over all matrices",
+                expected=f"a product of shape {oriented_shape(checkpoint, name)}, and one rank",
+                where=str(checkpoint.folder),
+                remedy="train on this model's own matrices, and pad factors of lower rank with zeros",
+            )
+    post_norm = has_post_norms(checkpoint)
+    return LowRankEdit(held, describe(spec, intent, checkpoint, expected, held, post_norm=post_norm, unchanged=True))
 
 
 def describe(
-    spec: dict, edit_intent: Intent, checkpoint: Checkpoint, writers: list[Writer], factors: dict[str, Factors]
+    spec: dict,
+    edit_intent: Intent,
+    checkpoint: Checkpoint,
+    expected: Sequence[str],
+    factors: Mapping[str, Factors],
+    *,
+    post_norm: bool,
+    unchanged: bool = False,
 ) -> EditCard:
     """Measure an edit against the weights it is for.
+
+    Args:
+        expected: names of the matrices that the spec asks for.
+        post_norm: whether a norm follows one of them.
+        unchanged: whether single matrices may stay as they are.
 
     Raises:
         NumericsError: NaN or infinity in a factor, or an edit of zero norm.
     """
-    sizes = measure(
-        (writer.name, writer_matrix(checkpoint, writer), factors[writer.name][1] @ factors[writer.name][0]) for writer in writers
-    )
+    changes = ((name, _matrix(checkpoint, name), b @ a) for name, (a, b) in factors.items())
+    sizes = measure(changes, unchanged=unchanged)
     first_a = next(iter(factors.values()))[0]
     return EditCard(
         spec=spec,
         intent=edit_intent,
         model_digest=checkpoint.digest(),
-        expected=tuple(writer.name for writer in writers),
+        expected=tuple(expected),
         edited=tuple(factors),
         rank=first_a.shape[0],
         parameters=sum(a.numel() + b.numel() for a, b in factors.values()),
         **vars(sizes),
-        post_norm=any(writer.post_norm for writer in writers),
+        post_norm=post_norm,
     )

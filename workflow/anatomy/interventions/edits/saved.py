@@ -1,31 +1,40 @@
-"""Sparse and head edits in a folder: safetensors and a JSON card. Low-rank edits are PEFT adapters (``edits.adapter``)."""
+"""Edits of weights in a folder: safetensors and a JSON card; of low rank as PEFT adapters (``edits.adapter``)."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from anatomy.errors import EditError, parsing
+from anatomy.interventions.edits import adapter
 from anatomy.interventions.edits.card import EditCard, require_files
 from anatomy.interventions.edits.head import HeadEdit
+from anatomy.interventions.edits.low_rank import LowRankEdit
 from anatomy.interventions.edits.sparse import SparseEdit
-from anatomy.interventions.edits.weight_edit import check_stack
+from anatomy.interventions.edits.spec import SAVED, check_spec
+from anatomy.interventions.edits.weight_edit import WeightEdit, check_stack
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.store.files import write_aside, write_json
 
 WEIGHTS, CARD = "edit.safetensors", "edit.card.json"
 
+SavedEdit = LowRankEdit | SparseEdit | HeadEdit
 
-def save_edit(edit: SparseEdit | HeadEdit, folder: Path, *, private: bool = False) -> None:
-    """Write an edit into ``folder``, its card last.
+
+def save_edit(edit: SavedEdit, folder: Path, checkpoint: Checkpoint, *, private: bool = False) -> None:
+    """Write an edit into ``folder``; ``load_edit`` refuses one that is not whole.
 
     Args:
-        private: whether the folder is a private one that does not outlive the job, where measurements may lie too.
+        checkpoint: the model it was made for.
+        private: whether measurements may lie there too: a folder that does not outlive the job, or a model whose harm is
+            invented.
 
     Raises:
-        EditError: an edit to measure, and the folder is not private.
+        EditError: an edit to measure, and the folder is not private; or an edit for another model.
         StoreError: the disk is full or unwritable.
     """
     if edit.card.intent == "measure" and not private:
@@ -35,18 +44,24 @@ def save_edit(edit: SparseEdit | HeadEdit, folder: Path, *, private: bool = Fals
             where=str(folder),
             remedy="edits that may lower safety stay in memory; their spec builds them again",
         )
+    check_stack([edit], checkpoint)
+    if isinstance(edit, LowRankEdit):
+        adapter.write_adapter(edit, folder, checkpoint)
+        return
     kind = "sparse" if isinstance(edit, SparseEdit) else "head"
     shapes = {"shapes": {name: list(shape) for name, shape in edit.shapes.items()}} if isinstance(edit, SparseEdit) else {}
     write_aside(folder / WEIGHTS, lambda aside: save_file(_tensors(edit), aside, metadata={"format": "pt"}))
     write_json(folder / CARD, edit.card.as_json() | shapes | {"kind": kind, "digest": edit.digest()})
 
 
-def load_edit(folder: Path, checkpoint: Checkpoint) -> SparseEdit | HeadEdit:
+def load_edit(folder: Path, checkpoint: Checkpoint) -> SavedEdit:
     """The edit that ``save_edit`` wrote, checked against the model it is meant for.
 
     Raises:
         EditError: files missing, numbers that differ from the card, or an edit for another model.
     """
+    if (folder / adapter.WEIGHTS).is_file():
+        return adapter.read_adapter(folder, checkpoint)
     require_files(folder, (WEIGHTS, CARD), "an edit with its card")
     with parsing(
         EditError,
@@ -58,10 +73,9 @@ def load_edit(folder: Path, checkpoint: Checkpoint) -> SparseEdit | HeadEdit:
         card = json.loads((folder / CARD).read_text(encoding="utf-8"))
         kind, digest, shapes = card.pop("kind"), card.pop("digest"), card.pop("shapes", {})
         tensors = load_file(folder / WEIGHTS)
-        edit: SparseEdit | HeadEdit
         if kind == "sparse":
             places = {name: (tensors[f"{name}.indices"], tensors[f"{name}.values"]) for name in card["edited"]}
-            edit = SparseEdit(places, {name: tuple(shape) for name, shape in shapes.items()}, EditCard.from_json(card))
+            edit: SavedEdit = SparseEdit(places, {name: tuple(shape) for name, shape in shapes.items()}, EditCard.from_json(card))
         else:
             residual = tensors["residual"] if "residual" in tensors else (tensors["a"], tensors["b"])
             edit = HeadEdit(residual, EditCard.from_json(card))
@@ -87,3 +101,26 @@ def _tensors(edit: SparseEdit | HeadEdit) -> dict[str, Tensor]:
         for name, parts in edit.places.items()
         for kind, part in zip(("indices", "values"), parts, strict=True)
     }
+
+
+def saved_edit(spec: Mapping[str, Any], checkpoint: Checkpoint) -> SavedEdit:
+    """The edit that a spec with ``method: saved`` names, checked against what the spec says of it.
+
+    Raises:
+        EditError: as ``load_edit``; an edit of another content or intent than the spec's.
+    """
+    check_spec(spec)
+    found = load_edit(Path(spec["folder"]), checkpoint)
+    if (found.digest(), found.card.intent) != (spec["digest"], spec["intent"]):
+        raise EditError(
+            found=f"edit {found.digest()[:12]} to {found.card.intent}",
+            expected=f"edit {spec['digest'][:12]} to {spec['intent']}, as its spec says",
+            where=spec["folder"],
+            remedy="run the stage that writes it again",
+        )
+    return found
+
+
+def spec_of(edit: WeightEdit, folder: Path) -> dict[str, Any]:
+    """The spec by which a recipe asks for an edit that lies in a folder."""
+    return {"method": SAVED, "folder": str(folder), "digest": edit.digest(), "intent": edit.card.intent}

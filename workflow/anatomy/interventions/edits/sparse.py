@@ -10,11 +10,9 @@ from torch import Tensor
 
 from anatomy.errors import EditError
 from anatomy.interventions.edits.card import Change, EditCard, measure
+from anatomy.interventions.edits.inventory import dense_shapes, has_post_norms
 from anatomy.interventions.edits.spec import Intent
-from anatomy.models.block_tensors import block_tensors
-from anatomy.models.blocks import POST_NORMS
 from anatomy.models.checkpoint import Checkpoint
-from anatomy.models.writers import FLOATS
 
 Places = tuple[Int64[Tensor, " _"], Float32[Tensor, " _"]]
 """Indices that count a matrix' elements in storage order and ascend, and the values that stand there afterwards."""
@@ -88,11 +86,10 @@ def sparse_edit(
         EditError: a matrix that is no floating-point matrix of a block, or one of fused experts; as ``SparseEdit``.
         NumericsError: the whole edit changes nothing.
     """
-    shapes = {name: _matrix_shape(checkpoint, name) for name in places}
+    shapes = dense_shapes(checkpoint, places)
     for name, (indices, values) in places.items():
         _check(name, indices, values, shapes[name])
     sizes = measure(_changes(checkpoint, places), unchanged=True)
-    inside = {part for block in block_tensors(checkpoint) for part in block.shapes}
     card = EditCard(
         spec=spec,
         intent=intent,
@@ -102,7 +99,7 @@ def sparse_edit(
         rank=None,
         parameters=sum(len(indices) for indices, _ in places.values()),
         **vars(sizes),
-        post_norm=any(part.partition(".")[0] in POST_NORMS for part in inside),
+        post_norm=has_post_norms(checkpoint),
     )
     return SparseEdit(dict(places), shapes, card)
 
@@ -113,27 +110,6 @@ def _changes(checkpoint: Checkpoint, places: Mapping[str, Places]) -> Iterator[C
         delta = torch.zeros_like(weight)
         delta.view(-1)[indices] = values - weight.view(-1)[indices]
         yield name, weight, delta
-
-
-def _matrix_shape(checkpoint: Checkpoint, name: str) -> tuple[int, int]:
-    known = {f"{block.name}.{inside}": block for block in block_tensors(checkpoint) for inside in block.shapes}
-    block, tensor = known.get(f"{name}.weight"), f"{name}.weight"
-    if block is None or len(checkpoint.shape(tensor)) != 2 or checkpoint.dtype(tensor) not in FLOATS:
-        raise EditError(
-            found=f"places in {name}",
-            expected="a floating-point matrix of a block",
-            where=str(checkpoint.folder),
-            remedy="name matrices as the checkpoint does, such as model.layers.0.mlp.up_proj; the output head has HeadEdit",
-        )
-    if tensor.removeprefix(f"{block.name}.").partition(".")[0] in block.mixtures:
-        raise EditError(
-            found=f"places in {name}, part of a mixture of experts",
-            expected="a dense matrix",
-            where=str(checkpoint.folder),
-            remedy="edit attention alone, or choose a dense model; edits of experts would be partial",
-        )
-    rows, columns = checkpoint.shape(tensor)
-    return rows, columns
 
 
 def _check(name: str, indices: Tensor, values: Tensor, shape: tuple[int, ...]) -> None:

@@ -1,10 +1,13 @@
 """What the spec of an edit may say, and what the edit is meant to do."""
 
-from collections.abc import Mapping
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 from anatomy.errors import EditError
 from anatomy.models.sites import BLOCK_SITES, EMBEDDING_SITE
+
+Edit = dict[str, Any]
+"""Plain JSON: a concrete edit, or the place it takes in a search (see workflow/README.md)."""
 
 Intent = Literal["amplify", "measure"]
 
@@ -17,7 +20,7 @@ REMOVING = ("orthogonalize", "ablate", "ablate_own", "clamp")
 """Methods that take a direction away; all but the scaled ones need no strength."""
 
 SAVED = "saved"
-"""An edit that an earlier stage made and wrote (``edits.saved``): a mask, a head."""
+"""An edit that an earlier stage made and wrote (``edits.saved``): a mask, a head, a trained adapter."""
 
 _KEYS = {"method", "direction", "strength", "sign"}
 _LOW_RANK_KEYS = _KEYS | {"alpha", "sites", "layers"}
@@ -34,6 +37,19 @@ def intent(spec: Mapping) -> Intent:
     if spec["method"] == SAVED:
         return spec["intent"]
     return "measure" if spec["method"] in REMOVING or spec.get("sign", 1) < 0 else "amplify"
+
+
+def stack_intent(specs: Sequence[Mapping]) -> Intent:
+    """What a stack of edits is meant to do: one edit to measure makes the whole stack one; no edit at all lowers nothing.
+
+    Every rule that asks what edits are meant for (texts that are kept, weights that leave) asks here.
+    """
+    return "measure" if any(intent(spec) == "measure" for spec in specs) else "amplify"
+
+
+def acts_on_activations(spec: Mapping) -> bool:
+    """Whether a concrete edit is made by hooks on activations, and not by other weights."""
+    return spec["method"] in HOOK_METHODS
 
 
 def check_spec(spec: Mapping) -> None:

@@ -81,6 +81,21 @@ class Sparse:
 
 
 @dataclass(frozen=True)
+class Addition:
+    """``W + R`` with R given in full."""
+
+    values: Float32[Tensor, "rows columns"]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(self.values.shape)
+
+    def __call__(self, rows: Rows, start: int) -> tuple[Rows, Rows]:
+        change = self.values[start : start + rows.shape[0]]
+        return rows + change, change
+
+
+@dataclass(frozen=True)
 class Replacement:
     """Every value given."""
 

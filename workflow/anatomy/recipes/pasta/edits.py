@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from anatomy.interventions.variant import Edit
+from anatomy.interventions.edits.spec import Edit
 from anatomy.recipes.pasta.options import Pasta
 
 ALL = 0

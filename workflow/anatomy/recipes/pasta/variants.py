@@ -7,7 +7,8 @@ from typing import Any
 
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
-from anatomy.interventions.variant import Edit, Role, Variant
+from anatomy.interventions.edits.spec import Edit
+from anatomy.interventions.variant import Role, Variant
 from anatomy.recipes.pasta.edits import (
     CONTRASTS,
     SEARCHED,

@@ -49,10 +49,13 @@ def changing(model: nn.Module, chains: Mapping[Place, Chain], begin: Callable[[i
     try:
         for (site, layer), chain in chains.items():
             block = blocks[layer]
+            unfused = "residual" in inspect.signature(block.module.forward).parameters
             if site == "block_input":
-                unfused = "residual" in inspect.signature(block.module.forward).parameters
                 hook = _unfused_input(chain, current) if unfused else _plain_input(chain, current)
                 handles.append(block.module.register_forward_pre_hook(hook, with_kwargs=True))
+            elif site == "block_output":
+                hook = _unfused_output(chain, current) if unfused else _output(chain, current)
+                handles.append(block.module.register_forward_hook(hook))
             else:
                 module = block.attention_write if site == "attention_output" else block.mlp_write
                 handles.append(module.register_forward_hook(_output(chain, current)))
@@ -78,22 +81,33 @@ def _unfused_input(chain: Chain, current: _Pass) -> Callable:
     def hook(_module: nn.Module, args: tuple, kwargs: dict) -> tuple[tuple, dict] | None:
         names = ("positions", "hidden_states", "residual")
         given = {**dict(zip(names, args, strict=False)), **kwargs}
-        write, residual = given["hidden_states"], given["residual"]
-        changed = chain.apply(write if residual is None else write + residual, current.batch)
+        changed = _both_parts(chain, given["hidden_states"], given["residual"], current.batch)
         if changed is None:
             return None
-        if residual is not None:
-            # The whole of a changed stream goes into the residual, so that it is rounded once; other tokens keep both parts
-            # and with them the bits they have without hooks.
-            untouched = chain.untouched(current.batch)
-            if untouched is None:
-                residual, changed = changed, torch.zeros_like(write)
-            else:
-                residual, changed = torch.where(untouched, residual, changed), write.masked_fill(~untouched, 0.0)
-        replaced = {**given, "hidden_states": changed, "residual": residual}
+        replaced = {**given, "hidden_states": changed[0], "residual": changed[1]}
         return (tuple(replaced.pop(name) for name in names[: len(args)]) + args[len(names) :], replaced)
 
     return hook
+
+
+def _unfused_output(chain: Chain, current: _Pass) -> Callable:
+    def hook(_module: nn.Module, _args: tuple, output: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor | None] | None:
+        return _both_parts(chain, *output, current.batch)
+
+    return hook
+
+
+def _both_parts(chain: Chain, write: Tensor, residual: Tensor | None, batch: Batch) -> tuple[Tensor, Tensor | None] | None:
+    """What stands for the last write and the stream before it once their sum is changed; None where it is not."""
+    changed = chain.apply(write if residual is None else write + residual, batch)
+    if changed is None or residual is None:
+        return None if changed is None else (changed, None)
+    # The whole of a changed stream goes into the residual, so that it is rounded once; other tokens keep both parts and with
+    # them the bits they have without hooks.
+    untouched = chain.untouched(batch)
+    if untouched is None:
+        return torch.zeros_like(write), changed
+    return write.masked_fill(~untouched, 0.0), torch.where(untouched, residual, changed)
 
 
 def _plain_input(chain: Chain, current: _Pass) -> Callable:

@@ -21,14 +21,19 @@ from anatomy.models.rendering import render
 from anatomy.recipes.pasta.edits import WRITES, ablation, orthogonalised_weights
 from anatomy.recipes.pasta.options import PAPER_SITES
 from anatomy.recipes.pasta.stages.prefix_prompts import phase_prefixes, put
-from anatomy.stages.edit_book import EditBook
+from anatomy.stages.model_edits import ModelEdits
 
 COLUMNS = ["model", "layer", "matrices", "hook_sites", "effect", "gap", "prompts", "reason"]
 PROMPTS = 16
 
 
 def weight_gaps(
-    config: Config, subject: Subject, model: ModelCard, book: EditBook, selected: dict[str, Any], say: Callable[[str], None]
+    config: Config,
+    subject: Subject,
+    model: ModelCard,
+    model_edits: ModelEdits,
+    selected: dict[str, Any],
+    say: Callable[[str], None],
 ) -> pd.DataFrame:
     """One row a pair of forms: matrices that were made orthogonal to v, and sites where hooks took v out.
 
@@ -56,8 +61,8 @@ def weight_gaps(
             "reason": "",
         }
         try:
-            edit = book.low_rank({**orthogonalised_weights(layer), "sites": matrices})
-            hooks = book.intervention(ablation(config.pasta, layer, sites=sites))
+            edit = model_edits.low_rank({**orthogonalised_weights(layer), "sites": matrices})
+            hooks = model_edits.intervention(ablation(config.pasta, layer, sites=sites))
             gap = form_gap(
                 loaded, tokens, lambda edit=edit: applied(loaded, edit), lambda hooks=hooks: intervening(loaded.model, [hooks])
             )

@@ -8,8 +8,8 @@ import pandas as pd
 
 from anatomy.recipes.rosi.stages.adapters import keep_adapters
 from anatomy.recipes.rosi.stages.pick import pick_all
-from anatomy.stages.edit_book import EditBook
 from anatomy.stages.inputs import named_files
+from anatomy.stages.model_edits import ModelEdits
 from anatomy.stages.running import Files, Running, written
 from anatomy.stages.soundness import sound_extraction, sound_model
 from anatomy.store.files import read_json, read_table, write_json, write_table
@@ -28,7 +28,7 @@ def run(job: Running, files: Files) -> None:
         {entry["task"]: entry["metric"] for path in given["tasks"] for entry in read_json(path)},
     )
     write_table(written(files, "table"), table)
-    book = EditBook(sound_model(given["model"][0]), sound_extraction(given["directions"][0]))
+    model_edits = ModelEdits(sound_model(given["model"][0]), sound_extraction(given["directions"][0]))
     folder = Path(files.output["selected"]).parent / "adapters"
-    write_json(written(files, "adapters"), keep_adapters(job.config, job.subject, book, selected, table, folder))
+    write_json(written(files, "adapters"), keep_adapters(job.config, job.subject, model_edits, selected, table, folder))
     write_json(written(files, "selected"), selected)

@@ -11,13 +11,13 @@ import pandas as pd
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
 from anatomy.interventions.edits.adapter import write_adapter
-from anatomy.interventions.variant import Edit
+from anatomy.interventions.edits.spec import Edit
 from anatomy.recipes.rosi.families import generated_families
-from anatomy.stages.edit_book import EditBook
+from anatomy.stages.model_edits import ModelEdits
 
 
 def keep_adapters(
-    config: Config, subject: Subject, book: EditBook, picks: dict[str, Edit | None], table: pd.DataFrame, folder: Path
+    config: Config, subject: Subject, model_edits: ModelEdits, picks: dict[str, Edit | None], table: pd.DataFrame, folder: Path
 ) -> list[dict[str, Any]]:
     """Write ``<folder>/<family>/`` for every method's pick that amplifies; controls are never kept.
 
@@ -36,11 +36,11 @@ def keep_adapters(
         edit = picks[family.name]
         if family.control or edit is None:
             continue
-        built = book.low_rank(edit)
+        built = model_edits.low_rank(edit)
         rise = table.loc[(table["family"] == family.name) & table["picked"], "harmful_rise"].iloc[0]
         kept = subject.is_organism or (built.card.intent == "amplify" and rise >= 0)
         if kept:
-            write_adapter(built, folder / family.name, book.checkpoint)
+            write_adapter(built, folder / family.name, model_edits.checkpoint)
         norms = built.card.relative_norms.values()
         rows.append(
             {

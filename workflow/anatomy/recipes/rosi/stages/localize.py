@@ -25,7 +25,7 @@ from anatomy.recipes.rosi.stages.localize_parts import Parts
 from anatomy.recipes.rosi.stages.screen import screen
 from anatomy.recipes.rosi.variants import draws
 from anatomy.stages.direction_book import DirectionBook
-from anatomy.stages.edit_book import EditBook
+from anatomy.stages.model_edits import ModelEdits
 from anatomy.stages.own_answers import answer, refusal_tokens
 from anatomy.stages.prompts import phase_prompts
 from anatomy.stages.rendering import contrast_rendering
@@ -83,7 +83,7 @@ def localize(
             say(f"{subject.id}: {len(controls)} control directions searched the grid")
         say(f"{subject.id}: {contrast}: {selection.outcome}, position {selection.position}, layer {selection.layer}")
     with progress.part(parts.screen):
-        table, shortlist = screen(config, subject, loaded, EditBook(model, extracted), tokens, say)
+        table, shortlist = screen(config, subject, loaded, ModelEdits(model, extracted), tokens, say)
     progress.close()
     return Localization(
         pd.concat(grids, ignore_index=True), selected, table, shortlist, answers.drop(columns="token_ids"), tokens

@@ -16,8 +16,8 @@ from torch import Tensor
 from anatomy.config.options import cell_fingerprint
 from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject
-from anatomy.interventions.edits.spec import HOOK_METHODS
-from anatomy.interventions.variant import Edit, resolve
+from anatomy.interventions.edits.spec import Edit, acts_on_activations
+from anatomy.interventions.variant import resolve
 from anatomy.models.card import ModelCard
 from anatomy.models.loading import LoadedModel, load_model
 from anatomy.progress.counting import Progress
@@ -25,9 +25,9 @@ from anatomy.recipes.rosi.families import POSITION, families, layers
 from anatomy.recipes.rosi.variants import variants_in_memory, variants_on_test
 from anatomy.serving.engine import Engine
 from anatomy.stages.answers import answer_cell, completions_table, decoding_of, with_items
-from anatomy.stages.edit_book import EditBook
 from anatomy.stages.in_engine import computing_in_engine, hooks_backend
 from anatomy.stages.in_memory import computing
+from anatomy.stages.model_edits import ModelEdits
 from anatomy.stages.phase import Phase, describe
 from anatomy.stages.projected import computing_projections, projection_cell, projections_table, prompt_items
 from anatomy.stages.prompts import phase_prompts
@@ -59,11 +59,11 @@ def measure(
     Returns:
         Tables ``completions``, ``variants``, ``projections``, and ``cells``.
     """
-    book, store = EditBook(model, extracted), Path(config.results) / "store"
+    model_edits, store = ModelEdits(model, extracted), Path(config.results) / "store"
     phase = in_memory_phase(config, subject, selected)
     rendering, decoding = answer_rendering(config.evaluation, subject), decoding_of(config.evaluation)
-    wants, edits = wanted_answers(config, subject, model, book, phase)
-    projected, edits_projected, direction, position = wanted_projections(config, subject, model, book, selected, picks)
+    wants, edits = wanted_answers(config, subject, model, model_edits, phase)
+    projected, edits_projected, direction, position = wanted_projections(config, subject, model, model_edits, selected, picks)
     in_engine = [want for want in wants if want.labels["backend"] == "vllm"]
     in_memory = [want for want in wants if want.labels["backend"] == "transformers"]
     keep = (lambda want, rows: rows) if subject.is_organism else (lambda want, rows: withhold(rows))
@@ -90,15 +90,19 @@ def measure(
     progress = Progress("measure", sum(counts), whole=True)
     # One after the other: on a GPU the engine takes the memory that a loaded model needs.
     with Lazy(open_engine, store, "measure") as engine, progress.part(counts[0]):
-        fill(in_engine, engine, computing_in_engine(book, edits, keep, rendering, decoding, say), say)
+        fill(in_engine, engine, computing_in_engine(model_edits, edits, keep, rendering, decoding, say), say)
     with Lazy(open_model, store, "measure") as session:
         with progress.part(counts[1]):
-            fill(in_memory, session, computing(book, edits, keep, rendering, decoding, config.serving.batch_size, say), say)
+            fill(
+                in_memory, session, computing(model_edits, edits, keep, rendering, decoding, config.serving.batch_size, say), say
+            )
         with progress.part(counts[2]):
             fill(
                 projected,
                 session,
-                computing_projections(book, edits_projected, direction, position, rendering, config.extraction.token_budget),
+                computing_projections(
+                    model_edits, edits_projected, direction, position, rendering, config.extraction.token_budget
+                ),
                 say,
             )
     return {
@@ -113,30 +117,33 @@ def in_memory_phase(config: Config, subject: Subject, selected: dict[str, Any]) 
     """Interventions along the selected direction; none where the selection ended with an empty grid."""
     concrete = []
     for variant in variants_in_memory(config, subject):
-        edit = variant.edits[0]
-        found = selected[edit["direction"]["contrast"]]
-        if found["outcome"] != "picked":
-            continue
-        control = edit["direction"]["control"]
-        if control is None:
-            cell = [found["position"], found["layer"]]
-        else:
-            cell = found["controls"]["{}-{}".format(*control)]["add" if edit["method"] == "add" else "ablate"]
-        if cell is None:
-            concrete.append((variant, []))  # a control without a direction changes nothing, and counts
-            continue
-        direction = {"contrast": edit["direction"]["contrast"], "position": cell[0], "layer": cell[1], "control": control}
-        strength = {"strength": 1.0} if edit["method"] == "add" else {}
-        concrete.append((variant, [{"method": edit["method"], "direction": direction, **strength}]))
+        if all(selected[edit["direction"]["contrast"]]["outcome"] == "picked" for edit in variant.edits):
+            placed = [_at_selected_place(edit, selected[edit["direction"]["contrast"]]) for edit in variant.edits]
+            # A control without a direction changes nothing, and counts.
+            concrete.append((variant, [edit for edit in placed if edit is not None]))
     return Phase("test", concrete)
 
 
-def wanted_answers(
-    config: Config, subject: Subject, model: ModelCard, book: EditBook, phase: Phase
-) -> tuple[list[Want], dict[str, Edit | None]]:
-    """Completions wanted, each labelled with the backend that computes it, and the edit behind each cell.
+def _at_selected_place(edit: Edit, found: dict[str, Any]) -> Edit | None:
+    """An edit along the direction that was selected for its contrast; None for a control whose search found no place."""
+    control = edit["direction"]["control"]
+    if control is None:
+        cell = [found["position"], found["layer"]]
+    else:
+        cell = found["controls"]["{}-{}".format(*control)]["add" if edit["method"] == "add" else "ablate"]
+    if cell is None:
+        return None
+    direction = {"contrast": edit["direction"]["contrast"], "position": cell[0], "layer": cell[1], "control": control}
+    strength = {"strength": 1.0} if edit["method"] == "add" else {}
+    return {"method": edit["method"], "direction": direction, **strength}
 
-    Edits of weights are made in memory, whatever computes the interventions.
+
+def wanted_answers(
+    config: Config, subject: Subject, model: ModelCard, model_edits: ModelEdits, phase: Phase
+) -> tuple[list[Want], dict[str, list[Edit]]]:
+    """Completions wanted, each labelled with the backend that computes it, and the stack of edits behind each cell.
+
+    Stacks of edits of weights alone are made in memory, whatever computes the interventions.
     """
     at, store = Layout(config.results), Path(config.results) / "store"
     rendering, decoding = answer_rendering(config.evaluation, subject), decoding_of(config.evaluation)
@@ -144,22 +151,23 @@ def wanted_answers(
         name: with_items(phase_prompts(at, subject, name, "test", config.evaluation.test_prompts), name, config.evaluation)
         for name in config.evaluation.pair
     }
-    hooks = hooks_backend(config.serving.hooks, book.checkpoint)
+    hooks = hooks_backend(config.serving.hooks, model_edits.checkpoint)
     withheld = "" if subject.is_organism else cell_fingerprint("withheld", False)
-    wants, edits = [], {}
+    wants: list[Want] = []
+    edits: dict[str, list[Edit]] = {}
     for variant, concrete in phase.variants:
-        backend = hooks if all(edit["method"] in HOOK_METHODS for edit in concrete) else "transformers"
+        backend = hooks if not concrete or any(map(acts_on_activations, concrete)) else "transformers"
         cell = answer_cell(
             store,
             model,
-            [book.key(edit) for edit in concrete],
+            model_edits.keys(concrete),
             rendering,
             decoding,
             backend,
             cell_fingerprint("hooked" if backend == "vllm" else "measure", True),
             withheld,
         )
-        edits[cell.name] = concrete[0] if concrete else None
+        edits[cell.name] = concrete
         labels = {"model": subject.id, "variant": variant.id, "phase": "test", "backend": backend, "dtype": model["dtype"]}
         wants += [Want(cell, prompts[name], labels) for name in variant.sets]
     return wants, edits
@@ -169,41 +177,43 @@ def wanted_projections(
     config: Config,
     subject: Subject,
     model: ModelCard,
-    book: EditBook,
+    model_edits: ModelEdits,
     selected: dict[str, Any],
     picks: dict[str, Edit | None],
-) -> tuple[list[Want], dict[str, Edit | None], Tensor, int]:
-    """Projections wanted of the unedited model and of each method's pick, the edit behind each cell, direction and position.
+) -> tuple[list[Want], dict[str, list[Edit]], Tensor, int]:
+    """Projections wanted of the unedited model and of each method's pick, the edits behind each cell, direction and position.
 
     The direction is the selected one; where nothing was selected, the one of the middle layer that ROSI tries.
     """
-    at, contrast, num_layers = Layout(config.results), subject.contrasts[0], book.checkpoint.num_layers
+    at, contrast, num_layers = Layout(config.results), subject.contrasts[0], model_edits.checkpoint.num_layers
     found = selected[contrast]
     tried = layers(config.rosi, num_layers, config.selection.layer_share)
     position, layer = (found["position"], found["layer"]) if found["outcome"] == "picked" else (POSITION, tried[len(tried) // 2])
-    direction = book.directions.unit({"contrast": contrast, "position": position, "layer": layer, "control": None})
+    direction = model_edits.directions.unit({"contrast": contrast, "position": position, "layer": layer, "control": None})
     prompts = {
         name: prompt_items(phase_prompts(at, subject, name, "test", config.evaluation.test_prompts), name)
         for name in config.evaluation.pair
     }
     methods = {family.name for family in families(config, subject) if not family.control and "@" not in family.name}
-    wants, edits = [], {}
+    wants: list[Want] = []
+    edits: dict[str, list[Edit]] = {}
     for variant in variants_on_test(config, subject):
         if variant.role != "base" and variant.family not in methods:
             continue
-        concrete = [edit for one in variant.edits if (edit := resolve(one, picks)) is not None]
-        if len(concrete) < len(variant.edits):
+        resolved = [resolve(edit, picks) for edit in variant.edits]
+        concrete = [edit for edit in resolved if edit is not None]
+        if len(concrete) < len(resolved):
             continue
         cell = projection_cell(
             Path(config.results) / "store",
             model,
-            [book.key(edit) for edit in concrete],
+            model_edits.keys(concrete),
             answer_rendering(config.evaluation, subject),
             direction,
             position,
             cell_fingerprint("project", bool(concrete)),
         )
-        edits[cell.name] = concrete[0] if concrete else None
+        edits[cell.name] = concrete
         labels = {"model": subject.id, "variant": variant.id, "phase": "test"}
         wants += [Want(cell, rows, labels) for rows in prompts.values()]
     return wants, edits, direction, position

@@ -7,6 +7,7 @@ generated with.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import pandas as pd
@@ -16,18 +17,19 @@ from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject
 from anatomy.interventions.directions.metrics import kl_divergence, refusal_metric
 from anatomy.interventions.edits.apply import applied_factors
+from anatomy.interventions.edits.spec import LOW_RANK_METHODS, Edit
 from anatomy.models.activations.batching import batches
 from anatomy.models.loading import LoadedModel
 from anatomy.models.rendering import render
 from anatomy.progress.counting import Progress
 from anatomy.recipes.rosi.families import candidates, families, layers
 from anatomy.recipes.rosi.rules import rank_candidates
-from anatomy.stages.edit_book import EditBook
+from anatomy.stages.in_memory import edited
+from anatomy.stages.model_edits import ModelEdits
 from anatomy.stages.prompts import phase_prompts
 from anatomy.stages.rendering import answer_rendering
 from anatomy.store.digest import digest
 
-Edit = dict[str, Any]
 COLUMNS = [
     "model",
     "family",
@@ -80,8 +82,20 @@ class Reader:
         }
 
 
+def _under(loaded: LoadedModel, model_edits: ModelEdits, edit: Edit) -> AbstractContextManager[object]:
+    """The model under a candidate; of low-rank ones the factors alone, since nobody reads the cards of hundreds."""
+    if edit["method"] in LOW_RANK_METHODS:
+        return applied_factors(loaded, model_edits.factors(edit))
+    return edited(loaded, model_edits, [edit])
+
+
 def screen(
-    config: Config, subject: Subject, loaded: LoadedModel, book: EditBook, tokens: dict[str, Any], say: Callable[[str], None]
+    config: Config,
+    subject: Subject,
+    loaded: LoadedModel,
+    model_edits: ModelEdits,
+    tokens: dict[str, Any],
+    say: Callable[[str], None],
 ) -> tuple[pd.DataFrame, dict[str, list[Edit]]]:
     """Screen every family of a model.
 
@@ -101,7 +115,7 @@ def screen(
     read = {}
     with Progress(f"screen {subject.id}", len(wanted)) as progress:
         for name, edit in wanted.items():
-            with applied_factors(loaded, book.factors(edit)):
+            with _under(loaded, model_edits, edit):
                 read[name] = reader.read()
             progress.advance()
     say(progress.line())

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
-from anatomy.errors import EditError
 from anatomy.interventions.edits.hook import build_intervention
 from anatomy.interventions.edits.low_rank import Factors, LowRankEdit
-from anatomy.interventions.edits.rosi import build_edit, edit_factors
-from anatomy.interventions.edits.saved import load_edit
-from anatomy.interventions.edits.spec import SAVED, check_spec
+from anatomy.interventions.edits.rank_one import build_edit, edit_factors
+from anatomy.interventions.edits.saved import saved_edit
+from anatomy.interventions.edits.spec import SAVED, Edit, acts_on_activations, check_spec
+from anatomy.interventions.edits.stack import Part
 from anatomy.interventions.edits.weight_edit import WeightEdit
-from anatomy.interventions.variant import Edit
 from anatomy.models.activations.interventions import Intervention
 from anatomy.models.card import ModelCard
 from anatomy.models.checkpoint import Checkpoint
@@ -23,7 +23,7 @@ from anatomy.stages.direction_book import DirectionBook, vector_digest
 from anatomy.store.digest import file_digest
 
 
-class EditBook:
+class ModelEdits:
     """Builds edits of one model from their specs.
 
     Args:
@@ -37,6 +37,10 @@ class EditBook:
     @cached_property
     def checkpoint(self) -> Checkpoint:
         return Checkpoint(Path(self.model["folder"]))
+
+    def keys(self, edits: Sequence[Edit]) -> list[dict[str, Any]]:
+        """What shapes a stack besides the model: the key of each edit, first edit first."""
+        return [self.key(edit) for edit in edits]
 
     def key(self, edit: Edit) -> dict[str, Any]:
         """What shapes an edit besides the model: its spec, with directions and means by content instead of by name.
@@ -87,22 +91,22 @@ class EditBook:
             harmless=self.directions.harmless(contrast),
         )
 
-    def weight_edits(self, edits: list[Edit]) -> list[WeightEdit]:
-        """The edits of weights of a variant, in order; none for the unedited model.
+    def parts(self, edits: Sequence[Edit]) -> list[Part]:
+        """Every edit of a stack built, in order: edits of weights and interventions on activations; none for the unedited model.
+
+        Raises:
+            EditError: a saved edit is not what its spec says, or an edit does not fit the model.
+        """
+        return [self.intervention(edit) if acts_on_activations(edit) else self.weight_edit(edit) for edit in edits]
+
+    def weight_edits(self, edits: Sequence[Edit]) -> list[WeightEdit]:
+        """The edits of a stack that has no others than edits of weights, in order; none for the unedited model.
 
         Raises:
             EditError: one acts on activations, or a saved one is not what its spec says.
         """
-        return [self._saved(edit) if edit["method"] == SAVED else self.low_rank(edit) for edit in edits]
+        return [self.weight_edit(edit) for edit in edits]
 
-    def _saved(self, edit: Edit) -> WeightEdit:
-        check_spec(edit)
-        found = load_edit(Path(edit["folder"]), self.checkpoint)
-        if (found.digest(), found.card.intent) != (edit["digest"], edit["intent"]):
-            raise EditError(
-                found=f"edit {found.digest()[:12]} to {found.card.intent}",
-                expected=f"edit {edit['digest'][:12]} to {edit['intent']}, as its spec says",
-                where=edit["folder"],
-                remedy="run the stage that writes it again",
-            )
-        return found
+    def weight_edit(self, edit: Edit) -> WeightEdit:
+        """An edit of weights, read where an earlier stage saved it or else made from its direction."""
+        return saved_edit(edit, self.checkpoint) if edit["method"] == SAVED else self.low_rank(edit)

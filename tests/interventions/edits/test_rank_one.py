@@ -9,7 +9,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from anatomy.errors import EditError, NumericsError
 from anatomy.interventions.directions.controls import isotropic
 from anatomy.interventions.edits.low_rank import LowRankEdit, writer_matrix
-from anatomy.interventions.edits.rosi import build_edit
+from anatomy.interventions.edits.rank_one import build_edit
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.writers import residual_writers
 

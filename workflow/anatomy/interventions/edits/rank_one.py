@@ -1,4 +1,4 @@
-"""ROSI and its kin: rank-one edits that write a direction into the residual stream."""
+"""Rank-one edits that write a direction into the residual stream: rank-one safety injection and its variants."""
 
 from collections.abc import Mapping
 
@@ -51,7 +51,8 @@ def build_edit(
     """
     factors = edit_factors(spec, checkpoint, direction, mean_inputs=mean_inputs)
     writers = _chosen_writers(spec, checkpoint)
-    return LowRankEdit(factors, describe(spec, intent(spec), checkpoint, writers, factors))
+    names, post_norm = [writer.name for writer in writers], any(writer.post_norm for writer in writers)
+    return LowRankEdit(factors, describe(spec, intent(spec), checkpoint, names, factors, post_norm=post_norm))
 
 
 def edit_factors(

@@ -12,7 +12,7 @@ from anatomy.interventions.edits.adapter import write_adapter
 from anatomy.interventions.edits.saved import save_edit
 from anatomy.interventions.edits.spec import intent
 from anatomy.models.checkpoint import Checkpoint
-from anatomy.stages.edit_book import EditBook
+from anatomy.stages.model_edits import ModelEdits
 from anatomy.store.digest import digest
 
 
@@ -27,12 +27,12 @@ def backwards(value):
 
 
 @pytest.mark.parametrize("method", ["row_mean", "projection", "mean_input", "orthogonalize", "ablate", "clamp", "add"])
-def test_a_key_does_not_depend_on_the_order_of_keys(book, method):
+def test_a_key_does_not_depend_on_the_order_of_keys(model_edits, method):
     one = edit(method)
-    assert digest(book.key(one)) == digest(book.key(backwards(one)))
+    assert digest(model_edits.key(one)) == digest(model_edits.key(backwards(one)))
 
 
-def test_a_key_changes_with_everything_that_shapes_the_edit(book):
+def test_a_key_changes_with_everything_that_shapes_the_edit(model_edits):
     edits = [
         edit(),
         edit(layer=1),
@@ -50,21 +50,21 @@ def test_a_key_changes_with_everything_that_shapes_the_edit(book):
         edit("clamp", layer=1),
         edit("add"),
     ]
-    assert len({digest(book.key(one)) for one in edits}) == len(edits)
+    assert len({digest(model_edits.key(one)) for one in edits}) == len(edits)
 
 
 def test_a_key_needs_no_weights(card, extraction):
-    book = EditBook(card, extraction)
+    model_edits = ModelEdits(card, extraction)
     for method in ("row_mean", "mean_input", "clamp", "add"):
-        book.key(edit(method))
-    assert "checkpoint" not in vars(book)
+        model_edits.key(edit(method))
+    assert "checkpoint" not in vars(model_edits)
 
 
 @pytest.mark.parametrize("method", ["row_mean", "mean_input", "clamp", "add"])
 def test_a_key_names_content_and_not_files(card, extraction, tmp_path, method):
     shutil.copytree(extraction / "plain", tmp_path / "renamed")
-    renamed = EditBook(card, tmp_path)
-    assert renamed.key(edit(method, contrast="renamed")) == EditBook(card, extraction).key(edit(method))
+    renamed = ModelEdits(card, tmp_path)
+    assert renamed.key(edit(method, contrast="renamed")) == ModelEdits(card, extraction).key(edit(method))
 
 
 def test_the_same_direction_of_another_length_is_another_addition(card, extraction, tmp_path):
@@ -73,49 +73,53 @@ def test_the_same_direction_of_another_length_is_another_addition(card, extracti
     shutil.copytree(extraction / "plain", tmp_path / "plain")
     path = tmp_path / "plain" / "directions.safetensors"
     save_file({"vectors": 2 * load_file(path)["vectors"]}, path)
-    before, after = EditBook(card, extraction), EditBook(card, tmp_path)
+    before, after = ModelEdits(card, extraction), ModelEdits(card, tmp_path)
     assert after.key(edit("row_mean")) == before.key(edit("row_mean"))
     assert after.key(edit("add")) != before.key(edit("add"))
 
 
-def test_the_unedited_model_has_no_edits_and_a_stack_keeps_its_order(book):
-    assert book.weight_edits([]) == []
-    built = book.weight_edits([edit(), edit(layer=1), edit()])
-    assert [one.digest() for one in built] == [book.low_rank(one).digest() for one in (edit(), edit(layer=1), edit())]
+def test_the_unedited_model_has_no_edits_and_a_stack_keeps_its_order(model_edits):
+    assert model_edits.weight_edits([]) == []
+    built = model_edits.weight_edits([edit(), edit(layer=1), edit()])
+    assert [one.digest() for one in built] == [model_edits.low_rank(one).digest() for one in (edit(), edit(layer=1), edit())]
 
 
-def test_an_edit_that_an_earlier_stage_saved_is_known_by_its_content(book, tmp_path):
-    made = pruned(book.checkpoint)
-    save_edit(made, tmp_path / "mask")
+def test_an_edit_that_an_earlier_stage_saved_is_known_by_its_content(model_edits, tmp_path):
+    made = pruned(model_edits.checkpoint)
+    save_edit(made, tmp_path / "mask", model_edits.checkpoint)
     spec = {"method": "saved", "folder": str(tmp_path / "mask"), "digest": made.digest(), "intent": "amplify"}
     shutil.copytree(tmp_path / "mask", tmp_path / "moved")
-    assert book.key(spec) == book.key(spec | {"folder": str(tmp_path / "moved")}) != book.key(spec | {"digest": "0"})
-    (back,) = book.weight_edits([spec])
+    assert (
+        model_edits.key(spec)
+        == model_edits.key(spec | {"folder": str(tmp_path / "moved")})
+        != model_edits.key(spec | {"digest": "0"})
+    )
+    (back,) = model_edits.weight_edits([spec])
     assert back.digest() == made.digest() and intent(spec) == "amplify"
     for wrong in ({"digest": "0" * 64}, {"intent": "measure"}):
         with pytest.raises(EditError, match="as its spec says"):
-            book.weight_edits([spec | wrong])
+            model_edits.weight_edits([spec | wrong])
     with pytest.raises(EditError, match="'intent'"):
-        book.key({name: spec[name] for name in ("method", "folder", "digest")})
+        model_edits.key({name: spec[name] for name in ("method", "folder", "digest")})
 
 
 @pytest.mark.parametrize("method", ["row_mean", "projection", "mean_input"])
-def test_factors_for_screens_are_those_of_the_edit(book, method):
-    whole, alone = book.low_rank(edit(method)).factors, book.factors(edit(method))
+def test_factors_for_screens_are_those_of_the_edit(model_edits, method):
+    whole, alone = model_edits.low_rank(edit(method)).factors, model_edits.factors(edit(method))
     assert set(whole) == set(alone)
     assert all(torch.equal(x, y) for name in whole for x, y in zip(whole[name], alone[name], strict=True))
 
 
-def test_hooks_are_built_for_activation_edits_only(book):
+def test_hooks_are_built_for_activation_edits_only(model_edits):
     for method in ("ablate", "clamp", "add"):
-        book.intervention(edit(method))
-        book.intervention(edit(method, control=["shuffled", 1]))
+        model_edits.intervention(edit(method))
+        model_edits.intervention(edit(method, control=["shuffled", 1]))
     with pytest.raises(EditError, match="row_mean"):
-        book.intervention(edit("row_mean"))
+        model_edits.intervention(edit("row_mean"))
 
 
-def test_an_edit_of_one_model_is_refused_by_another_and_nothing_is_written(book, tmp_path):
+def test_an_edit_of_one_model_is_refused_by_another_and_nothing_is_written(model_edits, tmp_path):
     other = Checkpoint(make_tiny_model(tmp_path / "other", seed=3))
     with pytest.raises(EditError, match="an edit for model"):
-        write_adapter(book.low_rank(edit()), tmp_path / "adapter", other)
+        write_adapter(model_edits.low_rank(edit()), tmp_path / "adapter", other)
     assert not (tmp_path / "adapter").exists()

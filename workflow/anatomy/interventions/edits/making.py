@@ -1,0 +1,52 @@
+"""How an edit is made from a model by scoring its weights or by training: what a maker is given, and what it gives back.
+
+Scoring looks at activations or gradients and makes a mask (``sparse_edit``). Training fits an adapter (``low_rank_edit``, or
+``read_peft_adapter`` where peft trained it) or a residual on the head (``head_edit``). One contract serves both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from anatomy.config.schema import Config
+from anatomy.config.study import Subject
+from anatomy.interventions.edits.saved import SavedEdit
+from anatomy.models.checkpoint import Checkpoint
+from anatomy.models.loading import LoadedModel
+
+Prompts = Callable[[str, str, int], pd.DataFrame]
+"""Rows of a prompt set by name, phase and limit: at most so many, always the same ones."""
+
+
+@dataclass(frozen=True)
+class Materials:
+    """What a maker works with.
+
+    Attributes:
+        loaded: the model, in its own dtype, frozen; the maker's to change: nobody uses it afterwards.
+        checkpoint: the same model's files, which edits are built against.
+        config: the sections that the rule named.
+        subject: the model under study.
+        prompts: rows of a prompt set in the phase ``fit`` or ``select``; the test split is for what was made, not for making.
+        files: tables that earlier stages left (completions to train on), by name.
+        generator: every random choice of the maker's own; torch's global one has the same seed.
+        say: receives lines for the job's log.
+    """
+
+    loaded: LoadedModel
+    checkpoint: Checkpoint
+    config: Config
+    subject: Subject
+    prompts: Prompts
+    files: Mapping[str, Path]
+    generator: torch.Generator
+    say: Callable[[str], None]
+
+
+Maker = Callable[[Materials], SavedEdit]
+"""A paper's way to make an edit: a function of a module, so that its code can be compared."""

@@ -1,0 +1,219 @@
+"""An edit made from a model by a paper's own function (scoring weights, or training) and saved as data.
+
+The product is an edit like any other: recipes ask for it with the spec that this stage returns, alone or in a stack.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from anatomy.config.schema import Config
+from anatomy.config.study import Layout, Subject
+from anatomy.errors import ConfigError, DataError, EditError, StoreError
+from anatomy.interventions.edits import adapter, saved
+from anatomy.interventions.edits.making import Maker, Materials
+from anatomy.interventions.edits.saved import SavedEdit, save_edit, saved_edit, spec_of
+from anatomy.models.checkpoint import Checkpoint
+from anatomy.models.loading import LoadedModel, load_model
+from anatomy.stages.prompts import phase_prompts
+from anatomy.store.digest import digest, file_digest
+from anatomy.store.files import read_json, write_json
+from anatomy.store.fingerprint import fingerprint, module_path
+from anatomy.store.journal import record
+
+PINS = ("torch", "transformers", "peft")
+RECORD = "made.json"
+"""What an edit was made from, its spec, and how large it is; written last."""
+
+PHASES = ("fit", "select")
+
+
+def make_edit(
+    config: Config,
+    subject: Subject,
+    model_card: dict[str, Any],
+    maker: Maker,
+    out: Path,
+    say: Callable[[str], None],
+    *,
+    files: Mapping[str, Path] | None = None,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Make an edit and write it into ``out``, or find there that it is made already.
+
+    It is made again when the maker's code, the model, the options, a prompt that the maker read, a file or the seed changed, or
+    when what lies in ``out`` is damaged.
+
+    Args:
+        config: the sections that the rule named, all of which count (but where results lie).
+        model_card: the model's card.
+        maker: a function of a module, or a ``functools.partial`` of one with plain values.
+        out: folder of the edit; files of an earlier edit in it are replaced.
+        files: tables for the maker to read, by name.
+        seed: of the maker's random choices.
+
+    Returns:
+        The spec by which recipes ask for it: ``{"method": "saved", "folder", "digest", "intent"}``. ``out`` also has a record
+        with the relative norm of the change and the share of it that a cast to bfloat16 keeps.
+
+    Raises:
+        EditError: the maker made no edit, one for another model, or for a real model one of intent ``measure``.
+        ConfigError: a maker whose code cannot be compared.
+        DataError: the maker asks for prompts of the test split, or for a set without rows.
+        ModelError: as ``load_model``.
+    """
+    out, checkpoint = Path(out), Checkpoint(Path(model_card["folder"]))
+    inputs = made_from(config, model_card, maker, files or {}, seed)
+    known = _made_already(config, subject, out, checkpoint, inputs)
+    if known is not None:
+        say(f"{subject.id}: edit {known['digest'][:12]} is made already")
+        return known
+    started = time.perf_counter()
+    asked = Asking(config, subject)
+    loaded = _open(model_card)
+    record(Path(config.results) / "store", "start", stage="make_edit", model=subject.id)
+    with torch.random.fork_rng(devices=[loaded.device] if loaded.device.type == "cuda" else []), torch.enable_grad():
+        torch.manual_seed(seed)
+        generator = torch.Generator().manual_seed(seed)
+        edit = maker(Materials(loaded, checkpoint, config, subject, asked, dict(files or {}), generator, say))
+    del loaded
+    if not isinstance(edit, SavedEdit):
+        raise EditError(
+            found=type(edit).__name__,
+            expected="a LowRankEdit, SparseEdit or HeadEdit",
+            where=inputs["maker"],
+            remedy="build it with low_rank_edit, sparse_edit or head_edit",
+        )
+    _clear(out)
+    save_edit(edit, out, checkpoint, private=subject.is_organism)
+    spec = spec_of(edit, out)
+    saved_edit(spec, checkpoint)
+    report = size_of(edit)
+    write_json(out / RECORD, {"made_from": inputs, "prompts": asked.digests, "spec": spec, "report": report})
+    say(
+        f"{subject.id}: {report['kind']} {spec['digest'][:12]} to {spec['intent']} in {report['matrices']} matrices, "
+        f"{report['relative_norm']:.3g} of their norm, {report['surviving_share']:.3f} of it survives bfloat16; "
+        f"{time.perf_counter() - started:.0f} s"
+    )
+    return spec
+
+
+def made_from(
+    config: Config, model_card: Mapping[str, Any], maker: Maker, files: Mapping[str, Path], seed: int
+) -> dict[str, Any]:
+    """What decides an edit, as far as it is known before the maker has run.
+
+    Raises:
+        ConfigError: a maker whose code cannot be compared.
+    """
+    named = [name for name in type(config).model_fields if name in vars(config) and name != "results"]
+    return {
+        **_code_of(maker),
+        "model": model_card["digest"],
+        "dtype": model_card["dtype"],
+        "options": digest({name: config.model_dump(mode="json", include={name})[name] for name in named}),
+        "files": {name: file_digest(path) for name, path in sorted(files.items())},
+        "seed": seed,
+    }
+
+
+class Asking:
+    """The ``prompts`` of a maker, which keeps on record what was read.
+
+    Attributes:
+        digests: of the rows of each set, phase and limit that was asked for.
+    """
+
+    def __init__(self, config: Config, subject: Subject) -> None:
+        self._config, self._subject = config, subject
+        self.digests: dict[str, str] = {}
+
+    def __call__(self, name: str, phase: str, limit: int) -> pd.DataFrame:
+        if phase not in PHASES:
+            raise DataError(
+                found=f"prompts of phase {phase!r} for making an edit",
+                expected=f"one of {list(PHASES)}",
+                where=f"{self._subject.id}, set {name}",
+                remedy="train on fit, choose on select; the test split is read once, by what was made",
+            )
+        rows = phase_prompts(Layout(self._config.results), self._subject, name, phase, limit)
+        self.digests[f"{phase}/{limit}/{name}"] = digest(rows.to_json(orient="split"))
+        return rows
+
+
+def size_of(edit: SavedEdit) -> dict[str, Any]:
+    """How large an edit is: numbers of its card that a reader asks for first."""
+    relative = edit.card.relative_norms.values()
+    return {
+        "kind": type(edit).__name__,
+        "matrices": len(edit.card.edited),
+        "rank": edit.card.rank,
+        "parameters": edit.card.parameters,
+        "relative_norm": sum(relative) / len(relative),
+        "largest_relative_norm": max(relative),
+        "surviving_share": edit.card.surviving_share,
+    }
+
+
+def _made_already(
+    config: Config, subject: Subject, out: Path, checkpoint: Checkpoint, inputs: dict[str, Any]
+) -> dict[str, Any] | None:
+    """The spec of the edit in ``out``, if it is whole and made from these inputs and from prompts as they are now."""
+    try:
+        kept = read_json(out / RECORD)
+        if kept["made_from"] != inputs:
+            return None
+        again = Asking(config, subject)
+        for asked in kept["prompts"]:
+            phase, limit, name = asked.split("/", 2)
+            again(name, phase, int(limit))
+        if again.digests != kept["prompts"]:
+            return None
+        spec = {**kept["spec"], "folder": str(out)}
+        saved_edit(spec, checkpoint)
+        return spec
+    except (StoreError, DataError, EditError, KeyError, TypeError, ValueError):
+        return None
+
+
+def _code_of(maker: Maker) -> dict[str, Any]:
+    """The maker's name, its code and everything of this package that the code reaches, and values bound to it."""
+    bound: list[Any] = []
+    while isinstance(maker, functools.partial):
+        bound.append([list(maker.args), dict(maker.keywords)])
+        maker = maker.func
+    module, name = getattr(maker, "__module__", None), getattr(maker, "__qualname__", "")
+    source = inspect.getsourcefile(maker) if inspect.isroutine(maker) else None
+    if module is None or source is None or "<" in name:
+        raise ConfigError(
+            found=f"maker {maker!r}",
+            expected="a function of a module",
+            where="make_edit",
+            remedy="define it at the top of a module; bind values with functools.partial",
+        )
+    inside = module_path(module) is not None
+    own = [module] if inside else []
+    return {
+        "maker": f"{module}.{name}",
+        "code": fingerprint(["anatomy.stages.make_edit", *own], PINS) + ("" if inside else file_digest(Path(source))),
+        "bound": digest(bound),
+    }
+
+
+def _open(model_card: Mapping[str, Any]) -> LoadedModel:
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return load_model(Path(model_card["folder"]), getattr(torch, model_card["dtype"]), device)
+
+
+def _clear(out: Path) -> None:
+    """Take away the files of an earlier edit, the record first: an edit of another kind has other files."""
+    for name in (RECORD, adapter.CONFIG, adapter.WEIGHTS, saved.WEIGHTS, saved.CARD):
+        (out / name).unlink(missing_ok=True)
