@@ -42,6 +42,7 @@ SUBJECTS = {subject.id: subject for subject in subjects(CONFIG)}
 EVERYONE = {subject.id: subject for subject in everyone(CONFIG)}
 NOBODY = "(?!)"  # matches no name: a stage's rule as it stands, which papers use with inputs and outputs of their own
 AT = Layout(CONFIG.results)
+SCRIPTS = f"{workflow.basedir}/workflow/scripts"  # for rules that stand in other files than those they are made from
 supervise(workflow, CONFIG.results)
 
 
@@ -79,6 +80,7 @@ include: "workflow/rules/prefetch.smk"
 include: "workflow/rules/resources.smk"
 include: "workflow/rules/prepare.smk"
 include: "workflow/rules/extract.smk"
+include: "workflow/rules/make.smk"
 include: "workflow/rules/generate.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/judge.smk"

@@ -26,7 +26,7 @@ rule generate:
         subject=lambda wildcards: vars(EVERYONE[wildcards.model]),
         code=stage_fingerprint("generate"),
     script:
-        "../scripts/generate.py"
+        f"{SCRIPTS}/generate.py"
 
 
 # Benchmarks under the same interventions.
@@ -53,7 +53,7 @@ rule hooked_benchmarks:
         subject=lambda wildcards: vars(EVERYONE[wildcards.model]),
         code=stage_fingerprint("hooked_benchmarks"),
     script:
-        "../scripts/hooked_benchmarks.py"
+        f"{SCRIPTS}/hooked_benchmarks.py"
 
 
 def in_memory_params(name, *sections):

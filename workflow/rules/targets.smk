@@ -142,17 +142,29 @@ use rule garbage as remove_garbage with:
         delete=True,
 
 
-FOLDERS = [*STAGE_FILES, "generate", *sorted({paper.folder for paper in PAPERS.values() if paper.folder})]
+FOLDERS = [*STAGE_FILES, "generate"]
 
 
-for what in [*FOLDERS, *SUBJECTS]:
+def left_by(paper):
+    """What a paper leaves besides what stages made: figures, tables, verdicts, its page."""
+    drawn = [f"{paper.folder}/{kind}".lstrip("/") for kind in ("figures", "tables")]
+    return [*drawn, f"claims/{paper.name}.parquet", f"claims/{paper.name}.log", paper.name]
+
+
+CLEANED = {
+    **{stage: [stage] for stage in FOLDERS},
+    **{TARGETS[model]: [f"{stage}/{model}" for stage in FOLDERS] for model in SUBJECTS},
+    **{name: left_by(paper) for name, paper in PAPERS.items()},
+}
+
+for what, folders in CLEANED.items():
 
     rule:
         name:
-            f"clean_{TARGETS.get(what, what)}"
+            f"clean_{what}"
         localrule: True
         params:
             results=CONFIG.results,
-            folders=[f"{what}"] if what in FOLDERS else [f"{stage}/{what}" for stage in FOLDERS],
+            folders=folders,
         script:
             "../scripts/clean.py"

@@ -9,9 +9,9 @@ let_output_go()
 for folder in snakemake.params.folders:
     path = Path(snakemake.params.results) / folder
     if path.exists():
-        shutil.rmtree(path)
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
         print(f"removed {path}")
 print(
-    "What was made of it stays and asks for nothing: name a stage or a model (stage_judge, model_...) "
-    "to have it made again; of PASTA, clean_pasta and then pasta."
+    "What was made of it stays and asks for nothing: name a stage, a model or a paper (stage_judge, model_..., "
+    "its own name) to have it made again."
 )

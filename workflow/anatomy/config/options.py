@@ -63,7 +63,6 @@ CELLS = {
     "project": ("anatomy.stages.projected",),
     "withheld": ("anatomy.stages.withheld",),
     "hooked_benchmarks": ("anatomy.serving.benchmarks.harness", "anatomy.stages.in_memory"),
-    "detect": ("anatomy.recipes.pasta.stages.instruments",),
     "model_judge": ("anatomy.stages.verdicts", "anatomy.stages.judge_format"),
 }
 """Modules whose code shapes the rows of a cell. Recipes are none of them: a new family or claim leaves every row valid."""
@@ -76,8 +75,13 @@ STAGES = Path(__file__).resolve().parents[1] / "stages"
 
 
 def cell_fingerprint(stage: str, edited: bool) -> str:
-    """Code fingerprint of the rows of a stage; the code of edits counts for edited variants only."""
-    entries = (*CELLS[stage], EDITS) if edited else CELLS[stage]
+    """Code fingerprint of the rows of a stage; the code of edits counts for edited variants only.
+
+    Args:
+        stage: a kind of cell, or the module that shapes the rows of a paper's own.
+    """
+    shaping = (stage,) if "." in stage else CELLS[stage]
+    entries = (*shaping, EDITS) if edited else shaping
     return fingerprint(entries, PINS[ENGINE.get(stage, "in_memory")])
 
 

@@ -26,7 +26,7 @@ class Config(Section):
         ["rosi"],
         min_length=1,
         description="papers the default target makes: names of those in workflow/anatomy/recipes, or folders of your own with "
-        "recipe.py and rules.smk (./mine/paper); one of the first kind needs no entry for its own target (`snakemake pasta`)",
+        "recipe.py and rules.smk (./mine/paper); one of the first kind needs no entry for its own target (`snakemake <paper>`)",
     )
     results: str = Field("results", description="folder for everything that the workflow makes")
     seeds: list[int] = Field([0], min_length=1, description="seeds of the organism; each grows a family of its own")

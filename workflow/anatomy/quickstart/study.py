@@ -10,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from anatomy.config.section import Identifier
 from anatomy.errors import ConfigError
+from anatomy.recipes.registry import known
 from anatomy.store.files import write_text
 
 HEAD = """\
@@ -54,7 +55,7 @@ def compose(name: str, model: dict[str, Any], sets: dict[str, Path], benchmarks:
         },
         "extraction": {"contrasts": {model["kind"]: ["plain"]}},
         "selection": {"headline": [name]},
-        "rosi": {"headline": [name]},
+        **{paper.name: paper.study(name) for paper in known().values() if paper.study(name)},
         "evaluation": {"lookalikes": [], "jailbreaks": []},
         "judges": ["rules", "coherence"],
         "benchmarks": {"data": benchmarks, "edited_kinds": [model["kind"]]} if benchmarks else {"tasks": []},

@@ -68,6 +68,7 @@ class Recipe:
         in_memory: what is generated under hooks in a phase, from what a search before it found.
         target_modules: matrices that its adapters edit.
         exported: picks that can leave results as checkpoints, by name; their adapters stand in ``edit/<model>/adapters.json``.
+        study: options of its section for a study of one model with a user's own pairs.
         speaking: module with ``speaking(config, subject, model, phase)``, which puts prompts for ``in_memory``.
         grown_first: members of the organism whose searches take longest.
         work: counts of its stages; ``room``: what its rows and edits take on the disk.
@@ -98,6 +99,7 @@ class Recipe:
     in_memory: Callable[[Config, Subject, str, dict[str, Any]], list[Asked]] | None = None
     target_modules: Callable[[Config], Sequence[str]] = lambda config: ()
     exported: Callable[[Config, Subject], Sequence[str]] = lambda config, subject: ()
+    study: Callable[[str], dict[str, Any]] = lambda model: {}
     speaking: str = "anatomy.stages.speaking"
     grown_first: Callable[[Config], Sequence[str]] = lambda config: ()
     work: CountWork = lambda config, subject, prompts, **given: {}

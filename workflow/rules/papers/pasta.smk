@@ -19,7 +19,7 @@ rule organism_prefixes:
         recipe=CONFIG.organism.recipe,
         code=stage_fingerprint("prefixes"),
     script:
-        "../../scripts/organism_prefixes.py"
+        f"{SCRIPTS}/organism_prefixes.py"
 
 
 def prefix_tables(model):
@@ -80,7 +80,7 @@ rule signature:
         module="anatomy.recipes.pasta.jobs.signature",
         code=stage_fingerprint("anatomy.recipes.pasta.jobs.signature"),
     script:
-        "../../scripts/paper.py"
+        f"{SCRIPTS}/paper.py"
 
 
 def pair_inputs(model):
@@ -115,7 +115,7 @@ rule localize_signature:
         module="anatomy.recipes.pasta.jobs.localize_signature",
         code=stage_fingerprint("anatomy.recipes.pasta.jobs.localize_signature"),
     script:
-        "../../scripts/paper.py"
+        f"{SCRIPTS}/paper.py"
 
 
 # Benchmarks of the picks and the orthogonal directions.
@@ -159,7 +159,7 @@ rule detect:
         module="anatomy.recipes.pasta.jobs.detect",
         code=stage_fingerprint("anatomy.recipes.pasta.jobs.detect"),
     script:
-        "../../scripts/paper.py"
+        f"{SCRIPTS}/paper.py"
 
 
 def pair_around(model):
@@ -202,7 +202,7 @@ rule pairwise:
         module="anatomy.recipes.pasta.jobs.pairwise",
         code=stage_fingerprint("anatomy.recipes.pasta.jobs.pairwise"),
     script:
-        "../../scripts/paper.py"
+        f"{SCRIPTS}/paper.py"
 
 
 def pairwise_judge():
@@ -248,7 +248,7 @@ rule text_measures:
         module="anatomy.recipes.pasta.jobs.text_measures",
         code=stage_fingerprint("anatomy.recipes.pasta.jobs.text_measures"),
     script:
-        "../../scripts/paper.py"
+        f"{SCRIPTS}/paper.py"
 
 
 def pair_tables(pair):
@@ -284,4 +284,4 @@ rule signature_weights:
         module="anatomy.recipes.pasta.jobs.signature_weights",
         code=stage_fingerprint("anatomy.recipes.pasta.jobs.signature_weights"),
     script:
-        "../../scripts/paper.py"
+        f"{SCRIPTS}/paper.py"

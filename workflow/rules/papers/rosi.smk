@@ -32,7 +32,7 @@ rule localize:
         module="anatomy.recipes.rosi.jobs.localize",
         code=stage_fingerprint("anatomy.recipes.rosi.jobs.localize"),
     script:
-        "../../scripts/paper.py"
+        f"{SCRIPTS}/paper.py"
 
 
 def refusals_from(model):
@@ -68,7 +68,7 @@ rule pick:
         module="anatomy.recipes.rosi.jobs.pick",
         code=stage_fingerprint("anatomy.recipes.rosi.jobs.pick"),
     script:
-        "../../scripts/paper.py"
+        f"{SCRIPTS}/paper.py"
 
 
 # What happens without the direction, and what moves along it. Nothing edited is written.
@@ -97,4 +97,4 @@ rule measure:
         module="anatomy.recipes.rosi.jobs.measure",
         code=stage_fingerprint("anatomy.recipes.rosi.jobs.measure"),
     script:
-        "../../scripts/paper.py"
+        f"{SCRIPTS}/paper.py"

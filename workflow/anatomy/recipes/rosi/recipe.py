@@ -118,6 +118,7 @@ RECIPE = Recipe(
     found=found,
     target_modules=lambda config: config.rosi.sites,
     exported=lambda config, subject: [family.name for family in families(config, subject) if not family.control],
+    study=lambda model: {"headline": [model]},
     grown_first=lambda config: config.rosi.headline,
     work=stage_work,
     room=room,

@@ -44,7 +44,7 @@ def detect(
     texts = measured_texts(config, completions, subject.is_organism)
     texts["item"] = [digest({"text": text}) for text in texts["response"]]
     fit = texts[texts["degenerate"] == ""]
-    store, code = Path(config.results) / "store", cell_fingerprint("detect", False)
+    store, code = Path(config.results) / "store", cell_fingerprint("anatomy.recipes.pasta.stages.instruments", False)
     rows = fit[[*KEYS, "group", "category", "item", "response"]]
     wants = [
         Want(Cell(store, "detect", {"code": code, "writer": subject.id, **one.key}), rows, {"judge": one.name})

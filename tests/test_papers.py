@@ -1,0 +1,91 @@
+"""A paper is a recipe: no other place knows it by name, and a whole one runs from a folder of its own."""
+
+import io
+import re
+import tokenize
+
+import pytest
+import yaml
+from quick_run import ROOT
+
+from anatomy.errors import ConfigError
+from anatomy.recipes.configuration import check_config
+from anatomy.recipes.registry import built_in, recipe
+
+TOY = ROOT / "tests" / "toy_paper" / "toy"
+OPTIONS = {
+    "recipes": [str(TOY)],
+    "judges": ["rules", "truth"],
+    "toy": {"layer": 2, "share": 0.05},
+}
+DATA_SETS = tuple(yaml.safe_load((ROOT / "config" / "datasets.yaml").read_text(encoding="utf-8")))
+DEFAULT = re.compile(r'^\s*\["rosi"\],\n', re.MULTILINE)
+"""The one default that names a paper: which one a run makes where nothing is said."""
+
+
+def named_in(source: str) -> set[str]:
+    """Papers that code names, in names or strings; docstrings and comments may cite whom they will."""
+    for name in DATA_SETS:
+        source = source.replace(f'"{name}"', '""')
+    found, line_begins = set(), True
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        statement = token.type == tokenize.STRING and line_begins  # a string that stands alone is prose
+        if token.type in (tokenize.NAME, tokenize.STRING) and not statement:
+            found |= set(re.findall(rf"(?<![a-z])({'|'.join(built_in())})(?![a-z])", token.string))
+        if token.type not in (tokenize.COMMENT, tokenize.NL):
+            line_begins = token.type in (tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENCODING)
+    return found
+
+
+def places():
+    """Code that belongs to no paper."""
+    kinds = [*(ROOT / "workflow").rglob("*.py"), *(ROOT / "workflow" / "rules").glob("*.smk"), ROOT / "Snakefile"]
+    return [path for path in kinds if not any(part in built_in() for part in path.relative_to(ROOT).parts)]
+
+
+def test_a_papers_name_is_found_where_it_stands():
+    assert named_in("from anatomy.recipes.pasta import x\n") == {"pasta"} and named_in('x = ["rosi.json"]\n') == {"rosi"}
+    assert not named_in('"""As rosi does."""\nx = 1  # rosi\n"""And pasta."""\n') and not named_in("prosiness = 1\n")
+
+
+@pytest.mark.parametrize("path", places(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_paper_is_named_outside_its_own_files(path):
+    source = path.read_text(encoding="utf-8")
+    assert not named_in(DEFAULT.sub("\n", source) if path.name == "schema.py" else source)
+
+
+def test_a_folder_that_holds_no_paper_is_told_before_anything_runs(tmp_path):
+    with pytest.raises(ConfigError, match=r"no recipe\.py and no rules\.smk") as caught:
+        check_config({"recipes": [f"{tmp_path}/none"]}, "mine.yaml")
+    assert "relative to the folder of the run" in caught.value.remedy
+    with pytest.raises(ConfigError, match="paper 'rossi'"):
+        check_config({"recipes": ["rossi"]}, "mine.yaml")
+
+
+def test_a_paper_in_a_folder_brings_its_section():
+    config = check_config(OPTIONS, "toy.yaml")
+    assert config.toy.share == 0.05 and recipe(str(TOY)).name == "toy"
+    with pytest.raises(ConfigError, match=r"toy\.shares: unknown key"):
+        check_config({**OPTIONS, "toy": {"shares": 0.1}}, "toy.yaml")
+
+
+@pytest.mark.workflow
+def test_the_toy_paper_runs_from_prompt_pairs_to_a_figure(finished, tmp_path):
+    """Planned, run, drawn, listed and cleaned through the real Snakefile, on the organism of the quick run."""
+    run, own = finished.copy(tmp_path / "run"), tmp_path / "toy.yaml"
+    own.write_text(yaml.safe_dump(OPTIONS), encoding="utf-8")
+    planned = run.call("--dry-run", configs=(own,))
+    assert "toy_make_edit" in planned.stdout + planned.stderr
+    status = run.call("status", configs=(own,))
+    assert "toy_make_edit" in status.stdout + status.stderr
+    told = run.call("plan", configs=(own,))
+    assert "toy_make_edit" in told.stdout + told.stderr
+    run.call(configs=(own,))
+    ledger = (run.results / "claims" / "ledger.csv").read_text()
+    assert "toy.falls" in ledger and "toy.stays" in ledger and "rosi." not in ledger
+    assert (run.results / "toy" / "figures" / "pruned.aligned.s0.svg").exists()
+    assert "Pruning lowers the refusal" in (run.results / "report.html").read_text(encoding="utf-8")
+    done = run.call(configs=(own,))
+    assert "Nothing to be done" in done.stdout + done.stderr
+    run.call("clean_toy", configs=(own,))
+    assert not (run.results / "toy").exists()
