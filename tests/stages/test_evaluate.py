@@ -67,7 +67,7 @@ def test_edits_of_every_kind_are_evaluated_on_one_start(study, subject, card, ti
     lines = []
     variants = {name: Variant(name, "method" if stack else "base", tuple(stack), SETS) for name, stack in stacks.items()}
     phase = Phase("test", [(variants[name], stack) for name, stack in stacks.items()])
-    tables = evaluate(config, subject, phase, card, model_edits, lines.append)
+    tables = evaluate(config, subject, phase, card, model_edits, lines.append, target_modules=["o_proj", "down_proj"])
     completions = tables["completions"]
     assert len(completions) == len(stacks) * 2 * 4 and completions["variant"].nunique() == len(stacks)
     assert list(tables["variants"].columns) == [*VARIANT_COLUMNS, "unchanged"]
@@ -91,7 +91,7 @@ def test_edits_of_every_kind_are_evaluated_on_one_start(study, subject, card, ti
     journal = read_journal(store)
     assert count(store) == {"starts": 1, "rows": len(completions)}
     assert [row["asked"] for row in fallbacks(journal)] == ["adapter"], "the stack, above the engine's rank"
-    again = evaluate(config, subject, phase, card, model_edits, lines.append)
+    again = evaluate(config, subject, phase, card, model_edits, lines.append, target_modules=["o_proj", "down_proj"])
     assert again["completions"].equals(completions) and count(store) == {"starts": 1, "rows": len(completions)}
 
 

@@ -11,6 +11,7 @@ import torch
 from small_study import make_card, make_config, make_subject, write_prompts
 from tiny_model import make_tiny_model
 
+from anatomy.config.options import options, restore
 from anatomy.errors import ConfigError, DataError, EditError
 from anatomy.interventions.edits.adapter_factors import read_peft_adapter
 from anatomy.interventions.edits.apply import applied
@@ -200,6 +201,17 @@ def test_what_does_not_decide_it_makes_nothing_again(study, tmp_path):
     write_prompts(tmp_path, benign_requests=("benign", "Please say something else of {}"))
     study(scored_mask)
     assert called == ["mask"]
+
+
+def test_sections_that_the_rule_names_count_and_no_others(study, tmp_path):
+    def named(**changes):
+        return restore(options(make_config(tmp_path, **changes), "evaluation", "results"))
+
+    study(scored_mask, config=named())
+    study(scored_mask, config=named(extraction={"safety_system_prompt": "Be kinder."}))
+    assert called == ["mask"]
+    study(scored_mask, config=named(evaluation={"max_new_tokens": 5}))
+    assert called == ["mask", "mask"]
 
 
 def test_the_test_split_is_not_for_making(study):

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from edit_kinds import head, low_rank, pruned
+from edit_kinds import head, low_rank, pruned, trained
 from safetensors.torch import load_file, save_file
 from tiny_model import load_tiny_model, make_tiny_model
 
@@ -10,7 +10,8 @@ from anatomy.errors import EditError, NumericsError
 from anatomy.interventions.edits.adapter import write_stack
 from anatomy.interventions.edits.apply import applied
 from anatomy.interventions.edits.head import head_edit
-from anatomy.interventions.edits.saved import CARD, WEIGHTS, load_edit, save_edit
+from anatomy.interventions.edits.low_rank import low_rank_edit
+from anatomy.interventions.edits.saved import CARD, WEIGHTS, load_edit, save_edit, saved_edit, spec_of
 from anatomy.interventions.edits.sparse import sparse_edit
 from anatomy.interventions.edits.weight_edit import WeightEdit, edited_tensors, stack_digest, touched
 from anatomy.interventions.export.untied import write_untied
@@ -167,6 +168,45 @@ def test_a_folder_gives_the_edit_back(checkpoint, other_folder, tmp_path, make):
     (tmp_path / CARD).unlink()
     with pytest.raises(EditError, match=r"no edit\.card\.json"):
         load_edit(tmp_path, checkpoint)
+
+
+def test_a_folder_gives_an_adapter_back(checkpoint, other_folder, tmp_path):
+    edit = trained(checkpoint)
+    assert edit.card.rank == 2 and edit.card.expected == edit.card.edited and len(edit.factors) == 8
+    save_edit(edit, tmp_path, checkpoint)
+    back = load_edit(tmp_path, checkpoint)
+    assert isinstance(back, WeightEdit) and back.digest() == edit.digest() and back.card == edit.card
+    spec = spec_of(edit, tmp_path)
+    assert saved_edit(spec, checkpoint).digest() == edit.digest()
+    with pytest.raises(EditError, match="as its spec says"):
+        saved_edit(spec | {"digest": "0" * 64}, checkpoint)
+    with pytest.raises(EditError, match="an edit for model"):
+        load_edit(tmp_path, Checkpoint(other_folder))
+    (tmp_path / "adapter_model.safetensors").unlink()
+    with pytest.raises(EditError, match=r"no adapter_model\.safetensors"):
+        load_edit(tmp_path, checkpoint)
+
+
+@pytest.mark.parametrize(
+    ("factors", "message"),
+    [
+        ({"model.layers.0.mlp.up_proj": (2, 64, 96, 2)}, None),
+        ({"model.layers.0.mlp.up_proj": (2, 63, 96, 2)}, "a product of shape"),
+        ({"model.layers.0.mlp.up_proj": (2, 64, 96, 3)}, "one rank"),
+        ({"model.layers.0.mlp.up_proj": (2, 64, 96, 2), "model.layers.1.mlp.up_proj": (3, 64, 96, 3)}, "one rank"),
+        ({"model.layers.0.input_layernorm": (1, 64, 64, 1)}, "a floating-point matrix of a block"),
+        ({"lm_head": (2, 64, 400, 2)}, "HeadEdit"),
+    ],
+)
+def test_factors_that_fit_no_matrix_are_refused(checkpoint, factors, message):
+    made = {name: (torch.ones(rank, columns), torch.ones(rows, other)) for name, (rank, columns, rows, other) in factors.items()}
+    if message is None:
+        assert low_rank_edit({}, "amplify", checkpoint, made, list(made)).card.rank == 2
+        with pytest.raises(EditError, match="first difference"):
+            low_rank_edit({}, "amplify", checkpoint, made, [*made, "model.layers.1.mlp.up_proj"])
+    else:
+        with pytest.raises(EditError, match=message):
+            low_rank_edit({}, "amplify", checkpoint, made, list(made))
 
 
 def test_an_edit_to_measure_is_written_to_private_folders_alone(checkpoint, tmp_path):

@@ -13,14 +13,19 @@ from anatomy.recipes.toy.options import Toy
 EDIT = "toy.pruned"
 
 
+def is_pruned(config: Config, subject: Subject) -> bool:
+    """Whether a model is the one that is pruned."""
+    return config.toy.model in (subject.id, subject.member)
+
+
 def pruned(config: Config) -> list[Subject]:
     """The model that is pruned, of every seed."""
-    return [subject for subject in subjects(config) if config.toy.model in (subject.id, subject.member)]
+    return [subject for subject in subjects(config) if is_pruned(config, subject)]
 
 
 def on_test(config: Config, subject: Subject) -> list[Variant]:
     """The model as it is, and pruned."""
-    if subject not in pruned(config):
+    if not is_pruned(config, subject):
         return []
     sets = tuple(config.evaluation.pair)
     edit = {"made": EDIT}

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float32
+from jaxtyping import Float, Float32
 from torch import Tensor
 
 from anatomy.errors import EditError
@@ -116,13 +116,18 @@ def oriented_shape(checkpoint: Checkpoint, name: str) -> tuple[int, int]:
 
 
 def low_rank_edit(
-    spec: dict, intent: Intent, checkpoint: Checkpoint, factors: Mapping[str, Factors], expected: Sequence[str]
+    spec: dict,
+    intent: Intent,
+    checkpoint: Checkpoint,
+    factors: Mapping[str, tuple[Float[Tensor, "_ _"], Float[Tensor, "_ _"]]],
+    expected: Sequence[str],
 ) -> LowRankEdit:
     """A low-rank edit of any dense matrices with its card, as training makes one.
 
     Args:
         spec: what made it, for the card.
-        factors: (A [rank, d_in], B [d_out, rank]) by matrix, ``model.layers.3.self_attn.q_proj``, of one rank; scaling taken in.
+        factors: (A [rank, d_in], B [d_out, rank]) by matrix, ``model.layers.3.self_attn.q_proj``, of one rank; scaling taken in;
+            kept in fp32.
         expected: every matrix that the method meant to edit; each must have its factors, possibly of no change.
 
     Raises:

@@ -60,7 +60,7 @@ def load_edit(folder: Path, checkpoint: Checkpoint) -> SavedEdit:
     Raises:
         EditError: files missing, numbers that differ from the card, or an edit for another model.
     """
-    if (folder / adapter.WEIGHTS).is_file():
+    if any((folder / name).is_file() for name in (adapter.WEIGHTS, adapter.CONFIG)):
         return adapter.read_adapter(folder, checkpoint)
     require_files(folder, (WEIGHTS, CARD), "an edit with its card")
     with parsing(
