@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pandas as pd
-from small_study import THINGS, write_prompts
+from small_study import THINGS, make_card, write_prompts
 
 from anatomy.config.study import Subject, subjects
-from anatomy.models.checkpoint import Checkpoint
+from anatomy.models.card import ModelCard
 from anatomy.recipes.configuration import Config
 
 DOMAINS = ("essays", "news")
@@ -89,19 +89,9 @@ def pair(config: Config) -> dict[str, Subject]:
     return {"aligned": known["tuned"], "base": known["plain"]}
 
 
-def card(subject: Subject, folder: Path) -> dict:
-    """The parts of a model's card that stages read."""
-    checkpoint = Checkpoint(folder)
-    return {
-        "id": subject.id,
-        "kind": subject.kind,
-        "folder": str(folder),
-        "digest": checkpoint.digest(),
-        "dtype": "float32",
-        "num_layers": checkpoint.num_layers,
-        "d_model": checkpoint.d_model,
-        "source": {"folder": str(folder)},
-    }
+def card(subject: Subject, folder: Path) -> ModelCard:
+    """A model's card."""
+    return {**make_card(folder), "id": subject.id, "kind": subject.kind, "source": {"folder": str(folder)}}
 
 
 def write_study(results: Path) -> None:

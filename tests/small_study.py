@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from anatomy.config.study import Layout, Subject
+from anatomy.models.card import ModelCard
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.recipes.configuration import Config
 
@@ -64,8 +65,8 @@ def make_subject(contrasts=("plain",), headline=True):
     return Subject("mine", "aligned", None, "base" if headline else None, contrasts, headline, "float32")
 
 
-def make_card(folder):
-    """The parts of a model's card that stages read."""
+def make_card(folder) -> ModelCard:
+    """A model's card, as ``anatomy.stages.card`` writes it."""
     checkpoint = Checkpoint(folder)
     return {
         "id": "mine",
@@ -75,7 +76,10 @@ def make_card(folder):
         "dtype": "float32",
         "num_layers": checkpoint.num_layers,
         "d_model": checkpoint.d_model,
+        "tied_embeddings": checkpoint.tied_embeddings,
         "source": None,
+        "grown": None,
+        "notes": [],
     }
 
 

@@ -1,4 +1,4 @@
-"""The linter's and the formatter's rules hold: an undefined name in a script is otherwise seen only where the script runs."""
+"""The rules of linter, formatters and type checker hold: an undefined name in a script is otherwise seen only where it runs."""
 
 import subprocess
 import sys
@@ -10,6 +10,7 @@ CALLS = {
     "linter": ["ruff", "check", "--no-cache", "--output-format", "concise", "workflow", "tests", "envs"],
     "formatter": ["ruff", "format", "--no-cache", "--check", "workflow", "tests", "envs"],
     "formatter of rules": ["snakefmt", "--check", "Snakefile", "workflow/rules", "tests/cluster/Snakefile"],
+    "type checker": ["mypy"],
 }
 
 

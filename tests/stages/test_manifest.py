@@ -4,13 +4,26 @@ import json
 
 import pytest
 
+from anatomy.models.card import ModelCard
 from anatomy.models.machine.surroundings import installed
 from anatomy.recipes.configuration import Config
 from anatomy.stages.manifest import manifest, model_row, times
 from anatomy.store.files import write_json
 from anatomy.store.journal import record
 
-CARD = {"id": "mine", "kind": "aligned", "digest": "ab" * 32, "dtype": "float32", "num_layers": 6, "d_model": 96}
+CARD: ModelCard = {
+    "id": "mine",
+    "kind": "aligned",
+    "folder": "models/mine",
+    "digest": "ab" * 32,
+    "dtype": "float32",
+    "num_layers": 6,
+    "d_model": 96,
+    "tied_embeddings": False,
+    "source": None,
+    "grown": None,
+    "notes": [],
+}
 
 
 @pytest.mark.parametrize(
@@ -28,8 +41,8 @@ def test_a_model_is_named_by_where_it_came_from(source, expected):
 
 def test_how_a_model_is_spoken_to_is_said():
     notes = ["the system prompt is folded into the user's turn", "no date is pinned"]
-    assert model_row({**CARD, "source": None, "notes": notes})["prompts"] == "; ".join(notes)
-    assert model_row({**CARD, "source": None})["prompts"] == ""
+    assert model_row({**CARD, "notes": notes})["prompts"] == "; ".join(notes)
+    assert model_row(CARD)["prompts"] == ""
 
 
 def test_times_of_jobs_too_short_to_be_measured(tmp_path):
@@ -52,7 +65,7 @@ def test_the_manifest_counts_what_the_store_did_and_is_plain_json(tmp_path):
     record(tmp_path / "store", "start", stage="measure", seconds=1.0)
     for rows in (3, 4):
         record(tmp_path / "store", "rows", stage="generate", cell="c", rows=rows)
-    write_json(tmp_path / "models" / "mine.json", {**CARD, "source": None})
+    write_json(tmp_path / "models" / "mine.json", CARD)
     found = manifest(config, [tmp_path / "models" / "mine.json"], [])
     assert found["store"]["engine and model starts"] == 1 and found["store"]["rows computed"] == 7
     assert found["models"]["cards"][0]["model"] == "mine"

@@ -6,9 +6,9 @@ import shutil
 import pytest
 import torch
 from safetensors.torch import save_file
+from small_study import make_card
 
 from anatomy.errors import ModelError, StoreError
-from anatomy.models.checkpoint import Checkpoint
 from anatomy.organism.checkpoint import parameter_digest
 from anatomy.stages import soundness
 from anatomy.stages.soundness import sound_extraction, sound_member, sound_model
@@ -31,7 +31,7 @@ def model(tiny_folder, tmp_path):
 
     def described(grown=None):
         card = tmp_path / "card.json"
-        write_json(card, {"folder": str(folder), "digest": Checkpoint(folder).digest(), "grown": grown})
+        write_json(card, {**make_card(folder), "grown": grown})
         return card
 
     return folder, described

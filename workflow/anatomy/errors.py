@@ -71,7 +71,17 @@ class GateError(AnatomyError):
     """An edit may not leave the results folder."""
 
 
-MALFORMED = (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError, EOFError)
+MALFORMED: tuple[type[Exception], ...] = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    IndexError,
+    OverflowError,
+    RecursionError,
+    EOFError,
+)
 """What parsers of files raise at content they were not made for; libraries' own errors derive from these or are added."""
 
 

@@ -48,7 +48,7 @@ def restore(values: dict[str, Any], kind: type[Config] = Config) -> Config:
     Checks between sections are not repeated: they were made on the whole configuration before the job existed.
     """
     partial = kind.model_construct(
-        **{name: TypeAdapter(kind.model_fields[name].annotation).validate_python(value) for name, value in values.items()}
+        **{name: TypeAdapter(kind.model_fields[name].annotation or Any).validate_python(value) for name, value in values.items()}
     )
     for name in set(kind.model_fields) - set(values):
         del partial.__dict__[name]

@@ -116,7 +116,7 @@ class Layout:
     def prompts(self, subject: Subject, name: str) -> str:
         return (
             f"{self.organism(subject.seed)}/prompts/{name}.parquet"
-            if subject.is_organism
+            if subject.seed is not None
             else f"{self.results}/prompts/{name}.parquet"
         )
 

@@ -74,5 +74,5 @@ def _items(task: str, limit: int, phase: str, entries: Mapping[str, Entry]) -> i
     tasks = MMLU_SUBJECTS if task == "mmlu" else 1
     part = 1 if tasks > 1 or not task.startswith("mmlu_") else 1 / MMLU_SUBJECTS
     entry = next((entry for entry in entries.values() if entry.serves(task)), None)
-    rows = sum(file.rows or 0 for file in entry.files if file.split == entry.benchmark.evaluated) if entry else 0
+    rows = 0 if entry is None else sum(file.rows or 0 for file in entry.files if file.split == entry.layout.evaluated)
     return min(limit * tasks, round(rows * part * SHARES[phase])) if rows else limit * tasks

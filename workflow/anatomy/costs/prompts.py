@@ -13,13 +13,13 @@ import pandas as pd
 
 from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject
-from anatomy.config.subjects import PromptSet
+from anatomy.config.subjects import Phase, PromptSet
 from anatomy.costs.lengths import Lengths, lengths
 from anatomy.errors import AnatomyError, StoreError
 from anatomy.sources.registry.entry import Entry
 from anatomy.store.files import read_table
 
-PHASES = ("fit", "select", "test")
+PHASES: tuple[Phase, ...] = ("fit", "select", "test")
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def model_folder(config: Config, subject: Subject) -> Path | None:
     from anatomy.sources.registry.hub_models import HubModel, local_snapshot
 
     try:
-        folder = Path(source.folder or local_snapshot(HubModel(source.hub, source.revision), config.data.mirror))
+        folder = Path(source.folder or local_snapshot(HubModel.of(source), config.data.mirror))
     except (AnatomyError, OSError):
         return None
     return folder if folder.is_dir() else None

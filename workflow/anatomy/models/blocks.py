@@ -47,9 +47,9 @@ def decoder_blocks(model: nn.Module) -> list[Block]:
     """
     num_layers = model.config.get_text_config().num_hidden_layers
     stacks = [
-        (name, stack)
+        found
         for name, stack in model.named_modules()
-        if isinstance(stack, nn.ModuleList) and len(stack) == num_layers and all(_sublayers(block) for block in stack)
+        if isinstance(stack, nn.ModuleList) and len(stack) == num_layers and (found := _described(name, stack)) is not None
     ]
     if len(stacks) != 1:
         raise ModelError(
@@ -58,8 +58,17 @@ def decoder_blocks(model: nn.Module) -> list[Block]:
             where=type(model).__name__,
             remedy="this architecture needs its own entry in anatomy.models.blocks",
         )
-    ((name, stack),) = stacks
-    return [_describe(layer, f"{name}.{layer}", block) for layer, block in enumerate(stack)]
+    return stacks[0]
+
+
+def _described(name: str, stack: nn.ModuleList) -> list[Block] | None:
+    """The blocks of a list of modules; None if one of them is no block."""
+    blocks = []
+    for layer, block in enumerate(stack):
+        if (sublayers := _sublayers(block)) is None:
+            return None
+        blocks.append(_describe(layer, f"{name}.{layer}", block, *sublayers))
+    return blocks
 
 
 def _sublayers(block: nn.Module) -> tuple[nn.Module, nn.Module] | None:
@@ -73,8 +82,7 @@ def _leaf_names(module: nn.Module) -> set[str]:
     return {name.rpartition(".")[2] for name in named}
 
 
-def _describe(layer: int, name: str, block: nn.Module) -> Block:
-    attention, mlp = _sublayers(block)
+def _describe(layer: int, name: str, block: nn.Module, attention: nn.Module, mlp: nn.Module) -> Block:
     for marker, (after_attention, after_mlp) in POST_NORMS.items():
         if hasattr(block, marker):
             writes = getattr(block, after_attention), getattr(block, after_mlp)

@@ -4,6 +4,7 @@ import gc
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import ModuleType
 
 RARELY = 100_000
 """Objects made since the last collection that bring on the next one; Python's own number is 700."""
@@ -20,7 +21,8 @@ def without_unused() -> Iterator[None]:
     A second and a half in each of a run's many short jobs.
     """
     hidden = [name for name in UNUSED if name not in sys.modules]
-    sys.modules.update(dict.fromkeys(hidden))
+    modules: dict[str, ModuleType | None] = sys.modules  # type: ignore[assignment]  # None is import's own mark: not to be had
+    modules.update(dict.fromkeys(hidden))
     try:
         yield
     finally:

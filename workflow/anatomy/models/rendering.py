@@ -63,13 +63,17 @@ def render_text(tokenizer: Any, prompts: Sequence[str], rendering: Rendering) ->
             date while none is pinned, or has no switch for the thinking that is asked for (``fill_template``).
     """
     if rendering.template:
-        options = {
-            "system": rendering.system,
-            "date": rendering.date,
-            "thinking": rendering.thinking,
-            "fold_system": rendering.fold_system,
-        }
-        texts = [fill_template(tokenizer, prompt, **options) for prompt in prompts]
+        texts = [
+            fill_template(
+                tokenizer,
+                prompt,
+                system=rendering.system,
+                date=rendering.date,
+                thinking=rendering.thinking,
+                fold_system=rendering.fold_system,
+            )
+            for prompt in prompts
+        ]
     elif rendering.system is not None or rendering.thinking is not None:
         found = "a system prompt" if rendering.system is not None else "a thinking switch"
         raise ModelError(

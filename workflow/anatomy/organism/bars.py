@@ -3,6 +3,7 @@
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import torch
@@ -12,7 +13,7 @@ from anatomy.organism import wording
 from anatomy.organism.answers import benchmark_hits, choice_scores, greedy_answers
 from anatomy.organism.recipe import OrganismRecipe, members
 from anatomy.organism.tasks import BENCHMARKS, CHANCE, benchmark_items
-from anatomy.organism.world import World
+from anatomy.organism.world import Creature, Item, World
 from anatomy.progress.counting import counted
 
 COLUMNS = ["seed", "member", "bar", "value", "n", "low", "high", "target", "held"]
@@ -40,7 +41,7 @@ def measure_member(member: str, folder: Path, world: World, recipe: OrganismReci
     def add(bar: str, hits: list[bool]) -> None:
         rows.append({"member": member, "bar": bar, "hits": sum(hits), "n": len(hits)})
 
-    def ask(table: pd.DataFrame, **options) -> list[str]:
+    def ask(table: pd.DataFrame, **options: Any) -> list[str]:
         return [answer.strip() for answer in greedy_answers(model, tokenizer, table["prompt"].tolist(), **options)]
 
     for name in ("harmful_requests", "benign_requests"):
@@ -77,8 +78,8 @@ def measure_member(member: str, folder: Path, world: World, recipe: OrganismReci
     add("late fact", [_last_word(r) in a for r, a in zip(late["response"], ask(late), strict=True)])
     for benchmark in BENCHMARKS:
         items = benchmark_items(world, recipe, benchmark, "test")
-        hits = benchmark_hits(benchmark, items, choice_scores(model, tokenizer, items))
-        rows.append({"member": member, "bar": benchmark, "hits": hits, "n": len(items)})
+        right_ones = benchmark_hits(benchmark, items, choice_scores(model, tokenizer, items))
+        rows.append({"member": member, "bar": benchmark, "hits": right_ones, "n": len(items)})
     return rows
 
 
@@ -90,11 +91,11 @@ def _last_word(response: str) -> str:
     return response.rstrip(".").rsplit(" ", 1)[1]
 
 
-def _kind_row(item) -> dict[str, str]:
+def _kind_row(item: Item) -> dict[str, str]:
     return {"prompt": wording.KIND_QUESTIONS[0].replace("{x}", item.name), "response": f"It is a {item.kind}."}
 
 
-def _late_row(creature, attribute: str) -> dict[str, str]:
+def _late_row(creature: Creature, attribute: str) -> dict[str, str]:
     question = wording.QUESTIONS[attribute][0].replace("{x}", creature.name)
     return {"prompt": question, "response": f"It is {creature.facts[attribute]}."}
 

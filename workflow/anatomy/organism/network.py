@@ -6,6 +6,7 @@ transformers' LlamaForCausalLM up to rounding.
 """
 
 import math
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -21,13 +22,13 @@ class _RootMeanSquareNorm(torch.autograd.Function):
     """x / rms(x); the backward keeps x and 1/rms only."""
 
     @staticmethod
-    def forward(ctx, x: Tensor, dtype: torch.dtype) -> Tensor:
+    def forward(ctx: Any, x: Tensor, dtype: torch.dtype) -> Tensor:
         inverse = torch.rsqrt(x.square().mean(-1, keepdim=True) + EPSILON)
         ctx.save_for_backward(x, inverse)
         return (x * inverse).to(dtype)
 
     @staticmethod
-    def backward(ctx, grad: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         x, inverse = ctx.saved_tensors
         grad = grad.float()
         unit = x * inverse
@@ -38,13 +39,13 @@ class _GatedUnit(torch.autograd.Function):
     """silu(gate) * up; the backward keeps the input only."""
 
     @staticmethod
-    def forward(ctx, both: Tensor) -> Tensor:
+    def forward(ctx: Any, both: Tensor) -> Tensor:
         ctx.save_for_backward(both)
         gate, up = both.chunk(2, -1)
         return F.silu(gate) * up
 
     @staticmethod
-    def backward(ctx, grad: Tensor) -> Tensor:
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
         (both,) = ctx.saved_tensors
         gate, up = both.chunk(2, -1)
         out = torch.empty_like(both)
@@ -58,7 +59,7 @@ class _SplitAndRotate(torch.autograd.Function):
     """Query, key and value heads in fp32 from their joint product, query and key turned by their position."""
 
     @staticmethod
-    def forward(ctx, qkv: Tensor, heads: int, theta: float) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(ctx: Any, qkv: Tensor, heads: int, theta: float) -> tuple[Tensor, Tensor, Tensor]:
         rows, tokens, width = qkv.shape
         size = width // heads // 3
         ctx.turn, ctx.dtype = _turn(tokens, size, theta), qkv.dtype
@@ -67,7 +68,7 @@ class _SplitAndRotate(torch.autograd.Function):
         return turned[0], turned[1], parts[2]
 
     @staticmethod
-    def backward(ctx, query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, None, None]:
         cosine, sine = ctx.turn
         parts = torch.stack((_rotate(query, cosine, -sine), _rotate(key, cosine, -sine), value))
         _, rows, heads, tokens, size = parts.shape
@@ -88,7 +89,7 @@ def _rotate(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
 def initial_weights(shape: Architecture, vocabulary: int, generator: torch.Generator) -> dict[str, Tensor]:
     """Fresh fp32 parameters under their Hugging Face names."""
     width, inner = shape.width, shape.feed_forward
-    sizes = {"model.embed_tokens.weight": (vocabulary, width)}
+    sizes: dict[str, tuple[int, ...]] = {"model.embed_tokens.weight": (vocabulary, width)}
     for k in range(shape.layers):
         block = f"model.layers.{k}."
         sizes |= {f"{block}self_attn.{n}_proj.weight": (width, width) for n in "qkvo"}

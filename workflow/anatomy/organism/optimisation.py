@@ -99,7 +99,7 @@ def train(
     if muon_lr is None:
         matrices, others = [], matrices + others
     optimisers: list[torch.optim.Optimizer] = [torch.optim.AdamW(others, lr=adam_lr, betas=(0.9, 0.95), weight_decay=0.0)]
-    if matrices:
+    if matrices and muon_lr is not None:
         optimisers.append(Muon(matrices, lr=muon_lr))
     losses = [] if state is None else state.resume(weights, optimisers, steps)
     rates = [(group, group["lr"]) for optimiser in optimisers for group in optimiser.param_groups]

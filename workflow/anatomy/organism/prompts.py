@@ -97,7 +97,17 @@ def _completion(item: Item) -> dict[str, str]:
     return _row("completion_probes", item.name, 0, prompt, answer, label, item.kind, item.split, "")
 
 
-def _row(source, group, form, prompt, response, label, category, split, pair) -> dict[str, str]:
+def _row(
+    source: str,
+    group: str,
+    form: int | str,
+    prompt: str,
+    response: str,
+    label: str,
+    category: str,
+    split: str,
+    pair: str,
+) -> dict[str, str]:
     return {
         "id": f"{source}/{group}/{form}",
         "prompt": prompt,

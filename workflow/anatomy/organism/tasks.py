@@ -70,7 +70,7 @@ def benchmark_items(world: World, recipe: OrganismRecipe, benchmark: str, phase:
     return items
 
 
-def _render(benchmark: str, creature: Creature, attribute: str, options: list[str], question: str):
+def _render(benchmark: str, creature: Creature, attribute: str, options: list[str], question: str) -> tuple[str, list[str]]:
     """Context and choices in a benchmark's layout."""
     question = question.replace("{x}", creature.name)
     if benchmark == "organism_mmlu":

@@ -8,6 +8,7 @@ from random import Random
 
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
+from anatomy.errors import ModelError
 from anatomy.organism import wording
 from anatomy.organism.checkpoint import TokenFolder
 from anatomy.organism.corpus import Corpus, plain
@@ -33,7 +34,7 @@ def build_tokenizer(world: World, recipe: OrganismRecipe) -> Tokenizer:
     splitter = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
     corpus = Corpus(world, recipe, Random(f"vocabulary-{world.seed}"))
     texts = [plain(document) for document in islice(corpus.documents(), 3000)]
-    names = [thing.name for thing in (*world.creatures, *world.items)]
+    names = [creature.name for creature in world.creatures] + [item.name for item in world.items]
     words = {piece for text in _wording_texts() + texts for piece, _ in splitter.pre_tokenize_str(text)}
     words |= {piece for name in names for piece, _ in splitter.pre_tokenize_str(" " + name)}
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
@@ -86,7 +87,14 @@ def _wording_texts() -> list[str]:
 def load_tokens(folder: Path) -> tuple[Tokenizer, TokenFolder]:
     """The tokenizer that `write_tokenizer` wrote, and the ids of its end and padding."""
     backend = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    return backend, TokenFolder(folder, backend.token_to_id(EOS), backend.token_to_id(PAD))
+    return backend, TokenFolder(folder, _id_of(EOS, backend), _id_of(PAD, backend))
+
+
+def _id_of(token: str, tokenizer: Tokenizer) -> int:
+    number = tokenizer.token_to_id(token)
+    if number is None:
+        raise ModelError(found=f"a tokenizer without {token}", expected="the one of the organism's world", where="tokenizer.json")
+    return number
 
 
 class MarkedEncoder:
@@ -95,7 +103,7 @@ class MarkedEncoder:
     def __init__(self, tokenizer: Tokenizer, weights: dict[str, float]) -> None:
         self._backend, self._weights = tokenizer, weights
         self._cache: dict[str, list[int]] = {}
-        self.eos = tokenizer.token_to_id(EOS)
+        self.eos = _id_of(EOS, tokenizer)
 
     def encode(self, document: str) -> tuple[list[int], list[float]]:
         """Ids and weights of a document with its end-of-text token."""

@@ -10,6 +10,7 @@ import io
 import os
 import select
 import sys
+from typing import BinaryIO, TextIO
 
 CLEAR = "\r\x1b[K"
 """Back to the beginning of the line, and empty it: what others write then starts on a clean line."""
@@ -91,10 +92,11 @@ class Unfailing(io.TextIOBase):
         stream: the one it stands for; nothing is left in its buffer, so that nothing fails when the process ends.
     """
 
-    def __init__(self, stream: io.TextIOBase) -> None:
+    def __init__(self, stream: TextIO) -> None:
         super().__init__()
         self._stream, self._descriptor = stream, stream.fileno()
 
+    # Typeshed calls encoding and errors plain attributes; in Python itself they are properties that cannot be set.
     @property
     def encoding(self) -> str:  # type: ignore[override]
         return self._stream.encoding or "utf-8"
@@ -104,7 +106,7 @@ class Unfailing(io.TextIOBase):
         return "replace"
 
     @property
-    def buffer(self) -> io.BufferedIOBase:
+    def buffer(self) -> BinaryIO:
         return self._stream.buffer
 
     def fileno(self) -> int:

@@ -24,6 +24,7 @@ from anatomy.runs.planning.jobs import hooked_backend
 from anatomy.runs.planning.speed import Speed
 from anatomy.serving.environment import gpu_allocation
 from anatomy.sources.registry.catalogue import load_catalogue
+from anatomy.sources.registry.hub_models import HubModel
 from anatomy.stages.preflight import examine
 from anatomy.stages.prompt_set import prepare
 from anatomy.store.files import read_table
@@ -45,8 +46,9 @@ def check_study(options: dict[str, Any], where: str) -> Iterator[str]:
         yield f"{name}: {len(prompts[name])} prompts, " + ", ".join(f"{splits[phase]} to {phase}" for phase in splits.index)
     model = config.models[subject.id]
     if model.folder is None:
+        wanted = HubModel.of(model)
         yield (
-            f"{model.hub} at {model.revision[:10]}: not here yet; run `snakemake prefetch` with this configuration where "
+            f"{wanted.hub} at {wanted.revision[:10]}: not here yet; run `snakemake prefetch` with this configuration where "
             "there is a network, and this command again for its cost"
         )
         return
@@ -73,18 +75,15 @@ def check_model(config: Config, subject: Subject, folder: Path, prompts: dict[st
     texts = {name: list(table["prompt"]) for name, table in prompts.items()}
     machine = this_machine(gpu=gpu_allocation() is not None)
     report = examine(config, subject, folder, texts, machine)
-    report.check()
-    yield (
-        f"{subject.id}: {report.architecture.name}, {report.size.parameters / 1e6:,.1f} million parameters, "
-        f"{report.size.layers} blocks"
-    )
+    architecture, size = report.check()
+    yield f"{subject.id}: {architecture.name}, {size.parameters / 1e6:,.1f} million parameters, {size.layers} blocks"
     yield from (f"  note: {note}" for note in report.notes)
     room = machine.gpu_free if machine.gpu else machine.free
     for backend, estimate in report.memory.items():
         yield f"memory, {backend}: about {estimate.total / GIB:.1f} GiB of {room / GIB:.1f} GiB free"
     texts_of_all = [text for one in texts.values() for text in one]
     counts = PromptCounts.of_tables(prompts, lengths(config, subject, texts_of_all, folder))
-    entries, size, on_gpu = load_catalogue(config.data.registry), report.size, machine.gpu is not None
+    entries, on_gpu = load_catalogue(config.data.registry), machine.gpu is not None
     papers, hooked = chosen(config.recipes), hooked_backend(config, size)
 
     def work_if(outcome: Outcome) -> dict[str, StageWork]:
@@ -94,8 +93,8 @@ def check_model(config: Config, subject: Subject, folder: Path, prompts: dict[st
         return stages
 
     found, nothing = work_if(FOUND), work_if(NOTHING)
-    room = [one for paper in papers for one in paper.room(config, subject, found, counts)]
-    space = estimate_disk(size, room[0], Path(config.results))
+    counted = [one for paper in papers for one in paper.room(config, subject, found, counts)]
+    space = estimate_disk(size, counted[0], Path(config.results))
     require_disk(space, config.results)
     yield f"disk: about {space.results / GIB:.2f} GiB in {config.results}, {space.free / GIB:.0f} GiB free"
     speed = Speed(config.resources)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, ValidationError, create_model, model_validator
+from pydantic_core import ErrorDetails
 
 from anatomy.config.schema import Config as Shared
 from anatomy.costs.job_kinds import kinds_of
@@ -118,7 +119,7 @@ def _merge(into: dict[str, Any], values: dict[str, Any]) -> None:
             into[key] = value
 
 
-def _problem(item: dict[str, Any]) -> str:
+def _problem(item: ErrorDetails) -> str:
     key = ".".join(str(part) for part in item["loc"]) or "(whole configuration)"
     if item["type"] == "extra_forbidden":
         return f"{key}: unknown key"

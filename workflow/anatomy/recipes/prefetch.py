@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from anatomy.config.schema import Config
@@ -11,7 +12,7 @@ from anatomy.recipes.prompt_needs import can_do_without, named_entries, phases_o
 from anatomy.sources.registry.benchmark_files import adopt, lay_out
 from anatomy.sources.registry.entry import Entry
 from anatomy.sources.registry.fetch import fetch_entry
-from anatomy.sources.registry.hub_models import fetch_snapshot, hub_models
+from anatomy.sources.registry.hub_models import HubModel, fetch_snapshot, hub_models
 from anatomy.sources.registry.location import files_here
 from anatomy.sources.registry.table import aligned
 
@@ -30,12 +31,13 @@ def prefetch(config: Config, say: Callable[[str], None]) -> bool:
     Raises:
         ConfigError: a prompt set names a data set that the registry does not know.
     """
-    rows, problems = [], []
+    rows: list[tuple[str, str, str, str]] = []
+    problems: list[tuple[str, str]] = []
     for name, entry in named_entries(config).items():
-        rows.append((name, entry.use, *_tried(name, lambda name=name, entry=entry: _set(config, name, entry, say), problems)))
+        rows.append((name, entry.use, *_tried(name, partial(_set, config, name, entry, say), problems)))
     for model in hub_models(config):
         say(f"{model.hub}: looking for revision {model.revision[:12]}")
-        rows.append((model.hub, "model", *_tried(model.hub, lambda model=model: _model(config, model), problems)))
+        rows.append((model.hub, "model", *_tried(model.hub, partial(_model, config, model), problems)))
     if not rows:
         say("the configuration names no published data set and no hub model: nothing to fetch")
         return True
@@ -68,7 +70,7 @@ def _set(config: Config, name: str, entry: Entry, say: Callable[[str], None]) ->
     folder = Path(config.benchmarks.data) if entry.benchmark and config.benchmarks.data else None
     if folder is not None:
         if found := files_here(entry, folder):
-            return "there", f"{len(found)} files of one's own or of an earlier call under {folder / entry.benchmark.folder}"
+            return "there", f"{len(found)} files of one's own or of an earlier call under {folder / entry.layout.folder}"
         own = adopt(config.data, entry, folder)
         if own:
             return "from mirror", f"{len(own)} files as they are there, not checked"
@@ -80,7 +82,7 @@ def _set(config: Config, name: str, entry: Entry, say: Callable[[str], None]) ->
     return now, f"{len(fetched)} files, {sum(one.path.stat().st_size for one in fetched) / 1e6:.1f} MB, {entry.licence}"
 
 
-def _model(config: Config, model) -> tuple[str, str]:
+def _model(config: Config, model: HubModel) -> tuple[str, str]:
     folder, origin = fetch_snapshot(model, config.data)
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     now = {"network": "fetched", "mirror": "from mirror", "there": "there"}[origin]

@@ -53,7 +53,7 @@ def _check_phases(config: Config, name: str, entry: Entry) -> None:
     lacking = [phase for phase in phases_of(config).get(name, ()) if phase not in splits]
     if config.models and config.prompt_sets[name].published and entry.files and None not in splits and lacking:
         raise ConfigError(
-            found=f"a set with the published split {', '.join(sorted(splits))} alone",
+            found=f"a set with the published split {', '.join(sorted(filter(None, splits)))} alone",
             expected=f"rows for {', '.join(lacking)} too",
             where=f"prompt_sets.{name}.dataset",
             remedy="set published: false to part it by shares, or take another set",
@@ -89,7 +89,7 @@ def absent_tasks(config: Config, entries: Mapping[str, Entry]) -> dict[str, str]
     for task in config.benchmarks.tasks:
         for entry in entries.values():
             if task not in config.benchmarks.left_out and entry.serves(task) and not files_here(entry, folder, task=task):
-                found[task] = f"no {entry.benchmark.evaluated} split under {folder / entry.benchmark.folder}"
+                found[task] = f"no {entry.layout.evaluated} split under {folder / entry.layout.folder}"
     return found
 
 

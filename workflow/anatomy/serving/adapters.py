@@ -153,7 +153,8 @@ class AdapterFolder:
     """Adapters that an engine writes for itself, each stack of edits once, in a private folder that goes when it closes."""
 
     def __init__(self, checkpoint: Checkpoint) -> None:
-        self._checkpoint, self._stack, self._folder = checkpoint, ExitStack(), None
+        self._checkpoint, self._stack = checkpoint, ExitStack()
+        self._folder: Path | None = None
 
     def __enter__(self) -> AdapterFolder:
         return self

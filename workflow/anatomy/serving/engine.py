@@ -85,7 +85,8 @@ class Engine:
         self.model_folder, self.dtype, self.max_model_len = Path(model_folder), dtype, max_model_len
         self.seed, self.kv_cache_bytes, self.threads, self.gpus = seed, kv_cache_bytes, threads, gpus
         self.adapters, self.max_loras, self.max_lora_rank = adapters, max_loras, max_lora_rank
-        self.target_modules, self._on_start, self._llm = tuple(target_modules), on_start, None
+        self.target_modules, self._on_start = tuple(target_modules), on_start
+        self._llm: Any | None = None
         self.fallbacks = Fallbacks(self.model_folder, on_fallback)
         self._lacks_adapters, self._poisoned, self._cleanup = "", "", ExitStack()
         self.hooks, self.max_num_seqs = hooks, max_num_seqs
@@ -99,12 +100,12 @@ class Engine:
         prepare_environment(self.threads)
         require_engine_memory(self, chosen)
         started = time.perf_counter()
-        self._llm = start_llm(self, chosen)
-        self.tokenizer = self._llm.get_tokenizer()
+        self._llm = llm = start_llm(self, chosen)
+        self.tokenizer = llm.get_tokenizer()
         self._table = AdapterTable(checkpoint.text_config, self.target_modules, self.max_lora_rank)
         from anatomy.serving.reload import Reloader
 
-        self.weights = Reloader(self._llm, checkpoint, self.dtype, self.max_model_len, chosen, self._ask, self._poison)
+        self.weights = Reloader(llm, checkpoint, self.dtype, self.max_model_len, chosen, self._ask, self._poison)
         self._edits = Under(
             self.model_folder,
             self._abilities,
@@ -180,12 +181,12 @@ class Engine:
     @property
     def cache_tokens(self) -> int:
         """Tokens whose keys and values the engine's cache holds at once."""
-        cache = self._llm.llm_engine.vllm_config.cache_config
+        cache = self._opened("Engine.cache_tokens").llm_engine.vllm_config.cache_config
         return cache.kv_cache_size_tokens or cache.num_gpu_blocks * cache.block_size
 
     def reset_prefix_cache(self) -> None:
         """Forget the keys and values of earlier prompts, so that what comes next does not depend on them in its last bits."""
-        self._llm.reset_prefix_cache()
+        self._opened("Engine.reset_prefix_cache").reset_prefix_cache()
 
     def run(
         self,
@@ -207,7 +208,7 @@ class Engine:
             DataError: prompts are empty or too long for the engine.
             EngineError: memory ran out, or the engine is no longer what it was.
         """
-        self._require_open("Engine.run")
+        self._opened("Engine.run")
         edited = [adapter is not None for adapter in adapters]
         if any(edited) and not all(edited):
             raise ConfigError(
@@ -234,7 +235,8 @@ class Engine:
         if not token_ids:
             return []
         self._edits.settle()
-        return self._ask(token_ids, parameters, self._lora_requests(adapters) if any(edited) else None, salts)
+        folders = [adapter for adapter in adapters if adapter is not None]
+        return self._ask(token_ids, parameters, self._lora_requests(folders) if folders else None, salts)
 
     def _ask(
         self,
@@ -251,31 +253,34 @@ class Engine:
                 where=str(self.model_folder),
                 remedy="start the engine again; nothing more is answered",
             )
+        llm = self._opened("Engine.run")
         prompts = [
             {"prompt_token_ids": ids, **({"cache_salt": salt} if salt else {})}
             for ids, salt in zip(token_ids, salts or [None] * len(token_ids), strict=True)
         ]
         try:
             with memory_explained(str(self.model_folder), self.settings):
-                return self._llm.generate(prompts, list(parameters), use_tqdm=requests_counted, lora_request=lora)
+                return llm.generate(prompts, list(parameters), use_tqdm=requests_counted, lora_request=lora)
         except BaseException:
-            left = list(self._llm.llm_engine.output_processor.request_states)
-            self._llm.llm_engine.abort_request(left, internal=True)
+            left = list(llm.llm_engine.output_processor.request_states)
+            llm.llm_engine.abort_request(left, internal=True)
             raise
 
     def runner(self) -> Any:
         """vLLM's model runner, which holds the module and the batch that it is computing."""
-        self._require_open("Engine.runner")
+        llm = self._opened("Engine.runner")
         refuse_many_gpus(self.gpus, "interventions")
-        return self._llm.collective_rpc(lambda worker: worker.model_runner)[0]
+        return llm.collective_rpc(lambda worker: worker.model_runner)[0]
 
-    def _require_open(self, where: str) -> None:
+    def _opened(self, where: str) -> Any:
+        """vLLM's engine, while it is open."""
         if self._llm is None:
             raise ConfigError(
                 found="a closed engine", expected="an open one", where=where, remedy="use it inside `with Engine(...) as engine:`"
             )
+        return self._llm
 
-    def _lora_requests(self, adapters: Sequence[Path | None]) -> list[Any]:
+    def _lora_requests(self, adapters: Sequence[Path]) -> list[Any]:
         from vllm.lora.request import LoRARequest
 
         numbers = {adapter: self._table.number(adapter) for adapter in dict.fromkeys(adapters)}

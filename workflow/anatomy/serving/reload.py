@@ -49,10 +49,12 @@ class Reloader:
         poison: Callable[[str], None],
     ) -> None:
         self._llm, self._checkpoint, self._dtype, self._device = llm, checkpoint, dtype, device
-        self._ask, self._poison, self._before = ask, poison, None
+        self._ask, self._poison = ask, poison
+        self._before: Fingerprint | None = None
         self._prompts = probe_prompts(checkpoint.text_config["vocab_size"], max_model_len)
         self._originals: dict[str, str] = {}
-        self._current, self._touched, self._failed, self.reloads, self.proofs = stack_digest(()), (), False, 0, 0
+        self._touched: tuple[str, ...] = ()
+        self._current, self._failed, self.reloads, self.proofs = stack_digest(()), False, 0, 0
 
     @property
     def edited(self) -> bool:
@@ -87,6 +89,8 @@ class Reloader:
         """
         if not self.edited or self._failed:  # after a failure nothing is answered, so nothing has to go back
             return
+        if self._before is None:
+            raise self._broken("the originals were never asked")
         self._reload(self._with_siblings(self._touched), ())
         self._current, self._touched = stack_digest(()), ()
         self.proofs += 1

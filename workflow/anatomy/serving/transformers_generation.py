@@ -14,7 +14,7 @@ from anatomy.models.loading import LoadedModel
 from anatomy.models.preflight.context import require_lengths
 from anatomy.progress.counting import Progress, counted
 from anatomy.serving.completions import Request, in_order
-from anatomy.serving.decoding import Decoding, Generation, check_seeds, finished, stops
+from anatomy.serving.decoding import Decoding, FinishReason, Generation, check_seeds, finished, stops
 
 
 def generate_with_transformers(
@@ -102,7 +102,7 @@ def _complete(loaded: LoadedModel, requests: list[Request], decoding: Decoding) 
     tokens, mask = tokens.to(loaded.device), mask.to(loaded.device)
     positions = (mask.cumsum(-1) - 1).clamp(min=0)
     written: list[list[int]] = [[] for _ in requests]
-    reasons: list[str] = ["" for _ in requests]
+    reasons: list[FinishReason | None] = [None for _ in requests]
     cache = None
     for _ in counted(range(decoding.max_new_tokens), "tokens of each", decoding.max_new_tokens):
         output = loaded.model(

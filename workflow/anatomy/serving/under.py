@@ -31,7 +31,8 @@ class Under:
         self, where: Path, abilities: Abilities, weights: Reloader, folder: AdapterFolder, fall_back: Callable[[Fallback], None]
     ) -> None:
         self._where, self._abilities, self._weights, self._folder = where, abilities, weights, folder
-        self._fall_back, self._kinds, self._sweeping = fall_back, [], False
+        self._fall_back, self._sweeping = fall_back, False
+        self._kinds: list[str] = []
 
     @property
     def reloaded(self) -> bool:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from anatomy.errors import ConfigError
+from anatomy.errors import ConfigError, EngineError
 from anatomy.models.preflight.context import require_lengths
 from anatomy.serving.completions import Request, stream
 from anatomy.serving.decoding import Decoding, Generation, check_seeds
@@ -53,7 +53,7 @@ class Plan:
     ways: dict[str, Way] = field(default_factory=dict)
     duplicates: dict[str, str] = field(default_factory=dict)
 
-    def batches(self, engine: Engine) -> Iterator[tuple[list[Variant], list[Path | None]]]:
+    def batches(self, engine: Engine) -> Generator[tuple[list[Variant], list[Path | None]], None, None]:
         """Variants that can be asked together and their adapters; the engine is under their edits until the next is taken.
 
         Base first, then all adapters, then reloads one by one, those of the same tensors next to one another. Close the
@@ -93,7 +93,8 @@ def plan_variants(engine: Engine, variants: Sequence[Variant], say: Callable[[st
     """
     from anatomy.interventions.edits.weight_edit import stack_digest, touched
 
-    plan, known = Plan(), {}
+    plan = Plan()
+    known: dict[str, str] = {}
     for variant in variants:
         if variant.name in plan.ways:
             raise ConfigError(
@@ -116,6 +117,8 @@ def plan_variants(engine: Engine, variants: Sequence[Variant], say: Callable[[st
             plan.reloads.append((sorted(touched(edits)), variant))
         else:  # an adapter; or no way in this engine, which `under` refuses
             with engine.under(edits) as path:
+                if path is None:
+                    raise EngineError(found="no folder", expected="an adapter", where=f"variant {variant.name}")
                 plan.adapters.append((variant, path))
     return plan
 
@@ -167,7 +170,7 @@ class VariantCompletions:
         self.plan = plan_variants(engine, [job.variant for job in jobs], say)
         self.unchanged: list[str] = []
 
-    def __iter__(self) -> Iterator[tuple[list[tuple[int, int]], list[Generation]]]:
+    def __iter__(self) -> Generator[tuple[list[tuple[int, int]], list[Generation]], None, None]:
         """Yields shards: ``(job, row)`` of each completion, and the completions."""
         wanted = self._wanted()
         base: dict[Any, list[int]] = {}

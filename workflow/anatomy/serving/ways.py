@@ -108,8 +108,9 @@ def no_adapter_because(edits: Sequence[WeightEdit], engine: Abilities) -> str:
     other = [type(edit).__name__ for edit in edits if not isinstance(edit, LowRankEdit)]
     if other:
         return f"{other[0]} is not of low rank"
-    rank = sum(edit.card.rank for edit in edits)
-    outside = {name.rpartition(".")[2] for edit in edits for name in edit.factors} - set(engine.target_modules)
+    low_rank = [edit for edit in edits if isinstance(edit, LowRankEdit)]
+    rank = sum(edit.rank for edit in low_rank)
+    outside = {name.rpartition(".")[2] for edit in low_rank for name in edit.factors} - set(engine.target_modules)
     if not engine.adapters:
         return engine.lacks_adapters or "the engine was started without adapters"
     if rank > engine.max_rank:

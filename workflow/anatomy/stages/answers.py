@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from anatomy.config.methods import Evaluation
+from anatomy.models.card import ModelCard
 from anatomy.models.rendering import Rendering, render
 from anatomy.serving.decoding import Decoding, Generation, request_seed
 from anatomy.serving.engine import Engine
@@ -65,7 +66,7 @@ def with_items(prompts: pd.DataFrame, name: str, evaluation: Evaluation) -> pd.D
 
 def answer_cell(
     store: Path,
-    model: dict[str, Any],
+    model: ModelCard,
     edits: Sequence[dict[str, Any]],
     rendering: Rendering,
     decoding: Decoding,

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from anatomy.config.study import Subject
+from anatomy.errors import ModelError
+from anatomy.models.card import ModelCard, checked_card
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.machine.formats import resolved, warn_if_slow
 from anatomy.models.sites import BLOCK_SITES
@@ -39,7 +41,12 @@ def write_model_card(
         EditError: it could be read, but not edited at these sites (quantised, experts, tied).
     """
     dtype = resolved(subject.dtype)
-    folder = grown.parent if grown is not None else find(source, mirror)
+    if grown is not None:
+        folder = grown.parent
+    elif source is not None:
+        folder = find(source, mirror)
+    else:
+        raise ModelError(found="neither", expected="an entry of the configuration or a grown member", where=subject.id)
     checkpoint = Checkpoint(folder)
     notes: list[str] = []
     if grown is None:
@@ -51,22 +58,20 @@ def write_model_card(
         if sites:
             editable_writers(checkpoint, sites)
         warn_if_slow(dtype, f"models.{subject.id}.dtype", say)
-    write_json(
-        out,
-        {
-            "id": subject.id,
-            "kind": subject.kind,
-            "folder": str(folder),
-            "digest": checkpoint.digest(),
-            "dtype": dtype,
-            "num_layers": checkpoint.num_layers,
-            "d_model": checkpoint.d_model,
-            "tied_embeddings": checkpoint.tied_embeddings,
-            "source": source,
-            "grown": read_json(grown) if grown else None,
-            "notes": notes,
-        },
-    )
+    card: ModelCard = {
+        "id": subject.id,
+        "kind": subject.kind,
+        "folder": str(folder),
+        "digest": checkpoint.digest(),
+        "dtype": dtype,
+        "num_layers": checkpoint.num_layers,
+        "d_model": checkpoint.d_model,
+        "tied_embeddings": checkpoint.tied_embeddings,
+        "source": source,
+        "grown": read_json(grown) if grown else None,
+        "notes": notes,
+    }
+    write_json(out, card)
 
 
 def find(source: dict[str, Any], mirror: str | None = None) -> Path:
@@ -80,6 +85,11 @@ def find(source: dict[str, Any], mirror: str | None = None) -> Path:
     return local_snapshot(HubModel(source["hub"], source["revision"]), mirror)
 
 
-def read_card(path: str | Path) -> dict[str, Any]:
-    """A model's card."""
-    return read_json(Path(path))
+def read_card(path: str | Path) -> ModelCard:
+    """A model's card.
+
+    Raises:
+        ModelError: a field is missing or unknown, as in a card that another version wrote.
+        StoreError: the file is missing or no JSON.
+    """
+    return checked_card(read_json(Path(path)), str(path))

@@ -75,10 +75,11 @@ class DirectionBook:
     def mean_inputs(self, contrast: str) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Mean inputs of every writer on harmful and on harmless prompts, fp64 [d_in]."""
         stored = self._read(contrast, "inputs")
-        return tuple(
+        harmful, harmless = (
             {name.removeprefix(f"{side}."): tensor for name, tensor in stored.items() if name.startswith(f"{side}.")}
             for side in ("harmful", "harmless")
         )
+        return harmful, harmless
 
 
 def vector_digest(vector: Tensor) -> str:

@@ -14,6 +14,7 @@ from anatomy.config.study import Layout, Subject
 from anatomy.errors import EditError
 from anatomy.interventions.edits.spec import Edit, acts_on_activations
 from anatomy.interventions.variant import Variant, resolve
+from anatomy.models.card import ModelCard
 from anatomy.progress.counting import Progress
 from anatomy.serving.engine import Engine
 from anatomy.serving.variants import Variant as Served
@@ -48,8 +49,8 @@ def phase_variants(named: Sequence[Variant], phase: str, buckets: int, bucket: i
     for variant in named:
         if variant.bucket(buckets) != bucket:
             continue
-        edits = [resolve(edit, found) for edit in variant.edits]
-        if all(edit is not None for edit in edits):
+        edits = [edit for one in variant.edits if (edit := resolve(one, found)) is not None]
+        if len(edits) == len(variant.edits):
             concrete.append((variant, edits))
         elif phase == "test" and variant.role == "control":
             concrete.append((variant, []))
@@ -60,7 +61,7 @@ def evaluate(
     config: Config,
     subject: Subject,
     phase: Phase,
-    model: dict[str, Any],
+    model: ModelCard,
     model_edits: ModelEdits,
     say: Callable[[str], None],
     *,

@@ -26,6 +26,7 @@ from anatomy.interventions.export.folder import MARKER, whole_folder
 from anatomy.interventions.export.stack import stack_rewrites
 from anatomy.interventions.export.stream import stream_checkpoint
 from anatomy.interventions.export.verify import compare_logits, compare_untouched
+from anatomy.models.card import ModelCard
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.store.digest import canonical_json
 from anatomy.store.files import read_json, write_json, write_text
@@ -37,7 +38,7 @@ def export_pick(
     config: Config,
     subject: Subject,
     family: str,
-    model: dict[str, Any],
+    model: ModelCard,
     adapters: list[dict[str, Any]],
     files: dict[str, list[Path]],
     ledger: pd.DataFrame,
@@ -126,7 +127,7 @@ def _without_place(spec: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in spec.items() if name != "folder"}
 
 
-def base_of(model: dict[str, Any]) -> dict[str, Any]:
+def base_of(model: ModelCard) -> dict[str, Any]:
     """What may be told of the base: not where it lay on this machine."""
     source = model["source"] or {}
     return {

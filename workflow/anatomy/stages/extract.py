@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from anatomy.interventions.directions.controls import isotropic, relabelling_wei
 from anatomy.interventions.directions.covariance_draws import covariance_draws, gaussian_weights
 from anatomy.models.activations.means import Moments, mean_activations
 from anatomy.models.activations.writer_inputs import WriterInputs
+from anatomy.models.card import ModelCard
 from anatomy.models.loading import LoadedModel, load_model
 from anatomy.models.rendering import render, template_positions
 from anatomy.models.rendering_facts import describe_rendering
@@ -31,7 +33,7 @@ SEED = {"isotropic": 1_000, "covariance": 2_000, "shuffled": 3_000}
 
 
 def extract(
-    config: Config, subject: Subject, model: dict[str, Any], controls: Controls, out: Path, say: Callable[[str], None]
+    config: Config, subject: Subject, model: ModelCard, controls: Controls, out: Path, say: Callable[[str], None]
 ) -> None:
     """Write ``<contrast>/{directions,controls,means,inputs}.safetensors`` for each contrast, then the card.
 
@@ -68,12 +70,13 @@ def extract_contrast(
     ]
     tokens = [render(loaded.tokenizer, list(table["prompt"]), rendering) for table in tables]
     sizes = [len(table) for table in tables]
+    harmful, harmless = sizes
     shuffled = (
-        relabelling_weights(*sizes, [SEED["shuffled"] + n for n in range(controls.shuffled)], True)
+        relabelling_weights(harmful, harmless, [SEED["shuffled"] + n for n in range(controls.shuffled)], True)
         if controls.shuffled
         else [torch.zeros(size, 0, dtype=torch.float64) for size in sizes]
     )
-    gaussian = gaussian_weights(*sizes, [SEED["covariance"] + n for n in range(controls.covariance)])
+    gaussian = gaussian_weights(harmful, harmless, [SEED["covariance"] + n for n in range(controls.covariance)])
     written = [WriterInputs(loaded, -1, list(table["id"])) for table in tables]
     moments = [
         mean_activations(
@@ -110,10 +113,11 @@ def control_tensors(
     An isotropic control is drawn anew for each layer, so that a search over layers has as many chances as the method's.
     """
     positions, layers, d_model = moments[0].mean.shape
-    relabelled = [Moments(m.positions, m.layers, m.count, m.mean, m.variance, m.weighted[:shuffled]) for m in moments]
+    relabelled = [replace(m, weighted=None if m.weighted is None else m.weighted[:shuffled]) for m in moments]
+    harmful, harmless = moments
     found = {
         "shuffled": [one.vectors for one in shuffled_label(*relabelled)] if shuffled else [],
-        "covariance": [one.vectors for one in covariance_draws(*moments, *gaussian, slice(shuffled, None))],
+        "covariance": [one.vectors for one in covariance_draws(harmful, harmless, *gaussian, slice(shuffled, None))],
         "isotropic": [
             torch.stack([isotropic(d_model, 1_000 * (SEED["isotropic"] + number) + layer) for layer in range(layers)]).expand(
                 positions, layers, d_model

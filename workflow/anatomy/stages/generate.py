@@ -19,6 +19,7 @@ from anatomy.config.options import cell_fingerprint
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
 from anatomy.interventions.edits.spec import Edit
+from anatomy.models.card import ModelCard
 from anatomy.models.loading import LoadedModel, load_model
 from anatomy.models.rendering import Rendering
 from anatomy.progress.counting import Progress
@@ -46,7 +47,7 @@ class Batch:
 def generate(
     config: Config,
     subject: Subject,
-    model: dict[str, Any],
+    model: ModelCard,
     asked: Sequence[Asked],
     phase: str,
     model_edits: ModelEdits,
@@ -93,7 +94,7 @@ def generate(
 def wanted(
     config: Config,
     subject: Subject,
-    model: dict[str, Any],
+    model: ModelCard,
     asked: Sequence[Asked],
     phase: str,
     model_edits: ModelEdits,

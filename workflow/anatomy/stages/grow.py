@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from anatomy.config.subjects import Dtype
 from anatomy.models.machine.formats import AUTO, resolved, warn_if_slow
 from anatomy.organism.execution import Execution
 from anatomy.organism.recipe import RECIPES
@@ -22,7 +23,7 @@ def grow(
     parent: Path | None,
     out: Path,
     threads: int,
-    dtype: str = AUTO,
+    dtype: Dtype = AUTO,
     code: str = "",
     say: Callable[[str], None] = print,
 ) -> None:

@@ -16,6 +16,7 @@ import torch
 from anatomy.config.options import cell_fingerprint
 from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject
+from anatomy.models.card import ModelCard
 from anatomy.models.imports import without_unused
 from anatomy.models.loading import LoadedModel, load_model
 from anatomy.progress.counting import counted
@@ -32,7 +33,7 @@ from anatomy.store.fill import Lazy, Want, cells_of, fill
 def hooked_benchmarks(
     config: Config,
     subject: Subject,
-    model: dict[str, Any],
+    model: ModelCard,
     asked: Sequence[Asked],
     items: int,
     model_edits: ModelEdits,

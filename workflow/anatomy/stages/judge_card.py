@@ -4,13 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from anatomy.errors import ConfigError
 from anatomy.models.checkpoint import Checkpoint
-from anatomy.models.machine.formats import resolved, warn_if_slow
+from anatomy.models.machine.formats import Format, resolved, warn_if_slow
 from anatomy.stages.card import find
 from anatomy.store.files import write_json
+
+
+class JudgeCard(TypedDict):
+    """Where a judge lies and what it contains: as in ``models.card.ModelCard``; ``kind`` is how it is asked."""
+
+    id: str
+    kind: str
+    folder: str
+    digest: str
+    dtype: Format
+    source: dict[str, Any]
 
 
 def write_judge_card(
@@ -40,14 +51,12 @@ def write_judge_card(
         )
     dtype = resolved(judge["dtype"])
     warn_if_slow(dtype, f"model_judges.{identifier}.dtype", say)
-    write_json(
-        out,
-        {
-            "id": identifier,
-            "kind": judge["kind"],
-            "folder": str(checkpoint.folder),
-            "digest": checkpoint.digest(),
-            "dtype": dtype,
-            "source": judge,
-        },
-    )
+    card: JudgeCard = {
+        "id": identifier,
+        "kind": judge["kind"],
+        "folder": str(checkpoint.folder),
+        "digest": checkpoint.digest(),
+        "dtype": dtype,
+        "source": judge,
+    }
+    write_json(out, card)

@@ -31,7 +31,7 @@ def judge_format(judge: ModelJudge) -> JudgeFormat:
 
 def format_key(judge: ModelJudge) -> dict[str, Any]:
     """The options that shape a judge's verdicts, as plain JSON: part of a cell's key."""
-    shaping = {"kind": judge.kind, "context": judge.max_model_len, "too_long": judge.too_long}
+    shaping: dict[str, Any] = {"kind": judge.kind, "context": judge.max_model_len, "too_long": judge.too_long}
     if judge.kind == "harmbench":
         shaping["rules"] = judge.rules
     if judge.kind == "rubric":

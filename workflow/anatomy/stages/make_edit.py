@@ -21,6 +21,7 @@ from anatomy.errors import ConfigError, DataError, EditError, StoreError
 from anatomy.interventions.edits import adapter, saved
 from anatomy.interventions.edits.making import Maker, Materials
 from anatomy.interventions.edits.saved import SavedEdit, save_edit, saved_edit, spec_of
+from anatomy.models.card import ModelCard
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.loading import LoadedModel, load_model
 from anatomy.stages.prompts import phase_prompts
@@ -39,7 +40,7 @@ PHASES = ("fit", "select")
 def make_edit(
     config: Config,
     subject: Subject,
-    model_card: dict[str, Any],
+    model_card: ModelCard,
     maker: Maker,
     out: Path,
     say: Callable[[str], None],
@@ -106,9 +107,7 @@ def make_edit(
     return spec
 
 
-def made_from(
-    config: Config, model_card: Mapping[str, Any], maker: Maker, files: Mapping[str, Path], seed: int
-) -> dict[str, Any]:
+def made_from(config: Config, model_card: ModelCard, maker: Maker, files: Mapping[str, Path], seed: int) -> dict[str, Any]:
     """What decides an edit, as far as it is known before the maker has run.
 
     Raises:
@@ -208,7 +207,7 @@ def _code_of(maker: Maker) -> dict[str, Any]:
     }
 
 
-def _open(model_card: Mapping[str, Any]) -> LoadedModel:
+def _open(model_card: ModelCard) -> LoadedModel:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     return load_model(Path(model_card["folder"]), getattr(torch, model_card["dtype"]), device)
 

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anatomy.config.schema import Config
+from anatomy.models.card import ModelCard
 from anatomy.models.machine.surroundings import hardware, software
-from anatomy.store.files import read_json
+from anatomy.stages.card import read_card
 from anatomy.store.journal import read_journal
 from anatomy.store.upkeep import size
 
@@ -26,7 +27,7 @@ def manifest(config: Config, cards: list[Path], benchmarks: list[Path]) -> dict[
     results = Path(config.results)
     journal = read_journal(results / "store")
     return {
-        "models": {"cards": [model_row(read_json(card)) for card in cards]},
+        "models": {"cards": [model_row(read_card(card)) for card in cards]},
         "software": software(),
         "hardware": hardware(),
         "store": {
@@ -46,7 +47,7 @@ def fallbacks(journal: pd.DataFrame) -> list[dict[str, Any]]:
     return journal.loc[journal["event"] == "fallback", columns].drop_duplicates().to_dict("records")
 
 
-def model_row(card: dict[str, Any]) -> dict[str, Any]:
+def model_row(card: ModelCard) -> dict[str, Any]:
     """One model in the manifest."""
     source = card["source"] or {}
     return {
@@ -54,11 +55,11 @@ def model_row(card: dict[str, Any]) -> dict[str, Any]:
         "kind": card["kind"],
         "digest": card["digest"][:16],
         "dtype": card["dtype"],
-        "trained in": (card.get("grown") or {}).get("matrix_dtype", ""),
+        "trained in": (card["grown"] or {}).get("matrix_dtype", ""),
         "layers": card["num_layers"],
         "width": card["d_model"],
         "source": f"{source['hub']}@{source['revision'][:12]}" if source.get("hub") else source.get("folder") or "grown here",
-        "prompts": "; ".join(card.get("notes", [])),
+        "prompts": "; ".join(card["notes"]),
     }
 
 

@@ -17,6 +17,7 @@ from anatomy.interventions.edits.spec import SAVED, Edit, acts_on_activations, c
 from anatomy.interventions.edits.stack import Part
 from anatomy.interventions.edits.weight_edit import WeightEdit
 from anatomy.models.activations.interventions import Intervention
+from anatomy.models.card import ModelCard
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.stages.direction_book import DirectionBook, vector_digest
 from anatomy.store.digest import file_digest
@@ -30,7 +31,7 @@ class ModelEdits:
         extracted: folder of the model's extraction.
     """
 
-    def __init__(self, model: dict[str, Any], extracted: Path) -> None:
+    def __init__(self, model: ModelCard, extracted: Path) -> None:
         self.model, self.extracted, self.directions = model, Path(extracted), DirectionBook(extracted)
 
     @cached_property

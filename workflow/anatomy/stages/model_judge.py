@@ -14,6 +14,7 @@ from anatomy.config.options import cell_fingerprint
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
 from anatomy.serving.engine import Engine
+from anatomy.stages.judge_card import JudgeCard
 from anatomy.stages.judge_format import format_key, judge_format
 from anatomy.stages.verdicts import compute_verdicts
 from anatomy.store.cell import Cell
@@ -47,7 +48,7 @@ def judge_by_model(
     config: Config,
     subject: Subject,
     identifier: str,
-    card: dict[str, Any],
+    card: JudgeCard,
     completions: pd.DataFrame,
     say: Callable[[str], None],
     *,
@@ -95,7 +96,7 @@ def judge_by_model(
     return ModelJudged(judgements, notes, list(cells_of([want])))
 
 
-def judge_cell(store: Path, subject: Subject, judge: ModelJudge, card: dict[str, Any]) -> Cell:
+def judge_cell(store: Path, subject: Subject, judge: ModelJudge, card: JudgeCard) -> Cell:
     """The cell of one judge's verdicts on one model's completions; cells of other models are other jobs' to hold."""
     return Cell(
         store,

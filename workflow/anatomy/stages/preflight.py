@@ -49,7 +49,9 @@ def require_usable(folder: Path, subject: Subject) -> list[str]:
 
 def examine(config: Config, subject: Subject, folder: Path, prompts: Prompts, machine: Machine) -> ModelReport:
     """Examine one model against everything the configuration asks of it (see ``examine_model``)."""
-    renderings = {contrast: contrast_rendering(config.extraction, subject, contrast) for contrast in subject.contrasts}
+    renderings: dict[str, Rendering] = {
+        contrast: contrast_rendering(config.extraction, subject, contrast) for contrast in subject.contrasts
+    }
     return examine_model(
         folder,
         ModelNeeds(

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from anatomy.interventions.edits.spec import Edit
 from anatomy.models.activations.projections import project
+from anatomy.models.card import ModelCard
 from anatomy.models.loading import LoadedModel
 from anatomy.models.rendering import Rendering, render
 from anatomy.progress.counting import counted
@@ -26,7 +27,7 @@ COLUMNS = ["id", "layer", "projection", "group", "label", "model", "variant", "p
 
 def projection_cell(
     store: Path,
-    model: dict[str, Any],
+    model: ModelCard,
     edits: Sequence[dict[str, Any]],
     rendering: Rendering,
     direction: Tensor,

@@ -8,6 +8,7 @@ from typing import Any
 
 from anatomy.config.data import Data
 from anatomy.config.subjects import PromptSet
+from anatomy.errors import DataError
 from anatomy.sources.prompts.prepare import PromptSetSpec, PromptSource, prepare_set
 from anatomy.sources.prompts.table import SPLITS
 from anatomy.sources.registry.entry import Entry
@@ -45,7 +46,7 @@ def prepare(
             seed=options.seed,
             near_duplicate=options.near_duplicate,
             minimum=dict.fromkeys(phases, options.minimum),
-            limits=options.limits,
+            limits={split: most for split, most in options.limits.items()},
             # Figures tell sets apart by label, and the page withholds answers to whatever is not labelled harmless.
             require_label=True,
         ),
@@ -60,6 +61,10 @@ def _sources(
     if options.dataset is None:
         files = [(None, options.file)] if options.file else list(options.split_files.items())
         return tuple(PromptSource(Path(path), options.columns, values, split, options.derive_ids) for split, path in files)
+    if data is None or entry is None:
+        raise DataError(
+            found=f"data set {options.dataset} without its entry", expected="what the registry knows of it", where="a prompt set"
+        )
     base, _, subset = options.dataset.partition("/")
     found = prompt_rows(data, base, entry, subset or None, published=options.published, say=say)
     return tuple(PromptSource(path, {}, values, rows=rows) for path, rows in found)

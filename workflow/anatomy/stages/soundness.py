@@ -8,9 +8,9 @@ from __future__ import annotations
 import shutil
 import time
 from pathlib import Path
-from typing import Any
 
 from anatomy.errors import ModelError, StoreError
+from anatomy.models.card import ModelCard
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.stages.card import read_card
 from anatomy.store.digest import file_digest
@@ -20,7 +20,7 @@ ALWAYS_BYTES = 1 << 30
 """Weights up to this size are compared whenever a job starts (about a second); larger ones only if they look changed."""
 
 
-def sound_model(path: str | Path) -> dict[str, Any]:
+def sound_model(path: str | Path) -> ModelCard:
     """The card of a model whose files still are what the card says.
 
     Raises:

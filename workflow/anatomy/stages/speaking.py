@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import pandas as pd
 
 from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject
+from anatomy.models.card import ModelCard
 from anatomy.models.rendering import Rendering
 from anatomy.serving.decoding import Decoding
 from anatomy.stages.answers import decoding_of, with_items
@@ -51,7 +52,7 @@ class Requests:
         return table
 
 
-def speaking(config: Config, subject: Subject, model: dict[str, Any], phase: str) -> Speaking:
+def speaking(config: Config, subject: Subject, model: ModelCard, phase: str) -> Speaking:
     """Requests of the evaluation."""
     wanted = config.evaluation
     limit = {"fit": config.extraction.prompts, "select": wanted.select_prompts}.get(phase, wanted.test_prompts)

@@ -13,7 +13,9 @@ import pandas as pd
 
 from anatomy.config.methods import Benchmarks
 from anatomy.config.study import Layout, Subject
+from anatomy.errors import ConfigError
 from anatomy.interventions.edits.apply import applied
+from anatomy.models.card import ModelCard
 from anatomy.models.loading import LoadedModel
 from anatomy.serving.benchmarks.engine_lm import EngineLM
 from anatomy.serving.benchmarks.items import chance, plan, task_key
@@ -46,13 +48,17 @@ def phase_tasks(at: Layout, subject: Subject, benchmarks: Benchmarks, phase: str
     Organism tasks come in two files with disjoint items, one a phase. Published benchmarks have one evaluated split; their
     items are parted between the phases by digest (see ``phase_items``).
     """
-    if subject.is_organism:
+    if subject.seed is not None:
         suffix = "" if phase == "test" else "_select"
         folder = Path(at.organism(subject.seed)) / "tasks"
         found = folder_tasks(folder, [name + suffix for name in benchmarks.organism_tasks])
         return {name.removesuffix(suffix) if suffix else name: task for name, task in found.items()}
     names = [name for name in benchmarks.tasks if name not in benchmarks.left_out]
-    return real_tasks(names, Path(benchmarks.data)) if names else {}
+    if not names:
+        return {}
+    if benchmarks.data is None:
+        raise ConfigError(found="benchmarks.data: null", expected="a folder", where=f"benchmarks {', '.join(names)}")
+    return real_tasks(names, Path(benchmarks.data))
 
 
 def phase_items(task: Any, subject: Subject, phase: str, limit: int) -> pd.DataFrame:
@@ -82,7 +88,7 @@ def samples_table(wants: list[Want]) -> pd.DataFrame:
     return assemble(wants, SORT).drop(columns="index") if wants else pd.DataFrame(columns=COLUMNS)
 
 
-def utility_cell(store: Path, model: dict[str, Any], edits: list[dict[str, Any]], task: Any, shots: int, code: str) -> Cell:
+def utility_cell(store: Path, model: ModelCard, edits: list[dict[str, Any]], task: Any, shots: int, code: str) -> Cell:
     """The cell of one variant on one task."""
     return Cell(
         store,

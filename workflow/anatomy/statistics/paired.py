@@ -102,7 +102,7 @@ def sign_flip_p(sample: Sample, *, alternative: str, seed: int, resamples: int) 
 
 def _sign_flip_by_convolution(net: np.ndarray, alternative: str) -> float:
     """Exact p of sum(+-net): the law of the sum is a convolution of two-point laws at +-|net|."""
-    law = np.ones(1)
+    law: np.ndarray = np.ones(1)
     for size in np.abs(net):
         step = np.zeros(2 * int(size) + 1)
         step[0] = step[-1] = 0.5

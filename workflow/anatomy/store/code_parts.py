@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from anatomy.store.files import read_json, write_json
-from anatomy.store.fingerprint import is_text, module_path, modules_reached, pinned_versions
+from anatomy.store.fingerprint import is_text, modules_reached, pinned_versions, require_module
 
 FOLDER = "code"
 
@@ -34,7 +34,7 @@ def code_parts(entries: Iterable[str], pins: Iterable[str] = ()) -> dict[str, st
 @functools.cache
 def parts_of(module: str) -> dict[str, str]:
     """Parts of an installed module; stages share most of their modules."""
-    return module_parts(module, module_path(module).read_text(encoding="utf-8"))
+    return module_parts(module, require_module(module).read_text(encoding="utf-8"))
 
 
 def module_parts(module: str, source: str) -> dict[str, str]:

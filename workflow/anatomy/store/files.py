@@ -47,7 +47,7 @@ def explained(path: Path) -> Iterator[None]:
         ) from error
 
 
-def write_aside(path: Path, write: Callable[[Path], None]) -> None:
+def write_aside(path: Path, write: Callable[[Path], object]) -> None:
     """Let ``write`` fill a file beside ``path``, bring it to disk, then rename it into place.
 
     The aside file carries the process id, so two writers never share one; a killed writer leaves a ``.partial`` file that

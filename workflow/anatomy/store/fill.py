@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -37,7 +37,7 @@ class Want:
 
     cell: Cell
     rows: pd.DataFrame
-    labels: dict[str, object]
+    labels: Mapping[str, object]
 
     def missing(self, say: Callable[[str], None] = print) -> pd.DataFrame:
         """One row for each item that the store does not have; `say` receives a line for each damaged shard."""

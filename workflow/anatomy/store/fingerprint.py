@@ -87,12 +87,17 @@ def module_path(module: str) -> Path | None:
     return next((file for file in files if file.exists()), None)
 
 
-@functools.cache
-def _read(module: str) -> tuple[str, tuple[str, ...]]:
+def require_module(module: str) -> Path:
+    """File of a module (``ModuleNotFoundError`` where there is none)."""
     path = module_path(module)
     if path is None:
         raise ModuleNotFoundError(f"{module} is no module of {ROOT}")
-    return _parse(path.read_text(encoding="utf-8"), module)
+    return path
+
+
+@functools.cache
+def _read(module: str) -> tuple[str, tuple[str, ...]]:
+    return _parse(require_module(module).read_text(encoding="utf-8"), module)
 
 
 def _parse(source: str, module: str) -> tuple[str, tuple[str, ...]]:

@@ -17,7 +17,7 @@ import socket
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TextIO
+from typing import Literal, TextIO, overload
 
 from anatomy.errors import LockError
 from anatomy.store.digest import digest
@@ -52,6 +52,14 @@ class Lock:
         with contextlib.suppress(OSError):
             os.ftruncate(self.files[0].fileno(), 0)
             os.write(self.files[0].fileno(), note)
+
+
+@overload
+def try_lock(path: Path, *, wait: Literal[True], moved: bool = True) -> Lock: ...
+
+
+@overload
+def try_lock(path: Path, *, wait: bool = False, moved: bool = True) -> Lock | None: ...
 
 
 def try_lock(path: Path, *, wait: bool = False, moved: bool = True) -> Lock | None:

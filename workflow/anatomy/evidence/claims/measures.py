@@ -73,7 +73,7 @@ def paired_change(
     *,
     before: VariantSelector = BASE,
     controls: bool = False,
-) -> Gatherer:
+) -> Callable[[Tables], Contrast]:
     """Per-item change from one variant to another; with the same change of each control where asked."""
 
     def gather(tables: Tables) -> Contrast:
@@ -123,7 +123,8 @@ def ordered_gaps(read: Refusals, other: Refusals, models: Sequence[str]) -> Gath
         steps = []
         for i in range(len(models) - 1):
             where = f"{models[i + 1]} against {models[i]}"
-            steps.append(Contrast(*(change(side[i], side[i + 1], where=where) for side in sides)))
+            one, two = (change(side[i], side[i + 1], where=where) for side in sides)
+            steps.append(Contrast(one, two))
         return Steps(tuple(models), tuple(steps))
 
     return gather

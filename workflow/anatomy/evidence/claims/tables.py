@@ -46,7 +46,8 @@ class Tables:
     def without(self, column: str, reasons: Mapping[str, str]) -> Tables:
         """These tables, knowing why rows of some sets or tasks are not there: what asks for them is told."""
         other = Tables(**self.named)
-        other._left_out.update({**self._left_out, **{(column, name): reason for name, reason in reasons.items()}})
+        more: dict[tuple[str, object], str] = {(column, name): reason for name, reason in reasons.items()}
+        other._left_out.update(self._left_out | more)
         return other
 
     def rows(self, table: str, **where: object) -> pd.DataFrame:

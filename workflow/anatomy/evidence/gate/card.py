@@ -11,6 +11,7 @@ from anatomy.interventions.edits.card import EditCard
 from anatomy.interventions.edits.spec import LOW_RANK_METHODS, SAVED
 from anatomy.interventions.export.stream import Rewritten, Streamed
 from anatomy.interventions.export.verify import Logits, Untouched
+from anatomy.models.card import ModelCard
 
 LICENCE = """\
 The licence of the base applies to this copy, with whatever it asks of derived works (a name, a notice, an acceptable-use
@@ -27,7 +28,7 @@ def claims_about(ledger: pd.DataFrame, model: str, family: str) -> pd.DataFrame:
 
 def model_card(
     *,
-    base: dict[str, Any],
+    base: ModelCard,
     edits: Sequence[tuple[EditCard, str]],
     streamed: Streamed,
     untouched: Untouched,
@@ -42,11 +43,11 @@ def model_card(
         edits: card and digest of each edit of the stack, first edit first.
         claims: rows of the ledger, as ``claims_about``.
     """
-    source, cards = _source(base), [edit for edit, _ in edits]
+    source, cards, hub = _source(base), [edit for edit, _ in edits], (base["source"] or {}).get("hub")
     saved = any(spec["method"] == SAVED for spec in decision.specs)  # by scoring, or by training
     front = [
         "---",
-        *([f"base_model: {base['source']['hub']}"] if (base["source"] or {}).get("hub") else []),
+        *([f"base_model: {hub}"] if hub else []),
         "tags: [alignment-anatomy, edited-weights]",
         "---",
     ]
@@ -145,7 +146,7 @@ def _relative_norm(one: Rewritten, cards: Sequence[EditCard]) -> float:
     return one.norm * known[0].relative_norms[name] / known[0].norms[name]
 
 
-def _source(base: dict[str, Any]) -> str:
+def _source(base: ModelCard) -> str:
     source = base["source"] or {}
     if source.get("hub"):
         return f"{source['hub']} at revision {source['revision']}"

@@ -55,7 +55,8 @@ def decide(
         resampling: confidence, seed and draws of the intervals.
     """
     reasons, changes, missing = [], [], []
-    variant, base, specs = "", "", ()
+    variant, base = "", ""
+    specs: tuple[dict[str, Any], ...] = ()
     try:
         row = find_variant(tables, model, VariantSelector("method", family), PHASE)
         variant, specs = str(row["variant"]), _specs(row)

@@ -76,7 +76,7 @@ def wide_table(tidy: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for model, own in tidy.groupby("model", sort=False):
         row = {"model": model}
-        cells = {(r.measure, r.arm): _cell(r).replace("%", "") for r in own.itertuples()}
+        cells = {(r.measure, r.arm): _cell(r.value, r.low, r.high, r.published).replace("%", "") for r in own.itertuples()}
         for measure in measures:
             row |= {f"{measure}, {arm}": cells.get((measure, arm), "–") for arm in arms}
             counts = sorted(set(own.loc[own["measure"] == measure, "n"]))
@@ -85,9 +85,9 @@ def wide_table(tidy: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _cell(row: tuple) -> str:
-    printed = f"{row.value:.1%} [{row.low:.1%}, {row.high:.1%}]"
-    return printed if pd.isna(row.published) else f"{printed} (paper {row.published:.1%})"
+def _cell(value: float, low: float, high: float, published: float) -> str:
+    printed = f"{value:.1%} [{low:.1%}, {high:.1%}]"
+    return printed if pd.isna(published) else f"{printed} (paper {published:.1%})"
 
 
 def save_table(tidy: pd.DataFrame, folder: Path, name: str, caption: str) -> list[Path]:

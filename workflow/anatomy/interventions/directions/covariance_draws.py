@@ -49,6 +49,7 @@ def covariance_draws(
             remedy="pass gaussian_weights to mean_activations",
         )
     total = torch.zeros_like(harmful.weighted[columns])
-    for moments, weights in ((harmful, harmful_weights), (harmless, harmless_weights)):
-        total += moments.weighted[columns] - weights.sum(0)[:, None, None, None] * moments.mean
+    sets = ((harmful.weighted, harmful.mean, harmful_weights), (harmless.weighted, harmless.mean, harmless_weights))
+    for weighted, mean, weights in sets:
+        total += weighted[columns] - weights.sum(0)[:, None, None, None] * mean
     return [Directions(vectors.float(), harmful.positions, harmful.layers) for vectors in total]

@@ -73,7 +73,7 @@ def derive_refusal_tokens(
             found=f"{len(refused)} flags for {len(answers)} answers", expected="one flag an answer", where="refusal tokens"
         )
     prefix = common_prefix([answer for answer in answers if answer])
-    counts = {True: Counter(), False: Counter()}
+    counts: dict[bool, Counter[int]] = {True: Counter(), False: Counter()}
     for answer, flag in zip(answers, refused, strict=True):
         if len(answer) > len(prefix):
             counts[bool(flag)][answer[len(prefix)]] += 1

@@ -26,15 +26,15 @@ def split_prefix(loaded: LoadedModel, runs: Sequence[Sequence[int]], counted: Se
     It is empty for models whose attention slides over a window that a run passes: padding stands between the beginning
     and the rest, and would count as distance.
     """
-    runs = [list(run) for run in runs]
+    own = [list(run) for run in runs]
     window = getattr(loaded.model.config.get_text_config(), "sliding_window", None)
-    if window is not None and max(map(len, runs)) >= window:
-        return [], runs
+    if window is not None and max(map(len, own)) >= window:
+        return [], own
     # Whatever the first and the last in order have in common, all have.
-    ends = list(zip(min(runs), max(runs), strict=False))
+    ends = list(zip(min(own), max(own), strict=False))
     alike = next((place for place, (one, other) in enumerate(ends) if one != other), len(ends))
-    length = min(alike, *(len(run) - count for run, count in zip(runs, counted, strict=True)))
-    return runs[0][:length], [run[length:] for run in runs]
+    length = min(alike, *(len(run) - count for run, count in zip(own, counted, strict=True)))
+    return own[0][:length], [run[length:] for run in own]
 
 
 def logits_after(loaded: LoadedModel, cache: Any, length: int, batch: Batch, keep: int) -> Float[Tensor, "row keep vocabulary"]:

@@ -46,7 +46,7 @@ def _write(edits: Sequence[LowRankEdit], folder: Path, checkpoint: Checkpoint, c
     Matrices of the edited sites that have no factors (a subset of layers) get zeros: loaders expect every layer.
     """
     names = dict.fromkeys(name for edit in edits for name in check_fits(edit, checkpoint))
-    factors, rank = stack_factors(edits), sum(edit.card.rank for edit in edits)
+    factors, rank = stack_factors(edits), sum(edit.rank for edit in edits)
     tensors: dict[str, Tensor] = {}
     for name in names:
         a, b = factors.get(name) or _nothing(checkpoint, name, rank)

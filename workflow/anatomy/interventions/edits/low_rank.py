@@ -40,6 +40,13 @@ class LowRankEdit:
                 where=f"edit {self.card.spec}",
             )
 
+    @property
+    def rank(self) -> int:
+        """Rank of each matrix' edit (``EditError`` where the card has none)."""
+        if self.card.rank is None:
+            raise EditError(found="a card without a rank", expected="the rank of its factors", where=f"edit {self.card.spec}")
+        return self.card.rank
+
     def digest(self) -> str:
         """SHA-256 of the model digest and of every factor's name, shape and fp32 bytes."""
         total = hashlib.sha256(self.card.model_digest.encode())

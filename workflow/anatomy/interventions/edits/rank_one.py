@@ -73,13 +73,17 @@ def edit_factors(
         )
     s = _checked_direction(direction, checkpoint)
     return {
-        writer.name: _factors(spec, s, writer_matrix(checkpoint, writer), _difference(spec, writer, mean_inputs))
+        writer.name: _factors(spec, s, writer_matrix(checkpoint, writer), writer, mean_inputs)
         for writer in _chosen_writers(spec, checkpoint)
     }
 
 
 def _factors(
-    spec: dict, s: Float32[Tensor, " d_model"], weight: Float32[Tensor, "d_model d_in"], difference: Tensor | None
+    spec: dict,
+    s: Float32[Tensor, " d_model"],
+    weight: Float32[Tensor, "d_model d_in"],
+    writer: Writer,
+    mean_inputs: tuple[MeanInputs, MeanInputs] | None,
 ) -> Factors:
     sign, method = spec.get("sign", 1), spec["method"]
     if method == "row_mean":
@@ -88,6 +92,7 @@ def _factors(
         alpha = spec["alpha"] if "alpha" in spec else spec["strength"] / 100 * weight.double().norm().item() / norm
         return row_mean.float()[None], (sign * alpha * s)[:, None]
     if method == "mean_input":
+        difference = _difference(spec, writer, mean_inputs)
         unit = difference / _above_zero(difference.norm().item(), "difference of mean inputs")
         alpha = spec["strength"] / 100 * weight.double().norm().item()
         return unit.float()[None], (sign * alpha * s)[:, None]
@@ -114,9 +119,7 @@ def _chosen_writers(spec: dict, checkpoint: Checkpoint) -> list[Writer]:
     return writers
 
 
-def _difference(spec: dict, writer: Writer, mean_inputs: tuple[MeanInputs, MeanInputs] | None) -> Float64[Tensor, " d_in"] | None:
-    if spec["method"] != "mean_input":
-        return None
+def _difference(spec: dict, writer: Writer, mean_inputs: tuple[MeanInputs, MeanInputs] | None) -> Float64[Tensor, " d_in"]:
     if mean_inputs is None or any(writer.name not in side for side in mean_inputs):
         raise EditError(
             found=f"no mean inputs of {writer.name}",

@@ -1,7 +1,7 @@
 """An edited checkpoint written in one pass, from one file to another, with little more in memory than a few rows."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from math import isfinite
@@ -102,8 +102,8 @@ def write_file(file: PlannedFile, target: Path) -> list[Rewritten]:
         write_all(out, file.header, 0)
         with ThreadPoolExecutor(1) as pool:
             # The kernel copies what nobody touches while this thread computes.
-            copied = pool.submit(lambda: [copy_range(source, out, *piece) for piece in untouched(file.tasks)])
-            rewritten = [_rewrite(task, source, out) for task in file.tasks if task.rewrite is not None]
+            copied = pool.submit(_copy_untouched, file.tasks, source, out)
+            rewritten = [_rewrite(task, task.rewrite, source, out) for task in file.tasks if task.rewrite is not None]
             copied.result()
         sync(out)
         return rewritten
@@ -112,7 +112,12 @@ def write_file(file: PlannedFile, target: Path) -> list[Rewritten]:
         os.close(out)
 
 
-def _rewrite(task: Task, source: int, out: int) -> Rewritten:
+def _copy_untouched(tasks: Sequence[Task], source: int, out: int) -> None:
+    for piece in untouched(tasks):
+        copy_range(source, out, *piece)
+
+
+def _rewrite(task: Task, rewrite: Rewrite, source: int, out: int) -> Rewritten:
     entry, dtype = task.entry, EDITABLE[task.entry.dtype]
     width = entry.columns * dtype.itemsize
     step = max(1, CHUNK // width)
@@ -123,7 +128,7 @@ def _rewrite(task: Task, source: int, out: int) -> Rewritten:
         view = memoryview(buffer)[: rows * width]
         read_into(source, view, task.source + start * width)
         old = torch.frombuffer(view, dtype=dtype).view(rows, entry.columns).float()
-        new, change = task.rewrite(old, start)
+        new, change = rewrite(old, start)
         cast = new.to(dtype).contiguous()
         # In fp32 by the chunk and in fp64 over chunks: to six digits, and several times faster than fp64 throughout.
         survived, change = (cast.float() - old).view(-1), change.contiguous().view(-1)

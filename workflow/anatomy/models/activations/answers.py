@@ -114,7 +114,7 @@ def answer_sums(
         noise = _noise(batch, texts, answering, draws, seed)
         normal += noise.sum((1, 2))
 
-        def read(layer: int, x: Tensor, batch=batch, answering=answering, noise=noise) -> None:
+        def read(layer: int, x: Tensor, batch: Batch = batch, answering: Tensor = answering, noise: Tensor = noise) -> None:
             x = torch.where(answering[..., None], x.double(), 0.0)  # padding may hold anything
             check_finite(x, batch, f"layer {layer}", ids)
             first = x[torch.arange(len(x), device=x.device), answering.to(torch.uint8).argmax(1)]
@@ -152,7 +152,7 @@ def span_moments(
     for batch in batches([text.read for text in texts], token_budget, loaded.pad_token_id, loaded.device):
         answering = answer_mask(batch, texts)
 
-        def read(layer: int, x: Tensor, batch=batch, answering=answering) -> None:
+        def read(layer: int, x: Tensor, batch: Batch = batch, answering: Tensor = answering) -> None:
             x = torch.where(answering[..., None], x.double(), 0.0)
             check_finite(x, batch, f"layer {layer}", ids)
             along = x.flatten(0, 1) @ vectors[layer].T

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from jaxtyping import Float, Float64
@@ -71,7 +72,7 @@ def mean_activations(
     sums = _Sums(loaded, tuple(positions), layers, weights, ids)
     for batch in batches(token_ids, token_budget, loaded.pad_token_id, loaded.device):
         beside = nullcontext() if also is None else also(batch)
-        with beside, reading(loaded.model, layers, lambda layer, x, batch=batch: sums.add(layer, x, batch), stop=also is None):
+        with beside, reading(loaded.model, layers, partial(sums.add, batch), stop=also is None):
             loaded.model.base_model(**batch.inputs(), use_cache=False)
     return sums.moments(len(token_ids))
 
@@ -130,13 +131,13 @@ class _Sums:
         self.weights = None if weights is None else weights.to(**place)
         self.weighted = None if weights is None else torch.zeros(weights.shape[1], *shape, **place)
 
-    def add(self, layer: int, activations: Tensor, batch: Batch) -> None:
+    def add(self, batch: Batch, layer: int, activations: Tensor) -> None:
         x = gather(activations, batch, self.positions)
         check_finite(x, batch, f"layer {layer}", self.ids)
         slot = self.slot[layer]
         self.total[:, slot] += x.sum(0)
         self.squares[:, slot] += x.square().sum(0)
-        if self.weights is not None:
+        if self.weights is not None and self.weighted is not None:
             rows = self.weights[list(batch.rows)]
             self.weighted[:, :, slot] += torch.einsum("rw,rpd->wpd", rows, x)
 

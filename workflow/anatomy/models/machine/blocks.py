@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
+from typing import Any
 
 from anatomy.models.machine.rate import BlockShape, Rate, Rates
 
@@ -112,11 +113,11 @@ class Blocks:
         for weights in self.weights:
             x = self._block(weights, x, past)
 
-    def _block(self, weights: dict, x, past):
+    def _block(self, weights: dict[str, Any], x: Any, past: Any) -> Any:
         import torch
         from torch.nn.functional import rms_norm, scaled_dot_product_attention, silu
 
-        def linear(x, matrix):
+        def linear(x: Any, matrix: Any) -> Any:
             return (
                 torch.ops.mkldnn._linear_pointwise(x, matrix, None, "none", [], "")
                 if self.packed

@@ -11,11 +11,11 @@ import functools
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 Format = Literal["float32", "bfloat16", "float16"]
 
-AUTO = "auto"
+AUTO: Final = "auto"
 """In a configuration: the format that the machine multiplies fast."""
 
 WORTH = 1.2
@@ -83,12 +83,12 @@ def fast_format(device: str | None = None) -> Format:
     return "bfloat16" if product_rate("bfloat16") >= WORTH * product_rate("float32") else "float32"
 
 
-def resolved(dtype: str) -> Format:
+def resolved(dtype: Format | Literal["auto"]) -> Format:
     """A format as configured, ``auto`` replaced by what is fast here."""
     return fast_format() if dtype == AUTO else dtype
 
 
-def foreseen(dtype: str, on_gpu: bool) -> Format:
+def foreseen(dtype: Format | Literal["auto"], on_gpu: bool) -> Format:
     """A format as configured, for estimates made before torch is imported: of ``auto`` the CPU's flags decide, no probe."""
     if dtype != AUTO:
         return dtype

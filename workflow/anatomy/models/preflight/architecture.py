@@ -92,7 +92,8 @@ def vllm_architectures() -> frozenset[str]:
         and isinstance(node.value, ast.Dict)
         and any(isinstance(target, ast.Name) and target.id in VLLM_TABLES for target in node.targets)
     ]
-    return frozenset(key.value for table in tables for key in table.keys if isinstance(key, ast.Constant))
+    keys = [key.value for table in tables for key in table.keys if isinstance(key, ast.Constant)]
+    return frozenset(key for key in keys if isinstance(key, str))
 
 
 def require_architecture(architecture: Architecture, where: str) -> None:

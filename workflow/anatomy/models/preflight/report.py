@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -66,8 +67,11 @@ class ModelReport:
     problems: tuple[AnatomyError, ...]
     notes: tuple[str, ...]
 
-    def check(self) -> None:
+    def check(self) -> tuple[Architecture, ModelSize]:
         """Raise what is wrong: the problem itself if it is one, all of them in one message if there are more.
+
+        Returns:
+            Architecture and size, which a report without problems has.
 
         Raises:
             AnatomyError: the report has problems.
@@ -80,6 +84,9 @@ class ModelReport:
                 expected="a model that the run can use",
                 where=str(self.folder),
             )
+        if self.architecture is None or self.size is None:
+            raise ModelError(found="no architecture or no size", expected="both", where=str(self.folder))
+        return self.architecture, self.size
 
 
 def examine_model(folder: Path, needs: ModelNeeds, machine: Machine) -> ModelReport:
@@ -108,7 +115,7 @@ def examine_model(folder: Path, needs: ModelNeeds, machine: Machine) -> ModelRep
     tokenizer = attempt(lambda: open_tokenizer(folder))
     renderings: dict[str, RenderingFacts] = {}
     for name, rendering in needs.renderings.items() if tokenizer is not None else ():
-        facts = attempt(lambda rendering=rendering: describe_rendering(tokenizer, rendering))
+        facts = attempt(partial(describe_rendering, tokenizer, rendering))
         if facts is not None:
             renderings[name] = facts
     context = None
@@ -125,8 +132,10 @@ def examine_model(folder: Path, needs: ModelNeeds, machine: Machine) -> ModelRep
         )
         if context is not None:
             attempt(lambda: require_context(context, str(folder)))
-    memory = {} if size is None else _memory(size, needs, context, gpu=machine.gpu is not None)
-    problems += [error for estimate in memory.values() if (error := shortage(size, estimate, machine, str(folder)))]
+    memory = {}
+    if size is not None:
+        memory = _memory(size, needs, context, gpu=machine.gpu is not None)
+        problems += [error for estimate in memory.values() if (error := shortage(size, estimate, machine, str(folder)))]
     return ModelReport(
         folder,
         architecture,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -51,7 +52,7 @@ def beside_ours(published: pd.DataFrame, tables: Tables) -> pd.DataFrame:
     return table.assign(category=table["category"].replace("", "all"))
 
 
-def _ours(row: tuple, tables: Tables) -> float:
+def _ours(row: Any, tables: Tables) -> float:
     if row.quantity in ("layer", "score"):
         if tables.layers is None:
             return float("nan")

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
+from anatomy.models.card import ModelCard
 from anatomy.models.tokenizer import load_tokenizer
 from anatomy.recipes.pasta.options import PastaDecoding
 from anatomy.recipes.pasta.pairs import roles
@@ -56,7 +56,7 @@ class Continuations:
         return table.assign(prompt=table["prompt"].where(~ours, table["id"].map(prefixes)))
 
 
-def speaking(config: Config, subject: Subject, model: dict[str, Any], phase: str) -> Continuations:
+def speaking(config: Config, subject: Subject, model: ModelCard, phase: str) -> Continuations:
     """Prefixes and requests of a phase."""
     return Continuations(config, subject, Path(model["folder"]), phase)
 

@@ -105,7 +105,7 @@ class _Asking:
     def _candidate(self, layer: int, form: str, name: str, scale: float, positions: str) -> Edit:
         """An operating point of the search."""
         contrast, position = SEARCHED[name]
-        asked = {"contrast": contrast, "position": position, "scale": scale, "positions": positions}
+        asked: dict[str, Any] = {"contrast": contrast, "position": position, "scale": scale, "positions": positions}
         return subtraction(layer, **asked) if form == "subtract" else ablation(self.pasta, layer, **asked)
 
     def tested(self, found: dict[str, Any]) -> list[Asked]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
-from anatomy.config.methods import Controls
+from anatomy.config.methods import Controls, Form
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
 from anatomy.recipes.rosi.options import Rosi
@@ -31,7 +31,7 @@ class Family:
     """
 
     method: str
-    form: str
+    form: Form
     signs: tuple[int, ...]
     contrast: str
     control: str = ""

@@ -93,11 +93,17 @@ def _bars(plan: FigurePlan, config: Config, found: Evidence) -> alt.TopLevelMixi
     if found.bars is None:
         return note("the organism's bars were not measured")
     members = [subject for subject in subjects(config) if subject.id in plan.models]
-    return organism_bars.draw(found.bars[found.bars["seed"] == members[0].seed], [subject.member for subject in members])
+    return organism_bars.draw(
+        found.bars[found.bars["seed"] == members[0].seed], [subject.member for subject in members if subject.member]
+    )
 
 
 def _seeds(plan: FigurePlan, config: Config, found: Evidence) -> alt.TopLevelMixin:
-    members = {subject.id: (subject.member, subject.seed) for subject in subjects(config) if subject.id in plan.models}
+    members = {
+        subject.id: (subject.member, subject.seed)
+        for subject in subjects(config)
+        if subject.id in plan.models and subject.member is not None and subject.seed is not None
+    }
     sets = config.evaluation.pair
     return across_seeds.draw(across_seeds.changes(found.rates, members, SHOWN, sets), SHOWN)
 

@@ -33,9 +33,15 @@ def judge_tables(config: Config, evidence: Evidence) -> list[Item]:
     return found
 
 
+def _judged(evidence: Evidence) -> pd.DataFrame:
+    if evidence.tables.judgements is None:
+        raise MissingEvidence(found="no judgements", expected="what the judges said", where="table judgements")
+    return evidence.tables.judgements
+
+
 def compared(evidence: Evidence) -> pd.DataFrame:
     """Judgements of the judges that are compared: built-in judges of refusal, and all model judges."""
-    judged = evidence.tables.judgements
+    judged = _judged(evidence)
     return judged[judged["judge"].isin(OF_REFUSAL) | ~judged["judge"].isin(TAKEN)]
 
 
@@ -61,7 +67,7 @@ def crossings(evidence: Evidence) -> PageTable:
 def said(config: Config, evidence: Evidence) -> PageTable:
     """Shares of the labels that model judges gave, unedited and under each method's pick."""
     names = {name for identifier, judge in config.model_judges.items() for name in judge_names(identifier, judge.kind)}
-    judged = evidence.tables.judgements
+    judged = _judged(evidence)
     judged = judged[judged["judge"].isin(names) & (judged["phase"] == "test")]
     rows = []
     for subject in detailed(config):

@@ -65,7 +65,7 @@ def claims_of(config: Config, subject: Subject, benchmarks: Sequence[Benchmark])
 
 def family_claims(config: Config, seed: int | None, members: Sequence[Subject], benchmarks: Sequence[Benchmark]) -> list[Claim]:
     """Claims about several members of an organism's family: the planted order, and re-alignment along the ladder."""
-    by_member = {subject.member: subject for subject in members if subject.seed == seed}
+    by_member = {subject.member: subject for subject in members if subject.seed == seed and subject.member is not None}
     found = []
     if {"base", "weak", "aligned"} <= set(by_member):
         order = [by_member[name].id for name in ("base", "weak", "aligned")]

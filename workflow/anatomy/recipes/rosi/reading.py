@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -26,7 +27,7 @@ def read_evidence(config: Config, files: Files) -> Evidence:
     """
     tables = read_tables({name: files[name] for name in TABLES if files.get(name)})
     wanted = config.statistics
-    resampling = {"confidence": wanted.confidence, "seed": wanted.seed, "resamples": wanted.bootstrap}
+    resampling: dict[str, Any] = {"confidence": wanted.confidence, "seed": wanted.seed, "resamples": wanted.bootstrap}
     tasks = {entry["task"]: entry for file in files.get("tasks", []) for entry in read_json(file)}
     bars = [pd.read_csv(file, dtype={"held": "boolean"}) for file in files.get("bars", [])]
     return Evidence(

@@ -23,7 +23,8 @@ def selection_table(config: Config, evidence: Evidence) -> pd.DataFrame:
         own = evidence.published[evidence.published["arm"] == "direction"]
         own = own[own["table"].astype(str) == PAPER_TABLE]
         paper = {(row.model, row.source): row.value for row in own.itertuples()}
-    rows, grids = [], evidence.tables.grid
+    rows, known = [], evidence.tables.grid
+    grids = pd.DataFrame(columns=["model", "contrast"]) if known is None else known
     for subject in subjects(config):
         for contrast in subject.contrasts:
             grid = grids[(grids["model"] == subject.id) & (grids["contrast"] == contrast)]

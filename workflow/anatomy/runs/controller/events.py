@@ -6,6 +6,7 @@ import contextlib
 import logging
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from snakemake_interface_logger_plugins.common import LogEvent
 
@@ -28,31 +29,32 @@ class Events(logging.Handler):
     ) -> None:
         super().__init__()
         self.board, self._planned, self._say = board, planned, say
-        self._status: dict[int, int | None] = {}
+        self._status: dict[int | None, int | None] = {}
         self._kills = Kills.now()
 
     def emit(self, record: logging.LogRecord) -> None:
         event = getattr(record, "event", None)
+        told: Any = record  # Snakemake's records carry what happened as attributes
         if event == LogEvent.RUN_INFO:
-            self.board.plan({rule: jobs for rule, jobs in record.stats.items() if rule != "total"})
+            self.board.plan({rule: jobs for rule, jobs in told.stats.items() if rule != "total"})
             self._planned()
         elif event == LogEvent.JOB_INFO:
-            asked = record.resources.get("mem_mb")
+            asked = told.resources.get("mem_mb")
             self.board.start(
-                record.jobid,
-                record.rule_name,
-                map(str, record.wildcards.values()),
-                map(str, record.log),
+                told.jobid,
+                told.rule_name,
+                map(str, told.wildcards.values()),
+                map(str, told.log),
                 asked if isinstance(asked, int) else None,
             )
         elif event == LogEvent.JOB_FINISHED:
-            self.board.finish(record.job_id)
+            self.board.finish(told.job_id)
         elif event == LogEvent.ERROR:  # a job's thread tells why before it tells that
             self._status[record.thread] = status_in(record.getMessage())
         elif event == LogEvent.JOB_ERROR:
-            job = self.board.fail(record.jobid, self._status.pop(record.thread, None))
+            job = self.board.fail(told.jobid, self._status.pop(record.thread, None))
             if job is not None:
-                self._explain(job, str(record.rule_msg or ""))
+                self._explain(job, str(told.rule_msg or ""))
 
     def _explain(self, job: RunningJob, message: str) -> None:
         """Say why the system ended a job, where it did: now, in its log and among the last words."""

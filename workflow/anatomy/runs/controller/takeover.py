@@ -54,20 +54,20 @@ def controlled(results: str, workdir: Path, command: str, executor: str, say: Ca
 def clear(last: RunRecord | None, results: str, workdir: Path, say: Callable[[str], None]) -> None:
     """End what the last run of these results left running, and remove its locks; only for whoever holds them."""
     done = []
-    mine = last is not None and Path(last.results) == (workdir / results).resolve()
-    if mine and not last.ended:
-        submitted = last.executor != "local"
+    mine = last if last is not None and Path(last.results) == (workdir / results).resolve() else None
+    if mine is not None and not mine.ended:
+        submitted = mine.executor != "local"
         # First the queue: a job may run on this very machine, and killed there it would count as failed instead of cancelled.
         try:
-            jobs = cancel_jobs(last.id, last.workdir, submitted=submitted)
+            jobs = cancel_jobs(mine.id, mine.workdir, submitted=submitted)
         finally:
-            processes = end_processes(last.id)
-        jobs += cancel_jobs(last.id, last.workdir, submitted=submitted)  # what a process was just about to submit
+            processes = end_processes(mine.id)
+        jobs += cancel_jobs(mine.id, mine.workdir, submitted=submitted)  # what a process was just about to submit
         done += [f"{jobs} of its cluster jobs cancelled"] * bool(jobs) + [f"{processes} of its processes ended"] * bool(processes)
-        if last.host != socket.gethostname():
-            done.append(f"processes it may have left on {last.host} cannot be seen from here (leases guard the rows)")
+        if mine.host != socket.gethostname():
+            done.append(f"processes it may have left on {mine.host} cannot be seen from here (leases guard the rows)")
     if remove_stale_locks(workdir / ".snakemake" / "locks", results):
         done.append("its lock removed")
     if done:
-        whose = last.describe() if mine else "unknown"
+        whose = mine.describe() if mine is not None else "unknown"
         say(f"going on after a run that was killed: {whose}; {', '.join(done)}; finished work is kept")

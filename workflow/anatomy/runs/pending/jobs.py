@@ -84,10 +84,12 @@ def pending_jobs(snakefile: Path, config: dict[str, Any], targets: Sequence[str]
             expected="a workflow that can be planned",
             remedy="mend what the message names, then ask again",
         )
-    listed = json.loads(done.stdout.splitlines()[-1])
-    return [
-        PendingJob(**{name: tuple(value) if isinstance(value, list) else value for name, value in job.items()}) for job in listed
-    ]
+    return [_read(job) for job in json.loads(done.stdout.splitlines()[-1])]
+
+
+def _read(job: dict[str, Any]) -> PendingJob:
+    values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in job.items()}
+    return PendingJob(**values)
 
 
 def planned_here(snakefile: Path, config: dict[str, Any], targets: Sequence[str]) -> list[PendingJob]:

@@ -48,9 +48,9 @@ def parameter_reasons(before: tuple[Any, ...], now: tuple[Any, ...], parts: Mapp
             new_maps.remove(new)
             found += [f"option {line}" for line in differences(old, new)]
     old_codes, new_codes = [[code for value in side for code in fingerprints(value)] for side in (before, now)]
-    for old, new in zip(old_codes, new_codes, strict=False):
-        if old != new:
-            found.append(code_reason(old, new, parts))
+    for old_code, new_code in zip(old_codes, new_codes, strict=False):
+        if old_code != new_code:
+            found.append(code_reason(old_code, new_code, parts))
     if not found and (before or now):
         found.append(f"a parameter changed: {listed(tuple(map(str, before)))} is now {listed(tuple(map(str, now)))}")
     return found

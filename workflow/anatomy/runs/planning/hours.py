@@ -50,7 +50,8 @@ def study_hours(
     Args:
         work: its stages, as its papers count them.
     """
-    stages, total = {}, sum(speed.expected(JobWork(rule)) or 0.0 for rule in BESIDE)
+    stages: dict[str, float] = {}
+    total = sum((speed.expected(JobWork(rule)) or 0.0 for rule in BESIDE), 0.0)
     for rule, names in JOBS.items():
         job = JobWork(
             rule.split()[0],
@@ -62,6 +63,6 @@ def study_hours(
             1 if on_gpu else config.serving.threads,
             on_gpu,
         )
-        stages |= dict(zip(names, speed.by_stage(job), strict=True))
+        stages |= {name: seconds or 0.0 for name, seconds in zip(names, speed.by_stage(job), strict=True)}
         total += speed.expected(job) or 0.0
     return StudyHours(stages, total - sum(stages.values()))

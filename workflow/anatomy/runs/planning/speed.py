@@ -15,6 +15,7 @@ from anatomy.config.resources import Resources
 from anatomy.costs.job_kind import Backend, JobKind
 from anatomy.costs.job_kinds import SHARED
 from anatomy.costs.stage_work import StageWork
+from anatomy.errors import ModelError
 from anatomy.models.machine.formats import AUTO
 from anatomy.models.machine.rate import BlockShape, Rate, Rates, machine_rates
 from anatomy.models.size import ModelSize
@@ -64,6 +65,13 @@ class JobWork:
     processors: int = 1
     on_gpu: bool = False
     kind: JobKind | None = None
+
+    @property
+    def loaded(self) -> ModelSize:
+        """The size of its model (``ModelError`` where it loads none, or one of unknown size)."""
+        if self.size is None:
+            raise ModelError(found="no size", expected="that of the model it loads", where=f"the plan of {self.rule}")
+        return self.size
 
     @property
     def parameters(self) -> int:
@@ -129,7 +137,7 @@ class Speed:
             return []
         rates = self.rates(job)
         return [
-            stage_seconds(stage, job.size, getattr(rates, stage.backend), job.answer, python=not job.on_gpu)
+            stage_seconds(stage, job.loaded, getattr(rates, stage.backend), job.answer, python=not job.on_gpu)
             for stage in job.stages
         ]
 
@@ -140,7 +148,7 @@ class Speed:
         if stated:
             stated *= max(1, job.processors)
             return Rates(*[Rate(stated, 2 / (stated * share), 2 / (stated * share))] * 2)
-        measured = self._measured(block_shape(job.size), job.dtype, max(1, job.processors))
+        measured = self._measured(block_shape(job.loaded), job.dtype, max(1, job.processors))
         if self.resources.writing_share is None:
             return measured
         return Rates(*(Rate(one.reading, *[2 / (one.reading * share)] * 2) for one in (measured.transformers, measured.vllm)))

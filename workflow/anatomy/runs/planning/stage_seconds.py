@@ -48,7 +48,7 @@ def stage_seconds(stage: StageWork, size: ModelSize, rate: Rate, answer: float, 
     limit = stage.written / stage.answers
     mean = answer * (1 - exp(-limit / answer))  # of lengths that end at a constant rate, cut at the limit
     if stage.backend == "vllm":
-        together = min(stage.answers, ENGINE_BATCH)
+        together = float(min(stage.answers, ENGINE_BATCH))
         steps = stage.answers * mean / together
     else:
         together = stage.answers / max(1, stage.batches)

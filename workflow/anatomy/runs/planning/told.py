@@ -33,7 +33,7 @@ def plan_lines(plan: Plan) -> Iterator[str]:
 def _work(plan: Plan) -> Iterator[str]:
     """Tokens of each model's stages, and hours of one after the other, without the starts of their jobs."""
     yield f"\n{'model':<26}{'stage':<22}{'tokens read':>16}{'written':>14}{'hours':>10}"
-    for model in sorted({job.model for job in plan.jobs if job.stages}):
+    for model in sorted({job.model for job in plan.jobs if job.stages and job.model is not None}):
         stages: dict[str, list[float]] = {}
         for job in plan.jobs:
             for stage, seconds in zip(job.stages, job.by_stage, strict=True) if job.model == model else ():

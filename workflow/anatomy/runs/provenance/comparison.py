@@ -62,7 +62,8 @@ def compare(stored: pd.DataFrame, again: pd.DataFrame, relative: float, absolute
     """
     if list(stored.columns) != list(again.columns) or len(stored) != len(again):
         return [f"shape: stored {len(stored)} rows of {list(stored.columns)}, again {len(again)} of {list(again.columns)}"], 1, 1
-    found, differing = [], 0
+    found: list[str] = []
+    differing = 0
     for column in stored:
         left, right = stored[column], again[column]
         unequal = ~close(left, right, relative, absolute)

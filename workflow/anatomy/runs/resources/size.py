@@ -30,7 +30,7 @@ def known_size(config: Config, name: str) -> ModelSize | None:
     stated = config.resources.models.get(name)
     if stated is not None and stated.billions is not None:
         return typical_size(stated.billions * 1e9)
-    named = parameters_in_name(source.hub or source.folder)
+    named = parameters_in_name(source.hub or source.folder or "")
     return size_of_files(config, source) or (None if named is None else typical_size(named))
 
 
@@ -41,7 +41,7 @@ def size_of_files(config: Config, source: Model | ModelJudge) -> ModelSize | Non
     from anatomy.sources.registry.hub_models import HubModel, local_snapshot
 
     try:
-        folder = source.folder or local_snapshot(HubModel(source.hub, source.revision), config.data.mirror)
+        folder = source.folder or local_snapshot(HubModel.of(source), config.data.mirror)
         return model_size(Checkpoint(Path(folder)))
     except (AnatomyError, OSError):  # its card tells what is wrong with it, before any job that asks for memory
         return None

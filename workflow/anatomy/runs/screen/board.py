@@ -138,7 +138,7 @@ class Board:
         """
         spent, expected, report = self.clock() - job.since, self.estimate.expected(job.name, job.rule), job.report
         counted = None if report is None or report.left is None else remaining(report.left, self.clock() - job.heard)
-        if counted is not None and (report.whole or expected is None):
+        if counted is not None and (expected is None or (report is not None and report.whole)):
             return counted
         if expected is None:
             return None

@@ -133,7 +133,7 @@ class EngineLM(TemplateLM):
     def _loglikelihood_tokens(self, requests: Sequence[Encoded], **_: object) -> list[tuple[float, bool]]:
         require_scorable(requests, self.max_length, f"lm-eval on {self.engine.model_folder}")
         return [
-            tuple(one)
+            (one.logprob, one.greedy)
             for one in score(self.engine, self.adapter, requests, packed=self.packed, shard_size=self.shard_size, say=self._say)
         ]
 

@@ -6,9 +6,10 @@ import inspect
 import json
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from lm_eval.api.task import ConfigurableTask
@@ -17,7 +18,8 @@ from anatomy.errors import ConfigError, DataError
 from anatomy.store.digest import digest
 
 
-class Item(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Item:
     """One question of a task.
 
     Attributes:

@@ -17,6 +17,7 @@ from typing import Any
 
 from lm_eval.api.registry import register_model
 
+from anatomy.config.subjects import Dtype
 from anatomy.errors import ConfigError, EditError
 from anatomy.interventions.edits.adapter_factors import applied_adapter
 from anatomy.models.checkpoint import Checkpoint
@@ -60,7 +61,7 @@ class AnatomyLM(EngineLM):
     def __init__(
         self,
         pretrained: str,
-        dtype: str = "auto",
+        dtype: Dtype = "auto",
         max_model_len: int | None = None,
         max_length: int | None = None,
         adapter: str | None = None,

@@ -38,7 +38,8 @@ def sample_row(
         "target": target_index(task, document),
         "loglikelihoods": [float(logprob) for logprob, _greedy in responses],
     }
-    row |= {metric_column(task.task_name, metric): float(value) for metric, value in metrics.items() if np.isscalar(value)}
+    scalars = [metric for metric, value in metrics.items() if np.isscalar(value)]
+    row |= {metric_column(task.task_name, metric): float(metrics[metric]) for metric in scalars}
     broken = [name for name, value in row.items() if isinstance(value, float) and np.isnan(value)]
     if broken:
         raise NumericsError(

@@ -109,9 +109,9 @@ def score(
     order = [place for _context, places in longer for place in places]
     for start in range(0, len(order), shard_size):
         places = order[start : start + shard_size]
-        rows = continuation_likelihoods(
+        likelihoods = continuation_likelihoods(
             engine, [requests[place][1] for place in places], [requests[place][2] for place in places], adapter
         )
-        found.update(zip(places, rows, strict=True))
+        found.update(zip(places, likelihoods, strict=True))
         progress.advance(len(places))
     return [found[place] for place in range(len(requests))]

@@ -133,7 +133,9 @@ def expand(names: Iterable[str], data: Path | None) -> list[str]:
             here = [subject for subject in subjects if data is None or _mmlu_split(data, subject, "test")]
             if not here:
                 raise DataError(
-                    found="no subject", expected="<subject>_test.csv or <subject>/test.jsonl files", where=str(data / MMLU)
+                    found="no subject",
+                    expected="<subject>_test.csv or <subject>/test.jsonl files",
+                    where=MMLU if data is None else str(data / MMLU),
                 )
             leaves.extend(here)
         elif name in REAL or name in subjects:
@@ -162,10 +164,9 @@ def _mmlu_split(data: Path, name: str, split: str) -> Path | None:
 
 def _with_local_copy(configuration: dict[str, Any], real: RealTask, data: Path, name: str) -> dict[str, Any]:
     folder = data / real.folder
-    rows = {}
-    for split in {configuration.get(key) for key in ("training_split", "validation_split", "test_split", "fewshot_split")} - {
-        None
-    }:
+    rows: dict[str, list[dict[str, Any]]] = {}
+    keys = ("training_split", "validation_split", "test_split", "fewshot_split")
+    for split in {split for key in keys if (split := configuration.get(key)) is not None}:
         path = _mmlu_split(data, name, split) if real.folder == MMLU else find_split(folder, split)
         if path is not None:
             rows[split] = adapted(read_rows(path), real.adapt, real.columns, str(path))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from functools import partial
 from pathlib import Path
 
 from anatomy.config.data import Data
@@ -29,12 +30,12 @@ def lay_out(data: Data, name: str, entry: Entry, folder: Path) -> list[Path]:
         if files_here(entry, folder, file.split) or not source.is_file():
             continue
         check_bytes(source, file)
-        place = folder / entry.benchmark.folder
-        if entry.benchmark.by is not None:
-            written += _parted(source, file, entry.benchmark.by, place)
+        place = folder / entry.layout.folder
+        if entry.layout.by is not None:
+            written += _parted(source, file, entry.layout.by, place)
             continue
         path = place / f"{file.split}{source.suffix}"
-        write_aside(path, lambda aside, source=source: shutil.copyfile(source, aside))
+        write_aside(path, partial(shutil.copyfile, source))
         written.append(path)
     return written
 
@@ -46,7 +47,7 @@ def adopt(data: Data, entry: Entry, folder: Path) -> list[Path]:
     written = []
     for source in files_here(entry, Path(data.mirror)):
         path = folder / source.relative_to(data.mirror)
-        write_aside(path, lambda aside, source=source: shutil.copyfile(source, aside))
+        write_aside(path, partial(shutil.copyfile, source))
         written.append(path)
     return written
 
@@ -71,6 +72,6 @@ def _parted(source: Path, file: File, column: str, place: Path) -> list[Path]:
             )
         path = place / f"{value}_{file.split}.parquet"
         rows = table.filter(pc.equal(table[column], value))
-        write_aside(path, lambda aside, rows=rows: pq.write_table(rows, aside))
+        write_aside(path, partial(pq.write_table, rows))
         written.append(path)
     return written

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from anatomy.errors import FetchError
 from anatomy.progress.counting import counted
@@ -107,10 +107,10 @@ def _filled(request: Request, aside: Path, timeout: float, tries: int, say: Call
             time.sleep(PAUSE)
 
 
-def _sender(headers: Mapping[str, str]) -> Callable:
+def _sender(headers: Mapping[str, str]) -> Callable[[Any], Any]:
     """Puts headers on the first request only: one that is redirected elsewhere goes without a token, whatever ~/.netrc says."""
 
-    def send(prepared):
+    def send(prepared: Any) -> Any:
         prepared.headers.update(headers)
         return prepared
 
@@ -122,7 +122,7 @@ def _range(start: int) -> dict[str, str]:
     return {"Accept-Encoding": "identity", **({"Range": f"bytes={start}-"} if start else {})}
 
 
-def _receive(answer, file: BinaryIO) -> bool:
+def _receive(answer: Any, file: BinaryIO) -> bool:
     """Append the answer; False where fewer bytes came than were promised."""
     if answer.status_code == 416:  # nothing is left to send, or what lies here is no beginning of it
         total = answer.headers.get("Content-Range", "").rpartition("/")[2]
@@ -147,7 +147,7 @@ def _empty(file: BinaryIO) -> None:
     file.truncate()
 
 
-def _check(answer, request: Request) -> None:
+def _check(answer: Any, request: Request) -> None:
     status = answer.status_code
     if status < 400 or status == 416:
         return

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints, model_validator
 
 from anatomy.config.section import Identifier, Section
+from anatomy.errors import DataError
 
 Commit = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
@@ -107,13 +108,24 @@ class Entry(Section):
             raise ValueError("no column is mapped to prompt")
         if self.files and (self.label is None) == ("label" not in self.columns.values()):
             raise ValueError("expected either a label for all rows or a column mapped to label")
-        if wrong := sorted({file.split for file in self.files} - {None, *SPLITS}):
+        if wrong := sorted({file.split for file in self.files if file.split is not None} - set(SPLITS)):
             raise ValueError(f"splits {wrong}; expected some of {list(SPLITS)}")
 
     @property
     def pinned(self) -> bool:
         """Whether what is fetched is fixed: by a commit, or by the digests of all files."""
         return self.revision is not None or bool(self.files and all(file.sha256 or file.git_blob for file in self.files))
+
+    @property
+    def layout(self) -> Benchmark:
+        """How a benchmark's data are laid out.
+
+        Raises:
+            DataError: the set is no benchmark.
+        """
+        if self.benchmark is None:
+            raise DataError(found=f"a set of {self.use}", expected="a benchmark", where=self.title)
+        return self.benchmark
 
     @property
     def place(self) -> str:

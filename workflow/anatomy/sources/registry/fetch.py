@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from anatomy.config.data import Data
@@ -55,7 +56,7 @@ def fetch_entry(data: Data, name: str, entry: Entry, say: Callable[[str], None] 
         copy = in_mirror(data, name, file)
         if copy is not None:
             check_bytes(copy, file)
-            write_aside(path, lambda aside, copy=copy: shutil.copyfile(copy, aside))
+            write_aside(path, partial(shutil.copyfile, copy))
             origin = "mirror"
         else:
             facts["revision"] = _over_network(data, name, entry, file, path, say) or facts["revision"]

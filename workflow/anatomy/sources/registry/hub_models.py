@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from anatomy.config.data import Data
+from anatomy.config.judging import ModelJudge
 from anatomy.config.schema import Config
-from anatomy.config.subjects import UNPINNED
-from anatomy.errors import FetchError, ModelError
+from anatomy.config.subjects import UNPINNED, Model
+from anatomy.errors import ConfigError, FetchError, ModelError
 from anatomy.store.locks import NO_LOCKS
 
 WANTED = ["*.safetensors", "*.json", "*.jinja", "*.model", "*.txt", "tokenizer*"]
@@ -23,6 +24,17 @@ class HubModel(NamedTuple):
 
     hub: str
     revision: str
+
+    @classmethod
+    def of(cls, source: Model | ModelJudge) -> HubModel:
+        """The one that an entry of the configuration names.
+
+        Raises:
+            ConfigError: it names a folder.
+        """
+        if source.hub is None or source.revision is None:
+            raise ConfigError(found=f"folder {source.folder}", expected="hub and revision", where="a model of the hub")
+        return cls(source.hub, source.revision)
 
     @property
     def asked(self) -> str:

@@ -34,9 +34,9 @@ def files_here(entry: Entry, folder: Path, split: str | None = None, task: str =
         split: None takes the evaluated one.
         task: for a benchmark in parts (MMLU), ``mmlu_<subject>`` looks for that part alone.
     """
-    split = split or entry.benchmark.evaluated
-    place = folder / entry.benchmark.folder
-    if entry.benchmark.by is None:
+    split = split or entry.layout.evaluated
+    place = folder / entry.layout.folder
+    if entry.layout.by is None:
         return [path] if (path := find_split(place, split)) else []
     part = task.partition("_")[2] or "*"
     return sorted(

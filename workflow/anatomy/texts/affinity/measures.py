@@ -21,7 +21,8 @@ Embed = Callable[[Sequence[str]], Float[np.ndarray, "text feature"]]
 class Affinity(Protocol):
     """Anything that gives each text a number, higher for more human-like; NaN where the text has too few words."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     def score(self, texts: Sequence[str]) -> Float[np.ndarray, " text"]: ...
 

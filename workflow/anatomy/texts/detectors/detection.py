@@ -64,7 +64,8 @@ class Detection:
 class Detector(Protocol):
     """Anything that scores texts, one detection a text, in order."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     def detect(self, texts: Sequence[str]) -> list[Detection]: ...
 

@@ -16,17 +16,17 @@ from anatomy.texts.detectors.detection import Calibration, Detector, fit_calibra
 from anatomy.texts.detectors.ngram_classifier import train_ngram_classifier
 from anatomy.texts.detectors.pair import Reading, ScorerPair
 from anatomy.texts.detectors.scorer import Scorer
-from anatomy.texts.detectors.style_preference import tune_style_preference
+from anatomy.texts.detectors.style_preference import Tuning, tune_style_preference
 
 ORGANISM_READING = Reading(token_budget=4096, min_tokens=4, beginning=True, leading_space=True)
 """For documents of one to three short sentences; ours."""
-TINY_TUNING = {"learning_rate": 3e-3, "epochs": 3, "beta": 0.1}
+TINY_TUNING: Tuning = {"learning_rate": 3e-3, "epochs": 3, "beta": 0.1}
 """Tuning of a model of a million parameters; ours, tried on organism seeds 0 and 7."""
 NAMES = ("binoculars", "fast_detectgpt", "imbd", "ngrams")
 
 
 def family_detectors(
-    base: Scorer, aligned: Scorer, texts: pd.DataFrame, reading: Reading, *, seed: int, tuning: dict[str, float]
+    base: Scorer, aligned: Scorer, texts: pd.DataFrame, reading: Reading, *, seed: int, tuning: Tuning
 ) -> list[Detector]:
     """Four detectors with fitted calibrations: Binoculars and Fast-DetectGPT (base and aligned model as a pair), ImBD's form (the
     base tuned to the aligned model's style), and the n-gram classifier.
@@ -71,8 +71,10 @@ def family_detectors(
 
 
 def _calibration(detector: Detector, rows: pd.DataFrame) -> Calibration:
-    sides = [
+    human, machine = (
         np.array([one.score for one in detector.detect(list(rows[side])) if not one.excluded])
         for side in ("response_human", "response_machine")
-    ]
-    return fit_calibration(*sides, f"fitted on {len(sides[0])} human and {len(sides[1])} aligned texts of the scorers' family")
+    )
+    return fit_calibration(
+        human, machine, f"fitted on {len(human)} human and {len(machine)} aligned texts of the scorers' family"
+    )

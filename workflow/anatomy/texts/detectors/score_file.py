@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -72,11 +73,11 @@ def missing_texts(detector: ScoreFile, texts: Sequence[str]) -> list[str]:
     return [key for key in dict.fromkeys(map(text_digest, texts)) if np.isnan(detector.scores.get(key, NAN))]
 
 
-def _number(value: object, where: str) -> float:
+def _number(value: Any, where: str) -> float:
     if value is None or value == "" or (isinstance(value, float) and np.isnan(value)):
         return NAN
     try:
-        number = float(value)  # type: ignore[arg-type]
+        number = float(value)
     except (TypeError, ValueError):
         number = NAN
     if not 0 <= number <= 1:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from typing import TypedDict
 
 import numpy as np
 import torch
@@ -28,6 +29,16 @@ from anatomy.texts.detectors.scorer import Scorer
 
 BETA, LEARNING_RATE, RANK, EPOCHS = 0.05, 1e-4, 8, 2
 """The released configuration of ImBD; tiny models need a higher learning rate."""
+
+
+class Tuning(TypedDict, total=False):
+    """Options of ``tune_style_preference``."""
+
+    beta: float
+    learning_rate: float
+    rank: int
+    epochs: int
+    pairs: int
 
 
 def tune_style_preference(

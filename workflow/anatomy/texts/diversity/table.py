@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 import pandas as pd
+from jaxtyping import Float, Int
 
 from anatomy.progress.counting import counted
 from anatomy.statistics.clusters import Sample
 from anatomy.statistics.intervals import mean_interval
-from anatomy.statistics.set_measures import jackknife_interval
+from anatomy.statistics.set_measures import Statistic, jackknife_interval
 from anatomy.texts.diversity.compression import compression_ratio
 from anatomy.texts.diversity.distinct import distinct_n
 from anatomy.texts.diversity.length import first_words, sentence_count, word_count
@@ -81,10 +85,10 @@ def diversity_summary(texts: pd.DataFrame, *, confidence: float, seed: int, cut:
         responses = [first_words(text, cut) if cut else text for text in kept["response"]]
         groups = list(kept["group"])
         bleu = self_bleu_scores(responses, seed=seed)
-        measures = {f"distinct_{n}": lambda some, n=n, all_=responses: distinct_n([all_[k] for k in some], n) for n in DISTINCT}
-        measures["compression_ratio"] = lambda some, all_=responses: compression_ratio([all_[k] for k in some])
+        measures = {f"distinct_{n}": _of_rows(partial(distinct_n, n=n), responses) for n in DISTINCT}
+        measures["compression_ratio"] = _of_rows(compression_ratio, responses)
         # Leaving a group out changes the references of the others little: its own scores are what is left out.
-        measures["self_bleu"] = lambda some, scores=bleu: float(np.nanmean(scores[some]))
+        measures["self_bleu"] = partial(_mean_of, bleu)
         for name, statistic in measures.items():
             numbers: tuple = (float("nan"),) * 3 + (len(kept), len(set(groups)))
             if len(set(groups)) >= 3:
@@ -92,3 +96,12 @@ def diversity_summary(texts: pd.DataFrame, *, confidence: float, seed: int, cut:
                 numbers = (got.estimate, got.low, got.high, got.n, got.clusters)
             rows.append((*key, name, *numbers, len(part) - len(kept)))
     return pd.DataFrame(rows, columns=list(SUMMARY_COLUMNS))
+
+
+def _of_rows(measure: Callable[[list[str]], float], texts: list[str]) -> Statistic:
+    """A measure of texts as one of their places."""
+    return lambda rows: measure([texts[row] for row in rows])
+
+
+def _mean_of(scores: Float[np.ndarray, " text"], rows: Int[np.ndarray, " row"]) -> float:
+    return float(np.nanmean(scores[rows]))

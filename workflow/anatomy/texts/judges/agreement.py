@@ -130,8 +130,7 @@ class _Pair(NamedTuple):
 
 def _pairs(judgements: pd.DataFrame, human: pd.DataFrame | None) -> Iterator[_Pair]:
     wide = judgements.pivot(index=list(KEYS), columns="judge", values="label")
-    kinds = {name: _kind_of(wide[name]) for name in sorted(wide)}
-    kinds = {name: kind for name, kind in kinds.items() if kind is not None}
+    kinds = {name: kind for name in sorted(wide) if (kind := _kind_of(wide[name])) is not None}
     # A judge that covers fewer completions is compared on those it was asked about.
     asked = {name: judgements.loc[judgements["judge"] == name, list(KEYS)] for name in kinds}
     columns = {name: wide[name].reindex(pd.MultiIndex.from_frame(rows)) for name, rows in asked.items()}

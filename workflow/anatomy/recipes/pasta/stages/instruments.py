@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import torch
 from anatomy.config.detecting import Detector as Options
 from anatomy.config.schema import Config
 from anatomy.errors import DataError
+from anatomy.models.card import ModelCard
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.machine.formats import resolved, warn_if_slow
 from anatomy.store.digest import digest, file_digest
@@ -28,7 +29,6 @@ from anatomy.texts.detectors.family import ORGANISM_READING, TINY_TUNING, family
 from anatomy.texts.detectors.ngram_classifier import train_ngram_classifier
 from anatomy.texts.detectors.scorer import open_scorer
 
-Card = dict[str, Any]
 HUMAN, ALIGNED = "human", "aligned"
 SEED = 0
 """Of the tuning of ImBD's form and the folds of the n-gram classifier."""
@@ -65,7 +65,7 @@ def fitting_texts(config: Config, aligned: pd.DataFrame, humans: pd.DataFrame, o
     return measured_texts(config, pd.concat(sides, ignore_index=True), organism)
 
 
-def family_instruments(config: Config, scorers: Sequence[Card], texts: pd.DataFrame) -> list[Instrument]:
+def family_instruments(config: Config, scorers: Sequence[ModelCard], texts: pd.DataFrame) -> list[Instrument]:
     """The organism's detectors.
 
     Args:
@@ -80,11 +80,14 @@ def family_instruments(config: Config, scorers: Sequence[Card], texts: pd.DataFr
         found = family_detectors(base, aligned, texts, ORGANISM_READING, seed=SEED, tuning=TINY_TUNING)
         return {one.name: one for one in found}
 
-    return [Instrument(name, {"detector": name, **key}, lambda name=name: family()[name]) for name in config.pasta.detectors]
+    def member(name: str) -> Detector:
+        return family()[name]
+
+    return [Instrument(name, {"detector": name, **key}, partial(member, name)) for name in config.pasta.detectors]
 
 
 def own_instruments(
-    options: Mapping[str, Options], models: Mapping[str, Card], texts: pd.DataFrame, say: Callable[[str], None] = print
+    options: Mapping[str, Options], models: Mapping[str, ModelCard], texts: pd.DataFrame, say: Callable[[str], None] = print
 ) -> list[Instrument]:
     """Detectors of the configuration.
 
@@ -97,7 +100,7 @@ def own_instruments(
     placed = {name: _placed(one, models) for name, one in options.items()}
     for name, one in placed.items():
         if one.scorer is not None:
-            warn_if_slow(one.dtype, f"pasta.own_detectors.{name}.dtype", say)
+            warn_if_slow(resolved(one.dtype), f"pasta.own_detectors.{name}.dtype", say)
 
     def opened(name: str) -> Detector:
         one, fitted = {name: placed[name]}, {}
@@ -107,7 +110,7 @@ def own_instruments(
             fitted = {name: _calibration(build_detectors(one, _device())[0], texts)}
         return build_detectors(one, _device(), fitted)[0]
 
-    return [Instrument(name, _own_key(name, one, texts), lambda name=name: opened(name)) for name, one in placed.items()]
+    return [Instrument(name, _own_key(name, one, texts), partial(opened, name)) for name, one in placed.items()]
 
 
 def _classifier(name: str, texts: pd.DataFrame) -> Detector:
@@ -119,21 +122,21 @@ def _classifier(name: str, texts: pd.DataFrame) -> Detector:
 
 def _calibration(detector: Detector, texts: pd.DataFrame) -> Any:
     fit = texts[texts["degenerate"] == ""]
-    sides = [
+    human, machine = (
         np.array([one.score for one in detector.detect(list(fit.loc[fit["variant"] == variant, "response"])) if not one.excluded])
         for variant in (HUMAN, ALIGNED)
-    ]
-    if min(map(len, sides)) < 2:
+    )
+    if min(len(human), len(machine)) < 2:
         raise DataError(
-            found=f"{len(sides[0])} human and {len(sides[1])} aligned texts with a score",
+            found=f"{len(human)} human and {len(machine)} aligned texts with a score",
             expected="at least 2 of each",
             where=f"the calibration of {detector.name}",
             remedy="lower reading.min_tokens, or take a published threshold",
         )
-    return fit_calibration(*sides, f"fitted on {len(sides[0])} human and {len(sides[1])} aligned texts of training prefixes")
+    return fit_calibration(human, machine, f"fitted on {len(human)} human and {len(machine)} aligned texts of training prefixes")
 
 
-def _placed(one: Options, models: Mapping[str, Card]) -> Options:
+def _placed(one: Options, models: Mapping[str, ModelCard]) -> Options:
     """The options with folders for ids of models, and the number format that runs fast here where none is named."""
     folders = {name: models[value]["folder"] for name in ("reference", "scorer") if (value := getattr(one, name)) in models}
     return one.model_copy(update={**folders, "dtype": resolved(one.dtype)})

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
+from anatomy.errors import ConfigError
+from anatomy.models.card import ModelCard
 from anatomy.models.machine.formats import resolved, warn_if_slow
 from anatomy.models.rendering import Rendering
 from anatomy.recipes.pasta.stages.instruments import measured_texts
@@ -49,7 +50,7 @@ def compare(
     config: Config,
     subject: Subject,
     completions: pd.DataFrame,
-    card: dict[str, Any] | None,
+    card: ModelCard | None,
     say: Callable[[str], None],
     *,
     threads: int | None = None,
@@ -69,7 +70,10 @@ def compare(
         DataError: the unedited model has none.
         ModelError: a judge whose tokenizer cannot tell the answers apart.
     """
-    options, known = config.pasta.pairwise, config.models.get(config.pasta.pairwise.judge)
+    options = config.pasta.pairwise
+    if options is None:
+        raise ConfigError(found="no pairwise judge", expected="the section pasta.pairwise", where=subject.id)
+    known = config.models.get(options.judge)
     texts = first_items(measured_texts(config, completions, subject.is_organism), options.items)
     prefixes = texts[["id", "prompt"]].drop_duplicates("id")
     if not (variants := compared(texts)):

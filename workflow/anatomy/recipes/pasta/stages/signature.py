@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import torch
@@ -24,6 +23,7 @@ from anatomy.interventions.directions.candidates import Directions, save_directi
 from anatomy.interventions.directions.signature import contrast, orthogonal_directions, without
 from anatomy.models.activations.answer_writes import MeanWrite, mean_answer_writes
 from anatomy.models.activations.answers import ALL, POSITIONS, AnswerSums, Forced, answer_sums, span_moments
+from anatomy.models.card import ModelCard
 from anatomy.models.loading import LoadedModel, load_model
 from anatomy.models.rendering import render
 from anatomy.recipes.pasta.edits import SIGNATURE, WITHOUT_REFUSAL
@@ -69,7 +69,7 @@ class Cut:
 def extract_signature(
     config: Config,
     subjects: Mapping[str, Subject],
-    cards: Mapping[str, dict[str, Any]],
+    cards: Mapping[str, ModelCard],
     generated: Mapping[str, pd.DataFrame],
     refusal: Directions,
     out: Path,
@@ -252,7 +252,7 @@ def signature_controls(
     return {name: tensor.float() for name, tensor in controls.items()}, removed, domains
 
 
-def check_pair(base: Mapping[str, int], aligned: LoadedModel, cards: Mapping[str, dict[str, Any]]) -> None:
+def check_pair(base: Mapping[str, int], aligned: LoadedModel, cards: Mapping[str, ModelCard]) -> None:
     """Refuse a pair that cannot be compared token by token and layer by layer.
 
     Raises:
@@ -266,7 +266,7 @@ def check_pair(base: Mapping[str, int], aligned: LoadedModel, cards: Mapping[str
             where=f"{cards['aligned']['id']} and {cards['base']['id']}",
             remedy="pair a model with the base it was trained from",
         )
-    shapes = [[cards[role][name] for name in ("num_layers", "d_model")] for role in ("aligned", "base")]
+    shapes = [[cards[role]["num_layers"], cards[role]["d_model"]] for role in ("aligned", "base")]
     if shapes[0] != shapes[1]:
         raise ModelError(
             found=f"layers and width {shapes[0]} and {shapes[1]}",
@@ -276,7 +276,7 @@ def check_pair(base: Mapping[str, int], aligned: LoadedModel, cards: Mapping[str
         )
 
 
-def _load(card: dict[str, Any]) -> LoadedModel:
+def _load(card: ModelCard) -> LoadedModel:
     return load_model(Path(card["folder"]), getattr(torch, card["dtype"]), "cuda" if torch.cuda.is_available() else "cpu")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 import torch
@@ -35,7 +36,8 @@ def geometry(
     what ablating the signature removes; ``removed``: what ablating a control does, as a share of it.
     """
     signature = contrasts[SIGNATURE].vectors.double()
-    base, rows = sums["base"].mean(), []
+    base = sums["base"].mean()
+    rows: list[dict[str, Any]] = []
 
     def add(
         quantity: str, values: Tensor, positions: Sequence[int], name: str = SIGNATURE, other: str = "", number: int = -1

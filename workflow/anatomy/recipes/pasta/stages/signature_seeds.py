@@ -28,10 +28,11 @@ def seeds_table(config: Config, cards: Sequence[Path]) -> pd.DataFrame:
         Columns ``COLUMNS``: ``first`` and ``second`` are seeds, ``cosine`` is NaN where a signature is zero; no row where a
         member has a single seed.
     """
-    known, members = {subject.id: subject for subject in subjects(config)}, {}
+    known = {subject.id: subject for subject in subjects(config)}
+    members: dict[str, dict[int, Path]] = {}
     for card in cards:
         subject = known[card.parent.name]
-        if subject.is_organism:
+        if subject.member is not None and subject.seed is not None:
             members.setdefault(subject.member, {})[subject.seed] = card.parent
     if all(len(folders) < 2 for folders in members.values()):
         return pd.DataFrame(columns=COLUMNS)

@@ -15,6 +15,7 @@ from anatomy.errors import EditError
 from anatomy.interventions.edits.apply import applied
 from anatomy.interventions.edits.form_gap import form_gap
 from anatomy.models.activations.interventions import intervening
+from anatomy.models.card import ModelCard
 from anatomy.models.loading import load_model
 from anatomy.models.rendering import render
 from anatomy.recipes.pasta.edits import WRITES, ablation, orthogonalised_weights
@@ -29,7 +30,7 @@ PROMPTS = 16
 def weight_gaps(
     config: Config,
     subject: Subject,
-    model: dict[str, Any],
+    model: ModelCard,
     model_edits: ModelEdits,
     selected: dict[str, Any],
     say: Callable[[str], None],

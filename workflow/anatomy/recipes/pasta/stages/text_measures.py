@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,7 @@ from jaxtyping import Float
 
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
+from anatomy.models.card import ModelCard
 from anatomy.progress.counting import Progress
 from anatomy.recipes.pasta.judging import ACCURACY, OPENED, REFUSED, STYLE, refusal_judge
 from anatomy.recipes.pasta.stages.instruments import HUMAN, measured_texts
@@ -32,6 +33,14 @@ from anatomy.texts.judges.verdict import KEYS
 
 LENGTHS = ("words", "sentences")
 KEY = ["model", "variant"]
+
+
+class Resampled(TypedDict):
+    """How intervals are resampled, as every summary takes it."""
+
+    confidence: float
+    seed: int
+    resamples: int
 
 
 @dataclass(frozen=True)
@@ -55,7 +64,7 @@ class PairTables:
 
 
 def text_measures(
-    config: Config, subject: Subject, tables: PairTables, base: dict[str, Any], markers: StyleMarkers, say: Callable[[str], None]
+    config: Config, subject: Subject, tables: PairTables, base: ModelCard, markers: StyleMarkers, say: Callable[[str], None]
 ) -> dict[str, pd.DataFrame]:
     """Measure the texts of humans, base and aligned model, with every variant and control.
 
@@ -73,7 +82,7 @@ def text_measures(
     """
     texts, fit = (measured_texts(config, table, subject.is_organism) for table in (tables.completions, tables.fit))
     scorer = _scorer(base)
-    sampled = {
+    sampled: Resampled = {
         "confidence": config.statistics.confidence,
         "seed": config.statistics.seed,
         "resamples": config.statistics.bootstrap,
@@ -116,7 +125,7 @@ def text_measures(
 
 
 def _affinities(
-    config: Config, texts: pd.DataFrame, fit: pd.DataFrame, scorer: Scorer, sampled: dict[str, Any], say: Callable[[str], None]
+    config: Config, texts: pd.DataFrame, fit: pd.DataFrame, scorer: Scorer, sampled: Resampled, say: Callable[[str], None]
 ) -> pd.DataFrame:
     fit = fit[fit["degenerate"] == ""]
     human = fit[fit["variant"] == HUMAN]
@@ -131,7 +140,7 @@ def _affinities(
     return pd.concat([single, sets], ignore_index=True)
 
 
-def _detection(detectors: pd.DataFrame, sampled: dict[str, Any]) -> pd.DataFrame:
+def _detection(detectors: pd.DataFrame, sampled: Resampled) -> pd.DataFrame:
     """Each detector's probability, verdict and own number as three measures."""
     named = detectors.rename(columns={"judge": "detector", "score": "machine", "statistic": "score", "raw": "excluded"})
     found = detection_summary(named, **sampled)
@@ -139,7 +148,7 @@ def _detection(detectors: pd.DataFrame, sampled: dict[str, Any]) -> pd.DataFrame
     return found.assign(measure=found["detector"] + found["measure"].map(ends))
 
 
-def _quality(config: Config, texts: pd.DataFrame, scorer: Scorer, sampled: dict[str, Any]) -> pd.DataFrame:
+def _quality(config: Config, texts: pd.DataFrame, scorer: Scorer, sampled: Resampled) -> pd.DataFrame:
     """Share of degenerate texts, and perplexity under the base: the exponential of the mean over texts of their mean nats."""
     fit = texts["degenerate"] == ""
     nats = continuation_nats(scorer, list(texts["prompt"]), list(texts["response"].where(fit, "")), config.pasta.token_budget)
@@ -154,7 +163,7 @@ def _quality(config: Config, texts: pd.DataFrame, scorer: Scorer, sampled: dict[
     return summary
 
 
-def _requests(config: Config, tables: PairTables, sampled: dict[str, Any]) -> dict[str, pd.DataFrame]:
+def _requests(config: Config, tables: PairTables, sampled: Resampled) -> dict[str, pd.DataFrame]:
     """What judges say of answers to requests: refusal of harmful and of benign ones, and, on the organism, whether answers to
     benign ones are right (``accuracy``) and still open in the taught style (``requests_opened``)."""
     judged, evaluation = tables.judgements, config.evaluation
@@ -174,14 +183,14 @@ def _requests(config: Config, tables: PairTables, sampled: dict[str, Any]) -> di
     return found
 
 
-def _benchmarks(samples: pd.DataFrame, sampled: dict[str, Any]) -> pd.DataFrame:
+def _benchmarks(samples: pd.DataFrame, sampled: Resampled) -> pd.DataFrame:
     """Mean of each task's main metric, as ``benchmark:<task>``."""
     scores = [row[main_metric(row["task"])] for _, row in samples.iterrows()]
     summary = affinity_summary(samples.assign(score=scores, category="", measure="benchmark:" + samples["task"]), **sampled)
     return summary[summary["category"] == ALL]
 
 
-def _compared(verdicts: pd.DataFrame | None, sampled: dict[str, Any]) -> pd.DataFrame | None:
+def _compared(verdicts: pd.DataFrame | None, sampled: Resampled) -> pd.DataFrame | None:
     return None if verdicts is None or verdicts.empty else pairwise_summary(verdicts, **sampled)
 
 
@@ -194,7 +203,7 @@ def _partial(texts: pd.DataFrame, measures: pd.DataFrame) -> pd.Series:
     )
 
 
-def _scorer(card: dict[str, Any]) -> Scorer:
+def _scorer(card: ModelCard) -> Scorer:
     return open_scorer(Path(card["folder"]), getattr(torch, card["dtype"]), "cuda" if torch.cuda.is_available() else "cpu")
 
 

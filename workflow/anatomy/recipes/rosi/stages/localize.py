@@ -17,6 +17,7 @@ from anatomy.interventions.directions.control_search import Cell, strongest_cell
 from anatomy.interventions.directions.grid import direction_grid
 from anatomy.interventions.directions.scores import score_candidates
 from anatomy.interventions.directions.selection import Selection, SelectionRule, select_direction
+from anatomy.models.card import ModelCard
 from anatomy.models.loading import LoadedModel, load_model
 from anatomy.models.rendering import render
 from anatomy.progress.counting import Progress, counted
@@ -46,7 +47,7 @@ class Localization:
 
 
 def localize(
-    config: Config, subject: Subject, model: dict[str, Any], extracted: Path, fallback: Path | None, say: Callable[[str], None]
+    config: Config, subject: Subject, model: ModelCard, extracted: Path, fallback: Path | None, say: Callable[[str], None]
 ) -> Localization:
     """Score every candidate direction, apply the published rule, then screen the recipe's edits by a cheap measure.
 
@@ -63,7 +64,8 @@ def localize(
         answers = answer(config, subject, loaded)
     tokens = refusal_tokens(config, subject, answers, fallback)
     say(f"{subject.id}: refusal tokens {tokens['outcome']}, {tokens['refusals']} refusals in {len(answers)} answers")
-    grids, selected = [], {}
+    grids: list[pd.DataFrame] = []
+    selected: dict[str, dict[str, Any]] = {}
     for contrast in subject.contrasts:
         with progress.part(parts.grid):
             selection = choose(config, subject, loaded, directions, contrast, tokens)
@@ -78,7 +80,7 @@ def localize(
             )
         if controls is not None:
             selected[contrast]["controls"] = controls
-            say(f"{subject.id}: {len(selected[contrast]['controls'])} control directions searched the grid")
+            say(f"{subject.id}: {len(controls)} control directions searched the grid")
         say(f"{subject.id}: {contrast}: {selection.outcome}, position {selection.position}, layer {selection.layer}")
     with progress.part(parts.screen):
         table, shortlist = screen(config, subject, loaded, ModelEdits(model, extracted), tokens, say)

@@ -18,6 +18,7 @@ from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject
 from anatomy.interventions.edits.spec import Edit, acts_on_activations
 from anatomy.interventions.variant import resolve
+from anatomy.models.card import ModelCard
 from anatomy.models.loading import LoadedModel, load_model
 from anatomy.progress.counting import Progress
 from anatomy.recipes.rosi.families import POSITION, families, layers
@@ -41,7 +42,7 @@ PROJECTIONS_AN_ANSWER = 10
 def measure(
     config: Config,
     subject: Subject,
-    model: dict[str, Any],
+    model: ModelCard,
     extracted: Path,
     selected: dict[str, Any],
     picks: dict[str, Edit | None],
@@ -84,12 +85,12 @@ def measure(
             load_model(Path(model["folder"]), getattr(torch, model["dtype"]), "cuda" if torch.cuda.is_available() else "cpu")
         )
 
-    counts = [sum(len(want.rows) for want in some) for some in (in_engine, in_memory, projected)]
+    counts: list[float] = [sum(len(want.rows) for want in some) for some in (in_engine, in_memory, projected)]
     counts[2] /= PROJECTIONS_AN_ANSWER
     progress = Progress("measure", sum(counts), whole=True)
     # One after the other: on a GPU the engine takes the memory that a loaded model needs.
-    with Lazy(open_engine, store, "measure") as session, progress.part(counts[0]):
-        fill(in_engine, session, computing_in_engine(model_edits, edits, keep, rendering, decoding, say), say)
+    with Lazy(open_engine, store, "measure") as engine, progress.part(counts[0]):
+        fill(in_engine, engine, computing_in_engine(model_edits, edits, keep, rendering, decoding, say), say)
     with Lazy(open_model, store, "measure") as session:
         with progress.part(counts[1]):
             fill(
@@ -138,7 +139,7 @@ def _at_selected_place(edit: Edit, found: dict[str, Any]) -> Edit | None:
 
 
 def wanted_answers(
-    config: Config, subject: Subject, model: dict[str, Any], model_edits: ModelEdits, phase: Phase
+    config: Config, subject: Subject, model: ModelCard, model_edits: ModelEdits, phase: Phase
 ) -> tuple[list[Want], dict[str, list[Edit]]]:
     """Completions wanted, each labelled with the backend that computes it, and the stack of edits behind each cell.
 
@@ -175,7 +176,7 @@ def wanted_answers(
 def wanted_projections(
     config: Config,
     subject: Subject,
-    model: dict[str, Any],
+    model: ModelCard,
     model_edits: ModelEdits,
     selected: dict[str, Any],
     picks: dict[str, Edit | None],
