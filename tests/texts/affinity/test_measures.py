@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from anatomy.errors import DataError, NumericsError
+from anatomy.models.loading import Scorer
 from anatomy.texts.affinity.features import ModelFeatures, NgramFeatures
 from anatomy.texts.affinity.measures import fit_likelihood_ratio, fit_nearest_neighbour, fit_ngram_coverage
 from anatomy.texts.affinity.table import affinity_summary, affinity_table, agreement, fit_affinities, human_halves, mauve_summary
-from anatomy.texts.detectors.scorer import Scorer
 
 OPTIONS = {"confidence": 0.95, "seed": 0, "resamples": 200}
 HUMAN = ["the fox sleeps in the cave.", "the owl sleeps in the river.", "the hare wakes in the cave."]

@@ -18,6 +18,7 @@ from anatomy.interventions.directions.covariance_draws import covariance_draws, 
 from anatomy.models.activations.means import Moments, mean_activations
 from anatomy.models.activations.writer_inputs import WriterInputs
 from anatomy.models.loading import LoadedModel, load_model
+from anatomy.models.machine.devices import device_name
 from anatomy.models.rendering import render, template_positions
 from anatomy.models.rendering_facts import describe_rendering
 from anatomy.progress.counting import Progress, counted
@@ -38,7 +39,7 @@ def extract(config: Config, subject: Subject, model: dict[str, Any], out: Path, 
         model: the model's card.
         out: path of the card; the payload lies in folders beside it.
     """
-    loaded = load_model(Path(model["folder"]), getattr(torch, model["dtype"]), "cuda" if torch.cuda.is_available() else "cpu")
+    loaded = load_model(Path(model["folder"]), getattr(torch, model["dtype"]), device_name())
     card: dict[str, Any] = {"model": model["digest"], "contrasts": {}}
     progress = Progress("contrasts", len(subject.contrasts), whole=True)
     for contrast in subject.contrasts:

@@ -21,6 +21,7 @@ from anatomy.config.pasta import PastaDecoding
 from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject
 from anatomy.models.loading import LoadedModel, load_model
+from anatomy.models.machine.devices import device_name
 from anatomy.models.rendering import Rendering
 from anatomy.models.tokenizer import load_tokenizer
 from anatomy.progress.counting import Progress
@@ -76,8 +77,7 @@ def generate(
 
     def open_model() -> AbstractContextManager[LoadedModel]:
         say(f"loading {subject.id}, {phase}")
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-        return nullcontext(load_model(Path(model["folder"]), getattr(torch, model["dtype"]), device))
+        return nullcontext(load_model(Path(model["folder"]), getattr(torch, model["dtype"]), device_name()))
 
     progress = Progress("generate", sum(len(want.rows) for batch in batches for want in batch.wants), whole=True)
     with Lazy(open_model, Path(config.results) / "store", "generate") as session:

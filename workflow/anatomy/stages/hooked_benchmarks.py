@@ -18,6 +18,7 @@ from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject
 from anatomy.models.imports import without_unused
 from anatomy.models.loading import LoadedModel, load_model
+from anatomy.models.machine.devices import device_name
 from anatomy.progress.counting import counted
 from anatomy.recipes.asked import Asked
 from anatomy.serving.benchmarks.harness import evaluate
@@ -83,8 +84,7 @@ def hooked_benchmarks(
         say(f"benchmarks: {len(missing)} cells")
 
     def open_model() -> AbstractContextManager[LoadedModel]:
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-        return nullcontext(load_model(Path(model["folder"]), getattr(torch, model["dtype"]), device))
+        return nullcontext(load_model(Path(model["folder"]), getattr(torch, model["dtype"]), device_name()))
 
     with Lazy(open_model, store, "hooked_benchmarks") as session:
         fill(wants, session, compute, say)

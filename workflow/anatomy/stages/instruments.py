@@ -19,6 +19,8 @@ from anatomy.config.detecting import Detector as Options
 from anatomy.config.schema import Config
 from anatomy.errors import DataError
 from anatomy.models.checkpoint import Checkpoint
+from anatomy.models.loading import open_scorer
+from anatomy.models.machine.devices import device_name
 from anatomy.models.machine.formats import resolved, warn_if_slow
 from anatomy.store.digest import digest, file_digest
 from anatomy.texts.continuations.post_processing import PUBLISHED_RULES, SHORT_RULES, post_process
@@ -26,7 +28,6 @@ from anatomy.texts.detectors.build import build_detectors
 from anatomy.texts.detectors.detection import Detector, fit_calibration
 from anatomy.texts.detectors.family import ORGANISM_READING, TINY_TUNING, family_detectors
 from anatomy.texts.detectors.ngram_classifier import train_ngram_classifier
-from anatomy.texts.detectors.scorer import open_scorer
 
 Card = dict[str, Any]
 HUMAN, ALIGNED = "human", "aligned"
@@ -76,7 +77,7 @@ def family_instruments(config: Config, scorers: Sequence[Card], texts: pd.DataFr
 
     @cache
     def family() -> dict[str, Detector]:
-        base, aligned = (open_scorer(Path(card["folder"]), torch.float32, _device()) for card in scorers)
+        base, aligned = (open_scorer(Path(card["folder"]), torch.float32, device_name()) for card in scorers)
         found = family_detectors(base, aligned, texts, ORGANISM_READING, seed=SEED, tuning=TINY_TUNING)
         return {one.name: one for one in found}
 
@@ -104,8 +105,8 @@ def own_instruments(
         if placed[name].kind == "ngrams":
             return _classifier(name, texts)
         if placed[name].calibration == "fitted" and placed[name].kind != "score_file":
-            fitted = {name: _calibration(build_detectors(one, _device())[0], texts)}
-        return build_detectors(one, _device(), fitted)[0]
+            fitted = {name: _calibration(build_detectors(one, device_name())[0], texts)}
+        return build_detectors(one, device_name(), fitted)[0]
 
     return [Instrument(name, _own_key(name, one, texts), lambda name=name: opened(name)) for name, one in placed.items()]
 
@@ -153,7 +154,3 @@ def _own_key(name: str, one: Options, texts: pd.DataFrame) -> dict[str, Any]:
 
 def _texts_key(texts: pd.DataFrame) -> str:
     return digest({"texts": sorted(map(list, zip(texts["id"], texts["variant"], texts["response"], strict=True)))})
-
-
-def _device() -> str:
-    return "cuda" if torch.cuda.is_available() else "cpu"

@@ -18,6 +18,7 @@ from anatomy.interventions.directions.grid import direction_grid
 from anatomy.interventions.directions.scores import score_candidates
 from anatomy.interventions.directions.selection import Selection, SelectionRule, select_direction
 from anatomy.models.loading import LoadedModel, load_model
+from anatomy.models.machine.devices import device_name
 from anatomy.models.rendering import render
 from anatomy.progress.counting import Progress, counted
 from anatomy.recipes.rosi.variants import draws
@@ -55,7 +56,7 @@ def localize(
         extracted: folder of the model's extraction.
         fallback: refusal tokens of the aligned relative.
     """
-    loaded = load_model(Path(model["folder"]), getattr(torch, model["dtype"]), "cuda" if torch.cuda.is_available() else "cpu")
+    loaded = load_model(Path(model["folder"]), getattr(torch, model["dtype"]), device_name())
     directions = DirectionBook(extracted)
     parts = Parts.of(config, subject, directions)
     progress = Progress("localize", parts.total, whole=True)

@@ -18,6 +18,7 @@ from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject
 from anatomy.interventions.edits.spec import HOOK_METHODS
 from anatomy.models.loading import LoadedModel, load_model
+from anatomy.models.machine.devices import device_name
 from anatomy.progress.counting import Progress
 from anatomy.recipes.rosi.families import POSITION, families, layers
 from anatomy.recipes.rosi.variants import variants_in_memory, variants_on_test
@@ -80,9 +81,7 @@ def measure(
         )
 
     def open_model() -> AbstractContextManager[LoadedModel]:
-        return nullcontext(
-            load_model(Path(model["folder"]), getattr(torch, model["dtype"]), "cuda" if torch.cuda.is_available() else "cpu")
-        )
+        return nullcontext(load_model(Path(model["folder"]), getattr(torch, model["dtype"]), device_name()))
 
     counts = [sum(len(want.rows) for want in some) for some in (in_engine, in_memory, projected)]
     counts[2] /= PROJECTIONS_AN_ANSWER

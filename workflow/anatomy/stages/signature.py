@@ -25,6 +25,7 @@ from anatomy.interventions.directions.signature import contrast, orthogonal_dire
 from anatomy.models.activations.answer_writes import MeanWrite, mean_answer_writes
 from anatomy.models.activations.answers import ALL, POSITIONS, AnswerSums, Forced, answer_sums, span_moments
 from anatomy.models.loading import LoadedModel, load_model
+from anatomy.models.machine.devices import device_name
 from anatomy.models.rendering import render
 from anatomy.recipes.asked import Manner
 from anatomy.recipes.pasta.edits import SIGNATURE, WITHOUT_REFUSAL
@@ -277,7 +278,7 @@ def check_pair(base: Mapping[str, int], aligned: LoadedModel, cards: Mapping[str
 
 
 def _load(card: dict[str, Any]) -> LoadedModel:
-    return load_model(Path(card["folder"]), getattr(torch, card["dtype"]), "cuda" if torch.cuda.is_available() else "cpu")
+    return load_model(Path(card["folder"]), getattr(torch, card["dtype"]), device_name())
 
 
 def _save(path: Path, tensors: Mapping[str, Tensor]) -> None:

@@ -14,6 +14,8 @@ from jaxtyping import Float
 
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
+from anatomy.models.loading import Scorer, open_scorer
+from anatomy.models.machine.devices import device_name
 from anatomy.progress.counting import Progress
 from anatomy.recipes.pasta.judging import ACCURACY, OPENED, REFUSED, STYLE, refusal_judge
 from anatomy.stages.instruments import HUMAN, measured_texts
@@ -24,7 +26,6 @@ from anatomy.texts.affinity.features import ModelFeatures
 from anatomy.texts.affinity.measures import Embed
 from anatomy.texts.affinity.table import affinity_summary, affinity_table, agreement, fit_affinities, mauve_summary
 from anatomy.texts.detectors.perplexity import continuation_nats
-from anatomy.texts.detectors.scorer import Scorer, open_scorer
 from anatomy.texts.detectors.table import detection_summary
 from anatomy.texts.diversity.style_markers import StyleMarkers
 from anatomy.texts.diversity.table import diversity_summary, style_summary, style_table
@@ -195,7 +196,7 @@ def _partial(texts: pd.DataFrame, measures: pd.DataFrame) -> pd.Series:
 
 
 def _scorer(card: dict[str, Any]) -> Scorer:
-    return open_scorer(Path(card["folder"]), getattr(torch, card["dtype"]), "cuda" if torch.cuda.is_available() else "cpu")
+    return open_scorer(Path(card["folder"]), getattr(torch, card["dtype"]), device_name())
 
 
 def _remembered(embed: Embed) -> Embed:

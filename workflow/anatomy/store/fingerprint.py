@@ -18,8 +18,16 @@ from pathlib import Path
 PACKAGE = "anatomy"
 ROOT = Path(__file__).resolve().parents[2]
 LOCKS = ROOT.parent / "envs"
-SILENT = ("anatomy.errors", "anatomy.store", "anatomy.config", "anatomy.progress", "anatomy.runs")
-"""Packages that never shape a row."""
+SILENT = (
+    "anatomy.errors",
+    "anatomy.store",
+    "anatomy.config",
+    "anatomy.progress",
+    "anatomy.runs",
+    "anatomy.models.machine.devices",
+    "anatomy.models.machine.gpu_locks",
+)
+"""Packages and modules that never shape a row."""
 
 
 def fingerprint(entries: Iterable[str], pins: Iterable[str] = ()) -> str:

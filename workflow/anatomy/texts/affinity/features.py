@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 
 from anatomy.models.activations.batching import batches
-from anatomy.texts.detectors.scorer import Scorer
+from anatomy.models.loading import Scorer
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 
 from anatomy.errors import DataError
+from anatomy.models.loading import Scorer
 from anatomy.texts.detectors.binoculars import Binoculars
 from anatomy.texts.detectors.curvature import Curvature
 from anatomy.texts.detectors.detection import Calibration, Detector, fit_calibration
 from anatomy.texts.detectors.ngram_classifier import train_ngram_classifier
 from anatomy.texts.detectors.pair import Reading, ScorerPair
-from anatomy.texts.detectors.scorer import Scorer
 from anatomy.texts.detectors.style_preference import tune_style_preference
 
 ORGANISM_READING = Reading(token_budget=4096, min_tokens=4, beginning=True, leading_space=True)
