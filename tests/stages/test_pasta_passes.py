@@ -32,9 +32,10 @@ def prefix(name):
 
 def test_contrasts_are_extractions_like_any_other(passes):
     book = DirectionBook(passes.extracted)
-    for name in ("signature", *passes.signature["contrasts"]):
+    others = {"template_free", "template_only", "same_text", "same_input", "without_refusal"}
+    assert set(passes.signature["contrasts"]) == {"signature", *others} and set(passes.found["contrasts"]) == others
+    for name in passes.signature["contrasts"]:
         assert book.candidates(name).vectors.shape == (2, 5, 64)
-    assert set(passes.signature["contrasts"]) == {"template_free", "template_only", "same_text", "same_input", "without_refusal"}
     unit = book.unit({"contrast": "signature", "position": 0, "layer": 3, "control": None})
     for family, number in (("orthogonal", 1), ("equal_variance", 0)):
         control = book.unit({"contrast": "signature", "position": 0, "layer": 3, "control": [family, number]})

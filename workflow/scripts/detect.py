@@ -8,17 +8,17 @@ with job_of(f"detect {snakemake.wildcards.model} {snakemake.wildcards.pass_}", s
     import pandas as pd
     import torch
 
-    from anatomy.stages.card import read_card
     from anatomy.stages.detect import detect
     from anatomy.stages.inputs import named_files
     from anatomy.stages.instruments import family_instruments, fitting_texts, own_instruments
+    from anatomy.stages.soundness import sound_model
     from anatomy.store.files import read_table, write_json, write_table
 
     torch.set_num_threads(snakemake.threads)
     files, organism, pasta = named_files(snakemake.input), run.subject.is_organism, run.config.pasta
     aligned, humans = (pd.concat(map(read_table, files[name]), ignore_index=True) for name in ("fit_aligned", "fit_humans"))
     texts = fitting_texts(run.config, aligned, humans, organism)
-    cards = [read_card(card) for card in files["scorers"]]
+    cards = [sound_model(card) for card in files["scorers"]]
     if organism:
         instruments = family_instruments(run.config, cards, texts)
     else:

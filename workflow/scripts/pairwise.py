@@ -11,12 +11,12 @@ with job_of(f"pairwise judge {snakemake.wildcards.model}", snakemake) as run:
     prepare_environment(snakemake.threads)
     with without_unused():
         from anatomy.stages.pairwise import compare
-    from anatomy.stages.card import read_card
     from anatomy.stages.inputs import named_files
+    from anatomy.stages.soundness import sound_model
     from anatomy.store.files import read_table, write_table
 
     files = named_files(snakemake.input)
-    card = read_card(files["judge"][0]) if run.config.models else None
+    card = sound_model(files["judge"][0]) if run.config.models else None
     verdicts = compare(
         run.config,
         run.subject,
