@@ -11,11 +11,12 @@ sys.path.insert(0, f"{workflow.basedir}/workflow")
 os.environ["PYTHONPATH"] = f"{workflow.basedir}/workflow"
 
 from anatomy.config.load import check_config
-from anatomy.config.options import keep_code_parts, options, stage_fingerprint
+from anatomy.config.options import options
 from anatomy.config.study import Layout, subjects, target_names
 from anatomy.runs.controller.interpreter import name_plainly
 from anatomy.runs.controller.standing import read_config_from_there, require_writable
 from anatomy.runs.controller.supervise import supervise
+from anatomy.stages.fingerprints import keep_code_parts, stage_fingerprint
 from anatomy.recipes.pasta.pairs import SCORER_PHASES, asked_pairs, pairs, relatives, roles
 
 

@@ -7,9 +7,10 @@ import torch
 
 from anatomy.errors import ModelError
 from anatomy.models import memory
-from anatomy.models.loading import load_model, open_scorer
+from anatomy.models.loading import load_model
 from anatomy.models.machine.memory import Machine
 from anatomy.models.memory import available, estimate_memory, require_memory, say_bytes, say_count, shortage
+from anatomy.models.scorer import open_scorer
 from anatomy.models.size import ModelSize
 
 GIB = 2**30

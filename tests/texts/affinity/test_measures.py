@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from anatomy.errors import DataError, NumericsError
-from anatomy.models.loading import Scorer
+from anatomy.models.scorer import Scorer
 from anatomy.texts.affinity.features import ModelFeatures, NgramFeatures
 from anatomy.texts.affinity.measures import fit_likelihood_ratio, fit_nearest_neighbour, fit_ngram_coverage
 from anatomy.texts.affinity.table import affinity_summary, affinity_table, agreement, fit_affinities, human_halves, mauve_summary

@@ -4,7 +4,7 @@ import pytest
 import torch
 from tiny_model import make_tiny_model
 
-from anatomy.models.loading import Scorer, open_scorer
+from anatomy.models.scorer import Scorer, open_scorer
 from anatomy.texts.detectors.pair import Reading, ScorerPair
 
 

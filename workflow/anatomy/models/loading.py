@@ -6,18 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 
 from anatomy.errors import ModelError
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.configuration import attention_implementation
 from anatomy.models.imports import without_unused
 from anatomy.models.memory import estimate_memory, require_memory
-from anatomy.models.size import ModelSize, model_size, weights_size
+from anatomy.models.size import ModelSize, model_size
 from anatomy.models.tokenizer import load_tokenizer
-from anatomy.store.digest import LENGTH, file_digest
-
-ADAPTER = "adapter_model.safetensors"
 
 
 @dataclass(frozen=True)
@@ -51,23 +47,6 @@ class LoadedModel:
         return next((token for token in declared if token is not None), 0)
 
 
-@dataclass(frozen=True)
-class Scorer:
-    """A model of any architecture with logits, with its tokenizer: enough to score texts.
-
-    Attributes:
-        digest: of the folder's files, and of the adapter's weights where one was merged.
-    """
-
-    model: Any
-    tokenizer: Any
-    digest: str
-
-    @property
-    def device(self) -> torch.device:
-        return next(self.model.parameters()).device
-
-
 def load_model(folder: Path, dtype: torch.dtype, device: torch.device | str) -> LoadedModel:
     """Open a model folder as a decoder whose blocks can be read and edited.
 
@@ -79,40 +58,30 @@ def load_model(folder: Path, dtype: torch.dtype, device: torch.device | str) -> 
             that do not fill the architecture.
     """
     checkpoint = Checkpoint(Path(folder))
-    size = model_size(checkpoint)
-    opened = _open(checkpoint, size, dtype, device, attention_implementation)
-    return LoadedModel(
-        opened.model, opened.tokenizer, checkpoint.folder, opened.digest, checkpoint.num_layers, checkpoint.d_model
-    )
+    model, tokenizer = open_weights(checkpoint, model_size(checkpoint), dtype, device, attention_implementation)
+    model.to(device).eval().requires_grad_(False)
+    return LoadedModel(model, tokenizer, checkpoint.folder, checkpoint.digest(), checkpoint.num_layers, checkpoint.d_model)
 
 
-def open_scorer(folder: Path, dtype: torch.dtype, device: torch.device | str, adapter: Path | None = None) -> Scorer:
-    """Open a model folder of any architecture that transformers knows, where nothing but logits is read.
-
-    Args:
-        device: as ``anatomy.models.machine.devices.device_name`` says.
-        adapter: folder of a PEFT LoRA, such as ImBD's on gpt-neo-2.7B; merged in ``dtype``.
-
-    Raises:
-        ModelError: as ``load_model``; or an unusable adapter, or one in pickles.
-    """
-    checkpoint = Checkpoint(Path(folder))
-
-    def attention(config: Any) -> str | None:
-        # Not every architecture has the fused one: transformers chooses, but where it would leave a cap out.
-        return "eager" if attention_implementation(config) == "eager" else None
-
-    return _open(checkpoint, weights_size(checkpoint), dtype, device, attention, adapter)
-
-
-def _open(
+def open_weights(
     checkpoint: Checkpoint,
     size: ModelSize,
     dtype: torch.dtype,
     device: torch.device | str,
     attention: Callable[[Any], str | None],
-    adapter: Path | None = None,
-) -> Scorer:
+) -> tuple[Any, Any]:
+    """Read a model into main memory, for a caller that puts it on the device; every opener of weights goes through here.
+
+    Args:
+        size: what is compared with the memory that is free, on the device.
+        attention: which of transformers' attentions computes a configuration; None where transformers is to choose.
+
+    Returns:
+        The transformers module and its tokenizer.
+
+    Raises:
+        ModelError: as ``load_model``.
+    """
     with without_unused():  # here, because it takes seconds that jobs without a model are spared
         from transformers import AutoConfig, AutoModelForCausalLM
 
@@ -146,29 +115,4 @@ def _open(
             where=str(folder),
             remedy="check that config.json belongs to these weights",
         )
-    digest = checkpoint.digest()
-    if adapter is not None:
-        model, digest = _merged(model, Path(adapter)), f"{digest}+{file_digest(Path(adapter) / ADAPTER)[:LENGTH]}"
-    model.to(device).eval().requires_grad_(False)
-    return Scorer(model, tokenizer, digest)
-
-
-def _merged(model: Any, adapter: Path) -> Any:
-    if not (adapter / ADAPTER).is_file():
-        raise ModelError(
-            found=f"no {ADAPTER}",
-            expected="a LoRA adapter in safetensors",
-            where=str(adapter),
-            remedy="pickled adapters are refused: convert it",
-        )
-    from peft import PeftModel
-
-    try:
-        return PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        raise ModelError(
-            found=f"{type(error).__name__}: {error}",
-            expected="an adapter that fits the model",
-            where=str(adapter),
-            remedy="check which model it was trained on",
-        ) from error
+    return model, tokenizer

@@ -15,6 +15,8 @@ from anatomy.recipes.rosi.families import generated_families
 from anatomy.recipes.variant import Edit
 from anatomy.stages.edit_book import EditBook
 
+PINS: tuple[str, ...] = ("torch", "transformers")
+
 
 def keep_adapters(
     config: Config, subject: Subject, book: EditBook, picks: dict[str, Edit | None], table: pd.DataFrame, folder: Path

@@ -16,6 +16,8 @@ from anatomy.recipes.rosi.claims import Benchmark
 from anatomy.recipes.rosi.ledger import claims_of, family_claims
 from anatomy.store.files import read_json
 
+PINS: tuple[str, ...] = ("scipy",)
+
 NO_SEED = -1
 """Stands in the ledger for models of your own, which have no organism seed."""
 

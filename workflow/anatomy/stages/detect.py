@@ -9,15 +9,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from anatomy.config.options import cell_fingerprint
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
 from anatomy.progress.counting import Progress
+from anatomy.stages.fingerprints import cell_fingerprint
 from anatomy.stages.instruments import Instrument, measured_texts
 from anatomy.store.cell import Cell
 from anatomy.store.digest import digest
 from anatomy.store.fill import Lazy, Want, assemble, cells_of, fill
 from anatomy.texts.judges.verdict import COLUMNS, KEYS
+
+PINS: tuple[str, ...] = ("peft", "scikit-learn", "torch", "transformers")
 
 DETECTOR_COLUMNS = (*COLUMNS, "category", "statistic", "flagged", "n_tokens")
 SHARD = 256

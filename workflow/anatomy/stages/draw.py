@@ -16,6 +16,8 @@ from anatomy.recipes.rosi.tables import tabulate
 from anatomy.stages.evidence import read_evidence
 from anatomy.store.files import write_text
 
+PINS: tuple[str, ...] = ("altair", "scipy", "vl-convert-python")
+
 
 def draw_all(config: Config, files: dict[str, list[Path]], figures: Path, tables: Path, say: Callable[[str], None]) -> None:
     """Write ``<figures>/<name>.{svg,pdf,csv,vl.json}`` ``<tables>/<name>.{csv,tex}`` and ``<tables>/selection.csv``."""

@@ -8,7 +8,6 @@ from typing import Any
 
 import pandas as pd
 
-from anatomy.config.options import cell_fingerprint
 from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject
 from anatomy.progress.counting import Progress
@@ -19,6 +18,7 @@ from anatomy.serving.variants import Variant as Served
 from anatomy.serving.ways import Fallback
 from anatomy.stages.answers import answer_cell, completions_table, compute_answers, decoding_of, unchanged_variants, with_items
 from anatomy.stages.edit_book import EditBook
+from anatomy.stages.fingerprints import cell_fingerprint
 from anatomy.stages.phase import Phase, describe
 from anatomy.stages.prompts import phase_prompts
 from anatomy.stages.rendering import answer_rendering
@@ -27,6 +27,8 @@ from anatomy.stages.withheld import must_withhold, withhold
 from anatomy.store.digest import canonical_json
 from anatomy.store.fill import Lazy, Want, cells_of, fill
 from anatomy.store.journal import record
+
+PINS: tuple[str, ...] = ("lm_eval", "torch", "transformers", "vllm")
 
 ITEMS_AN_ANSWER = 4
 """Benchmark items that take about as long as one answer: for progress alone."""

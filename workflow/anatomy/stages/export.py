@@ -29,6 +29,8 @@ from anatomy.models.machine.devices import device_name
 from anatomy.store.digest import canonical_json
 from anatomy.store.files import read_json, write_json, write_text
 
+PINS: tuple[str, ...] = ("scipy", "torch", "transformers")
+
 TABLES = ("completions", "judgements", "samples", "variants")
 
 

@@ -27,6 +27,8 @@ from anatomy.stages.prompts import phase_prompts
 from anatomy.stages.rendering import contrast_rendering
 from anatomy.store.files import write_json
 
+PINS: tuple[str, ...] = ("torch", "transformers")
+
 SEED = {"isotropic": 1_000, "covariance": 2_000, "shuffled": 3_000}
 """Control directions of a family are drawn from consecutive seeds, so that more controls never change the first ones."""
 

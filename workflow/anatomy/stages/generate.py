@@ -16,7 +16,6 @@ from typing import Any
 import pandas as pd
 import torch
 
-from anatomy.config.options import cell_fingerprint
 from anatomy.config.pasta import PastaDecoding
 from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject
@@ -30,6 +29,7 @@ from anatomy.recipes.variant import Edit
 from anatomy.serving.decoding import Decoding, request_seed
 from anatomy.stages.answers import Keep, answer_cell, completions_table, decoding_of, with_items
 from anatomy.stages.edit_book import EditBook
+from anatomy.stages.fingerprints import cell_fingerprint
 from anatomy.stages.in_memory import computing
 from anatomy.stages.phase import Phase, describe
 from anatomy.stages.prefix_prompts import phase_prefixes, put
@@ -38,6 +38,9 @@ from anatomy.stages.rendering import answer_rendering
 from anatomy.stages.withheld import must_withhold, withhold
 from anatomy.store.digest import canonical_json, digest
 from anatomy.store.fill import Lazy, Want, cells_of, fill
+
+PINS: tuple[str, ...] = ("tokenizers", "torch", "transformers")
+NOT_PINNED = {"vllm": "an engine is imported with what serves either way; these rows come from transformers"}
 
 HUMAN = "human"
 """Variant of the human's own continuations, which stand in the tables beside those of the models."""

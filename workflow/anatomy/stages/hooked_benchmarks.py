@@ -13,7 +13,6 @@ from typing import Any
 import pandas as pd
 import torch
 
-from anatomy.config.options import cell_fingerprint
 from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject
 from anatomy.models.imports import without_unused
@@ -24,10 +23,14 @@ from anatomy.recipes.asked import Asked
 from anatomy.serving.benchmarks.harness import evaluate
 from anatomy.serving.benchmarks.items import task_key
 from anatomy.stages.edit_book import EditBook
+from anatomy.stages.fingerprints import cell_fingerprint
 from anatomy.stages.in_memory import edited
 from anatomy.stages.utility import FEWSHOT_SEED, phase_items, phase_tasks, samples_table
 from anatomy.store.cell import Cell
 from anatomy.store.fill import Lazy, Want, cells_of, fill
+
+PINS: tuple[str, ...] = ("lm_eval", "torch", "transformers")
+NOT_PINNED = {"vllm": "an engine is imported with what serves either way; these rows come from transformers"}
 
 
 def hooked_benchmarks(

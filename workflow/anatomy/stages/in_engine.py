@@ -21,6 +21,8 @@ from anatomy.stages.answers import SHARD, Keep, by_want, prompts_of
 from anatomy.stages.edit_book import EditBook
 from anatomy.store.fill import Want
 
+PINS: tuple[str, ...] = ("torch", "transformers", "vllm")
+
 Backend = Literal["vllm", "transformers"]
 
 

@@ -22,6 +22,9 @@ from anatomy.stages.answers import Keep, prompts_of, to_rows
 from anatomy.stages.edit_book import EditBook
 from anatomy.store.fill import Want
 
+PINS: tuple[str, ...] = ("torch", "transformers")
+NOT_PINNED = {"vllm": "an engine is imported with what serves either way; these rows come from transformers"}
+
 
 def computing(
     book: EditBook,

@@ -19,15 +19,17 @@ from anatomy.config.detecting import Detector as Options
 from anatomy.config.schema import Config
 from anatomy.errors import DataError
 from anatomy.models.checkpoint import Checkpoint
-from anatomy.models.loading import open_scorer
 from anatomy.models.machine.devices import device_name
 from anatomy.models.machine.formats import resolved, warn_if_slow
+from anatomy.models.scorer import open_scorer
 from anatomy.store.digest import digest, file_digest
 from anatomy.texts.continuations.post_processing import PUBLISHED_RULES, SHORT_RULES, post_process
 from anatomy.texts.detectors.build import build_detectors
 from anatomy.texts.detectors.detection import Detector, fit_calibration
 from anatomy.texts.detectors.family import ORGANISM_READING, TINY_TUNING, family_detectors
 from anatomy.texts.detectors.ngram_classifier import train_ngram_classifier
+
+PINS: tuple[str, ...] = ("peft", "scikit-learn", "torch", "transformers")
 
 Card = dict[str, Any]
 HUMAN, ALIGNED = "human", "aligned"

@@ -12,6 +12,12 @@ from anatomy.models.machine.formats import resolved, warn_if_slow
 from anatomy.stages.card import find
 from anatomy.store.files import write_json
 
+PINS: tuple[str, ...] = ()
+NOT_PINNED = {
+    "torch": "names, shapes and configurations are read; nothing is computed",
+    "transformers": "names, shapes and configurations are read; nothing is computed",
+}
+
 
 def write_judge_card(
     identifier: str, judge: dict[str, Any], out: Path, mirror: str | None = None, say: Callable[[str], None] = print

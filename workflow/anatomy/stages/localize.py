@@ -30,6 +30,9 @@ from anatomy.stages.prompts import phase_prompts
 from anatomy.stages.rendering import contrast_rendering
 from anatomy.stages.screen import screen
 
+PINS: tuple[str, ...] = ("scipy", "torch", "transformers")
+NOT_PINNED = {"vllm": "an engine is imported with what serves either way; these rows come from transformers"}
+
 EPSILON = 1e-8
 """Of the refusal metric, as in the code of Arditi et al."""
 

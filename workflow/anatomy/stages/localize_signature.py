@@ -16,6 +16,14 @@ from anatomy.recipes.pasta.localise import EVERY, curves, scored_layers, swap_ma
 from anatomy.recipes.pasta.operating import measured_candidates, operating_point
 from anatomy.stages.instruments import measured_texts
 
+PINS: tuple[str, ...] = ("scipy",)
+NOT_PINNED = {
+    "peft": "it reads tables that other stages made",
+    "scikit-learn": "it reads tables that other stages made",
+    "torch": "it reads tables that other stages made",
+    "transformers": "it reads tables that other stages made",
+}
+
 
 def localize_signature(
     config: Config,

@@ -13,7 +13,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from anatomy.config.options import cell_fingerprint
 from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject
 from anatomy.interventions.edits.spec import HOOK_METHODS
@@ -26,6 +25,7 @@ from anatomy.recipes.variant import Edit, resolve
 from anatomy.serving.engine import Engine
 from anatomy.stages.answers import answer_cell, completions_table, decoding_of, with_items
 from anatomy.stages.edit_book import EditBook
+from anatomy.stages.fingerprints import cell_fingerprint
 from anatomy.stages.in_engine import computing_in_engine, hooks_backend
 from anatomy.stages.in_memory import computing
 from anatomy.stages.phase import Phase, describe
@@ -34,6 +34,8 @@ from anatomy.stages.prompts import phase_prompts
 from anatomy.stages.rendering import answer_rendering
 from anatomy.stages.withheld import withhold
 from anatomy.store.fill import Lazy, Want, cells_of, fill
+
+PINS: tuple[str, ...] = ("torch", "transformers", "vllm")
 
 PROJECTIONS_AN_ANSWER = 10
 """Prompts projected in the time of one answer: for progress alone."""

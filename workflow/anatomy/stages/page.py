@@ -12,6 +12,13 @@ from anatomy.recipes.rosi.page import SUMMARY, sections
 from anatomy.stages.evidence import read_evidence
 from anatomy.stages.manifest import manifest
 
+PINS: tuple[str, ...] = ("vl-convert-python",)
+NOT_PINNED = {
+    "altair": "figures are read, not drawn",
+    "scipy": "it reads tables that other stages made",
+    "torch": "its version is printed",
+}
+
 
 def write_page(
     config: Config, files: dict[str, list[Path]], figures: Path, ledger: pd.DataFrame, cards: list[Path], out: Path

@@ -15,6 +15,9 @@ from anatomy.recipes.pasta.pairs import asked_pairs
 from anatomy.stages.claims import NO_SEED, of_seed
 from anatomy.stages.pasta_evidence import read_evidence
 
+PINS: tuple[str, ...] = ("scipy", "torch")
+NOT_PINNED = {"transformers": "imported with the reader of directions; no model is opened"}
+
 
 def judge_claims(config: Config, files: dict[str, list[Path]]) -> pd.DataFrame:
     """The ledger of PASTA.

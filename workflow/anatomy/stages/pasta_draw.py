@@ -13,6 +13,9 @@ from anatomy.recipes.pasta.tables import tabulate
 from anatomy.stages.pasta_evidence import read_evidence
 from anatomy.store.files import write_text
 
+PINS: tuple[str, ...] = ("altair", "scipy", "torch", "vl-convert-python")
+NOT_PINNED = {"transformers": "imported with the reader of directions; no model is opened"}
+
 
 def draw_all(config: Config, files: dict[str, list[Path]], figures: Path, tables: Path, say: Callable[[str], None]) -> None:
     """Write ``<figures>/<name>.{svg,pdf,csv,vl.json}`` and ``<tables>/<name>.csv``."""

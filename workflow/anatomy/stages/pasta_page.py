@@ -12,6 +12,12 @@ from anatomy.recipes.pasta.page import SUMMARY, TITLE, sections
 from anatomy.stages.manifest import manifest
 from anatomy.stages.pasta_evidence import read_evidence
 
+PINS: tuple[str, ...] = ("torch", "vl-convert-python")
+NOT_PINNED = {
+    "scipy": "it reads tables that other stages made",
+    "transformers": "imported with the reader of directions; no model is opened",
+}
+
 TIMED = ("generate/*/pasta.*.tsv", "extract/*/signature.tsv", "judge/*/pasta.*.tsv", "organism/*/logs/*.tsv")
 """Snakemake's measurements of this recipe's jobs."""
 

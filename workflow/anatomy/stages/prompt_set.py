@@ -13,6 +13,8 @@ from anatomy.sources.prompts.table import SPLITS
 from anatomy.sources.registry.entry import Entry
 from anatomy.sources.registry.rows import prompt_rows
 
+PINS: tuple[str, ...] = ()
+
 
 def prepare(
     name: str,

@@ -34,6 +34,8 @@ from anatomy.stages.signature_geometry import geometry, writers_table
 from anatomy.store.digest import digest
 from anatomy.store.files import write_json, write_table
 
+PINS: tuple[str, ...] = ("tokenizers", "torch", "transformers")
+
 SEED = {"orthogonal": 5_000, "equal_variance": 6_000, "sketch": 7_000}
 FEWEST = 2
 """Prefixes a domain needs on both sides for a signature of its own."""

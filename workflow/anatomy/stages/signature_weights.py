@@ -23,6 +23,8 @@ from anatomy.recipes.pasta.edits import WRITES, ablation, orthogonalised_weights
 from anatomy.stages.edit_book import EditBook
 from anatomy.stages.prefix_prompts import phase_prefixes, put
 
+PINS: tuple[str, ...] = ("tokenizers", "torch", "transformers")
+
 COLUMNS = ["model", "layer", "matrices", "hook_sites", "effect", "gap", "prompts", "reason"]
 PROMPTS = 16
 

@@ -14,8 +14,8 @@ from jaxtyping import Float
 
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
-from anatomy.models.loading import Scorer, open_scorer
 from anatomy.models.machine.devices import device_name
+from anatomy.models.scorer import Scorer, open_scorer
 from anatomy.progress.counting import Progress
 from anatomy.recipes.pasta.judging import ACCURACY, OPENED, REFUSED, STYLE, refusal_judge
 from anatomy.stages.instruments import HUMAN, measured_texts
@@ -30,6 +30,13 @@ from anatomy.texts.detectors.table import detection_summary
 from anatomy.texts.diversity.style_markers import StyleMarkers
 from anatomy.texts.diversity.table import diversity_summary, style_summary, style_table
 from anatomy.texts.judges.verdict import KEYS
+
+PINS: tuple[str, ...] = ("sacrebleu", "scikit-learn", "scipy", "torch", "transformers")
+NOT_PINNED = {
+    "lm_eval": "imported for the name of a task's metric",
+    "vllm": "an engine is imported with what serves either way; these rows come from transformers",
+    "peft": "imported with the detectors, of which only the cutting of texts is used",
+}
 
 LENGTHS = ("words", "sentences")
 KEY = ["model", "variant"]

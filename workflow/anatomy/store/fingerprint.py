@@ -26,8 +26,10 @@ SILENT = (
     "anatomy.runs",
     "anatomy.models.machine.devices",
     "anatomy.models.machine.gpu_locks",
+    "anatomy.stages.fingerprints",
 )
 """Packages and modules that never shape a row."""
+LINE = re.compile(r"^([A-Za-z0-9_.-]+)==\S+", flags=re.M)
 
 
 def fingerprint(entries: Iterable[str], pins: Iterable[str] = ()) -> str:
@@ -71,6 +73,12 @@ def pinned_versions() -> dict[str, str]:
     """Package to version, from the lock of the set in use."""
     lock = LOCKS / f"{os.environ.get('ANATOMY_SET', 'cpu')}.lock"
     return dict(re.findall(r"^([A-Za-z0-9_.-]+)==(\S+)", lock.read_text(), flags=re.M)) if lock.exists() else {}
+
+
+@functools.cache
+def locked_packages() -> frozenset[str]:
+    """Names of all packages of all locks, whichever set is in use."""
+    return frozenset(name for lock in sorted(LOCKS.glob("*.lock")) for name in LINE.findall(lock.read_text(encoding="utf-8")))
 
 
 def module_path(module: str) -> Path | None:

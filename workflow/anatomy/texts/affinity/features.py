@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 
 from anatomy.models.activations.batching import batches
-from anatomy.models.loading import Scorer
+from anatomy.models.scorer import Scorer
 
 
 @dataclass(frozen=True)

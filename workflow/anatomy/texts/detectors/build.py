@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 
 from anatomy.config.detecting import Detector as Options
-from anatomy.models.loading import Scorer, open_scorer
 from anatomy.models.machine.formats import resolved
+from anatomy.models.scorer import Scorer, open_scorer
 from anatomy.texts.detectors import binoculars, curvature
 from anatomy.texts.detectors.detection import Calibration, Detector
 from anatomy.texts.detectors.pair import Reading, ScorerPair

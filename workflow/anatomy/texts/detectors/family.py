@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from anatomy.errors import DataError
-from anatomy.models.loading import Scorer
+from anatomy.models.scorer import Scorer
 from anatomy.texts.detectors.binoculars import Binoculars
 from anatomy.texts.detectors.curvature import Curvature
 from anatomy.texts.detectors.detection import Calibration, Detector, fit_calibration

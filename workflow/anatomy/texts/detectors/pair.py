@@ -18,7 +18,7 @@ from torch import Tensor
 
 from anatomy.errors import ModelError
 from anatomy.models.activations.batching import batches
-from anatomy.models.loading import Scorer
+from anatomy.models.scorer import Scorer
 from anatomy.texts.detectors.detection import EMPTY, NOT_FINITE, SHORT
 
 ROWS = 256

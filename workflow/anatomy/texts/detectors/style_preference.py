@@ -22,7 +22,7 @@ from torch.nn.functional import logsigmoid
 
 from anatomy.errors import DataError, NumericsError
 from anatomy.models.activations.batching import padded
-from anatomy.models.loading import Scorer
+from anatomy.models.scorer import Scorer
 from anatomy.store.digest import digest
 from anatomy.texts.detectors.pair import Reading, encode
 

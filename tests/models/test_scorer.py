@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import save_file
 
 from anatomy.errors import ModelError
-from anatomy.models.loading import open_scorer
+from anatomy.models.scorer import open_scorer
 from anatomy.texts.detectors.curvature import Curvature
 from anatomy.texts.detectors.pair import Reading, ScorerPair
 
