@@ -12,7 +12,7 @@ from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject
 from anatomy.progress.counting import Progress
 from anatomy.recipes.registry import engine_variants
-from anatomy.recipes.variant import Edit, resolve
+from anatomy.recipes.variant import Edit, Variant, resolve
 from anatomy.serving.engine import Engine
 from anatomy.serving.variants import Variant as Served
 from anatomy.serving.ways import Fallback
@@ -43,18 +43,18 @@ def phase_variants(config: Config, subject: Subject, phase: str, bucket: int, fo
     Args:
         found: the shortlist (phase select) or the picks (phase test), by family.
     """
-    named = engine_variants(config, subject, phase)
+    named, buckets = engine_variants(config, subject, phase), config.serving.buckets
     shortlist, selected = (found, {}) if phase == "select" else ({}, found)
     concrete = []
     for variant in named:
-        if variant.bucket(config.serving.buckets) != bucket:
+        if variant.bucket(buckets) != bucket:
             continue
         edits = [resolve(edit, shortlist, selected) for edit in variant.edits]
         if all(edit is not None for edit in edits):
             concrete.append((variant, edits))
         elif phase == "test" and variant.role == "control":
             concrete.append((variant, []))
-    return Phase(phase, concrete)
+    return Phase(phase, concrete, tuple(one for one in named if one.role == "base" and one.bucket(buckets) != bucket))
 
 
 def evaluate(
@@ -77,8 +77,8 @@ def evaluate(
 
     Returns:
         Tables ``completions``, ``samples``, ``variants`` (with ``unchanged``: whether an edited variant answered every prompt
-        exactly as the unedited model did); ``tasks`` with their metric and chance level; and ``cells``, the
-        store's cells the tables came from.
+        exactly as the unedited model did, whichever job serves that one); ``tasks`` with their metric and chance level; and
+        ``cells``, the store's cells the tables came from.
     """
     at, store = Layout(config.results), Path(config.results) / "store"
     rendering, decoding = answer_rendering(config.evaluation, subject), decoding_of(config.evaluation)
@@ -92,10 +92,9 @@ def evaluate(
         name: with_items(phase_prompts(at, subject, name, phase.name, limit), name, config.evaluation)
         for name in sorted({name for variant, _ in phase.variants for name in variant.sets})
     }
-    items = {name: phase_items(task, subject, phase.name, item_limit) for name, task in tasks.items()}
-    for variant, concrete in phase.variants:
+
+    def answers_of(variant: Variant, concrete: list[Edit]) -> list[Want]:
         keys = [book.key(edit) for edit in concrete]
-        labels = {"model": subject.id, "variant": variant.id, "phase": phase.name}
         cell = answer_cell(
             store,
             model,
@@ -107,7 +106,15 @@ def evaluate(
             cell_fingerprint("withheld", False) if must_withhold(subject, concrete) else "",
         )
         edits[cell.name] = concrete
-        answers += [Want(cell, prompts[name], {**labels, "backend": "vllm", "dtype": model["dtype"]}) for name in variant.sets]
+        labels = {"model": subject.id, "variant": variant.id, "phase": phase.name, "backend": "vllm", "dtype": model["dtype"]}
+        return [Want(cell, prompts[name], labels) for name in variant.sets if name in prompts]
+
+    compared = [want for variant in phase.unedited_elsewhere for want in answers_of(variant, [])]
+    items = {name: phase_items(task, subject, phase.name, item_limit) for name, task in tasks.items()}
+    for variant, concrete in phase.variants:
+        keys = [book.key(edit) for edit in concrete]
+        labels = {"model": subject.id, "variant": variant.id, "phase": phase.name}
+        answers += answers_of(variant, concrete)
         if variant.benchmarked:
             for name, task in tasks.items():
                 cell = utility_cell(store, model, keys, task, config.benchmarks.shots, cell_fingerprint("benchmark", bool(keys)))
@@ -148,6 +155,8 @@ def evaluate(
     asked = [sum(len(want.rows) for want in answers), sum(len(want.rows) for want in utility) / ITEMS_AN_ANSWER]
     with Lazy(open_engine, store, "evaluate") as session, Progress("evaluate", sum(asked), whole=True) as progress:
         with progress.part(asked[0]):
+            # First and by themselves: jobs that run beside this one wait for these rows, and for none of the edited ones.
+            fill(compared, session, compute_answers(variant_of, keep, rendering, decoding, say), say)
             fill(answers, session, compute_answers(variant_of, keep, rendering, decoding, say), say)
         with progress.part(asked[1]):
             fill(
@@ -158,12 +167,13 @@ def evaluate(
             )
     completions = completions_table(answers)
     plain, edited = ([variant.id for variant, concrete in phase.variants if bool(concrete) is wanted] for wanted in (False, True))
-    unchanged = unchanged_variants(completions, plain, edited, say)
+    beside = completions_table([*answers, *compared]) if compared else completions
+    unchanged = unchanged_variants(beside, [*plain, *(one.id for one in phase.unedited_elsewhere)], edited, say)
     variants = describe(subject, phase)
     return {
         "completions": completions,
         "samples": samples_table(utility),
         "variants": variants.assign(unchanged=variants["variant"].isin(unchanged)),
         "tasks": describe_tasks(tasks, items),
-        "cells": list(cells_of([*answers, *utility])),
+        "cells": list(cells_of([*answers, *compared, *utility])),
     }
