@@ -26,7 +26,7 @@ from anatomy.texts.affinity.features import ModelFeatures
 from anatomy.texts.affinity.measures import Embed
 from anatomy.texts.affinity.table import affinity_summary, affinity_table, agreement, fit_affinities, mauve_summary
 from anatomy.texts.detectors.perplexity import continuation_nats
-from anatomy.texts.detectors.table import detection_summary
+from anatomy.texts.detectors.table import detection_summary, detections_of
 from anatomy.texts.diversity.style_markers import StyleMarkers
 from anatomy.texts.diversity.table import diversity_summary, style_summary, style_table
 from anatomy.texts.judges.verdict import KEYS
@@ -141,8 +141,7 @@ def _affinities(
 
 def _detection(detectors: pd.DataFrame, sampled: dict[str, Any]) -> pd.DataFrame:
     """Each detector's probability, verdict and own number as three measures."""
-    named = detectors.rename(columns={"judge": "detector", "score": "machine", "statistic": "score", "raw": "excluded"})
-    found = detection_summary(named, **sampled)
+    found = detection_summary(detections_of(detectors), **sampled)
     ends = {"machine": "", "flagged": "_flagged", "score": "_score"}
     return found.assign(measure=found["detector"] + found["measure"].map(ends))
 
