@@ -16,9 +16,9 @@ from anatomy.models.loading import load_model
 from anatomy.recipes.registry import asked_in_memory
 from anatomy.stages.detect import detect
 from anatomy.stages.edit_book import EditBook
-from anatomy.stages.generate import HUMAN
 from anatomy.stages.hooked_benchmarks import hooked_benchmarks
 from anatomy.stages.instruments import measured_texts
+from anatomy.texts.authors import HUMAN
 from anatomy.texts.detectors.score_file import text_digest
 
 

@@ -13,9 +13,9 @@ from anatomy.errors import DataError, ModelError
 from anatomy.interventions.directions.signature import cosines
 from anatomy.stages.direction_book import DirectionBook
 from anatomy.stages.edit_book import EditBook
-from anatomy.stages.generate import HUMAN
 from anatomy.stages.signature import check_pair, extract_signature
 from anatomy.stages.signature_weights import weight_gaps
+from anatomy.texts.authors import HUMAN
 
 
 def test_each_side_continues_the_same_prefixes_in_its_own_manner(passes):

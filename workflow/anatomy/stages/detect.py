@@ -21,6 +21,7 @@ from anatomy.texts.detectors.table import judgements_of
 from anatomy.texts.judges.verdict import KEYS
 
 PINS: tuple[str, ...] = ("peft", "scikit-learn", "torch", "transformers")
+NOT_PINNED = {"scipy": "imported for intervals of means, which are taken in text_measures"}
 
 SHARD = 256
 """Texts a shard: what a kill costs at most."""

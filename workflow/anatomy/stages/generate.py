@@ -38,17 +38,15 @@ from anatomy.stages.rendering import answer_rendering
 from anatomy.stages.withheld import must_withhold, withhold
 from anatomy.store.digest import canonical_json, digest
 from anatomy.store.fill import Lazy, Want, cells_of, fill
+from anatomy.texts.authors import HUMAN
 
 PINS: tuple[str, ...] = ("tokenizers", "torch", "transformers")
 NOT_PINNED = {"vllm": "an engine is imported with what serves either way; these rows come from transformers"}
 
-HUMAN = "human"
-"""Variant of the human's own continuations, which stand in the tables beside those of the models."""
-
 
 @dataclass(frozen=True)
-class Batch:
-    """Wants that share a way of speaking."""
+class WantsAlike:
+    """Wants whose prompts are rendered and answered alike, so that they are answered together."""
 
     rendering: Rendering
     decoding: Decoding
@@ -107,11 +105,11 @@ def generate(
 
 def wanted(
     config: Config, subject: Subject, model: dict[str, Any], asked: Sequence[Asked], phase: str, book: EditBook
-) -> tuple[list[Batch], dict[str, Edit | None]]:
+) -> tuple[list[WantsAlike], dict[str, Edit | None]]:
     """Completions wanted, sorted by the way of speaking, and the edit behind each cell."""
     store, pasta = Path(config.results) / "store", config.pasta
     spoken = _Spoken(config, subject, model, phase)
-    batches: dict[str, Batch] = {}
+    batches: dict[str, WantsAlike] = {}
     edits: dict[str, Edit | None] = {}
     for one in asked:
         keys = [book.key(edit) for edit in one.edits]
@@ -138,7 +136,7 @@ def wanted(
                 )
                 edits[cell.name] = one.edits[0] if one.edits else None
                 way = canonical_json([rendering.key(), decoding.key()])
-                batches.setdefault(way, Batch(rendering, decoding, [])).wants.append(Want(cell, rows, labels))
+                batches.setdefault(way, WantsAlike(rendering, decoding, [])).wants.append(Want(cell, rows, labels))
     return list(batches.values()), edits
 
 

@@ -23,6 +23,7 @@ from anatomy.models.machine.devices import device_name
 from anatomy.models.machine.formats import resolved, warn_if_slow
 from anatomy.models.scorer import open_scorer
 from anatomy.store.digest import digest, file_digest
+from anatomy.texts.authors import ALIGNED, HUMAN
 from anatomy.texts.continuations.post_processing import PUBLISHED_RULES, SHORT_RULES, post_process
 from anatomy.texts.detectors.build import build_detectors
 from anatomy.texts.detectors.detection import Detector, fit_calibration
@@ -32,7 +33,6 @@ from anatomy.texts.detectors.ngram_classifier import train_ngram_classifier
 PINS: tuple[str, ...] = ("peft", "scikit-learn", "torch", "transformers")
 
 Card = dict[str, Any]
-HUMAN, ALIGNED = "human", "aligned"
 SEED = 0
 """Of the tuning of ImBD's form and the folds of the n-gram classifier."""
 

@@ -18,13 +18,14 @@ from anatomy.models.machine.devices import device_name
 from anatomy.models.scorer import Scorer, open_scorer
 from anatomy.progress.counting import Progress
 from anatomy.recipes.pasta.judging import ACCURACY, OPENED, REFUSED, STYLE, refusal_judge
-from anatomy.stages.instruments import HUMAN, measured_texts
+from anatomy.stages.instruments import measured_texts
 from anatomy.stages.measures_table import ALL, measures_table
 from anatomy.stages.pairwise import pairwise_summary
 from anatomy.stages.utility import main_metric
 from anatomy.texts.affinity.features import ModelFeatures
 from anatomy.texts.affinity.measures import Embed
 from anatomy.texts.affinity.table import affinity_summary, affinity_table, agreement, fit_affinities, mauve_summary
+from anatomy.texts.authors import HUMAN
 from anatomy.texts.detectors.perplexity import continuation_nats
 from anatomy.texts.detectors.table import detection_summary, detections_of
 from anatomy.texts.diversity.style_markers import StyleMarkers

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Float64
 from torch import Tensor
 
 from anatomy.errors import DataError
-from anatomy.models.activations.batching import Batch, batches
+from anatomy.models.activations.batching import PromptBatch, batches
 from anatomy.models.activations.hooks import reading
 from anatomy.models.activations.means import check_finite
 from anatomy.models.loading import LoadedModel
@@ -163,14 +163,16 @@ def span_moments(
     return (found / sum(len(text.answer) for text in texts)).cpu()
 
 
-def answer_mask(batch: Batch, texts: Sequence[Forced]) -> Bool[Tensor, "row column"]:
+def answer_mask(batch: PromptBatch, texts: Sequence[Forced]) -> Bool[Tensor, "row column"]:
     """Columns that predict a token of each row's answer."""
     lengths = torch.tensor([len(texts[row].answer) for row in batch.rows], device=batch.attention_mask.device)
     from_end = batch.attention_mask.flip(1).cumsum(1).flip(1)  # 1 at a row's last token
     return (batch.attention_mask == 1) & (from_end <= lengths[:, None])
 
 
-def _noise(batch: Batch, texts: Sequence[Forced], answering: Tensor, draws: int, seed: int) -> Float64[Tensor, "draw row column"]:
+def _noise(
+    batch: PromptBatch, texts: Sequence[Forced], answering: Tensor, draws: int, seed: int
+) -> Float64[Tensor, "draw row column"]:
     """Standard normal numbers at answer positions, 0 elsewhere; from the text's place, never from its batch."""
     noise = torch.zeros(draws, *answering.shape, dtype=torch.float64)
     if draws:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from jaxtyping import Float64
 from torch import Tensor, nn
 
-from anatomy.models.activations.batching import Batch
+from anatomy.models.activations.batching import PromptBatch
 from anatomy.models.activations.means import check_finite, gather
 from anatomy.models.loading import LoadedModel
 from anatomy.models.writers import residual_writers, writable_sites
@@ -33,7 +33,7 @@ class WriterInputs:
         self._sums: dict[str, Tensor] = {}
 
     @contextmanager
-    def reading(self, batch: Batch) -> Iterator[None]:
+    def reading(self, batch: PromptBatch) -> Iterator[None]:
         """Add this batch's inputs during the forward pass in the ``with`` body.
 
         Raises:
@@ -51,7 +51,7 @@ class WriterInputs:
         """The mean over all prompts read so far."""
         return {name: (self._sums[name] / self._prompts).cpu() for name in self._modules}
 
-    def _adding(self, name: str, batch: Batch) -> Callable[[nn.Module, tuple], None]:
+    def _adding(self, name: str, batch: PromptBatch) -> Callable[[nn.Module, tuple], None]:
         def hook(_module: nn.Module, args: tuple) -> None:
             u = gather(args[0], batch, [self.position])[:, 0]
             check_finite(u, batch, name, self.ids)

@@ -11,6 +11,7 @@ import pandas as pd
 
 from anatomy.errors import DataError
 from anatomy.models.scorer import Scorer
+from anatomy.texts.authors import ALIGNED, HUMAN
 from anatomy.texts.detectors.binoculars import Binoculars
 from anatomy.texts.detectors.curvature import Curvature
 from anatomy.texts.detectors.detection import Calibration, Detector, fit_calibration
@@ -43,7 +44,7 @@ def family_detectors(
         DataError: no prefix with both texts.
     """
     fit = texts[texts["degenerate"].fillna("") == ""] if "degenerate" in texts else texts
-    sides = [fit[fit["variant"] == variant] for variant in ("human", "aligned")]
+    sides = [fit[fit["variant"] == variant] for variant in (HUMAN, ALIGNED)]
     both = sides[0].merge(sides[1], on=["id", "group"], suffixes=("_human", "_machine"))
     if both.empty:
         raise DataError(
