@@ -9,6 +9,7 @@ compared with the card whenever they are read.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -46,8 +47,7 @@ def write_contrast(
     tables = {"controls": controls, "means": means, **({} if inputs is None else {"inputs": inputs})}
     for name, tensors in tables.items():
         written.append(folder / f"{name}.safetensors")
-        plain = {key: tensor.contiguous() for key, tensor in tensors.items()}
-        write_aside(written[-1], lambda aside, plain=plain: save_file(plain, aside))
+        write_aside(written[-1], partial(save_file, {key: tensor.contiguous() for key, tensor in tensors.items()}))
     return {"sides": list(means), "files": {file.name: file_digest(file) for file in written}}
 
 

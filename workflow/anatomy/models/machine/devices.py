@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 
 from anatomy.errors import ConfigError
-from anatomy.models.machine.gpu_locks import GRANTED, VISIBLE, granted, hold_gpus, visible_gpus
+from anatomy.models.machine.gpu_locks import GRANTED, ORDER, VISIBLE, granted, hold_gpus, visible_gpus
 
 OCCUPIED_SHARE = 0.5
 """A GPU of whose memory more than this is taken counts as used by another program. A desktop's windows take less; a program in
@@ -114,8 +114,8 @@ def _taken(count: int) -> Device:
     """A device for a program that no job surrounds."""
     import torch
 
-    # The driver numbers GPUs by their place on the bus; CUDA by default by their speed.
-    os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
+    for name, value in ORDER.items():
+        os.environ.setdefault(name, value)
     visible = visible_gpus()
     if not visible:
         return Device("cpu", "no GPU is visible")

@@ -26,6 +26,9 @@ FOLDER = "ANATOMY_GPU_LOCKS"
 GRANTED = "ANATOMY_GPUS_GRANTED"
 """Environment variable: the GPUs that this process and its children were given, as ``CUDA_VISIBLE_DEVICES`` names them; empty for
 none. Set for the length of a job; set by hand, it lets a program share a GPU that others use."""
+ORDER = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+"""The driver numbers GPUs by their place on the bus, CUDA by default by their speed. Locks and what the driver says of a GPU are
+for one and the same GPU only where both count alike."""
 NO_DEVICES = ("", "-1", "NoDevFiles")
 """Values of ``CUDA_VISIBLE_DEVICES`` that say: no GPU for this process."""
 
@@ -68,8 +71,10 @@ def hold_gpus(
     if count == 0:
         return (), {}
     folder = folder or lock_folder()
-    with contextlib.ExitStack() as tried, try_lock(folder / "choosing", wait=True, moved=False):
-        free, elsewhere = [], {}
+    free: list[str] = []
+    elsewhere: dict[str, str] = {}
+    choosing = try_lock(folder / "choosing", wait=True, moved=False)
+    with contextlib.ExitStack() as tried, choosing or contextlib.nullcontext():
         for gpu in wanted:
             file = folder / f"{gpu.replace('/', '_')}.lock"
             if (lock := try_lock(file, moved=False)) is None:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from anatomy.errors import ConfigError
-from anatomy.models.machine.gpu_locks import GRANTED, VISIBLE, visible_gpus, wait_for_gpus
+from anatomy.models.machine.gpu_locks import GRANTED, ORDER, VISIBLE, visible_gpus, wait_for_gpus
 
 
 @contextlib.contextmanager
@@ -56,7 +56,8 @@ def granted_gpus(
         )
     with contextlib.ExitStack() as held:
         chosen = wait_for_gpus(visible, count, held, say, locks) if count else ()
-        with _set({VISIBLE: ",".join(chosen), GRANTED: ",".join(chosen)}):
+        order = {name: os.environ.get(name, value) for name, value in ORDER.items()}
+        with _set({**order, VISIBLE: ",".join(chosen), GRANTED: ",".join(chosen)}):
             yield chosen
 
 
