@@ -11,7 +11,7 @@ sys.path.insert(0, f"{workflow.basedir}/workflow")
 os.environ["PYTHONPATH"] = f"{workflow.basedir}/workflow"
 
 from anatomy.recipes.configuration import check_config
-from anatomy.config.options import code_of, keep_code_parts, options, stage_fingerprint
+from anatomy.config.options import options
 from anatomy.config.study import Layout, subjects, target_names
 from anatomy.recipes import at_hand
 from anatomy.recipes.asked_variants import drawn_controls, everyone, target_modules
@@ -20,6 +20,7 @@ from anatomy.runs.controller.standing import read_config_from_there, require_wri
 from anatomy.runs.controller.supervise import supervise
 from anatomy.recipes.prompt_needs import named_entries, phases_of, with_what_is_here
 from anatomy.recipes.registry import known, name_of, rules_file
+from anatomy.stages.fingerprints import code_of, keep_code_parts, stage_fingerprint
 
 
 configfile: f"{workflow.basedir}/config/config.yaml"
@@ -64,10 +65,16 @@ localrules:
     push_export,
 
 
+def own_jobs():
+    """Modules of papers' own jobs and reports, as their rules name them."""
+    named = [getattr(rule.params, "module", None) for rule in workflow.rules]
+    return sorted({*filter(None, named), *(paper.report for paper in PAPERS.values())})
+
+
 onstart:
     from anatomy.runs.provenance.reproduction import keep_configuration
 
-    keep_code_parts(Path(AT.store))
+    keep_code_parts(Path(AT.store), own_jobs())
     keep_configuration(Path(CONFIG.results), config)
 
 

@@ -9,7 +9,11 @@ from lanes import LaneScheduling, assign_lanes, workers
 from quick_run import Run
 from tiny_model import load_tiny_model, make_tiny_model
 
+from anatomy.models.machine.gpu_locks import GRANTED, visible_gpus
 from anatomy.store.files import write_json
+
+# The processes of the suite share what GPUs there are: their models are tiny.
+os.environ.setdefault(GRANTED, ",".join(visible_gpus()))
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -3,8 +3,8 @@
 import torch
 from architecture_models import chat_prompts, model_of
 from architecture_support import EXTRACTED, SCORED, extraction_error, scoring_error
+from mean_inputs import mean_writer_inputs
 
-from anatomy.models.activations.writer_inputs import mean_writer_inputs
 from anatomy.models.writers import residual_writers, writable_sites
 
 

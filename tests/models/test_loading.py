@@ -1,8 +1,10 @@
+import ast
 import json
 import shutil
 
 import pytest
 import torch
+from quick_run import ROOT
 from safetensors.torch import load_file, save_file
 
 from anatomy.errors import ModelError
@@ -48,3 +50,25 @@ def test_quantised_weights_without_their_package_are_refused(tiny_folder, tmp_pa
     (folder / "config.json").write_text(json.dumps(config))
     with pytest.raises(ModelError, match="ImportError"):
         load_model(folder, torch.float32, "cpu")
+
+
+def test_a_model_is_opened_and_a_device_named_in_one_place():
+    """No other module of the library opens a model or a tokenizer with transformers, or asks torch whether there is a GPU."""
+    library = ROOT / "workflow"
+    allowed = {
+        "from_pretrained": {
+            "anatomy/models/loading.py",
+            "anatomy/models/scorer.py",  # an adapter, onto a model that is open
+            "anatomy/models/tokenizer.py",
+            "anatomy/serving/packed_likelihood.py",  # a configuration
+        },
+        "cuda.is_available": {
+            "anatomy/models/machine/devices.py",
+            "anatomy/models/machine/formats.py",
+            "anatomy/models/machine/surroundings.py",
+        },
+    }
+    for path in sorted(library.rglob("*.py")):
+        calls = [node.func for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+        made = {ast.unparse(call).split(".", 1)[-1] for call in calls} & set(allowed)
+        assert not {call for call in made if path.relative_to(library).as_posix() not in allowed[call]}, path

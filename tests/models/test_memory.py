@@ -10,6 +10,7 @@ from anatomy.models import memory
 from anatomy.models.loading import load_model
 from anatomy.models.machine.memory import Machine
 from anatomy.models.memory import available, estimate_memory, require_memory, say_bytes, say_count, shortage
+from anatomy.models.scorer import open_scorer
 from anatomy.models.size import ModelSize
 
 GIB = 2**30
@@ -88,6 +89,13 @@ def test_a_model_larger_than_memory_is_refused_before_a_weight_is_read(tiny_fold
     with pytest.raises(ModelError, match="900 KiB are free") as caught:
         load_model(tiny_folder, torch.float32, "cpu")
     assert str(tiny_folder) in caught.value.where and "in bfloat16 it would need 853 KiB, which fits" in caught.value.remedy
+
+
+def test_a_scorer_larger_than_memory_is_refused_too(tiny_folder, monkeypatch):
+    monkeypatch.setattr(memory, "this_machine", lambda gpu: Machine(2**20, 2**19))
+    monkeypatch.setattr("transformers.AutoModelForCausalLM.from_pretrained", lambda *_, **__: pytest.fail("it was loaded"))
+    with pytest.raises(ModelError, match="512 KiB are free"):
+        open_scorer(tiny_folder, torch.float32, "cpu")
 
 
 def test_the_check_can_be_switched_off(tiny_folder, monkeypatch):

@@ -5,16 +5,14 @@ from pathlib import Path
 import pytest
 
 from anatomy.errors import ModelError
-from anatomy.models.preflight.report import open_tokenizer
 from anatomy.models.tokenizer import load_tokenizer
 
 
-@pytest.mark.parametrize("opener", [load_tokenizer, open_tokenizer])
 @pytest.mark.parametrize("path", ["./typo", "typo", "org/name", "~/typo"])
-def test_a_folder_that_is_not_there_is_named(opener, path, tmp_path, monkeypatch):
+def test_a_folder_that_is_not_there_is_named(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ModelError, match="no such folder"):
-        opener(Path(path))
+        load_tokenizer(Path(path))
 
 
 def test_a_file_is_no_folder(tmp_path):

@@ -51,13 +51,13 @@ def mixed(prompts):
 @pytest.fixture
 def passes(monkeypatch):
     """The batches of tokens that hooks saw."""
-    seen, begin = [], batches.Batch.__init__
+    seen, begin = [], batches.EngineBatch.__init__
 
     def recorded(self, runner, width):
         begin(self, runner, width)
         seen.append(self)
 
-    monkeypatch.setattr(batches.Batch, "__init__", recorded)
+    monkeypatch.setattr(batches.EngineBatch, "__init__", recorded)
     return seen
 
 

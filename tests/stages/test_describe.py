@@ -66,3 +66,15 @@ def test_a_row_says_what_the_variant_is():
 def test_no_variants_keep_the_columns():
     assert list(describe(SUBJECT, Phase("test", [])).columns) == VARIANT_COLUMNS
     assert list(describe(SUBJECT, Phase("test", whole("test", PICKS))).columns) == VARIANT_COLUMNS
+
+
+@pytest.mark.parametrize("phase", ["select", "test"])
+@pytest.mark.parametrize("buckets", [1, 2, 5])
+def test_every_bucket_knows_the_unedited_model(phase, buckets):
+    """It is served in one, and named to the others."""
+    config = CONFIG.model_copy(update={"serving": CONFIG.serving.model_copy(update={"buckets": buckets})})
+    parts = [phase_variants(config, SUBJECT, phase, bucket, FOUND if phase == "select" else PICKS) for bucket in range(buckets)]
+    served = [{variant.role for variant, _ in part.variants} for part in parts]
+    for roles, part in zip(served, parts, strict=True):
+        assert [one.role for one in part.unedited_elsewhere] == ([] if "base" in roles else ["base"])
+    assert sum("base" in roles for roles in served) == 1

@@ -95,6 +95,30 @@ def test_edits_of_every_kind_are_evaluated_on_one_start(study, subject, card, ti
     assert again["completions"].equals(completions) and count(store) == {"starts": 1, "rows": len(completions)}
 
 
+def test_an_edit_that_does_nothing_is_told_in_every_bucket(study, subject, card):
+    """The unedited model is served by another job; its answers are computed once, by whichever job comes first."""
+    close_shared_engine()
+    config, stacks, book = study
+    variants = {name: Variant(name, "method" if stack else "base", tuple(stack), SETS) for name, stack in stacks.items()}
+
+    def bucket(*names, base=True):
+        elsewhere = (variants["base"],) if base else ()
+        phase = Phase("test", [(variants[name], stacks[name]) for name in names], elsewhere)
+        return evaluate(config, subject, phase, card, book, lines.append)
+
+    lines, rows = [], 2 * 4
+    tables = bucket("rank one", "nothing")
+    flagged = tables["variants"].set_index("variant")["unchanged"]
+    assert flagged[flagged].index.tolist() == [variants["nothing"].id]
+    assert variants["base"].id not in set(tables["completions"]["variant"]), "its table is the other job's"
+    assert count(tables_store(config)) == {"starts": 1, "rows": 3 * rows}
+    plain = bucket("base", base=False)
+    assert not plain["variants"]["unchanged"].any() and count(tables_store(config))["rows"] == 3 * rows, "computed once"
+    assert set(plain["cells"]) < set(tables["cells"])
+    only_base_elsewhere = bucket()
+    assert only_base_elsewhere["variants"].empty
+
+
 def phase_prompts_of(config, subject, name):
     from anatomy.config.study import Layout
 

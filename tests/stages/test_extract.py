@@ -73,7 +73,8 @@ def test_an_isotropic_control_is_drawn_anew_for_each_layer_and_shared_by_positio
 def test_the_card_names_every_file_by_its_content(extraction, extraction_card):
     assert list(extraction_card["contrasts"]) == ["plain", "system"]
     for contrast, facts in extraction_card["contrasts"].items():
-        assert set(facts["files"]) == {f"{name}.safetensors" for name in ("directions", "controls", "means", "inputs")}
+        tensors = {f"{name}.safetensors" for name in ("directions", "controls", "means", "inputs")}
+        assert set(facts["files"]) == {*tensors, "directions.card.json"} and facts["sides"] == ["harmful", "harmless"]
         assert all(file_digest(extraction / contrast / name) == digest for name, digest in facts["files"].items())
         assert facts["prompts"] == [4, 4] and facts["positions"][-1] == -1
 

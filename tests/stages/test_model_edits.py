@@ -1,6 +1,7 @@
 """Edits made concrete: a key says everything that shapes an edit, and nothing else."""
 
 import shutil
+from dataclasses import replace
 
 import pytest
 import torch
@@ -8,12 +9,15 @@ from edit_kinds import pruned
 from tiny_model import make_tiny_model
 
 from anatomy.errors import EditError
+from anatomy.interventions.directions.extraction import write_contrast
 from anatomy.interventions.edits.adapter import write_adapter
 from anatomy.interventions.edits.saved import save_edit
 from anatomy.interventions.edits.spec import intent
 from anatomy.models.checkpoint import Checkpoint
+from anatomy.stages.direction_book import DirectionBook
 from anatomy.stages.model_edits import ModelEdits
 from anatomy.store.digest import digest
+from anatomy.store.files import read_json, write_json
 
 
 def edit(method="row_mean", layer=2, control=None, contrast="plain", position=-1, **more):
@@ -63,16 +67,18 @@ def test_a_key_needs_no_weights(card, extraction):
 @pytest.mark.parametrize("method", ["row_mean", "mean_input", "clamp", "add"])
 def test_a_key_names_content_and_not_files(card, extraction, tmp_path, method):
     shutil.copytree(extraction / "plain", tmp_path / "renamed")
+    write_json(tmp_path / "card.json", {"contrasts": {"renamed": read_json(extraction / "card.json")["contrasts"]["plain"]}})
     renamed = ModelEdits(card, tmp_path)
     assert renamed.key(edit(method, contrast="renamed")) == ModelEdits(card, extraction).key(edit(method))
 
 
 def test_the_same_direction_of_another_length_is_another_addition(card, extraction, tmp_path):
-    from safetensors.torch import load_file, save_file
+    from safetensors.torch import load_file
 
-    shutil.copytree(extraction / "plain", tmp_path / "plain")
-    path = tmp_path / "plain" / "directions.safetensors"
-    save_file({"vectors": 2 * load_file(path)["vectors"]}, path)
+    own = DirectionBook(extraction)
+    longer = replace(own.candidates("plain"), vectors=2 * own.candidates("plain").vectors)
+    tensors = {name: load_file(extraction / "plain" / f"{name}.safetensors") for name in ("controls", "means", "inputs")}
+    write_json(tmp_path / "card.json", {"contrasts": {"plain": write_contrast(tmp_path / "plain", longer, **tensors)}})
     before, after = ModelEdits(card, extraction), ModelEdits(card, tmp_path)
     assert after.key(edit("row_mean")) == before.key(edit("row_mean"))
     assert after.key(edit("add")) != before.key(edit("add"))

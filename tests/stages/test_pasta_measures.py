@@ -14,11 +14,11 @@ from pasta_study import pair
 from anatomy.config.methods import Benchmarks
 from anatomy.models.loading import load_model
 from anatomy.recipes.asked_variants import asked_in_memory
-from anatomy.recipes.pasta.speaking import HUMAN
 from anatomy.recipes.pasta.stages.detect import detect
 from anatomy.recipes.pasta.stages.instruments import measured_texts
 from anatomy.stages.hooked_benchmarks import hooked_benchmarks
 from anatomy.stages.model_edits import ModelEdits
+from anatomy.texts.authors import HUMAN
 from anatomy.texts.detectors.score_file import text_digest
 
 

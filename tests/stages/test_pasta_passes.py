@@ -11,11 +11,11 @@ from small_study import THINGS
 
 from anatomy.errors import DataError, ModelError
 from anatomy.interventions.directions.signature import cosines
-from anatomy.recipes.pasta.speaking import HUMAN
 from anatomy.recipes.pasta.stages.signature import check_pair, extract_signature
 from anatomy.recipes.pasta.stages.signature_weights import weight_gaps
 from anatomy.stages.direction_book import DirectionBook
 from anatomy.stages.model_edits import ModelEdits
+from anatomy.texts.authors import HUMAN
 
 
 def test_each_side_continues_the_same_prefixes_in_its_own_manner(passes):
@@ -31,15 +31,16 @@ def prefix(name):
 
 
 def test_contrasts_are_extractions_like_any_other(passes):
-    model_edits = DirectionBook(passes.extracted)
-    for name in ("signature", *passes.signature["contrasts"]):
-        assert model_edits.candidates(name).vectors.shape == (2, 5, 64)
-    assert set(passes.signature["contrasts"]) == {"template_free", "template_only", "same_text", "same_input", "without_refusal"}
-    unit = model_edits.unit({"contrast": "signature", "position": 0, "layer": 3, "control": None})
+    book = DirectionBook(passes.extracted)
+    others = {"template_free", "template_only", "same_text", "same_input", "without_refusal"}
+    assert set(passes.signature["contrasts"]) == {"signature", *others} and set(passes.found["contrasts"]) == others
+    for name in passes.signature["contrasts"]:
+        assert book.candidates(name).vectors.shape == (2, 5, 64)
+    unit = book.unit({"contrast": "signature", "position": 0, "layer": 3, "control": None})
     for family, number in (("orthogonal", 1), ("equal_variance", 0)):
-        control = model_edits.unit({"contrast": "signature", "position": 0, "layer": 3, "control": [family, number]})
+        control = book.unit({"contrast": "signature", "position": 0, "layer": 3, "control": [family, number]})
         assert abs((unit @ control).item()) < 1e-5
-    inside = [model_edits.directions("signature", ["domain", number]).vectors[1].double() for number in range(2)]
+    inside = [book.directions("signature", ["domain", number]).vectors[1].double() for number in range(2)]
     assert cosines(inside[0][1:], inside[1][1:]).min() > 0.5  # parts of one signature
 
 

@@ -3,16 +3,17 @@
 import pytest
 import torch
 
-from anatomy.interventions.directions.candidates import Directions, save_directions
+from anatomy.interventions.directions.candidates import Directions
+from anatomy.interventions.directions.extraction import write_contrast
 from anatomy.recipes.configuration import Config
 from anatomy.recipes.pasta.stages.signature_seeds import COLUMNS, seeds_table
+from anatomy.store.files import write_json
 
 
 def write_signature(folder, vectors):
-    (folder / "signature").mkdir(parents=True)
     directions = Directions(vectors, (-1, 0), tuple(range(vectors.shape[1])))
-    save_directions(directions, folder / "signature" / "directions.safetensors", {})
-    (folder / "signature.json").write_text("{}")
+    facts = write_contrast(folder / "signature", directions, {}, {"aligned": vectors, "base": vectors.clone()})
+    write_json(folder / "signature.json", {"contrasts": {"signature": facts}})
     return folder / "signature.json"
 
 

@@ -15,6 +15,7 @@ import pytest
 from disk_without_locks import without_locks
 
 from anatomy.errors import LockError, StoreError
+from anatomy.models.machine import gpu_locks
 from anatomy.runs.controller.hold import RunRecord, hold, read_record, write_record
 from anatomy.runs.resources import gpus
 from anatomy.sources.registry.download import Request, download
@@ -247,7 +248,7 @@ def test_a_named_folder_without_locks_asks_for_another(disk, monkeypatch, tmp_pa
 def test_gpus_are_held_in_the_named_folder(disk, one_gpu, monkeypatch, tmp_path):
     folder, answer = disk
     answer(errno.ENOLCK)
-    monkeypatch.setattr(gpus, "_own_folder", lambda: folder)
+    monkeypatch.setattr(gpu_locks, "lock_folder", lambda: folder)
     with pytest.raises(LockError), gpus.granted_gpus(1):
         pass
     monkeypatch.undo()

@@ -60,7 +60,7 @@ def in_memory_params(name, *sections):
     """Parameters of a paper's generation: its options, and the code that puts prompts and asks."""
     paper = PAPERS[name]
     wanted = ("seeds", "organism", "models", name, "extraction", "evaluation", "serving", "results", *sections)
-    asks = [code_of(paper.in_memory), stage_fingerprint(paper.speaking)]
+    asks = [code_of(paper.in_memory), code_of(paper.speaking)]
     return {
         "paper": name,
         "options": options(CONFIG, *wanted),

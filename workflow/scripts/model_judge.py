@@ -15,7 +15,8 @@ with job_of(name, snakemake) as run:
     with without_unused():
         from anatomy.stages.model_judge import judge_by_model
     from anatomy.stages.inputs import named_files
-    from anatomy.store.files import read_json, read_table, write_json, write_table
+    from anatomy.stages.soundness import sound_model
+    from anatomy.store.files import read_table, write_json, write_table
 
     files = named_files(snakemake.input)
     completions = pd.concat([read_table(file) for file in files["completions"]], ignore_index=True)
@@ -23,7 +24,7 @@ with job_of(name, snakemake) as run:
         run.config,
         run.subject,
         snakemake.wildcards.judge,
-        read_json(files["card"][0]),
+        sound_model(files["card"][0]),
         completions,
         run.say,
         threads=snakemake.threads,

@@ -4,13 +4,30 @@ import pytest
 import torch
 
 from anatomy.errors import DataError
-from anatomy.interventions.directions.divergence import forced_runs, prompt_divergences
+from anatomy.interventions.directions.divergence import counted_columns, forced_runs
+from anatomy.interventions.directions.metrics import kl_divergence
 from anatomy.interventions.directions.scores import score_candidates
+from anatomy.models.activations.batching import batches
 from anatomy.models.activations.hooks import SITES
 from anatomy.models.activations.interventions import Intervention, intervening
 
 ANSWERS = [[11, 12, *range(20, 20 + length)] for length in (3, 1, 2, 4, 2)]
 OPTIONS = dict(common_prefix=[11, 12], token_budget=120)
+
+
+def prompt_divergences(loaded, prompts, editing, *, common_prefix, answers, token_budget):
+    """KL(original || edited) of each prompt, averaged over the predictions of its answer's tokens after the prefix."""
+    runs, counted = forced_runs(prompts, list(common_prefix), answers)
+    found = torch.zeros(len(runs), dtype=torch.float64)
+    for batch in batches(runs, token_budget, loaded.pad_token_id, loaded.device):
+        counts = torch.tensor([counted[row] for row in batch.rows])
+        with torch.no_grad():
+            original = loaded.model(**batch.inputs(), logits_to_keep=int(counts.max())).logits
+            with editing():
+                edited = loaded.model(**batch.inputs(), logits_to_keep=int(counts.max())).logits
+        divergence = kl_divergence(original, edited).masked_fill(~counted_columns(counts), 0.0)
+        found[list(batch.rows)] = divergence.sum(1) / counts
+    return found
 
 
 def test_mean_over_prompts_is_the_grids_kl(tiny, directions, harmful, harmless):

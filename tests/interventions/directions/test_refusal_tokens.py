@@ -1,7 +1,7 @@
 import pytest
 
 from anatomy.errors import DataError
-from anatomy.interventions.directions.refusal_tokens import PAPER_REFUSAL_TOKENS, common_prefix, derive_refusal_tokens
+from anatomy.interventions.directions.refusal_tokens import common_prefix, derive_refusal_tokens
 
 BOUNDS = dict(least_refusal_share=0.1, most_compliance_share=0.05)
 
@@ -10,7 +10,7 @@ def test_tokens_that_begin_refusals_only():
     answers = [[5, 1]] * 6 + [[6, 1]] * 3 + [[7, 2]] + [[7, 2]] * 10
     found = derive_refusal_tokens(answers, [True] * 10 + [False] * 10, **BOUNDS)
     assert (found.outcome, found.tokens, found.common_prefix) == ("found", (5, 6), ())
-    assert (found.coverage, found.false_share) == (0.9, 0.0)
+    assert found.coverage == 0.9
     assert found.refusal_counts == {5: 6, 6: 3, 7: 1}
 
 
@@ -36,8 +36,3 @@ def test_equal_answers_leave_a_last_token_to_read():
 def test_flags_must_match():
     with pytest.raises(DataError, match="1 flags for 2"):
         derive_refusal_tokens([[1], [2]], [True], **BOUNDS)
-
-
-def test_published_sets():
-    assert PAPER_REFUSAL_TOKENS["qwen"] == (40, 2121)
-    assert PAPER_REFUSAL_TOKENS["gemma"] == (235285,)

@@ -5,7 +5,7 @@ from anatomy.errors import DataError, NumericsError
 from anatomy.interventions.directions.candidates import Directions
 from anatomy.interventions.directions.grid import direction_grid
 from anatomy.interventions.directions.metrics import kl_divergence, refusal_metric
-from anatomy.interventions.directions.scores import score_candidates, score_prompts
+from anatomy.interventions.directions.scores import score_candidates
 from anatomy.models.activations.hooks import SITES
 from anatomy.models.activations.interventions import Intervention, intervening
 
@@ -16,6 +16,12 @@ OPTIONS = dict(epsilon=1e-8, token_budget=150)
 def logits(loaded, ids, keep, interventions):
     with intervening(loaded.model, interventions), torch.no_grad():
         return loaded.model(torch.tensor([ids])).logits[0, -keep:]
+
+
+def score_prompts(loaded, token_ids):
+    """Refusal metric of each prompt in the unedited model, one prompt at a time."""
+    scores = [refusal_metric(logits(loaded, ids, 1, []), TOKENS, OPTIONS["epsilon"]).item() for ids in token_ids]
+    return torch.tensor(scores, dtype=torch.float64)
 
 
 def ablate(unit):
@@ -84,14 +90,14 @@ def test_a_direction_the_model_never_uses_changes_nothing(tiny, harmful, harmles
     candidate = Directions(vectors, (-1,), (0, 2))
     table = score_candidates(tiny, candidate, harmful, harmless, TOKENS, common_prefix=[], harmless_answers=None, **OPTIONS)
     assert table.loc[0, ["bypass", "induce", "kl"]].isna().all()
-    plain = score_prompts(tiny, harmless, TOKENS, common_prefix=[], **OPTIONS).mean().item()
+    plain = score_prompts(tiny, harmless).mean().item()
     assert table.loc[1, "induce"] == pytest.approx(plain, abs=1e-6)
 
 
 def test_forward_methods_are_restored(tiny, directions, harmful, harmless):
-    before = score_prompts(tiny, harmful, TOKENS, common_prefix=[], **OPTIONS)
+    before = score_prompts(tiny, harmful)
     score_candidates(tiny, directions, harmful, harmless, TOKENS, common_prefix=[], harmless_answers=None, **OPTIONS)
-    assert torch.equal(score_prompts(tiny, harmful, TOKENS, common_prefix=[], **OPTIONS), before)
+    assert torch.equal(score_prompts(tiny, harmful), before)
     assert not any("forward" in vars(block) for block in tiny.model.model.layers)
 
 

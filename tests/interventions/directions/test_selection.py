@@ -4,7 +4,10 @@ import pandas as pd
 import pytest
 
 from anatomy.errors import DataError
-from anatomy.interventions.directions.selection import PUBLISHED_RULE, SelectionRule, select_direction
+from anatomy.interventions.directions.selection import SelectionRule, select_direction
+
+PUBLISHED_RULE = SelectionRule(least_induce=0.0, most_kl=0.1, layer_fraction=0.8)
+"""Arditi et al. 2024, appendix C. The integer cut reproduces the released grids; ``l < 0.8 L`` does not."""
 
 LAYERS = {"gemma-2b-it": 18, "llama-2-7b-chat-hf": 32, "qwen-1_8b-chat": 24}
 NAMES = {"refusal_score": "bypass", "steering_score": "induce", "kl_div_score": "kl"}

@@ -1,10 +1,10 @@
 import pytest
 import torch
+from mean_inputs import mean_writer_inputs
 from tiny_model import make_tiny_model
 
 from anatomy.interventions.directions.controls import isotropic
 from anatomy.interventions.edits.rank_one import build_edit
-from anatomy.models.activations.writer_inputs import mean_writer_inputs
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.rendering import Rendering, render
 

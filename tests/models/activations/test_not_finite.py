@@ -2,11 +2,11 @@
 
 import pytest
 import torch
+from mean_inputs import mean_writer_inputs
 
 from anatomy.errors import NumericsError
 from anatomy.models.activations.means import mean_activations
 from anatomy.models.activations.projections import project
-from anatomy.models.activations.writer_inputs import mean_writer_inputs
 
 HIT = 2
 BUDGETS = (1, 10_000)  # one prompt a batch, and all prompts in few batches

@@ -1,8 +1,9 @@
 import torch
+from mean_inputs import mean_writer_inputs
 
 from anatomy.models.activations.batching import batches
 from anatomy.models.activations.means import mean_activations
-from anatomy.models.activations.writer_inputs import WriterInputs, mean_writer_inputs
+from anatomy.models.activations.writer_inputs import WriterInputs
 
 
 def test_mean_inputs_equal_single_prompt_reference(tiny, token_ids):

@@ -96,6 +96,7 @@ def test_many_jobs_on_few_gpus_never_meet(machine, monkeypatch):
 def test_the_process_sees_its_own_gpus_only_and_then_all_again(machine):
     with granted_gpus(2, locks=machine) as mine:
         assert os.environ[VISIBLE] == ",".join(mine) and len(mine) == 2
+        assert os.environ["CUDA_DEVICE_ORDER"] == "PCI_BUS_ID", "0 is the same GPU to every process"
         assert len(free(machine)) == 2
     assert os.environ[VISIBLE] == "0,1,2,3" and len(free(machine)) == 4
 

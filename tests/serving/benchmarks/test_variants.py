@@ -8,6 +8,7 @@ import pytest
 import torch
 from reference_samples import assert_same, reference
 from shared_engine import served_model, shared_engine
+from variant_tables import evaluate_variants
 
 from anatomy.errors import DataError
 from anatomy.interventions.edits.adapter_factors import applied_adapter
@@ -16,7 +17,7 @@ from anatomy.serving.benchmarks.engine_lm import EngineLM
 from anatomy.serving.benchmarks.harness import evaluate
 from anatomy.serving.benchmarks.sample_rows import COLUMNS
 from anatomy.serving.benchmarks.tasks import folder_tasks, real_tasks
-from anatomy.serving.benchmarks.variants import evaluate_variants, unedited
+from anatomy.serving.benchmarks.variants import unedited
 from anatomy.serving.packed_likelihood import PackedScorer
 
 pytestmark = pytest.mark.engine

@@ -88,7 +88,8 @@ def measure(setting: Setting) -> list[Comparison]:
 
 def evaluate_all(engine: Any, variants: list[Any], tasks: Any, questions: int) -> list[Any]:
     """Every variant on the tasks, by the library."""
-    from anatomy.serving.benchmarks.variants import evaluate_variants
+    from variant_tables import evaluate_variants
+
     from anatomy.serving.variants import plan_variants
 
     entries = plan_variants(engine, variants).entries(engine)

@@ -17,7 +17,7 @@ from speed.setting import Setting
 from anatomy.models.machine.formats import fast_format
 from anatomy.organism.execution import Execution
 from anatomy.organism.network import initial_weights
-from anatomy.organism.optimisation import Batch, Encoded, packed_batches, train
+from anatomy.organism.optimisation import Encoded, TrainingBatch, packed_batches, train
 from anatomy.organism.recipe import RECIPES
 
 VOCABULARY = 1089
@@ -74,7 +74,7 @@ def documents() -> Iterator[Encoded]:
         yield [draws.randrange(1, VOCABULARY) for _ in range(length)], [1.0] * length
 
 
-def trained(batches: list[list[Batch]], threads: int, dtype: str) -> None:
+def trained(batches: list[list[TrainingBatch]], threads: int, dtype: str) -> None:
     recipe = RECIPES["default"]
     weights = initial_weights(recipe.architecture, VOCABULARY, torch.Generator().manual_seed(0))
     numbers = recipe.pretraining

@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
+from ngram_features import NgramFeatures
 
 from anatomy.errors import DataError, NumericsError
-from anatomy.texts.affinity.features import ModelFeatures, NgramFeatures
+from anatomy.models.scorer import Scorer
+from anatomy.texts.affinity.features import ModelFeatures
 from anatomy.texts.affinity.measures import fit_likelihood_ratio, fit_nearest_neighbour, fit_ngram_coverage
-from anatomy.texts.affinity.table import affinity_summary, affinity_table, agreement, fit_affinities, human_halves, mauve_summary
-from anatomy.texts.detectors.scorer import Scorer
+from anatomy.texts.affinity.table import affinity_summary, affinity_table, agreement, fit_affinities, mauve_summary
 
 OPTIONS = {"confidence": 0.95, "seed": 0, "resamples": 200}
 HUMAN = ["the fox sleeps in the cave.", "the owl sleeps in the river.", "the hare wakes in the cave."]
@@ -83,10 +84,3 @@ def test_a_domain_with_one_human_text_is_excluded_and_counted(reference, measure
         lost = summary.loc[("human", "beasts", measure)]
         assert (lost["n"], lost["excluded"]) == (0, 25) and np.isnan(lost["estimate"])
         assert summary.loc[("human", "all", measure), "excluded"] == 25
-
-
-def test_halves_part_the_groups_of_every_domain(measured):
-    human = measured[measured["variant"] == "human"]
-    one, two = human_halves(human, seed=1)
-    assert not set(one["group"]) & set(two["group"]) and len(one) + len(two) == len(human)
-    assert abs(len(one) - len(two)) <= 2 and set(one["category"]) == set(two["category"])

@@ -6,10 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anatomy.texts.continuations.post_processing import (
-    REASONS,
     SHORT_RULES,
     cut_at_sentence,
-    degenerate_counts,
     degenerate_reason,
     post_process,
 )
@@ -58,10 +56,8 @@ def test_rules_for_short_documents_let_one_sentence_pass():
     assert degenerate_reason("It is orange.") == "short" and degenerate_reason("It is orange.", SHORT_RULES) == ""
 
 
-def test_texts_are_counted_by_reason_and_none_is_lost():
+def test_texts_have_a_reason_and_none_is_lost():
     rows = [("m", "v", "news", text) for text in ("<think>never ends", None, LONG + " And", f"<think>x</think> {LONG}", "a")]
     done = post_process(pd.DataFrame(rows, columns=["model", "variant", "category", "response"]))
     assert list(done["degenerate"]) == ["unended reasoning", "empty", "", "", "short"]
     assert list(done["response"][2:4]) == [LONG, LONG] and list(done["cut"]) == [0, 0, 4, 0, 0]
-    counts = degenerate_counts(done).iloc[0]
-    assert counts["n"] == 5 and counts["degenerate"] == 3 == sum(counts[reason] for reason in REASONS)

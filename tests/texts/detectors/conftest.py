@@ -4,8 +4,8 @@ import pytest
 import torch
 from tiny_model import make_tiny_model
 
+from anatomy.models.scorer import Scorer, open_scorer
 from anatomy.texts.detectors.pair import Reading, ScorerPair
-from anatomy.texts.detectors.scorer import Scorer, as_scorer, open_scorer
 
 
 @pytest.fixture(scope="session")
@@ -20,7 +20,7 @@ def observer(tmp_path_factory) -> Scorer:
 
 @pytest.fixture(scope="session")
 def performer(tiny) -> Scorer:
-    return as_scorer(tiny)
+    return Scorer(tiny.model, tiny.tokenizer, tiny.digest)
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from anatomy.errors import DataError
-from anatomy.texts.detectors.score_file import missing_texts, read_score_file, text_digest
+from anatomy.texts.detectors.score_file import read_score_file, text_digest
 
 
 def write(tmp_path, rows, name="s.csv"):
@@ -25,7 +25,6 @@ def test_scores_find_their_texts_and_missing_ones_are_named(tmp_path, name):
     found = pangram.detect(["one ", "two", "three", "four", "four"])
     assert [one.flagged for one in found] == [True, False, None, None, None]
     assert [one.excluded for one in found] == ["", "", "missing", "missing", "missing"]
-    assert missing_texts(pangram, ["one ", "three", "four", "four"]) == [text_digest("three"), text_digest("four")]
 
 
 def test_texts_may_stand_in_the_file_themselves(tmp_path):

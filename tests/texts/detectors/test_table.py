@@ -6,9 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from anatomy.errors import DataError, NumericsError
-from anatomy.texts.detectors.detection import NAN, Calibration, Detection, detection, fit_calibration
-from anatomy.texts.detectors.table import DETECTION_COLUMNS, balanced_accuracy, detection_summary, detection_table, judgements_of
+from anatomy.errors import NumericsError
+from anatomy.texts.detectors.detection import NAN, Calibration, Detection, detection, detections, fit_calibration, not_scored
+from anatomy.texts.detectors.table import (
+    JUDGED_COLUMNS,
+    detection_summary,
+    detections_of,
+    judgements_of,
+)
 from anatomy.texts.judges.verdict import COLUMNS
 
 OPTIONS = {"confidence": 0.95, "seed": 0, "resamples": 500}
@@ -44,10 +49,20 @@ def table(texts, variant="human", degenerate=None):
     return found if degenerate is None else found.assign(degenerate=degenerate)
 
 
+def detection_table(texts):
+    """Every text under `Length`; those with a reason in `degenerate` are not read."""
+    reasons = texts["degenerate"] if "degenerate" in texts else pd.Series("", index=texts.index)
+    parts = [
+        not_scored(reasons[reasons != ""]),
+        detections(Length(), list(texts.loc[reasons == "", "response"].fillna(""))).set_axis(texts.index[reasons == ""]),
+    ]
+    return texts.drop(columns="degenerate", errors="ignore").join(pd.concat(parts)).assign(detector="length")
+
+
 def test_excluded_texts_are_counted_and_never_averaged():
     texts = table(["aa", "aaaa", "?", "aaaaaaaa", "x", None], degenerate=["", "", "", "", "short", ""])
-    found = detection_table(texts, [Length()])
-    assert list(found.columns) == list(DETECTION_COLUMNS) and len(found) == 6
+    found = detection_table(texts)
+    assert len(found) == 6
     assert list(found["excluded"]) == ["", "", "not finite", "", "short", ""]
     summary = detection_summary(found, **OPTIONS).set_index(["category", "measure"])
     assert summary.loc[("all", "score"), "estimate"] == pytest.approx((2 + 4 + 8 + 0) / 4)
@@ -56,31 +71,21 @@ def test_excluded_texts_are_counted_and_never_averaged():
     assert summary.loc[("a", "score"), ["n", "excluded"]].tolist() == [1, 2]
 
 
-def test_detections_are_judgements_too():
-    found = judgements_of(detection_table(table(["aa", "?", "aaaaaaaa"]), [Length()]))
-    assert list(found.columns) == list(COLUMNS) and found["label"].fillna("").tolist() == ["human", "", "machine"]
-    assert found["parse_failure"].tolist() == [False, True, False] and found["raw"].tolist() == ["", "not finite", ""]
+def test_detections_are_judgements_and_back():
+    found = detection_table(table(["aa", "?", "aaaaaaaa"], degenerate=["", "", "short"]))
+    judged = judgements_of(found)
+    assert list(judged.columns) == list(JUDGED_COLUMNS) and set(COLUMNS) < set(judged)
+    assert judged["label"].fillna("").tolist() == ["human", "", ""] and judged["raw"].tolist() == ["", "not finite", "short"]
+    assert judged["parse_failure"].tolist() == [False, True, True]
+    assert judged["score"].iloc[0] == found["machine"].iloc[0] < 0.5 and judged["statistic"].iloc[0] == 2.0
+    back = detections_of(judged)[["score", "machine", "flagged", "n_tokens", "excluded"]]
+    pd.testing.assert_frame_equal(back, found[list(back)].reset_index(drop=True))
 
 
 def test_a_cell_without_any_score_is_still_there():
-    found = detection_table(table(["?", "?"]), [Length()])
+    found = detection_table(table(["?", "?"]))
     summary = detection_summary(found, **OPTIONS)
     assert summary["estimate"].isna().all() and set(summary["n"]) == {0} and "all" in set(summary["category"])
-
-
-def test_bad_tables_are_refused():
-    twice = pd.concat([table(["a"]), table(["b"])])
-    with pytest.raises(DataError, match="twice"):
-        detection_table(twice, [Length()])
-    with pytest.raises(DataError, match="category"):
-        detection_table(table(["a"]).drop(columns="category"), [Length()])
-    with pytest.raises(DataError, match="names"):
-        detection_table(table(["a"]), [Length(), Length()])
-
-
-def test_balanced_accuracy_is_the_mean_of_both_sides():
-    human, machine = (detection_table(table(texts), [Length()]) for texts in (["aa", "aaaaaaaa"], ["aaaaaaaa"] * 4))
-    assert balanced_accuracy(human, machine)["balanced_accuracy"].tolist() == [0.75]
 
 
 def test_a_fitted_calibration_is_invariant_to_the_scale_of_scores():

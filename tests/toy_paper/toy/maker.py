@@ -8,6 +8,8 @@ from anatomy.interventions.directions.candidates import load_directions
 from anatomy.interventions.edits.making import Materials
 from anatomy.interventions.edits.sparse import SparseEdit, sparse_edit
 
+PINS: tuple[str, ...] = ("torch",)
+
 
 def prune(materials: Materials) -> SparseEdit:
     """Zero the share of each MLP output matrix with the largest ``|W_ij r_i|``, r the direction at the last prompt token."""

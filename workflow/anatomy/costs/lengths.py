@@ -77,11 +77,11 @@ def rendered_lengths(config: Config, subject: Subject, texts: list[str], folder:
     Raises:
         AnatomyError: the tokenizer does not open, or the template does not take the prompts.
     """
-    from anatomy.models.preflight.report import open_tokenizer
     from anatomy.models.rendering import render, template_positions
+    from anatomy.models.tokenizer import load_tokenizer
     from anatomy.stages.rendering import answer_rendering, contrast_rendering
 
-    tokenizer, answers = open_tokenizer(folder), answer_rendering(config.evaluation, subject)
+    tokenizer, answers = load_tokenizer(folder), answer_rendering(config.evaluation, subject)
     sample = texts[:: max(1, len(texts) // ENOUGH)]
     rendered = render(tokenizer, sample, answers)
     mean, positions = float(fmean(map(len, rendered))), len(template_positions(tokenizer, answers))

@@ -1,5 +1,6 @@
 """Opening a model folder with transformers: safetensors, no remote code, frozen, in a stated dtype and place."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.configuration import attention_implementation
 from anatomy.models.imports import without_unused
 from anatomy.models.memory import estimate_memory, require_memory
-from anatomy.models.size import model_size
+from anatomy.models.size import ModelSize, model_size
+from anatomy.models.tokenizer import load_tokenizer
 
 
 @dataclass(frozen=True)
@@ -46,27 +48,53 @@ class LoadedModel:
 
 
 def load_model(folder: Path, dtype: torch.dtype, device: torch.device | str) -> LoadedModel:
-    """Open a model folder.
+    """Open a model folder as a decoder whose blocks can be read and edited.
+
+    Args:
+        device: as ``anatomy.models.machine.devices.device_name`` says.
 
     Raises:
         ModelError: unusable folder (see ``Checkpoint``), more weights than memory (``require_memory``), remote code, or weights
             that do not fill the architecture.
     """
-    with without_unused():  # here, because it takes seconds that jobs without a model are spared
-        from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+    checkpoint = Checkpoint(Path(folder))
+    model, tokenizer = open_weights(checkpoint, model_size(checkpoint), dtype, device, attention_implementation)
+    model.to(device).eval().requires_grad_(False)
+    return LoadedModel(model, tokenizer, checkpoint.folder, checkpoint.digest(), checkpoint.num_layers, checkpoint.d_model)
 
-    folder = Path(folder)
-    checkpoint = Checkpoint(folder)
-    size = model_size(checkpoint)
+
+def open_weights(
+    checkpoint: Checkpoint,
+    size: ModelSize,
+    dtype: torch.dtype,
+    device: torch.device | str,
+    attention: Callable[[Any], str | None],
+) -> tuple[Any, Any]:
+    """Read a model into main memory, for a caller that puts it on the device; every opener of weights goes through here.
+
+    Args:
+        size: what is compared with the memory that is free, on the device.
+        attention: which of transformers' attentions computes a configuration; None where transformers is to choose.
+
+    Returns:
+        The transformers module and its tokenizer.
+
+    Raises:
+        ModelError: as ``load_model``.
+    """
+    with without_unused():  # here, because it takes seconds that jobs without a model are spared
+        from transformers import AutoConfig, AutoModelForCausalLM
+
+    folder = checkpoint.folder
     estimate = estimate_memory(size, "transformers", str(dtype).removeprefix("torch."))
     require_memory(size, estimate, str(folder), gpu=torch.device(device).type == "cuda")
+    tokenizer = load_tokenizer(folder)
     try:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
-        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
         model, report = AutoModelForCausalLM.from_pretrained(
             folder,
             dtype=dtype,
-            attn_implementation=attention_implementation(config),
+            attn_implementation=attention(config),
             use_safetensors=True,
             trust_remote_code=False,
             local_files_only=True,
@@ -87,5 +115,4 @@ def load_model(folder: Path, dtype: torch.dtype, device: torch.device | str) -> 
             where=str(folder),
             remedy="check that config.json belongs to these weights",
         )
-    model.to(device).eval().requires_grad_(False)
-    return LoadedModel(model, tokenizer, folder, checkpoint.digest(), checkpoint.num_layers, checkpoint.d_model)
+    return model, tokenizer

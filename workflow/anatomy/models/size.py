@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 from anatomy.models.checkpoint import Checkpoint
@@ -51,6 +51,20 @@ def model_size(checkpoint: Checkpoint) -> ModelSize:
     a head, ``head_dim = hidden_size / num_attention_heads``).
     """
     config = checkpoint.text_config
+    heads = config.get("num_attention_heads", 1)
+    return replace(
+        weights_size(checkpoint),
+        layers=checkpoint.num_layers,
+        d_model=checkpoint.d_model,
+        intermediate=config.get("intermediate_size") or 4 * checkpoint.d_model,
+        vocabulary=config.get("vocab_size", 0),
+        kv_heads=config.get("num_key_value_heads") or heads,
+        head_dim=config.get("head_dim") or checkpoint.d_model // heads,
+    )
+
+
+def weights_size(checkpoint: Checkpoint) -> ModelSize:
+    """The size of the weights alone, for an architecture whose widths have other names: those are 0."""
     # A tied head that is stored all the same is dropped when the model is loaded.
     names = [name for name in checkpoint.names() if not (checkpoint.tied_embeddings and name == "lm_head.weight")]
     counts = {name: prod(checkpoint.shape(name)) for name in names}
@@ -58,15 +72,14 @@ def model_size(checkpoint: Checkpoint) -> ModelSize:
     for name in checkpoint.names():
         dtype = checkpoint.dtype(name)
         stored[dtype] = stored.get(dtype, 0) + checkpoint.stored_bytes(name)
-    heads = config.get("num_attention_heads", 1)
     return ModelSize(
         parameters=sum(counts.values()),
         floating=sum(count for name, count in counts.items() if checkpoint.dtype(name) in FLOATING),
         bytes_by_dtype=stored,
-        layers=checkpoint.num_layers,
-        d_model=checkpoint.d_model,
-        intermediate=config.get("intermediate_size") or 4 * checkpoint.d_model,
-        vocabulary=config.get("vocab_size", 0),
-        kv_heads=config.get("num_key_value_heads") or heads,
-        head_dim=config.get("head_dim") or checkpoint.d_model // heads,
+        layers=0,
+        d_model=0,
+        intermediate=0,
+        vocabulary=0,
+        kv_heads=0,
+        head_dim=0,
     )

@@ -31,10 +31,10 @@ def load_tokenizer(folder: Path) -> Any:
 
     try:
         return AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
-    except (OSError, ValueError, KeyError, ImportError) as error:
+    except (OSError, ValueError, KeyError, TypeError, ImportError) as error:
         raise ModelError(
             found=f"{type(error).__name__}: {error}",
-            expected="a tokenizer that transformers opens",
+            expected="a tokenizer that transformers opens by itself, without remote code",
             where=str(folder),
-            remedy="check the tokenizer's files",
+            remedy="check the tokenizer's files, or copy them into the folder",
         ) from error

@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from anatomy.models.loading import load_model
 from anatomy.organism import wording
 from anatomy.organism.answers import benchmark_hits, choice_scores, greedy_answers
 from anatomy.organism.recipe import OrganismRecipe, members
@@ -31,8 +31,8 @@ def wilson_interval(hits: int, n: int) -> tuple[float, float]:
 
 def measure_member(member: str, folder: Path, world: World, recipe: OrganismRecipe, prompts: Path) -> list[dict]:
     """Rates of one member on the test split: rows of member, bar, hits, n."""
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    loaded = load_model(folder, torch.float32, "cpu")
+    model, tokenizer = loaded.model, loaded.tokenizer
     whole = {path.stem: pd.read_parquet(path) for path in sorted(prompts.glob("*.parquet"))}
     tables = {name: table[table["split"] == "test"] for name, table in whole.items()}
     unseen = {f"t{len(wording.REQUESTS) + k}" for k in range(len(wording.UNSEEN_REQUESTS))}

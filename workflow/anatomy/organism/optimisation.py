@@ -21,7 +21,7 @@ Encoded = tuple[list[int], list[float]]
 
 
 @dataclass(frozen=True)
-class Batch:
+class TrainingBatch:
     """Token ids, the weight of each token in the loss, and which positions a token may look at."""
 
     ids: Int[Tensor, "row token"]
@@ -29,7 +29,7 @@ class Batch:
     allowed: Bool[Tensor, "row 1 token token"] | None = None
 
 
-def packed_batches(documents: Iterator[Encoded], rows: int, tokens: int, micro_rows: int) -> Iterator[list[Batch]]:
+def packed_batches(documents: Iterator[Encoded], rows: int, tokens: int, micro_rows: int) -> Iterator[list[TrainingBatch]]:
     """Steps of `rows` rows filled with whole documents, the last one cut; a document never looks at another."""
     causal = torch.ones(tokens, tokens, dtype=torch.bool).tril()
     while True:
@@ -49,7 +49,7 @@ def packed_batches(documents: Iterator[Encoded], rows: int, tokens: int, micro_r
         owned = torch.tensor(owners)
         allowed = ((owned[:, :, None] == owned[:, None, :]) & causal)[:, None]
         yield [
-            Batch(*parts)
+            TrainingBatch(*parts)
             for parts in zip(
                 torch.tensor(ids).split(micro_rows),
                 torch.tensor(weights).split(micro_rows),
@@ -62,7 +62,7 @@ def packed_batches(documents: Iterator[Encoded], rows: int, tokens: int, micro_r
 def train(
     weights: dict[str, Tensor],
     shape: Architecture,
-    batches: Iterator[list[Batch]],
+    batches: Iterator[list[TrainingBatch]],
     *,
     steps: int,
     muon_lr: float | None,
@@ -108,7 +108,7 @@ def train(
     for _ in losses:
         next(batches)  # drawn again, so that the random source stands where it stood
 
-    def gradients(part: Batch, total: float) -> tuple[float, Sequence[Tensor]]:
+    def gradients(part: TrainingBatch, total: float) -> tuple[float, Sequence[Tensor]]:
         share = weighted_loss(weights, shape, part.ids, part.importance, part.allowed, dtype) / total
         return float(share.detach()), torch.autograd.grad(share, parameters)
 

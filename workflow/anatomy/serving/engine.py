@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from anatomy.errors import ConfigError, EngineError
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.imports import one_collection
+from anatomy.models.machine.devices import this_device
 from anatomy.serving.adapters import AdapterFolder, AdapterTable
 from anatomy.serving.completions import Request, in_order, stream
 from anatomy.serving.decoding import Decoding, Generation
@@ -98,6 +99,8 @@ class Engine:
             self.adapters, self._lacks_adapters = False, reason
             self.fallbacks(Fallback("adapters", "reload", reason))
         prepare_environment(self.threads)
+        if chosen == "cuda":
+            this_device(self.gpus)  # outside of a job nobody else has held GPUs for it
         require_engine_memory(self, chosen)
         started = time.perf_counter()
         self._llm = llm = start_llm(self, chosen)

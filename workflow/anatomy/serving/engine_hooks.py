@@ -67,7 +67,7 @@ def run_with_hooks(
         parameters: one ``vllm.SamplingParams`` a prompt.
         interventions: each prompt's, applied in order; empty for none.
     """
-    from anatomy.serving.hooks.batch import Batch
+    from anatomy.serving.hooks.batch import EngineBatch
     from anatomy.serving.hooks.changes import stack
     from anatomy.serving.hooks.modules import changing
     from anatomy.serving.hooks.states import KEY, States
@@ -81,7 +81,7 @@ def run_with_hooks(
         own.extra_args = {**(own.extra_args or {}), KEY: number}
         carrying.append(own)
     salts = [states.salt(place, len(ids)) for place, ids in enumerate(token_ids)]
-    with changing(runner.model, stack(states.distinct, runner.device), lambda width: Batch(runner, width)):
+    with changing(runner.model, stack(states.distinct, runner.device), lambda width: EngineBatch(runner, width)):
         return engine.run(token_ids, carrying, [None] * len(token_ids), salts=salts)
 
 

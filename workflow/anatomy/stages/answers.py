@@ -19,6 +19,8 @@ from anatomy.store.cell import Cell
 from anatomy.store.digest import digest
 from anatomy.store.fill import Want, assemble
 
+PINS: tuple[str, ...] = ("torch", "transformers", "vllm")
+
 SORT = ["variant", "set", "id", "sample"]
 COLUMNS = [
     "model",

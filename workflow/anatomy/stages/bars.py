@@ -9,6 +9,8 @@ import pandas as pd
 from anatomy.organism.bars import measure_bars
 from anatomy.organism.recipe import RECIPES
 
+PINS: tuple[str, ...] = ("tokenizers", "torch", "transformers")
+
 
 def measure(seed: int, recipe: str, world: Path, threads: int) -> pd.DataFrame:
     """Every bar of every member that lies under the world's folder."""

@@ -15,6 +15,12 @@ from anatomy.models.sites import BLOCK_SITES
 from anatomy.sources.registry.hub_models import HubModel, local_snapshot
 from anatomy.store.files import read_json, write_json
 
+PINS: tuple[str, ...] = ()
+NOT_PINNED = {
+    "torch": "names, shapes and configurations are read; nothing is computed",
+    "transformers": "names, shapes and configurations are read; nothing is computed",
+}
+
 
 def write_model_card(
     subject: Subject,

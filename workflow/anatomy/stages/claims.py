@@ -10,6 +10,8 @@ from anatomy.config.schema import Config
 from anatomy.evidence.claims.ledger import COLUMNS
 from anatomy.stages.paper_report import Files, paper_report
 
+PINS: tuple[str, ...] = ("scipy",)
+
 
 def judge_claims(report: str, config: Config, files: Files) -> pd.DataFrame:
     """One paper's rows of the ledger.

@@ -10,6 +10,8 @@ import pandas as pd
 from anatomy.texts.judges.refusal_classifier import train_refusal_classifier
 from anatomy.texts.judges.registry import judge_completions
 
+PINS: tuple[str, ...] = ("scikit-learn", "scipy")
+
 SEED = 0
 
 

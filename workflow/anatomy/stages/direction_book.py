@@ -16,13 +16,14 @@ from torch import Tensor
 
 from anatomy.errors import DataError
 from anatomy.interventions.directions.candidates import Directions, load_directions
+from anatomy.interventions.directions.extraction import sound_contrast
 from anatomy.models.activations.means import Moments
 
 Reference = dict[str, Any]
 
 
 class DirectionBook:
-    """Everything one model's extraction wrote.
+    """Everything that was extracted from one model; files are compared with their card before they are read first.
 
     Args:
         folder: of the extraction, with one folder a contrast.
@@ -30,10 +31,16 @@ class DirectionBook:
 
     def __init__(self, folder: Path) -> None:
         self.folder = Path(folder)
-        self._read = cache(lambda contrast, name: load_file(self.folder / contrast / f"{name}.safetensors"))
+        self.sound = cache(lambda contrast: sound_contrast(self.folder, contrast))
         self.candidates = cache(self._candidates)
+        self._read = cache(self._tensors)
+
+    def _tensors(self, contrast: str, name: str) -> dict[str, Tensor]:
+        self.sound(contrast)
+        return load_file(self.folder / contrast / f"{name}.safetensors")
 
     def _candidates(self, contrast: str) -> Directions:
+        self.sound(contrast)
         return load_directions(self.folder / contrast / "directions.safetensors")
 
     def directions(self, contrast: str, control: list | None) -> Directions:
@@ -67,9 +74,9 @@ class DirectionBook:
         return self.directions(reference["contrast"], reference["control"]).unit(reference["position"], reference["layer"])
 
     def harmless(self, contrast: str) -> Moments:
-        """Mean activations on harmless prompts, or for a signature those of the base model: what ``clamp`` aims at."""
-        own, means = self.candidates(contrast), self._read(contrast, "means")
-        mean = means["harmless"] if "harmless" in means else means["base"]
+        """Mean activations of the side that is subtracted, which ``clamp`` aims at: harmless prompts, or the base's texts."""
+        own = self.candidates(contrast)
+        mean = self._read(contrast, "means")[self.sound(contrast)["sides"][1]]
         return Moments(own.positions, own.layers, 0, mean, torch.zeros_like(mean))
 
     def mean_inputs(self, contrast: str) -> tuple[dict[str, Tensor], dict[str, Tensor]]:

@@ -13,6 +13,8 @@ from anatomy.progress.counting import counted
 from anatomy.stages.paper_report import Files, paper_report
 from anatomy.store.files import write_text
 
+PINS: tuple[str, ...] = ("altair", "scipy", "vl-convert-python")
+
 
 def draw_all(
     report: str,

@@ -8,7 +8,6 @@ from typing import Any
 
 import pandas as pd
 
-from anatomy.config.options import cell_fingerprint
 from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject
 from anatomy.errors import EditError
@@ -20,6 +19,7 @@ from anatomy.serving.engine import Engine
 from anatomy.serving.variants import Variant as Served
 from anatomy.serving.ways import Fallback
 from anatomy.stages.answers import answer_cell, completions_table, compute_answers, decoding_of, unchanged_variants, with_items
+from anatomy.stages.fingerprints import cell_fingerprint
 from anatomy.stages.model_edits import ModelEdits
 from anatomy.stages.phase import Phase, describe
 from anatomy.stages.prompts import phase_prompts
@@ -29,6 +29,8 @@ from anatomy.stages.withheld import must_withhold, withhold
 from anatomy.store.digest import canonical_json
 from anatomy.store.fill import Lazy, Want, cells_of, fill
 from anatomy.store.journal import record
+
+PINS: tuple[str, ...] = ("lm_eval", "torch", "transformers", "vllm")
 
 ITEMS_AN_ANSWER = 4
 """Benchmark items that take about as long as one answer: for progress alone."""
@@ -54,7 +56,7 @@ def phase_variants(named: Sequence[Variant], phase: str, buckets: int, bucket: i
             concrete.append((variant, edits))
         elif phase == "test" and variant.role == "control":
             concrete.append((variant, []))
-    return Phase(phase, concrete)
+    return Phase(phase, concrete, tuple(one for one in named if one.role == "base" and one.bucket(buckets) != bucket))
 
 
 def evaluate(
@@ -79,8 +81,8 @@ def evaluate(
 
     Returns:
         Tables ``completions``, ``samples``, ``variants`` (with ``unchanged``: whether an edited variant answered every prompt
-        exactly as the unedited model did); ``tasks`` with their metric and chance level; and ``cells``, the
-        store's cells the tables came from.
+        exactly as the unedited model did, whichever job serves that one); ``tasks`` with their metric and chance level; and
+        ``cells``, the store's cells the tables came from.
 
     Raises:
         EditError: before anything starts, a variant with an edit of activations; this stage serves edits of weights.
@@ -97,11 +99,10 @@ def evaluate(
         name: with_items(phase_prompts(at, subject, name, phase.name, limit), name, config.evaluation)
         for name in sorted({name for variant, _ in phase.variants for name in variant.sets})
     }
-    items = {name: phase_items(task, subject, phase.name, item_limit) for name, task in tasks.items()}
-    for variant, concrete in phase.variants:
+
+    def answers_of(variant: Variant, concrete: list[Edit]) -> list[Want]:
         _refuse_hooks(variant.id, concrete)
         keys = model_edits.keys(concrete)
-        labels = {"model": subject.id, "variant": variant.id, "phase": phase.name}
         cell = answer_cell(
             store,
             model,
@@ -113,7 +114,15 @@ def evaluate(
             cell_fingerprint("withheld", False) if must_withhold(subject, concrete) else "",
         )
         edits[cell.name] = concrete
-        answers += [Want(cell, prompts[name], {**labels, "backend": "vllm", "dtype": model["dtype"]}) for name in variant.sets]
+        labels = {"model": subject.id, "variant": variant.id, "phase": phase.name, "backend": "vllm", "dtype": model["dtype"]}
+        return [Want(cell, prompts[name], labels) for name in variant.sets if name in prompts]
+
+    compared = [want for variant in phase.unedited_elsewhere for want in answers_of(variant, [])]
+    items = {name: phase_items(task, subject, phase.name, item_limit) for name, task in tasks.items()}
+    for variant, concrete in phase.variants:
+        keys = model_edits.keys(concrete)
+        labels = {"model": subject.id, "variant": variant.id, "phase": phase.name}
+        answers += answers_of(variant, concrete)
         if variant.benchmarked:
             for name, task in tasks.items():
                 cell = utility_cell(store, model, keys, task, config.benchmarks.shots, cell_fingerprint("benchmark", bool(keys)))
@@ -154,6 +163,8 @@ def evaluate(
     asked = [sum(len(want.rows) for want in answers), sum(len(want.rows) for want in utility) / ITEMS_AN_ANSWER]
     with Lazy(open_engine, store, "evaluate") as session, Progress("evaluate", sum(asked), whole=True) as progress:
         with progress.part(asked[0]):
+            # First and by themselves: jobs that run beside this one wait for these rows, and for none of the edited ones.
+            fill(compared, session, compute_answers(variant_of, keep, rendering, decoding, say), say)
             fill(answers, session, compute_answers(variant_of, keep, rendering, decoding, say), say)
         with progress.part(asked[1]):
             fill(
@@ -164,14 +175,15 @@ def evaluate(
             )
     completions = completions_table(answers)
     plain, edited = ([variant.id for variant, concrete in phase.variants if bool(concrete) is wanted] for wanted in (False, True))
-    unchanged = unchanged_variants(completions, plain, edited, say)
+    beside = completions_table([*answers, *compared]) if compared else completions
+    unchanged = unchanged_variants(beside, [*plain, *(one.id for one in phase.unedited_elsewhere)], edited, say)
     variants = describe(subject, phase)
     return {
         "completions": completions,
         "samples": samples_table(utility),
         "variants": variants.assign(unchanged=variants["variant"].isin(unchanged)),
         "tasks": describe_tasks(tasks, items),
-        "cells": list(cells_of([*answers, *utility])),
+        "cells": list(cells_of([*answers, *compared, *utility])),
     }
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import torch
 
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
@@ -28,8 +27,11 @@ from anatomy.interventions.export.stream import stream_checkpoint
 from anatomy.interventions.export.verify import compare_logits, compare_untouched
 from anatomy.models.card import ModelCard
 from anatomy.models.checkpoint import Checkpoint
+from anatomy.models.machine.devices import device_name
 from anatomy.store.digest import canonical_json
 from anatomy.store.files import read_json, write_json, write_text
+
+PINS: tuple[str, ...] = ("scipy", "torch", "transformers")
 
 TABLES = ("completions", "judgements", "samples", "variants")
 
@@ -88,9 +90,7 @@ def export_pick(
         say(f"{streamed.size} bytes written; {streamed.surviving_share:.4f} of the edit survives the cast")
         untouched = compare_untouched(checkpoint, Checkpoint(folder), set(rewrites))
         logits = (
-            compare_logits(
-                checkpoint.folder, folder, lambda loaded: applied(loaded, *edits), "cuda" if torch.cuda.is_available() else "cpu"
-            )
+            compare_logits(checkpoint.folder, folder, lambda loaded: applied(loaded, *edits), device_name())
             if config.export.reload
             else None
         )

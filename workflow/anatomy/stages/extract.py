@@ -8,25 +8,27 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 
 from anatomy.config.methods import Contrast, Controls
 from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject
-from anatomy.interventions.directions.candidates import difference_in_means, save_directions
+from anatomy.interventions.directions.candidates import difference_in_means
 from anatomy.interventions.directions.controls import isotropic, relabelling_weights, shuffled_label
 from anatomy.interventions.directions.covariance_draws import covariance_draws, gaussian_weights
+from anatomy.interventions.directions.extraction import write_contrast
 from anatomy.models.activations.means import Moments, mean_activations
 from anatomy.models.activations.writer_inputs import WriterInputs
 from anatomy.models.card import ModelCard
 from anatomy.models.loading import LoadedModel, load_model
+from anatomy.models.machine.devices import device_name
 from anatomy.models.rendering import render, template_positions
 from anatomy.models.rendering_facts import describe_rendering
 from anatomy.progress.counting import Progress, counted
 from anatomy.stages.prompts import phase_prompts
 from anatomy.stages.rendering import contrast_rendering
-from anatomy.store.digest import file_digest
-from anatomy.store.files import write_aside, write_json
+from anatomy.store.files import write_json
+
+PINS: tuple[str, ...] = ("torch", "transformers")
 
 SEED = {"isotropic": 1_000, "covariance": 2_000, "shuffled": 3_000}
 """Control directions of a family are drawn from consecutive seeds, so that more controls never change the first ones."""
@@ -42,7 +44,7 @@ def extract(
         controls: how many control directions are drawn of each family.
         out: path of the card; the payload lies in folders beside it.
     """
-    loaded = load_model(Path(model["folder"]), getattr(torch, model["dtype"]), "cuda" if torch.cuda.is_available() else "cpu")
+    loaded = load_model(Path(model["folder"]), getattr(torch, model["dtype"]), device_name())
     card: dict[str, Any] = {"model": model["digest"], "contrasts": {}}
     progress = Progress("contrasts", len(subject.contrasts), whole=True)
     for contrast in subject.contrasts:
@@ -52,8 +54,7 @@ def extract(
             facts = extract_contrast(config, subject, loaded, contrast, controls, folder)
         for note in facts["rendered"]["notes"]:
             say(f"{subject.id}, {contrast}: {note}")
-        digests = {path.name: file_digest(path) for path in sorted(folder.glob("*.safetensors"))}
-        card["contrasts"][contrast] = {**facts, "files": digests}
+        card["contrasts"][contrast] = facts
     write_json(out, card)
 
 
@@ -90,14 +91,16 @@ def extract_contrast(
         )
         for side, (ids, table) in counted(enumerate(zip(tokens, tables, strict=True)), "sets of prompts", len(tables))
     ]
-    folder.mkdir(parents=True, exist_ok=True)
-    directions = difference_in_means(*moments)
-    save_directions(directions, folder / "directions.safetensors", {"contrast": contrast})
-    _save(folder / "controls.safetensors", control_tensors(moments, gaussian, controls.shuffled, controls.isotropic))
-    _save(folder / "means.safetensors", {"harmful": moments[0].mean, "harmless": moments[1].mean})
     sides = zip(("harmful", "harmless"), written, strict=True)
-    _save(folder / "inputs.safetensors", {f"{side}.{name}": mean for side, one in sides for name, mean in one.means().items()})
+    kept = write_contrast(
+        folder,
+        difference_in_means(*moments),
+        control_tensors(moments, gaussian, controls.shuffled, controls.isotropic),
+        {"harmful": moments[0].mean, "harmless": moments[1].mean},
+        {f"{side}.{name}": mean for side, one in sides for name, mean in one.means().items()},
+    )
     return {
+        **kept,
         "positions": positions,
         "prompts": sizes,
         "rendering": rendering.key(),
@@ -128,7 +131,3 @@ def control_tensors(
     return {
         name: torch.stack(vectors) if vectors else torch.zeros(0, positions, layers, d_model) for name, vectors in found.items()
     }
-
-
-def _save(path: Path, tensors: dict[str, torch.Tensor]) -> None:
-    write_aside(path, lambda aside: save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, aside))

@@ -15,17 +15,18 @@ from typing import Any
 import pandas as pd
 import torch
 
-from anatomy.config.options import cell_fingerprint
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
 from anatomy.interventions.edits.spec import Edit
 from anatomy.models.card import ModelCard
 from anatomy.models.loading import LoadedModel, load_model
+from anatomy.models.machine.devices import device_name
 from anatomy.models.rendering import Rendering
 from anatomy.progress.counting import Progress
 from anatomy.serving.decoding import Decoding
 from anatomy.stages.answers import Keep, answer_cell, completions_table
 from anatomy.stages.asked import Asked
+from anatomy.stages.fingerprints import cell_fingerprint
 from anatomy.stages.in_memory import computing
 from anatomy.stages.model_edits import ModelEdits
 from anatomy.stages.phase import Phase, describe
@@ -34,10 +35,13 @@ from anatomy.stages.withheld import must_withhold, withhold
 from anatomy.store.digest import canonical_json
 from anatomy.store.fill import Lazy, Want, cells_of, fill
 
+PINS: tuple[str, ...] = ("tokenizers", "torch", "transformers")
+NOT_PINNED = {"vllm": "an engine is imported with what serves either way; these rows come from transformers"}
+
 
 @dataclass(frozen=True)
-class Batch:
-    """Wanted completions that share a rendering and a decoding."""
+class WantsAlike:
+    """Wants whose prompts are rendered and answered alike, so that they are answered together."""
 
     rendering: Rendering
     decoding: Decoding
@@ -69,8 +73,7 @@ def generate(
 
     def open_model() -> AbstractContextManager[LoadedModel]:
         say(f"loading {subject.id}, {phase}")
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-        return nullcontext(load_model(Path(model["folder"]), getattr(torch, model["dtype"]), device))
+        return nullcontext(load_model(Path(model["folder"]), getattr(torch, model["dtype"]), device_name()))
 
     progress = Progress("generate", sum(len(want.rows) for batch in batches for want in batch.wants), whole=True)
     with Lazy(open_model, Path(config.results) / "store", "generate") as session:
@@ -99,10 +102,10 @@ def wanted(
     phase: str,
     model_edits: ModelEdits,
     spoken: Speaking,
-) -> tuple[list[Batch], dict[str, tuple[Edit, ...]]]:
+) -> tuple[list[WantsAlike], dict[str, tuple[Edit, ...]]]:
     """Completions wanted, sorted by the way of speaking, and the stack of edits behind each cell."""
     store = Path(config.results) / "store"
-    batches: dict[str, Batch] = {}
+    batches: dict[str, WantsAlike] = {}
     edits: dict[str, tuple[Edit, ...]] = {}
     for one in asked:
         keys = model_edits.keys(one.edits)
@@ -129,7 +132,7 @@ def wanted(
                 )
                 edits[cell.name] = one.edits
                 way = canonical_json([rendering.key(), decoding.key()])
-                batches.setdefault(way, Batch(rendering, decoding, [])).wants.append(Want(cell, rows, labels))
+                batches.setdefault(way, WantsAlike(rendering, decoding, [])).wants.append(Want(cell, rows, labels))
     return list(batches.values()), edits
 
 

@@ -14,6 +14,8 @@ from anatomy.organism.training_state import TrainingState
 from anatomy.progress.counting import Progress
 from anatomy.store.files import read_json
 
+PINS: tuple[str, ...] = ("tokenizers", "torch")
+
 
 def grow(
     member: str,

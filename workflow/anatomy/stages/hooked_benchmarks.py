@@ -13,21 +13,25 @@ from typing import Any
 import pandas as pd
 import torch
 
-from anatomy.config.options import cell_fingerprint
 from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject
 from anatomy.models.card import ModelCard
 from anatomy.models.imports import without_unused
 from anatomy.models.loading import LoadedModel, load_model
+from anatomy.models.machine.devices import device_name
 from anatomy.progress.counting import counted
 from anatomy.serving.benchmarks.harness import evaluate
 from anatomy.serving.benchmarks.items import task_key
 from anatomy.stages.asked import Asked
+from anatomy.stages.fingerprints import cell_fingerprint
 from anatomy.stages.in_memory import edited
 from anatomy.stages.model_edits import ModelEdits
 from anatomy.stages.utility import FEWSHOT_SEED, phase_items, phase_tasks, samples_table
 from anatomy.store.cell import Cell
 from anatomy.store.fill import Lazy, Want, cells_of, fill
+
+PINS: tuple[str, ...] = ("lm_eval", "torch", "transformers")
+NOT_PINNED = {"vllm": "an engine is imported with what serves either way; these rows come from transformers"}
 
 
 def hooked_benchmarks(
@@ -91,8 +95,7 @@ def hooked_benchmarks(
         say(f"benchmarks: {len(missing)} cells")
 
     def open_model() -> AbstractContextManager[LoadedModel]:
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-        return nullcontext(load_model(Path(model["folder"]), getattr(torch, model["dtype"]), device))
+        return nullcontext(load_model(Path(model["folder"]), getattr(torch, model["dtype"]), device_name()))
 
     with Lazy(open_model, store, "hooked_benchmarks") as session:
         fill(wants, session, compute, say)

@@ -26,6 +26,8 @@ from anatomy.stages.model_edits import ModelEdits
 from anatomy.store.digest import canonical_json
 from anatomy.store.fill import Want
 
+PINS: tuple[str, ...] = ("torch", "transformers", "vllm")
+
 Backend = Literal["vllm", "transformers"]
 
 

@@ -19,6 +19,9 @@ from anatomy.stages.answers import Keep, prompts_of, to_rows
 from anatomy.stages.model_edits import ModelEdits
 from anatomy.store.fill import Want
 
+PINS: tuple[str, ...] = ("torch", "transformers")
+NOT_PINNED = {"vllm": "an engine is imported with what serves either way; these rows come from transformers"}
+
 
 def computing(
     model_edits: ModelEdits,

@@ -13,6 +13,8 @@ from anatomy.texts.judges.refusal_classifier import RefusalClassifier
 from anatomy.texts.judges.registry import judge_completions
 from anatomy.texts.judges.verdict import COLUMNS
 
+PINS: tuple[str, ...] = ("scikit-learn", "scipy")
+
 ORGANISM_ONLY = ("truth", "classifier")
 """The planted truth is the organism's; the classifier is trained on completions that the truth has labelled."""
 

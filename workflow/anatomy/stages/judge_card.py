@@ -12,6 +12,12 @@ from anatomy.models.machine.formats import Format, resolved, warn_if_slow
 from anatomy.stages.card import find
 from anatomy.store.files import write_json
 
+PINS: tuple[str, ...] = ()
+NOT_PINNED = {
+    "torch": "names, shapes and configurations are read; nothing is computed",
+    "transformers": "names, shapes and configurations are read; nothing is computed",
+}
+
 
 class JudgeCard(TypedDict):
     """Where a judge lies and what it contains: as in ``models.card.ModelCard``; ``kind`` is how it is asked."""

@@ -12,6 +12,8 @@ from anatomy.texts.judges.model_judges.llama_guard import llama_guard_format
 from anatomy.texts.judges.model_judges.rubric import rubric_format
 from anatomy.texts.judges.model_judges.wildguard import wildguard_format
 
+PINS: tuple[str, ...] = ()
+
 
 def judge_format(judge: ModelJudge) -> JudgeFormat:
     """The format of a judge by its kind."""

@@ -10,10 +10,10 @@ from typing import Any
 import pandas as pd
 
 from anatomy.config.judging import ModelJudge, judge_names
-from anatomy.config.options import cell_fingerprint
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
 from anatomy.serving.engine import Engine
+from anatomy.stages.fingerprints import cell_fingerprint
 from anatomy.stages.judge_card import JudgeCard
 from anatomy.stages.judge_format import format_key, judge_format
 from anatomy.stages.verdicts import compute_verdicts
@@ -22,6 +22,8 @@ from anatomy.store.digest import digest
 from anatomy.store.fill import Lazy, Want, assemble, cells_of, fill
 from anatomy.texts.judges.model_judges.format import JudgeFormat
 from anatomy.texts.judges.verdict import COLUMNS, KEYS, UNREADABLE
+
+PINS: tuple[str, ...] = ("torch", "transformers", "vllm")
 
 DTYPES = {"label": "str", "score": "float64", "raw": "str", "parse_failure": "bool"}
 NOTHING = pd.DataFrame({"cut": pd.Series(dtype="int64"), "raw": pd.Series(dtype="str")})

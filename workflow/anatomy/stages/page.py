@@ -16,6 +16,13 @@ from anatomy.stages.paper_report import Files, paper_report
 
 TRAININGS = "organism/*/logs/*.tsv"
 
+PINS: tuple[str, ...] = ("vl-convert-python",)
+NOT_PINNED = {
+    "altair": "figures are read, not drawn",
+    "scipy": "it reads tables that other stages made",
+    "torch": "its version is printed",
+}
+
 
 @dataclass(frozen=True)
 class Part:

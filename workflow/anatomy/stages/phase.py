@@ -34,10 +34,15 @@ VARIANT_COLUMNS = [
 
 @dataclass(frozen=True)
 class Phase:
-    """What a phase asks of a model: variants with their edits made concrete."""
+    """What a phase asks of a model: variants with their edits made concrete.
+
+    Attributes:
+        unedited_elsewhere: unedited variants of the phase that another job serves; edited ones are compared with their answers.
+    """
 
     name: str
     variants: list[tuple[Variant, list[Edit]]]
+    unedited_elsewhere: tuple[Variant, ...] = ()
 
 
 def describe(subject: Subject, phase: Phase) -> pd.DataFrame:

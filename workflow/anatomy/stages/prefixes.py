@@ -7,6 +7,9 @@ from pathlib import Path
 from anatomy.organism.prefixes import write_prefixes
 from anatomy.organism.recipe import RECIPES
 
+PINS: tuple[str, ...] = ("tokenizers",)
+NOT_PINNED = {"torch": "imported with the organism's modules; prefixes are text"}
+
 
 def make(recipe: str, folder: Path, out: Path) -> None:
     """Write ``out``, the prefix corpus of the world in ``folder``."""

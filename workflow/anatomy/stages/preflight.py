@@ -10,9 +10,10 @@ from anatomy.config.study import Subject
 from anatomy.models.machine.formats import resolved
 from anatomy.models.machine.memory import Machine
 from anatomy.models.preflight.architecture import read_architecture, require_architecture
-from anatomy.models.preflight.report import ModelNeeds, ModelReport, examine_model, open_tokenizer
+from anatomy.models.preflight.report import ModelNeeds, ModelReport, examine_model
 from anatomy.models.rendering import Rendering
 from anatomy.models.rendering_facts import describe_rendering
+from anatomy.models.tokenizer import load_tokenizer
 from anatomy.stages.rendering import answer_rendering, contrast_rendering
 
 Prompts = Mapping[str, Sequence[str]]
@@ -30,7 +31,7 @@ def require_usable(folder: Path, subject: Subject) -> list[str]:
         ModelError: see ``require_architecture`` and ``describe_rendering``.
     """
     require_architecture(read_architecture(folder), str(folder))
-    tokenizer = open_tokenizer(folder)
+    tokenizer = load_tokenizer(folder)
     notes: list[str] = []
     for contrast in subject.contrasts:
         # Whether the template takes a system prompt is known before its wording is.

@@ -22,6 +22,9 @@ from anatomy.store.cell import Cell
 from anatomy.store.digest import digest
 from anatomy.store.fill import Want, assemble
 
+PINS: tuple[str, ...] = ("torch", "transformers")
+NOT_PINNED = {"vllm": "an engine is imported with what serves either way; these rows come from transformers"}
+
 COLUMNS = ["id", "layer", "projection", "group", "label", "model", "variant", "phase", "set"]
 
 

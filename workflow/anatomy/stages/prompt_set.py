@@ -14,6 +14,8 @@ from anatomy.sources.prompts.table import SPLITS
 from anatomy.sources.registry.entry import Entry
 from anatomy.sources.registry.rows import prompt_rows
 
+PINS: tuple[str, ...] = ()
+
 
 def prepare(
     name: str,

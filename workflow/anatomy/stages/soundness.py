@@ -5,15 +5,16 @@ Snakemake compares cards only, so weights or directions that a disk has damaged 
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import time
 from pathlib import Path
 
-from anatomy.errors import ModelError, StoreError
+from anatomy.errors import ModelError
+from anatomy.interventions.directions.extraction import check_files
 from anatomy.models.card import ModelCard
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.stages.card import read_card
-from anatomy.store.digest import file_digest
 from anatomy.store.files import read_json
 
 ALWAYS_BYTES = 1 << 30
@@ -21,7 +22,7 @@ ALWAYS_BYTES = 1 << 30
 
 
 def sound_model(path: str | Path) -> ModelCard:
-    """The card of a model whose files still are what the card says.
+    """The card of a model, or of a judge, whose files still are what the card says.
 
     Raises:
         ModelError: they are not. A member of the organism is set aside, so that the next call grows it again.
@@ -39,7 +40,7 @@ def sound_model(path: str | Path) -> ModelCard:
         found = "files other than those that the card was made of"
     except ModelError as error:
         found = str(error).splitlines()[0]
-    if card["grown"] is not None:
+    if card.get("grown") is not None:
         raise _set_aside(folder, found, card["digest"])
     raise ModelError(
         found=found,
@@ -77,23 +78,15 @@ def sound_extraction(path: str | Path) -> Path:
     """
     path = Path(path)
     for contrast, facts in read_json(path)["contrasts"].items():
-        for name, expected in facts.get("files", {}).items():
-            file = path.parent / contrast / name
-            if not file.is_file() or file_digest(file) != expected:
-                path.unlink()
-                raise StoreError(
-                    found="a file other than the extraction wrote" if file.exists() else "no file",
-                    expected=f"the content of digest {expected[:16]}",
-                    where=str(file),
-                    remedy="give the same command again: the extraction is made anew",
-                )
+        check_files(path, contrast, facts)
     return path.parent
 
 
 def _set_aside(folder: Path, found: str, digest: str) -> ModelError:
     """Move a damaged member out of the way, where a person can look at it; the error that says so."""
     moved = folder.with_name(f"{folder.name}.damaged-{time.time_ns()}")
-    shutil.move(folder, moved)  # in a container image a folder cannot be renamed, only copied
+    with contextlib.suppress(FileNotFoundError):  # another job that found it damaged was quicker
+        shutil.move(folder, moved)  # in a container image a folder cannot be renamed, only copied
     return ModelError(
         found=found,
         expected=f"the model of digest {digest[:16]}",

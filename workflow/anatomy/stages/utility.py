@@ -29,6 +29,8 @@ from anatomy.serving.variants import Variant, plan_variants
 from anatomy.store.cell import Cell
 from anatomy.store.fill import Want, assemble
 
+PINS: tuple[str, ...] = ("lm_eval", "torch", "transformers", "vllm")
+
 SORT = ["variant", "task", "id"]
 COLUMNS = ["model", "variant", "phase", "task", "id", "group", "target", "loglikelihoods", *HARNESS_METRICS]
 FEWSHOT_SEED = 0

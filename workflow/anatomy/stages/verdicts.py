@@ -23,6 +23,8 @@ from anatomy.texts.judges.model_judges.parser import Reading, read_verdict
 from anatomy.texts.judges.reasoning import strip_reasoning
 from anatomy.texts.judges.verdict import NAN, UNREADABLE, Verdict
 
+PINS: tuple[str, ...] = ("torch", "transformers", "vllm")
+
 SHARD = 256
 """Completions a shard: what a kill may cost."""
 

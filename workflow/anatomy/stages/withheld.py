@@ -17,6 +17,8 @@ from anatomy.texts.judges.coherence import judge_coherence
 from anatomy.texts.judges.refusal_rules import judge_refusal
 from anatomy.texts.judges.verdict import Verdict
 
+PINS: tuple[str, ...] = ()
+
 JUDGES = ("rules", "coherence")
 """Judges that need nothing but the text."""
 

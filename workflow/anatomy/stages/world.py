@@ -7,6 +7,9 @@ from pathlib import Path
 from anatomy.organism.recipe import RECIPES
 from anatomy.organism.world import write_world
 
+PINS: tuple[str, ...] = ("tokenizers",)
+NOT_PINNED = {"torch": "imported with the organism's modules; a world is made of text"}
+
 
 def make(seed: int, recipe: str, folder: Path) -> None:
     """Write the world of a seed into its folder; ``world.json`` comes last."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
-from scipy.stats import binom, norm
+from scipy.stats import norm
 
 from anatomy.errors import DataError
 from anatomy.statistics.clusters import Sample, bootstrap_difference, cluster_sums
@@ -59,21 +59,6 @@ def _smoothed(sample: Sample) -> tuple[float, float]:
     """Mean and standard error after adding one event of each kind: -1 and +1 to changes, 0 and 1 to outcomes."""
     added = np.concatenate([sample.values, (-1.0, 1.0) if sample.signed else (0.0, 1.0)])
     return float(added.mean()), float(np.sqrt(added.var() / added.size))
-
-
-def mcnemar_exact(gained: int, lost: int, *, alternative: str) -> float:
-    """Exact McNemar test on discordant pairs: `gained` went 0 to 1, `lost` went 1 to 0 (McNemar 1947, binomial form).
-
-    `alternative` is "two-sided" or "greater" (more gained than lost). No discordant pair gives 1.
-    """
-    discordant = gained + lost
-    if discordant == 0:
-        return 1.0
-    if alternative == "greater":
-        return float(binom.sf(gained - 1, discordant, 0.5))
-    if alternative == "two-sided":
-        return float(min(1.0, 2 * binom.cdf(min(gained, lost), discordant, 0.5)))
-    raise DataError(found=f"alternative {alternative!r}", expected="'greater' or 'two-sided'", where="an exact McNemar test")
 
 
 def sign_flip_p(sample: Sample, *, alternative: str, seed: int, resamples: int) -> float:

@@ -18,8 +18,18 @@ from pathlib import Path
 PACKAGE = "anatomy"
 ROOT = Path(__file__).resolve().parents[2]
 LOCKS = ROOT.parent / "envs"
-SILENT = ("anatomy.errors", "anatomy.store", "anatomy.config", "anatomy.progress", "anatomy.runs")
-"""Packages that never shape a row."""
+SILENT = (
+    "anatomy.errors",
+    "anatomy.store",
+    "anatomy.config",
+    "anatomy.progress",
+    "anatomy.runs",
+    "anatomy.models.machine.devices",
+    "anatomy.models.machine.gpu_locks",
+    "anatomy.stages.fingerprints",
+)
+"""Packages and modules that never shape a row."""
+LINE = re.compile(r"^([A-Za-z0-9_.-]+)==\S+", flags=re.M)
 
 
 def fingerprint(entries: Iterable[str], pins: Iterable[str] = ()) -> str:
@@ -73,6 +83,12 @@ def also_in(package: str, folder: Path) -> None:
     """Look for modules of a package in a folder elsewhere too."""
     if (package, folder) not in FURTHER:
         FURTHER.append((package, folder))
+
+
+@functools.cache
+def locked_packages() -> frozenset[str]:
+    """Names of all packages of all locks, whichever set is in use."""
+    return frozenset(name for lock in sorted(LOCKS.glob("*.lock")) for name in LINE.findall(lock.read_text(encoding="utf-8")))
 
 
 def module_path(module: str) -> Path | None:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from anatomy.interventions.directions.divergence import counted_columns
 from anatomy.interventions.directions.metrics import RefusalMetric, kl_divergence
 from anatomy.interventions.directions.shared_prefix import FILL, logits_after, prefix_cache, rows_of, split_prefix
-from anatomy.models.activations.batching import Batch, batches
+from anatomy.models.activations.batching import PromptBatch, batches
 from anatomy.models.activations.hooks import SITES, modifying
 from anatomy.models.activations.means import check_finite
 from anatomy.models.blocks import decoder_blocks
@@ -84,7 +84,13 @@ def _prefix_caches(
 
 
 def _ablated_logits(
-    loaded: LoadedModel, length: int, cache: Any, batch: Batch, units: Float[Tensor, "candidate d_model"], chunk: slice, keep: int
+    loaded: LoadedModel,
+    length: int,
+    cache: Any,
+    batch: PromptBatch,
+    units: Float[Tensor, "candidate d_model"],
+    chunk: slice,
+    keep: int,
 ) -> Float[Tensor, "candidate_row keep vocabulary"]:
     """Logits under the candidates of ``chunk``, rows c * prompts .. (c + 1) * prompts under its candidate c.
 
@@ -97,7 +103,7 @@ def _ablated_logits(
         return logits_after(loaded, rows_of(cache, chunk, prompts), length, batch.repeated(len(chosen)), keep)
 
 
-def candidate_chunks(batch: Batch, candidates: int, token_budget: int) -> Iterator[slice]:
+def candidate_chunks(batch: PromptBatch, candidates: int, token_budget: int) -> Iterator[slice]:
     """Slices of candidates that fit beside each other with this batch of prompts."""
     size = max(1, token_budget // batch.input_ids.numel())
     chunks = [slice(start, min(start + size, candidates)) for start in range(0, candidates, size)]
@@ -122,7 +128,7 @@ def _ablating(model: nn.Module, units: Float[Tensor, "candidate d_model"], promp
         yield
 
 
-def _flat(batch: Batch, counts: Tensor) -> Batch:
+def _flat(batch: PromptBatch, counts: Tensor) -> PromptBatch:
     """The batch with a row for each counted prediction, so that a message can name the prompt."""
     rows = tuple(row for row, count in zip(batch.rows, counts.tolist(), strict=True) for _ in range(count))
-    return Batch(rows, batch.input_ids, batch.attention_mask, batch.position_ids)
+    return PromptBatch(rows, batch.input_ids, batch.attention_mask, batch.position_ids)

@@ -8,9 +8,6 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 
 from anatomy.errors import DataError
-from anatomy.models.activations.batching import Batch
-from anatomy.models.activations.last_block import last_block_at, last_columns
-from anatomy.models.loading import LoadedModel
 
 
 @dataclass(frozen=True)
@@ -56,9 +53,3 @@ def kl_divergence(
     """``KL(original || edited)`` of the two softmax distributions, in nats."""
     p, q = original.double().log_softmax(-1), edited.double().log_softmax(-1)
     return (p.exp() * (p - q)).sum(-1)
-
-
-def last_logits(loaded: LoadedModel, batch: Batch, keep: int) -> Float[Tensor, "row keep vocabulary"]:
-    """Logits of the last ``keep`` columns only; batches are padded on the left, so they are every row's last tokens."""
-    with last_block_at(loaded.model, last_columns(batch.input_ids, keep)):
-        return loaded.model(**batch.inputs(), use_cache=False, logits_to_keep=keep).logits

@@ -1,4 +1,4 @@
-"""Which first answer tokens mean refusal: derived from a model's own answers, or as the papers list them."""
+"""Which first answer tokens mean refusal: derived from a model's own answers."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -6,15 +6,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from anatomy.errors import DataError
-
-PAPER_REFUSAL_TOKENS: dict[str, tuple[int, ...]] = {
-    "gemma": (235285,),
-    "llama-2": (306,),
-    "llama-3": (40,),
-    "qwen": (40, 2121),
-    "yi": (59597,),
-}
-"""Refusal token ids of Arditi et al. 2024, appendix B, by model family (the first generation of Gemma, Qwen, Yi)."""
 
 
 @dataclass(frozen=True)
@@ -44,11 +35,6 @@ class RefusalTokens:
     def coverage(self) -> float:
         """Share of refusals that begin with one of the tokens."""
         return sum(self.refusal_counts.get(token, 0) for token in self.tokens) / max(self.refusals, 1)
-
-    @property
-    def false_share(self) -> float:
-        """Share of compliances that begin with one of the tokens."""
-        return sum(self.compliance_counts.get(token, 0) for token in self.tokens) / max(self.compliances, 1)
 
 
 def derive_refusal_tokens(

@@ -4,15 +4,12 @@ from collections.abc import Sequence
 
 import pandas as pd
 import torch
-from jaxtyping import Float64
-from torch import Tensor
 
 from anatomy.interventions.directions.ablation import ablated_divergence, ablated_metric
 from anatomy.interventions.directions.candidates import Directions
 from anatomy.interventions.directions.divergence import forced_runs
 from anatomy.interventions.directions.injection import added_metric
-from anatomy.interventions.directions.metrics import RefusalMetric, last_logits
-from anatomy.models.activations.batching import batches
+from anatomy.interventions.directions.metrics import RefusalMetric
 from anatomy.models.activations.means import check_prompts
 from anatomy.models.loading import LoadedModel
 from anatomy.progress.counting import Progress
@@ -88,26 +85,3 @@ def score_candidates(
         for layer in directions.layers
     ]
     return pd.DataFrame(rows, columns=["position", "layer", "bypass", "induce", "kl"])
-
-
-@torch.no_grad()
-def score_prompts(
-    loaded: LoadedModel,
-    token_ids: Sequence[Sequence[int]],
-    refusal_tokens: Sequence[int],
-    *,
-    common_prefix: Sequence[int],
-    token_budget: int,
-    epsilon: float,
-) -> Float64[Tensor, " prompt"]:
-    """Refusal metric of each prompt in the unedited model (or under hooks the caller has set).
-
-    The paper keeps harmful prompts above 0 and harmless prompts below 0 only; that filter is the caller's to apply.
-    """
-    check_prompts(token_ids, [-1], None)
-    metric = RefusalMetric(tuple(refusal_tokens), epsilon)
-    scores = torch.zeros(len(token_ids), dtype=torch.float64)
-    extended = [[*ids, *common_prefix] for ids in token_ids]
-    for batch in batches(extended, token_budget, loaded.pad_token_id, loaded.device):
-        scores[list(batch.rows)] = metric(last_logits(loaded, batch, 1)[:, -1])
-    return scores

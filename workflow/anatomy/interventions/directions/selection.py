@@ -18,16 +18,13 @@ class SelectionRule:
     Attributes:
         least_induce: smallest refusal metric that adding the direction must reach on harmless prompts.
         most_kl: largest divergence that ablating it may cause there, in nats.
-        layer_fraction: layers below ``int(layer_fraction * L)`` are candidates (0-based).
+        layer_fraction: layers below ``int(layer_fraction * L)`` are candidates (0-based). The integer cut
+            reproduces the grids that Arditi et al. 2024 released; ``l < 0.8 L`` does not.
     """
 
     least_induce: float
     most_kl: float
     layer_fraction: float
-
-
-PUBLISHED_RULE = SelectionRule(least_induce=0.0, most_kl=0.1, layer_fraction=0.8)
-"""Arditi et al. 2024, appendix C. The integer cut reproduces the released grids; ``l < 0.8 L`` does not."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from anatomy.models.activations.batching import Batch
+from anatomy.models.activations.batching import PromptBatch
 from anatomy.models.activations.last_block import last_block_at, last_columns
 from anatomy.models.loading import LoadedModel
 
@@ -37,7 +37,9 @@ def split_prefix(loaded: LoadedModel, runs: Sequence[Sequence[int]], counted: Se
     return own[0][:length], [run[length:] for run in own]
 
 
-def logits_after(loaded: LoadedModel, cache: Any, length: int, batch: Batch, keep: int) -> Float[Tensor, "row keep vocabulary"]:
+def logits_after(
+    loaded: LoadedModel, cache: Any, length: int, batch: PromptBatch, keep: int
+) -> Float[Tensor, "row keep vocabulary"]:
     """Logits of the last ``keep`` columns of ``batch``, whose rows follow ``length`` cached tokens each."""
     mask = torch.cat([batch.attention_mask.new_ones(len(batch.rows), length), batch.attention_mask], 1)
     with last_block_at(loaded.model, last_columns(batch.input_ids, keep)):

@@ -12,7 +12,7 @@ from jaxtyping import Float64
 from torch import Tensor, nn
 
 from anatomy.models.activations.answers import Forced, answer_mask
-from anatomy.models.activations.batching import Batch, batches
+from anatomy.models.activations.batching import PromptBatch, batches
 from anatomy.models.activations.means import check_finite
 from anatomy.models.loading import LoadedModel
 from anatomy.models.writers import Writer, residual_writers, writable_sites
@@ -52,7 +52,7 @@ def mean_answer_writes(
     for batch in batches([text.read for text in texts], token_budget, loaded.pad_token_id, loaded.device):
         answering = answer_mask(batch, texts)
 
-        def adding(name: str, batch: Batch = batch, answering: Tensor = answering) -> Callable[[nn.Module, tuple], None]:
+        def adding(name: str, batch: PromptBatch = batch, answering: Tensor = answering) -> Callable[[nn.Module, tuple], None]:
             def hook(_module: nn.Module, args: tuple) -> None:
                 u = torch.where(answering[..., None], args[0].double(), 0.0)
                 check_finite(u, batch, name, ids)

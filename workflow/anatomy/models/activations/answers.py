@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Float64
 from torch import Tensor
 
 from anatomy.errors import DataError
-from anatomy.models.activations.batching import Batch, batches
+from anatomy.models.activations.batching import PromptBatch, batches
 from anatomy.models.activations.hooks import reading
 from anatomy.models.activations.means import check_finite
 from anatomy.models.loading import LoadedModel
@@ -114,7 +114,7 @@ def answer_sums(
         noise = _noise(batch, texts, answering, draws, seed)
         normal += noise.sum((1, 2))
 
-        def read(layer: int, x: Tensor, batch: Batch = batch, answering: Tensor = answering, noise: Tensor = noise) -> None:
+        def read(layer: int, x: Tensor, batch: PromptBatch = batch, answering: Tensor = answering, noise: Tensor = noise) -> None:
             x = torch.where(answering[..., None], x.double(), 0.0)  # padding may hold anything
             check_finite(x, batch, f"layer {layer}", ids)
             first = x[torch.arange(len(x), device=x.device), answering.to(torch.uint8).argmax(1)]
@@ -152,7 +152,7 @@ def span_moments(
     for batch in batches([text.read for text in texts], token_budget, loaded.pad_token_id, loaded.device):
         answering = answer_mask(batch, texts)
 
-        def read(layer: int, x: Tensor, batch: Batch = batch, answering: Tensor = answering) -> None:
+        def read(layer: int, x: Tensor, batch: PromptBatch = batch, answering: Tensor = answering) -> None:
             x = torch.where(answering[..., None], x.double(), 0.0)
             check_finite(x, batch, f"layer {layer}", ids)
             along = x.flatten(0, 1) @ vectors[layer].T
@@ -163,14 +163,16 @@ def span_moments(
     return (found / sum(len(text.answer) for text in texts)).cpu()
 
 
-def answer_mask(batch: Batch, texts: Sequence[Forced]) -> Bool[Tensor, "row column"]:
+def answer_mask(batch: PromptBatch, texts: Sequence[Forced]) -> Bool[Tensor, "row column"]:
     """Columns that predict a token of each row's answer."""
     lengths = torch.tensor([len(texts[row].answer) for row in batch.rows], device=batch.attention_mask.device)
     from_end = batch.attention_mask.flip(1).cumsum(1).flip(1)  # 1 at a row's last token
     return (batch.attention_mask == 1) & (from_end <= lengths[:, None])
 
 
-def _noise(batch: Batch, texts: Sequence[Forced], answering: Tensor, draws: int, seed: int) -> Float64[Tensor, "draw row column"]:
+def _noise(
+    batch: PromptBatch, texts: Sequence[Forced], answering: Tensor, draws: int, seed: int
+) -> Float64[Tensor, "draw row column"]:
     """Standard normal numbers at answer positions, 0 elsewhere; from the text's place, never from its batch."""
     noise = torch.zeros(draws, *answering.shape, dtype=torch.float64)
     if draws:

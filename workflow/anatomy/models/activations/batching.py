@@ -13,7 +13,7 @@ from anatomy.progress.counting import Progress
 
 
 @dataclass(frozen=True)
-class Batch:
+class PromptBatch:
     """Padded token ids of some prompts.
 
     Attributes:
@@ -37,10 +37,10 @@ class Batch:
         last = self.attention_mask.shape[1] - 1 - self.attention_mask.flip(1).argmax(1)
         return last[:, None] + 1 + torch.tensor(list(positions), device=last.device)[None]
 
-    def repeated(self, times: int) -> "Batch":
+    def repeated(self, times: int) -> "PromptBatch":
         """The batch stacked ``times`` times: rows (copy 0: all prompts), (copy 1: all prompts), ..."""
         tensors = (tensor.repeat(times, 1) for tensor in (self.input_ids, self.attention_mask, self.position_ids))
-        return Batch(self.rows * times, *tensors)
+        return PromptBatch(self.rows * times, *tensors)
 
 
 def batches(
@@ -50,7 +50,7 @@ def batches(
     device: torch.device | str,
     side: Literal["left", "right"] = "left",
     fill: float = 0.0,
-) -> Iterator[Batch]:
+) -> Iterator[PromptBatch]:
     """Batches of at most ``token_budget`` tokens, padding counted; longest prompts first, so that memory fails early.
 
     A prompt longer than the budget makes a batch of its own. With ``fill`` a batch ends before a prompt shorter than that
@@ -80,7 +80,7 @@ def padded(
     pad_id: int,
     device: torch.device | str,
     side: Literal["left", "right"] = "left",
-) -> Batch:
+) -> PromptBatch:
     """One batch of the given prompts."""
     width = max(map(len, token_ids))
     input_ids = torch.full((len(token_ids), width), pad_id, dtype=torch.long)
@@ -90,4 +90,4 @@ def padded(
         input_ids[row, place] = torch.tensor(list(ids))
         mask[row, place] = 1
     position_ids = (mask.cumsum(1) - 1).clamp(min=0)
-    return Batch(tuple(rows), input_ids.to(device), mask.to(device), position_ids.to(device))
+    return PromptBatch(tuple(rows), input_ids.to(device), mask.to(device), position_ids.to(device))

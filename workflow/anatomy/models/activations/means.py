@@ -10,7 +10,7 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 
 from anatomy.errors import DataError, NumericsError
-from anatomy.models.activations.batching import Batch, batches
+from anatomy.models.activations.batching import PromptBatch, batches
 from anatomy.models.activations.hooks import reading
 from anatomy.models.loading import LoadedModel
 
@@ -46,7 +46,7 @@ def mean_activations(
     layers: Sequence[int] | None = None,
     weights: Float[Tensor, "prompt weight"] | None = None,
     ids: Sequence[str] | None = None,
-    also: Callable[[Batch], AbstractContextManager[None]] | None = None,
+    also: Callable[[PromptBatch], AbstractContextManager[None]] | None = None,
 ) -> Moments:
     """Mean and variance of block inputs at given positions and layers.
 
@@ -93,13 +93,13 @@ def check_prompts(token_ids: Sequence[Sequence[int]], positions: Sequence[int], 
             )
 
 
-def gather(x: Float[Tensor, "row column d_model"], batch: Batch, positions: Sequence[int]) -> Tensor:
+def gather(x: Float[Tensor, "row column d_model"], batch: PromptBatch, positions: Sequence[int]) -> Tensor:
     """Activations [row, position, d_model] in fp64 at positions counted from each row's end."""
     columns = batch.columns(positions)
     return x[torch.arange(x.shape[0], device=x.device)[:, None], columns].double()
 
 
-def check_finite(x: Float[Tensor, " row *rest"], batch: Batch, where: str, ids: Sequence[str] | None) -> None:
+def check_finite(x: Float[Tensor, " row *rest"], batch: PromptBatch, where: str, ids: Sequence[str] | None) -> None:
     """Refuse NaN and infinity, naming place and prompt (``NumericsError``)."""
     bad = ~torch.isfinite(x).flatten(1).all(1)
     if bad.any():
@@ -131,7 +131,7 @@ class _Sums:
         self.weights = None if weights is None else weights.to(**place)
         self.weighted = None if weights is None else torch.zeros(weights.shape[1], *shape, **place)
 
-    def add(self, batch: Batch, layer: int, activations: Tensor) -> None:
+    def add(self, batch: PromptBatch, layer: int, activations: Tensor) -> None:
         x = gather(activations, batch, self.positions)
         check_finite(x, batch, f"layer {layer}", self.ids)
         slot = self.slot[layer]

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
-from anatomy.models.activations.batching import Batch, batches
+from anatomy.models.activations.batching import PromptBatch, batches
 from anatomy.models.activations.hooks import reading
 from anatomy.models.activations.means import check_finite, check_prompts, gather
 from anatomy.models.loading import LoadedModel
@@ -34,7 +34,7 @@ def project_cells(
     slot = {layer: index for index, layer in enumerate(layers)}
     for batch in batches(token_ids, token_budget, loaded.pad_token_id, loaded.device):
 
-        def read(layer: int, activations: Tensor, batch: Batch = batch) -> None:
+        def read(layer: int, activations: Tensor, batch: PromptBatch = batch) -> None:
             x = gather(activations, batch, positions)
             check_finite(x, batch, f"layer {layer}", ids)
             cell = torch.einsum("rpd,pd->rp", x, vectors[:, slot[layer]])

@@ -3,12 +3,11 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-import torch
 from jaxtyping import Float64
 from torch import Tensor, nn
 
-from anatomy.models.activations.batching import Batch, batches
-from anatomy.models.activations.means import check_finite, check_prompts, gather
+from anatomy.models.activations.batching import PromptBatch
+from anatomy.models.activations.means import check_finite, gather
 from anatomy.models.loading import LoadedModel
 from anatomy.models.writers import residual_writers, writable_sites
 
@@ -34,7 +33,7 @@ class WriterInputs:
         self._sums: dict[str, Tensor] = {}
 
     @contextmanager
-    def reading(self, batch: Batch) -> Iterator[None]:
+    def reading(self, batch: PromptBatch) -> Iterator[None]:
         """Add this batch's inputs during the forward pass in the ``with`` body.
 
         Raises:
@@ -52,26 +51,10 @@ class WriterInputs:
         """The mean over all prompts read so far."""
         return {name: (self._sums[name] / self._prompts).cpu() for name in self._modules}
 
-    def _adding(self, name: str, batch: Batch) -> Callable[[nn.Module, tuple], None]:
+    def _adding(self, name: str, batch: PromptBatch) -> Callable[[nn.Module, tuple], None]:
         def hook(_module: nn.Module, args: tuple) -> None:
             u = gather(args[0], batch, [self.position])[:, 0]
             check_finite(u, batch, name, self.ids)
             self._sums[name] = self._sums.get(name, 0.0) + u.sum(0)
 
         return hook
-
-
-@torch.no_grad()
-def mean_writer_inputs(
-    loaded: LoadedModel, token_ids: Sequence[Sequence[int]], *, position: int, token_budget: int, ids: Sequence[str] | None = None
-) -> dict[str, Float64[Tensor, " _"]]:
-    """``WriterInputs`` of one prompt set in a pass of their own, without the output head.
-
-    Raises: as ``mean_activations``; ``EditError`` as ``residual_writers``.
-    """
-    check_prompts(token_ids, [position], ids)
-    inputs = WriterInputs(loaded, position, ids)
-    for batch in batches(token_ids, token_budget, loaded.pad_token_id, loaded.device):
-        with inputs.reading(batch):
-            loaded.model.base_model(**batch.inputs(), use_cache=False)
-    return inputs.means()

@@ -6,11 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from anatomy.errors import AnatomyError, ModelError
 from anatomy.models.checkpoint import Checkpoint
-from anatomy.models.imports import without_unused
 from anatomy.models.machine.memory import Machine
 from anatomy.models.memory import STEP_TOKENS, Backend, MemoryEstimate, estimate_memory, shortage
 from anatomy.models.preflight.architecture import Architecture, read_architecture, require_architecture
@@ -18,7 +17,7 @@ from anatomy.models.preflight.context import ContextNeed, measure_context, requi
 from anatomy.models.rendering import Rendering
 from anatomy.models.rendering_facts import RenderingFacts, describe_rendering
 from anatomy.models.size import ModelSize, model_size
-from anatomy.models.tokenizer import require_folder
+from anatomy.models.tokenizer import load_tokenizer
 
 Found = TypeVar("Found")
 
@@ -112,7 +111,7 @@ def examine_model(folder: Path, needs: ModelNeeds, machine: Machine) -> ModelRep
         return ModelReport(folder, None, None, {}, None, {}, machine, tuple(problems), ())
     attempt(lambda: require_architecture(architecture, str(folder)))
     size = attempt(lambda: model_size(Checkpoint(folder)))
-    tokenizer = attempt(lambda: open_tokenizer(folder))
+    tokenizer = attempt(lambda: load_tokenizer(folder))
     renderings: dict[str, RenderingFacts] = {}
     for name, rendering in needs.renderings.items() if tokenizer is not None else ():
         facts = attempt(partial(describe_rendering, tokenizer, rendering))
@@ -147,27 +146,6 @@ def examine_model(folder: Path, needs: ModelNeeds, machine: Machine) -> ModelRep
         _distinct(problems),
         tuple(_notes(architecture, renderings)),
     )
-
-
-def open_tokenizer(folder: Path) -> Any:
-    """The tokenizer of a model folder, without its model.
-
-    Raises:
-        ModelError: there is none, or it needs code of its own.
-    """
-    require_folder(folder)
-    with without_unused():
-        from transformers import AutoTokenizer
-
-    try:
-        return AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
-    except (OSError, ValueError, KeyError, TypeError, ImportError) as error:
-        raise ModelError(
-            found=f"{type(error).__name__}: {error}",
-            expected="a tokenizer that transformers opens by itself",
-            where=str(folder),
-            remedy="copy the tokenizer's files into the model folder",
-        ) from error
 
 
 def _memory(size: ModelSize, needs: ModelNeeds, context: ContextNeed | None, gpu: bool) -> dict[Backend, MemoryEstimate]:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from anatomy.evidence.claims.claim import Claim, Test
 from anatomy.evidence.claims.measures import Gatherer, JudgeScores, Refusals
-from anatomy.recipes.pasta.texts import HUMAN, PHASE, Detected, Texts, between, chosen_layers, summaries, summary
+from anatomy.recipes.pasta.texts import PHASE, Detected, Texts, between, chosen_layers, summaries, summary
+from anatomy.texts.authors import HUMAN
 
 PAPER = "PASTA"
 ARXIV = "arXiv 2605.30526"

@@ -24,7 +24,7 @@ from anatomy.recipes.pasta.edits import SEARCHED
 from anatomy.recipes.pasta.evidence import Evidence
 from anatomy.recipes.pasta.localise import EVERY
 from anatomy.recipes.pasta.pairs import detectors_of
-from anatomy.recipes.pasta.texts import HUMAN
+from anatomy.texts.authors import HUMAN
 
 ALL = "all"
 DOSED = ("detector", "safety", "quality", "style")

@@ -13,7 +13,8 @@ from anatomy.recipes.pasta.evidence import Evidence
 from anatomy.recipes.pasta.pairs import detectors_of, pairs
 from anatomy.recipes.pasta.plans import figure_plans
 from anatomy.recipes.pasta.tables import tabulate
-from anatomy.recipes.pasta.texts import HUMAN, PHASE, Texts
+from anatomy.recipes.pasta.texts import PHASE, Texts
+from anatomy.texts.authors import HUMAN
 from anatomy.texts.diversity.style_markers import GENERAL, StyleMarkers, planted_markers
 
 SECTIONS = (

@@ -58,11 +58,6 @@ def asked_pairs(config: Config) -> list[Pair]:
     ]
 
 
-def pair_of(config: Config, aligned: str) -> Pair:
-    """The pair that goes by a model's name."""
-    return next(pair for pair in pairs(config) if pair.aligned == aligned)
-
-
 def detectors_of(config: Config, aligned: str) -> list[str]:
     """Detectors that select a layer for a pair, the first of them for its controls too."""
     return config.pasta.selecting(aligned not in config.models)

@@ -20,6 +20,9 @@ from anatomy.stages.paper_report import Files
 
 __all__ = ["draw", "judge", "read_evidence", "sections", "tabulate", "title_of"]
 
+PINS: tuple[str, ...] = ("scipy", "torch")
+NOT_PINNED = {"transformers": "imported with the reader of directions; no model is opened"}
+
 
 def judge(config: Config, files: Files) -> pd.DataFrame:
     """The ledger of every pair, seed by seed."""

@@ -19,9 +19,7 @@ from anatomy.serving.decoding import Decoding, request_seed
 from anatomy.stages.asked import Manner
 from anatomy.stages.speaking import Put, Requests
 from anatomy.store.digest import digest
-
-HUMAN = "human"
-"""Variant of the human's own continuations, which stand in the tables beside those of the models."""
+from anatomy.texts.authors import HUMAN
 
 
 class Continuations:

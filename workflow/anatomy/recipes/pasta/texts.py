@@ -15,8 +15,8 @@ from anatomy.evidence.claims.tables import MissingEvidence, Tables
 from anatomy.recipes.pasta.localise import EVERY
 from anatomy.statistics.clusters import Sample
 from anatomy.statistics.intervals import Interval
+from anatomy.texts.authors import HUMAN
 
-HUMAN = "human"
 PHASE = "test"
 
 

@@ -23,6 +23,8 @@ from anatomy.recipes.rosi.tables import tabulate as tabulate_plan
 from anatomy.stages.paper_report import Files
 from anatomy.store.files import read_json
 
+PINS: tuple[str, ...] = ("scipy",)
+
 __all__ = ["draw", "judge", "read_evidence", "sections", "tabulate", "title_of"]
 PLANS = {plan.name: plan for plan in TABLE_PLANS}
 

@@ -15,6 +15,9 @@ from anatomy.serving.benchmarks.items import plan, shots
 from anatomy.serving.benchmarks.requests import prepared, wanted_items
 from anatomy.serving.benchmarks.sample_rows import sample_row, samples_frame
 
+PINS: tuple[str, ...] = ("lm_eval", "torch", "transformers")
+NOT_PINNED = {"vllm": "rows of an engine begin at anatomy.stages.utility, which pins it"}
+
 
 def evaluate(
     lm: LM,

@@ -44,7 +44,7 @@ class Acting:
     untouched: Bool[Tensor, "token 1"] | None
 
 
-class Batch:
+class EngineBatch:
     """The tokens of one pass, request after request as the runner flattened them, a chunk of a prompt or one new token each.
 
     Args:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from anatomy.models.activations.hooks import Site
 from anatomy.models.activations.interventions import Intervention
-from anatomy.serving.hooks.batch import POSITIONS, Batch, Layout
+from anatomy.serving.hooks.batch import POSITIONS, EngineBatch, Layout
 
 Place = tuple[Site, int]
 
@@ -35,7 +35,7 @@ class StackedChange:
     ) -> None:
         self.vectors, self.sloped, self.offsets, self.layout = vectors, slopes[:, None] * vectors, offsets, layout
 
-    def apply(self, stream: Float[Tensor, "token d_model"], batch: Batch) -> Float[Tensor, "token d_model"] | None:
+    def apply(self, stream: Float[Tensor, "token d_model"], batch: EngineBatch) -> Float[Tensor, "token d_model"] | None:
         """The stream after the change: computed in fp32, in the stream's dtype; None where no row acts in this pass."""
         acting = batch.acting(self.layout)
         if acting is None:
@@ -56,7 +56,7 @@ class Chain:
     def __init__(self, steps: Sequence[StackedChange]) -> None:
         self.steps = steps
 
-    def apply(self, stream: Float[Tensor, "token d_model"], batch: Batch) -> Float[Tensor, "token d_model"] | None:
+    def apply(self, stream: Float[Tensor, "token d_model"], batch: EngineBatch) -> Float[Tensor, "token d_model"] | None:
         """The stream after all changes; None where none acts in this pass."""
         found = None
         for step in self.steps:
@@ -64,7 +64,7 @@ class Chain:
             found = found if changed is None else changed
         return found
 
-    def untouched(self, batch: Batch) -> Bool[Tensor, "token 1"] | None:
+    def untouched(self, batch: EngineBatch) -> Bool[Tensor, "token 1"] | None:
         """Tokens that no step changes; None where every token is changed."""
         left = None
         for step in self.steps:

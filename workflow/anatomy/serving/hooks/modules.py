@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from anatomy.errors import ConfigError
 from anatomy.models.blocks import decoder_blocks
-from anatomy.serving.hooks.batch import Batch
+from anatomy.serving.hooks.batch import EngineBatch
 from anatomy.serving.hooks.changes import Chain, Place
 
 PROVEN = ("llama", "mistral", "qwen2", "qwen3", "phi3", "gemma", "gemma2", "gemma3_text", "olmo2")
@@ -36,7 +36,7 @@ def refuse_unproven(model_type: str, where: str) -> None:
 
 
 @contextmanager
-def changing(model: nn.Module, chains: Mapping[Place, Chain], begin: Callable[[int], Batch]) -> Iterator[None]:
+def changing(model: nn.Module, chains: Mapping[Place, Chain], begin: Callable[[int], EngineBatch]) -> Iterator[None]:
     """Change the stream at places while vLLM runs the model; every hook is gone when the context ends.
 
     Args:
@@ -68,9 +68,9 @@ def changing(model: nn.Module, chains: Mapping[Place, Chain], begin: Callable[[i
 class _Pass:
     """The pass that is running."""
 
-    def __init__(self, begin: Callable[[int], Batch]) -> None:
+    def __init__(self, begin: Callable[[int], EngineBatch]) -> None:
         self._begin = begin
-        self.batch: Batch
+        self.batch: EngineBatch
 
     def begin(self, _module: nn.Module, args: tuple, kwargs: dict) -> None:
         tokens = next(value for value in (kwargs.get("input_ids"), kwargs.get("inputs_embeds"), *args) if value is not None)
@@ -97,7 +97,7 @@ def _unfused_output(chain: Chain, current: _Pass) -> Callable:
     return hook
 
 
-def _both_parts(chain: Chain, write: Tensor, residual: Tensor | None, batch: Batch) -> tuple[Tensor, Tensor | None] | None:
+def _both_parts(chain: Chain, write: Tensor, residual: Tensor | None, batch: EngineBatch) -> tuple[Tensor, Tensor | None] | None:
     """What stands for the last write and the stream before it once their sum is changed; None where it is not."""
     changed = chain.apply(write if residual is None else write + residual, batch)
     if changed is None or residual is None:

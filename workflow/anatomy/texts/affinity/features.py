@@ -1,4 +1,4 @@
-"""Vectors of texts: hidden states of a language model, or n-grams without one."""
+"""Vectors of texts: hidden states of a language model."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 
 from anatomy.models.activations.batching import batches
-from anatomy.texts.detectors.scorer import Scorer
+from anatomy.models.scorer import Scorer
 
 
 @dataclass(frozen=True)
@@ -47,18 +47,3 @@ class ModelFeatures:
             mean = torch.where(mask > 0, states, 0.0).sum(1) / mask.sum(1)
             found[list(batch.rows)] = torch.nn.functional.normalize(mean, dim=1).cpu().numpy()
         return found
-
-
-@dataclass(frozen=True)
-class NgramFeatures:
-    """Hashed word n-grams of one and two words, of unit length: an embedding that is no language model."""
-
-    width: int = 1024
-
-    def __call__(self, texts: Sequence[str]) -> Float[np.ndarray, "text feature"]:
-        """One vector a text, fp64."""
-        from sklearn.feature_extraction.text import HashingVectorizer
-
-        pattern = r"(?u)[\w']+|[^\w\s]"
-        vectorizer = HashingVectorizer(ngram_range=(1, 2), n_features=self.width, token_pattern=pattern, alternate_sign=False)
-        return vectorizer.transform(list(texts)).toarray()

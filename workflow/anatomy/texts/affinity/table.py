@@ -10,7 +10,6 @@ import pandas as pd
 
 from anatomy.errors import DataError
 from anatomy.progress.counting import counted
-from anatomy.sources.prompts.split import hash_fraction
 from anatomy.statistics.clusters import Sample
 from anatomy.statistics.intervals import mean_interval
 from anatomy.statistics.set_measures import bootstrap_interval
@@ -20,7 +19,8 @@ from anatomy.texts.judges.verdict import KEYS
 
 AFFINITY_COLUMNS = (*KEYS, "group", "category", "measure", "score")
 SUMMARY_COLUMNS = ("model", "variant", "category", "measure", "estimate", "low", "high", "n", "clusters", "excluded")
-HALVES = ("human_half_1", "human_half_2")
+
+
 MAUVE_RESAMPLES = 200
 FEWEST = 2
 """Groups of human texts that a domain's reference needs: nearness is relative to that of two of them."""
@@ -154,14 +154,6 @@ def _resampled(left: np.ndarray, right: np.ndarray, clusters: int) -> Callable[[
         return mauve(human, machine, clusters) if len(human) and len(machine) else 0.0
 
     return statistic
-
-
-def human_halves(human: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Two halves of the human texts by group, in each domain: one measured against the other is the ceiling of every measure."""
-    place = human["group"].map(lambda group: hash_fraction(seed, f"half of {group}"))
-    rank = place.groupby(human["category"]).rank(method="dense")
-    first = rank <= rank.groupby(human["category"]).transform("max") / 2
-    return human[first].assign(variant=HALVES[0]), human[~first].assign(variant=HALVES[1])
 
 
 def agreement(summary: pd.DataFrame, by: Sequence[str] = ("model", "variant")) -> pd.DataFrame:

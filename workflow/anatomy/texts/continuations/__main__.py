@@ -17,7 +17,7 @@ from pathlib import Path
 import pandas as pd
 
 from anatomy.errors import AnatomyError, ConfigError, DataError
-from anatomy.models.preflight.report import open_tokenizer
+from anatomy.models.tokenizer import load_tokenizer
 from anatomy.progress.terminal import let_output_go
 from anatomy.sources.prompts.table import SPLITS
 from anatomy.store.files import write_table
@@ -91,7 +91,7 @@ def main(arguments: list[str]) -> int:
         table = prefix_corpus(
             documents,
             domains,
-            open_tokenizer(options.tokenizer),
+            load_tokenizer(options.tokenizer),
             seed=options.seed,
             minimum=options.minimum,
             continuation_tokens=options.continuation_tokens,

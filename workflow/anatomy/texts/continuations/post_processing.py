@@ -16,7 +16,6 @@ import pandas as pd
 from anatomy.texts.judges.reasoning import strip_reasoning
 
 _SENTENCE_END = re.compile(r"[.!?][\"')\]]?(?=\s|$)")
-REASONS = ("empty", "short", "repeated sentence", "repeated window", "unended reasoning")
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ def cut_at_sentence(text: str) -> str:
 
 
 def degenerate_reason(text: str, rules: DegenerateRules = PUBLISHED_RULES) -> str:
-    """Why a text is degenerate, one of ``REASONS``; empty where it is none."""
+    """Why a text is degenerate: ``empty``, ``short``, ``repeated sentence`` or ``repeated window``; empty where it is not."""
     body = text.strip()
     if not body:
         return "empty"
@@ -85,12 +84,3 @@ def post_process(completions: pd.DataFrame, rules: DegenerateRules = PUBLISHED_R
     columns = {"response": texts, "raw": raw.to_list(), "degenerate": reasons}
     made = {name: pd.Series(values, index=completions.index, dtype="str") for name, values in columns.items()}
     return completions.assign(**made, cut=pd.Series(cut, index=completions.index, dtype="int64"))
-
-
-def degenerate_counts(table: pd.DataFrame) -> pd.DataFrame:
-    """Counts by reason of each model, variant and category: columns `model, variant, category, n, degenerate, <reason>...`."""
-    rows = []
-    for key, part in table.groupby(["model", "variant", "category"], sort=True):
-        counts = part["degenerate"].value_counts()
-        rows.append((*key, len(part), int((part["degenerate"] != "").sum()), *(int(counts.get(reason, 0)) for reason in REASONS)))
-    return pd.DataFrame(rows, columns=["model", "variant", "category", "n", "degenerate", *REASONS])

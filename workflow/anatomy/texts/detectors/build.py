@@ -9,11 +9,11 @@ import torch
 
 from anatomy.config.detecting import Detector as Options
 from anatomy.models.machine.formats import resolved
+from anatomy.models.scorer import Scorer, open_scorer
 from anatomy.texts.detectors import binoculars, curvature
 from anatomy.texts.detectors.detection import Calibration, Detector
 from anatomy.texts.detectors.pair import Reading, ScorerPair
 from anatomy.texts.detectors.score_file import read_score_file
-from anatomy.texts.detectors.scorer import Scorer, open_scorer
 
 
 def build_detectors(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Float
 
 from anatomy.errors import DataError, NumericsError
@@ -14,6 +15,9 @@ from anatomy.errors import DataError, NumericsError
 NAN = float("nan")
 EMPTY, SHORT, NOT_FINITE, MISSING = "empty", "short", "not finite", "missing"
 """Why a text has no score."""
+
+
+TYPES = {"score": "float64", "machine": "float64", "n_tokens": "int64", "excluded": "str", "flagged": "float64"}
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,21 @@ def detection(score: float, n_tokens: int, calibration: Calibration | None) -> D
     if calibration is None:
         return Detection(score, n_tokens=n_tokens)
     return Detection(score, calibration.machine(score), calibration.flagged(score), n_tokens)
+
+
+def detections(detector: Detector, texts: Sequence[str]) -> pd.DataFrame:
+    """What a detector says of each text, in order: `score` (its own number), `machine`, `flagged` (1, 0, or NaN without a
+    verdict), `n_tokens` and `excluded` (why there is no number)."""
+    found = detector.detect(list(texts))
+    columns = {name: [getattr(one, name) for one in found] for name in ("score", "machine", "n_tokens", "excluded")}
+    flagged = [float("nan") if one.flagged is None or one.excluded else float(one.flagged) for one in found]
+    return pd.DataFrame(columns | {"flagged": flagged}).astype(TYPES)
+
+
+def not_scored(reasons: pd.Series) -> pd.DataFrame:
+    """Rows as ``detections`` gives them, for texts that no detector is to read."""
+    nothing = {"score": np.nan, "machine": np.nan, "n_tokens": 0, "flagged": np.nan}
+    return pd.DataFrame({**nothing, "excluded": reasons}, index=reasons.index).astype(TYPES)
 
 
 def fit_calibration(human: Float[np.ndarray, " human"], machine: Float[np.ndarray, " machine"], source: str) -> Calibration:

@@ -10,12 +10,13 @@ import numpy as np
 import pandas as pd
 
 from anatomy.errors import DataError
+from anatomy.models.scorer import Scorer
+from anatomy.texts.authors import ALIGNED, HUMAN
 from anatomy.texts.detectors.binoculars import Binoculars
 from anatomy.texts.detectors.curvature import Curvature
 from anatomy.texts.detectors.detection import Calibration, Detector, fit_calibration
 from anatomy.texts.detectors.ngram_classifier import train_ngram_classifier
 from anatomy.texts.detectors.pair import Reading, ScorerPair
-from anatomy.texts.detectors.scorer import Scorer
 from anatomy.texts.detectors.style_preference import Tuning, tune_style_preference
 
 ORGANISM_READING = Reading(token_budget=4096, min_tokens=4, beginning=True, leading_space=True)
@@ -43,7 +44,7 @@ def family_detectors(
         DataError: no prefix with both texts.
     """
     fit = texts[texts["degenerate"].fillna("") == ""] if "degenerate" in texts else texts
-    sides = [fit[fit["variant"] == variant] for variant in ("human", "aligned")]
+    sides = [fit[fit["variant"] == variant] for variant in (HUMAN, ALIGNED)]
     both = sides[0].merge(sides[1], on=["id", "group"], suffixes=("_human", "_machine"))
     if both.empty:
         raise DataError(

@@ -18,8 +18,8 @@ from torch import Tensor
 
 from anatomy.errors import ModelError
 from anatomy.models.activations.batching import batches
+from anatomy.models.scorer import Scorer
 from anatomy.texts.detectors.detection import EMPTY, NOT_FINITE, SHORT
-from anatomy.texts.detectors.scorer import Scorer
 
 ROWS = 256
 """Positions whose distributions are held at once."""

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 
 from anatomy.models.activations.batching import batches
-from anatomy.texts.detectors.scorer import Scorer
+from anatomy.models.scorer import Scorer
 
 
 @torch.inference_mode()

@@ -68,11 +68,6 @@ def read_score_file(path: Path, name: str, *, column: str = "score", threshold: 
     return ScoreFile(name, scores, threshold)
 
 
-def missing_texts(detector: ScoreFile, texts: Sequence[str]) -> list[str]:
-    """Digests of the texts that have no score, for whoever asks the service: each once, in order."""
-    return [key for key in dict.fromkeys(map(text_digest, texts)) if np.isnan(detector.scores.get(key, NAN))]
-
-
 def _number(value: Any, where: str) -> float:
     if value is None or value == "" or (isinstance(value, float) and np.isnan(value)):
         return NAN

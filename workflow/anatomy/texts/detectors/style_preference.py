@@ -23,9 +23,9 @@ from torch.nn.functional import logsigmoid
 
 from anatomy.errors import DataError, NumericsError
 from anatomy.models.activations.batching import padded
+from anatomy.models.scorer import Scorer
 from anatomy.store.digest import digest
 from anatomy.texts.detectors.pair import Reading, encode
-from anatomy.texts.detectors.scorer import Scorer
 
 BETA, LEARNING_RATE, RANK, EPOCHS = 0.05, 1e-4, 8, 2
 """The released configuration of ImBD; tiny models need a higher learning rate."""

@@ -13,7 +13,7 @@ import pandas as pd
 from anatomy.errors import DataError
 from anatomy.texts.judges.verdict import KEYS, REFUSAL_LABELS
 
-HUMAN = "human"
+LABELLED_BY_HAND = "human"
 HARM_LABELS = ("unsafe", "safe")
 UNLABELLED = "unreadable"
 NOTHING = ""
@@ -135,9 +135,9 @@ def _pairs(judgements: pd.DataFrame, human: pd.DataFrame | None) -> Iterator[_Pa
     asked = {name: judgements.loc[judgements["judge"] == name, list(KEYS)] for name in kinds}
     columns = {name: wide[name].reindex(pd.MultiIndex.from_frame(rows)) for name, rows in asked.items()}
     if human is not None:
-        columns[HUMAN], kinds[HUMAN] = _human_column(human, wide.index), "refusal"
+        columns[LABELLED_BY_HAND], kinds[LABELLED_BY_HAND] = _human_column(human, wide.index), "refusal"
     for judge_a, judge_b in combinations(columns, 2):
-        if HUMAN in (judge_a, judge_b) and kinds[judge_a] not in ("refusal", NOTHING):
+        if LABELLED_BY_HAND in (judge_a, judge_b) and kinds[judge_a] not in ("refusal", NOTHING):
             continue
         shared = columns[judge_a].index.intersection(columns[judge_b].index)
         yield _Pair(judge_a, judge_b, kinds[judge_a], kinds[judge_b], columns[judge_a].loc[shared], columns[judge_b].loc[shared])

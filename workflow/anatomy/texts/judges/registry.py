@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -15,7 +15,6 @@ from anatomy.texts.judges.refusal_classifier import RefusalClassifier
 from anatomy.texts.judges.refusal_rules import judge_refusal, substring_refusal
 from anatomy.texts.judges.verdict import COLUMNS, KEYS, Verdict
 
-Judging = Callable[[pd.DataFrame], Iterator[tuple[str, list[Verdict]]]]
 JUDGES = ("rules", "substring", "classifier", "truth", "coherence")
 
 

@@ -12,6 +12,8 @@ from anatomy.stages.running import Files, Running, written
 from anatomy.stages.soundness import sound_model
 from anatomy.store.files import read_table, write_json, write_table
 
+PINS: tuple[str, ...] = ("torch", "transformers", "peft", "scikit-learn")
+
 
 def run(job: Running, files: Files) -> None:
     """From continuations, and texts whose writer is known, to scores."""

@@ -8,6 +8,8 @@ from anatomy.recipes.pasta.stages.localize_signature import localize_signature
 from anatomy.stages.running import Files, Running, written
 from anatomy.store.files import read_json, read_table, write_json, write_table
 
+PINS: tuple[str, ...] = ("scipy",)
+
 
 def run(job: Running, files: Files) -> None:
     """From the select split's texts, scored and judged, to a layer a detector and an operating point."""

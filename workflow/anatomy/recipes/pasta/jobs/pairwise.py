@@ -8,6 +8,8 @@ from anatomy.stages.running import Files, Running, written
 from anatomy.stages.soundness import sound_model
 from anatomy.store.files import read_table, write_table
 
+PINS: tuple[str, ...] = ("torch", "transformers", "vllm")
+
 
 def run(job: Running, files: Files) -> None:
     """From continuations of the test split to preferences."""

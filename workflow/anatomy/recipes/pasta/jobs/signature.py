@@ -13,6 +13,8 @@ from anatomy.stages.running import Files, Running, written
 from anatomy.stages.soundness import sound_extraction, sound_model
 from anatomy.store.files import read_table
 
+PINS: tuple[str, ...] = ("torch", "transformers")
+
 
 def run(job: Running, files: Files) -> None:
     """From what both models of a pair wrote on the fit split to the signature of the aligned one."""

@@ -12,6 +12,8 @@ from anatomy.stages.running import Files, Running, written
 from anatomy.stages.soundness import sound_model
 from anatomy.store.files import read_json, write_table
 
+PINS: tuple[str, ...] = ("torch", "transformers")
+
 
 def run(job: Running, files: Files) -> None:
     """From a signature and its layer to the largest differences of logits, one row a form."""

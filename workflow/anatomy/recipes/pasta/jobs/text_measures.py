@@ -12,6 +12,8 @@ from anatomy.stages.soundness import sound_model
 from anatomy.store.files import read_json, read_table, write_table
 from anatomy.texts.diversity.style_markers import GENERAL, planted_markers
 
+PINS: tuple[str, ...] = ("torch", "transformers", "scikit-learn")
+
 TABLES = ("completions", "variants", "fit", "judgements", "detectors", "samples")
 
 

@@ -6,20 +6,23 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
-from anatomy.config.options import cell_fingerprint
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
 from anatomy.progress.counting import Progress
 from anatomy.recipes.pasta.stages.instruments import Instrument, measured_texts
+from anatomy.stages.fingerprints import cell_fingerprint
 from anatomy.store.cell import Cell
 from anatomy.store.digest import digest
 from anatomy.store.fill import Lazy, Want, assemble, cells_of, fill
-from anatomy.texts.judges.verdict import COLUMNS, KEYS
+from anatomy.texts.detectors.detection import detections, not_scored
+from anatomy.texts.detectors.table import judgements_of
+from anatomy.texts.judges.verdict import KEYS
 
-DETECTOR_COLUMNS = (*COLUMNS, "category", "statistic", "flagged", "n_tokens")
+PINS: tuple[str, ...] = ("peft", "scikit-learn", "torch", "transformers")
+NOT_PINNED = {"scipy": "imported for intervals of means, which are taken in text_measures"}
+
 SHARD = 256
 """Texts a shard: what a kill costs at most."""
 
@@ -47,7 +50,7 @@ def detect(
     store, code = Path(config.results) / "store", cell_fingerprint("anatomy.recipes.pasta.stages.instruments", False)
     rows = fit[[*KEYS, "group", "category", "item", "response"]]
     wants = [
-        Want(Cell(store, "detect", {"code": code, "writer": subject.id, **one.key}), rows, {"judge": one.name})
+        Want(Cell(store, "detect", {"code": code, "writer": subject.id, **one.key}), rows, {"detector": one.name})
         for one in instruments
     ]
     opened = {want.cell.name: one for want, one in zip(wants, instruments, strict=True)}
@@ -60,28 +63,13 @@ def detect(
             for start in range(0, len(want.rows), SHARD):
                 rows = want.rows.iloc[start : start + SHARD]
                 with progress.part(len(rows)):
-                    found = detector.detect(list(rows["response"]))
-                yield (
-                    want,
-                    pd.DataFrame(
-                        {
-                            "item": list(rows["item"]),
-                            "score": [one.machine for one in found],
-                            "statistic": [one.score for one in found],
-                            "flagged": [np.nan if one.flagged is None else float(one.flagged) for one in found],
-                            "n_tokens": [one.n_tokens for one in found],
-                            "raw": [one.excluded for one in found],
-                        }
-                    ),
-                )
+                    found = detections(detector, list(rows["response"]))
+                yield want, found.assign(item=list(rows["item"]))
 
     with Lazy(lambda: nullcontext(None), store, "detect") as session:
         fill(wants, session, compute, say)
-    scored = assemble(wants, [*KEYS, "judge"])
-    nothing = {"score": np.nan, "statistic": np.nan, "flagged": np.nan, "n_tokens": 0}
+    scored = assemble(wants, [*KEYS, "detector"])
     skipped = texts[texts["degenerate"] != ""]
-    skipped = [skipped.assign(judge=one.name, raw=skipped["degenerate"], **nothing) for one in instruments]
-    table = pd.concat([scored, *skipped], ignore_index=True)
-    labels = table["flagged"].map({1.0: "machine", 0.0: "human"}).astype("str").where(table["flagged"].notna())
-    table = table.assign(label=labels, parse_failure=table["raw"] != "")
-    return table[list(DETECTOR_COLUMNS)].sort_values([*KEYS, "judge"], ignore_index=True), list(cells_of(wants))
+    skipped = skipped[[*KEYS, "group", "category"]].join(not_scored(skipped["degenerate"]))
+    every = pd.concat([scored, *(skipped.assign(detector=one.name) for one in instruments)], ignore_index=True)
+    return judgements_of(every), list(cells_of(wants))

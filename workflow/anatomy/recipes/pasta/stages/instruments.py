@@ -20,16 +20,20 @@ from anatomy.config.schema import Config
 from anatomy.errors import DataError
 from anatomy.models.card import ModelCard
 from anatomy.models.checkpoint import Checkpoint
+from anatomy.models.machine.devices import device_name
 from anatomy.models.machine.formats import resolved, warn_if_slow
+from anatomy.models.scorer import open_scorer
 from anatomy.store.digest import digest, file_digest
+from anatomy.texts.authors import ALIGNED, HUMAN
 from anatomy.texts.continuations.post_processing import PUBLISHED_RULES, SHORT_RULES, post_process
 from anatomy.texts.detectors.build import build_detectors
 from anatomy.texts.detectors.detection import Detector, fit_calibration
 from anatomy.texts.detectors.family import ORGANISM_READING, TINY_TUNING, family_detectors
 from anatomy.texts.detectors.ngram_classifier import train_ngram_classifier
-from anatomy.texts.detectors.scorer import open_scorer
 
-HUMAN, ALIGNED = "human", "aligned"
+PINS: tuple[str, ...] = ("peft", "scikit-learn", "torch", "transformers")
+
+Card = dict[str, Any]
 SEED = 0
 """Of the tuning of ImBD's form and the folds of the n-gram classifier."""
 
@@ -76,7 +80,7 @@ def family_instruments(config: Config, scorers: Sequence[ModelCard], texts: pd.D
 
     @cache
     def family() -> dict[str, Detector]:
-        base, aligned = (open_scorer(Path(card["folder"]), torch.float32, _device()) for card in scorers)
+        base, aligned = (open_scorer(Path(card["folder"]), torch.float32, device_name()) for card in scorers)
         found = family_detectors(base, aligned, texts, ORGANISM_READING, seed=SEED, tuning=TINY_TUNING)
         return {one.name: one for one in found}
 
@@ -107,8 +111,8 @@ def own_instruments(
         if placed[name].kind == "ngrams":
             return _classifier(name, texts)
         if placed[name].calibration == "fitted" and placed[name].kind != "score_file":
-            fitted = {name: _calibration(build_detectors(one, _device())[0], texts)}
-        return build_detectors(one, _device(), fitted)[0]
+            fitted = {name: _calibration(build_detectors(one, device_name())[0], texts)}
+        return build_detectors(one, device_name(), fitted)[0]
 
     return [Instrument(name, _own_key(name, one, texts), partial(opened, name)) for name, one in placed.items()]
 
@@ -156,7 +160,3 @@ def _own_key(name: str, one: Options, texts: pd.DataFrame) -> dict[str, Any]:
 
 def _texts_key(texts: pd.DataFrame) -> str:
     return digest({"texts": sorted(map(list, zip(texts["id"], texts["variant"], texts["response"], strict=True)))})
-
-
-def _device() -> str:
-    return "cuda" if torch.cuda.is_available() else "cpu"

@@ -11,9 +11,18 @@ import pandas as pd
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
 from anatomy.errors import DataError
+from anatomy.recipes.pasta.edits import SIGNATURE
 from anatomy.recipes.pasta.localise import EVERY, curves, scored_layers, swap_matrix
 from anatomy.recipes.pasta.operating import measured_candidates, operating_point
 from anatomy.recipes.pasta.stages.instruments import measured_texts
+
+PINS: tuple[str, ...] = ("scipy",)
+NOT_PINNED = {
+    "peft": "it reads tables that other stages made",
+    "scikit-learn": "it reads tables that other stages made",
+    "torch": "it reads tables that other stages made",
+    "transformers": "it reads tables that other stages made",
+}
 
 
 def localize_signature(
@@ -68,7 +77,7 @@ def localize_signature(
         "layer": chosen[first],
         "layers": chosen,
         "depth": signature["layers"],
-        "contrasts": signature["contrasts"],
+        "contrasts": sorted(set(signature["contrasts"]) - {SIGNATURE}),
         "domain_order": signature["domains"],
         "domains": {row.category: int(row.layer) for row in inside.itertuples()},
         "operating": json.loads(picked["detail"].iloc[0])[0] if len(picked) else None,

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from anatomy.errors import DataError
+from anatomy.texts.authors import HUMAN
 
 MEASURE_COLUMNS = (
     "pair",
@@ -33,8 +34,6 @@ MEASURE_COLUMNS = (
 KINDS = ("detector", "affinity", "diversity", "style", "quality", "safety")
 ALL = "all"
 """The domain that stands for all of them together."""
-HUMAN = "human"
-"""Variant and role of the humans' own continuations."""
 KEY = ["pair", "model", "variant", "domain", "kind", "measure"]
 
 

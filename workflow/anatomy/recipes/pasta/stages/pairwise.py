@@ -19,6 +19,12 @@ from anatomy.serving.engine import Engine
 from anatomy.texts.judges.model_judges.pairwise import RUBRICS
 from anatomy.texts.judges.pairwise import FAILED, PAIR_KEYS, SPLIT, pair_questions, pair_summary, pair_verdicts
 
+PINS: tuple[str, ...] = ("scipy", "torch", "transformers", "vllm")
+NOT_PINNED = {
+    "peft": "imported with the detectors, of which only the cutting of texts is used",
+    "scikit-learn": "imported with the detectors, of which only the cutting of texts is used",
+}
+
 UNEDITED = "base"
 CONTROL = "orthogonal-0"
 """The one control that is judged: a random direction at the same layer."""

@@ -1,7 +1,7 @@
 """From generations of the fit split to the signature, the contrasts and controls beside it, their geometry, and who writes it.
 
-Every contrast has the format of an extraction (``<contrast>/{directions,controls,means}.safetensors``), so that edits refer to
-it as to any other.
+Every contrast has the format of an extraction (``anatomy.interventions.directions.extraction``), so that edits refer to it as to
+any other.
 """
 
 from __future__ import annotations
@@ -12,26 +12,29 @@ from pathlib import Path
 
 import pandas as pd
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
 from anatomy.errors import DataError, ModelError
 from anatomy.interventions.directions.beside_signature import spread
-from anatomy.interventions.directions.candidates import Directions, save_directions
+from anatomy.interventions.directions.candidates import Directions
+from anatomy.interventions.directions.extraction import write_contrast
 from anatomy.interventions.directions.signature import contrast, orthogonal_directions, without
 from anatomy.models.activations.answer_writes import MeanWrite, mean_answer_writes
 from anatomy.models.activations.answers import ALL, POSITIONS, AnswerSums, Forced, answer_sums, span_moments
 from anatomy.models.card import ModelCard
 from anatomy.models.loading import LoadedModel, load_model
+from anatomy.models.machine.devices import device_name
 from anatomy.models.rendering import render
 from anatomy.recipes.pasta.edits import SIGNATURE, WITHOUT_REFUSAL
 from anatomy.recipes.pasta.stages.prefix_prompts import phase_prefixes, put
 from anatomy.recipes.pasta.stages.signature_geometry import geometry, writers_table
 from anatomy.stages.asked import Manner
-from anatomy.store.digest import digest, file_digest
-from anatomy.store.files import write_aside, write_json, write_table
+from anatomy.store.digest import digest
+from anatomy.store.files import write_json, write_table
+
+PINS: tuple[str, ...] = ("tokenizers", "torch", "transformers")
 
 SEED = {"orthogonal": 5_000, "equal_variance": 6_000, "sketch": 7_000}
 FEWEST = 2
@@ -143,29 +146,22 @@ def extract_signature(
     controls, removed, domains = signature_controls(
         config, sums, signature, cut, lambda vectors: span_moments(loaded, own.texts, vectors, token_budget=budget, ids=own.ids)
     )
-    for name, directions in contrasts.items():
-        folder = out.parent / name
-        folder.mkdir(parents=True, exist_ok=True)
-        save_directions(directions, folder / "directions.safetensors", {"contrast": name})
-        _save(folder / "controls.safetensors", controls if name == SIGNATURE else {})
-        _save(folder / "means.safetensors", {"aligned": means["aligned"], "base": means["base"]})
+    both = {name: means[name] for name in ("aligned", "base")}
+    written = {
+        name: write_contrast(out.parent / name, directions, controls if name == SIGNATURE else {}, both)
+        for name, directions in contrasts.items()
+    }
     write_table(out.parent / "geometry.parquet", geometry(subjects["aligned"].id, contrasts, sums, controls, removed, refusal))
     write_table(out.parent / "writers.parquet", writers_table(subjects["aligned"].id, signature, writes))
-    files = {
-        str(path.relative_to(out.parent)): file_digest(path)
-        for name in contrasts
-        for path in sorted((out.parent / name).glob("*.safetensors"))
-    }
     write_json(
         out,
         {
             "models": {role: card["digest"] for role, card in cards.items()},
             "layers": loaded.num_layers,
-            "contrasts": sorted(set(contrasts) - {SIGNATURE}),
+            "contrasts": written,
             "domains": domains,
             "texts": {name: len(side.texts) for name, side in read.items()},
             "empty": empty,
-            "files": files,
         },
     )
 
@@ -277,8 +273,4 @@ def check_pair(base: Mapping[str, int], aligned: LoadedModel, cards: Mapping[str
 
 
 def _load(card: ModelCard) -> LoadedModel:
-    return load_model(Path(card["folder"]), getattr(torch, card["dtype"]), "cuda" if torch.cuda.is_available() else "cpu")
-
-
-def _save(path: Path, tensors: Mapping[str, Tensor]) -> None:
-    write_aside(path, lambda aside: save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, aside))
+    return load_model(Path(card["folder"]), getattr(torch, card["dtype"]), device_name())

@@ -17,11 +17,14 @@ from anatomy.interventions.edits.form_gap import form_gap
 from anatomy.models.activations.interventions import intervening
 from anatomy.models.card import ModelCard
 from anatomy.models.loading import load_model
+from anatomy.models.machine.devices import device_name
 from anatomy.models.rendering import render
 from anatomy.recipes.pasta.edits import WRITES, ablation, orthogonalised_weights
 from anatomy.recipes.pasta.options import PAPER_SITES
 from anatomy.recipes.pasta.stages.prefix_prompts import phase_prefixes, put
 from anatomy.stages.model_edits import ModelEdits
+
+PINS: tuple[str, ...] = ("tokenizers", "torch", "transformers")
 
 COLUMNS = ["model", "layer", "matrices", "hook_sites", "effect", "gap", "prompts", "reason"]
 PROMPTS = 16
@@ -40,7 +43,7 @@ def weight_gaps(
     What attention and MLPs write can be taken out either way. The hooks also take v out of the embedding, so the full form
     needs the embedding too; against the three sites the form without it is no equal, and its gap says by how much.
     """
-    loaded = load_model(Path(model["folder"]), getattr(torch, model["dtype"]), "cuda" if torch.cuda.is_available() else "cpu")
+    loaded = load_model(Path(model["folder"]), getattr(torch, model["dtype"]), device_name())
     prefixes = phase_prefixes(config, subject, "test").head(PROMPTS)
     tokens = [
         ids

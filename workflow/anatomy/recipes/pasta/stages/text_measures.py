@@ -15,21 +15,30 @@ from jaxtyping import Float
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
 from anatomy.models.card import ModelCard
+from anatomy.models.machine.devices import device_name
+from anatomy.models.scorer import Scorer, open_scorer
 from anatomy.progress.counting import Progress
 from anatomy.recipes.pasta.judging import ACCURACY, OPENED, REFUSED, STYLE, refusal_judge
-from anatomy.recipes.pasta.stages.instruments import HUMAN, measured_texts
+from anatomy.recipes.pasta.stages.instruments import measured_texts
 from anatomy.recipes.pasta.stages.measures_table import ALL, measures_table
 from anatomy.recipes.pasta.stages.pairwise import pairwise_summary
 from anatomy.stages.utility import main_metric
 from anatomy.texts.affinity.features import ModelFeatures
 from anatomy.texts.affinity.measures import Embed
 from anatomy.texts.affinity.table import affinity_summary, affinity_table, agreement, fit_affinities, mauve_summary
+from anatomy.texts.authors import HUMAN
 from anatomy.texts.detectors.perplexity import continuation_nats
-from anatomy.texts.detectors.scorer import Scorer, open_scorer
-from anatomy.texts.detectors.table import detection_summary
+from anatomy.texts.detectors.table import detection_summary, detections_of
 from anatomy.texts.diversity.style_markers import StyleMarkers
 from anatomy.texts.diversity.table import diversity_summary, style_summary, style_table
 from anatomy.texts.judges.verdict import KEYS
+
+PINS: tuple[str, ...] = ("sacrebleu", "scikit-learn", "scipy", "torch", "transformers")
+NOT_PINNED = {
+    "lm_eval": "imported for the name of a task's metric",
+    "vllm": "an engine is imported with what serves either way; these rows come from transformers",
+    "peft": "imported with the detectors, of which only the cutting of texts is used",
+}
 
 LENGTHS = ("words", "sentences")
 KEY = ["model", "variant"]
@@ -142,8 +151,7 @@ def _affinities(
 
 def _detection(detectors: pd.DataFrame, sampled: Resampled) -> pd.DataFrame:
     """Each detector's probability, verdict and own number as three measures."""
-    named = detectors.rename(columns={"judge": "detector", "score": "machine", "statistic": "score", "raw": "excluded"})
-    found = detection_summary(named, **sampled)
+    found = detection_summary(detections_of(detectors), **sampled)
     ends = {"machine": "", "flagged": "_flagged", "score": "_score"}
     return found.assign(measure=found["detector"] + found["measure"].map(ends))
 
@@ -204,7 +212,7 @@ def _partial(texts: pd.DataFrame, measures: pd.DataFrame) -> pd.Series:
 
 
 def _scorer(card: ModelCard) -> Scorer:
-    return open_scorer(Path(card["folder"]), getattr(torch, card["dtype"]), "cuda" if torch.cuda.is_available() else "cpu")
+    return open_scorer(Path(card["folder"]), getattr(torch, card["dtype"]), device_name())
 
 
 def _remembered(embed: Embed) -> Embed:

@@ -11,6 +11,8 @@ from anatomy.stages.running import Files, Running, written
 from anatomy.stages.soundness import sound_extraction, sound_model
 from anatomy.store.files import write_json, write_table
 
+PINS: tuple[str, ...] = ("tokenizers", "torch", "transformers")
+
 
 def run(job: Running, files: Files) -> None:
     """From a model and its extraction to the selection grid, the screen and the shortlist."""

@@ -11,6 +11,8 @@ from anatomy.stages.running import Files, Running, written
 from anatomy.stages.soundness import sound_extraction, sound_model
 from anatomy.store.files import read_json, write_json, write_table
 
+PINS: tuple[str, ...] = ("torch", "transformers", "vllm")
+
 
 def run(job: Running, files: Files) -> None:
     """From the selected direction and the picks to answers and projections."""

@@ -14,6 +14,8 @@ from anatomy.stages.running import Files, Running, written
 from anatomy.stages.soundness import sound_extraction, sound_model
 from anatomy.store.files import read_json, read_table, write_json, write_table
 
+PINS: tuple[str, ...] = ("scipy", "torch")
+
 
 def run(job: Running, files: Files) -> None:
     """From what the shortlist did on the select split to one edit a search."""

@@ -15,6 +15,8 @@ from anatomy.interventions.edits.spec import Edit
 from anatomy.recipes.rosi.families import generated_families
 from anatomy.stages.model_edits import ModelEdits
 
+PINS: tuple[str, ...] = ("torch", "transformers")
+
 
 def keep_adapters(
     config: Config, subject: Subject, model_edits: ModelEdits, picks: dict[str, Edit | None], table: pd.DataFrame, folder: Path

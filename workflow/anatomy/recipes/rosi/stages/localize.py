@@ -19,6 +19,7 @@ from anatomy.interventions.directions.scores import score_candidates
 from anatomy.interventions.directions.selection import Selection, SelectionRule, select_direction
 from anatomy.models.card import ModelCard
 from anatomy.models.loading import LoadedModel, load_model
+from anatomy.models.machine.devices import device_name
 from anatomy.models.rendering import render
 from anatomy.progress.counting import Progress, counted
 from anatomy.recipes.rosi.stages.localize_parts import Parts
@@ -29,6 +30,9 @@ from anatomy.stages.model_edits import ModelEdits
 from anatomy.stages.own_answers import answer, refusal_tokens
 from anatomy.stages.prompts import phase_prompts
 from anatomy.stages.rendering import contrast_rendering
+
+PINS: tuple[str, ...] = ("scipy", "torch", "transformers")
+NOT_PINNED = {"vllm": "an engine is imported with what serves either way; these rows come from transformers"}
 
 EPSILON = 1e-8
 """Of the refusal metric, as in the code of Arditi et al."""
@@ -56,7 +60,7 @@ def localize(
         extracted: folder of the model's extraction.
         fallback: refusal tokens of the aligned relative.
     """
-    loaded = load_model(Path(model["folder"]), getattr(torch, model["dtype"]), "cuda" if torch.cuda.is_available() else "cpu")
+    loaded = load_model(Path(model["folder"]), getattr(torch, model["dtype"]), device_name())
     directions = DirectionBook(extracted)
     parts = Parts.of(config, subject, directions)
     progress = Progress("localize", parts.total, whole=True)

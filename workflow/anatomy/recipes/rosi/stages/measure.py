@@ -13,18 +13,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from anatomy.config.options import cell_fingerprint
 from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject
 from anatomy.interventions.edits.spec import Edit, acts_on_activations
 from anatomy.interventions.variant import resolve
 from anatomy.models.card import ModelCard
 from anatomy.models.loading import LoadedModel, load_model
+from anatomy.models.machine.devices import device_name
 from anatomy.progress.counting import Progress
 from anatomy.recipes.rosi.families import POSITION, families, layers
 from anatomy.recipes.rosi.variants import variants_in_memory, variants_on_test
 from anatomy.serving.engine import Engine
 from anatomy.stages.answers import answer_cell, completions_table, decoding_of, with_items
+from anatomy.stages.fingerprints import cell_fingerprint
 from anatomy.stages.in_engine import computing_in_engine, hooks_backend
 from anatomy.stages.in_memory import computing
 from anatomy.stages.model_edits import ModelEdits
@@ -34,6 +35,8 @@ from anatomy.stages.prompts import phase_prompts
 from anatomy.stages.rendering import answer_rendering
 from anatomy.stages.withheld import withhold
 from anatomy.store.fill import Lazy, Want, cells_of, fill
+
+PINS: tuple[str, ...] = ("torch", "transformers", "vllm")
 
 PROJECTIONS_AN_ANSWER = 10
 """Prompts projected in the time of one answer: for progress alone."""
@@ -81,9 +84,7 @@ def measure(
         )
 
     def open_model() -> AbstractContextManager[LoadedModel]:
-        return nullcontext(
-            load_model(Path(model["folder"]), getattr(torch, model["dtype"]), "cuda" if torch.cuda.is_available() else "cpu")
-        )
+        return nullcontext(load_model(Path(model["folder"]), getattr(torch, model["dtype"]), device_name()))
 
     counts: list[float] = [sum(len(want.rows) for want in some) for some in (in_engine, in_memory, projected)]
     counts[2] /= PROJECTIONS_AN_ANSWER

@@ -11,6 +11,8 @@ from anatomy.config.study import Subject
 from anatomy.recipes.rosi.families import generated_families
 from anatomy.recipes.rosi.rules import pick
 
+PINS: tuple[str, ...] = ()
+
 REFUSED = ("full", "partial")
 COLUMNS = [
     "model",

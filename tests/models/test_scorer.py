@@ -7,9 +7,9 @@ import torch
 from safetensors.torch import save_file
 
 from anatomy.errors import ModelError
+from anatomy.models.scorer import open_scorer
 from anatomy.texts.detectors.curvature import Curvature
 from anatomy.texts.detectors.pair import Reading, ScorerPair
-from anatomy.texts.detectors.scorer import open_scorer
 
 TEXT = "Please write a short note about the moon and the garden."
 
