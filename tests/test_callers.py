@@ -8,12 +8,9 @@ from quick_run import ROOT
 
 KEPT = {
     "load_config": "how a notebook comes by a configuration (workflow/README.md)",
-    "Sparse": "an edit that is not low rank, for export (workflow/README.md)",
     "Replacement": "an edit that is not low rank, for export (workflow/README.md)",
-    "head_edit": "how a paper makes an edit of heads",
-    "sparse_edit": "how a paper makes a mask",
-    "save_edit": "how a paper keeps the edit that it made",
     "edited_tensors": "what an edit leaves of each matrix, for whoever makes one",
+    "read_peft_adapter": "how a paper takes an adapter that peft trained",
     "NOT_PINNED": "read off the syntax tree (tests/stages/test_pins.py)",
 }
 """What a reader of the library calls, though no part of the workflow does."""

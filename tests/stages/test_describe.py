@@ -73,7 +73,8 @@ def test_no_variants_keep_the_columns():
 def test_every_bucket_knows_the_unedited_model(phase, buckets):
     """It is served in one, and named to the others."""
     config = CONFIG.model_copy(update={"serving": CONFIG.serving.model_copy(update={"buckets": buckets})})
-    parts = [phase_variants(config, SUBJECT, phase, bucket, FOUND if phase == "select" else PICKS) for bucket in range(buckets)]
+    named = engine_variants(config, SUBJECT, phase)
+    parts = [phase_variants(named, phase, buckets, bucket, FOUND if phase == "select" else PICKS) for bucket in range(buckets)]
     served = [{variant.role for variant, _ in part.variants} for part in parts]
     for roles, part in zip(served, parts, strict=True):
         assert [one.role for one in part.unedited_elsewhere] == ([] if "base" in roles else ["base"])

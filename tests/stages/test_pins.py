@@ -8,6 +8,7 @@ import pytest
 from quick_run import ROOT
 
 from anatomy.errors import ConfigError
+from anatomy.recipes.registry import known
 from anatomy.stages import fingerprints
 from anatomy.stages.fingerprints import CELLS, cell_fingerprint, constant, declared_pins, stage_fingerprint, stages
 from anatomy.store import fingerprint as code
@@ -71,7 +72,9 @@ def test_what_a_stage_imports_is_pinned_or_excused_with_a_reason(module):
 
 def test_every_rule_names_a_stage_that_declares_its_pins():
     named = set(re.findall(r'stage_fingerprint\("(\w+)"\)', RULES))
-    assert len(named) > 20 and named <= set(stages())
+    assert {"extract", "evaluate", "generate", "make_edit", "judge", "claims", "draw", "page"} <= named <= set(stages())
+    own = set(re.findall(r'stage_fingerprint\("(anatomy[\w.]+)"\)', RULES)) | {paper.report for paper in known().values()}
+    assert len(own) > 8 and all(len(stage_fingerprint(module)) == 16 for module in own)
     for stage in stages():
         assert len(stage_fingerprint(stage)) == 16
 

@@ -12,7 +12,9 @@ from anatomy.stages.direction_book import DirectionBook
 from anatomy.stages.soundness import sound_extraction
 from anatomy.store.files import read_json
 
-SCRIPTS = sorted((ROOT / "workflow" / "scripts").glob("*.py"))
+JOBS = sorted((ROOT / "workflow" / "anatomy" / "recipes").glob("*/jobs/[a-z]*.py"))
+"""Jobs of papers' own, which stand where a script stands for a shared stage."""
+SCRIPTS = [*sorted((ROOT / "workflow" / "scripts").glob("*.py")), *JOBS]
 RULES = sorted((ROOT / "workflow" / "rules").rglob("*.smk"))
 UNCHECKED = {
     "read_card": "sound_model",
@@ -37,13 +39,15 @@ def names_in(path):
 
 
 def rules():
-    """Each rule of the rule files: its name, the text of its inputs, and the script that it runs."""
+    """Each rule of the rule files: its name, the text of its inputs, and the code that it runs: a script, or a paper's job."""
     for path in RULES:
         for part in re.split(r"^rule ", path.read_text(), flags=re.M)[1:]:
-            script = re.search(r'"\.\./(?:\.\./)?scripts/(\w+)\.py"', part)
+            script = re.search(r'(?:scripts|SCRIPTS\})/(\w+)\.py"', part)
+            job = re.search(r'module="anatomy\.([\w.]+)"', part)
             inputs = re.search(r"^    input:\n(.*?)^    \w+:", part, flags=re.M | re.S)
             if script and inputs:
-                yield part.partition(":")[0], inputs[1], script[1], path.read_text()
+                home = f"anatomy/{job[1].replace('.', '/')}" if job else f"scripts/{script[1]}"
+                yield part.partition(":")[0], inputs[1], ROOT / "workflow" / f"{home}.py", path.read_text()
 
 
 def input_text(inputs, text):
@@ -60,12 +64,10 @@ def test_no_script_reads_a_payload_as_it_lies(path):
 
 
 def test_every_rule_that_is_given_a_models_card_checks_the_model():
-    given = {script for _, inputs, script, text in rules() if CARD.search(input_text(inputs, text))}
-    assert {"extract", "generate", "signature", "detect", "text_measures", "pairwise", "model_judge", "export"} <= given
-    unchecked = [
-        script for script in given - set(OPENS_NOTHING) if "sound_model" not in names_in(ROOT / f"workflow/scripts/{script}.py")
-    ]
-    assert not unchecked
+    given = {path for _, inputs, path, text in rules() if CARD.search(input_text(inputs, text))}
+    expected = {"extract", "generate", "make_edit", "signature", "detect", "text_measures", "pairwise", "model_judge", "export"}
+    assert expected <= {path.stem for path in given}
+    assert not [path for path in given if path.stem not in OPENS_NOTHING and "sound_model" not in names_in(path)]
 
 
 EXTRACTIONS = [

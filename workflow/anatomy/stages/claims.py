@@ -11,6 +11,7 @@ from anatomy.evidence.claims.ledger import COLUMNS
 from anatomy.stages.paper_report import Files, paper_report
 
 PINS: tuple[str, ...] = ("scipy",)
+NOT_PINNED = {"altair": "a report module draws too; verdicts are no pictures"}
 
 
 def judge_claims(report: str, config: Config, files: Files) -> pd.DataFrame:

@@ -13,7 +13,7 @@ from anatomy.progress.counting import counted
 from anatomy.stages.paper_report import Files, paper_report
 from anatomy.store.files import write_text
 
-PINS: tuple[str, ...] = ("altair", "scipy", "vl-convert-python")
+PINS: tuple[str, ...] = ("altair", "vl-convert-python")
 
 
 def draw_all(

@@ -35,7 +35,7 @@ from anatomy.stages.withheld import must_withhold, withhold
 from anatomy.store.digest import canonical_json
 from anatomy.store.fill import Lazy, Want, cells_of, fill
 
-PINS: tuple[str, ...] = ("tokenizers", "torch", "transformers")
+PINS: tuple[str, ...] = ("torch", "transformers")
 NOT_PINNED = {"vllm": "an engine is imported with what serves either way; these rows come from transformers"}
 
 

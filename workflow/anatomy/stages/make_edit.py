@@ -24,13 +24,14 @@ from anatomy.interventions.edits.saved import SavedEdit, save_edit, saved_edit, 
 from anatomy.models.card import ModelCard
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.loading import LoadedModel, load_model
+from anatomy.models.machine.devices import device_name
 from anatomy.stages.prompts import phase_prompts
 from anatomy.store.digest import digest, file_digest
 from anatomy.store.files import read_json, write_json
 from anatomy.store.fingerprint import fingerprint, module_path
 from anatomy.store.journal import record
 
-PINS = ("torch", "transformers", "peft")
+PINS: tuple[str, ...] = ("torch", "transformers")
 RECORD = "made.json"
 """What an edit was made from, its spec, and how large it is; written last."""
 
@@ -208,8 +209,7 @@ def _code_of(maker: Maker) -> dict[str, Any]:
 
 
 def _open(model_card: ModelCard) -> LoadedModel:
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    return load_model(Path(model_card["folder"]), getattr(torch, model_card["dtype"]), device)
+    return load_model(Path(model_card["folder"]), getattr(torch, model_card["dtype"]), device_name())
 
 
 def _clear(out: Path) -> None:

@@ -33,7 +33,6 @@ from anatomy.texts.detectors.ngram_classifier import train_ngram_classifier
 
 PINS: tuple[str, ...] = ("peft", "scikit-learn", "torch", "transformers")
 
-Card = dict[str, Any]
 SEED = 0
 """Of the tuning of ImBD's form and the folds of the n-gram classifier."""
 
