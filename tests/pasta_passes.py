@@ -12,6 +12,7 @@ from tiny_model import make_tiny_model
 from anatomy.interventions.directions.candidates import Directions
 from anatomy.recipes.asked_variants import asked_in_memory
 from anatomy.recipes.configuration import Config
+from anatomy.recipes.pasta.recipe import RECIPE
 from anatomy.recipes.pasta.speaking import speaking
 from anatomy.recipes.pasta.stages.detect import detect
 from anatomy.recipes.pasta.stages.instruments import Instrument, fitting_texts, own_instruments
@@ -41,7 +42,7 @@ class Study:
 
     def generate(self, role: str, phase: str) -> dict:
         subject, found = pair(self.config)[role], {"select": self.signature, "test": self.found}.get(phase, {})
-        asked = asked_in_memory(self.config, "pasta", subject, phase, found)
+        asked = asked_in_memory(self.config, RECIPE, subject, phase, found)
         model_edits = ModelEdits(self.cards[role], self.extracted)
         spoken = speaking(self.config, subject, self.cards[role], phase)
         return generate(self.config, subject, self.cards[role], asked, phase, model_edits, spoken, lambda text: None)

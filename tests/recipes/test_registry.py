@@ -7,6 +7,7 @@ from anatomy.errors import ConfigError
 from anatomy.recipes.asked_variants import asked_in_memory, engine_variants
 from anatomy.recipes.configuration import Config
 from anatomy.recipes.pasta.pairs import pairs, relatives, roles
+from anatomy.recipes.pasta.recipe import RECIPE
 from anatomy.recipes.rosi.variants import variants_on_select, variants_on_test
 
 CONFIG = Config()
@@ -24,7 +25,7 @@ FOUND = {
 
 
 def asked(model, phase, found=None):
-    return asked_in_memory(CONFIG, "pasta", KNOWN[model], phase, found or {})
+    return asked_in_memory(CONFIG, RECIPE, KNOWN[model], phase, found or {})
 
 
 @pytest.mark.parametrize(("phase", "own"), [("select", variants_on_select), ("test", variants_on_test)])

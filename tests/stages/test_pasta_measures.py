@@ -14,6 +14,7 @@ from pasta_study import pair
 from anatomy.config.methods import Benchmarks
 from anatomy.models.loading import load_model
 from anatomy.recipes.asked_variants import asked_in_memory
+from anatomy.recipes.pasta.recipe import RECIPE
 from anatomy.recipes.pasta.stages.detect import detect
 from anatomy.recipes.pasta.stages.instruments import measured_texts
 from anatomy.stages.hooked_benchmarks import hooked_benchmarks
@@ -105,7 +106,7 @@ def test_benchmarks_are_taken_under_the_hook(passes):
     )
     config = passes.config.model_copy(update={"benchmarks": Benchmarks(organism_tasks=["organism_arc"])})
     subject, card = replace(pair(config)["aligned"], seed=0), passes.cards["aligned"]
-    asked = asked_in_memory(config, "pasta", pair(config)["aligned"], "test", passes.found)
+    asked = asked_in_memory(config, RECIPE, pair(config)["aligned"], "test", passes.found)
     model_edits = ModelEdits(card, passes.extracted)
     said: list[str] = []
     table, cells = hooked_benchmarks(config, subject, card, asked, config.pasta.benchmark_items, model_edits, said.append)

@@ -17,11 +17,12 @@ with job_of(f"{paper} {wildcards.model} {wildcards.phase}", snakemake) as run:
     from anatomy.store.files import read_json, write_json, write_table
 
     torch.set_num_threads(snakemake.threads)
+    recipe = known(snakemake.config["recipes"])[paper]
     found = snakemake.input.get("found")
-    asked = asked_in_memory(run.config, paper, run.subject, wildcards.phase, read_json(Path(found)) if found else {})
+    asked = asked_in_memory(run.config, recipe, run.subject, wildcards.phase, read_json(Path(found)) if found else {})
     model = sound_model(snakemake.input.model)
     model_edits = ModelEdits(model, Path(run.at.stage("extract", wildcards.model, "")))
-    speaking = import_module(known(snakemake.config["recipes"])[paper].speaking).speaking
+    speaking = import_module(recipe.speaking).speaking
     spoken = speaking(run.config, run.subject, model, wildcards.phase)
     tables = generate(run.config, run.subject, model, asked, wildcards.phase, model_edits, spoken, run.say)
     write_json(Path(snakemake.output.completions).with_suffix(".cells.json"), tables.pop("cells"))

@@ -10,6 +10,7 @@ from anatomy.config.schema import Config
 from anatomy.config.study import Subject, subjects
 from anatomy.errors import ConfigError
 from anatomy.interventions.variant import Variant
+from anatomy.recipes.recipe import Recipe
 from anatomy.recipes.registry import chosen, known
 from anatomy.stages.asked import Asked
 
@@ -28,20 +29,19 @@ def engine_variants(config: Config, subject: Subject, phase: str) -> list[Varian
     return list(found.values())
 
 
-def asked_in_memory(config: Config, paper: str, subject: Subject, phase: str, found: dict[str, Any]) -> list[Asked]:
+def asked_in_memory(config: Config, paper: Recipe, subject: Subject, phase: str, found: dict[str, Any]) -> list[Asked]:
     """What one paper asks of a model in a phase, every variant once.
 
     Raises:
         ConfigError: it asks nothing of this model.
     """
-    asked = known(config.recipes)[paper].in_memory
-    wanted = asked(config, subject, phase, found) if asked is not None else []
+    wanted = paper.in_memory(config, subject, phase, found) if paper.in_memory is not None else []
     if not wanted:
         raise ConfigError(
             found=f"nothing asked of {subject.id}",
-            expected=f"a model that {paper} studies",
+            expected=f"a model that {paper.name} studies",
             where=f"phase {phase}",
-            remedy=f"name it in the section {paper}",
+            remedy=f"name it in the section {paper.name}",
         )
     return wanted
 
