@@ -20,8 +20,10 @@ def stage_files(stage, models):
     return files + [file for model in models for file in model_judged(model)] if stage == "judge" else files
 
 
+# Everything that models write: what the engine answers, and what the papers of the run generate in memory.
 rule stage_generate:
     input:
+        stage_files("evaluate", SUBJECTS),
         [
             AT.stage("generate", model, f"{name}.test.completions.parquet")
             for name, paper in CHOSEN.items()
@@ -152,7 +154,9 @@ def left_by(paper):
 
 
 CLEANED = {
-    **{stage: [stage] for stage in FOLDERS},
+    **{stage: [stage] for stage in STAGE_FILES},
+    **{name: [stage] for name, stage in ALIASES.items()},
+    "generate": ["generate", "evaluate"],
     **{TARGETS[model]: [f"{stage}/{model}" for stage in FOLDERS] for model in SUBJECTS},
     **{name: left_by(paper) for name, paper in PAPERS.items()},
 }
