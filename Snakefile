@@ -13,7 +13,7 @@ os.environ["PYTHONPATH"] = f"{workflow.basedir}/workflow"
 from anatomy.recipes.configuration import check_config
 from anatomy.config.options import options
 from anatomy.config.study import Layout, subjects, target_names
-from anatomy.recipes import at_hand
+from anatomy.recipes import missing_data
 from anatomy.recipes.asked_variants import drawn_controls, everyone, target_modules
 from anatomy.runs.controller.interpreter import name_plainly
 from anatomy.runs.controller.standing import read_config_from_there, require_writable

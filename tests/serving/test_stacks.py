@@ -15,8 +15,8 @@ from anatomy.models.checkpoint import Checkpoint
 from anatomy.serving.completions import Request, in_order
 from anatomy.serving.decoding import Decoding
 from anatomy.serving.engine_hooks import stream_with_hooks
+from anatomy.serving.serving_modes import Abilities, choose_mode
 from anatomy.serving.transformers_generation import generate_with_transformers, stream_with_transformers
-from anatomy.serving.ways import Abilities, choose_way
 
 pytestmark = pytest.mark.engine
 GREEDY = Decoding(max_new_tokens=12, temperature=0.0)
@@ -109,7 +109,7 @@ def test_an_adapter_is_reloaded_where_requests_carry_interventions(engine, parts
 def test_a_mixed_stack_is_one_way_where_hooks_stand_and_none_elsewhere(engine, parts):
     mixed = [parts["mask"], parts["ablate"]]
     able = Abilities(True, "", 1, ("o_proj", "down_proj"), hooks=True)
-    assert choose_way(mixed, able).kind == choose_way(mixed[::-1], able).kind == "reload and hooks"
+    assert choose_mode(mixed, able).kind == choose_mode(mixed[::-1], able).kind == "reload and hooks"
     assert engine.way(mixed).kind == "transformers"
     with pytest.raises(ConfigError, match="interventions on each request"), engine.under(mixed):
         pytest.fail("the body must not run")

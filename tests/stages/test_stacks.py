@@ -25,9 +25,9 @@ from anatomy.recipes.rosi.stages.screen import _under as screened
 from anatomy.serving.completions import Request, in_order
 from anatomy.serving.transformers_generation import stream_with_transformers
 from anatomy.stages.answers import prompts_of
-from anatomy.stages.asked import Asked
 from anatomy.stages.evaluate import evaluate
 from anatomy.stages.generate import generate, wanted
+from anatomy.stages.generation_request import GenerationRequest
 from anatomy.stages.hooked_benchmarks import hooked_benchmarks
 from anatomy.stages.model_edits import ModelEdits
 from anatomy.stages.phase import Phase, describe
@@ -104,7 +104,7 @@ def study(tmp_path, tiny_folder):
 def test_every_stack_is_generated_with_as_its_parts_in_turn(study, stacks, model_edits, tiny):
     config, subject, card = study
     variants = variants_of(stacks, ("prefixes",))
-    asked = [Asked(variant, variant.edits, "document") for variant in variants.values()]
+    asked = [GenerationRequest(variant, variant.edits, "document") for variant in variants.values()]
     table = generate(config, subject, card, asked, "test", model_edits, spoken(config, subject, card), lambda text: None)[
         "completions"
     ]
@@ -135,7 +135,8 @@ def test_one_edit_to_measure_withholds_the_answers_of_the_whole_stack(study, sav
         "first": (hook("ablate", 2), row_mean(1)),
         "turned round": (saved["head"], row_mean(1, sign=-1)),
     }
-    asked = [Asked(variant, variant.edits, "document") for variant in variants_of(stacks, ("harmful_requests",)).values()]
+    variants = variants_of(stacks, ("harmful_requests",)).values()
+    asked = [GenerationRequest(variant, variant.edits, "document") for variant in variants]
     table = generate(config, subject, card, asked, "test", model_edits, spoken(config, subject, card), lambda text: None)[
         "completions"
     ]
@@ -168,7 +169,7 @@ def test_every_stack_takes_the_benchmarks_as_its_parts_in_turn(study, stacks, mo
     (folder / "organism_arc.jsonl").write_text("".join(rows))
     config = config.model_copy(update={"benchmarks": Benchmarks(organism_tasks=["organism_arc"])})
     variants = variants_of(stacks, (), benchmarked=True)
-    asked = [Asked(variant, variant.edits, "request") for variant in variants.values()]
+    asked = [GenerationRequest(variant, variant.edits, "request") for variant in variants.values()]
     table, _ = hooked_benchmarks(
         config, replace(subject, seed=0), card, asked, config.pasta.benchmark_items, model_edits, lambda text: None
     )
@@ -278,7 +279,7 @@ def test_what_memory_holds_afterwards_is_the_model(model_edits, stacks, tiny_fol
 def test_completions_of_every_stack_are_rows_of_their_own(study, stacks, model_edits):
     """The fault this guards against: a cell that names all edits with rows of its first one."""
     config, subject, card = study
-    asked = [Asked(variant, variant.edits, "document") for variant in variants_of(stacks, ("prefixes",)).values()]
+    asked = [GenerationRequest(variant, variant.edits, "document") for variant in variants_of(stacks, ("prefixes",)).values()]
     batches, edits = wanted(config, subject, card, asked, "test", model_edits, spoken(config, subject, card))
     cells = [want.cell.name for batch in batches for want in batch.wants]
     assert len(set(cells)) == len(stacks) and [edits[name] for name in cells] == list(stacks.values())

@@ -7,7 +7,7 @@ rule evaluate:
         directions=AT.stage("extract", "{model}", "card.json"),
         found=lambda wildcards: found_by_papers(wildcards.model, wildcards.phase),
         prompts=lambda wildcards: prompt_tables(wildcards.model),
-        benchmarks=lambda wildcards: [] if SUBJECTS[wildcards.model].is_organism else here(at_hand.check_benchmarks),
+        benchmarks=lambda wildcards: [] if SUBJECTS[wildcards.model].is_organism else at_hand(missing_data.check_benchmarks),
     output:
         completions=AT.stage("evaluate", "{model}", "{phase}.{bucket}.completions.parquet"),
         samples=AT.stage("evaluate", "{model}", "{phase}.{bucket}.samples.parquet"),

@@ -6,7 +6,7 @@ from snakemake.exceptions import WorkflowError
 SAID = set()
 
 
-def here(look, *arguments):
+def at_hand(look, *arguments):
     """Files that are at hand. What is not stops a run before any job; dry runs and summaries only say so, once."""
     try:
         return look(CONFIG, ENTRIES, *arguments)

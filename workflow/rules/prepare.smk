@@ -94,8 +94,8 @@ def model_files(wildcards):
 def weights_of(source):
     """The files of a model or judge in a folder of your own; none for one from a hub, which must have been fetched."""
     if source.folder is None:
-        return here(at_hand.check_hub_model, source.hub, source.revision)
-    here(at_hand.check_folder, source.folder)
+        return at_hand(missing_data.check_hub_model, source.hub, source.revision)
+    at_hand(missing_data.check_folder, source.folder)
     return sorted(str(path) for path in Path(source.folder).glob("*") if path.suffix in MODEL_FILES)
 
 
@@ -125,7 +125,7 @@ def entry_of(name):
 
 rule prompt_set:
     input:
-        files=lambda wildcards: here(at_hand.set_files, wildcards.set),
+        files=lambda wildcards: at_hand(missing_data.set_files, wildcards.set),
     output:
         table=f"{CONFIG.results}/prompts/{{set}}.parquet",
     log:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from anatomy.progress.terminal import let_output_go
 from anatomy.runs.planning.plan import plan_of
-from anatomy.runs.planning.told import plan_lines
+from anatomy.runs.planning.plan_text import plan_lines
 from anatomy.serving.environment import installed_set
 
 let_output_go()

@@ -9,7 +9,7 @@ import yaml
 from anatomy.recipes.configuration import check_config
 from anatomy.runs.pending.jobs import pending_jobs
 from anatomy.runs.planning.plan import plan_run
-from anatomy.runs.planning.told import plan_lines
+from anatomy.runs.planning.plan_text import plan_lines
 
 pytestmark = pytest.mark.workflow
 

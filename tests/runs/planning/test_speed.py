@@ -9,10 +9,10 @@ from anatomy.models.machine.rate import BlockShape, Rate, Rates
 from anatomy.models.size import ModelSize
 from anatomy.recipes.configuration import check_config
 from anatomy.runs.planning.jobs import Work, alone
+from anatomy.runs.planning.plan_text import ERROR
 from anatomy.runs.planning.sizes import organism_size
 from anatomy.runs.planning.speed import OTHER_SECONDS, JobWork, Speed, Took
 from anatomy.runs.planning.stage_seconds import block_shape, stage_seconds, tables
-from anatomy.runs.planning.told import ERROR
 from anatomy.runs.planning.training_work import training_tokens
 from anatomy.sources.registry.catalogue import load_catalogue
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from anatomy.errors import ConfigError, DataError, ModelError
-from anatomy.recipes import at_hand
+from anatomy.recipes import missing_data
 from anatomy.recipes.configuration import Config
 from anatomy.recipes.prompt_needs import absent_sets, absent_tasks, named_entries, phases_of, with_what_is_here
 from anatomy.sources.registry.hub_models import HubModel, hub_models
@@ -93,15 +93,15 @@ def test_missing_data_stop_a_run_with_the_command_that_fetches_them(make_config)
     config = make_config()
     entries = named_entries(config)
     bring(config, "xstest")
-    assert at_hand.set_files(config, entries, "lookalike_requests") == [f"{config.data.folder}/xstest/xstest_prompts.csv"]
+    assert missing_data.set_files(config, entries, "lookalike_requests") == [f"{config.data.folder}/xstest/xstest_prompts.csv"]
     with pytest.raises(DataError) as caught:
-        at_hand.set_files(config, entries, "jailbreak_requests")
+        missing_data.set_files(config, entries, "jailbreak_requests")
     assert "snakemake prefetch" in caught.value.remedy and "data.missing: skip" in caught.value.remedy
     told = {line.split()[0]: line for line in caught.value.found.splitlines()}
     assert "cannot be skipped" in told["prompt_sets.harmful_requests:"]
     assert "cannot be skipped" not in told["prompt_sets.jailbreak_requests:"]
     with pytest.raises(DataError, match="boolq"):
-        at_hand.check_benchmarks(config, entries)
+        missing_data.check_benchmarks(config, entries)
 
 
 def test_a_file_of_ones_own_that_is_gone_is_missing_data_too(make_config, tmp_path):
@@ -116,9 +116,9 @@ def test_skipping_leaves_out_test_sets_and_benchmarks_alone(make_config):
     found = with_what_is_here(config, entries)
     assert set(found.evaluation.left_out) == {"jailbreak_requests"} and set(found.benchmarks.left_out) == {"boolq", "mmlu_law"}
     assert "jailbreak_requests" not in phases_of(found)
-    assert absent_tasks(found, entries) == {} and at_hand.check_benchmarks(found, entries) == []
+    assert absent_tasks(found, entries) == {} and missing_data.check_benchmarks(found, entries) == []
     with pytest.raises(DataError, match="harmful_requests"):
-        at_hand.set_files(found, entries, "harmful_requests")
+        missing_data.set_files(found, entries, "harmful_requests")
 
 
 def test_a_set_that_a_search_reads_cannot_be_skipped(make_config):
@@ -161,7 +161,7 @@ def test_a_hub_model_that_was_not_fetched_stops_a_run(make_config, monkeypatch, 
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
     config = make_config(models={"mine": {"hub": "org/model", "revision": COMMIT}})
     with pytest.raises(ModelError) as caught:
-        at_hand.check_hub_model(config, {}, "org/model", COMMIT)
+        missing_data.check_hub_model(config, {}, "org/model", COMMIT)
     assert "snakemake prefetch" in caught.value.remedy and "org/model" in caught.value.where
 
 
@@ -190,7 +190,7 @@ def test_missing_prefixes_are_told_with_the_command_that_makes_them(with_pair):
     entries = named_entries(config)
     assert phases_of(config)["prefixes"] == ("fit", "select", "test")
     with pytest.raises(DataError) as caught:
-        at_hand.set_files(config, entries, "prefixes")
+        missing_data.set_files(config, entries, "prefixes")
     assert "gone.parquet" in caught.value.found and "python -m anatomy.texts.continuations" in caught.value.remedy
 
 

@@ -12,7 +12,7 @@ from anatomy.errors import ConfigError
 from anatomy.interventions.variant import Variant
 from anatomy.recipes.recipe import Recipe
 from anatomy.recipes.registry import chosen, known
-from anatomy.stages.asked import Asked
+from anatomy.stages.generation_request import GenerationRequest
 
 
 def engine_variants(config: Config, subject: Subject, phase: str) -> list[Variant]:
@@ -29,7 +29,9 @@ def engine_variants(config: Config, subject: Subject, phase: str) -> list[Varian
     return list(found.values())
 
 
-def asked_in_memory(config: Config, paper: Recipe, subject: Subject, phase: str, found: dict[str, Any]) -> list[Asked]:
+def asked_in_memory(
+    config: Config, paper: Recipe, subject: Subject, phase: str, found: dict[str, Any]
+) -> list[GenerationRequest]:
     """What one paper asks of a model in a phase, every variant once.
 
     Raises:

@@ -18,14 +18,14 @@ from anatomy.models.imports import one_collection
 from anatomy.models.machine.devices import this_device
 from anatomy.serving.adapters import AdapterFolder, AdapterTable
 from anatomy.serving.completions import Request, in_order, stream
+from anatomy.serving.current_edits import CurrentEdits, Fallbacks
 from anatomy.serving.decoding import Decoding, Generation
 from anatomy.serving.engine_progress import requests_counted
 from anatomy.serving.environment import check_hardware, prepare_environment
 from anatomy.serving.limits import refuse_long_context, refuse_long_prompts, refuse_many_gpus, why_no_adapters
 from anatomy.serving.out_of_memory import memory_explained
+from anatomy.serving.serving_modes import Abilities, Fallback, ServingMode
 from anatomy.serving.starting import require_engine_memory, start_llm
-from anatomy.serving.under import Fallbacks, Under
-from anatomy.serving.ways import Abilities, Fallback, Way
 
 T = TypeVar("T")
 
@@ -109,7 +109,7 @@ class Engine:
         from anatomy.serving.reload import Reloader
 
         self.weights = Reloader(llm, checkpoint, self.dtype, self.max_model_len, chosen, self._ask, self._poison)
-        self._edits = Under(
+        self._edits = CurrentEdits(
             self.model_folder,
             self._abilities,
             self.weights,
@@ -145,8 +145,8 @@ class Engine:
     def _abilities(self) -> Abilities:
         return Abilities(self.adapters, self._lacks_adapters, self.max_lora_rank, self.target_modules, self.hooks)
 
-    def way(self, edits: Sequence[Any]) -> Way:
-        """How this engine would serve a stack of edits (see ``ways.choose_way``)."""
+    def way(self, edits: Sequence[Any]) -> ServingMode:
+        """How this engine would serve a stack of edits (see ``ways.choose_mode``)."""
         return self._edits.way(edits)
 
     def under(self, edits: Sequence[Any], *, in_place: bool = False) -> AbstractContextManager[Path | None]:

@@ -14,7 +14,7 @@ from anatomy.errors import ConfigError, EngineError
 from anatomy.models.preflight.context import require_lengths
 from anatomy.serving.completions import Request, stream
 from anatomy.serving.decoding import Decoding, Generation, check_seeds
-from anatomy.serving.ways import Way
+from anatomy.serving.serving_modes import ServingMode
 
 if TYPE_CHECKING:
     from anatomy.serving.engine import Engine
@@ -50,7 +50,7 @@ class Plan:
     base: list[Variant] = field(default_factory=list)
     adapters: list[tuple[Variant, Path]] = field(default_factory=list)
     reloads: list[tuple[list[str], Variant]] = field(default_factory=list)
-    ways: dict[str, Way] = field(default_factory=dict)
+    ways: dict[str, ServingMode] = field(default_factory=dict)
     duplicates: dict[str, str] = field(default_factory=dict)
 
     def batches(self, engine: Engine) -> Generator[tuple[list[Variant], list[Path | None]], None, None]:

@@ -16,8 +16,8 @@ from anatomy.interventions.variant import Variant, resolve
 from anatomy.models.card import ModelCard
 from anatomy.progress.counting import Progress
 from anatomy.serving.engine import Engine
+from anatomy.serving.serving_modes import Fallback
 from anatomy.serving.variants import Variant as Served
-from anatomy.serving.ways import Fallback
 from anatomy.stages.answers import answer_cell, completions_table, compute_answers, decoding_of, unchanged_variants, with_items
 from anatomy.stages.fingerprints import cell_fingerprint
 from anatomy.stages.model_edits import ModelEdits

@@ -25,8 +25,8 @@ from anatomy.models.rendering import Rendering
 from anatomy.progress.counting import Progress
 from anatomy.serving.decoding import Decoding
 from anatomy.stages.answers import Keep, answer_cell, completions_table
-from anatomy.stages.asked import Asked
 from anatomy.stages.fingerprints import cell_fingerprint
+from anatomy.stages.generation_request import GenerationRequest
 from anatomy.stages.in_memory import computing
 from anatomy.stages.model_edits import ModelEdits
 from anatomy.stages.phase import Phase, describe
@@ -52,7 +52,7 @@ def generate(
     config: Config,
     subject: Subject,
     model: ModelCard,
-    asked: Sequence[Asked],
+    asked: Sequence[GenerationRequest],
     phase: str,
     model_edits: ModelEdits,
     spoken: Speaking,
@@ -98,7 +98,7 @@ def wanted(
     config: Config,
     subject: Subject,
     model: ModelCard,
-    asked: Sequence[Asked],
+    asked: Sequence[GenerationRequest],
     phase: str,
     model_edits: ModelEdits,
     spoken: Speaking,

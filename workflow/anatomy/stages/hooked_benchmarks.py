@@ -22,8 +22,8 @@ from anatomy.models.machine.devices import device_name
 from anatomy.progress.counting import counted
 from anatomy.serving.benchmarks.harness import evaluate
 from anatomy.serving.benchmarks.items import task_key
-from anatomy.stages.asked import Asked
 from anatomy.stages.fingerprints import cell_fingerprint
+from anatomy.stages.generation_request import GenerationRequest
 from anatomy.stages.in_memory import edited
 from anatomy.stages.model_edits import ModelEdits
 from anatomy.stages.utility import FEWSHOT_SEED, phase_items, phase_tasks, samples_table
@@ -38,7 +38,7 @@ def hooked_benchmarks(
     config: Config,
     subject: Subject,
     model: ModelCard,
-    asked: Sequence[Asked],
+    asked: Sequence[GenerationRequest],
     items: int,
     model_edits: ModelEdits,
     say: Callable[[str], None],

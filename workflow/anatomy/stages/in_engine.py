@@ -20,7 +20,7 @@ from anatomy.serving.decoding import Decoding
 from anatomy.serving.engine import Engine
 from anatomy.serving.engine_hooks import stream_with_hooks
 from anatomy.serving.hooks.modules import PROVEN, refuse_unproven
-from anatomy.serving.ways import ENGINE_FROM
+from anatomy.serving.serving_modes import ENGINE_FROM
 from anatomy.stages.answers import SHARD, Keep, by_want, prompts_of
 from anatomy.stages.model_edits import ModelEdits
 from anatomy.store.digest import canonical_json

@@ -12,7 +12,7 @@ from anatomy.models.card import ModelCard
 from anatomy.models.rendering import Rendering
 from anatomy.serving.decoding import Decoding
 from anatomy.stages.answers import decoding_of, with_items
-from anatomy.stages.asked import Manner
+from anatomy.stages.generation_request import Manner
 from anatomy.stages.prompts import phase_prompts
 from anatomy.stages.rendering import answer_rendering
 

@@ -16,7 +16,7 @@ from anatomy.recipes.pasta.options import PastaDecoding
 from anatomy.recipes.pasta.pairs import roles
 from anatomy.recipes.pasta.stages.prefix_prompts import phase_prefixes, put
 from anatomy.serving.decoding import Decoding, request_seed
-from anatomy.stages.asked import Manner
+from anatomy.stages.generation_request import Manner
 from anatomy.stages.speaking import Put, Requests
 from anatomy.store.digest import digest
 from anatomy.texts.authors import HUMAN

@@ -22,12 +22,12 @@ from anatomy.recipes.pasta.edits import (
     subtraction,
 )
 from anatomy.recipes.pasta.pairs import roles
-from anatomy.stages.asked import Asked, Manner
+from anatomy.stages.generation_request import GenerationRequest, Manner
 
 POSITIONS = ("generated", "last_prompt")
 
 
-def asked(config: Config, subject: Subject, phase: str, found: dict[str, Any]) -> list[Asked]:
+def asked(config: Config, subject: Subject, phase: str, found: dict[str, Any]) -> list[GenerationRequest]:
     """Everything that is generated for PASTA.
 
     Args:
@@ -64,15 +64,15 @@ class _Asking:
         self.config, self.pasta, self.subject = config, config.pasta, subject
         self.requests = (config.evaluation.harmful, config.evaluation.benign)
 
-    def unedited(self, manner: Manner, requests: bool) -> Asked:
-        return Asked(Variant("base", "base", (), self._sets(requests), benchmarked=True), (), manner)
+    def unedited(self, manner: Manner, requests: bool) -> GenerationRequest:
+        return GenerationRequest(Variant("base", "base", (), self._sets(requests), benchmarked=True), (), manner)
 
-    def other_manner(self, name: str, manner: Manner) -> Asked:
+    def other_manner(self, name: str, manner: Manner) -> GenerationRequest:
         """The template control: the unedited model spoken to in its partner's manner."""
         variant = Variant(name, "control", (), self._sets(False), family="template", form=name, control="template")
-        return Asked(variant, (), manner)
+        return GenerationRequest(variant, (), manner)
 
-    def searched(self, found: dict[str, Any]) -> list[Asked]:
+    def searched(self, found: dict[str, Any]) -> list[GenerationRequest]:
         """The layer sweep with its operating points, controls that search likewise, and searches inside a domain."""
         pasta, layers, wanted = self.pasta, tried_layers(self.config, found), []
         swept = ("ablate", "answer", 1.0, "all")  # the paper's sweep, whatever else is tried
@@ -108,11 +108,11 @@ class _Asking:
         asked: dict[str, Any] = {"contrast": contrast, "position": position, "scale": scale, "positions": positions}
         return subtraction(layer, **asked) if form == "subtract" else ablation(self.pasta, layer, **asked)
 
-    def tested(self, found: dict[str, Any]) -> list[Asked]:
+    def tested(self, found: dict[str, Any]) -> list[GenerationRequest]:
         """The picks and everything beside them, at the layer of the first detector."""
         return [*self._picks(found), *self._forms(found), *self._controls(found), *self._in_domain(found)]
 
-    def _picks(self, found: dict[str, Any]) -> list[Asked]:
+    def _picks(self, found: dict[str, Any]) -> list[GenerationRequest]:
         pasta = self.pasta
         wanted = [
             self._edited(f"pasta@{detector}", "pasta", "ablate", ablation(pasta, layer), "method", True)
@@ -125,7 +125,7 @@ class _Asking:
             wanted.append(self._edited(f"dose-{scale:g}", "dose", "ablate", edit if scale else None, "method", True))
         return wanted
 
-    def _operating(self, edit: Edit) -> list[Asked]:
+    def _operating(self, edit: Edit) -> list[GenerationRequest]:
         """The operating point, and the same edit along random directions of equal norm, orthogonal to the signature."""
         drawn = [
             {**edit, "direction": {**edit["direction"], "contrast": SIGNATURE, "control": ["orthogonal", number]}}
@@ -136,7 +136,7 @@ class _Asking:
             for number, one in enumerate(drawn)
         ]
 
-    def _forms(self, found: dict[str, Any]) -> list[Asked]:
+    def _forms(self, found: dict[str, Any]) -> list[GenerationRequest]:
         pasta, layer = self.pasta, found["layer"]
         forms: dict[str, tuple[str, Edit]] = {
             "own": ("own", own_ablation(found["depth"])),
@@ -148,7 +148,7 @@ class _Asking:
         }
         return [self._edited(name, family, edit["method"], edit, "method", True) for name, (family, edit) in forms.items()]
 
-    def _controls(self, found: dict[str, Any]) -> list[Asked]:
+    def _controls(self, found: dict[str, Any]) -> list[GenerationRequest]:
         pasta, layer = self.pasta, found["layer"]
         numbers = {
             "orthogonal": pasta.controls.orthogonal,
@@ -175,7 +175,7 @@ class _Asking:
             if name in found["contrasts"]
         ]
 
-    def _in_domain(self, found: dict[str, Any]) -> list[Asked]:
+    def _in_domain(self, found: dict[str, Any]) -> list[GenerationRequest]:
         return [
             self._edited(
                 f"domain-{number}",
@@ -200,7 +200,7 @@ class _Asking:
         requests: bool,
         category: str | None = None,
         control: tuple[str, int] | None = None,
-    ) -> Asked:
+    ) -> GenerationRequest:
         if edit is not None and control is None and role == "control":
             control = tuple(edit["direction"]["control"])
         kind, number = control or ("", -1)
@@ -209,7 +209,7 @@ class _Asking:
         variant = Variant(
             name, role, ({"pasta": name},), self._sets(requests), benchmarked, family, form, "signature", kind, number
         )
-        return Asked(variant, () if edit is None else (edit,), "chat", category)
+        return GenerationRequest(variant, () if edit is None else (edit,), "chat", category)
 
     def _sets(self, requests: bool) -> tuple[str, ...]:
         return (self.pasta.prefixes, *(self.requests if requests else ()))

@@ -20,7 +20,7 @@ from anatomy.runs.planning.sizes import organism_size, subject_size
 from anatomy.runs.planning.speed import JobWork, Speed, Took
 from anatomy.runs.planning.training_work import training_reads
 from anatomy.runs.resources.size import ASSUMED, known_size, typical_size
-from anatomy.serving.ways import ENGINE_FROM
+from anatomy.serving.serving_modes import ENGINE_FROM
 from anatomy.sources.registry.entry import Entry
 from anatomy.store.files import read_json
 

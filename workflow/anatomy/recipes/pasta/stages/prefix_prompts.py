@@ -12,7 +12,7 @@ from anatomy.config.study import Layout, Subject
 from anatomy.errors import DataError
 from anatomy.models.rendering import Rendering
 from anatomy.organism import prefixes as organism
-from anatomy.stages.asked import Manner
+from anatomy.stages.generation_request import Manner
 from anatomy.stages.prompts import phase_prompts
 from anatomy.stages.rendering import answer_rendering
 from anatomy.texts.continuations.strategies import OPENING_TOKENS, WORDINGS, DomainWording, prompted

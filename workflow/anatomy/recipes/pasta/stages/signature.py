@@ -30,7 +30,7 @@ from anatomy.models.rendering import render
 from anatomy.recipes.pasta.edits import SIGNATURE, WITHOUT_REFUSAL
 from anatomy.recipes.pasta.stages.prefix_prompts import phase_prefixes, put
 from anatomy.recipes.pasta.stages.signature_geometry import geometry, writers_table
-from anatomy.stages.asked import Manner
+from anatomy.stages.generation_request import Manner
 from anatomy.store.digest import digest
 from anatomy.store.files import write_json, write_table
 

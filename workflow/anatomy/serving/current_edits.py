@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anatomy.errors import ConfigError
-from anatomy.serving.ways import Abilities, Fallback, Way, choose_way, no_adapter_because
+from anatomy.serving.serving_modes import Abilities, Fallback, ServingMode, choose_mode, no_adapter_because
 
 if TYPE_CHECKING:
     from anatomy.serving.adapters import AdapterFolder
     from anatomy.serving.reload import Reloader
 
 
-class Under:
+class CurrentEdits:
     """The edits of one engine.
 
     Args:
@@ -39,9 +39,9 @@ class Under:
         """Whether the body of a reload is running, so that base prompts are meant for the edited weights."""
         return "reload" in self._kinds
 
-    def way(self, edits: Sequence[Any]) -> Way:
+    def way(self, edits: Sequence[Any]) -> ServingMode:
         """How the engine serves a stack of edits."""
-        return choose_way(edits, self._abilities)
+        return choose_mode(edits, self._abilities)
 
     @contextmanager
     def under(self, edits: Sequence[Any], in_place: bool = False) -> Iterator[Path | None]:
@@ -50,7 +50,7 @@ class Under:
 
         way = self.way(edits)
         if in_place and way.kind == "adapter":
-            way = Way("reload", "asked for in place")
+            way = ServingMode("reload", "asked for in place")
         self._refuse(way)
         if way.kind == "reload" and not in_place and all(isinstance(edit, LowRankEdit) for edit in edits):
             self._fall_back(Fallback("adapter", "reload", no_adapter_because(edits, self._abilities)))
@@ -83,7 +83,7 @@ class Under:
         if not self.reloaded:
             self._weights.restore()
 
-    def _refuse(self, way: Way) -> None:
+    def _refuse(self, way: ServingMode) -> None:
         if way.kind in ("hooks", "reload and hooks", "transformers"):
             raise ConfigError(
                 found=way.reason,

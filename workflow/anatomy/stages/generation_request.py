@@ -14,7 +14,7 @@ Manner = Literal["document", "chat", "request"]
 
 
 @dataclass(frozen=True)
-class Asked:
+class GenerationRequest:
     """One variant's answers to its prompt sets.
 
     Args:

@@ -19,7 +19,7 @@ fast as vLLM, at 90 million vLLM with hooks writes 1.7 times as many tokens a se
 
 
 @dataclass(frozen=True)
-class Way:
+class ServingMode:
     """How a stack of edits is served.
 
     Attributes:
@@ -70,7 +70,7 @@ class Abilities:
     hooks: bool = False
 
 
-def choose_way(edits: Sequence[Any], engine: Abilities) -> Way:
+def choose_mode(edits: Sequence[Any], engine: Abilities) -> ServingMode:
     """The cheapest right way.
 
     An adapter costs its tokens and shares a batch with others; a reload costs the touched tensors twice and a cold prefix
@@ -89,16 +89,16 @@ def choose_way(edits: Sequence[Any], engine: Abilities) -> Way:
     if strange:
         raise EditError(found=type(strange[0]).__name__, expected="a weight edit or an intervention", where="edits to serve")
     if not edits:
-        return Way("base", "no edit")
+        return ServingMode("base", "no edit")
     hooked = [edit for edit in edits if isinstance(edit, Intervention)]
     if hooked and not engine.hooks:
-        return Way("transformers", "interventions on activations, and this engine has no hooks")
+        return ServingMode("transformers", "interventions on activations, and this engine has no hooks")
     if hooked and len(hooked) < len(edits):
-        return Way("reload and hooks", "weights and activations are edited together")
+        return ServingMode("reload and hooks", "weights and activations are edited together")
     if hooked:
-        return Way("hooks", "interventions on activations")
+        return ServingMode("hooks", "interventions on activations")
     against = no_adapter_because(edits, engine)
-    return Way("reload", against) if against else Way("adapter", "low rank, within the engine's adapters")
+    return ServingMode("reload", against) if against else ServingMode("adapter", "low rank, within the engine's adapters")
 
 
 def no_adapter_because(edits: Sequence[WeightEdit], engine: Abilities) -> str:
