@@ -15,7 +15,7 @@ with job_of(name, snakemake) as run:
     with without_unused():
         from anatomy.stages.model_judge import judge_by_model
     from anatomy.stages.inputs import named_files
-    from anatomy.stages.soundness import sound_model
+    from anatomy.stages.soundness import sound_judge
     from anatomy.store.files import read_table, write_json, write_table
 
     files = named_files(snakemake.input)
@@ -24,7 +24,7 @@ with job_of(name, snakemake) as run:
         run.config,
         run.subject,
         snakemake.wildcards.judge,
-        sound_model(files["card"][0]),
+        sound_judge(files["card"][0]),
         completions,
         run.say,
         threads=snakemake.threads,

@@ -15,6 +15,7 @@ from anatomy.interventions.directions.extraction import check_files
 from anatomy.models.card import ModelCard
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.stages.card import read_card
+from anatomy.stages.judge_card import JudgeCard
 from anatomy.store.files import read_json
 
 ALWAYS_BYTES = 1 << 30
@@ -22,29 +23,43 @@ ALWAYS_BYTES = 1 << 30
 
 
 def sound_model(path: str | Path) -> ModelCard:
-    """The card of a model, or of a judge, whose files still are what the card says.
+    """The card of a model whose files still are what the card says.
 
     Raises:
         ModelError: they are not. A member of the organism is set aside, so that the next call grows it again.
     """
-    path = Path(path)
-    card = read_card(path)
-    folder = Path(card["folder"])
+    card = read_card(Path(path))
+    _check_files(Path(path), Path(card["folder"]), card["digest"], grown=card["grown"] is not None)
+    return card
+
+
+def sound_judge(path: str | Path) -> JudgeCard:
+    """The card of a model judge whose files still are what the card says.
+
+    Raises:
+        ModelError: they are not.
+    """
+    card: JudgeCard = read_json(Path(path))
+    _check_files(Path(path), Path(card["folder"]), card["digest"], grown=False)
+    return card
+
+
+def _check_files(path: Path, folder: Path, digest: str, *, grown: bool) -> None:
     try:
         checkpoint = Checkpoint(folder)
         stats = [file.stat() for file in checkpoint.files]
         large = sum(stat.st_size for stat in stats) > ALWAYS_BYTES
         touched = max(stat.st_mtime_ns for stat in stats) > path.stat().st_mtime_ns
-        if (large and not touched) or checkpoint.digest() == card["digest"]:
-            return card
+        if (large and not touched) or checkpoint.digest() == digest:
+            return
         found = "files other than those that the card was made of"
     except ModelError as error:
         found = str(error).splitlines()[0]
-    if card.get("grown") is not None:
-        raise _set_aside(folder, found, card["digest"])
+    if grown:
+        raise _set_aside(folder, found, digest)
     raise ModelError(
         found=found,
-        expected=f"the files of digest {card['digest'][:16]}",
+        expected=f"the files of digest {digest[:16]}",
         where=str(folder),
         remedy="copy or fetch the model again, then give the same command again",
     )
