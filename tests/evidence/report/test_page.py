@@ -128,3 +128,24 @@ def test_json_cannot_end_its_element():
 )
 def test_cells(value, shown, sorts):
     assert (show_cell(value), sort_value(value)) == (shown, sorts)
+
+
+def test_papers_that_share_a_page_are_headed_and_listed(tmp_path):
+    """Each paper's first section carries its name and summary; the contents name it too."""
+    sections = [
+        Section("one-effect", "What changes", "", [], part="First paper", summary="What the first is about."),
+        Section("one-cost", "What it costs", "", []),
+        Section("two-effect", "What changes", "", [], part="Second paper", summary="What the second is about."),
+    ]
+    out = build_report(
+        title="Both",
+        summary="",
+        ledger=pd.DataFrame(columns=COLUMNS),
+        sections=sections,
+        manifest={},
+        out_path=tmp_path / "p.html",
+    )
+    text = out.read_text(encoding="utf-8")
+    for name in ("First paper", "Second paper"):
+        assert text.count(f"<h1>{name}</h1>") == 1 and text.count(f'<b class="part">{name}</b>') == 1
+    assert text.index("<h1>First paper</h1>") < text.index('id="one-effect"') < text.index("<h1>Second paper</h1>")
