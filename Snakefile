@@ -80,7 +80,7 @@ onstart:
 
 rule all:
     input:
-        f"{CONFIG.results}/report.html",
+        lambda wildcards: [file for paper in CHOSEN.values() for file in end_of(paper)],
 
 
 include: "workflow/rules/prefetch.smk"
@@ -93,9 +93,17 @@ include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/judge.smk"
 
 
+# All rule files share one namespace, in which a paper must leave what is there as it is.
 for NAME in PAPERS:
+    BEFORE = {name: value for name, value in globals().items() if name not in ("BEFORE", "REPLACED") and name.isidentifier()}
 
     include: str(rules_file(NAME, Path(workflow.basedir) / "workflow" / "rules"))
+
+    if REPLACED := sorted(name for name, value in BEFORE.items() if globals()[name] is not value):
+        raise WorkflowError(
+            f"the rules of {NAME} give {', '.join(REPLACED)} another meaning, which other rules use; call them otherwise "
+            f"(for example {NAME}_{REPLACED[0].lower()})"
+        )
 
 
 include: "workflow/rules/report.smk"

@@ -56,14 +56,13 @@ rule hooked_benchmarks:
         f"{SCRIPTS}/hooked_benchmarks.py"
 
 
-def in_memory_params(name, *sections):
-    """Parameters of a paper's generation: its options, and the code that puts prompts and asks."""
+def in_memory_params(name, stage, *sections):
+    """Parameters of a paper's use of a stage in memory: its options, and the code of the stage, of what it asks and how it speaks."""
     paper = PAPERS[name]
-    wanted = ("seeds", "organism", "models", name, "extraction", "evaluation", "serving", "results", *sections)
-    asks = [code_of(paper.in_memory), code_of(paper.speaking)]
+    spoken = () if paper.speaking.startswith(f"anatomy.recipes.{name}.") else ("extraction",)
     return {
         "paper": name,
-        "options": options(CONFIG, *wanted),
+        "options": options(CONFIG, "seeds", "organism", "models", name, *spoken, "evaluation", "serving", "results", *sections),
         "subject": lambda wildcards: vars(EVERYONE[wildcards.model]),
-        "code": [stage_fingerprint("generate"), *asks],
+        "code": [stage_fingerprint(stage), code_of(paper.in_memory), code_of(paper.speaking)],
     }

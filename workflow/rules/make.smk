@@ -36,7 +36,7 @@ def making(paper, edit, maker, *sections, seed=0):
         "name": f"{paper}.{edit}",
         "maker": maker,
         "seed": seed,
-        "options": options(CONFIG, paper, "extraction", "evaluation", "results", *sections),
+        "options": options(CONFIG, paper, "results", *sections),
         "subject": lambda wildcards: vars(EVERYONE[wildcards.model]),
         "code": [stage_fingerprint("make_edit"), stage_fingerprint(code)],
     }

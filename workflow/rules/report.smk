@@ -2,17 +2,23 @@
 # files of its evidence, plans of its figures and a report module (anatomy.recipes.recipe); one ledger and one page hold them all.
 
 # Where exports go and what jobs ask for changes nothing that a report says.
-WHOLE = options(CONFIG, *(section for section in type(CONFIG).model_fields if section not in ("export", "resources")))
+WHOLE = options(CONFIG, *(section for section in type(CONFIG).model_fields if section not in ("export", "resources")), published=True)
 
 
 def folder_of(paper):
     """Where a paper's figures and tables lie."""
-    return f"{CONFIG.results}/{paper.folder}".rstrip("/")
+    return f"{CONFIG.results}/{paper.place}".rstrip("/")
 
 
 def evidence_of(paper):
     """Files that a paper's claims, figures and page are made from, by name."""
     return lambda wildcards: paper.evidence(CONFIG)
+
+
+def captioned(kind):
+    """The caption of a kind of figure in Snakemake's own report; a paper of one's own may have kinds without one."""
+    file = f"{workflow.basedir}/workflow/report/captions/{kind}.rst"
+    return {"caption": file} if Path(file).is_file() else {}
 
 
 def shown(paper):
@@ -34,12 +40,17 @@ def tables_of(paper, names, suffix):
     return [f"{folder_of(paper)}/tables/{name}.{suffix}" for name in names]
 
 
+def words_of(papers):
+    """What a page says of its papers, which stands in their recipes."""
+    return [[paper.name, paper.paper, paper.summary, list(paper.measured)] for paper in papers]
+
+
 def page_inputs(papers):
     """What a page is made from: the evidence and figures of its papers, and what it says of their models."""
     models = list(dict.fromkeys(model for paper in papers for model in paper.studied(CONFIG)))
     return {
         "evidence": [file for paper in papers for files in paper.evidence(CONFIG).values() for file in files],
-        "figures": [file for paper in papers for file in redrawable(paper)],
+        "figures": [file for paper in papers for file in [*redrawable(paper), *tables_of(paper, paper.tables, "csv")]],
         "cards": [AT.model(model) for model in models],
     }
 
@@ -56,7 +67,7 @@ for PAPER in PAPERS.values():
         log:
             f"{CONFIG.results}/claims/{PAPER.name}.log",
         resources:
-            **needs("claims"),
+            **needs(f"{PAPER.name}_claims"),
         params:
             options=WHOLE,
             paper=PAPER.name,
@@ -77,7 +88,7 @@ for PAPER in PAPERS.values():
         log:
             f"{folder_of(PAPER)}/figures/job.log",
         resources:
-            **needs("figures"),
+            **needs(f"{PAPER.name}_figures"),
         params:
             options=WHOLE,
             paper=PAPER.name,
@@ -97,6 +108,7 @@ for PAPER in PAPERS.values():
             table=f"{CONFIG.results}/{PAPER.name}/claims/ledger.parquet",
         log:
             f"{CONFIG.results}/{PAPER.name}/claims/ledger.log",
+        localrule: True
         params:
             code=stage_fingerprint("claims"),
         script:
@@ -113,10 +125,11 @@ for PAPER in PAPERS.values():
         log:
             f"{CONFIG.results}/logs/{PAPER.name}.page.log",
         resources:
-            **needs("page"),
+            **needs(f"{PAPER.name}_page"),
         params:
             options=WHOLE,
             papers=[PAPER.name],
+            words=words_of([PAPER]),
             code=[stage_fingerprint("page"), stage_fingerprint(PAPER.report)],
         script:
             "../scripts/page.py"
@@ -130,6 +143,7 @@ rule ledger:
         table=f"{CONFIG.results}/claims/ledger.parquet",
     log:
         f"{CONFIG.results}/claims/ledger.log",
+    localrule: True
     params:
         code=stage_fingerprint("claims"),
     script:
@@ -149,6 +163,7 @@ rule page:
     params:
         options=WHOLE,
         papers=list(CHOSEN),
+        words=words_of(CHOSEN.values()),
         code=[stage_fingerprint("page"), *(stage_fingerprint(paper.report) for paper in CHOSEN.values())],
     script:
         "../scripts/page.py"

@@ -1,15 +1,20 @@
 # Names a user can ask for: a paper, a stage, a model; and looking after what is there.
 #   snakemake <paper>   snakemake stage_extract   snakemake model_weak_s0   snakemake figures
 #   snakemake plan   snakemake status   snakemake disk   snakemake verify   snakemake garbage   snakemake clean_weak_s0   snakemake clean_judge
-STAGE_FILES = {
-    "extract": ["extract/{model}/card.json"],
-    "localize": ["localize/{model}/shortlist.json"],
-    "edit": ["edit/{model}/selected.json"],
-    "evaluate": [f"evaluate/{{model}}/test.{bucket}.completions.parquet" for bucket in range(CONFIG.serving.buckets)],
-    "judge": ["judge/{model}/test.parquet", "judge/{model}/measure.parquet"],
-    "measure": ["measure/{model}/completions.parquet"],
-}
-"""Files that a stage ends in, of every model under study."""
+def ends_of_stages():
+    """Files that each stage ends in, of every model under study: of the engine's stages, and of those that papers bring."""
+    buckets = range(CONFIG.serving.buckets)
+    found = {"extract": ["extract/{model}/card.json"]}
+    if any(paper.engine for paper in CHOSEN.values()):
+        found["evaluate"] = [f"evaluate/{{model}}/test.{bucket}.completions.parquet" for bucket in buckets]
+        found["judge"] = ["judge/{model}/test.parquet"]
+    for paper in CHOSEN.values():
+        for stage, files in paper.ends.items():
+            found[stage] = [*found.get(stage, []), *files]
+    return {**{stage: [] for stage in ("localize", "edit", "evaluate", "judge", "measure")}, **found}
+
+
+STAGE_FILES = ends_of_stages()
 ALIASES = {"benchmark": "evaluate"}
 """Other names of stages."""
 
@@ -62,13 +67,19 @@ rule stage_prepare:
 
 
 def end_of(paper):
-    """What a paper ends in: the page of the run if it is one of the run's papers, else a page of its own."""
-    asked = f"{CONFIG.results}/report.html" if paper.name in CHOSEN else f"{CONFIG.results}/{paper.name}/report.html"
+    """What a paper ends in: the page of the run if it is one of the run's papers, else a page of its own.
+
+    A paper that asks the engine has to be one of the run's: the engine serves the variants of all of them together.
+    """
     if not (paper.asked or paper.studied)(CONFIG):
         raise WorkflowError(
             f"{paper.name}: this run gives it nothing to study; see the section {paper.name} of the configuration"
         )
-    return [asked]
+    if paper.name in CHOSEN:
+        return [f"{CONFIG.results}/report.html"]
+    if paper.engine:
+        raise WorkflowError(f"{paper.name} asks the engine for answers: name it in recipes, beside {', '.join(CHOSEN)}")
+    return [f"{CONFIG.results}/{paper.name}/report.html"]
 
 
 for PAPER in PAPERS.values():
@@ -149,8 +160,9 @@ FOLDERS = [*STAGE_FILES, "generate"]
 
 def left_by(paper):
     """What a paper leaves besides what stages made: figures, tables, verdicts, its page."""
-    drawn = [f"{paper.folder}/{kind}".lstrip("/") for kind in ("figures", "tables")]
-    return [*drawn, f"claims/{paper.name}.parquet", f"claims/{paper.name}.log", paper.name]
+    drawn = [f"{paper.place}/{kind}".lstrip("/") for kind in ("figures", "tables")]
+    whole = ["report.html", "claims/ledger.csv", "claims/ledger.parquet"] if paper.name in CHOSEN else []
+    return [*drawn, f"claims/{paper.name}.parquet", f"claims/{paper.name}.log", paper.name, *whole]
 
 
 CLEANED = {

@@ -14,7 +14,7 @@ with job_of("report", snakemake) as run:
     for name in snakemake.params.papers:
         paper = papers[name]
         evidence = {part: [Path(file) for file in paths] for part, paths in paper.evidence(run.config).items()}
-        figures = Path(run.config.results) / paper.folder / "figures"
+        figures = Path(run.config.results) / paper.place / "figures"
         parts.append(Part(name, paper.paper, paper.summary, paper.report, evidence, figures, paper.measured))
     write_page(run.config, parts, read_table(files["ledger"][0]), files["cards"], Path(snakemake.output.page))
     run.say(f"open {snakemake.output.page}")

@@ -23,6 +23,12 @@ def pruned(config: Config) -> list[Subject]:
     return [subject for subject in subjects(config) if is_pruned(config, subject)]
 
 
+def check(config: Config) -> None:
+    """The model that is pruned is one that the run grows."""
+    if config.toy.model not in config.organism.members:
+        raise ValueError(f"toy.model is {config.toy.model!r}; expected one of {sorted(config.organism.members)}")
+
+
 def on_test(config: Config, subject: Subject) -> list[Variant]:
     """The model as it is, and pruned."""
     if not is_pruned(config, subject):
@@ -51,7 +57,7 @@ RECIPE = Recipe(
     summary="Whether pruning what writes along the refusal direction lowers refusal.",
     studied=lambda config: [subject.id for subject in pruned(config)],
     evidence=evidence,
-    folder="toy",
+    check=check,
     engine={"test": on_test},
     found=lambda config, subject, phase: [
         Layout(config.results).stage("edit", one.id, f"{EDIT}.json") for one in pruned(config) if one == subject

@@ -11,5 +11,8 @@ use rule make_edit as toy_make_edit with:
         AT.stage("edit", "{model}", "toy.pruned.log"),
     benchmark:
         AT.stage("edit", "{model}", "toy.pruned.tsv")
+    threads: threads_of("toy_make_edit")
+    resources:
+        **needs("toy_make_edit"),
     params:
         **making("toy", "pruned", "anatomy.recipes.toy.maker:prune"),

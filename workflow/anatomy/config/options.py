@@ -13,9 +13,19 @@ from pydantic import TypeAdapter
 from anatomy.config.schema import Config
 
 
-def options(config: Config, *sections: str) -> dict[str, Any]:
-    """The named sections as plain JSON."""
-    return {name: config.model_dump(mode="json", include={name})[name] for name in sections}
+def options(config: Config, *sections: str, published: bool = False) -> dict[str, Any]:
+    """The named sections as plain JSON.
+
+    Args:
+        published: with the files of papers' published numbers, which only reports print: what gives one makes nothing else stale.
+    """
+    whole = {name: config.model_dump(mode="json", include={name})[name] for name in sections}
+    if published:
+        return whole
+    return {
+        name: {key: one for key, one in value.items() if key != "published"} if isinstance(value, dict) else value
+        for name, value in whole.items()
+    }
 
 
 def restore(values: dict[str, Any], kind: type[Config] = Config) -> Config:

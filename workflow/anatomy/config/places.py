@@ -37,9 +37,17 @@ def _seen(value: Any, key: str, here: Path, run: Path) -> Any:
         if key in OF_PATHS:
             return {name: _placed(part, here, run) for name, part in value.items()}
         return seen_from(value, here, run)
+    if key == "recipes" and isinstance(value, list):
+        return [_of_a_paper(one, here, run) if isinstance(one, str) and "/" in one else one for one in value]
     if key in PATHS or (key in PERHAPS and isinstance(value, str) and (here / value).exists()):
         return _placed(value, here, run)
     return value
+
+
+def _of_a_paper(folder: str, here: Path, run: Path) -> str:
+    """The folder of a paper of one's own, which a slash tells from a name."""
+    path = placed(str(Path(folder).expanduser()), here, run)
+    return path if "/" in path else f"./{path}"
 
 
 def _placed(value: Any, here: Path, run: Path) -> Any:

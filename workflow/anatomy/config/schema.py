@@ -25,8 +25,9 @@ class Config(Section):
     recipes: list[str] = Field(
         ["rosi"],
         min_length=1,
-        description="papers the default target makes: names of those in workflow/anatomy/recipes, or folders of your own with "
-        "recipe.py and rules.smk (./mine/paper); one of the first kind needs no entry for its own target (`snakemake <paper>`)",
+        description="papers that the default target makes: names of papers in workflow/anatomy/recipes, or folders of your own "
+        "with recipe.py and rules.smk, such as ./mine/paper. A paper that asks nothing of the engine can be made by its own "
+        "target (`snakemake <paper>`) without standing here",
     )
     results: str = Field("results", description="folder for everything that the workflow makes")
     seeds: list[int] = Field([0], min_length=1, description="seeds of the organism; each grows a family of its own")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from anatomy.costs.job_kind import JobKind, RuleNeed, Wildcards
@@ -36,9 +36,18 @@ SHARED: dict[str, JobKind] = {
 """Rule to its kind."""
 
 
-def kinds_of(papers: Iterable[Mapping[str, JobKind]]) -> dict[str, JobKind]:
-    """Rule to its kind: those that all papers share, and those that papers bring."""
+REPORTS = ("claims", "figures", "page")
+"""Rules that are made anew for each paper, under names that begin with its own."""
+
+
+def kinds_of(papers: Mapping[str, Mapping[str, JobKind]]) -> dict[str, JobKind]:
+    """Rule to its kind: those that all papers share, and those that papers bring.
+
+    Args:
+        papers: a paper's name to the kinds of its own rules.
+    """
     found = dict(SHARED)
-    for own in papers:
+    for name, own in papers.items():
+        found |= {f"{name}_{rule}": SHARED[rule] for rule in REPORTS}
         found |= own
     return found

@@ -35,6 +35,15 @@ class StageWork:
     batches: int = 0
     passes: int = 0
 
+    def plus(self, other: StageWork) -> StageWork:
+        """Both, where two papers ask for work of the same stage."""
+        counts = ("read", "written", "answers", "items", "predictions", "batches", "passes")
+        return replace(
+            self,
+            work=f"{self.work}; {other.work}",
+            **{name: getattr(self, name) + getattr(other, name) for name in counts},
+        )
+
     def part(self, buckets: int) -> StageWork:
         """An even share of a stage whose variants are spread over jobs."""
         counts = ("read", "written", "answers", "items", "predictions", "batches", "passes")

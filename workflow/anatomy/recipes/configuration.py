@@ -37,7 +37,7 @@ def config_type(entries: tuple[str, ...]) -> type[Shared]:
             chosen(self.recipes)
             for paper in papers.values():
                 paper.check(self)
-            kinds = kinds_of(paper.jobs for paper in papers.values())
+            kinds = kinds_of({name: paper.jobs for name, paper in papers.items()})
             named = [("resources.rules", self.resources.rules)]
             named += [(f"resources.models.{name}.rules", one.rules) for name, one in self.resources.models.items()]
             for where, rules in named:

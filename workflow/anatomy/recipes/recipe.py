@@ -54,7 +54,7 @@ class Recipe:
         section: its options; ``about`` documents the section.
         report: module that makes verdicts, figures, tables and sections (``anatomy.stages.paper_report``).
         summary: one paragraph at the head of its part of the page.
-        folder: where its figures and tables lie in results; empty for results itself.
+        folder: where its figures and tables lie in results; None: in a folder of its name; empty: in results itself.
         check: what no single section of the configuration can see; raises ValueError.
         studied: ids of the models that its part of the page is about; none where this run gives it nothing to study.
         asked: whether the configuration asks it of any model, even of one that lacks what it needs; None: as ``studied``.
@@ -69,6 +69,7 @@ class Recipe:
         target_modules: matrices that its adapters edit.
         exported: picks that can leave results as checkpoints, by name; their adapters stand in ``edit/<model>/adapters.json``.
         study: options of its section for a study of one model with a user's own pairs.
+        ends: stage to files, below results and with ``{model}``, that the stage ends in for this paper: what its target asks for.
         speaking: module with ``speaking(config, subject, model, phase)``, which puts prompts for ``in_memory``.
         grown_first: members of the organism whose searches take longest.
         work: counts of its stages; ``room``: what its rows and edits take on the disk.
@@ -86,7 +87,7 @@ class Recipe:
     summary: str
     studied: Callable[[Config], list[str]]
     evidence: Callable[[Config], dict[str, list[str]]]
-    folder: str = ""
+    folder: str | None = None
     check: Callable[[Any], None] = lambda config: None
     asked: Callable[[Config], bool] | None = None
     beside: Callable[[Config], list[Subject]] = lambda config: []
@@ -100,6 +101,7 @@ class Recipe:
     target_modules: Callable[[Config], Sequence[str]] = lambda config: ()
     exported: Callable[[Config, Subject], Sequence[str]] = lambda config, subject: ()
     study: Callable[[str], dict[str, Any]] = lambda model: {}
+    ends: Mapping[str, Sequence[str]] = field(default_factory=dict)
     speaking: str = "anatomy.stages.speaking"
     grown_first: Callable[[Config], Sequence[str]] = lambda config: ()
     work: CountWork = lambda config, subject, prompts, **given: {}
@@ -109,3 +111,8 @@ class Recipe:
     tables: Sequence[str] = ()
     printed: Sequence[str] = ()
     measured: Sequence[str] = ()
+
+    @property
+    def place(self) -> str:
+        """Where its figures and tables lie in results."""
+        return self.name if self.folder is None else self.folder

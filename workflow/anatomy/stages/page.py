@@ -49,7 +49,7 @@ class Part:
 def write_page(config: Config, parts: Sequence[Part], ledger: pd.DataFrame, cards: Sequence[Path], out: Path) -> None:
     """Write the page."""
     patterns = dict.fromkeys([*(pattern for part in parts for pattern in part.measured), TRAININGS])
-    benchmarks = [path for pattern in patterns for path in Path(config.results).glob(pattern)]
+    benchmarks = list(dict.fromkeys(path for pattern in patterns for path in Path(config.results).glob(pattern)))
     build_report(
         title=config.report.title,
         summary=" ".join(part.summary for part in parts) if len(parts) == 1 else "",

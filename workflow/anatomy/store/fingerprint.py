@@ -23,7 +23,11 @@ SILENT = (
     "anatomy.store",
     "anatomy.config",
     "anatomy.progress",
+    "anatomy.costs",
     "anatomy.runs",
+    "anatomy.recipes.recipe",
+    "anatomy.recipes.registry",
+    "anatomy.recipes.configuration",
     "anatomy.models.machine.devices",
     "anatomy.models.machine.gpu_locks",
     "anatomy.stages.fingerprints",
@@ -75,14 +79,13 @@ def pinned_versions() -> dict[str, str]:
     return dict(re.findall(r"^([A-Za-z0-9_.-]+)==(\S+)", lock.read_text(), flags=re.M)) if lock.exists() else {}
 
 
-FURTHER: list[tuple[str, Path]] = []
-"""Packages of which parts lie in folders elsewhere, each with such a folder."""
+FURTHER: dict[str, Path] = {}
+"""Packages that lie in folders elsewhere."""
 
 
 def also_in(package: str, folder: Path) -> None:
-    """Look for modules of a package in a folder elsewhere too."""
-    if (package, folder) not in FURTHER:
-        FURTHER.append((package, folder))
+    """Look for the modules of a package in a folder elsewhere."""
+    FURTHER[package] = folder
 
 
 @functools.cache
@@ -95,8 +98,8 @@ def module_path(module: str) -> Path | None:
     """The file of a module of this library; None where there is none."""
     places = [ROOT.joinpath(*module.split("."))]
     places += [
-        folder.joinpath(*module.removeprefix(f"{package}.").split("."))
-        for package, folder in FURTHER
+        folder.joinpath(*module.removeprefix(package).split("."))
+        for package, folder in FURTHER.items()
         if module.startswith(f"{package}.")
     ]
     files = [file for place in places for file in (place.with_suffix(".py"), place / "__init__.py")]
@@ -123,8 +126,10 @@ def _parse(source: str, module: str) -> tuple[str, tuple[str, ...]]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             imports += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            imports += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.ImportFrom):
+            above = module.split(".")[: -node.level] if node.level else []
+            named = ".".join([*above, *filter(None, [node.module])])
+            imports += [named, *(f"{named}.{alias.name}" for alias in node.names)]
         if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
             node.body = [child for child in node.body if not is_text(child)] or [ast.Pass()]
     own = tuple(sorted({name for name in imports if name.split(".")[0] == PACKAGE and module_path(name) is not None}))

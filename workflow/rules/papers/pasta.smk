@@ -44,8 +44,11 @@ use rule generate as pasta_generate with:
         AT.stage("generate", "{model}", "pasta.{phase}.log"),
     benchmark:
         AT.stage("generate", "{model}", "pasta.{phase}.tsv")
+    threads: threads_of("pasta_generate")
+    resources:
+        **needs("pasta_generate"),
     params:
-        **in_memory_params("pasta"),
+        **in_memory_params("pasta", "generate"),
 
 
 def generated_after(model, phase):
@@ -130,8 +133,11 @@ use rule hooked_benchmarks as pasta_hooked_benchmarks with:
         AT.stage("generate", "{model}", "pasta.test.samples.log"),
     benchmark:
         AT.stage("generate", "{model}", "pasta.test.samples.tsv")
+    threads: threads_of("pasta_hooked_benchmarks")
+    resources:
+        **needs("pasta_hooked_benchmarks"),
     params:
-        **in_memory_params("pasta", "benchmarks"),
+        **in_memory_params("pasta", "hooked_benchmarks", "benchmarks"),
         items_=CONFIG.pasta.benchmark_items,
 
 

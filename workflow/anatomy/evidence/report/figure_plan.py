@@ -31,4 +31,5 @@ class FigurePlan:
     @property
     def caption(self) -> str:
         """The words below it, on the page and in Snakemake's own report: one file a kind."""
-        return (CAPTIONS / f"{self.kind}.rst").read_text(encoding="utf-8").strip()
+        file = CAPTIONS / f"{self.kind}.rst"
+        return file.read_text(encoding="utf-8").strip() if file.is_file() else ""

@@ -161,7 +161,6 @@ RECIPE = Recipe(
     summary=SUMMARY,
     studied=studied,
     evidence=evidence,
-    folder="pasta",
     check=check,
     asked=lambda config: bool(asked_pairs(config)),
     beside=relatives,

@@ -15,7 +15,7 @@ from anatomy.costs.stage_work import FOUND, Outcome, StageWork
 from anatomy.errors import StoreError
 from anatomy.models.size import ModelSize
 from anatomy.recipes.asked_variants import everyone
-from anatomy.recipes.registry import known
+from anatomy.recipes.registry import chosen, known
 from anatomy.runs.planning.sizes import organism_size, subject_size
 from anatomy.runs.planning.speed import JobWork, Speed, Took
 from anatomy.runs.planning.training_work import training_reads
@@ -32,6 +32,10 @@ JUDGE_TOKENS, VERDICT_TOKENS = 300, 10
 """What a model judge reads around a conversation, and writes."""
 
 
+SHARED_STAGES = ("extract", "select", "test")
+"""Work of rules that all papers of a run share."""
+
+
 class Work:
     """The work of a run's jobs. Reads prompt tables and headers at most.
 
@@ -44,7 +48,7 @@ class Work:
         self.config, self.entries, self.tokenizers = config, entries, tokenizers
         self.subjects = {subject.id: subject for subject in everyone(config)}
         self.papers = known(config.recipes)
-        self.kinds = kinds_of(paper.jobs for paper in self.papers.values())
+        self.kinds = kinds_of({name: paper.jobs for name, paper in self.papers.items()})
         self.size = cache(self._size)
         self.prompts = cache(self._prompts)
         self.stages = cache(self._stages)
@@ -64,10 +68,14 @@ class Work:
         subject, prompts, size = self.subjects[model], self.prompts(model), self.size(model) or typical_size(ASSUMED)
         hooked = hooked_backend(self.config, size)
         found: dict[str, StageWork] = {}
+        mine = [paper.name for paper in chosen(self.config.recipes)]
         for paper in self.papers.values():
-            found |= paper.work(
+            counted = paper.work(
                 self.config, subject, prompts, num_layers=size.layers, entries=self.entries, hooked=hooked, outcome=outcome
             )
+            for name, stage in counted.items():
+                if paper.name in mine or name not in SHARED_STAGES:  # others come in by targets of their own alone
+                    found[name] = found[name].plus(stage) if name in found else stage
         return found
 
     def of(self, rule: str, wildcards: Mapping[str, str], outcome: Outcome | None = None) -> list[StageWork]:

@@ -154,7 +154,7 @@ def memory_words(rule: str, asked_mb: int | None, others: int, machine: Machine 
     machine = machine or this_machine()
     asked = f"The job had asked for {say_bytes(asked_mb * MIB)}" if asked_mb else "What the job needs is not known"
     beside = f", {others} other job{'s' * (others > 1)} ran beside it" if others else ""
-    kinds = kinds_of(paper.jobs for paper in known().values())
+    kinds = kinds_of({name: paper.jobs for name, paper in known().items()})
     need = kinds[rule].need if rule in kinds else None
     smaller = f"lower {SMALLER[need.backend]}" if need is not None and need.backend else "make its inputs smaller"
     return (

@@ -48,7 +48,7 @@ class Requests:
     def __init__(self, config: Config, on_gpu: bool) -> None:
         self.config, self.on_gpu = config, on_gpu
         self.subjects = {subject.id: subject for subject in everyone(config)}
-        self.kinds = kinds_of(paper.jobs for paper in known(config.recipes).values())
+        self.kinds = kinds_of({name: paper.jobs for name, paper in known(config.recipes).items()})
         self.size_of = cache(lambda name: planned_size(config, name))
 
     def of(self, rule: Rule, wildcards: Mapping[str, str], attempt: int = 1) -> Request:
@@ -108,10 +108,12 @@ class Requests:
         )
 
     def _overrides(self, rule: Rule, name: str | None) -> list[JobResources]:
-        """Of the rule, then of the rule for this model, which wins."""
+        """Of the stage that a paper uses, of the rule, then the same for this model, which wins."""
         resources = self.config.resources
         own = resources.models[name].rules if name in resources.models else {}
-        return [rules[rule] for rules in (resources.rules, own) if rule in rules]
+        shared = rule.partition("_")[2]  # a paper's use of a stage begins with the paper's name
+        names = [name for name in (shared, rule) if name == rule or self.kinds.get(name) is not None]
+        return [rules[name] for rules in (resources.rules, own) for name in names if name in rules]
 
     def _stated_gpus(self, rule: Rule, name: str) -> int | None:
         """A count that was given, so that a model whose own would be refused can still be planned."""
