@@ -2,15 +2,18 @@
 
 import io
 import re
+import shutil
 import tokenize
 
 import pytest
 import yaml
 from quick_run import ROOT
 
+from anatomy.config.places import seen_from
 from anatomy.errors import ConfigError
 from anatomy.recipes.configuration import check_config
-from anatomy.recipes.registry import built_in, recipe
+from anatomy.recipes.registry import built_in, known, recipe, rules_file
+from anatomy.store.fingerprint import modules_reached
 
 TOY = ROOT / "tests" / "toy_paper" / "toy"
 OPTIONS = {
@@ -62,6 +65,52 @@ def test_a_folder_that_holds_no_paper_is_told_before_anything_runs(tmp_path):
         check_config({"recipes": ["rossi"]}, "mine.yaml")
 
 
+def copied(folder, name="toy", **changed):
+    """The toy in a folder of another name, with some words of its recipe changed."""
+    shutil.copytree(TOY, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    path = folder / name / "recipe.py"
+    text = path.read_text(encoding="utf-8")
+    for old, new in changed.items():
+        text = text.replace(old, new)
+    path.write_text(text, encoding="utf-8")
+    return str(folder / name)
+
+
+@pytest.mark.parametrize("name", ["store", "models", "registry", "page", "judge", "rosi", "Toy", "a b"])
+def test_a_name_that_means_something_else_is_refused(tmp_path, name):
+    with pytest.raises(ConfigError, match="a folder called"):
+        recipe(copied(tmp_path, name))
+
+
+def test_a_recipe_of_another_name_and_one_that_cannot_be_imported_are_told(tmp_path):
+    with pytest.raises(ConfigError, match="a recipe called 'toy'"):
+        recipe(copied(tmp_path, "other", **{"anatomy.recipes.toy.options": "anatomy.recipes.other.options"}))
+    with pytest.raises(ConfigError, match="ModuleNotFoundError"):
+        recipe(copied(tmp_path, "broken", **{"from anatomy.costs": "from anatomy.costz"}))
+    with pytest.raises(ConfigError, match="two papers called 'toy'"):
+        known([str(TOY), copied(tmp_path)])
+
+
+def test_a_linked_folder_is_the_paper_by_its_own_name(tmp_path):
+    (tmp_path / "toy").symlink_to(TOY)
+    assert recipe(f"{tmp_path}/toy").name == "toy" and rules_file("toy", tmp_path) == tmp_path / "toy" / "rules.smk"
+
+
+def test_a_folder_on_a_command_line_is_where_the_caller_stands(tmp_path):
+    given = seen_from({"recipes": ["rosi", "./toy", "../theirs/toy"]}, tmp_path / "run", tmp_path / "run")
+    assert given == {"recipes": ["rosi", "./toy", f"{tmp_path}/theirs/toy"]}
+
+
+def test_code_reached_by_relative_imports_counts(tmp_path):
+    folder = copied(
+        tmp_path, "near", **{'name="toy"': 'name="near"', "anatomy.recipes.toy.options": "anatomy.recipes.near.options"}
+    )
+    (tmp_path / "near" / "maker.py").write_text("from .scores import score\n")
+    (tmp_path / "near" / "scores.py").write_text("def score(): ...\n")
+    recipe(folder)
+    assert "anatomy.recipes.near.scores" in modules_reached(["anatomy.recipes.near.maker"])
+
+
 def test_a_paper_in_a_folder_brings_its_section():
     config = check_config(OPTIONS, "toy.yaml")
     assert config.toy.share == 0.05 and recipe(str(TOY)).name == "toy"
@@ -88,4 +137,6 @@ def test_the_toy_paper_runs_from_prompt_pairs_to_a_figure(finished, tmp_path):
     done = run.call(configs=(own,))
     assert "Nothing to be done" in done.stdout + done.stderr
     run.call("clean_toy", configs=(own,))
-    assert not (run.results / "toy").exists()
+    assert not (run.results / "toy").exists() and not (run.results / "report.html").exists()
+    run.call("toy", configs=(own,))
+    assert (run.results / "report.html").exists() and (run.results / "claims" / "ledger.csv").read_text() == ledger

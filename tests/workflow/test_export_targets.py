@@ -35,7 +35,7 @@ def test_with_a_folder_it_needs_the_ledger_and_pushes_only_if_a_repository_is_na
     }
     for name, done in plans.items():
         assert done.returncode == 0, done.stderr
-        assert {"export_pick", "claims", "pick"} <= set(done.stdout.split())
+        assert {"export_pick", "rosi_claims", "pick"} <= set(done.stdout.split())
         assert ("push_export" in done.stdout) == (name == "push")
 
 

@@ -26,11 +26,11 @@ def test_a_pair_passes_through_every_stage_and_another_family_is_grown(run):
         "signature": 2,
         "localize_signature": 2,
         "signature_weights": 2,
-        "generate": 11,
+        "pasta_generate": 11,
         "detect": 5,
         "judge": 5,
         "text_measures": 2,
-        "hooked_benchmarks": 2,
+        "pasta_hooked_benchmarks": 2,
         "extract": 2,
         "organism_member": 5,
         "organism_world": 2,
@@ -48,11 +48,18 @@ def test_the_default_target_asks_nothing_of_it_unless_the_recipe_is_named(run):
 
 def test_without_the_other_recipe_the_default_target_is_this_paper(run):
     jobs = planned(run.call("--dry-run", "--config", "recipes=[pasta]"))
-    assert jobs["signature"] == 2 and not {"evaluate", "localize", "pick", "page"} & set(jobs)
+    assert jobs["signature"] == 2 and jobs["page"] == 1 and not {"evaluate", "localize", "pick", "rosi_claims"} & set(jobs)
 
 
 def test_a_run_without_a_pair_says_so(run):
     few = ["organism={members: [base, weak]}", "selection={headline: [weak]}", "rosi={headline: [weak]}"]
-    done = run.call("pasta", "--dry-run", "--config", *few, check=False)
-    assert done.returncode != 0
-    assert "no pair" in done.stdout + done.stderr
+    for asked in (["pasta"], ["--config", "recipes=[pasta]"]):
+        target = asked if asked[0] == "pasta" else []
+        done = run.call(*target, "--dry-run", "--config", *few, *(asked[1:] if not target else []), check=False)
+        assert done.returncode != 0
+        assert "gives it nothing to study" in done.stdout + done.stderr
+
+
+def test_a_paper_that_asks_the_engine_has_to_be_one_of_the_runs(run):
+    done = run.call("rosi", "--dry-run", "--config", "recipes=[pasta]", check=False)
+    assert done.returncode != 0 and "name it in recipes" in done.stdout + done.stderr

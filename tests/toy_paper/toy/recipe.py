@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject, subjects
 from anatomy.costs.job_kinds import SHARED
 from anatomy.evidence.report.figure_plan import FigurePlan
 from anatomy.interventions.variant import Variant
-from anatomy.recipes.configuration import Config
 from anatomy.recipes.recipe import Recipe
 from anatomy.recipes.toy.options import Toy
 

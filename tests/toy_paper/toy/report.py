@@ -7,6 +7,7 @@ from pathlib import Path
 import altair as alt
 import pandas as pd
 
+from anatomy.config.schema import Config
 from anatomy.config.study import subjects
 from anatomy.evidence.claims.claim import Claim, Test
 from anatomy.evidence.claims.ledger import evaluate_ledger
@@ -17,7 +18,6 @@ from anatomy.evidence.figures import headline
 from anatomy.evidence.figures.rates import refusal_rates
 from anatomy.evidence.report.content import PageTable, Section, read_figure
 from anatomy.evidence.report.figure_plan import FigurePlan
-from anatomy.recipes.configuration import Config
 from anatomy.recipes.toy.recipe import RECIPE, pruned
 from anatomy.stages.paper_report import Files
 
