@@ -22,16 +22,32 @@ rule evaluate:
     resources:
         **needs("evaluate"),
     params:
-        options=options(CONFIG, *CHOSEN, "recipes", "extraction", "evaluation", "benchmarks", "serving", "results"),
+        options=lambda wildcards: evaluated_with(wildcards.model, wildcards.phase),
         subject=lambda wildcards: vars(SUBJECTS[wildcards.model]),
-        code=[stage_fingerprint("evaluate"), *(code_of(asks) for paper in CHOSEN.values() for asks in paper.engine.values())],
+        code=lambda wildcards: [
+            stage_fingerprint("evaluate"),
+            *(code_of(CHOSEN[name].engine[wildcards.phase]) for name in asking(wildcards.model, wildcards.phase)),
+        ],
     script:
         "../scripts/evaluate.py"
 
 
+def asking(model, phase):
+    """Papers of the run that ask the engine something of a model in a phase."""
+    subject = SUBJECTS[model]
+    return [name for name, paper in CHOSEN.items() if phase in paper.engine and paper.engine[phase](CONFIG, subject)]
+
+
+def evaluated_with(model, phase):
+    """Options of what is asked: another paper in the run, which asks nothing of this model, makes nothing stale."""
+    papers = asking(model, phase)
+    sections = options(CONFIG, *papers, "extraction", "evaluation", "benchmarks", "serving", "results")
+    return {**sections, "recipes": [entry for entry in CONFIG.recipes if name_of(entry) in papers]}
+
+
 def found_by_papers(model, phase):
     """What searches and makers of edits leave for a phase, of every paper of the run."""
-    return [file for paper in CHOSEN.values() for file in paper.found(CONFIG, SUBJECTS[model], phase)]
+    return [file for name in asking(model, phase) for file in CHOSEN[name].found(CONFIG, SUBJECTS[model], phase)]
 
 
 def buckets(model, phase, table, suffix="parquet"):

@@ -2,7 +2,9 @@
 # files of its evidence, plans of its figures and a report module (anatomy.recipes.recipe); one ledger and one page hold them all.
 
 # Where exports go and what jobs ask for changes nothing that a report says.
-WHOLE = options(CONFIG, *(section for section in type(CONFIG).model_fields if section not in ("export", "resources")), published=True)
+WHOLE = options(
+    CONFIG, *(section for section in type(CONFIG).model_fields if section not in ("export", "resources")), published=True
+)
 
 
 def folder_of(paper):
