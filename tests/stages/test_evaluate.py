@@ -104,7 +104,7 @@ def test_an_edit_that_does_nothing_is_told_in_every_bucket(study, subject, card)
     def bucket(*names, base=True):
         elsewhere = (variants["base"],) if base else ()
         phase = Phase("test", [(variants[name], stacks[name]) for name in names], elsewhere)
-        return evaluate(config, subject, phase, card, book, lines.append)
+        return evaluate(config, subject, phase, card, book, lines.append, target_modules=["o_proj", "down_proj"])
 
     lines, rows = [], 2 * 4
     tables = bucket("rank one", "nothing")

@@ -160,12 +160,12 @@ def planned(run: Run) -> set[str]:
 
 
 def test_a_comment_reruns_nothing(finished, tmp_path):
-    run = other_code(finished, tmp_path, "edits/rank_one.py", "def build_edit(", "# a comment\ndef build_edit(")
+    run = other_code(finished, tmp_path, "interventions/edits/rank_one.py", "def build_edit(", "# a comment\ndef build_edit(")
     assert planned(run) == set()
 
 
 def test_a_changed_formula_reruns_exactly_what_used_it(finished, tmp_path):
-    run = other_code(finished, tmp_path, "edits/rank_one.py", '"strength"] / 100', '"strength"] / 101')
+    run = other_code(finished, tmp_path, "interventions/edits/rank_one.py", '"strength"] / 100', '"strength"] / 101')
     plan = planned(run)
     for rule in ("localize", "evaluate", "measure", "page"):
         assert rule in plan
@@ -204,7 +204,7 @@ def test_status_names_what_is_missing(copied):
         shutil.rmtree(copied.results / name)
     (copied.results / "report.html").unlink()
     lines = copied.call("status").stdout.splitlines()
-    assert [lines[lines.index(job) + 1].strip() for job in ("claims: 1", "judge: 2", "page: 1")] == [
+    assert [lines[lines.index(job) + 1].strip() for job in ("rosi_claims: 1", "judge: 2", "page: 1")] == [
         "not there yet",
         "not there yet  (2 jobs)",
         "not there yet",

@@ -7,6 +7,7 @@ import sys
 import pytest
 from quick_run import ROOT, environment
 
+from anatomy.stages.fingerprints import module_of
 from anatomy.store.fingerprint import modules_reached
 
 pytestmark = pytest.mark.workflow
@@ -14,10 +15,10 @@ pytestmark = pytest.mark.workflow
 FORMULA = "workflow/anatomy/interventions/edits/rank_one.py"
 STAGES = {
     "extract": ("extract",),
-    "localize": ("localize",),
+    "localize": ("anatomy.recipes.rosi.jobs.localize",),
     "evaluate": ("evaluate",),
-    "pick": ("pick", "adapters"),
-    "measure": ("measure",),
+    "pick": ("anatomy.recipes.rosi.jobs.pick",),
+    "measure": ("anatomy.recipes.rosi.jobs.measure",),
     "judge": ("judge",),
     "model_judge": ("model_judge",),
     "prompt_set": ("prompt_set",),
@@ -100,7 +101,7 @@ def test_a_changed_formula_reruns_what_reached_it_and_is_named(copy):
     reached = {
         rule
         for rule, stages in STAGES.items()
-        if any("anatomy.interventions.edits.rank_one" in modules_reached([f"anatomy.stages.{stage}"]) for stage in stages)
+        if any("anatomy.interventions.edits.rank_one" in modules_reached([module_of(stage)]) for stage in stages)
     }
     assert {"evaluate", "measure"} <= reached
     assert named and named <= reached <= set(reasons), reasons

@@ -117,4 +117,4 @@ def test_a_pair_without_prefixes_stops_before_any_job_or_is_left_out(study):
     ledger = (study.folder / "results/pasta/claims/ledger.csv").read_text().splitlines()
     assert len(ledger) > 5 and all("not testable here" in line for line in ledger[1:])
     planned_page = planned(study("pasta", "-n", missing="skip"))
-    assert "prompt_set" not in planned_page and planned_page["pasta_page"] == 1
+    assert "prompt_set" not in planned_page and planned_page["page"] == 1
