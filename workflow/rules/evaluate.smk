@@ -1,4 +1,5 @@
 # Generation with vLLM and benchmarks with lm-eval: one engine serves every variant of a model in a phase.
+from functools import cache
 
 
 rule evaluate:
@@ -32,12 +33,14 @@ rule evaluate:
         "../scripts/evaluate.py"
 
 
+@cache
 def asking(model, phase):
     """Papers of the run that ask the engine something of a model in a phase."""
     subject = SUBJECTS[model]
     return [name for name, paper in CHOSEN.items() if phase in paper.engine and paper.engine[phase](CONFIG, subject)]
 
 
+@cache
 def evaluated_with(model, phase):
     """Options of what is asked: another paper in the run, which asks nothing of this model, makes nothing stale."""
     papers = asking(model, phase)
