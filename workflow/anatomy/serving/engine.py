@@ -22,7 +22,7 @@ from anatomy.serving.current_edits import CurrentEdits, Fallbacks
 from anatomy.serving.decoding import Decoding, Generation
 from anatomy.serving.engine_progress import requests_counted
 from anatomy.serving.environment import check_hardware, prepare_environment
-from anatomy.serving.limits import refuse_long_context, refuse_long_prompts, refuse_many_gpus, why_no_adapters
+from anatomy.serving.limits import refuse_adapters, refuse_long_context, refuse_long_prompts, refuse_many_gpus, why_no_adapters
 from anatomy.serving.out_of_memory import memory_explained
 from anatomy.serving.serving_modes import Abilities, Fallback, ServingMode
 from anatomy.serving.starting import require_engine_memory, start_llm
@@ -146,7 +146,7 @@ class Engine:
         return Abilities(self.adapters, self._lacks_adapters, self.max_lora_rank, self.target_modules, self.hooks)
 
     def way(self, edits: Sequence[Any]) -> ServingMode:
-        """How this engine would serve a stack of edits (see ``ways.choose_mode``)."""
+        """How this engine would serve a stack of edits (see ``serving_modes.choose_mode``)."""
         return self._edits.way(edits)
 
     def under(self, edits: Sequence[Any], *, in_place: bool = False) -> AbstractContextManager[Path | None]:
@@ -212,28 +212,8 @@ class Engine:
             EngineError: memory ran out, or the engine is no longer what it was.
         """
         self._opened("Engine.run")
-        edited = [adapter is not None for adapter in adapters]
-        if any(edited) and not all(edited):
-            raise ConfigError(
-                found=f"{sum(edited)} adapter and {len(edited) - sum(edited)} base prompts in one batch",
-                expected="all base or all adapters",
-                where="Engine.run",
-                remedy="ask for them in two calls: mixed batches are silently wrong",
-            )
-        if any(edited) and not self.adapters:
-            raise ConfigError(
-                found="an adapter",
-                expected="an engine with adapters",
-                where=str(self.model_folder),
-                remedy=self._lacks_adapters or "start it with adapters=True, or give it edits (Engine.under)",
-            )
-        if any(edited) and self._edits.reloaded:
-            raise ConfigError(
-                found="an adapter on weights that are edited themselves",
-                expected="one or the other",
-                where="Engine.run",
-                remedy="give both edits to Engine.under as one stack",
-            )
+        lacking = "" if self.adapters else self._lacks_adapters or "start it with adapters=True, or give it edits (Engine.under)"
+        refuse_adapters(adapters, lacking, self._edits.reloaded, str(self.model_folder))
         refuse_long_prompts(token_ids, [wanted.max_tokens for wanted in parameters], self.max_model_len)
         if not token_ids:
             return []

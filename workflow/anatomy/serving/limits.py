@@ -1,6 +1,7 @@
 """What vLLM cannot serve as asked, or would compute otherwise than transformers does: said before it is asked."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from anatomy.errors import ConfigError, DataError
 from anatomy.models.checkpoint import Checkpoint
@@ -25,6 +26,33 @@ def refuse_many_gpus(gpus: int, what: str) -> None:
             where="the engine",
             remedy="each GPU's part of the model lies in a process of its own: ask for one GPU (resources.rules), or for a form "
             "of edit that is an adapter",
+        )
+
+
+def refuse_adapters(adapters: Sequence[Path | None], lacking: str, reloaded: bool, where: str) -> None:
+    """Refuse adapters in a batch in which they would be answered wrongly (``ConfigError``).
+
+    Args:
+        adapters: of each prompt; None for the base.
+        lacking: what to do where the engine has no adapters; empty where it has.
+        reloaded: whether the engine's own weights are edited.
+    """
+    edited = sum(adapter is not None for adapter in adapters)
+    if 0 < edited < len(adapters):
+        raise ConfigError(
+            found=f"{edited} adapter and {len(adapters) - edited} base prompts in one batch",
+            expected="all base or all adapters",
+            where="Engine.run",
+            remedy="ask for them in two calls: mixed batches are silently wrong",
+        )
+    if edited and lacking:
+        raise ConfigError(found="an adapter", expected="an engine with adapters", where=where, remedy=lacking)
+    if edited and reloaded:
+        raise ConfigError(
+            found="an adapter on weights that are edited themselves",
+            expected="one or the other",
+            where="Engine.run",
+            remedy="give both edits to Engine.under as one stack",
         )
 
 

@@ -7,17 +7,13 @@ from typing import Any
 
 from anatomy.config.schema import Config
 from anatomy.evidence.claims.claim import Claim
-from anatomy.recipes.pasta.claims import (
-    Setting,
-    ablation_claims,
-    cost_claims,
-    human_claims,
-    localisation_claims,
-    measurement_claims,
-)
+from anatomy.recipes.pasta.ablation_claims import ablation_claims
+from anatomy.recipes.pasta.claims import human_claims, localisation_claims, measurement_claims
+from anatomy.recipes.pasta.cost_claims import cost_claims
 from anatomy.recipes.pasta.judging import refusal_judge
 from anatomy.recipes.pasta.pairs import Pair, detectors_of, measuring_detectors
 from anatomy.recipes.pasta.planted_claims import planted_claims
+from anatomy.recipes.pasta.setting import Setting
 
 LEAST_RANK = 19
 """Controls with which a rank p can reach 0.05. A run with fewer leaves that claim *inconclusive*."""

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from anatomy.evidence.claims.claim import Claim, Test
 from anatomy.evidence.claims.measures import JudgeScores, Refusals
-from anatomy.recipes.pasta.claims import Setting, below, claim, kept
 from anatomy.recipes.pasta.judging import ACCURACY, OPENED, STYLE
+from anatomy.recipes.pasta.setting import Setting, below, claim, kept
 from anatomy.recipes.pasta.texts import PHASE, Labelled, Texts, between, by_wording, level
 
 
