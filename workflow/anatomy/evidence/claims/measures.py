@@ -171,11 +171,18 @@ def separation(model: str, positive: str, negative: str, layer_of: VariantSelect
 
 
 def kept_cells(model: str, contrast: str | None = None) -> Gatherer:
-    """How many cells of a selection grid survived."""
+    """How many cells of a selection grid survived; a grid without scores was not searched and says nothing."""
 
     def gather(tables: Tables) -> Count:
         where = {"model": model} | ({} if contrast is None else {"contrast": contrast})
         rows = tables.rows("grid", **where)
+        if not np.isfinite(rows[["bypass", "induce"]].to_numpy(np.float64)).any():
+            raise MissingEvidence(
+                found=f"{len(rows)} candidate directions of {model}, none with a finite score",
+                expected="scores of what ablating and adding each one does",
+                where="this run",
+                because=tables.why_absent(model, "grid"),
+            )
         kept = rows["kept"].astype(bool)
         reasons = rows.loc[~kept, "reason"].value_counts()
         note = ", ".join(f"{count} {reason}" for reason, count in reasons.items())
