@@ -26,7 +26,7 @@ from anatomy.stages.rendering import answer_rendering
 from anatomy.store.files import read_json
 from anatomy.texts.judges.refusal_rules import judge_refusal
 
-PINS: tuple[str, ...] = ("tokenizers", "torch", "transformers")
+PINS: tuple[str, ...] = ("torch", "transformers")
 NOT_PINNED = {"vllm": "an engine is imported with what serves either way; these rows come from transformers"}
 
 BATCH = 64

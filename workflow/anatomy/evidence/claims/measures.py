@@ -79,7 +79,7 @@ def paired_change(
     def gather(tables: Tables) -> Contrast:
         first = read(tables, model, find_variant(tables, model, before, read.phase)["variant"])
         method = find_variant(tables, model, after, read.phase)
-        where = f"{after.describe()} against {before.describe()} of {model}"
+        where = f"{model} {after.describe()} against {before.describe()}"
         sample = change(first, read(tables, model, method["variant"]), where=where)
         found = find_controls(tables, method) if controls else []
         means = [change(first, read(tables, model, name), where=f"control {name} of {model}").mean for name in found]
@@ -156,9 +156,7 @@ def separation(model: str, positive: str, negative: str, layer_of: VariantSelect
         base = find_variant(tables, model, BASE, phase)["variant"]
         layer = find_variant(tables, model, layer_of, phase)["layer"]
         if pd.isna(layer):
-            raise MissingEvidence(
-                found="no layer", expected="a selected direction", where=f"{layer_of.describe()} variant of {model}"
-            )
+            raise MissingEvidence(found="no layer", expected="a selected direction", where=f"{model} {layer_of.describe()}")
         rows = [
             tables.rows("projections", model=model, variant=base, set=name, layer=int(layer)) for name in (positive, negative)
         ]

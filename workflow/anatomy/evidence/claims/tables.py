@@ -144,8 +144,8 @@ def read_tables(paths: Mapping[str, Sequence[Path]]) -> Tables:
     return Tables(**{name: pd.concat(frames, ignore_index=True) for name, frames in read.items() if frames})
 
 
-ROLES = {"base": "the unedited model", "method": "the edit", "measure": "the intervention", "control": "the control"}
-"""What variants of a role are called in sentences."""
+ROLES = {"base": "unedited", "method": "with the edit", "measure": "under the intervention", "control": "with the control"}
+"""How sentences speak of variants of a role."""
 
 
 @dataclass(frozen=True)
@@ -157,9 +157,9 @@ class VariantSelector:
     form: str | None = None
 
     def describe(self) -> str:
-        """The selector in words."""
+        """The selector in words, after the name of a model."""
         named = dict.fromkeys(part for part in (self.family, self.form) if part)
-        return " ".join([ROLES.get(self.role, self.role), *named])
+        return " ".join([ROLES.get(self.role, f"as {self.role}"), *named])
 
 
 BASE = VariantSelector("base")
@@ -177,15 +177,16 @@ def find_variant(tables: Tables, model: str, selector: VariantSelector, phase: s
         rows = tables.rows("variants", **where).drop_duplicates("variant")
     except MissingEvidence as missing:
         raise MissingEvidence(
-            found=f"no answers of {model} under {selector.describe()}",
+            found=f"no answers of {model} {selector.describe()}",
             expected=f"one such variant in phase {phase}",
             where="this run",
-            because=tables.why_absent(model, selector.family or selector.form),
+            because=tables.why_absent(model, selector.family or selector.form)
+            or f"this run has no answers of {model} {selector.describe()}",
         ) from missing
     if len(rows) > 1:
         raise MissingEvidence(
             found=f"{len(rows)} variants: {', '.join(map(str, rows['variant'][:5]))}",
-            expected=f"exactly one {selector.describe()} variant of {model} in phase {phase}",
+            expected=f"exactly one variant of {model} {selector.describe()} in phase {phase}",
             where="table variants",
             remedy="name the family and form of the variant that is meant",
         )

@@ -6,16 +6,13 @@ from pathlib import Path
 
 import torch
 
-from anatomy.models.loading import load_model
-from anatomy.models.machine.devices import device_name
-from anatomy.recipes.rosi.stages.screen import screen
-from anatomy.stages.model_edits import ModelEdits
+from anatomy.recipes.rosi.stages.screen import screen_model
 from anatomy.stages.own_answers import read_refusal_tokens
 from anatomy.stages.running import Files, Running, written
 from anatomy.stages.soundness import sound_extraction, sound_model
 from anatomy.store.files import write_json, write_table
 
-PINS: tuple[str, ...] = ("tokenizers", "torch", "transformers")
+PINS: tuple[str, ...] = ("torch", "transformers")
 
 
 def run(job: Running, files: Files) -> None:
@@ -23,7 +20,6 @@ def run(job: Running, files: Files) -> None:
     torch.set_num_threads(files.threads)
     model, extracted = sound_model(files.input["model"]), sound_extraction(files.input["directions"])
     tokens = read_refusal_tokens(Path(files.input["refusal_tokens"]))
-    loaded = load_model(Path(model["folder"]), getattr(torch, model["dtype"]), device_name())
-    table, shortlist = screen(job.config, job.subject, loaded, ModelEdits(model, extracted), tokens, job.say)
+    table, shortlist = screen_model(job.config, job.subject, model, extracted, tokens, job.say)
     write_table(written(files, "screen"), table)
     write_json(written(files, "shortlist"), shortlist)

@@ -8,15 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
 from anatomy.interventions.edits.apply import applied_factors
 from anatomy.interventions.edits.spec import LOW_RANK_METHODS, Edit
-from anatomy.models.loading import LoadedModel
+from anatomy.models.card import ModelCard
+from anatomy.models.loading import LoadedModel, load_model
+from anatomy.models.machine.devices import device_name
 from anatomy.progress.counting import Progress
 from anatomy.recipes.rosi.families import Family, candidates, families, layers
 from anatomy.recipes.rosi.limits import intervals_of, undecided
@@ -56,6 +60,24 @@ def _under(loaded: LoadedModel, model_edits: ModelEdits, edit: Edit) -> Abstract
     if edit["method"] in LOW_RANK_METHODS:
         return applied_factors(loaded, model_edits.factors(edit))
     return edited(loaded, model_edits, [edit])
+
+
+def screen_model(
+    config: Config,
+    subject: Subject,
+    model: ModelCard,
+    extracted: Path,
+    tokens: RefusalTokensRecord,
+    say: Callable[[str], None],
+) -> tuple[pd.DataFrame, dict[str, list[Edit]]]:
+    """Open a model and ``screen`` it.
+
+    Args:
+        model: the model's card.
+        extracted: folder of the model's extraction.
+    """
+    loaded = load_model(Path(model["folder"]), getattr(torch, model["dtype"]), device_name())
+    return screen(config, subject, loaded, ModelEdits(model, extracted), tokens, say)
 
 
 def screen(
