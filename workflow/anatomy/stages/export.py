@@ -20,7 +20,7 @@ from anatomy.interventions.edits.adapter import CARD, read_adapter
 from anatomy.interventions.edits.apply import applied
 from anatomy.interventions.edits.low_rank import LowRankEdit
 from anatomy.interventions.edits.saved import SavedEdit, saved_edit
-from anatomy.interventions.edits.spec import SAVED, acts_on_activations, intent, stack_intent
+from anatomy.interventions.edits.spec import SAVED, Edit, acts_on_activations, intent, stack_intent
 from anatomy.interventions.export.folder import MARKER, whole_folder
 from anatomy.interventions.export.stack import stack_rewrites
 from anatomy.interventions.export.stream import stream_checkpoint
@@ -28,7 +28,7 @@ from anatomy.interventions.export.verify import compare_logits, compare_untouche
 from anatomy.models.card import ModelCard
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.machine.devices import device_name
-from anatomy.store.digest import canonical_json
+from anatomy.store.digest import JsonObject, canonical_json
 from anatomy.store.files import read_json, write_json, write_text
 
 PINS: tuple[str, ...] = ("scipy", "torch", "transformers")
@@ -122,7 +122,7 @@ def export_pick(
     return {"folder": str(target), **record}
 
 
-def _without_place(spec: dict[str, Any]) -> dict[str, Any]:
+def _without_place(spec: Edit) -> JsonObject:
     """A spec without the folder that a saved edit lay in on this machine: its digest says which edit it is."""
     return {name: value for name, value in spec.items() if name != "folder"}
 
@@ -186,7 +186,7 @@ def the_edits(family: str, adapters: Sequence[dict[str, Any]], decision: Decisio
     return found
 
 
-def _row_of(spec: dict[str, Any], family: str, adapters: Sequence[dict[str, Any]], where: str) -> dict[str, Any]:
+def _row_of(spec: Edit, family: str, adapters: Sequence[dict[str, Any]], where: str) -> dict[str, Any]:
     """What the edit stage wrote of a spec: where several picks are stacked, the one whose card says so; else the family's."""
     for row in adapters:
         card = Path(row["adapter"]) / CARD
@@ -200,7 +200,7 @@ def _row_of(spec: dict[str, Any], family: str, adapters: Sequence[dict[str, Any]
     return own
 
 
-def _kept_adapter(spec: dict[str, Any], row: dict[str, Any], decision: Decision, checkpoint: Checkpoint) -> LowRankEdit:
+def _kept_adapter(spec: Edit, row: dict[str, Any], decision: Decision, checkpoint: Checkpoint) -> LowRankEdit:
     where = f"{decision.model}, {decision.family}"
     folder = Path(row["adapter"])
     if not folder.is_dir():

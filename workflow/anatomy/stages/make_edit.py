@@ -21,6 +21,7 @@ from anatomy.errors import ConfigError, DataError, EditError, StoreError
 from anatomy.interventions.edits import adapter, saved
 from anatomy.interventions.edits.making import Maker, Materials
 from anatomy.interventions.edits.saved import SavedEdit, save_edit, saved_edit, spec_of
+from anatomy.interventions.edits.spec import SavedSpec
 from anatomy.models.card import ModelCard
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.loading import LoadedModel, load_model
@@ -48,7 +49,7 @@ def make_edit(
     *,
     files: Mapping[str, Path] | None = None,
     seed: int = 0,
-) -> dict[str, Any]:
+) -> SavedSpec:
     """Make an edit and write it into ``out``, or find there that it is made already.
 
     It is made again when the maker's code, the model, the options, a prompt that the maker read, a file or the seed changed, or
@@ -165,7 +166,7 @@ def size_of(edit: SavedEdit) -> dict[str, Any]:
 
 def _made_already(
     config: Config, subject: Subject, out: Path, checkpoint: Checkpoint, inputs: dict[str, Any]
-) -> dict[str, Any] | None:
+) -> SavedSpec | None:
     """The spec of the edit in ``out``, if it is whole and made from these inputs and from prompts as they are now."""
     try:
         kept = read_json(out / RECORD)
@@ -177,7 +178,7 @@ def _made_already(
             again(name, phase, int(limit))
         if again.digests != kept["prompts"]:
             return None
-        spec = {**kept["spec"], "folder": str(out)}
+        spec: SavedSpec = kept["spec"] | {"folder": str(out)}
         saved_edit(spec, checkpoint)
         return spec
     except (StoreError, DataError, EditError, KeyError, TypeError, ValueError):

@@ -15,12 +15,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from anatomy.errors import StoreError
-from anatomy.store.digest import digest
+from anatomy.store.digest import JsonObject, digest
 from anatomy.store.files import explained, write_aside, write_json
 
 NAME_LENGTH = 24
@@ -38,7 +37,7 @@ class Cell:
 
     root: Path
     stage: str
-    key: dict[str, Any]
+    key: JsonObject
 
     @cached_property
     def name(self) -> str:

@@ -2,13 +2,12 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import pandas as pd
 
 from anatomy.evidence.gate.decide import Decision
 from anatomy.interventions.edits.card import EditCard
-from anatomy.interventions.edits.spec import LOW_RANK_METHODS, SAVED
+from anatomy.interventions.edits.spec import LOW_RANK_METHODS, SAVED, MadeBy
 from anatomy.interventions.export.stream import Rewritten, Streamed
 from anatomy.interventions.export.verify import Logits, Untouched
 from anatomy.models.card import ModelCard
@@ -179,7 +178,7 @@ def _edit_rows(edit: EditCard, digest: str, streamed: Streamed, stacked: int) ->
     return rows
 
 
-def _method(spec: dict[str, Any]) -> str:
+def _method(spec: MadeBy) -> str:
     if spec.get("method") not in LOW_RANK_METHODS:  # a maker's own words
         return str(spec.get("method", "-"))
     return f"{spec['method']}, sign {spec.get('sign', 1)}, strength {spec.get('strength', spec.get('alpha', 1))}"

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from anatomy.errors import GateError
+from anatomy.interventions.edits.spec import Edit
 
 Role = Literal["harmful refused", "benign refused", "benchmark"]
 
@@ -50,7 +51,7 @@ class Decision:
     family: str
     variant: str
     reasons: tuple[str, ...]
-    specs: tuple[dict[str, Any], ...]
+    specs: tuple[Edit, ...]
     tolerance: float
     confidence: float
     changes: tuple[Change, ...]

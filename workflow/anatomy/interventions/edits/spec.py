@@ -1,31 +1,141 @@
 """What the spec of an edit may say, and what the edit is meant to do."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Final, Literal, NotRequired, TypedDict, TypeGuard, final, get_args
 
 from anatomy.errors import EditError
-from anatomy.models.sites import BLOCK_SITES, EMBEDDING_SITE
-
-Edit = dict[str, Any]
-"""Plain JSON: a concrete edit, or the place it takes in a search (see workflow/README.md)."""
+from anatomy.models.sites import BLOCK_SITES, EMBEDDING_SITE, Positions, StreamSite, WriterSite
 
 Intent = Literal["amplify", "measure"]
 
-LOW_RANK_METHODS = ("row_mean", "projection", "mean_input", "orthogonalize")
-HOOK_METHODS = ("ablate", "ablate_own", "clamp", "add")
-STREAM_SITES = ("block_input", "attention_output", "mlp_output", "block_output")
-"""Where hooks meet the residual stream (``anatomy.models.activations.hooks.Site``)."""
+LowRankMethod = Literal["row_mean", "projection", "mean_input", "orthogonalize"]
+HookMethod = Literal["ablate", "ablate_own", "clamp", "add"]
+
+LOW_RANK_METHODS: tuple[LowRankMethod, ...] = get_args(LowRankMethod)
+HOOK_METHODS: tuple[HookMethod, ...] = get_args(HookMethod)
+STREAM_SITES: tuple[StreamSite, ...] = get_args(StreamSite)
 
 REMOVING = ("orthogonalize", "ablate", "ablate_own", "clamp")
 """Methods that take a direction away; all but the scaled ones need no strength."""
 
-SAVED = "saved"
+SAVED: Final = "saved"
 """An edit that an earlier stage made and wrote (``edits.saved``): a mask, a head, a trained adapter."""
 
-_KEYS = {"method", "direction", "strength", "sign"}
-_LOW_RANK_KEYS = _KEYS | {"alpha", "sites", "layers"}
-_HOOK_KEYS = _KEYS | {"positions", "sites"}
-_SAVED_KEYS = {"method", "folder", "digest", "intent"}
+Sign = Literal[1, -1]
+
+ControlReference = list[str | int]
+"""A control direction as JSON holds it: the family, and which draw of it."""
+
+
+class DirectionReference(TypedDict):
+    """One direction of an extraction (``anatomy.stages.direction_book``).
+
+    Attributes:
+        contrast: what it was extracted under.
+        position: counted from the end of the rendered prompt, -1 its last token; 0 for the mean over an answer.
+        layer: l is the input of block l, 0-based.
+        control: None for the direction itself.
+    """
+
+    contrast: str
+    position: int
+    layer: int
+    control: ControlReference | None
+
+
+@final
+class LowRankSpec(TypedDict):
+    """An edit of weights along a direction (``edits.rank_one.build_edit`` says what each method and number means)."""
+
+    method: LowRankMethod
+    direction: DirectionReference
+    strength: NotRequired[float]
+    alpha: NotRequired[float]
+    sign: NotRequired[Sign]
+    sites: NotRequired[list[WriterSite]]
+    layers: NotRequired[list[int]]
+
+
+@final
+class HookSpec(TypedDict):
+    """An edit of activations along a direction (``edits.hook.build_intervention``)."""
+
+    method: HookMethod
+    direction: DirectionReference
+    strength: NotRequired[float]
+    sign: NotRequired[Sign]
+    positions: NotRequired[Positions]
+    sites: NotRequired[list[StreamSite]]
+
+
+@final
+class SavedSpec(TypedDict):
+    """An edit that lies in a folder (``edits.saved``): what it contains, and what its card must say that it is meant for."""
+
+    method: Literal["saved"]
+    folder: str
+    digest: str
+    intent: Intent
+
+
+Edit = LowRankSpec | HookSpec | SavedSpec
+"""A concrete edit: plain JSON, told apart by ``method``."""
+
+
+@final
+class ShortlistReference(TypedDict):
+    """The edit at a place, from 1, of the shortlist that a search will end with."""
+
+    shortlist: str
+    place: int
+
+
+@final
+class PickReference(TypedDict):
+    """The edit that a search will pick."""
+
+    pick: str
+
+
+@final
+class MadeReference(TypedDict):
+    """The edit that a maker will make and save."""
+
+    made: str
+
+
+class SelectedDirection(TypedDict):
+    """The direction that the selection will choose under a contrast, or a control's in its place."""
+
+    contrast: str
+    selected: Literal[True]
+    control: ControlReference | None
+
+
+@final
+class SelectedReference(TypedDict):
+    """An edit along the direction that the selection will choose."""
+
+    method: Literal["orthogonalize"] | HookMethod
+    direction: SelectedDirection
+
+
+EditReference = ShortlistReference | PickReference | MadeReference | SelectedReference
+"""An edit by the place it takes in a search, or by the name of what makes it, before anything has run."""
+
+AskedEdit = LowRankSpec | HookSpec | SavedSpec | ShortlistReference | PickReference | MadeReference | SelectedReference
+"""An ``Edit`` or an ``EditReference``, written out so that the type checker tells them apart by their keys."""
+
+MadeBy = Mapping[str, Any]
+"""What made an edit, for its card: the concrete spec, or a maker's own words."""
+
+_LOW_RANK_KEYS, _HOOK_KEYS, _SAVED_KEYS = (set(spec.__annotations__) for spec in (LowRankSpec, HookSpec, SavedSpec))
+
+
+def drawn_control(control: ControlReference) -> tuple[str, int]:
+    """The family of a control direction, and which draw of it."""
+    family, number = control
+    return str(family), int(number)
 
 
 def intent(spec: Mapping) -> Intent:
@@ -47,9 +157,51 @@ def stack_intent(specs: Sequence[Mapping]) -> Intent:
     return "measure" if any(intent(spec) == "measure" for spec in specs) else "amplify"
 
 
-def acts_on_activations(spec: Mapping) -> bool:
+def acts_on_activations(spec: Mapping) -> TypeGuard[HookSpec]:
     """Whether a concrete edit is made by hooks on activations, and not by other weights."""
     return spec["method"] in HOOK_METHODS
+
+
+def is_concrete(spec: AskedEdit) -> TypeGuard[Edit]:
+    """Whether an edit can be built as it is: a reference has no method, or a direction that is not selected yet."""
+    return "method" in spec and not along_selected(spec)
+
+
+def along_selected(spec: AskedEdit) -> TypeGuard[SelectedReference]:
+    """Whether an edit waits for the direction that the selection will choose."""
+    return "direction" in spec and "selected" in spec["direction"]
+
+
+def low_rank_spec(spec: Edit) -> LowRankSpec:
+    """The spec of an edit that low-rank factors can make.
+
+    Raises:
+        EditError: it is made another way.
+    """
+    if spec["method"] in LOW_RANK_METHODS:
+        return spec
+    raise EditError(
+        found=f"method {spec['method']!r}",
+        expected=f"one of {list(LOW_RANK_METHODS)}",
+        where=f"edit spec {dict(spec)}",
+        remedy="hook edits are built by anatomy.interventions.edits.hook",
+    )
+
+
+def hook_spec(spec: Edit) -> HookSpec:
+    """The spec of an edit that hooks on activations can make.
+
+    Raises:
+        EditError: it is made another way.
+    """
+    if spec["method"] in HOOK_METHODS:
+        return spec
+    raise EditError(
+        found=f"method {spec['method']!r}",
+        expected=f"one of {list(HOOK_METHODS)}",
+        where=f"edit spec {dict(spec)}",
+        remedy="weight edits are built by anatomy.interventions.edits.rank_one",
+    )
 
 
 def check_spec(spec: Mapping) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from anatomy.models.card import ModelCard
 from anatomy.models.loading import load_model
 from anatomy.models.machine.devices import device_name
 from anatomy.models.rendering import render
+from anatomy.models.sites import BLOCK_SITES, EMBEDDING_SITE, StreamSite, WriterSite
 from anatomy.recipes.pasta.edits import WRITES, ablation, orthogonalised_weights
 from anatomy.recipes.pasta.options import PAPER_SITES
 from anatomy.recipes.pasta.stages.prefix_prompts import phase_prefixes, put
@@ -50,9 +51,14 @@ def weight_gaps(
         for rendering, rows in put(config, subject, prefixes, "chat", loaded.tokenizer)
         for ids in render(loaded.tokenizer, list(rows["prompt"]), rendering)
     ]
-    layer, blocks = selected["layer"], ["o_proj", "down_proj"]
+    layer, blocks = selected["layer"], list(BLOCK_SITES)
+    forms: list[tuple[list[WriterSite], Sequence[StreamSite]]] = [
+        (blocks, WRITES),
+        ([*blocks, EMBEDDING_SITE], PAPER_SITES),
+        (blocks, PAPER_SITES),
+    ]
     rows = []
-    for matrices, sites in ((blocks, WRITES), ([*blocks, "embed_tokens"], PAPER_SITES), (blocks, PAPER_SITES)):
+    for matrices, sites in forms:
         row = {
             "model": subject.id,
             "layer": layer,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pandas as pd
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
 from anatomy.interventions.edits.adapter import write_adapter
-from anatomy.interventions.edits.spec import Edit
+from anatomy.interventions.edits.spec import LowRankSpec
 from anatomy.recipes.rosi.families import generated_families
 from anatomy.stages.model_edits import ModelEdits
 
@@ -19,7 +20,12 @@ PINS: tuple[str, ...] = ("torch", "transformers")
 
 
 def keep_adapters(
-    config: Config, subject: Subject, model_edits: ModelEdits, picks: dict[str, Edit | None], table: pd.DataFrame, folder: Path
+    config: Config,
+    subject: Subject,
+    model_edits: ModelEdits,
+    picks: Mapping[str, LowRankSpec | None],
+    table: pd.DataFrame,
+    folder: Path,
 ) -> list[dict[str, Any]]:
     """Write ``<folder>/<family>/`` for every method's pick that amplifies; controls are never kept.
 

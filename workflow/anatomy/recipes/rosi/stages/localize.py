@@ -17,6 +17,7 @@ from anatomy.interventions.directions.control_search import Cell, strongest_cell
 from anatomy.interventions.directions.grid import direction_grid
 from anatomy.interventions.directions.scores import score_candidates
 from anatomy.interventions.directions.selection import Selection, SelectionRule, select_direction
+from anatomy.interventions.edits.spec import LowRankSpec
 from anatomy.models.card import ModelCard
 from anatomy.models.loading import LoadedModel, load_model
 from anatomy.models.machine.devices import device_name
@@ -45,7 +46,7 @@ class Localization:
     grid: pd.DataFrame
     selected: dict[str, Any]
     screen: pd.DataFrame
-    shortlist: dict[str, list[dict[str, Any]]]
+    shortlist: dict[str, list[LowRankSpec]]
     completions: pd.DataFrame
     refusal_tokens: dict[str, Any]
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject
-from anatomy.interventions.edits.spec import Edit, acts_on_activations
+from anatomy.interventions.edits.spec import DirectionReference, Edit, SelectedReference, acts_on_activations, along_selected
 from anatomy.interventions.variant import resolve
 from anatomy.models.card import ModelCard
 from anatomy.models.loading import LoadedModel, load_model
@@ -118,14 +118,15 @@ def in_memory_phase(config: Config, subject: Subject, selected: dict[str, Any]) 
     """Interventions along the selected direction; none where the selection ended with an empty grid."""
     concrete = []
     for variant in variants_in_memory(config, subject):
-        if all(selected[edit["direction"]["contrast"]]["outcome"] == "picked" for edit in variant.edits):
-            placed = [_at_selected_place(edit, selected[edit["direction"]["contrast"]]) for edit in variant.edits]
+        edits = [edit for edit in variant.edits if along_selected(edit)]
+        if all(selected[edit["direction"]["contrast"]]["outcome"] == "picked" for edit in edits):
+            placed = [_at_selected_place(edit, selected[edit["direction"]["contrast"]]) for edit in edits]
             # A control without a direction changes nothing, and counts.
             concrete.append((variant, [edit for edit in placed if edit is not None]))
     return Phase("test", concrete)
 
 
-def _at_selected_place(edit: Edit, found: dict[str, Any]) -> Edit | None:
+def _at_selected_place(edit: SelectedReference, found: dict[str, Any]) -> Edit | None:
     """An edit along the direction that was selected for its contrast; None for a control whose search found no place."""
     control = edit["direction"]["control"]
     if control is None:
@@ -134,9 +135,12 @@ def _at_selected_place(edit: Edit, found: dict[str, Any]) -> Edit | None:
         cell = found["controls"]["{}-{}".format(*control)]["add" if edit["method"] == "add" else "ablate"]
     if cell is None:
         return None
-    direction = {"contrast": edit["direction"]["contrast"], "position": cell[0], "layer": cell[1], "control": control}
-    strength = {"strength": 1.0} if edit["method"] == "add" else {}
-    return {"method": edit["method"], "direction": direction, **strength}
+    direction = DirectionReference(contrast=edit["direction"]["contrast"], position=cell[0], layer=cell[1], control=control)
+    if edit["method"] == "orthogonalize":
+        return {"method": "orthogonalize", "direction": direction}
+    if edit["method"] == "add":
+        return {"method": "add", "direction": direction, "strength": 1.0}
+    return {"method": edit["method"], "direction": direction}
 
 
 def wanted_answers(

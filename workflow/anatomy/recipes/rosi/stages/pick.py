@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pandas as pd
 
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
+from anatomy.interventions.edits.spec import LowRankSpec
 from anatomy.recipes.rosi.families import generated_families
 from anatomy.recipes.rosi.rules import pick
 
@@ -33,12 +32,12 @@ COLUMNS = [
 def pick_all(
     config: Config,
     subject: Subject,
-    shortlist: dict[str, list[dict[str, Any]]],
+    shortlist: dict[str, list[LowRankSpec]],
     judgements: pd.DataFrame,
     variants: pd.DataFrame,
     samples: pd.DataFrame,
     metrics: dict[str, str],
-) -> tuple[dict[str, dict[str, Any] | None], pd.DataFrame]:
+) -> tuple[dict[str, LowRankSpec | None], pd.DataFrame]:
     """Pick for every family of a model.
 
     Args:
@@ -55,7 +54,7 @@ def pick_all(
     judged = judgements[judgements["judge"] == config.judges[0]]
     refused = judged.assign(refused=judged["label"].isin(REFUSED)).groupby(["variant", "set"])["refused"].mean()
     utility = benchmark_means(samples, metrics)
-    selected: dict[str, dict[str, Any] | None] = {}
+    selected: dict[str, LowRankSpec | None] = {}
     rows = []
     for family in generated_families(config, subject):
         places = variants[(variants["family"] == family.name)].sort_values("place")

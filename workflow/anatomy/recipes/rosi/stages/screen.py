@@ -17,7 +17,7 @@ from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject
 from anatomy.interventions.directions.metrics import kl_divergence, refusal_metric
 from anatomy.interventions.edits.apply import applied_factors
-from anatomy.interventions.edits.spec import LOW_RANK_METHODS, Edit
+from anatomy.interventions.edits.spec import LOW_RANK_METHODS, LowRankSpec
 from anatomy.models.activations.batching import batches
 from anatomy.models.loading import LoadedModel
 from anatomy.models.rendering import render
@@ -82,7 +82,7 @@ class Reader:
         }
 
 
-def _under(loaded: LoadedModel, model_edits: ModelEdits, edit: Edit) -> AbstractContextManager[object]:
+def _under(loaded: LoadedModel, model_edits: ModelEdits, edit: LowRankSpec) -> AbstractContextManager[object]:
     """The model under a candidate; of low-rank ones the factors alone, since nobody reads the cards of hundreds."""
     if edit["method"] in LOW_RANK_METHODS:
         return applied_factors(loaded, model_edits.factors(edit))
@@ -96,7 +96,7 @@ def screen(
     model_edits: ModelEdits,
     tokens: dict[str, Any],
     say: Callable[[str], None],
-) -> tuple[pd.DataFrame, dict[str, list[Edit]]]:
+) -> tuple[pd.DataFrame, dict[str, list[LowRankSpec]]]:
     """Screen every family of a model.
 
     Without refusal tokens nothing can be ranked: the table is empty and so is every shortlist.
