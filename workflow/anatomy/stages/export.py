@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import pandas as pd
 
@@ -28,8 +28,9 @@ from anatomy.interventions.export.verify import compare_logits, compare_untouche
 from anatomy.models.card import ModelCard
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.machine.devices import device_name
-from anatomy.store.digest import JsonObject, canonical_json
+from anatomy.store.digest import canonical_json
 from anatomy.store.files import read_json, write_json, write_text
+from anatomy.store.json_objects import JsonObject
 
 PINS: tuple[str, ...] = ("scipy", "torch", "transformers")
 
@@ -122,20 +123,30 @@ def export_pick(
     return {"folder": str(target), **record}
 
 
+class ExportedBase(TypedDict):
+    """What may be told of the model that an export was made from."""
+
+    id: str
+    kind: str
+    digest: str
+    hub: str | None
+    revision: str | None
+
+
 def _without_place(spec: Edit) -> JsonObject:
     """A spec without the folder that a saved edit lay in on this machine: its digest says which edit it is."""
     return {name: value for name, value in spec.items() if name != "folder"}
 
 
-def base_of(model: ModelCard) -> dict[str, Any]:
+def base_of(model: ModelCard) -> ExportedBase:
     """What may be told of the base: not where it lay on this machine."""
-    source = model["source"] or {}
+    source = model["source"]
     return {
         "id": model["id"],
         "kind": model["kind"],
         "digest": model["digest"],
-        "hub": source.get("hub"),
-        "revision": source.get("revision"),
+        "hub": None if source is None else source.get("hub"),
+        "revision": None if source is None else source.get("revision"),
     }
 
 

@@ -19,7 +19,8 @@ from anatomy.models.activations.interventions import Intervention
 from anatomy.models.card import ModelCard
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.stages.direction_book import DirectionBook, vector_digest
-from anatomy.store.digest import JsonObject, file_digest
+from anatomy.store.digest import file_digest
+from anatomy.store.json_objects import JsonObject
 
 
 class ModelEdits:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import pandas as pd
 
@@ -30,19 +30,38 @@ NOTHING = pd.DataFrame({"cut": pd.Series(dtype="int64"), "raw": pd.Series(dtype=
 """Where every text was withheld, or none was wanted."""
 
 
+class JudgeNotes(TypedDict):
+    """Counts of what a judge was asked and could not do.
+
+    Attributes:
+        asked: completions asked about.
+        withheld: texts that nobody may read.
+        cut, too_long: answers cut to fit, and answers that did not fit.
+        unended_reasoning: reasoning that never ended.
+        parse_failures: of each verdict; the last two kinds are among them.
+    """
+
+    judge: str
+    asked: int
+    withheld: int
+    cut: int
+    too_long: int
+    unended_reasoning: int
+    parse_failures: dict[str, int]
+
+
 @dataclass(frozen=True)
 class ModelJudged:
     """What a judge said of a pass.
 
     Attributes:
         judgements: one row a completion and verdict (see workflow/README.md).
-        notes: counts: completions asked about, withheld texts that nobody may read, answers cut to fit, answers that did not
-            fit, reasoning that never ended, and parse failures of each verdict (the last two kinds among them).
+        notes: counts of what it could not do.
         cells: the store's cells the rows came from.
     """
 
     judgements: pd.DataFrame
-    notes: dict[str, Any]
+    notes: JudgeNotes
     cells: list[str]
 
 
@@ -131,7 +150,7 @@ def to_judgements(table: pd.DataFrame, form: JudgeFormat, names: tuple[str, ...]
     return pd.concat(parts)[list(COLUMNS)].astype(DTYPES).sort_values([*KEYS, "judge"], ignore_index=True)
 
 
-def count(identifier: str, table: pd.DataFrame, judgements: pd.DataFrame, withheld: int) -> dict[str, Any]:
+def count(identifier: str, table: pd.DataFrame, judgements: pd.DataFrame, withheld: int) -> JudgeNotes:
     """Counts of what a judge could not do."""
     failures = judgements.groupby("judge")["parse_failure"].sum()
     return {
@@ -145,7 +164,7 @@ def count(identifier: str, table: pd.DataFrame, judgements: pd.DataFrame, withhe
     }
 
 
-def describe(notes: dict[str, Any]) -> str:
+def describe(notes: JudgeNotes) -> str:
     """The counts in one line, for the terminal."""
     failures = ", ".join(f"{n} of {name}" for name, n in notes["parse_failures"].items() if n) or "none"
     return (

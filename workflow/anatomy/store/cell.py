@@ -19,8 +19,9 @@ from pathlib import Path
 import pandas as pd
 
 from anatomy.errors import StoreError
-from anatomy.store.digest import JsonObject, digest
+from anatomy.store.digest import digest
 from anatomy.store.files import explained, write_aside, write_json
+from anatomy.store.json_objects import JsonObject
 
 NAME_LENGTH = 24
 

@@ -7,10 +7,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-JsonObject = dict[str, Any]
-"""A JSON object whose fields are not this package's to name, or each caller's own: what a digest is taken of, a model's
-config.json, a row of a published file."""
-
 LENGTH = 20
 """Hexadecimal digits kept (80 bits): collisions stay negligible for any number of cells a disk can hold."""
 

@@ -10,7 +10,7 @@ from anatomy.interventions.edits.card import EditCard
 from anatomy.interventions.edits.spec import LOW_RANK_METHODS, SAVED, MadeBy
 from anatomy.interventions.export.stream import Rewritten, Streamed
 from anatomy.interventions.export.verify import Logits, Untouched
-from anatomy.models.card import ModelCard
+from anatomy.models.card import ModelCard, hub_of
 
 LICENCE = """\
 The licence of the base applies to this copy, with whatever it asks of derived works (a name, a notice, an acceptable-use
@@ -42,11 +42,11 @@ def model_card(
         edits: card and digest of each edit of the stack, first edit first.
         claims: rows of the ledger, as ``claims_about``.
     """
-    source, cards, hub = _source(base), [edit for edit, _ in edits], (base["source"] or {}).get("hub")
+    source, cards, hub = _source(base), [edit for edit, _ in edits], hub_of(base["source"])
     saved = any(spec["method"] == SAVED for spec in decision.specs)  # by scoring, or by training
     front = [
         "---",
-        *([f"base_model: {hub}"] if hub else []),
+        *([f"base_model: {hub[0]}"] if hub else []),
         "tags: [alignment-anatomy, edited-weights]",
         "---",
     ]
@@ -146,10 +146,9 @@ def _relative_norm(one: Rewritten, cards: Sequence[EditCard]) -> float:
 
 
 def _source(base: ModelCard) -> str:
-    source = base["source"] or {}
-    if source.get("hub"):
-        return f"{source['hub']} at revision {source['revision']}"
-    return f"{base['id']} (a local folder)" if source else f"{base['id']} (a model of the built-in organism)"
+    if hub := hub_of(base["source"]):
+        return "{} at revision {}".format(*hub)
+    return f"{base['id']} (a local folder)" if base["source"] else f"{base['id']} (a model of the built-in organism)"
 
 
 def _edit_rows(edit: EditCard, digest: str, streamed: Streamed, stacked: int) -> list[list[str]]:
