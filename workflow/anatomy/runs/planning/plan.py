@@ -12,6 +12,7 @@ from anatomy.runs.pending.jobs import PendingJob
 from anatomy.runs.planning.disk import PlannedDisk, planned_disk
 from anatomy.runs.planning.jobs import Work, searched
 from anatomy.runs.planning.speed import Speed
+from anatomy.runs.provenance.record import Record
 from anatomy.sources.registry.catalogue import load_catalogue
 from anatomy.store.json_objects import JsonObject
 
@@ -66,7 +67,7 @@ class Plan:
 
 
 def plan_run(
-    options: JsonObject, pending: Sequence[PendingJob], records: Iterable[Mapping], *, on_gpu: bool, tokenizers: bool = True
+    options: JsonObject, pending: Sequence[PendingJob], records: Iterable[Record], *, on_gpu: bool, tokenizers: bool = True
 ) -> Plan:
     """Put numbers to pending jobs.
 
