@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import torch
@@ -22,6 +21,7 @@ from anatomy.models.rendering import render
 from anatomy.models.sites import BLOCK_SITES, EMBEDDING_SITE, StreamSite, WriterSite
 from anatomy.recipes.pasta.edits import WRITES, ablation, orthogonalised_weights
 from anatomy.recipes.pasta.options import PAPER_SITES
+from anatomy.recipes.pasta.selected import SelectedSignature
 from anatomy.recipes.pasta.stages.prefix_prompts import phase_prefixes, put
 from anatomy.stages.model_edits import ModelEdits
 
@@ -36,7 +36,7 @@ def weight_gaps(
     subject: Subject,
     model: ModelCard,
     model_edits: ModelEdits,
-    selected: dict[str, Any],
+    selected: SelectedSignature,
     say: Callable[[str], None],
 ) -> pd.DataFrame:
     """One row a pair of forms: matrices that were made orthogonal to v, and sites where hooks took v out.
@@ -59,25 +59,16 @@ def weight_gaps(
     ]
     rows = []
     for matrices, sites in forms:
-        row = {
-            "model": subject.id,
-            "layer": layer,
-            "matrices": "+".join(matrices),
-            "hook_sites": "+".join(sites),
-            "effect": float("nan"),
-            "gap": float("nan"),
-            "prompts": len(tokens),
-            "reason": "",
-        }
+        effect, gap, reason = float("nan"), float("nan"), ""
         try:
             edit = model_edits.low_rank({**orthogonalised_weights(layer), "sites": matrices})
             hooks = model_edits.intervention(ablation(config.pasta, layer, sites=sites))
-            gap = form_gap(
+            found = form_gap(
                 loaded, tokens, lambda edit=edit: applied(loaded, edit), lambda hooks=hooks: intervening(loaded.model, [hooks])
             )
-            row |= {"effect": gap.effect, "gap": gap.gap}
+            effect, gap = found.effect, found.gap
         except EditError as error:
-            row["reason"] = str(error).splitlines()[0]
-        say("{matrices} against hooks at {hook_sites}: gap {gap:.2g} of {effect:.3g} {reason}".format(**row))
-        rows.append(row)
+            reason = str(error).splitlines()[0]
+        say(f"{'+'.join(matrices)} against hooks at {'+'.join(sites)}: gap {gap:.2g} of {effect:.3g} {reason}")
+        rows.append([subject.id, layer, "+".join(matrices), "+".join(sites), effect, gap, len(tokens), reason])
     return pd.DataFrame(rows, columns=COLUMNS)
