@@ -24,8 +24,8 @@ from anatomy.stages.model_edits import ModelEdits
 from anatomy.stages.phase import Phase, describe
 from anatomy.stages.prompts import phase_prompts
 from anatomy.stages.rendering import answer_rendering
+from anatomy.stages.task_facts import TaskFacts
 from anatomy.stages.utility import (
-    TaskFacts,
     compute_utility,
     describe_tasks,
     phase_items,

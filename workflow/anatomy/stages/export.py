@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import TypedDict
 
 import pandas as pd
 
@@ -28,6 +28,8 @@ from anatomy.interventions.export.verify import compare_logits, compare_untouche
 from anatomy.models.card import ModelCard
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.machine.devices import device_name
+from anatomy.stages.kept_adapters import KeptAdapter
+from anatomy.stages.task_facts import read_tasks
 from anatomy.store.digest import canonical_json
 from anatomy.store.files import read_json, write_json, write_text
 from anatomy.store.json_objects import JsonObject
@@ -37,16 +39,54 @@ PINS: tuple[str, ...] = ("scipy", "torch", "transformers")
 TABLES = ("completions", "judgements", "samples", "variants")
 
 
+class ExportedBase(TypedDict):
+    """What may be told of the model that an export was made from."""
+
+    id: str
+    kind: str
+    digest: str
+    hub: str | None
+    revision: str | None
+
+
+class ExportRecord(TypedDict):
+    """``export.json``, in the exported folder.
+
+    Attributes:
+        edits: the card of each edit of the stack with its digest, first edit first.
+        gate: what the gate decided, on which numbers.
+        written, untouched, logits: what was written (``export.stream``) and what was compared (``export.verify``).
+        digest: of the exported checkpoint.
+    """
+
+    model: str
+    family: str
+    base: ExportedBase
+    edits: list[JsonObject]
+    gate: JsonObject
+    written: JsonObject
+    surviving_share: float
+    untouched: JsonObject
+    logits: JsonObject | None
+    digest: str
+
+
+class Exported(ExportRecord):
+    """The record, and the folder."""
+
+    folder: str
+
+
 def export_pick(
     config: Config,
     subject: Subject,
     family: str,
     model: ModelCard,
-    adapters: list[dict[str, Any]],
+    adapters: list[KeptAdapter],
     files: dict[str, list[Path]],
     ledger: pd.DataFrame,
     say: Callable[[str], None],
-) -> dict[str, Any]:
+) -> Exported:
     """Export one family's pick, if the gate lets it pass.
 
     Args:
@@ -95,7 +135,7 @@ def export_pick(
             if config.export.reload
             else None
         )
-        record = {
+        record: ExportRecord = {
             "model": subject.id,
             "family": family,
             "base": base_of(model),
@@ -121,16 +161,6 @@ def export_pick(
         )
         write_json(folder / MARKER, record)
     return {"folder": str(target), **record}
-
-
-class ExportedBase(TypedDict):
-    """What may be told of the model that an export was made from."""
-
-    id: str
-    kind: str
-    digest: str
-    hub: str | None
-    revision: str | None
 
 
 def _without_place(spec: Edit) -> JsonObject:
@@ -160,13 +190,13 @@ def gate_of(config: Config, subject: Subject, family: str, files: dict[str, list
         judges=config.judges,
         harmful=config.extraction.harmful,
         harmless=config.extraction.harmless,
-        metrics={entry["task"]: entry["metric"] for path in files["tasks"] for entry in read_json(path)},
+        metrics={entry["task"]: entry["metric"] for path in files["tasks"] for entry in read_tasks(path)},
         tolerance=config.export.tolerance,
         resampling=Resampling(wanted.confidence, wanted.seed, wanted.bootstrap),
     )
 
 
-def the_edits(family: str, adapters: Sequence[dict[str, Any]], decision: Decision, checkpoint: Checkpoint) -> list[SavedEdit]:
+def the_edits(family: str, adapters: Sequence[KeptAdapter], decision: Decision, checkpoint: Checkpoint) -> list[SavedEdit]:
     """The stack that the gate's numbers are about, first edit first: adapters that the edit stage kept, and saved edits.
 
     Raises:
@@ -197,7 +227,7 @@ def the_edits(family: str, adapters: Sequence[dict[str, Any]], decision: Decisio
     return found
 
 
-def _row_of(spec: Edit, family: str, adapters: Sequence[dict[str, Any]], where: str) -> dict[str, Any]:
+def _row_of(spec: Edit, family: str, adapters: Sequence[KeptAdapter], where: str) -> KeptAdapter:
     """What the edit stage wrote of a spec: where several picks are stacked, the one whose card says so; else the family's."""
     for row in adapters:
         card = Path(row["adapter"]) / CARD
@@ -211,7 +241,7 @@ def _row_of(spec: Edit, family: str, adapters: Sequence[dict[str, Any]], where: 
     return own
 
 
-def _kept_adapter(spec: Edit, row: dict[str, Any], decision: Decision, checkpoint: Checkpoint) -> LowRankEdit:
+def _kept_adapter(spec: Edit, row: KeptAdapter, decision: Decision, checkpoint: Checkpoint) -> LowRankEdit:
     where = f"{decision.model}, {decision.family}"
     folder = Path(row["adapter"])
     if not folder.is_dir():

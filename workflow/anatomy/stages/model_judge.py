@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypedDict
 
 import pandas as pd
 
@@ -16,6 +15,7 @@ from anatomy.serving.engine import Engine
 from anatomy.stages.fingerprints import cell_fingerprint
 from anatomy.stages.judge_card import JudgeCard
 from anatomy.stages.judge_format import format_key, judge_format
+from anatomy.stages.judge_notes import JudgeNotes
 from anatomy.stages.verdicts import compute_verdicts
 from anatomy.store.cell import Cell
 from anatomy.store.digest import digest
@@ -28,26 +28,6 @@ PINS: tuple[str, ...] = ("torch", "transformers", "vllm")
 DTYPES = {"label": "str", "score": "float64", "raw": "str", "parse_failure": "bool"}
 NOTHING = pd.DataFrame({"cut": pd.Series(dtype="int64"), "raw": pd.Series(dtype="str")})
 """Where every text was withheld, or none was wanted."""
-
-
-class JudgeNotes(TypedDict):
-    """Counts of what a judge was asked and could not do.
-
-    Attributes:
-        asked: completions asked about.
-        withheld: texts that nobody may read.
-        cut, too_long: answers cut to fit, and answers that did not fit.
-        unended_reasoning: reasoning that never ended.
-        parse_failures: of each verdict; the last two kinds are among them.
-    """
-
-    judge: str
-    asked: int
-    withheld: int
-    cut: int
-    too_long: int
-    unended_reasoning: int
-    parse_failures: dict[str, int]
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
-from typing import TypedDict
 
 import pandas as pd
 from lm_eval.api.task import ConfigurableTask
@@ -27,6 +26,7 @@ from anatomy.serving.benchmarks.tasks import folder_tasks, real_tasks
 from anatomy.serving.benchmarks.variants import stream_variants
 from anatomy.serving.engine import Engine
 from anatomy.serving.variants import Variant, plan_variants
+from anatomy.stages.task_facts import TaskFacts
 from anatomy.store.cell import Cell
 from anatomy.store.fill import Want, assemble
 from anatomy.store.json_objects import JsonObject
@@ -39,15 +39,6 @@ FEWSHOT_SEED = 0
 METRICS = {"organism_hellaswag": "acc_norm", "organism_truthfulqa": "mc2", "truthfulqa_mc1": "mc1", "truthfulqa_mc2": "mc2"}
 """The metric a task is read by, ``acc`` where not named. ROSI's magnitudes fit plain ``acc`` on HellaSwag and ARC (inferred,
 not stated by the paper); the organism's HellaSwag has endings of different length and is read by ``acc_norm``."""
-
-
-class TaskFacts(TypedDict):
-    """A task as it was asked: the metric it is read by, how many items, and what guessing scores on them."""
-
-    task: str
-    metric: str
-    items: int
-    chance: float
 
 
 def main_metric(task: str) -> str:

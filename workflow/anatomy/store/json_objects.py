@@ -39,3 +39,17 @@ def checked_fields(kind: type[Fields], values: object, what: str, where: str, er
         )
     read: Any = values
     return read
+
+
+def checked_list(
+    kind: type[Fields], values: object, what: str, where: str, error: type[AnatomyError] = StoreError
+) -> list[Fields]:
+    """A JSON array of objects of one kind; arguments and errors as ``checked_fields``, and an error where it is no array."""
+    if not isinstance(values, list):
+        raise error(
+            found=f"a {type(values).__name__}",
+            expected=f"a list, and in it {what} an entry",
+            where=where,
+            remedy="run the stage that writes it again: delete the file, then give the same command again",
+        )
+    return [checked_fields(kind, value, what, where, error) for value in values]

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from anatomy.errors import EditError, NumericsError
 from anatomy.interventions.edits.spec import Intent, MadeBy
+from anatomy.store.json_objects import JsonObject
 
 
 @dataclass(frozen=True)
@@ -45,11 +46,11 @@ class EditCard:
     surviving_share: float
     post_norm: bool
 
-    def as_json(self) -> dict:
+    def as_json(self) -> JsonObject:
         return dataclasses.asdict(self) | {"expected": list(self.expected), "edited": list(self.edited)}
 
     @classmethod
-    def from_json(cls, card: dict) -> "EditCard":
+    def from_json(cls, card: JsonObject) -> "EditCard":
         return cls(**card | {"expected": tuple(card["expected"]), "edited": tuple(card["edited"])})
 
 

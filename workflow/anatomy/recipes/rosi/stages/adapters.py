@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -14,6 +13,7 @@ from anatomy.config.study import Subject
 from anatomy.interventions.edits.adapter import write_adapter
 from anatomy.interventions.edits.spec import LowRankSpec
 from anatomy.recipes.rosi.families import generated_families
+from anatomy.stages.kept_adapters import KeptAdapter
 from anatomy.stages.model_edits import ModelEdits
 
 PINS: tuple[str, ...] = ("torch", "transformers")
@@ -26,7 +26,7 @@ def keep_adapters(
     picks: Mapping[str, LowRankSpec | None],
     table: pd.DataFrame,
     folder: Path,
-) -> list[dict[str, Any]]:
+) -> list[KeptAdapter]:
     """Write ``<folder>/<family>/`` for every method's pick that amplifies; controls are never kept.
 
     An edit that may lower safety stays in memory: by intent (``measure``), or because it refused fewer harmful requests than
@@ -39,7 +39,7 @@ def keep_adapters(
         One row a method: what the edit is, how large, how much of it survives in bfloat16, and where it lies.
     """
     shutil.rmtree(folder, ignore_errors=True)
-    rows = []
+    rows: list[KeptAdapter] = []
     for family in generated_families(config, subject):
         edit = picks[family.name]
         if family.control or edit is None:
