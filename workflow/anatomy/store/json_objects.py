@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from anatomy.errors import AnatomyError, StoreError
@@ -14,11 +14,13 @@ published file, what a digest is taken of."""
 Fields = TypeVar("Fields", bound=Mapping[str, object])
 
 
-def checked_fields(kind: type[Fields], values: object, what: str, where: str, error: type[AnatomyError] = StoreError) -> Fields:
+def checked_fields(
+    kind: Callable[..., Fields], values: object, what: str, where: str, error: type[AnatomyError] = StoreError
+) -> Fields:
     """A JSON object as the ``TypedDict`` that says which fields it has.
 
     Args:
-        kind: the type; its module defers no annotations where a field is ``NotRequired``, or Python takes all as required.
+        kind: the type, which is what builds one; its module defers no annotations where a field is ``NotRequired``, or Python takes all as required.
         values: as read from a file.
         what: what the file is, in words.
         where: the file.
@@ -42,7 +44,7 @@ def checked_fields(kind: type[Fields], values: object, what: str, where: str, er
 
 
 def checked_list(
-    kind: type[Fields], values: object, what: str, where: str, error: type[AnatomyError] = StoreError
+    kind: Callable[..., Fields], values: object, what: str, where: str, error: type[AnatomyError] = StoreError
 ) -> list[Fields]:
     """A JSON array of objects of one kind; arguments and errors as ``checked_fields``, and an error where it is no array."""
     if not isinstance(values, list):

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import TypedDict
 
 from safetensors.torch import save_file
 from torch import Tensor
@@ -86,7 +86,7 @@ def sound_contrast(extraction: Path, contrast: str) -> WrittenContrast:
     )
 
 
-def check_files(card: Path, contrast: str, facts: Mapping[str, Any]) -> None:
+def check_files(card: Path, contrast: str, facts: WrittenContrast) -> None:
     """Compare one contrast's files with what the card says of them.
 
     Raises:

@@ -138,7 +138,7 @@ def drawn_control(control: ControlReference) -> tuple[str, int]:
     return str(family), int(number)
 
 
-def intent(spec: Mapping) -> Intent:
+def intent(spec: MadeBy) -> Intent:
     """``measure`` for whatever takes a direction away or turns it round, ``amplify`` otherwise.
 
     Edits to measure are shown as numbers only: their factors are not kept and never exported. A saved edit says itself, and
@@ -149,7 +149,7 @@ def intent(spec: Mapping) -> Intent:
     return "measure" if spec["method"] in REMOVING or spec.get("sign", 1) < 0 else "amplify"
 
 
-def stack_intent(specs: Sequence[Mapping]) -> Intent:
+def stack_intent(specs: Sequence[Edit]) -> Intent:
     """What a stack of edits is meant to do: one edit to measure makes the whole stack one; no edit at all lowers nothing.
 
     Every rule that asks what edits are meant for (texts that are kept, weights that leave) asks here.
@@ -157,7 +157,7 @@ def stack_intent(specs: Sequence[Mapping]) -> Intent:
     return "measure" if any(intent(spec) == "measure" for spec in specs) else "amplify"
 
 
-def acts_on_activations(spec: Mapping) -> TypeGuard[HookSpec]:
+def acts_on_activations(spec: Edit) -> TypeGuard[HookSpec]:
     """Whether a concrete edit is made by hooks on activations, and not by other weights."""
     return spec["method"] in HOOK_METHODS
 
@@ -204,7 +204,7 @@ def hook_spec(spec: Edit) -> HookSpec:
     )
 
 
-def check_spec(spec: Mapping) -> None:
+def check_spec(spec: Mapping[str, Any]) -> None:
     """Refuse what no method can mean.
 
     Raises:
@@ -231,7 +231,7 @@ def check_spec(spec: Mapping) -> None:
         _check_strength(spec, where)
 
 
-def _check_strength(spec: Mapping, where: str) -> None:
+def _check_strength(spec: Mapping[str, Any], where: str) -> None:
     given = [key for key in ("strength", "alpha") if key in spec]
     if len(given) != 1 or (given == ["alpha"] and spec["method"] != "row_mean"):
         raise EditError(found=f"{given or 'no strength'}", expected="strength, or for row_mean alpha instead", where=where)

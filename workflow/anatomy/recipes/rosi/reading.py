@@ -17,6 +17,7 @@ from anatomy.stages.kept_adapters import read_kept_adapters
 from anatomy.stages.paper_report import Files
 from anatomy.stages.task_facts import TaskFacts, read_tasks
 from anatomy.store.files import read_json
+from anatomy.store.json_objects import JsonObject
 
 TABLES = ("completions", "judgements", "samples", "variants", "grid", "screen", "projections")
 
@@ -64,6 +65,6 @@ def scores_of(tables: Tables, tasks: dict[str, TaskFacts], resampling: Resamplin
     return benchmark_scores(samples, tables.variants, metrics=metrics, phase="test", **resampling)
 
 
-def picked(found: dict) -> tuple[int, int] | None:
+def picked(found: JsonObject) -> tuple[int, int] | None:
     """Position and layer of a selection, if it ended in a pick."""
     return (found["position"], found["layer"]) if found["outcome"] == "picked" else None
