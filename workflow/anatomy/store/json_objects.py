@@ -20,7 +20,8 @@ def checked_fields(
     """A JSON object as the ``TypedDict`` that says which fields it has.
 
     Args:
-        kind: the type, which is what builds one; its module defers no annotations where a field is ``NotRequired``, or Python takes all as required.
+        kind: the type, called as what builds one. Its module may not defer annotations (``from __future__``) where a field is
+            ``NotRequired``: Python then takes every field as required.
         values: as read from a file.
         what: what the file is, in words.
         where: the file.
