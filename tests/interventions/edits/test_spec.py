@@ -3,19 +3,16 @@ from typing import get_args
 import pytest
 
 from anatomy.errors import EditError
+from anatomy.interventions.edits.reference import AskedEdit, EditReference, along_selected, is_concrete
 from anatomy.interventions.edits.spec import (
     HOOK_METHODS,
     LOW_RANK_METHODS,
     SAVED,
-    AskedEdit,
     Edit,
-    EditReference,
     acts_on_activations,
-    along_selected,
     check_spec,
     hook_spec,
     intent,
-    is_concrete,
     low_rank_spec,
     stack_intent,
 )

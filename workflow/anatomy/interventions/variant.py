@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from anatomy.errors import EditError
-from anatomy.interventions.edits.spec import AskedEdit, Edit, is_concrete
+from anatomy.interventions.edits.reference import AskedEdit, is_concrete
+from anatomy.interventions.edits.spec import Edit
 from anatomy.store.digest import canonical_json, digest, named_digest
 
 Role = Literal["base", "method", "control", "measure"]

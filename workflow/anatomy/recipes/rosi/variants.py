@@ -7,7 +7,8 @@ from typing import Literal
 from anatomy.config.methods import Controls
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
-from anatomy.interventions.edits.spec import EditReference, HookMethod, SelectedReference
+from anatomy.interventions.edits.reference import EditReference, SelectedReference
+from anatomy.interventions.edits.spec import HookMethod
 from anatomy.interventions.variant import Variant
 from anatomy.recipes.rosi.families import Family, generated_families
 

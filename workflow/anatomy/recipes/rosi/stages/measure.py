@@ -15,7 +15,8 @@ from torch import Tensor
 
 from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject
-from anatomy.interventions.edits.spec import DirectionReference, Edit, SelectedReference, acts_on_activations, along_selected
+from anatomy.interventions.edits.reference import SelectedReference, along_selected
+from anatomy.interventions.edits.spec import DirectionReference, Edit, acts_on_activations
 from anatomy.interventions.variant import resolve
 from anatomy.models.card import ModelCard
 from anatomy.models.loading import LoadedModel, load_model
