@@ -27,7 +27,7 @@ class MadeReference(TypedDict):
     made: str
 
 
-class SelectedDirection(TypedDict):
+class SelectedDirectionReference(TypedDict):
     """The direction that the selection will choose under a contrast, or a control's in its place."""
 
     contrast: str
@@ -40,7 +40,7 @@ class SelectedReference(TypedDict):
     """An edit along the direction that the selection will choose."""
 
     method: Literal["orthogonalize"] | HookMethod
-    direction: SelectedDirection
+    direction: SelectedDirectionReference
 
 
 EditReference = ShortlistReference | PickReference | MadeReference | SelectedReference
