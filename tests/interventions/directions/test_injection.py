@@ -35,7 +35,7 @@ def test_shared_prefix_gives_what_a_full_pass_gives(loaded):
     directions = Directions(vectors, (-2, -1), (0, 1, 2, 3))
     cells = [(-2, 0), (-1, 0), (-2, 2), (-1, 3)]
     found = added_metric(loaded, PROMPTS, directions, cells, METRIC, 30)
-    for value, (position, layer) in zip(found.tolist(), cells, strict=True):
+    for value, (position, layer) in zip(found.mean(1).tolist(), cells, strict=True):
         vector = directions.vector(position, layer).view(1, 1, -1)
         add = Intervention("add", (layer,), vector, None, 1.0, ("block_input",), "all")
         with intervening(loaded.model, [add]), torch.no_grad():

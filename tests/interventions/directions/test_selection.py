@@ -61,6 +61,13 @@ def test_every_cell_has_its_reason():
     assert chosen.grid["kept"].tolist() == [False, False, False, True, False, True]
 
 
+def test_a_cell_that_a_search_dropped_is_never_picked():
+    grid = pd.DataFrame({"position": -1, "layer": [1, 2], "bypass": [-9.0, -1.0], "induce": 1.0, "kl": 0.0})
+    chosen = select_direction(grid.assign(dropped=["kl > 0.1 on 8 prompts", ""]), 10, PUBLISHED_RULE)
+    assert (chosen.layer, chosen.grid["reason"].tolist()) == (2, ["kl > 0.1 on 8 prompts", "picked"])
+    assert chosen.grid["kept"].tolist() == [False, True] and "dropped" not in chosen.grid
+
+
 def test_an_empty_grid_is_an_outcome():
     grid = pd.DataFrame({"position": [-1], "layer": [1], "bypass": [-1.0], "induce": [1.0], "kl": [0.01]})
     chosen = select_direction(grid, 10, SelectionRule(least_induce=2.0, most_kl=0.1, layer_fraction=0.8))

@@ -25,6 +25,10 @@ class Controls(Section):
     def total(self) -> int:
         return self.isotropic + self.covariance + self.shuffled
 
+    def draws(self) -> list[tuple[str, int]]:
+        """Every control direction as (family, number)."""
+        return [(kind, number) for kind in ("isotropic", "covariance", "shuffled") for number in range(getattr(self, kind))]
+
 
 class Extraction(Section):
     """From prompts to directions and their controls."""
@@ -49,6 +53,28 @@ class Extraction(Section):
     )
 
 
+class Racing(Section):
+    """How a race over the candidates goes on; only ``search: racing`` asks."""
+
+    first_prompts: int = Field(
+        4, ge=2, description="prompts that every candidate is first scored on; twice as many each time it goes on, up to all"
+    )
+    error: float = Field(
+        0.05,
+        gt=0,
+        lt=1,
+        description="chance, over the whole search, that a candidate is dropped which all prompts would have picked; shared out "
+        "among all bounds that are looked at (Bonferroni)",
+    )
+    seed: int = Field(0, ge=0, description="of the order in which prompts are taken")
+    control_regret: float = Field(
+        0.1,
+        ge=0,
+        description="a control's search ends when no other place can be stronger by more than this, in log-odds; the method's "
+        "own search goes on until none can be stronger at all",
+    )
+
+
 class Selection(Section):
     """Which candidate direction is the refusal direction (Arditi et al. 2024, section 2.3 and appendix C)."""
 
@@ -65,6 +91,13 @@ class Selection(Section):
         "divergence, in nats",
     )
     layer_share: float = Field(0.8, gt=0, le=1, description="keep layers below int(share x number of layers), 0-based")
+    search: Literal["racing", "exhaustive"] = Field(
+        "racing",
+        description="how the pick is found. racing: a candidate is scored on a few prompts, and on more only until bounds for "
+        "its mean over all of them say that it cannot be the pick; layers that layer_share cuts are not scored. The pick, or the "
+        "near misses where there is none, are scored on all prompts. exhaustive: every candidate on all prompts, as in the papers",
+    )
+    racing: Racing = Field(Racing(), description="how the race goes; used by search: racing")
     kl_tokens: int = Field(
         4, ge=1, description="number of answer tokens, teacher-forced, over which the KL divergence is averaged"
     )

@@ -26,16 +26,16 @@ def ablated_metric(
     units: Float[Tensor, "candidate d_model"],
     metric: RefusalMetric,
     token_budget: int,
-) -> Float64[Tensor, " candidate"]:
-    """Mean refusal metric at the last token while each unit vector is ablated everywhere."""
-    total = torch.zeros(len(units), dtype=torch.float64)
+) -> Float64[Tensor, "candidate prompt"]:
+    """Refusal metric at the last token of each prompt while each unit vector is ablated everywhere."""
+    found = torch.zeros(len(units), len(prompts), dtype=torch.float64)
     prefix, rests = split_prefix(loaded, prompts, [1] * len(prompts))
     for group, cache in _prefix_caches(loaded, prefix, units, token_budget):
         for batch in batches(rests, token_budget, loaded.pad_token_id, loaded.device, fill=FILL):
             for chunk in candidate_chunks(batch, len(units[group]), token_budget):
                 logits = _ablated_logits(loaded, len(prefix), cache, batch, units[group], chunk, 1)[:, -1]
-                total[group][chunk] += metric(logits).view(-1, len(batch.rows)).sum(1)
-    return total / len(prompts)
+                found[group][chunk, list(batch.rows)] = metric(logits).view(-1, len(batch.rows))
+    return found
 
 
 @torch.no_grad()
@@ -45,13 +45,13 @@ def ablated_divergence(
     counted: Sequence[int],
     units: Float[Tensor, "candidate d_model"],
     token_budget: int,
-) -> Float64[Tensor, " candidate"]:
-    """Mean KL(original || ablated): over the last ``counted`` predictions of each run, then over runs.
+) -> Float64[Tensor, "candidate run"]:
+    """Mean KL(original || ablated) over the last ``counted`` predictions of each run.
 
     Raises:
         NumericsError: the unedited model gives NaN or infinity.
     """
-    total = torch.zeros(len(units), dtype=torch.float64)
+    found = torch.zeros(len(units), len(runs), dtype=torch.float64)
     prefix, rests = split_prefix(loaded, runs, counted)
     plain = prefix_cache(loaded, prefix, 1)
     for group, cache in _prefix_caches(loaded, prefix, units, token_budget):
@@ -67,8 +67,8 @@ def ablated_divergence(
                 # One candidate at a time: fp64 copies of all logits would outweigh everything else.
                 for offset, one in enumerate(edited.split(len(batch.rows))):
                     divergence = kl_divergence(original, one).cpu().masked_fill(~counts_here, 0.0)
-                    total[group.start + chunk.start + offset] += (divergence.sum(1) / counts).sum()
-    return total / len(runs)
+                    found[group.start + chunk.start + offset, list(batch.rows)] = divergence.sum(1) / counts
+    return found
 
 
 def _prefix_caches(

@@ -14,13 +14,15 @@ def strongest_cells(scores: pd.DataFrame, layers: Sequence[int]) -> dict[str, Ce
     different cells, so that it can only come out stronger.
 
     Args:
-        scores: of the control at every position and layer (``score_candidates``).
+        scores: of the control at every position and layer (``score_candidates``); of equal ones the lower layer and the later
+            position is taken, as by ``select_direction``.
         layers: those the selection rule allows.
 
     Returns:
         ``ablate`` and ``add`` to (position, layer); None where every direction has zero norm.
     """
-    cells = scores[scores["layer"].isin(layers)].dropna(subset=["bypass", "induce"]).set_index(["position", "layer"])
+    allowed = scores[scores["layer"].isin(layers)].dropna(subset=["bypass", "induce"])
+    cells = allowed.sort_values(["layer", "position"], ascending=[True, False]).set_index(["position", "layer"])
     if cells.empty:
         return {"ablate": None, "add": None}
     found = {"ablate": cells["bypass"].idxmin(), "add": cells["induce"].idxmax()}

@@ -26,13 +26,13 @@ def added_metric(
     cells: Sequence[tuple[int, int]],
     metric: RefusalMetric,
     token_budget: int,
-) -> Float64[Tensor, " candidate"]:
-    """Mean refusal metric at the last token while the vector of each (position, layer) is added to its block's input.
+) -> Float64[Tensor, "candidate prompt"]:
+    """Refusal metric at the last token of each prompt while the vector of each (position, layer) is added to its block's input.
 
     Blocks below the layer see nothing of the addition: they run once a batch and their result is shared. What all prompts
     begin with runs once a candidate.
     """
-    total = torch.zeros(len(cells), dtype=torch.float64)
+    found = torch.zeros(len(cells), len(prompts), dtype=torch.float64)
     layers = sorted({layer for _, layer in cells})
     prefix, rests = split_prefix(loaded, prompts, [1] * len(prompts))
     begun: dict[int, Tensor] = {}
@@ -55,8 +55,9 @@ def added_metric(
                     cache = rows_of(cache, slice(0, len(vectors[chunk])), len(batch.rows))
                 with _starting(loaded.model, layer, streams[layer], vectors[chunk], len(batch.rows)):
                     logits = logits_after(loaded, cache, len(prefix), batch.repeated(len(vectors[chunk])), 1)[:, -1]
-                total[own[chunk]] += metric(logits).view(-1, len(batch.rows)).sum(1)
-    return total / len(prompts)
+                scored = metric(logits).view(-1, len(batch.rows))
+                found[torch.tensor(own[chunk])[:, None], torch.tensor(batch.rows)] = scored
+    return found
 
 
 @contextmanager

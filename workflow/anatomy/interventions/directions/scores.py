@@ -5,14 +5,10 @@ from collections.abc import Sequence
 import pandas as pd
 import torch
 
-from anatomy.interventions.directions.ablation import ablated_divergence, ablated_metric
 from anatomy.interventions.directions.candidates import Directions
-from anatomy.interventions.directions.divergence import forced_runs
-from anatomy.interventions.directions.injection import added_metric
-from anatomy.interventions.directions.metrics import RefusalMetric
-from anatomy.models.activations.means import check_prompts
+from anatomy.interventions.directions.prompt_scores import Criterion, PromptScores
 from anatomy.models.loading import LoadedModel
-from anatomy.progress.counting import Progress
+from anatomy.progress.counting import counted
 
 
 @torch.no_grad()
@@ -57,27 +53,23 @@ def score_candidates(
         DataError: empty sets, an answer that does not begin with the prefix.
         NumericsError: the unedited model gives NaN or infinity.
     """
-    prefix = list(common_prefix)
-    check_prompts(harmful, [-1], None)
-    check_prompts(harmless, [-1], None)
-    cells = [
-        (position, layer)
-        for position in directions.positions
-        for layer in directions.layers
-        if directions.vector(position, layer).any()
-    ]
-    units = torch.stack([directions.unit(*cell) for cell in cells]).to(loaded.device)
-    metric = RefusalMetric(tuple(refusal_tokens), epsilon)
-    with Progress("scores of directions", 2 + divergence) as progress:
-        with progress.part():
-            bypass = ablated_metric(loaded, [[*ids, *prefix] for ids in harmful], units, metric, token_budget)
-        kl = torch.full_like(bypass, float("nan"))
-        if divergence:
-            with progress.part():
-                kl = ablated_divergence(loaded, *forced_runs(harmless, prefix, harmless_answers), units, token_budget)
-        with progress.part():
-            induce = added_metric(loaded, [[*ids, *prefix] for ids in harmless], directions, cells, metric, token_budget)
-    found = {cell: (bypass[i].item(), induce[i].item(), kl[i].item()) for i, cell in enumerate(cells)}
+    scorer = PromptScores.of(
+        loaded,
+        directions,
+        harmful,
+        harmless,
+        refusal_tokens,
+        common_prefix=common_prefix,
+        harmless_answers=harmless_answers,
+        token_budget=token_budget,
+        epsilon=epsilon,
+    )
+    cells = scorer.cells()
+    means: dict[Criterion, torch.Tensor] = {"kl": torch.full((len(cells),), float("nan"))}
+    wanted: tuple[Criterion, ...] = ("bypass", "kl", "induce") if divergence else ("bypass", "induce")
+    for criterion in counted(wanted, "scores of directions", len(wanted)):
+        means[criterion] = scorer.score(criterion, cells, range(scorer.prompts(criterion))).mean(1)
+    found = {cell: tuple(means[name][i].item() for name in ("bypass", "induce", "kl")) for i, cell in enumerate(cells)}
     nothing = (float("nan"),) * 3
     rows = [
         (position, layer, *found.get((position, layer), nothing))

@@ -8,6 +8,11 @@ import pandas as pd
 
 from anatomy.errors import DataError
 
+Limit = Literal["induce", "kl"]
+
+LIMITS: tuple[Limit, ...] = ("induce", "kl")
+"""What a cell has to keep; the cheaper one to score first."""
+
 NEEDED = ("position", "layer", "bypass", "induce", "kl")
 
 
@@ -25,6 +30,10 @@ class SelectionRule:
     least_induce: float
     most_kl: float
     layer_fraction: float
+
+    def cut(self, num_layers: int) -> int:
+        """The first layer that is no candidate."""
+        return int(self.layer_fraction * num_layers)
 
 
 @dataclass(frozen=True)
@@ -48,7 +57,8 @@ def select_direction(grid: pd.DataFrame, num_layers: int, rule: SelectionRule) -
     """Keep the cells that satisfy the rule and pick the one with the lowest bypass (ties: lower layer, later position).
 
     Args:
-        grid: one row a cell with ``position, layer, bypass, induce, kl``.
+        grid: one row a cell with ``position, layer, bypass, induce, kl``. Where ``dropped`` says why a search did not score a
+            cell on all prompts, that is its reason and it is not kept; the column is left out of the answer.
         num_layers: blocks L of the model.
         rule: bounds; ``PUBLISHED_RULE``.
 
@@ -63,7 +73,9 @@ def select_direction(grid: pd.DataFrame, num_layers: int, rule: SelectionRule) -
             where="direction grid",
         )
     reasons = [_objections(row, num_layers, rule) for row in grid.to_dict("records")]
-    judged = grid.assign(kept=[not reason for reason in reasons], reason=[reason or "kept" for reason in reasons])
+    judged = grid.drop(columns="dropped", errors="ignore").assign(
+        kept=[not reason for reason in reasons], reason=[reason or "kept" for reason in reasons]
+    )
     kept = judged[judged["kept"]].sort_values(["bypass", "layer", "position"], ascending=[True, True, False])
     if kept.empty:
         return Selection(judged, "empty grid", None, None)
@@ -74,10 +86,12 @@ def select_direction(grid: pd.DataFrame, num_layers: int, rule: SelectionRule) -
 def _objections(row: dict, num_layers: int, rule: SelectionRule) -> str:
     if row.get("norm") == 0.0:
         return "zero norm"
+    if row.get("dropped"):
+        return row["dropped"]
     undefined = [name for name in ("bypass", "induce", "kl") if not math.isfinite(row[name])]
     if undefined:
         return f"{', '.join(undefined)} not finite"
-    cut = int(rule.layer_fraction * num_layers)
+    cut = rule.cut(num_layers)
     objections = []
     if row["induce"] < rule.least_induce:
         objections.append(f"induce < {rule.least_induce:g}")

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
-from anatomy.config.methods import Controls
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
 from anatomy.interventions.edits.reference import EditReference, SelectedReference
 from anatomy.interventions.edits.spec import HookMethod
 from anatomy.interventions.variant import Variant
 from anatomy.recipes.rosi.families import Family, generated_families
+
+NEAREST = "nearest"
+"""Begins the families of interventions along a direction that the published rule did not keep."""
 
 
 def base(sets: list[str], benchmarked: bool = True) -> Variant:
@@ -78,7 +81,7 @@ def variants_in_memory(config: Config, subject: Subject) -> list[Variant]:
     the engine, and both ways of generating agree token by token. Controls answer the side their claim is about.
     """
     sets = tuple(config.evaluation.pair)
-    controls = draws(config.extraction.controls) if subject.direction_headline else []
+    controls = config.extraction.controls.draws() if subject.direction_headline else []
     found = []
     sides: dict[Literal["orthogonalize"] | HookMethod, str | None] = {
         "ablate": config.evaluation.harmful,
@@ -93,6 +96,11 @@ def variants_in_memory(config: Config, subject: Subject) -> list[Variant]:
     return found
 
 
+def nearest(variant: Variant) -> Variant:
+    """An intervention along the direction that comes nearest to the published rule where none passes it: ours, and named so."""
+    return replace(variant, slug=f"{NEAREST}-{variant.slug}", family=f"{NEAREST} {variant.family}")
+
+
 def _measure(
     form: Literal["orthogonalize"] | HookMethod, contrast: str, sets: tuple[str, ...], control: str = "", number: int = -1
 ) -> Variant:
@@ -102,8 +110,3 @@ def _measure(
     }
     name = f"{form}~{control}-{number}" if control else form
     return Variant(name, "control" if control else "measure", (edit,), sets, False, name, form, contrast, control, number)
-
-
-def draws(controls: Controls) -> list[tuple[str, int]]:
-    """Every control direction as (family, number)."""
-    return [(kind, number) for kind in ("isotropic", "covariance", "shuffled") for number in range(getattr(controls, kind))]
