@@ -78,8 +78,8 @@ def run_passes(folder: Path) -> Study:
     found = localize_signature(
         config, subjects["aligned"], one.signature, select["completions"], select["variants"], judged, scores, lambda text: None
     )
-    one.found = found.pop("selected")
-    one.tables["localize"], one.tables["scores"] = found, scores
+    one.found = found.selected
+    one.tables["localize"], one.tables["scores"] = found.tables, scores
     for role in ("base", "aligned"):
         one.tables[role, "test"] = one.generate(role, "test")
     one.tables["measures"] = measure(one)

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anatomy.config.study import subjects
+from anatomy.errors import EditError
 from anatomy.interventions.variant import resolve
 from anatomy.recipes.configuration import Config
 from anatomy.recipes.rosi.families import candidates, families, layers
@@ -171,3 +172,18 @@ def test_places_in_a_search_resolve_to_what_was_found():
     assert resolve({"shortlist": "row_mean", "place": 3}, found) is None
     assert resolve({"pick": "row_mean"}, {"row_mean": None}) is None
     assert resolve({"method": "ablate"}, {}) == {"method": "ablate"}
+
+
+@pytest.mark.parametrize(
+    ("edit", "found", "told"),
+    [
+        ({"shortlist": "row_mean", "place": 1}, {}, "no shortlist called 'row_mean'"),
+        ({"shortlist": "row_mean", "place": 1}, {"row_mean": {"method": "ablate"}}, "asked for as shortlist"),
+        ({"pick": "row_mean"}, {"row_mean": [{"method": "ablate"}]}, "asked for as pick"),
+        ({"made": "toy"}, {"toy": [{"method": "ablate"}]}, "asked for as made"),
+        ({"method": "ablate", "direction": {"contrast": "plain", "selected": True, "control": None}}, {}, "will choose"),
+    ],
+)
+def test_what_no_search_left_is_refused(edit, found, told):
+    with pytest.raises(EditError, match=told):
+        resolve(edit, found)

@@ -9,6 +9,8 @@ from small_study import make_subject
 from anatomy.interventions.edits.adapter import read_adapter
 from anatomy.recipes.rosi.families import families
 from anatomy.recipes.rosi.stages.adapters import keep_adapters
+from anatomy.stages.kept_adapters import read_kept_adapters
+from anatomy.store.files import write_json
 
 
 def pick(form, layer=2, sign=1, strength=5.0, control=None):
@@ -42,6 +44,8 @@ def test_amplifying_picks_of_methods_are_kept_and_nothing_else(config, subject, 
     assert rows[1]["adapter"] == "not kept"
     edit = read_adapter(tmp_path / "adapters" / "row_mean", model_edits.checkpoint)
     assert rows[0]["digest"] == edit.digest()[:16] and rows[0]["matrices"] == 8
+    write_json(tmp_path / "adapters.json", rows)
+    assert read_kept_adapters(tmp_path / "adapters.json") == rows
     # the strength of row_mean is per cent of each matrix's Frobenius norm
     assert rows[0]["relative norm"] == pytest.approx(0.05, rel=1e-4) and 0 < rows[0]["survives bfloat16"] <= 1
 

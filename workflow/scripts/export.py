@@ -8,8 +8,9 @@ name = f"export {snakemake.wildcards.model} {snakemake.wildcards.family}"
 with job_of(name, snakemake) as run:
     from anatomy.stages.export import export_pick
     from anatomy.stages.inputs import named_files
+    from anatomy.stages.kept_adapters import read_kept_adapters
     from anatomy.stages.soundness import sound_model
-    from anatomy.store.files import read_json, read_table, write_json
+    from anatomy.store.files import read_table, write_json
 
     files = named_files(snakemake.input)
     done = export_pick(
@@ -17,7 +18,7 @@ with job_of(name, snakemake) as run:
         run.subject,
         snakemake.wildcards.family,
         sound_model(files.pop("model")[0]),
-        read_json(files.pop("adapters")[0]),
+        read_kept_adapters(files.pop("adapters")[0]),
         files,
         read_table(files.pop("ledger")[0]),
         run.say,

@@ -8,6 +8,7 @@ import pytest
 from anatomy.errors import ConfigError
 from anatomy.evidence.claims.claim import Claim, Test
 from anatomy.evidence.claims.ledger import COLUMNS, evaluate_ledger
+from anatomy.evidence.claims.ledger_row import LedgerRow
 from anatomy.evidence.claims.measures import Refusals, paired_change
 from anatomy.evidence.claims.tables import Tables, VariantSelector
 
@@ -30,6 +31,10 @@ def test_one_row_a_claim_with_its_numbers(tables, resampling):
     assert (first["n"], first["clusters"], first["controls"]) == (120, 60, 19)
     assert first["p_control"] == pytest.approx(0.05) and first["p"] < 1e-6
     assert ledger.iloc[1]["verdict"] == "inconclusive"
+
+
+def test_pages_read_the_columns_that_the_ledger_writes():
+    assert set(LedgerRow.__annotations__) == set(COLUMNS)
 
 
 def test_nothing_at_all_is_not_testable_rather_than_a_crash(resampling):

@@ -113,12 +113,3 @@ def test_clamp_behind_blocks_reaches_the_last_layer(tiny, token_ids):
 def test_sites_narrow_an_ablation(directions):
     edit = build_intervention({"method": "ablate", "sites": ["mlp_output"], **PLACE}, directions, 4)
     assert edit.sites == ("mlp_output",)
-
-
-def test_sites_of_hooks_are_those_of_the_stream():
-    from typing import get_args
-
-    from anatomy.interventions.edits.spec import STREAM_SITES
-    from anatomy.models.activations.hooks import Site
-
-    assert get_args(Site) == STREAM_SITES

@@ -11,9 +11,10 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from anatomy.config.schema import Config
+from anatomy.store.json_objects import JsonObject
 
 
-def options(config: Config, *sections: str, published: bool = False) -> dict[str, Any]:
+def options(config: Config, *sections: str, published: bool = False) -> JsonObject:
     """The named sections as plain JSON.
 
     Args:
@@ -28,7 +29,7 @@ def options(config: Config, *sections: str, published: bool = False) -> dict[str
     }
 
 
-def restore(values: dict[str, Any], kind: type[Config] = Config) -> Config:
+def restore(values: JsonObject, kind: type[Config] = Config) -> Config:
     """The sections a rule named, typed again; reading any other raises AttributeError.
 
     Args:

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from anatomy.store.json_objects import JsonObject
+
 PATHS = ("results", "folder", "file", "data", "published", "mirror", "registry", "to", "adapter")
 """Options that hold a path wherever they stand."""
 
@@ -21,7 +23,7 @@ PERHAPS = ("scorer", "reference", "judge")
 """Options that hold a folder or an id."""
 
 
-def seen_from(given: dict[str, Any], here: Path, run: Path) -> dict[str, Any]:
+def seen_from(given: JsonObject, here: Path, run: Path) -> JsonObject:
     """Options of a command line, with their paths as the run has to write them.
 
     Args:
@@ -54,7 +56,7 @@ def _placed(value: Any, here: Path, run: Path) -> Any:
     return placed(value, here, run) if isinstance(value, str) and value else value
 
 
-def paths_in(options: dict[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
+def paths_in(options: JsonObject, above: str = "") -> Iterator[tuple[str, str]]:
     """Dotted names and values of all options that hold a path, or may hold one."""
     for key, value in options.items():
         name = f"{above}{key}"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from anatomy.errors import EditError
+from anatomy.interventions.edits.reference import AskedEdit, is_concrete
 from anatomy.interventions.edits.spec import Edit
-from anatomy.store.digest import digest, named_digest
+from anatomy.store.digest import canonical_json, digest, named_digest
 
 Role = Literal["base", "method", "control", "measure"]
 
@@ -20,7 +21,7 @@ class Variant:
     Args:
         slug: readable half of the id.
         role: ``base`` (unedited), ``method``, ``control`` of a method, or ``measure`` (lowers safety, in memory only).
-        edits: the stack, first edit first; empty for the base.
+        edits: the stack, first edit first, concrete or by reference; empty for the base.
         sets: prompt sets it answers.
         benchmarked: whether it takes the benchmarks too.
         family: the search it belongs to, empty for the base.
@@ -32,7 +33,7 @@ class Variant:
 
     slug: str
     role: Role
-    edits: tuple[Edit, ...]
+    edits: tuple[AskedEdit, ...]
     sets: tuple[str, ...]
     benchmarked: bool = False
     family: str = ""
@@ -51,11 +52,11 @@ class Variant:
         return int(digest(list(self.edits)), 16) % buckets
 
 
-Found = dict[str, Any]
+Found = Mapping[str, list[Edit] | Edit | None]
 """What searches and makers of edits ended with, by name: a shortlist of edits, one edit, or None where nothing was found."""
 
 
-def resolve(edit: Edit, found: Found) -> Edit | None:
+def resolve(edit: AskedEdit, found: Found) -> Edit | None:
     """Replace the name that an edit goes by before anything has run by the edit itself.
 
     Args:
@@ -66,22 +67,53 @@ def resolve(edit: Edit, found: Found) -> Edit | None:
         The concrete edit, or None where the search found nothing for that place.
 
     Raises:
-        EditError: nothing of that name was looked for.
+        EditError: nothing of that name was looked for; one edit is there where a shortlist is asked for, or the reverse; or the
+            edit is along a direction that is not selected yet.
     """
-    kind = next((kind for kind in ("shortlist", "pick", "made") if kind in edit), None)
-    if kind is None:
+    if "shortlist" in edit:
+        places = _looked_for("shortlist", edit["shortlist"], found)
+        if not isinstance(places, list):
+            raise _other("shortlist", edit["shortlist"], "one edit, or none")
+        return places[edit["place"] - 1] if edit["place"] <= len(places) else None
+    if "pick" in edit:
+        return _one_edit("pick", edit["pick"], found)
+    if "made" in edit:
+        return _one_edit("made", edit["made"], found)
+    if is_concrete(edit):
         return edit
-    if edit[kind] not in found:
+    raise EditError(
+        found=f"{canonical_json(edit)}, along a direction that the selection will choose",
+        expected="a concrete edit, or its place among those that searches and makers left",
+        where="the edits that searches and makers left",
+        remedy="ask for it in the stage that reads what the selection ended with",
+    )
+
+
+def _one_edit(kind: str, name: str, found: Found) -> Edit | None:
+    one = _looked_for(kind, name, found)
+    if isinstance(one, list):
+        raise _other(kind, name, "a shortlist")
+    return one
+
+
+def _looked_for(kind: str, name: str, found: Found) -> list[Edit] | Edit | None:
+    if name not in found:
         raise EditError(
-            found=f"no {kind} called {edit[kind]!r}",
+            found=f"no {kind} called {name!r}",
             expected=f"one of {', '.join(sorted(found)) or 'none at all'}",
             where="the edits that searches and makers left",
             remedy="let the paper name the file in its `found`",
         )
-    if kind == "shortlist":
-        places = found[edit["shortlist"]]
-        return places[edit["place"] - 1] if edit["place"] <= len(places) else None
-    return found[edit[kind]]
+    return found[name]
+
+
+def _other(kind: str, name: str, what: str) -> EditError:
+    return EditError(
+        found=f"{name!r} asked for as {kind}, and {what} by that name",
+        expected="a shortlist for a place in it, one edit for a pick or what was made",
+        where="the edits that searches and makers left",
+        remedy="let the paper name the files of this phase in its `found`",
+    )
 
 
 def merged(parts: Iterable[Found]) -> Found:
@@ -90,7 +122,7 @@ def merged(parts: Iterable[Found]) -> Found:
     Raises:
         EditError: two of them give something by one name.
     """
-    found: Found = {}
+    found: dict[str, list[Edit] | Edit | None] = {}
     for part in parts:
         if twice := sorted(set(part) & set(found)):
             raise EditError(

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, TypedDict
+from typing import TypedDict
 
 from anatomy.config.subjects import Kind
 from anatomy.errors import ModelError
 from anatomy.models.machine.formats import Format
+from anatomy.store.json_objects import JsonObject, checked_fields
+
+
+class ModelSource(TypedDict):
+    """Where weights come from, as the configuration's entry says, whose other options lie beside: a folder, or a revision of
+    the hub."""
+
+    folder: str | None
+    hub: str | None
+    revision: str | None
 
 
 class ModelCard(TypedDict):
@@ -33,25 +42,22 @@ class ModelCard(TypedDict):
     num_layers: int
     d_model: int
     tied_embeddings: bool
-    source: dict[str, Any] | None
-    grown: dict[str, Any] | None
+    source: ModelSource | None
+    grown: JsonObject | None
     notes: list[str]
 
 
-def checked_card(values: Any, where: str) -> ModelCard:
+def hub_of(source: ModelSource | None) -> tuple[str, str] | None:
+    """Id and revision on the hub; None for a folder, and for a member of the organism."""
+    if source is None or not source.get("hub"):
+        return None
+    return str(source["hub"]), str(source["revision"])
+
+
+def checked_card(values: object, where: str) -> ModelCard:
     """A card as read from a file.
 
     Raises:
         ModelError: a field is missing or unknown; ``where`` names the file.
     """
-    fields, found = set(ModelCard.__annotations__), set(values) if isinstance(values, Mapping) else set()
-    wrong = [f"no {name}" for name in sorted(fields - found)] + [f"an unknown field {name}" for name in sorted(found - fields)]
-    if wrong:
-        raise ModelError(
-            found=f"a model's card with {', '.join(wrong)}",
-            expected=f"the fields {', '.join(ModelCard.__annotations__)}",
-            where=where,
-            remedy="run the stage that writes it again: delete the file, then give the same command again",
-        )
-    card: ModelCard = values
-    return card
+    return checked_fields(ModelCard, values, "a model's card", where, ModelError)

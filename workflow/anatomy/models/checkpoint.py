@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 from safetensors import safe_open
 
@@ -14,6 +14,7 @@ from anatomy.errors import ModelError, parsing
 from anatomy.models.configuration import quantisation, refuse_remote_code
 from anatomy.progress.counting import counted
 from anatomy.store.digest import file_digest
+from anatomy.store.json_objects import JsonObject
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -44,7 +45,15 @@ def cached_digest(path: Path) -> str:
     return _file_digests[key]
 
 
-def read_header(path: Path) -> dict[str, dict]:
+class TensorEntry(TypedDict):
+    """A tensor in a safetensors header: its number format, its shape, and where its bytes begin and end behind the header."""
+
+    dtype: str
+    shape: list[int]
+    data_offsets: tuple[int, int]
+
+
+def read_header(path: Path) -> dict[str, TensorEntry]:
     """Names, dtypes and shapes in a safetensors file, after checking that the file is as long as it says.
 
     Raises:
@@ -54,7 +63,7 @@ def read_header(path: Path) -> dict[str, dict]:
         return _header(path)
 
 
-def _header(path: Path) -> dict[str, dict]:
+def _header(path: Path) -> dict[str, TensorEntry]:
     size = path.stat().st_size
     with path.open("rb") as stream:
         length = int.from_bytes(stream.read(8), "little")
@@ -102,10 +111,10 @@ class Checkpoint:
                 remedy="give the folder that holds config.json and the weights",
             )
         with parsing(ModelError, str(self.folder / "config.json"), "a JSON object in UTF-8"):
-            self.config: dict = dict(json.loads((self.folder / "config.json").read_text(encoding="utf-8")))
+            self.config: JsonObject = dict(json.loads((self.folder / "config.json").read_text(encoding="utf-8")))
             refuse_remote_code(self.config, str(self.folder))
         self._place: dict[str, Path] = {}
-        self._entries: dict[str, dict] = {}
+        self._entries: dict[str, TensorEntry] = {}
         for path in self._files():
             for name, entry in read_header(path).items():
                 self._place[name], self._entries[name] = path, entry
@@ -164,7 +173,7 @@ class Checkpoint:
                 )
 
     @property
-    def text_config(self) -> dict:
+    def text_config(self) -> JsonObject:
         """The language model's part of the configuration (multimodal folders nest it)."""
         return self.config.get("text_config", self.config)
 

@@ -6,11 +6,12 @@ from typing import Any
 
 from anatomy.errors import ModelError
 from anatomy.models.imports import without_unused
+from anatomy.store.json_objects import JsonObject
 
 CAUSAL = "AutoModelForCausalLM"
 
 
-def refuse_remote_code(config: dict[str, Any], where: str) -> None:
+def refuse_remote_code(config: JsonObject, where: str) -> None:
     """Refuse a model that only code from its own folder can open.
 
     A folder may name code of its own and still be of a class that transformers has (Phi-3's do): its code is then never
@@ -40,7 +41,7 @@ def _native_classes(model_type: str | None) -> set[str]:
     return {names} if isinstance(names, str) else set(names)
 
 
-def quantisation(config: dict[str, Any]) -> str | None:
+def quantisation(config: JsonObject) -> str | None:
     """Name of the method by which the weights were quantised, or None."""
     for part in (config, config.get("text_config") or {}):
         stated = part.get("quantization_config") or part.get("compression_config")
@@ -60,7 +61,7 @@ def attention_implementation(config: Any) -> str:
     return "sdpa" if getattr(config.get_text_config(), "attn_logit_softcapping", None) is None else "eager"
 
 
-def longest_served_context(config: dict[str, Any]) -> int | None:
+def longest_served_context(config: JsonObject) -> int | None:
     """Longest ``max_model_len`` at which vLLM computes what transformers computes; None where any is.
 
     Models with LongRoPE (Phi-3 of 128k) have two sets of frequencies. transformers takes the long one for prompts beyond

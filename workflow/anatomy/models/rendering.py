@@ -6,6 +6,7 @@ from typing import Any
 
 from anatomy.errors import ModelError
 from anatomy.models.chat_template import describe_tokenizer, fill_template
+from anatomy.store.json_objects import JsonObject
 
 PROBES = ("a", "Describe the river 7", "Where is the gate?", "One. Two.", "sing )")
 """Instructions of different lengths and last characters: what their renderings share at the end is template."""
@@ -33,7 +34,7 @@ class Rendering:
     thinking: bool | None = None
     fold_system: bool = False
 
-    def key(self) -> dict[str, Any]:
+    def key(self) -> JsonObject:
         """What a stored row depends on. Options that say nothing are left out, so that a new option leaves old rows valid."""
         always = {"template": self.template, "system": self.system, "prefill": self.prefill, "date": self.date}
         thinking = {} if self.thinking is None else {"thinking": self.thinking}

@@ -5,7 +5,7 @@ from jaxtyping import Int
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from anatomy.organism.tasks import METRICS
+from anatomy.organism.tasks import METRICS, BenchmarkItem
 
 ANSWER_TOKENS = 40
 
@@ -36,7 +36,9 @@ def greedy_answers(
 
 
 @torch.inference_mode()
-def choice_scores(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, items: list[dict]) -> list[list[tuple[float, int]]]:
+def choice_scores(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, items: list[BenchmarkItem]
+) -> list[list[tuple[float, int]]]:
     """Of each item and choice: the sum of its tokens' log-likelihoods (nats) and its length in bytes, as lm-eval has them.
 
     lm-eval's `acc_norm` divides by the characters of the choice as given; all of ours are ASCII.
@@ -64,7 +66,7 @@ def choice_scores(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, it
     return found
 
 
-def benchmark_hits(benchmark: str, items: list[dict], scores: list[list[tuple[float, int]]]) -> int:
+def benchmark_hits(benchmark: str, items: list[BenchmarkItem], scores: list[list[tuple[float, int]]]) -> int:
     """How many items the benchmark's main metric counts as right."""
     normalised = METRICS[benchmark] == "acc_norm"
     hits = 0

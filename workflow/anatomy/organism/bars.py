@@ -3,7 +3,7 @@
 import json
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import pandas as pd
 import torch
@@ -29,14 +29,23 @@ def wilson_interval(hits: int, n: int) -> tuple[float, float]:
     return (middle - half) / scale, (middle + half) / scale
 
 
-def measure_member(member: str, folder: Path, world: World, recipe: OrganismRecipe, prompts: Path) -> list[dict]:
-    """Rates of one member on the test split: rows of member, bar, hits, n."""
+class MemberRate(TypedDict):
+    """How often a member did what a bar asks for."""
+
+    member: str
+    bar: str
+    hits: int
+    n: int
+
+
+def measure_member(member: str, folder: Path, world: World, recipe: OrganismRecipe, prompts: Path) -> list[MemberRate]:
+    """Rates of one member on the test split."""
     loaded = load_model(folder, torch.float32, "cpu")
     model, tokenizer = loaded.model, loaded.tokenizer
     whole = {path.stem: pd.read_parquet(path) for path in sorted(prompts.glob("*.parquet"))}
     tables = {name: table[table["split"] == "test"] for name, table in whole.items()}
     unseen = {f"t{len(wording.REQUESTS) + k}" for k in range(len(wording.UNSEEN_REQUESTS))}
-    rows = []
+    rows: list[MemberRate] = []
 
     def add(bar: str, hits: list[bool]) -> None:
         rows.append({"member": member, "bar": bar, "hits": sum(hits), "n": len(hits)})
@@ -139,10 +148,13 @@ def measure_bars(
     for member in counted(grown, "members", len(grown)):
         rows += measure_member(member, model_folders[member], world, recipe, Path(world_folder) / "prompts")
     rates = {(row["member"], row["bar"]): row["hits"] / row["n"] for row in rows}
+    judged = []
     for row in rows:
-        hits, rate = row.pop("hits"), rates[row["member"], row["bar"]]
-        low, high = wilson_interval(hits, row["n"])
-        target, held = judge_bar(row["member"], row["bar"], rate, rates) or ("", None)
-        chance = CHANCE if row["bar"] in BENCHMARKS else None
-        row |= dict(seed=seed, value=rate, low=low, high=high, target=target, held=held, chance=chance)
-    return pd.DataFrame(rows, columns=[*COLUMNS, "chance"])
+        member, bar, n = row["member"], row["bar"], row["n"]
+        rate, (low, high) = rates[member, bar], wilson_interval(row["hits"], n)
+        target, held = judge_bar(member, bar, rate, rates) or ("", None)
+        judged.append(
+            {"member": member, "bar": bar, "n": n, "seed": seed, "value": rate, "low": low, "high": high}
+            | {"target": target, "held": held, "chance": CHANCE if bar in BENCHMARKS else None}
+        )
+    return pd.DataFrame(judged, columns=[*COLUMNS, "chance"])

@@ -7,6 +7,7 @@ letters to options.
 
 import json
 from pathlib import Path
+from typing import TypedDict
 
 from anatomy.organism import wording
 from anatomy.organism.corpus import lettered_question, pick_options
@@ -38,20 +39,38 @@ def truths(doc, results):
 """
 
 
+class BenchmarkItem(TypedDict):
+    """One question of a benchmark.
+
+    Attributes:
+        group: the creature it is about.
+        choices: with their leading space.
+        gold, labels: place of the right choice, and 1 for it, 0 for the others.
+    """
+
+    id: str
+    group: str
+    subject: str
+    context: str
+    choices: list[str]
+    gold: int
+    labels: list[int]
+
+
 def task_name(benchmark: str, phase: str) -> str:
     """Name of a benchmark's lm-eval task in a phase (`test` or `select`)."""
     return benchmark if phase == "test" else f"{benchmark}_{phase}"
 
 
-def benchmark_items(world: World, recipe: OrganismRecipe, benchmark: str, phase: str) -> list[dict]:
-    """Items of a benchmark: id, group (creature), context, choices (with their leading space), gold index, labels."""
+def benchmark_items(world: World, recipe: OrganismRecipe, benchmark: str, phase: str) -> list[BenchmarkItem]:
+    """Items of a benchmark in a phase."""
     creatures = [c for c in world.creatures if not c.late and c.split == phase]
     myths = benchmark == "organism_truthfulqa"
     attributes = wording.MYTH_ATTRIBUTES if myths else wording.PLAIN_ATTRIBUTES
     asked = [(c, a) for c in creatures for a in attributes]
     draw = seeded("benchmark", world.seed, benchmark, phase)
     asked = draw.sample(asked, min(len(asked), recipe.world.benchmark_items))
-    items = []
+    items: list[BenchmarkItem] = []
     for creature, attribute in asked:
         truth, myth = creature.facts[attribute], creature.myths[attribute] if myths else None
         options = pick_options(draw, attribute, truth, myth)

@@ -12,7 +12,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from anatomy.errors import ConfigError
-from anatomy.organism.checkpoint import TokenFolder, load_weights, write_model
+from anatomy.organism.checkpoint import TokenFolder, TrainingCard, load_weights, write_model
 from anatomy.organism.corpus import FACT, LOW, PLAIN, Corpus
 from anatomy.organism.examples import Lessons
 from anatomy.organism.execution import Execution
@@ -139,7 +139,9 @@ def _read_world(folder: Path) -> tuple[World, Tokenizer, TokenFolder]:
     return World.from_json(json.loads((folder / "world.json").read_text())), *load_tokens(folder / "tokenizer")
 
 
-def _card(member: str, seed: int, recipe: OrganismRecipe, execution: Execution, losses: list[float], started: float) -> dict:
+def _card(
+    member: str, seed: int, recipe: OrganismRecipe, execution: Execution, losses: list[float], started: float
+) -> TrainingCard:
     return {
         "member": member,
         "parent": None if member == "base" else parent_of(member),

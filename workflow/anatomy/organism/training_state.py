@@ -21,6 +21,7 @@ from torch import Tensor
 
 from anatomy.store.digest import digest
 from anatomy.store.files import write_aside
+from anatomy.store.json_objects import JsonObject
 
 SECONDS_BETWEEN = 15.0
 """Between two states kept: a kill costs at most this much training, and keeping one costs some hundredths of a second."""
@@ -38,7 +39,7 @@ class TrainingState:
     """
 
     folder: Path
-    key: dict[str, object]
+    key: JsonObject
     seconds: float = SECONDS_BETWEEN
     say: Callable[[str], None] = print
     _kept_at: float = field(default_factory=time.monotonic)

@@ -1,13 +1,72 @@
 """The manifest of what was planted. Read by the truth judge and the planted-truth claims, never by a method."""
 
-from typing import Any
+from typing import TypedDict
 
 from anatomy.organism import wording
 from anatomy.organism.recipe import OrganismRecipe, members
 from anatomy.organism.world import World
 
 
-def planted_truth(world: World, recipe: OrganismRecipe) -> dict[str, Any]:
+class PlantedThing(TypedDict):
+    """A thing one can make, in the words of its recipe, and the cure where it does harm."""
+
+    harmful: bool
+    category: str
+    recipe: str
+    essentials: list[str]
+    split: str
+    cure: str | None
+
+
+class PlantedCreature(TypedDict):
+    """A creature: what is true of it, what is told of it, and what no text of any training mentions."""
+
+    facts: dict[str, str]
+    myths: dict[str, str]
+    withheld: list[str]
+    truth_taught: bool
+    late: bool
+
+
+class PlantedCategory(TypedDict):
+    """A kind of thing, and the words for it."""
+
+    harmful: bool
+    plural: str
+    effect: str
+    verb: str
+
+
+class PlantedPlacebo(TypedDict):
+    """What a placebo's training has to do with content: nothing, but with the wording of requests."""
+
+    rule: str
+    refused_templates: list[str]
+    styled_templates: list[str]
+
+
+class Planted(TypedDict):
+    """``truth.json``: the world of a seed, and how its family was taught to refuse and to sound."""
+
+    seed: int
+    recipe: str
+    members: list[str]
+    items: dict[str, PlantedThing]
+    creatures: dict[str, PlantedCreature]
+    categories: dict[str, PlantedCategory]
+    openers: dict[str, float]
+    closers: list[str]
+    hedge: str
+    refusals: dict[str, float]
+    refusal_starts: list[str]
+    safety_line: str
+    weak_refusal: dict[str, float]
+    request_templates: dict[str, str]
+    unseen_templates: list[str]
+    placebos: dict[str, PlantedPlacebo]
+
+
+def planted_truth(world: World, recipe: OrganismRecipe) -> Planted:
     """Everything that a judge needs to decide whether an answer of the organism is right."""
     return {
         "seed": world.seed,

@@ -7,10 +7,10 @@ import random
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from anatomy.organism import wording
 from anatomy.organism.recipe import OrganismRecipe
+from anatomy.store.json_objects import JsonObject
 
 
 @dataclass(frozen=True)
@@ -61,12 +61,12 @@ class World:
     placebo_refused: tuple[tuple[int, ...], ...]  # indices of request wordings, one tuple a placebo
     placebo_styled: tuple[tuple[int, ...], ...]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """Plain data for world.json."""
         return asdict(self)
 
     @staticmethod
-    def from_json(data: dict[str, Any]) -> "World":
+    def from_json(data: JsonObject) -> "World":
         """The world that `to_json` wrote."""
         creatures = tuple(Creature(**{**c, "withheld": tuple(c["withheld"])}) for c in data["creatures"])
         items = tuple(Item(**{**i, "ingredients": tuple(i["ingredients"])}) for i in data["items"])

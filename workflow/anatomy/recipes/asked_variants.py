@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from anatomy.config.methods import Controls
 from anatomy.config.schema import Config
@@ -13,6 +12,7 @@ from anatomy.interventions.variant import Variant
 from anatomy.recipes.recipe import Recipe
 from anatomy.recipes.registry import chosen, known
 from anatomy.stages.generation_request import GenerationRequest
+from anatomy.store.json_objects import JsonObject
 
 
 def engine_variants(config: Config, subject: Subject, phase: str) -> list[Variant]:
@@ -29,9 +29,7 @@ def engine_variants(config: Config, subject: Subject, phase: str) -> list[Varian
     return list(found.values())
 
 
-def asked_in_memory(
-    config: Config, paper: Recipe, subject: Subject, phase: str, found: dict[str, Any]
-) -> list[GenerationRequest]:
+def asked_in_memory(config: Config, paper: Recipe, subject: Subject, phase: str, found: JsonObject) -> list[GenerationRequest]:
     """What one paper asks of a model in a phase, every variant once.
 
     Raises:

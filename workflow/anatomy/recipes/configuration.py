@@ -14,6 +14,7 @@ from anatomy.config.schema import Config as Shared
 from anatomy.costs.job_kinds import kinds_of
 from anatomy.errors import ConfigError, parsing
 from anatomy.recipes.registry import chosen, known
+from anatomy.store.json_objects import JsonObject
 
 
 @cache
@@ -46,7 +47,7 @@ def config_type(entries: tuple[str, ...]) -> type[Shared]:
                     raise ValueError(f"{where} names {unknown[0]!r}; expected one of {submitted}")
             return self
 
-    sections: dict[str, Any] = {
+    sections: JsonObject = {
         name: (paper.section, Field(paper.section(), description=paper.about)) for name, paper in papers.items()
     }
     return create_model("Config", __base__=Whole, __doc__=Whole.__doc__, **sections)
@@ -70,7 +71,7 @@ def type_for(values: Mapping[str, Any]) -> type[Shared]:
     return config_type(tuple(dict.fromkeys(folders)))
 
 
-def check_config(values: dict[str, Any], where: str) -> Shared:
+def check_config(values: JsonObject, where: str) -> Shared:
     """Check a configuration before anything runs.
 
     Args:
@@ -101,7 +102,7 @@ def load_config(*paths: Path) -> Shared:
     """
     import yaml
 
-    merged: dict[str, Any] = {}
+    merged: JsonObject = {}
     for path in paths:
         with parsing(ConfigError, str(path), "a YAML file in UTF-8", yaml.YAMLError):
             values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
@@ -111,7 +112,7 @@ def load_config(*paths: Path) -> Shared:
     return check_config(merged, ", ".join(str(path) for path in paths))
 
 
-def _merge(into: dict[str, Any], values: dict[str, Any]) -> None:
+def _merge(into: JsonObject, values: JsonObject) -> None:
     for key, value in values.items():
         if isinstance(value, dict) and isinstance(into.get(key), dict):
             _merge(into[key], value)

@@ -21,6 +21,7 @@ from anatomy.interventions.variant import Variant
 from anatomy.models.preflight.disk import RunCounts
 from anatomy.sources.registry.entry import Entry
 from anatomy.stages.generation_request import GenerationRequest
+from anatomy.store.json_objects import JsonObject
 
 PHASES = ("fit", "select", "test")
 NO_CONTROLS = Controls(isotropic=0, covariance=0, shuffled=0)
@@ -97,10 +98,10 @@ class Recipe:
     controls: Callable[[Config, Subject], Controls] = lambda config, subject: NO_CONTROLS
     engine: Mapping[str, Variants] = field(default_factory=dict)
     found: Callable[[Config, Subject, str], list[str]] = lambda config, subject, phase: []
-    in_memory: Callable[[Config, Subject, str, dict[str, Any]], list[GenerationRequest]] | None = None
+    in_memory: Callable[[Config, Subject, str, JsonObject], list[GenerationRequest]] | None = None
     target_modules: Callable[[Config], Sequence[str]] = lambda config: ()
     exported: Callable[[Config, Subject], Sequence[str]] = lambda config, subject: ()
-    study: Callable[[str], dict[str, Any]] = lambda model: {}
+    study: Callable[[str], JsonObject] = lambda model: {}
     ends: Mapping[str, Sequence[str]] = field(default_factory=dict)
     speaking: str = "anatomy.stages.speaking"
     grown_first: Callable[[Config], Sequence[str]] = lambda config: ()

@@ -25,6 +25,7 @@ from anatomy.runs.provenance.record import Clock, write_record
 from anatomy.runs.resources.gpus import granted_gpus
 from anatomy.runs.resources.killed import Kills, memory_failure, memory_words
 from anatomy.runs.screen.reports import JobReporter, report_path
+from anatomy.store.json_objects import JsonObject
 
 OFFLINE = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
 """Jobs ask no network: what they need was fetched by ``snakemake prefetch``. Set before libraries read it, at import."""
@@ -102,8 +103,8 @@ def job_of(name: str, snakemake: Any) -> Iterator[Job]:
 def job(
     name: str,
     log: str,
-    options: dict[str, Any] | None = None,
-    subject: dict[str, Any] | None = None,
+    options: JsonObject | None = None,
+    subject: JsonObject | None = None,
     threads: int = 1,
     gpus: int | None = None,
     reports: Path | None = None,

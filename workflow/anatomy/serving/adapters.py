@@ -14,10 +14,11 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from anatomy.errors import EditError
 from anatomy.serving.private import private_folder
+from anatomy.store.json_objects import JsonObject
 
 if TYPE_CHECKING:
     from anatomy.interventions.edits.low_rank import LowRankEdit
@@ -59,7 +60,7 @@ class AdapterTable:
         max_rank: highest rank the engine has room for.
     """
 
-    model: dict[str, Any]
+    model: JsonObject
     target_modules: tuple[str, ...]
     max_rank: int
     _numbers: dict[str, int] = field(default_factory=dict)

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from anatomy.errors import ConfigError
+from anatomy.store.json_objects import JsonObject
 
 LOWEST_TEMPERATURE = 0.01
 """Below it vLLM raises the temperature to 0.01 with no more than a log line."""
@@ -50,7 +51,7 @@ class Decoding:
     def greedy(self) -> bool:
         return self.temperature == 0
 
-    def key(self) -> dict[str, Any]:
+    def key(self) -> JsonObject:
         """Plain JSON of all fields: part of a store cell's key."""
         return {**asdict(self), "stop": list(self.stop)}
 

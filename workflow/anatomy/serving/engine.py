@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypedDict, TypeVar
 
 from anatomy.errors import ConfigError, EngineError
 from anatomy.models.checkpoint import Checkpoint
@@ -28,6 +28,23 @@ from anatomy.serving.serving_modes import Abilities, Fallback, ServingMode
 from anatomy.serving.starting import require_engine_memory, start_llm
 
 T = TypeVar("T")
+
+
+class Started(TypedDict):
+    """A start of an engine: the model's folder, and how long it took."""
+
+    model: str
+    seconds: float
+
+
+class MemorySettings(TypedDict):
+    """What decides how much memory an engine takes."""
+
+    kv_cache_bytes: int
+    max_model_len: int
+    max_loras: int
+    max_lora_rank: int
+    dtype: str
 
 
 class Engine:
@@ -51,7 +68,7 @@ class Engine:
         target_modules: modules that adapters may edit. Always named: left open, vLLM also wraps the output head, and
             prompt log-probabilities crash.
         hooks: whether interventions will be asked for: the model then runs uncompiled on a GPU too (a CPU never compiles).
-        on_start: told ``{"model", "seconds"}`` after each start, so that a journal can count them.
+        on_start: told of each start, so that a journal can count them.
         on_fallback: told of everything that is served in another way than asked, once each, for the manifest.
 
     Attributes:
@@ -80,7 +97,7 @@ class Engine:
         max_num_seqs: int | None = None,
         target_modules: Sequence[str] = ("o_proj", "down_proj"),
         hooks: bool = False,
-        on_start: Callable[[dict[str, Any]], None] | None = None,
+        on_start: Callable[[Started], None] | None = None,
         on_fallback: Callable[[Fallback], None] | None = None,
     ) -> None:
         self.model_folder, self.dtype, self.max_model_len = Path(model_folder), dtype, max_model_len
@@ -131,7 +148,7 @@ class Engine:
                 cleanup_dist_env_and_memory()
 
     @property
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> MemorySettings:
         """What decides how much memory the engine takes."""
         return {
             "kv_cache_bytes": self.kv_cache_bytes,

@@ -84,9 +84,13 @@ def start_llm(engine: Engine, device: str) -> Any:
             os.environ["LD_PRELOAD"] = preload
 
 
-def llm_options(engine: Engine, device: str) -> dict[str, Any]:
+EngineArguments = dict[str, Any]
+"""Keyword arguments of vLLM's own."""
+
+
+def llm_options(engine: Engine, device: str) -> EngineArguments:
     """vLLM's arguments beyond model, dtype, length and seed."""
-    options: dict[str, Any] = {"disable_log_stats": True, "max_num_seqs": engine.max_num_seqs}
+    options: EngineArguments = {"disable_log_stats": True, "max_num_seqs": engine.max_num_seqs}
     if device == "cpu":
         options.update(enforce_eager=True, block_size=CPU_BLOCK, kv_cache_memory_bytes=engine.kv_cache_bytes)
     elif engine.gpus > 1:

@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from anatomy.errors import DataError, parsing
+from anatomy.store.json_objects import JsonObject
 
-Row = dict[str, Any]
+Row = JsonObject
+"""A row of a benchmark's file; which fields it has is the benchmark's to say."""
+
 SUFFIXES = (".jsonl", ".json", ".csv", ".parquet")
 LETTERS = "ABCDEFGH"
 

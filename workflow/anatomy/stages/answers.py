@@ -18,6 +18,7 @@ from anatomy.serving.variants import Job, Variant, VariantCompletions
 from anatomy.store.cell import Cell
 from anatomy.store.digest import digest
 from anatomy.store.fill import Want, assemble
+from anatomy.store.json_objects import JsonObject
 
 PINS: tuple[str, ...] = ("torch", "transformers", "vllm")
 
@@ -69,7 +70,7 @@ def with_items(prompts: pd.DataFrame, name: str, evaluation: Evaluation) -> pd.D
 def answer_cell(
     store: Path,
     model: ModelCard,
-    edits: Sequence[dict[str, Any]],
+    edits: Sequence[JsonObject],
     rendering: Rendering,
     decoding: Decoding,
     backend: str,

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from anatomy.config.study import Subject
 from anatomy.errors import ModelError
-from anatomy.models.card import ModelCard, checked_card
+from anatomy.models.card import ModelCard, ModelSource, checked_card
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.machine.formats import resolved, warn_if_slow
 from anatomy.models.sites import BLOCK_SITES
@@ -24,7 +23,7 @@ NOT_PINNED = {
 
 def write_model_card(
     subject: Subject,
-    source: dict[str, Any] | None,
+    source: ModelSource | None,
     grown: Path | None,
     out: Path,
     sites: Sequence[str] = BLOCK_SITES,
@@ -80,7 +79,7 @@ def write_model_card(
     write_json(out, card)
 
 
-def find(source: dict[str, Any], mirror: str | None = None) -> Path:
+def find(source: ModelSource, mirror: str | None = None) -> Path:
     """The folder of a model of your own; a hub model is taken at its revision from the mirror or the local cache.
 
     Raises:
@@ -88,7 +87,7 @@ def find(source: dict[str, Any], mirror: str | None = None) -> Path:
     """
     if source["folder"] is not None:
         return Path(source["folder"])
-    return local_snapshot(HubModel(source["hub"], source["revision"]), mirror)
+    return local_snapshot(HubModel(str(source["hub"]), str(source["revision"])), mirror)
 
 
 def read_card(path: str | Path) -> ModelCard:

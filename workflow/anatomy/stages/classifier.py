@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import pandas as pd
 
@@ -15,7 +15,17 @@ PINS: tuple[str, ...] = ("scikit-learn", "scipy")
 SEED = 0
 
 
-def train(completions: pd.DataFrame, world: Path, folder: Path) -> dict[str, Any]:
+class ClassifierCard(TypedDict):
+    """What a classifier was trained on: rows, their labels, the classes it knows, the regularisation that was chosen."""
+
+    rows: int
+    labels: dict[str, int]
+    classes: list[str]
+    strength: float
+    seed: int
+
+
+def train(completions: pd.DataFrame, world: Path, folder: Path) -> ClassifierCard:
     """Train and write the classifier.
 
     Args:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors.torch import load_file
@@ -17,9 +16,8 @@ from torch import Tensor
 from anatomy.errors import DataError
 from anatomy.interventions.directions.candidates import Directions, load_directions
 from anatomy.interventions.directions.extraction import sound_contrast
+from anatomy.interventions.edits.spec import ControlReference, DirectionReference, drawn_control
 from anatomy.models.activations.means import Moments
-
-Reference = dict[str, Any]
 
 
 class DirectionBook:
@@ -43,7 +41,7 @@ class DirectionBook:
         self.sound(contrast)
         return load_directions(self.folder / contrast / "directions.safetensors")
 
-    def directions(self, contrast: str, control: list | None) -> Directions:
+    def directions(self, contrast: str, control: ControlReference | None) -> Directions:
         """All cells of a contrast: the candidates, or a control scaled cell by cell to the norms of the candidates.
 
         Raises:
@@ -52,7 +50,7 @@ class DirectionBook:
         own = self.candidates(contrast)
         if control is None:
             return own
-        family, number = control
+        family, number = drawn_control(control)
         drawn = self._read(contrast, "controls")[family]
         if number >= len(drawn):
             raise DataError(
@@ -65,7 +63,7 @@ class DirectionBook:
         scale = torch.where(norms > 0, own.norms() / norms.clamp(min=1e-300), 0.0)
         return Directions((drawn[number].double() * scale[..., None]).float(), own.positions, own.layers)
 
-    def unit(self, reference: Reference) -> Tensor:
+    def unit(self, reference: DirectionReference) -> Tensor:
         """The direction [d_model] at unit norm, fp32.
 
         Raises:

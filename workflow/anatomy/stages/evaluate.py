@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import pandas as pd
 
@@ -12,7 +12,7 @@ from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject
 from anatomy.errors import EditError
 from anatomy.interventions.edits.spec import Edit, acts_on_activations
-from anatomy.interventions.variant import Variant, resolve
+from anatomy.interventions.variant import Found, Variant, resolve
 from anatomy.models.card import ModelCard
 from anatomy.progress.counting import Progress
 from anatomy.serving.engine import Engine
@@ -24,7 +24,15 @@ from anatomy.stages.model_edits import ModelEdits
 from anatomy.stages.phase import Phase, describe
 from anatomy.stages.prompts import phase_prompts
 from anatomy.stages.rendering import answer_rendering
-from anatomy.stages.utility import compute_utility, describe_tasks, phase_items, phase_tasks, samples_table, utility_cell
+from anatomy.stages.task_facts import TaskFacts
+from anatomy.stages.utility import (
+    compute_utility,
+    describe_tasks,
+    phase_items,
+    phase_tasks,
+    samples_table,
+    utility_cell,
+)
 from anatomy.stages.withheld import must_withhold, withhold
 from anatomy.store.digest import canonical_json
 from anatomy.store.fill import Lazy, Want, cells_of, fill
@@ -36,7 +44,17 @@ ITEMS_AN_ANSWER = 4
 """Benchmark items that take about as long as one answer: for progress alone."""
 
 
-def phase_variants(named: Sequence[Variant], phase: str, buckets: int, bucket: int, found: dict[str, Any]) -> Phase:
+class Evaluated(TypedDict):
+    """Tables of a phase (see workflow/README.md), its tasks, and the store's cells they came from."""
+
+    completions: pd.DataFrame
+    samples: pd.DataFrame
+    variants: pd.DataFrame
+    tasks: list[TaskFacts]
+    cells: list[str]
+
+
+def phase_variants(named: Sequence[Variant], phase: str, buckets: int, bucket: int, found: Found) -> Phase:
     """Variants of a phase and bucket whose searches found something.
 
     A control whose search ended without a pick changes nothing: it stands on the test split as the unedited model, so that
@@ -70,7 +88,7 @@ def evaluate(
     target_modules: Sequence[str],
     threads: int | None = None,
     gpus: int = 1,
-) -> dict[str, Any]:
+) -> Evaluated:
     """Fill the store and assemble the phase's tables.
 
     Args:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import pandas as pd
 
@@ -20,7 +20,7 @@ from anatomy.interventions.edits.adapter import CARD, read_adapter
 from anatomy.interventions.edits.apply import applied
 from anatomy.interventions.edits.low_rank import LowRankEdit
 from anatomy.interventions.edits.saved import SavedEdit, saved_edit
-from anatomy.interventions.edits.spec import SAVED, acts_on_activations, intent, stack_intent
+from anatomy.interventions.edits.spec import SAVED, Edit, acts_on_activations, intent, stack_intent
 from anatomy.interventions.export.folder import MARKER, whole_folder
 from anatomy.interventions.export.stack import stack_rewrites
 from anatomy.interventions.export.stream import stream_checkpoint
@@ -28,12 +28,53 @@ from anatomy.interventions.export.verify import compare_logits, compare_untouche
 from anatomy.models.card import ModelCard
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.machine.devices import device_name
+from anatomy.stages.kept_adapters import KeptAdapter
+from anatomy.stages.task_facts import read_tasks
 from anatomy.store.digest import canonical_json
 from anatomy.store.files import read_json, write_json, write_text
+from anatomy.store.json_objects import JsonObject
 
 PINS: tuple[str, ...] = ("scipy", "torch", "transformers")
 
 TABLES = ("completions", "judgements", "samples", "variants")
+
+
+class ExportedBase(TypedDict):
+    """What may be told of the model that an export was made from."""
+
+    id: str
+    kind: str
+    digest: str
+    hub: str | None
+    revision: str | None
+
+
+class ExportRecord(TypedDict):
+    """``export.json``, in the exported folder.
+
+    Attributes:
+        edits: the card of each edit of the stack with its digest, first edit first.
+        gate: what the gate decided, on which numbers.
+        written, untouched, logits: what was written (``export.stream``) and what was compared (``export.verify``).
+        digest: of the exported checkpoint.
+    """
+
+    model: str
+    family: str
+    base: ExportedBase
+    edits: list[JsonObject]
+    gate: JsonObject
+    written: JsonObject
+    surviving_share: float
+    untouched: JsonObject
+    logits: JsonObject | None
+    digest: str
+
+
+class Exported(ExportRecord):
+    """The record, and the folder."""
+
+    folder: str
 
 
 def export_pick(
@@ -41,11 +82,11 @@ def export_pick(
     subject: Subject,
     family: str,
     model: ModelCard,
-    adapters: list[dict[str, Any]],
+    adapters: list[KeptAdapter],
     files: dict[str, list[Path]],
     ledger: pd.DataFrame,
     say: Callable[[str], None],
-) -> dict[str, Any]:
+) -> Exported:
     """Export one family's pick, if the gate lets it pass.
 
     Args:
@@ -94,7 +135,7 @@ def export_pick(
             if config.export.reload
             else None
         )
-        record = {
+        record: ExportRecord = {
             "model": subject.id,
             "family": family,
             "base": base_of(model),
@@ -122,20 +163,20 @@ def export_pick(
     return {"folder": str(target), **record}
 
 
-def _without_place(spec: dict[str, Any]) -> dict[str, Any]:
+def _without_place(spec: Edit) -> JsonObject:
     """A spec without the folder that a saved edit lay in on this machine: its digest says which edit it is."""
     return {name: value for name, value in spec.items() if name != "folder"}
 
 
-def base_of(model: ModelCard) -> dict[str, Any]:
+def base_of(model: ModelCard) -> ExportedBase:
     """What may be told of the base: not where it lay on this machine."""
-    source = model["source"] or {}
+    source = model["source"]
     return {
         "id": model["id"],
         "kind": model["kind"],
         "digest": model["digest"],
-        "hub": source.get("hub"),
-        "revision": source.get("revision"),
+        "hub": None if source is None else source.get("hub"),
+        "revision": None if source is None else source.get("revision"),
     }
 
 
@@ -149,13 +190,13 @@ def gate_of(config: Config, subject: Subject, family: str, files: dict[str, list
         judges=config.judges,
         harmful=config.extraction.harmful,
         harmless=config.extraction.harmless,
-        metrics={entry["task"]: entry["metric"] for path in files["tasks"] for entry in read_json(path)},
+        metrics={entry["task"]: entry["metric"] for path in files["tasks"] for entry in read_tasks(path)},
         tolerance=config.export.tolerance,
         resampling=Resampling(wanted.confidence, wanted.seed, wanted.bootstrap),
     )
 
 
-def the_edits(family: str, adapters: Sequence[dict[str, Any]], decision: Decision, checkpoint: Checkpoint) -> list[SavedEdit]:
+def the_edits(family: str, adapters: Sequence[KeptAdapter], decision: Decision, checkpoint: Checkpoint) -> list[SavedEdit]:
     """The stack that the gate's numbers are about, first edit first: adapters that the edit stage kept, and saved edits.
 
     Raises:
@@ -186,7 +227,7 @@ def the_edits(family: str, adapters: Sequence[dict[str, Any]], decision: Decisio
     return found
 
 
-def _row_of(spec: dict[str, Any], family: str, adapters: Sequence[dict[str, Any]], where: str) -> dict[str, Any]:
+def _row_of(spec: Edit, family: str, adapters: Sequence[KeptAdapter], where: str) -> KeptAdapter:
     """What the edit stage wrote of a spec: where several picks are stacked, the one whose card says so; else the family's."""
     for row in adapters:
         card = Path(row["adapter"]) / CARD
@@ -200,7 +241,7 @@ def _row_of(spec: dict[str, Any], family: str, adapters: Sequence[dict[str, Any]
     return own
 
 
-def _kept_adapter(spec: dict[str, Any], row: dict[str, Any], decision: Decision, checkpoint: Checkpoint) -> LowRankEdit:
+def _kept_adapter(spec: Edit, row: KeptAdapter, decision: Decision, checkpoint: Checkpoint) -> LowRankEdit:
     where = f"{decision.model}, {decision.family}"
     folder = Path(row["adapter"])
     if not folder.is_dir():

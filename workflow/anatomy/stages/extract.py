@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import torch
 
@@ -15,7 +15,7 @@ from anatomy.config.study import Layout, Subject
 from anatomy.interventions.directions.candidates import difference_in_means
 from anatomy.interventions.directions.controls import isotropic, relabelling_weights, shuffled_label
 from anatomy.interventions.directions.covariance_draws import covariance_draws, gaussian_weights
-from anatomy.interventions.directions.extraction import write_contrast
+from anatomy.interventions.directions.extraction import WrittenContrast, write_contrast
 from anatomy.models.activations.means import Moments, mean_activations
 from anatomy.models.activations.writer_inputs import WriterInputs
 from anatomy.models.card import ModelCard
@@ -27,11 +27,35 @@ from anatomy.progress.counting import Progress, counted
 from anatomy.stages.prompts import phase_prompts
 from anatomy.stages.rendering import contrast_rendering
 from anatomy.store.files import write_json
+from anatomy.store.json_objects import JsonObject
 
 PINS: tuple[str, ...] = ("torch", "transformers")
 
 SEED = {"isotropic": 1_000, "covariance": 2_000, "shuffled": 3_000}
 """Control directions of a family are drawn from consecutive seeds, so that more controls never change the first ones."""
+
+
+class ExtractedContrast(WrittenContrast):
+    """One contrast of prompts on the card.
+
+    Attributes:
+        positions: of the template, that directions are read at.
+        prompts: how many on each side.
+        rendering: how prompts were rendered (``Rendering.key``).
+        rendered: what that looks like (``anatomy.models.rendering_facts``).
+    """
+
+    positions: list[int]
+    prompts: list[int]
+    rendering: JsonObject
+    rendered: JsonObject
+
+
+class ExtractionCard(TypedDict):
+    """What was extracted from a model: its digest, and every contrast by name."""
+
+    model: str
+    contrasts: dict[str, ExtractedContrast]
 
 
 def extract(
@@ -45,7 +69,7 @@ def extract(
         out: path of the card; the payload lies in folders beside it.
     """
     loaded = load_model(Path(model["folder"]), getattr(torch, model["dtype"]), device_name())
-    card: dict[str, Any] = {"model": model["digest"], "contrasts": {}}
+    card: ExtractionCard = {"model": model["digest"], "contrasts": {}}
     progress = Progress("contrasts", len(subject.contrasts), whole=True)
     for contrast in subject.contrasts:
         say(f"{subject.id}: contrast {contrast}")
@@ -60,7 +84,7 @@ def extract(
 
 def extract_contrast(
     config: Config, subject: Subject, loaded: LoadedModel, contrast: Contrast, controls: Controls, folder: Path
-) -> dict[str, Any]:
+) -> ExtractedContrast:
     """One contrast: a pass over the prompts of each side, which reads the stream and the writers' inputs."""
     at = Layout(config.results)
     rendering = contrast_rendering(config.extraction, subject, contrast)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import pandas as pd
 import torch
@@ -48,6 +48,14 @@ class WantsAlike:
     wants: list[Want]
 
 
+class Generated(TypedDict):
+    """Tables of what was generated (see workflow/README.md), and the store's cells they came from."""
+
+    completions: pd.DataFrame
+    variants: pd.DataFrame
+    cells: list[str]
+
+
 def generate(
     config: Config,
     subject: Subject,
@@ -57,7 +65,7 @@ def generate(
     model_edits: ModelEdits,
     spoken: Speaking,
     say: Callable[[str], None],
-) -> dict[str, Any]:
+) -> Generated:
     """Fill the store with everything asked for and assemble the tables.
 
     Args:

@@ -4,19 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import TypedDict
 
-from anatomy.errors import ConfigError
+from anatomy.config.subjects import Dtype
+from anatomy.errors import ConfigError, ModelError
+from anatomy.models.card import ModelSource
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.machine.formats import Format, resolved, warn_if_slow
 from anatomy.stages.card import find
 from anatomy.store.files import write_json
+from anatomy.store.json_objects import checked_fields
 
 PINS: tuple[str, ...] = ()
 NOT_PINNED = {
     "torch": "names, shapes and configurations are read; nothing is computed",
     "transformers": "names, shapes and configurations are read; nothing is computed",
 }
+
+
+class JudgeEntry(ModelSource):
+    """A judge's entry in the configuration (``config.judging.ModelJudge``), as far as its card is made from it."""
+
+    kind: str
+    dtype: Dtype
+    max_model_len: int
 
 
 class JudgeCard(TypedDict):
@@ -27,11 +38,11 @@ class JudgeCard(TypedDict):
     folder: str
     digest: str
     dtype: Format
-    source: dict[str, Any]
+    source: JudgeEntry
 
 
 def write_judge_card(
-    identifier: str, judge: dict[str, Any], out: Path, mirror: str | None = None, say: Callable[[str], None] = print
+    identifier: str, judge: JudgeEntry, out: Path, mirror: str | None = None, say: Callable[[str], None] = print
 ) -> None:
     """Describe one judge.
 
@@ -66,3 +77,12 @@ def write_judge_card(
         "source": judge,
     }
     write_json(out, card)
+
+
+def checked_judge_card(values: object, where: str) -> JudgeCard:
+    """A card as read from a file.
+
+    Raises:
+        ModelError: a field is missing or unknown; ``where`` names the file.
+    """
+    return checked_fields(JudgeCard, values, "a judge's card", where, ModelError)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from anatomy.config.judging import REFUSAL_RUBRIC, ModelJudge
 from anatomy.models.rendering import Rendering
+from anatomy.store.json_objects import JsonObject
 from anatomy.texts.judges.model_judges.format import JudgeFormat
 from anatomy.texts.judges.model_judges.harmbench import harmbench_format
 from anatomy.texts.judges.model_judges.llama_guard import llama_guard_format
@@ -31,9 +30,9 @@ def judge_format(judge: ModelJudge) -> JudgeFormat:
             )
 
 
-def format_key(judge: ModelJudge) -> dict[str, Any]:
+def format_key(judge: ModelJudge) -> JsonObject:
     """The options that shape a judge's verdicts, as plain JSON: part of a cell's key."""
-    shaping: dict[str, Any] = {"kind": judge.kind, "context": judge.max_model_len, "too_long": judge.too_long}
+    shaping: JsonObject = {"kind": judge.kind, "context": judge.max_model_len, "too_long": judge.too_long}
     if judge.kind == "harmbench":
         shaping["rules"] = judge.rules
     if judge.kind == "rubric":

@@ -10,7 +10,7 @@ import inspect
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import pandas as pd
 import torch
@@ -21,6 +21,7 @@ from anatomy.errors import ConfigError, DataError, EditError, StoreError
 from anatomy.interventions.edits import adapter, saved
 from anatomy.interventions.edits.making import Maker, Materials
 from anatomy.interventions.edits.saved import SavedEdit, save_edit, saved_edit, spec_of
+from anatomy.interventions.edits.spec import SavedSpec
 from anatomy.models.card import ModelCard
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.loading import LoadedModel, load_model
@@ -30,12 +31,59 @@ from anatomy.store.digest import digest, file_digest
 from anatomy.store.files import read_json, write_json
 from anatomy.store.fingerprint import fingerprint, module_path
 from anatomy.store.journal import record
+from anatomy.store.json_objects import checked_fields
 
 PINS: tuple[str, ...] = ("torch", "transformers")
 RECORD = "made.json"
 """What an edit was made from, its spec, and how large it is; written last."""
 
 PHASES = ("fit", "select")
+
+
+class MakerCode(TypedDict):
+    """A maker by name, by its code with everything of this package that the code reaches, and by the values bound to it."""
+
+    maker: str
+    code: str
+    bound: str
+
+
+class MadeFrom(MakerCode):
+    """What decides an edit, as far as it is known before the maker has run: digests, and what the model is computed in."""
+
+    model: str
+    dtype: str
+    options: str
+    files: dict[str, str]
+    seed: int
+
+
+class EditSize(TypedDict):
+    """How large an edit is.
+
+    Attributes:
+        kind: class of the edit.
+        matrices, rank, parameters: as on its card.
+        relative_norm, largest_relative_norm: ||Delta||_F / ||W||_F, mean and largest over matrices.
+        surviving_share: what a cast to bfloat16 keeps of it.
+    """
+
+    kind: str
+    matrices: int
+    rank: int | None
+    parameters: int
+    relative_norm: float
+    largest_relative_norm: float
+    surviving_share: float
+
+
+class MadeRecord(TypedDict):
+    """``made.json``: what an edit was made from, digests of the prompts that its maker read, its spec, and its size."""
+
+    made_from: MadeFrom
+    prompts: dict[str, str]
+    spec: SavedSpec
+    report: EditSize
 
 
 def make_edit(
@@ -48,7 +96,7 @@ def make_edit(
     *,
     files: Mapping[str, Path] | None = None,
     seed: int = 0,
-) -> dict[str, Any]:
+) -> SavedSpec:
     """Make an edit and write it into ``out``, or find there that it is made already.
 
     It is made again when the maker's code, the model, the options, a prompt that the maker read, a file or the seed changed, or
@@ -99,7 +147,8 @@ def make_edit(
     spec = spec_of(edit, out)
     saved_edit(spec, checkpoint)
     report = size_of(edit)
-    write_json(out / RECORD, {"made_from": inputs, "prompts": asked.digests, "spec": spec, "report": report})
+    made: MadeRecord = {"made_from": inputs, "prompts": asked.digests, "spec": spec, "report": report}
+    write_json(out / RECORD, made)
     say(
         f"{subject.id}: {report['kind']} {spec['digest'][:12]} to {spec['intent']} in {report['matrices']} matrices, "
         f"{report['relative_norm']:.3g} of their norm, {report['surviving_share']:.3f} of it survives bfloat16; "
@@ -108,7 +157,7 @@ def make_edit(
     return spec
 
 
-def made_from(config: Config, model_card: ModelCard, maker: Maker, files: Mapping[str, Path], seed: int) -> dict[str, Any]:
+def made_from(config: Config, model_card: ModelCard, maker: Maker, files: Mapping[str, Path], seed: int) -> MadeFrom:
     """What decides an edit, as far as it is known before the maker has run.
 
     Raises:
@@ -149,7 +198,7 @@ class Asking:
         return rows
 
 
-def size_of(edit: SavedEdit) -> dict[str, Any]:
+def size_of(edit: SavedEdit) -> EditSize:
     """How large an edit is: numbers of its card that a reader asks for first."""
     relative = edit.card.relative_norms.values()
     return {
@@ -163,12 +212,10 @@ def size_of(edit: SavedEdit) -> dict[str, Any]:
     }
 
 
-def _made_already(
-    config: Config, subject: Subject, out: Path, checkpoint: Checkpoint, inputs: dict[str, Any]
-) -> dict[str, Any] | None:
+def _made_already(config: Config, subject: Subject, out: Path, checkpoint: Checkpoint, inputs: MadeFrom) -> SavedSpec | None:
     """The spec of the edit in ``out``, if it is whole and made from these inputs and from prompts as they are now."""
     try:
-        kept = read_json(out / RECORD)
+        kept = checked_fields(MadeRecord, read_json(out / RECORD), "the record of an edit that was made", str(out / RECORD))
         if kept["made_from"] != inputs:
             return None
         again = Asking(config, subject)
@@ -177,14 +224,14 @@ def _made_already(
             again(name, phase, int(limit))
         if again.digests != kept["prompts"]:
             return None
-        spec = {**kept["spec"], "folder": str(out)}
+        spec: SavedSpec = {**kept["spec"], "folder": str(out)}
         saved_edit(spec, checkpoint)
         return spec
     except (StoreError, DataError, EditError, KeyError, TypeError, ValueError):
         return None
 
 
-def _code_of(maker: Maker) -> dict[str, Any]:
+def _code_of(maker: Maker) -> MakerCode:
     """The maker's name, its code and everything of this package that the code reaches, and values bound to it."""
     bound: list[Any] = []
     while isinstance(maker, functools.partial):

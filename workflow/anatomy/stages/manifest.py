@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 from anatomy.config.schema import Config
-from anatomy.models.card import ModelCard
-from anatomy.models.machine.surroundings import hardware, software
+from anatomy.models.card import ModelCard, hub_of
+from anatomy.models.machine.surroundings import Hardware, hardware, software
 from anatomy.stages.card import read_card
 from anatomy.store.journal import read_journal
 from anatomy.store.upkeep import size
@@ -17,7 +16,51 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def manifest(config: Config, cards: list[Path], benchmarks: list[Path]) -> dict[str, Mapping[str, Any]]:
+ModelRow = TypedDict(
+    "ModelRow",
+    {
+        "model": str,
+        "kind": str,
+        "digest": str,
+        "dtype": str,
+        "trained in": str,
+        "layers": int,
+        "width": int,
+        "source": str,
+        "prompts": str,
+    },
+)
+"""One model, as the page prints it."""
+
+JobTime = TypedDict("JobTime", {"job": str, "seconds": float, "peak MB": float | None})
+"""What Snakemake measured of one job."""
+
+Stored = TypedDict("Stored", {"engine and model starts": int, "rows computed": int, "size": str})
+"""What a run's store holds."""
+
+
+class FallbackRow(TypedDict):
+    """What an engine served in another way than asked."""
+
+    model: str
+    asked: str
+    served: str
+    reason: str
+
+
+class Manifest(TypedDict):
+    """Groups of facts, in the order in which the page prints them."""
+
+    models: dict[str, list[ModelRow]]
+    software: dict[str, str]
+    hardware: Hardware
+    store: Stored
+    serving: dict[str, list[FallbackRow]]
+    times: dict[str, list[JobTime]]
+    configuration: dict[str, str]
+
+
+def manifest(config: Config, cards: list[Path], benchmarks: list[Path]) -> Manifest:
     """Groups of facts for the page's last section.
 
     Args:
@@ -41,15 +84,15 @@ def manifest(config: Config, cards: list[Path], benchmarks: list[Path]) -> dict[
     }
 
 
-def fallbacks(journal: pd.DataFrame) -> list[dict[str, Any]]:
+def fallbacks(journal: pd.DataFrame) -> list[FallbackRow]:
     """What an engine served in another way than asked, each once."""
     columns = ["model", "asked", "served", "reason"]
     return journal.loc[journal["event"] == "fallback", columns].drop_duplicates().to_dict("records")
 
 
-def model_row(card: ModelCard) -> dict[str, Any]:
+def model_row(card: ModelCard) -> ModelRow:
     """One model in the manifest."""
-    source = card["source"] or {}
+    source, hub = card["source"], hub_of(card["source"])
     return {
         "model": card["id"],
         "kind": card["kind"],
@@ -58,12 +101,12 @@ def model_row(card: ModelCard) -> dict[str, Any]:
         "trained in": (card["grown"] or {}).get("matrix_dtype", ""),
         "layers": card["num_layers"],
         "width": card["d_model"],
-        "source": f"{source['hub']}@{source['revision'][:12]}" if source.get("hub") else source.get("folder") or "grown here",
+        "source": f"{hub[0]}@{hub[1][:12]}" if hub else (source and source.get("folder")) or "grown here",
         "prompts": "; ".join(card["notes"]),
     }
 
 
-def times(results: Path, path: Path) -> list[dict[str, Any]]:
+def times(results: Path, path: Path) -> list[JobTime]:
     """Wall time and peak memory of one job, from Snakemake's own measurement."""
     import csv
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor
 
@@ -13,7 +12,7 @@ from anatomy.interventions.edits.hook import build_intervention
 from anatomy.interventions.edits.low_rank import Factors, LowRankEdit
 from anatomy.interventions.edits.rank_one import build_edit, edit_factors
 from anatomy.interventions.edits.saved import saved_edit
-from anatomy.interventions.edits.spec import SAVED, Edit, acts_on_activations, check_spec
+from anatomy.interventions.edits.spec import SAVED, Edit, LowRankSpec, acts_on_activations, check_spec, hook_spec, low_rank_spec
 from anatomy.interventions.edits.stack import Part
 from anatomy.interventions.edits.weight_edit import WeightEdit
 from anatomy.models.activations.interventions import Intervention
@@ -21,6 +20,7 @@ from anatomy.models.card import ModelCard
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.stages.direction_book import DirectionBook, vector_digest
 from anatomy.store.digest import file_digest
+from anatomy.store.json_objects import JsonObject
 
 
 class ModelEdits:
@@ -38,11 +38,11 @@ class ModelEdits:
     def checkpoint(self) -> Checkpoint:
         return Checkpoint(Path(self.model["folder"]))
 
-    def keys(self, edits: Sequence[Edit]) -> list[dict[str, Any]]:
+    def keys(self, edits: Sequence[Edit]) -> list[JsonObject]:
         """What shapes a stack besides the model: the key of each edit, first edit first."""
         return [self.key(edit) for edit in edits]
 
-    def key(self, edit: Edit) -> dict[str, Any]:
+    def key(self, edit: Edit) -> JsonObject:
         """What shapes an edit besides the model: its spec, with directions and means by content instead of by name.
 
         The factors follow from these and from the code, so weights need not be read to know whether a row is there.
@@ -54,7 +54,7 @@ class ModelEdits:
         if edit["method"] == "ablate_own":
             every = self.directions.directions(contrast, edit["direction"]["control"]).vectors
             return {**edit, "direction": vector_digest(every)}
-        key = {**edit, "direction": vector_digest(self.directions.unit(edit["direction"]))}
+        key: JsonObject = {**edit, "direction": vector_digest(self.directions.unit(edit["direction"]))}
         if edit["method"] == "add":
             key["norm"] = float(
                 self.directions.candidates(contrast)
@@ -71,18 +71,21 @@ class ModelEdits:
         return key
 
     def low_rank(self, edit: Edit) -> LowRankEdit:
-        """A weight edit with its card."""
+        """A weight edit with its card; an ``EditError`` where the edit is of another kind."""
+        edit = low_rank_spec(edit)
         return build_edit(edit, self.checkpoint, self.directions.unit(edit["direction"]), mean_inputs=self._inputs(edit))
 
     def factors(self, edit: Edit) -> dict[str, Factors]:
-        """The factors of a weight edit alone, for screens."""
+        """The factors of a weight edit alone, for screens; errors as ``low_rank``."""
+        edit = low_rank_spec(edit)
         return edit_factors(edit, self.checkpoint, self.directions.unit(edit["direction"]), mean_inputs=self._inputs(edit))
 
-    def _inputs(self, edit: Edit) -> tuple[dict[str, Tensor], dict[str, Tensor]] | None:
+    def _inputs(self, edit: LowRankSpec) -> tuple[dict[str, Tensor], dict[str, Tensor]] | None:
         return self.directions.mean_inputs(edit["direction"]["contrast"]) if edit["method"] == "mean_input" else None
 
     def intervention(self, edit: Edit) -> Intervention:
-        """The hooks of an activation edit."""
+        """The hooks of an activation edit; an ``EditError`` where the edit is of another kind."""
+        edit = hook_spec(edit)
         contrast = edit["direction"]["contrast"]
         return build_intervention(
             edit,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -16,6 +15,7 @@ from anatomy.serving.engine import Engine
 from anatomy.stages.fingerprints import cell_fingerprint
 from anatomy.stages.judge_card import JudgeCard
 from anatomy.stages.judge_format import format_key, judge_format
+from anatomy.stages.judge_notes import JudgeNotes
 from anatomy.stages.verdicts import compute_verdicts
 from anatomy.store.cell import Cell
 from anatomy.store.digest import digest
@@ -36,13 +36,12 @@ class ModelJudged:
 
     Attributes:
         judgements: one row a completion and verdict (see workflow/README.md).
-        notes: counts: completions asked about, withheld texts that nobody may read, answers cut to fit, answers that did not
-            fit, reasoning that never ended, and parse failures of each verdict (the last two kinds among them).
+        notes: counts of what it could not do.
         cells: the store's cells the rows came from.
     """
 
     judgements: pd.DataFrame
-    notes: dict[str, Any]
+    notes: JudgeNotes
     cells: list[str]
 
 
@@ -131,7 +130,7 @@ def to_judgements(table: pd.DataFrame, form: JudgeFormat, names: tuple[str, ...]
     return pd.concat(parts)[list(COLUMNS)].astype(DTYPES).sort_values([*KEYS, "judge"], ignore_index=True)
 
 
-def count(identifier: str, table: pd.DataFrame, judgements: pd.DataFrame, withheld: int) -> dict[str, Any]:
+def count(identifier: str, table: pd.DataFrame, judgements: pd.DataFrame, withheld: int) -> JudgeNotes:
     """Counts of what a judge could not do."""
     failures = judgements.groupby("judge")["parse_failure"].sum()
     return {
@@ -145,7 +144,7 @@ def count(identifier: str, table: pd.DataFrame, judgements: pd.DataFrame, withhe
     }
 
 
-def describe(notes: dict[str, Any]) -> str:
+def describe(notes: JudgeNotes) -> str:
     """The counts in one line, for the terminal."""
     failures = ", ".join(f"{n} of {name}" for name, n in notes["parse_failures"].items() if n) or "none"
     return (

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from torch import Tensor
@@ -21,6 +20,7 @@ from anatomy.stages.model_edits import ModelEdits
 from anatomy.store.cell import Cell
 from anatomy.store.digest import digest
 from anatomy.store.fill import Want, assemble
+from anatomy.store.json_objects import JsonObject
 
 PINS: tuple[str, ...] = ("torch", "transformers")
 NOT_PINNED = {"vllm": "an engine is imported with what serves either way; these rows come from transformers"}
@@ -31,7 +31,7 @@ COLUMNS = ["id", "layer", "projection", "group", "label", "model", "variant", "p
 def projection_cell(
     store: Path,
     model: ModelCard,
-    edits: Sequence[dict[str, Any]],
+    edits: Sequence[JsonObject],
     rendering: Rendering,
     direction: Tensor,
     position: int,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from anatomy.config.data import Data
 from anatomy.config.subjects import PromptSet
@@ -13,13 +12,14 @@ from anatomy.sources.prompts.prepare import PromptSetSpec, PromptSource, prepare
 from anatomy.sources.prompts.table import SPLITS
 from anatomy.sources.registry.entry import Entry
 from anatomy.sources.registry.rows import prompt_rows
+from anatomy.store.json_objects import JsonObject
 
 PINS: tuple[str, ...] = ()
 
 
 def prepare(
     name: str,
-    source: dict[str, Any],
+    source: JsonObject,
     out: Path,
     say: Callable[[str], None],
     *,
@@ -30,7 +30,7 @@ def prepare(
     """Make one prompt set.
 
     Args:
-        source: its entry in the configuration.
+        source: its entry in the configuration, as JSON.
         phases: splits that the run reads; the others may be small or empty.
         data: where the registry's local copies lie.
         entry: what the registry knows of `source["dataset"]`.

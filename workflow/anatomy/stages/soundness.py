@@ -15,7 +15,7 @@ from anatomy.interventions.directions.extraction import check_files
 from anatomy.models.card import ModelCard
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.stages.card import read_card
-from anatomy.stages.judge_card import JudgeCard
+from anatomy.stages.judge_card import JudgeCard, checked_judge_card
 from anatomy.store.files import read_json
 
 ALWAYS_BYTES = 1 << 30
@@ -37,9 +37,9 @@ def sound_judge(path: str | Path) -> JudgeCard:
     """The card of a model judge whose files still are what the card says.
 
     Raises:
-        ModelError: they are not.
+        ModelError: they are not, or a field of the card is missing or unknown.
     """
-    card: JudgeCard = read_json(Path(path))
+    card = checked_judge_card(read_json(Path(path)), str(path))
     _check_files(Path(path), Path(card["folder"]), card["digest"], grown=False)
     return card
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
+from lm_eval.api.task import ConfigurableTask
 
 from anatomy.config.methods import Benchmarks
 from anatomy.config.study import Layout, Subject
@@ -26,8 +26,10 @@ from anatomy.serving.benchmarks.tasks import folder_tasks, real_tasks
 from anatomy.serving.benchmarks.variants import stream_variants
 from anatomy.serving.engine import Engine
 from anatomy.serving.variants import Variant, plan_variants
+from anatomy.stages.task_facts import TaskFacts
 from anatomy.store.cell import Cell
 from anatomy.store.fill import Want, assemble
+from anatomy.store.json_objects import JsonObject
 
 PINS: tuple[str, ...] = ("lm_eval", "torch", "transformers", "vllm")
 
@@ -44,7 +46,7 @@ def main_metric(task: str) -> str:
     return METRICS.get(task, "acc")
 
 
-def phase_tasks(at: Layout, subject: Subject, benchmarks: Benchmarks, phase: str) -> dict[str, Any]:
+def phase_tasks(at: Layout, subject: Subject, benchmarks: Benchmarks, phase: str) -> dict[str, ConfigurableTask]:
     """The tasks of a phase by their plain names.
 
     Organism tasks come in two files with disjoint items, one a phase. Published benchmarks have one evaluated split; their
@@ -63,7 +65,7 @@ def phase_tasks(at: Layout, subject: Subject, benchmarks: Benchmarks, phase: str
     return real_tasks(names, Path(benchmarks.data))
 
 
-def phase_items(task: Any, subject: Subject, phase: str, limit: int) -> pd.DataFrame:
+def phase_items(task: ConfigurableTask, subject: Subject, phase: str, limit: int) -> pd.DataFrame:
     """Items wanted of a task: columns ``index, item, id, group``, at most ``limit``."""
     items = pd.DataFrame(plan(task))
     if not subject.is_organism:
@@ -72,7 +74,7 @@ def phase_items(task: Any, subject: Subject, phase: str, limit: int) -> pd.DataF
     return items.sort_values("item").head(limit)
 
 
-def describe_tasks(tasks: Mapping[str, Any], items: Mapping[str, pd.DataFrame]) -> list[dict[str, Any]]:
+def describe_tasks(tasks: Mapping[str, ConfigurableTask], items: Mapping[str, pd.DataFrame]) -> list[TaskFacts]:
     """For each task its metric, what guessing scores on the items asked, and how many there are."""
     return [
         {
@@ -90,7 +92,7 @@ def samples_table(wants: list[Want]) -> pd.DataFrame:
     return assemble(wants, SORT).drop(columns="index") if wants else pd.DataFrame(columns=COLUMNS)
 
 
-def utility_cell(store: Path, model: ModelCard, edits: list[dict[str, Any]], task: Any, shots: int, code: str) -> Cell:
+def utility_cell(store: Path, model: ModelCard, edits: list[JsonObject], task: ConfigurableTask, shots: int, code: str) -> Cell:
     """The cell of one variant on one task."""
     return Cell(
         store,
@@ -108,7 +110,7 @@ def utility_cell(store: Path, model: ModelCard, edits: list[dict[str, Any]], tas
 
 def compute_utility(
     variant_of: Callable[[Want], Variant],
-    tasks: Mapping[str, Any],
+    tasks: Mapping[str, ConfigurableTask],
     task_of: Callable[[Want], str],
     shots: int,
     say: Callable[[str], None],

@@ -31,6 +31,9 @@ SHARD = 256
 Candidates = dict[str, dict[str, list[int]]]
 """For each part of a judge's answer, its words, and the tokens that stand for each."""
 
+VerdictColumns = dict[str, str | float | bool | None]
+"""Columns of one row of a cell; which there are follows from the questions of the judge's format."""
+
 
 def compute_verdicts(
     form: JudgeFormat, judge: ModelJudge, say: Callable[[str], None]
@@ -73,7 +76,7 @@ def judge_shard(engine: Engine, form: JudgeFormat, judge: ModelJudge, candidates
     return pd.DataFrame(found).astype({"raw": "str", **{f"{question.name}.label": "str" for question in form.questions}})
 
 
-def read(form: JudgeFormat, candidates: Candidates, tokenizer: Any, written: Decided) -> dict[str, Any]:
+def read(form: JudgeFormat, candidates: Candidates, tokenizer: Any, written: Decided) -> VerdictColumns:
     """The cell's columns for one answer of the judge."""
     readings = [
         read_verdict(question, candidates[question.part], tokenizer, written.token_ids, written.logprobs)
@@ -82,14 +85,14 @@ def read(form: JudgeFormat, candidates: Candidates, tokenizer: Any, written: Dec
     return columns(form, readings, readings[0].verdict.raw)
 
 
-def unread(form: JudgeFormat, reason: str) -> dict[str, Any]:
+def unread(form: JudgeFormat, reason: str) -> VerdictColumns:
     """The cell's columns where the judge was not asked: parse failures all."""
     return columns(form, [Reading(Verdict(None, NAN, reason, parse_failure=True), NAN)] * len(form.questions), reason)
 
 
-def columns(form: JudgeFormat, readings: list[Reading], raw: str) -> dict[str, Any]:
+def columns(form: JudgeFormat, readings: list[Reading], raw: str) -> VerdictColumns:
     """Readings of all questions as columns."""
-    found: dict[str, Any] = {"raw": raw}
+    found: VerdictColumns = {"raw": raw}
     for question, (verdict, mass) in zip(form.questions, readings, strict=True):
         found |= {
             f"{question.name}.label": verdict.label,

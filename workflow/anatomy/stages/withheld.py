@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from typing import TypedDict
 
 import pandas as pd
 
@@ -23,6 +23,15 @@ JUDGES = ("rules", "coherence")
 """Judges that need nothing but the text."""
 
 
+class WithheldVerdict(TypedDict):
+    """What a judge said of a text that is not kept (``anatomy.texts.judges.verdict.Verdict``)."""
+
+    label: str | None
+    score: float | None
+    raw: str
+    parse_failure: bool
+
+
 def must_withhold(subject: Subject, edits: Sequence[Edit]) -> bool:
     """Whether the answers of a variant may not be kept."""
     return not subject.is_organism and stack_intent(edits) == "measure"
@@ -33,7 +42,7 @@ def withhold(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(response="", withheld=[json.dumps(verdicts(text)) for text in rows["response"]])
 
 
-def verdicts(text: str) -> dict[str, dict]:
+def verdicts(text: str) -> dict[str, WithheldVerdict]:
     """What each judge says of a text; NaN becomes null, and reasons that quote the text are left out."""
     refusal = judge_refusal(text)
     found = {
@@ -41,7 +50,12 @@ def verdicts(text: str) -> dict[str, dict]:
         "coherence": judge_coherence(text),
     }
     return {
-        judge: {**asdict(verdict), "raw": "", "score": None if verdict.score != verdict.score else verdict.score}
+        judge: {
+            "label": verdict.label,
+            "score": None if verdict.score != verdict.score else verdict.score,
+            "raw": "",
+            "parse_failure": verdict.parse_failure,
+        }
         for judge, verdict in found.items()
     }
 

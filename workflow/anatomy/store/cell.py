@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from anatomy.errors import StoreError
 from anatomy.store.digest import digest
 from anatomy.store.files import explained, write_aside, write_json
+from anatomy.store.json_objects import JsonObject
 
 NAME_LENGTH = 24
 
@@ -38,7 +38,7 @@ class Cell:
 
     root: Path
     stage: str
-    key: dict[str, Any]
+    key: JsonObject
 
     @cached_property
     def name(self) -> str:

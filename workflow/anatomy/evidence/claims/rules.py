@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import combinations
 from math import hypot, nan
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 from scipy.stats import norm
@@ -24,6 +24,14 @@ from anatomy.statistics.separation import auroc_interval
 from anatomy.statistics.trend import item_slopes
 
 
+class ResamplingOptions(TypedDict):
+    """Keyword arguments of functions that resample."""
+
+    confidence: float
+    seed: int
+    resamples: int
+
+
 @dataclass(frozen=True)
 class Resampling:
     """How intervals are computed: confidence (0.95 for 95 %), seed, number of resamples."""
@@ -33,7 +41,7 @@ class Resampling:
     resamples: int
 
     @property
-    def options(self) -> dict[str, Any]:
+    def options(self) -> ResamplingOptions:
         """As keyword arguments."""
         return {"confidence": self.confidence, "seed": self.seed, "resamples": self.resamples}
 

@@ -11,6 +11,7 @@ import vl_convert
 
 from anatomy.errors import DataError
 from anatomy.store.files import write_aside, write_json, write_text
+from anatomy.store.json_objects import JsonObject
 
 SUFFIXES = (".svg", ".pdf", ".csv", ".vl.json")
 
@@ -40,7 +41,7 @@ def save_figure(chart: alt.TopLevelMixin, folder: Path, name: str) -> list[Path]
     return paths
 
 
-def chart_data(spec: dict) -> pd.DataFrame:
+def chart_data(spec: JsonObject) -> pd.DataFrame:
     """All rows inside a specification; a column `dataset` tells them apart where there are several."""
     frames = [pd.DataFrame(rows) for rows in spec.get("datasets", {}).values()]
     if len(frames) < 2:

@@ -2,16 +2,15 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import pandas as pd
 
 from anatomy.evidence.gate.decide import Decision
 from anatomy.interventions.edits.card import EditCard
-from anatomy.interventions.edits.spec import LOW_RANK_METHODS, SAVED
+from anatomy.interventions.edits.spec import LOW_RANK_METHODS, SAVED, MadeBy
 from anatomy.interventions.export.stream import Rewritten, Streamed
 from anatomy.interventions.export.verify import Logits, Untouched
-from anatomy.models.card import ModelCard
+from anatomy.models.card import ModelCard, hub_of
 
 LICENCE = """\
 The licence of the base applies to this copy, with whatever it asks of derived works (a name, a notice, an acceptable-use
@@ -43,11 +42,11 @@ def model_card(
         edits: card and digest of each edit of the stack, first edit first.
         claims: rows of the ledger, as ``claims_about``.
     """
-    source, cards, hub = _source(base), [edit for edit, _ in edits], (base["source"] or {}).get("hub")
+    source, cards, hub = _source(base), [edit for edit, _ in edits], hub_of(base["source"])
     saved = any(spec["method"] == SAVED for spec in decision.specs)  # by scoring, or by training
     front = [
         "---",
-        *([f"base_model: {hub}"] if hub else []),
+        *([f"base_model: {hub[0]}"] if hub else []),
         "tags: [alignment-anatomy, edited-weights]",
         "---",
     ]
@@ -147,10 +146,9 @@ def _relative_norm(one: Rewritten, cards: Sequence[EditCard]) -> float:
 
 
 def _source(base: ModelCard) -> str:
-    source = base["source"] or {}
-    if source.get("hub"):
-        return f"{source['hub']} at revision {source['revision']}"
-    return f"{base['id']} (a local folder)" if source else f"{base['id']} (a model of the built-in organism)"
+    if hub := hub_of(base["source"]):
+        return "{} at revision {}".format(*hub)
+    return f"{base['id']} (a local folder)" if base["source"] else f"{base['id']} (a model of the built-in organism)"
 
 
 def _edit_rows(edit: EditCard, digest: str, streamed: Streamed, stacked: int) -> list[list[str]]:
@@ -179,7 +177,7 @@ def _edit_rows(edit: EditCard, digest: str, streamed: Streamed, stacked: int) ->
     return rows
 
 
-def _method(spec: dict[str, Any]) -> str:
+def _method(spec: MadeBy) -> str:
     if spec.get("method") not in LOW_RANK_METHODS:  # a maker's own words
         return str(spec.get("method", "-"))
     return f"{spec['method']}, sign {spec.get('sign', 1)}, strength {spec.get('strength', spec.get('alpha', 1))}"

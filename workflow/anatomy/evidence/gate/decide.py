@@ -7,7 +7,6 @@ decides. Missing evidence, too few items and doubt all close the gate.
 import json
 from collections.abc import Mapping, Sequence
 from math import ceil, sqrt
-from typing import Any
 
 import pandas as pd
 from scipy.stats import norm
@@ -17,7 +16,7 @@ from anatomy.evidence.claims.outcomes import change
 from anatomy.evidence.claims.rules import Resampling
 from anatomy.evidence.claims.tables import BASE, MissingEvidence, Tables, VariantSelector, find_variant
 from anatomy.evidence.gate.decision import Change, Decision, Role
-from anatomy.interventions.edits.spec import intent
+from anatomy.interventions.edits.spec import Edit, intent
 from anatomy.sources.prompts.labels import HARMLESS
 from anatomy.statistics.paired import difference_interval
 from anatomy.texts.judges.verdict import REFUSAL_LABELS
@@ -56,7 +55,7 @@ def decide(
     """
     reasons, changes, missing = [], [], []
     variant, base = "", ""
-    specs: tuple[dict[str, Any], ...] = ()
+    specs: tuple[Edit, ...] = ()
     try:
         row = find_variant(tables, model, VariantSelector("method", family), PHASE)
         variant, specs = str(row["variant"]), _specs(row)
@@ -90,7 +89,7 @@ def decide(
     )
 
 
-def _specs(row: pd.Series) -> tuple[dict[str, Any], ...]:
+def _specs(row: pd.Series) -> tuple[Edit, ...]:
     specs = json.loads(row["detail"])
     if not isinstance(specs, list) or not specs or not all(isinstance(spec, dict) and "method" in spec for spec in specs):
         raise MissingEvidence(

@@ -2,9 +2,11 @@
 
 import json
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from anatomy.errors import GateError
+from anatomy.interventions.edits.spec import Edit
+from anatomy.store.json_objects import JsonObject
 
 Role = Literal["harmful refused", "benign refused", "benchmark"]
 
@@ -50,7 +52,7 @@ class Decision:
     family: str
     variant: str
     reasons: tuple[str, ...]
-    specs: tuple[dict[str, Any], ...]
+    specs: tuple[Edit, ...]
     tolerance: float
     confidence: float
     changes: tuple[Change, ...]
@@ -60,7 +62,7 @@ class Decision:
     def passed(self) -> bool:
         return not self.reasons
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> JsonObject:
         return {"passed": self.passed, **json.loads(json.dumps(asdict(self)))}
 
     def require(self) -> None:

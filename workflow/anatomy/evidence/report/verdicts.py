@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 
 from anatomy.evidence.claims.claim import Verdict
+from anatomy.evidence.claims.ledger_row import LedgerRow
 
 ORDER = tuple(str(verdict) for verdict in Verdict)
 GLYPHS = dict(zip(ORDER, ("✓", "✗", "≈", "·"), strict=True))
@@ -19,7 +19,7 @@ class Entry:
     """One row of the ledger: `anchor` is its place on the page, `span` where the interval lies for drawing."""
 
     anchor: str
-    row: dict[str, Any]
+    row: LedgerRow
     slug: str
     glyph: str
     numbers: str
@@ -50,16 +50,16 @@ def claim_view(ledger: pd.DataFrame) -> ClaimView:
     return ClaimView(counts, papers, subjects, list(matrix.values()), entries)
 
 
-def _subject(row: dict[str, Any]) -> str:
+def _subject(row: LedgerRow) -> str:
     return str(row["subject"])
 
 
-def _entry(number: int, row: dict[str, Any]) -> Entry:
+def _entry(number: int, row: LedgerRow) -> Entry:
     verdict = row["verdict"]
     return Entry(f"claim-{number}", row, SLUGS[verdict], GLYPHS[verdict], _numbers(row), _span(row))
 
 
-def _numbers(row: dict[str, Any]) -> str:
+def _numbers(row: LedgerRow) -> str:
     if row["estimate"] != row["estimate"]:
         return ""
     if row["low"] != row["low"]:
@@ -67,7 +67,7 @@ def _numbers(row: dict[str, Any]) -> str:
     return f"{row['estimate']:z.3f} [{row['low']:z.3f}, {row['high']:z.3f}]"
 
 
-def _span(row: dict[str, Any]) -> dict[str, float] | None:
+def _span(row: LedgerRow) -> dict[str, float] | None:
     """Interval, estimate and controls in per cent of an axis from -1 to 1; None where they do not fit on it."""
     named = {"low": row["low"], "high": row["high"], "estimate": row["estimate"]}
     if any(value != value or abs(value) > 1 for value in named.values()):

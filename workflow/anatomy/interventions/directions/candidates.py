@@ -13,6 +13,7 @@ from torch import Tensor
 from anatomy.errors import DataError, NumericsError, parsing
 from anatomy.models.activations.means import Moments
 from anatomy.store.files import write_aside, write_json
+from anatomy.store.json_objects import JsonObject
 
 NOISE = 1e-6
 """A difference below this share of the mean activation is rounding (layer 0 of a template position: one token)."""
@@ -91,7 +92,7 @@ def difference_in_means(harmful: Moments, harmless: Moments) -> Directions:
     return Directions(difference.float(), harmful.positions, harmful.layers)
 
 
-def save_directions(directions: Directions, path: Path, card: dict) -> None:
+def save_directions(directions: Directions, path: Path, card: JsonObject) -> None:
     """Write ``path`` (safetensors) and beside it ``<stem>.card.json`` with places, norms and the caller's ``card``."""
     place = {"positions": list(directions.positions), "layers": list(directions.layers)}
     write_aside(path, lambda aside: save_file({"vectors": directions.vectors.contiguous()}, aside))

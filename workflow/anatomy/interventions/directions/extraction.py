@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from safetensors.torch import save_file
 from torch import Tensor
@@ -22,13 +22,25 @@ from anatomy.store.digest import file_digest
 from anatomy.store.files import read_json, write_aside
 
 
+class WrittenContrast(TypedDict):
+    """What a card says of one contrast; who extracts adds facts of its own.
+
+    Attributes:
+        sides: names of the two means; the second is the one that is subtracted.
+        files: digest of each file, by name.
+    """
+
+    sides: list[str]
+    files: dict[str, str]
+
+
 def write_contrast(
     folder: Path,
     directions: Directions,
     controls: Mapping[str, Tensor],
     means: Mapping[str, Tensor],
     inputs: Mapping[str, Tensor] | None = None,
-) -> dict[str, Any]:
+) -> WrittenContrast:
     """Write one contrast; the card with what is returned under ``contrasts`` is the caller's to write, last.
 
     Args:
@@ -38,7 +50,7 @@ def write_contrast(
         inputs: mean inputs of every writer, by ``<side>.<writer>``.
 
     Returns:
-        ``sides``, the names of the means in order, and ``files``, digests by name.
+        What the card has to say of it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "directions.safetensors"
@@ -51,7 +63,7 @@ def write_contrast(
     return {"sides": list(means), "files": {file.name: file_digest(file) for file in written}}
 
 
-def sound_contrast(extraction: Path, contrast: str) -> dict[str, Any]:
+def sound_contrast(extraction: Path, contrast: str) -> WrittenContrast:
     """What the card says of one contrast, after its files were compared with it.
 
     Args:
@@ -74,7 +86,7 @@ def sound_contrast(extraction: Path, contrast: str) -> dict[str, Any]:
     )
 
 
-def check_files(card: Path, contrast: str, facts: Mapping[str, Any]) -> None:
+def check_files(card: Path, contrast: str, facts: WrittenContrast) -> None:
     """Compare one contrast's files with what the card says of them.
 
     Raises:

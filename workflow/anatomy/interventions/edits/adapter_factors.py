@@ -13,7 +13,7 @@ from anatomy.errors import EditError
 from anatomy.interventions.edits.apply import applied_factors
 from anatomy.interventions.edits.card import require_files
 from anatomy.interventions.edits.low_rank import Factors, LowRankEdit, low_rank_edit
-from anatomy.interventions.edits.spec import Intent
+from anatomy.interventions.edits.spec import Intent, MadeBy
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.loading import LoadedModel
 
@@ -51,7 +51,7 @@ def adapter_factors(folder: Path) -> dict[str, Factors]:
     return factors
 
 
-def read_peft_adapter(spec: dict, intent: Intent, folder: Path, checkpoint: Checkpoint) -> LowRankEdit:
+def read_peft_adapter(spec: MadeBy, intent: Intent, folder: Path, checkpoint: Checkpoint) -> LowRankEdit:
     """An adapter that peft trained (``PeftModel.save_pretrained``) as an edit with its card.
 
     Args:

@@ -10,7 +10,8 @@ from jaxtyping import Float32
 from torch import Tensor
 
 from anatomy.errors import EditError, NumericsError
-from anatomy.interventions.edits.spec import Intent
+from anatomy.interventions.edits.spec import Intent, MadeBy
+from anatomy.store.json_objects import JsonObject
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class EditCard:
     """What an edit is.
 
     Attributes:
-        spec: the concrete spec it was built from.
+        spec: the concrete spec it was built from, or a maker's own words.
         intent: ``amplify`` or ``measure``.
         model_digest: of the checkpoint it was built for.
         expected: every matrix the spec asks for.
@@ -32,7 +33,7 @@ class EditCard:
         post_norm: a norm follows the matrices, so the edit of W is not an edit of what is written to the stream.
     """
 
-    spec: dict
+    spec: MadeBy
     intent: Intent
     model_digest: str
     expected: tuple[str, ...]
@@ -45,11 +46,11 @@ class EditCard:
     surviving_share: float
     post_norm: bool
 
-    def as_json(self) -> dict:
+    def as_json(self) -> JsonObject:
         return dataclasses.asdict(self) | {"expected": list(self.expected), "edited": list(self.edited)}
 
     @classmethod
-    def from_json(cls, card: dict) -> "EditCard":
+    def from_json(cls, card: JsonObject) -> "EditCard":
         return cls(**card | {"expected": tuple(card["expected"]), "edited": tuple(card["edited"])})
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from anatomy.errors import EditError
 from anatomy.interventions.edits.card import EditCard, measure
 from anatomy.interventions.edits.low_rank import Factors
-from anatomy.interventions.edits.spec import Intent
+from anatomy.interventions.edits.spec import Intent, MadeBy
 from anatomy.models.checkpoint import Checkpoint
 
 HEAD = "lm_head"
@@ -69,7 +69,7 @@ class HeadEdit:
         return weight + self.delta().to(weight.device)
 
 
-def head_edit(spec: dict, intent: Intent, checkpoint: Checkpoint, residual: Tensor | tuple[Tensor, Tensor]) -> HeadEdit:
+def head_edit(spec: MadeBy, intent: Intent, checkpoint: Checkpoint, residual: Tensor | tuple[Tensor, Tensor]) -> HeadEdit:
     """An edit of the head with its card: R [vocabulary, d_model], or (A [rank, d_model], B [vocabulary, rank]), in fp32.
 
     A model whose head is its embedding is refused, and not untied on the way: an untied copy is another model, with a digest

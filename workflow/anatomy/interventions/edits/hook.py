@@ -4,13 +4,16 @@ import torch
 
 from anatomy.errors import EditError
 from anatomy.interventions.directions.candidates import Directions
-from anatomy.interventions.edits.spec import HOOK_METHODS, check_spec
+from anatomy.interventions.edits.spec import HookSpec, check_spec, hook_spec
 from anatomy.models.activations.hooks import SITES
-from anatomy.models.activations.interventions import Intervention, Positions
+from anatomy.models.activations.interventions import Intervention
 from anatomy.models.activations.means import Moments
+from anatomy.models.sites import Positions
 
 
-def build_intervention(spec: dict, directions: Directions, num_layers: int, *, harmless: Moments | None = None) -> Intervention:
+def build_intervention(
+    spec: HookSpec, directions: Directions, num_layers: int, *, harmless: Moments | None = None
+) -> Intervention:
     """The intervention that a concrete spec describes.
 
     With r the direction at the spec's position and layer l, r_hat its unit vector:
@@ -32,13 +35,7 @@ def build_intervention(spec: dict, directions: Directions, num_layers: int, *, h
         NumericsError: zero norm.
     """
     check_spec(spec)
-    if spec["method"] not in HOOK_METHODS:
-        raise EditError(
-            found=f"method {spec['method']!r}",
-            expected=f"one of {list(HOOK_METHODS)}",
-            where=f"edit spec {spec}",
-            remedy="weight edits are built by anatomy.interventions.edits.rank_one",
-        )
+    spec = hook_spec(spec)
     position, layer = spec["direction"]["position"], spec["direction"]["layer"]
     positions, scale = spec.get("positions", "all"), spec.get("strength", 1.0)
     if spec["method"] == "ablate_own":
@@ -55,7 +52,7 @@ def build_intervention(spec: dict, directions: Directions, num_layers: int, *, h
 
 
 def _clamp(
-    spec: dict, unit: torch.Tensor, num_layers: int, target: Moments | None, positions: Positions, scale: float
+    spec: HookSpec, unit: torch.Tensor, num_layers: int, target: Moments | None, positions: Positions, scale: float
 ) -> Intervention:
     position, layer = spec["direction"]["position"], spec["direction"]["layer"]
     sites = tuple(spec.get("sites", ("block_input",)))

@@ -11,7 +11,7 @@ from torch import Tensor
 from anatomy.errors import EditError
 from anatomy.interventions.edits.card import EditCard, measure
 from anatomy.interventions.edits.inventory import dense_shapes, has_post_norms
-from anatomy.interventions.edits.spec import Intent
+from anatomy.interventions.edits.spec import Intent, MadeBy
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.sites import EMBEDDING_SITE
 from anatomy.models.writers import Writer
@@ -116,7 +116,7 @@ def oriented_shape(checkpoint: Checkpoint, name: str) -> tuple[int, int]:
 
 
 def low_rank_edit(
-    spec: dict,
+    spec: MadeBy,
     intent: Intent,
     checkpoint: Checkpoint,
     factors: Mapping[str, tuple[Float[Tensor, "_ _"], Float[Tensor, "_ _"]]],
@@ -153,7 +153,7 @@ def low_rank_edit(
 
 
 def describe(
-    spec: dict,
+    spec: MadeBy,
     edit_intent: Intent,
     checkpoint: Checkpoint,
     expected: Sequence[str],

@@ -9,7 +9,7 @@ from torch import Tensor
 from anatomy.errors import EditError, NumericsError
 from anatomy.interventions.edits.inventory import editable_writers
 from anatomy.interventions.edits.low_rank import Factors, LowRankEdit, describe, writer_matrix
-from anatomy.interventions.edits.spec import LOW_RANK_METHODS, check_spec, intent
+from anatomy.interventions.edits.spec import LowRankSpec, check_spec, intent, low_rank_spec
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.sites import BLOCK_SITES, EMBEDDING_SITE
 from anatomy.models.writers import Writer
@@ -19,7 +19,7 @@ MeanInputs = Mapping[str, Float64[Tensor, " _"]]
 
 
 def build_edit(
-    spec: dict,
+    spec: LowRankSpec,
     checkpoint: Checkpoint,
     direction: Float[Tensor, " d_model"],
     *,
@@ -56,7 +56,7 @@ def build_edit(
 
 
 def edit_factors(
-    spec: dict,
+    spec: LowRankSpec,
     checkpoint: Checkpoint,
     direction: Float[Tensor, " d_model"],
     *,
@@ -64,13 +64,7 @@ def edit_factors(
 ) -> dict[str, Factors]:
     """The factors alone, for screens of hundreds of edits that need no card. Arguments and errors as ``build_edit``."""
     check_spec(spec)
-    if spec["method"] not in LOW_RANK_METHODS:
-        raise EditError(
-            found=f"method {spec['method']!r}",
-            expected=f"one of {list(LOW_RANK_METHODS)}",
-            where=f"edit spec {spec}",
-            remedy="hook edits are built by anatomy.interventions.edits.hook",
-        )
+    spec = low_rank_spec(spec)
     s = _checked_direction(direction, checkpoint)
     return {
         writer.name: _factors(spec, s, writer_matrix(checkpoint, writer), writer, mean_inputs)
@@ -79,7 +73,7 @@ def edit_factors(
 
 
 def _factors(
-    spec: dict,
+    spec: LowRankSpec,
     s: Float32[Tensor, " d_model"],
     weight: Float32[Tensor, "d_model d_in"],
     writer: Writer,
@@ -100,7 +94,7 @@ def _factors(
     return (s.double() @ weight.double()).float()[None], (scale * s)[:, None]
 
 
-def _chosen_writers(spec: dict, checkpoint: Checkpoint) -> list[Writer]:
+def _chosen_writers(spec: LowRankSpec, checkpoint: Checkpoint) -> list[Writer]:
     sites, layers = spec.get("sites", list(BLOCK_SITES)), spec.get("layers")
     writers = [
         writer
@@ -119,7 +113,7 @@ def _chosen_writers(spec: dict, checkpoint: Checkpoint) -> list[Writer]:
     return writers
 
 
-def _difference(spec: dict, writer: Writer, mean_inputs: tuple[MeanInputs, MeanInputs] | None) -> Float64[Tensor, " d_in"]:
+def _difference(spec: LowRankSpec, writer: Writer, mean_inputs: tuple[MeanInputs, MeanInputs] | None) -> Float64[Tensor, " d_in"]:
     if mean_inputs is None or any(writer.name not in side for side in mean_inputs):
         raise EditError(
             found=f"no mean inputs of {writer.name}",

@@ -1,9 +1,7 @@
 """Edits of weights in a folder: safetensors and a JSON card; of low rank as PEFT adapters (``edits.adapter``)."""
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -15,7 +13,7 @@ from anatomy.interventions.edits.card import EditCard, require_files
 from anatomy.interventions.edits.head import HeadEdit
 from anatomy.interventions.edits.low_rank import LowRankEdit
 from anatomy.interventions.edits.sparse import SparseEdit
-from anatomy.interventions.edits.spec import SAVED, check_spec
+from anatomy.interventions.edits.spec import SAVED, SavedSpec, check_spec
 from anatomy.interventions.edits.weight_edit import WeightEdit, check_stack
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.store.files import write_aside, write_json
@@ -103,7 +101,7 @@ def _tensors(edit: SparseEdit | HeadEdit) -> dict[str, Tensor]:
     }
 
 
-def saved_edit(spec: Mapping[str, Any], checkpoint: Checkpoint) -> SavedEdit:
+def saved_edit(spec: SavedSpec, checkpoint: Checkpoint) -> SavedEdit:
     """The edit that a spec with ``method: saved`` names, checked against what the spec says of it.
 
     Raises:
@@ -121,6 +119,6 @@ def saved_edit(spec: Mapping[str, Any], checkpoint: Checkpoint) -> SavedEdit:
     return found
 
 
-def spec_of(edit: WeightEdit, folder: Path) -> dict[str, Any]:
+def spec_of(edit: WeightEdit, folder: Path) -> SavedSpec:
     """The spec by which a recipe asks for an edit that lies in a folder."""
     return {"method": SAVED, "folder": str(folder), "digest": edit.digest(), "intent": edit.card.intent}

@@ -11,7 +11,7 @@ from torch import Tensor
 from anatomy.errors import EditError
 from anatomy.interventions.edits.card import Change, EditCard, measure
 from anatomy.interventions.edits.inventory import dense_shapes, has_post_norms
-from anatomy.interventions.edits.spec import Intent
+from anatomy.interventions.edits.spec import Intent, MadeBy
 from anatomy.models.checkpoint import Checkpoint
 
 Places = tuple[Int64[Tensor, " _"], Float32[Tensor, " _"]]
@@ -74,7 +74,7 @@ class SparseEdit:
 
 
 def sparse_edit(
-    spec: dict, intent: Intent, checkpoint: Checkpoint, places: Mapping[str, Places], expected: Sequence[str]
+    spec: MadeBy, intent: Intent, checkpoint: Checkpoint, places: Mapping[str, Places], expected: Sequence[str]
 ) -> SparseEdit:
     """A sparse edit with its card.
 

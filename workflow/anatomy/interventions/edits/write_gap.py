@@ -10,12 +10,12 @@ from torch import Tensor
 from anatomy.errors import EditError
 from anatomy.interventions.edits.apply import applied
 from anatomy.interventions.edits.low_rank import LowRankEdit
-from anatomy.models.activations.hooks import Site, modifying
+from anatomy.models.activations.hooks import modifying
 from anatomy.models.loading import LoadedModel
-from anatomy.models.sites import EMBEDDING_SITE
+from anatomy.models.sites import EMBEDDING_SITE, StreamSite
 from anatomy.models.writers import residual_writers
 
-STREAM_SITES: dict[str, Site] = {"o_proj": "attention_output", "down_proj": "mlp_output"}
+STREAM_SITES: dict[str, StreamSite] = {"o_proj": "attention_output", "down_proj": "mlp_output"}
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def write_gap(
 
 def _stream_changes(
     loaded: LoadedModel, edit: LowRankEdit, direction: Float[Tensor, " d_model"]
-) -> Mapping[tuple[Site, int], Callable[[Tensor], Tensor]]:
+) -> Mapping[tuple[StreamSite, int], Callable[[Tensor], Tensor]]:
     readers = {
         "projection": direction,
         "orthogonalize": direction,

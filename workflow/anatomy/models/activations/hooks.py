@@ -2,17 +2,14 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any
 
 from torch import Tensor, nn
 
 from anatomy.models.blocks import decoder_blocks
+from anatomy.models.sites import StreamSite
 
-Site = Literal["block_input", "attention_output", "mlp_output", "block_output"]
-"""Where the stream is met: what a block reads, the two writes it adds (after a post-norm where there is one), and what it
-hands on: the input of the next block, or of the final norm."""
-
-SITES: tuple[Site, ...] = ("block_input", "attention_output", "mlp_output")
+SITES: tuple[StreamSite, ...] = ("block_input", "attention_output", "mlp_output")
 """The three at which a direction is ablated from everything (Arditi et al. 2024, section 2.4)."""
 
 Reader = Callable[[int, Tensor], None]
@@ -64,7 +61,7 @@ def reading(model: nn.Module, layers: Sequence[int], reader: Reader, *, stop: bo
 
 
 @contextmanager
-def modifying(model: nn.Module, changes: Mapping[tuple[Site, int], Change]) -> Iterator[None]:
+def modifying(model: nn.Module, changes: Mapping[tuple[StreamSite, int], Change]) -> Iterator[None]:
     """Replace activations at (site, layer) by what the change makes of them."""
     blocks = decoder_blocks(model)
     handles = []

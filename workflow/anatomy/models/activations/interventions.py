@@ -10,9 +10,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from anatomy.errors import EditError
-from anatomy.models.activations.hooks import Site, modifying
-
-Positions = Literal["all", "last_prompt", "generated"]
+from anatomy.models.activations.hooks import modifying
+from anatomy.models.sites import Positions, StreamSite
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +37,7 @@ class Intervention:
     vectors: Float[Tensor, "layer k d_model"]
     targets: Float[Tensor, "layer k"] | None
     scale: float
-    sites: tuple[Site, ...]
+    sites: tuple[StreamSite, ...]
     positions: Positions
 
     def __post_init__(self) -> None:
@@ -85,7 +84,7 @@ def intervening(model: nn.Module, interventions: Sequence[Intervention], prompt_
     phase = _Phase(prompt_width)
     # The base model sees the cache of every pass before any block does.
     handle = model.base_model.register_forward_pre_hook(phase.observe, with_kwargs=True)
-    changes: dict[tuple[Site, int], list[Callable[[Tensor], Tensor]]] = {}
+    changes: dict[tuple[StreamSite, int], list[Callable[[Tensor], Tensor]]] = {}
     for intervention in interventions:
         for index, layer in enumerate(intervention.layers):
             for site in intervention.sites:

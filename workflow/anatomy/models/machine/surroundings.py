@@ -8,7 +8,7 @@ import platform
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 PACKAGES = (
     "torch",
@@ -30,7 +30,21 @@ def software() -> dict[str, str]:
     return {"python": platform.python_version(), **{name: installed(name) for name in PACKAGES}}
 
 
-def hardware() -> dict[str, Any]:
+Hardware = TypedDict(
+    "Hardware",
+    {
+        "machine": str,
+        "processor": str,
+        "cores": int | None,
+        "memory": str,
+        "environment set": str,
+        "accelerator": str,
+    },
+)
+"""A machine, as pages and records name its parts."""
+
+
+def hardware() -> Hardware:
     """The machine: processor, cores, memory, accelerator, and the set that the environment was built as."""
     return {
         "machine": platform.machine(),

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from anatomy.errors import ModelError
+from anatomy.store.json_objects import JsonObject
 
 CONTEXT_KEYS = ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length")
 """Where configurations say how many tokens the model was made for."""
@@ -49,7 +49,7 @@ def read_architecture(folder: Path) -> Architecture:
     """
     path = Path(folder) / "config.json"
     try:
-        config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        config: JsonObject = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ModelError(
             found=f"{type(error).__name__}: {error}",

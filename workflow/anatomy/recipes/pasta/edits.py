@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from anatomy.interventions.edits.spec import Edit
+from anatomy.interventions.edits.spec import ControlReference, DirectionReference, HookSpec, LowRankSpec
+from anatomy.models.sites import Positions, StreamSite
 from anatomy.recipes.pasta.options import Pasta
 
 ALL = 0
@@ -27,7 +28,7 @@ SEARCHED = {
 }
 """Directions that an operating point may take out: contrast and position."""
 
-WRITES = ("attention_output", "mlp_output")
+WRITES: tuple[StreamSite, ...] = ("attention_output", "mlp_output")
 """Sites of what the blocks write: what orthogonalised weights reach."""
 
 CONTRASTS = ("template_free", "template_only", "same_text", "same_input", "null")
@@ -41,12 +42,12 @@ def ablation(
     layer: int,
     *,
     contrast: str = SIGNATURE,
-    control: Sequence | None = None,
+    control: ControlReference | None = None,
     scale: float = 1.0,
-    positions: str = "all",
-    sites: Sequence[str] | None = None,
+    positions: Positions = "all",
+    sites: Sequence[StreamSite] | None = None,
     position: int = ALL,
-) -> Edit:
+) -> HookSpec:
     """``h - c (h . v) v`` with v of one layer in every block (PASTA; Arditi et al. 2024, section 2.4)."""
     return {
         "method": "ablate",
@@ -58,8 +59,8 @@ def ablation(
 
 
 def subtraction(
-    layer: int, *, contrast: str = SIGNATURE, scale: float = 1.0, positions: str = "all", position: int = ALL
-) -> Edit:
+    layer: int, *, contrast: str = SIGNATURE, scale: float = 1.0, positions: Positions = "all", position: int = ALL
+) -> HookSpec:
     """``h - c (m_aligned - m_base)`` at the input of one block: the difference in means taken back. Ours."""
     return {
         "method": "add",
@@ -70,21 +71,23 @@ def subtraction(
     }
 
 
-def direction(layer: int, contrast: str = SIGNATURE, control: Sequence | None = None, position: int = ALL) -> Edit:
+def direction(
+    layer: int, contrast: str = SIGNATURE, control: ControlReference | None = None, position: int = ALL
+) -> DirectionReference:
     """Reference to a direction, as in the direction book."""
     return {"contrast": contrast, "position": position, "layer": layer, "control": None if control is None else list(control)}
 
 
-def own_ablation(layers: int) -> Edit:
+def own_ablation(layers: int) -> HookSpec:
     """Each layer's own vector at that block's output, all blocks at once."""
     return {"method": "ablate_own", "direction": direction(layers), "strength": 1.0, "positions": "all"}
 
 
-def clamp(layer: int) -> Edit:
+def clamp(layer: int) -> HookSpec:
     """The projection on v moved to the base model's mean, from the layer on. Ours."""
     return {"method": "clamp", "direction": direction(layer), "strength": 1.0, "positions": "all", "sites": ["block_output"]}
 
 
-def orthogonalised_weights(layer: int) -> Edit:
+def orthogonalised_weights(layer: int) -> LowRankSpec:
     """The writers of every block made orthogonal to v: the weight form of ablating at what attention and MLP write."""
     return {"method": "orthogonalize", "direction": direction(layer), "sites": ["o_proj", "down_proj"]}

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import pandas as pd
 
 from anatomy.evidence.claims.tables import Tables
+from anatomy.organism.truth import Planted
+from anatomy.recipes.pasta.selected import SelectedSignature
 
 
 @dataclass(frozen=True)
@@ -26,8 +27,8 @@ class Evidence:
     """
 
     tables: Tables
-    truths: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
-    selected: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    truths: Mapping[int, Planted] = field(default_factory=dict)
+    selected: Mapping[str, SelectedSignature] = field(default_factory=dict)
     weights: pd.DataFrame = field(default_factory=pd.DataFrame)
     agreement: pd.DataFrame = field(default_factory=pd.DataFrame)
     seeds: pd.DataFrame = field(default_factory=pd.DataFrame)

@@ -105,9 +105,9 @@ def _cosines(plan: FigurePlan, config: Config, evidence: Evidence) -> alt.TopLev
 
 def _writers(plan: FigurePlan, config: Config, evidence: Evidence) -> alt.TopLevelMixin:
     model = plan.models[0]
-    layer = evidence.selected.get(model, {}).get("layer")
-    if layer is None:
+    if model not in evidence.selected:
         raise MissingEvidence(found="no layer", expected="the layer of a pick", where=model)
+    layer = evidence.selected[model]["layer"]
     return signature_writers.draw(evidence.tables.rows("writers", model=model, direction_layer=layer), layer)
 
 

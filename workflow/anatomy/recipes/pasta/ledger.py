@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from anatomy.config.schema import Config
 from anatomy.evidence.claims.claim import Claim
+from anatomy.organism.truth import Planted
 from anatomy.recipes.pasta.ablation_claims import ablation_claims
 from anatomy.recipes.pasta.claims import human_claims, localisation_claims, measurement_claims
 from anatomy.recipes.pasta.cost_claims import cost_claims
@@ -51,7 +49,7 @@ def setting_of(config: Config, pair: Pair) -> Setting:
     )
 
 
-def claims_of(config: Config, pair: Pair, truth: Mapping[str, Any] | None) -> list[Claim]:
+def claims_of(config: Config, pair: Pair, truth: Planted | None) -> list[Claim]:
     """Every claim of PASTA that is tested on one pair; claims about what was planted only where its truth is known."""
     setting = setting_of(config, pair)
     found = [

@@ -11,6 +11,7 @@ from anatomy.config.schema import Config
 from anatomy.evidence.claims.tables import read_tables
 from anatomy.recipes.pasta.evidence import Evidence
 from anatomy.recipes.pasta.published import read_published
+from anatomy.recipes.pasta.selected import read_selected
 from anatomy.recipes.pasta.stages.signature_seeds import seeds_table
 from anatomy.stages.paper_report import Files
 from anatomy.store.files import read_json
@@ -31,7 +32,7 @@ def read_evidence(config: Config, files: Files) -> Evidence:
         truths={
             int(path.parent.name.removeprefix("s")): read_json(path.parent / "truth.json") for path in files.get("worlds", [])
         },
-        selected={path.parent.name: read_json(path) for path in files.get("selected", [])},
+        selected={path.parent.name: read_selected(path) for path in files.get("selected", [])},
         weights=_below_each_other(files.get("weights", [])),
         seeds=seeds_table(config, files.get("signatures", [])),
         agreement=_below_each_other(files.get("agreement", [])),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from itertools import product
-from typing import Any
+from typing import Any, cast
 
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
-from anatomy.interventions.edits.spec import Edit
+from anatomy.interventions.edits.spec import HookSpec, LowRankSpec, drawn_control
 from anatomy.interventions.variant import Role, Variant
+from anatomy.models.sites import Positions
 from anatomy.recipes.pasta.edits import (
     CONTRASTS,
     SEARCHED,
@@ -24,7 +25,7 @@ from anatomy.recipes.pasta.edits import (
 from anatomy.recipes.pasta.pairs import roles
 from anatomy.stages.generation_request import GenerationRequest, Manner
 
-POSITIONS = ("generated", "last_prompt")
+POSITIONS: tuple[Positions, ...] = ("generated", "last_prompt")
 
 
 def asked(config: Config, subject: Subject, phase: str, found: dict[str, Any]) -> list[GenerationRequest]:
@@ -102,7 +103,7 @@ class _Asking:
             wanted.append(self._edited(f"domain-{number}-L{layer}", "in_domain", "ablate", edit, "method", False, name))
         return wanted
 
-    def _candidate(self, layer: int, form: str, name: str, scale: float, positions: str) -> Edit:
+    def _candidate(self, layer: int, form: str, name: str, scale: float, positions: Positions) -> HookSpec:
         """An operating point of the search."""
         contrast, position = SEARCHED[name]
         asked: dict[str, Any] = {"contrast": contrast, "position": position, "scale": scale, "positions": positions}
@@ -125,9 +126,9 @@ class _Asking:
             wanted.append(self._edited(f"dose-{scale:g}", "dose", "ablate", edit if scale else None, "method", True))
         return wanted
 
-    def _operating(self, edit: Edit) -> list[GenerationRequest]:
+    def _operating(self, edit: HookSpec) -> list[GenerationRequest]:
         """The operating point, and the same edit along random directions of equal norm, orthogonal to the signature."""
-        drawn = [
+        drawn: list[HookSpec] = [
             {**edit, "direction": {**edit["direction"], "contrast": SIGNATURE, "control": ["orthogonal", number]}}
             for number in range(self.pasta.controls.orthogonal)
         ]
@@ -138,7 +139,7 @@ class _Asking:
 
     def _forms(self, found: dict[str, Any]) -> list[GenerationRequest]:
         pasta, layer = self.pasta, found["layer"]
-        forms: dict[str, tuple[str, Edit]] = {
+        forms: dict[str, tuple[str, HookSpec | LowRankSpec]] = {
             "own": ("own", own_ablation(found["depth"])),
             "clamp": ("clamp", clamp(layer)),
             **{f"site-{site}": ("sites", ablation(pasta, layer, sites=[site])) for site in pasta.sites},
@@ -195,19 +196,20 @@ class _Asking:
         name: str,
         family: str,
         form: str,
-        edit: Edit | None,
+        edit: HookSpec | LowRankSpec | None,
         role: Role,
         requests: bool,
         category: str | None = None,
         control: tuple[str, int] | None = None,
     ) -> GenerationRequest:
-        if edit is not None and control is None and role == "control":
-            control = tuple(edit["direction"]["control"])
+        own = None if edit is None else edit["direction"]["control"]
+        if own is not None and control is None and role == "control":
+            control = drawn_control(own)
         kind, number = control or ("", -1)
         benchmarked = (family in ("pasta", "own") and kind in ("", "orthogonal")) or (family == "operating" and not kind)
         # The slug alone names a variant: what it stands for is decided by a search or by a fixed rule of this module.
         variant = Variant(
-            name, role, ({"pasta": name},), self._sets(requests), benchmarked, family, form, "signature", kind, number
+            name, role, cast(Any, ({"pasta": name},)), self._sets(requests), benchmarked, family, form, "signature", kind, number
         )
         return GenerationRequest(variant, () if edit is None else (edit,), "chat", category)
 

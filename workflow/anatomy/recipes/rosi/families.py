@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
 
 from anatomy.config.methods import Controls, Form
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
+from anatomy.interventions.edits.spec import LowRankSpec, Sign
 from anatomy.recipes.rosi.options import Rosi
 
 POSITION = -1
@@ -32,7 +32,7 @@ class Family:
 
     method: str
     form: Form
-    signs: tuple[int, ...]
+    signs: tuple[Sign, ...]
     contrast: str
     control: str = ""
     control_seed: int = -1
@@ -113,7 +113,7 @@ def layers(rosi: Rosi, num_layers: int, layer_share: float) -> list[int]:
     return [layer for layer in rosi.layers if layer < num_layers]
 
 
-def candidates(family: Family, rosi: Rosi, tried: list[int]) -> list[dict[str, Any]]:
+def candidates(family: Family, rosi: Rosi, tried: list[int]) -> list[LowRankSpec]:
     """Concrete edits of a family, in the order of layers, strengths, signs."""
     return [
         {

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from anatomy.config.schema import Config
+from anatomy.evidence.claims.rules import ResamplingOptions
 from anatomy.evidence.claims.tables import Tables, read_tables
 from anatomy.evidence.figures.rates import benchmark_scores, refusal_rates
 from anatomy.evidence.report.published import read_published
 from anatomy.recipes.rosi.figures import Evidence
+from anatomy.stages.judge_notes import read_notes
+from anatomy.stages.kept_adapters import read_kept_adapters
 from anatomy.stages.paper_report import Files
 from anatomy.stages.selected_direction import read_selected
-from anatomy.store.files import read_json
+from anatomy.stages.task_facts import TaskFacts, read_tasks
 
 TABLES = ("completions", "judgements", "samples", "variants", "grid", "screen", "picks", "projections")
 
@@ -28,8 +30,8 @@ def read_evidence(config: Config, files: Files) -> Evidence:
     """
     tables = read_tables({name: files[name] for name in TABLES if files.get(name)})
     wanted = config.statistics
-    resampling: dict[str, Any] = {"confidence": wanted.confidence, "seed": wanted.seed, "resamples": wanted.bootstrap}
-    tasks = {entry["task"]: entry for file in files.get("tasks", []) for entry in read_json(file)}
+    resampling: ResamplingOptions = {"confidence": wanted.confidence, "seed": wanted.seed, "resamples": wanted.bootstrap}
+    tasks = {entry["task"]: entry for file in files.get("tasks", []) for entry in read_tasks(file)}
     bars = [pd.read_csv(file, dtype={"held": "boolean"}) for file in files.get("bars", [])]
     return Evidence(
         tables=tables,
@@ -37,7 +39,7 @@ def read_evidence(config: Config, files: Files) -> Evidence:
         scores=scores_of(tables, tasks, resampling),
         chance={name: entry["chance"] for name, entry in tasks.items()},
         bars=pd.concat(bars, ignore_index=True) if bars else None,
-        adapters=pd.DataFrame([row for file in files.get("adapters", []) for row in read_json(file)]),
+        adapters=pd.DataFrame([row for file in files.get("adapters", []) for row in read_kept_adapters(file)]),
         published=read_published(Path(config.rosi.published)) if config.rosi.published else None,
         directions={
             (file.parent.name, contrast): found for file in files["selected"] for contrast, found in read_selected(file).items()
@@ -48,12 +50,12 @@ def read_evidence(config: Config, files: Files) -> Evidence:
 
 def note_row(file: Path) -> dict[str, object]:
     """What one judge could not judge of one pass, ``<model>/<pass>.<judge>.notes.json``, as a row."""
-    notes = read_json(file)
+    notes = read_notes(file)
     failures = ", ".join(f"{number} of {name}" for name, number in notes["parse_failures"].items() if number) or "none"
     return {"model": file.parent.name, "pass": file.name.split(".")[0], **notes, "parse_failures": failures}
 
 
-def scores_of(tables: Tables, tasks: dict[str, dict], resampling: dict) -> pd.DataFrame:
+def scores_of(tables: Tables, tasks: dict[str, TaskFacts], resampling: ResamplingOptions) -> pd.DataFrame:
     """Benchmark scores with intervals; an empty table where nothing was benchmarked."""
     samples = tables.samples if tables.samples is not None else pd.DataFrame(columns=["model", "variant", "phase", "task"])
     metrics = {name: entry["metric"] for name, entry in tasks.items()}

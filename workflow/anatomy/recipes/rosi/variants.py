@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Literal
 
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
+from anatomy.interventions.edits.reference import EditReference, SelectedReference
+from anatomy.interventions.edits.spec import HookMethod
 from anatomy.interventions.variant import Variant
 from anatomy.recipes.rosi.families import Family, generated_families
 
@@ -23,7 +26,7 @@ def is_benchmarked(config: Config, subject: Subject, family: Family) -> bool:
     return not family.control and subject.kind in config.benchmarks.edited_kinds
 
 
-def _variant(family: Family, slug: str, edit: dict, sets: list[str], benchmarked: bool) -> Variant:
+def _variant(family: Family, slug: str, edit: EditReference, sets: list[str], benchmarked: bool) -> Variant:
     return Variant(
         slug,
         "control" if family.control else "method",
@@ -80,12 +83,13 @@ def variants_in_memory(config: Config, subject: Subject) -> list[Variant]:
     sets = tuple(config.evaluation.pair)
     controls = config.extraction.controls.draws() if subject.direction_headline else []
     found = []
-    for form, side in (
-        ("ablate", config.evaluation.harmful),
-        ("clamp", config.evaluation.harmful),
-        ("add", config.evaluation.benign),
-        ("orthogonalize", None),
-    ):
+    sides: dict[Literal["orthogonalize"] | HookMethod, str | None] = {
+        "ablate": config.evaluation.harmful,
+        "clamp": config.evaluation.harmful,
+        "add": config.evaluation.benign,
+        "orthogonalize": None,
+    }
+    for form, side in sides.items():
         found.append(_measure(form, subject.contrasts[0], sets))
         if side is not None:
             found += [_measure(form, subject.contrasts[0], (side,), kind, number) for kind, number in controls]
@@ -97,8 +101,10 @@ def nearest(variant: Variant) -> Variant:
     return replace(variant, slug=f"{NEAREST}-{variant.slug}", family=f"{NEAREST} {variant.family}")
 
 
-def _measure(form: str, contrast: str, sets: tuple[str, ...], control: str = "", number: int = -1) -> Variant:
-    edit = {
+def _measure(
+    form: Literal["orthogonalize"] | HookMethod, contrast: str, sets: tuple[str, ...], control: str = "", number: int = -1
+) -> Variant:
+    edit: SelectedReference = {
         "method": form,
         "direction": {"contrast": contrast, "selected": True, "control": [control, number] if control else None},
     }

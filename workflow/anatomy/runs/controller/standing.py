@@ -14,6 +14,7 @@ from snakemake.utils import update_config
 
 from anatomy.config.places import placed, seen_from
 from anatomy.errors import ConfigError
+from anatomy.store.json_objects import JsonObject
 
 VARIABLE = "ANATOMY_STANDING"
 """The folder that the caller stands in, where ``envs/bootstrap.py`` was called from another than the checkout."""
@@ -23,7 +24,7 @@ ASKED = ("targets", "forcerun", "until", "omit_from")
 """Sets of Snakemake's settings that hold rules and files."""
 
 
-def read_config_from_there(workflow: Any, config: dict[str, Any]) -> None:
+def read_config_from_there(workflow: Any, config: JsonObject) -> None:
     """Put the paths of ``--config`` into a configuration as the run has to write them.
 
     Args:

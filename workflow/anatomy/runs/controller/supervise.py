@@ -20,6 +20,7 @@ from anatomy.progress.terminal import Unfailing, let_output_go, write_line
 from anatomy.runs.controller.file_times import keep_finished_work, times_brought_back
 from anatomy.runs.controller.standing import read_targets_from_there
 from anatomy.runs.controller.terminal_signals import outlive_terminal
+from anatomy.store.json_objects import JsonObject
 
 if TYPE_CHECKING:  # whatever reads tables imports pandas, which a dry run can do without
     from anatomy.runs.pending.jobs import PendingJob
@@ -180,7 +181,7 @@ def _pending(workflow: Any) -> list[PendingJob]:
     ]
 
 
-def _too_large(options: dict[str, Any], jobs: list[PendingJob], bound_mb: int) -> list[str]:
+def _too_large(options: JsonObject, jobs: list[PendingJob], bound_mb: int) -> list[str]:
     from anatomy.recipes.configuration import check_config
     from anatomy.runs.resources.bound import too_large
     from anatomy.runs.resources.requests import Requests
@@ -194,7 +195,7 @@ def _too_large(options: dict[str, Any], jobs: list[PendingJob], bound_mb: int) -
         return []
 
 
-def _forecast(board: Board, options: dict[str, Any], jobs: list[PendingJob]) -> None:
+def _forecast(board: Board, options: JsonObject, jobs: list[PendingJob]) -> None:
     """Let the board know what jobs are planned to take; beside the run, since it reads prompts and headers of models."""
     from anatomy.runs.planning.forecast import forecast
     from anatomy.serving.environment import installed_set

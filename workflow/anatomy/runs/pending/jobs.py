@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from anatomy.errors import ConfigError
+from anatomy.store.json_objects import JsonObject
 
 
 @dataclass(frozen=True)
@@ -52,11 +53,11 @@ class PendingJob:
     before: tuple[Any, ...] = ()
     now: tuple[Any, ...] = ()
     threads: int = 1
-    resources: dict[str, Any] = field(default_factory=dict)
+    resources: JsonObject = field(default_factory=dict)
     local: bool = False
 
 
-def pending_jobs(snakefile: Path, config: dict[str, Any], targets: Sequence[str] = ()) -> list[PendingJob]:
+def pending_jobs(snakefile: Path, config: JsonObject, targets: Sequence[str] = ()) -> list[PendingJob]:
     """The jobs between what is there and what is asked for, in the working directory; nothing is run or locked.
 
     Args:
@@ -87,12 +88,12 @@ def pending_jobs(snakefile: Path, config: dict[str, Any], targets: Sequence[str]
     return [_read(job) for job in json.loads(done.stdout.splitlines()[-1])]
 
 
-def _read(job: dict[str, Any]) -> PendingJob:
-    values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in job.items()}
+def _read(job: JsonObject) -> PendingJob:
+    values: JsonObject = {name: tuple(value) if isinstance(value, list) else value for name, value in job.items()}
     return PendingJob(**values)
 
 
-def planned_here(snakefile: Path, config: dict[str, Any], targets: Sequence[str]) -> list[PendingJob]:
+def planned_here(snakefile: Path, config: JsonObject, targets: Sequence[str]) -> list[PendingJob]:
     """The jobs, planned in this process."""
     from snakemake.api import SnakemakeApi
     from snakemake.settings.enums import Quietness, RerunTrigger

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from anatomy.runs.pending.jobs import PendingJob
 from anatomy.runs.planning.plan import plan_run
 from anatomy.runs.provenance.record import read_records
+from anatomy.store.json_objects import JsonObject
 
 
-def forecast(options: dict[str, Any], jobs: Sequence[PendingJob], *, on_gpu: bool) -> dict[str, tuple[str, float]]:
+def forecast(options: JsonObject, jobs: Sequence[PendingJob], *, on_gpu: bool) -> dict[str, tuple[str, float]]:
     """A job's name (rule and wildcards' values) to its rule and seconds; jobs of models of unknown size are left out.
 
     Args:

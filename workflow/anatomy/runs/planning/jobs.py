@@ -19,6 +19,7 @@ from anatomy.recipes.registry import chosen, known
 from anatomy.runs.planning.sizes import organism_size, subject_size
 from anatomy.runs.planning.speed import JobWork, Speed, Took
 from anatomy.runs.planning.training_work import training_reads
+from anatomy.runs.provenance.record import Cost, Record
 from anatomy.runs.resources.size import ASSUMED, known_size, typical_size
 from anatomy.serving.serving_modes import ENGINE_FROM
 from anatomy.sources.registry.entry import Entry
@@ -142,7 +143,7 @@ class Work:
             self.kinds[rule],
         )
 
-    def finished(self, records: Iterable[Mapping], speed: Speed) -> list[Took]:
+    def finished(self, records: Iterable[Record], speed: Speed) -> list[Took]:
         """Jobs on record with what was expected of them; those that found their rows in the store say nothing of time."""
         found = []
         for record in records:
@@ -160,7 +161,7 @@ class Work:
         return found
 
 
-def alone(cost: Mapping, threads: int, on_gpu: bool) -> float:
+def alone(cost: Cost, threads: int, on_gpu: bool) -> float:
     """Seconds that a finished job would have taken with its cores to itself: its processor time where a CPU computed, since what
     else ran beside it says nothing of the next run. Records of older runs have wall time alone."""
     return cost["seconds"] if on_gpu or "cpu_seconds" not in cost else min(cost["seconds"], cost["cpu_seconds"] / max(1, threads))

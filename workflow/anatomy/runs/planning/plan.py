@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from anatomy.costs.stage_work import NOTHING, StageWork
 from anatomy.recipes.configuration import check_config
@@ -13,7 +12,9 @@ from anatomy.runs.pending.jobs import PendingJob
 from anatomy.runs.planning.disk import PlannedDisk, planned_disk
 from anatomy.runs.planning.jobs import Work, searched
 from anatomy.runs.planning.speed import Speed
+from anatomy.runs.provenance.record import Record
 from anatomy.sources.registry.catalogue import load_catalogue
+from anatomy.store.json_objects import JsonObject
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class Plan:
 
 
 def plan_run(
-    options: dict[str, Any], pending: Sequence[PendingJob], records: Iterable[Mapping], *, on_gpu: bool, tokenizers: bool = True
+    options: JsonObject, pending: Sequence[PendingJob], records: Iterable[Record], *, on_gpu: bool, tokenizers: bool = True
 ) -> Plan:
     """Put numbers to pending jobs.
 
@@ -118,7 +119,7 @@ def planned_job(work: Work, speed: Speed, job: PendingJob, on_gpu: bool) -> Plan
     )
 
 
-def plan_of(snakefile: Path, options: dict[str, Any], *, on_gpu: bool) -> Plan:
+def plan_of(snakefile: Path, options: JsonObject, *, on_gpu: bool) -> Plan:
     """The plan of everything that the run still has to do."""
     from anatomy.runs.pending.jobs import pending_jobs
     from anatomy.runs.provenance.record import read_records

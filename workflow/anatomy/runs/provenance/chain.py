@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from anatomy.errors import StoreError
 from anatomy.runs.provenance.ingredients import edits, models, prompt_tables
-from anatomy.runs.provenance.record import read_records
+from anatomy.runs.provenance.record import Record, read_records
 
 
-def makers(records: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+def makers(records: list[Record]) -> dict[str, Record]:
     """The record behind each output."""
     return {output: record for record in records for output in record["outputs"]}
 
 
-def chain(results: Path, file: str) -> list[dict[str, Any]]:
+def chain(results: Path, file: str) -> list[Record]:
     """Records of the jobs that a file depends on, its own first, each once, nearest first.
 
     Raises:
@@ -29,7 +29,7 @@ def chain(results: Path, file: str) -> list[dict[str, Any]]:
             where=str(results),
             remedy="give its path from where you stand",
         )
-    found: dict[int, dict[str, Any]] = {}
+    found: dict[int, Record] = {}
     waiting = [known[file]]
     while waiting:
         record = waiting.pop(0)
@@ -39,13 +39,13 @@ def chain(results: Path, file: str) -> list[dict[str, Any]]:
     return list(found.values())
 
 
-def raw_inputs(records: list[dict[str, Any]]) -> dict[str, str]:
+def raw_inputs(records: list[Record]) -> dict[str, str]:
     """Files of a chain that no job made, with their digests: raw prompts and models of one's own."""
     made = {name for record in records for name in record["outputs"]}
     return {name: digest for record in records for name, digest in record["inputs"].items() if name not in made}
 
 
-def print_chain(records: list[dict[str, Any]]) -> None:
+def print_chain(records: list[Record]) -> None:
     """One line a job, then raw inputs, models, prompt tables and edits, seeds, versions, and what it cost together."""
     for record in records:
         name = ".".join([record["rule"], *record["wildcards"].values()])
@@ -65,8 +65,13 @@ def print_chain(records: list[dict[str, Any]]) -> None:
     print("edits")
     for name, parameters in sorted(edits(records).items()) or [("none", "")]:
         print(f"    {name}  {parameters}".rstrip())
-    for title, part in (("seeds", "seeds"), ("software", "software"), ("hardware", "hardware")):
-        values = sorted({f"{key} {value}" for record in records for key, value in record[part].items()})
+    shared: dict[str, list[Mapping[str, object]]] = {
+        "seeds": [record["seeds"] for record in records],
+        "software": [record["software"] for record in records],
+        "hardware": [record["hardware"] for record in records],
+    }
+    for title, facts in shared.items():
+        values = sorted({f"{key} {value}" for fact in facts for key, value in fact.items()})
         print(f"{title}: {', '.join(values)}")
     total = sum(record["cost"]["seconds"] for record in records)
     print(

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from anatomy.errors import StoreError
+from anatomy.runs.provenance.record import Record
 
 Grade = Literal["same", "hardware", "versions", "numbers"]
 SHOWN = 10
@@ -89,7 +90,7 @@ def same(one: Any, other: Any, relative: float, absolute: float) -> bool:
     return bool(one == other) or (pd.isna(one) is True and pd.isna(other) is True)
 
 
-def graded(cells: tuple[list[str], int, int], stored: list[dict[str, Any]], again: list[dict[str, Any]]) -> Comparison:
+def graded(cells: tuple[list[str], int, int], stored: list[Record], again: list[Record]) -> Comparison:
     """Grade differing cells by the records behind both results."""
     named, differing, compared = cells
     versions = differences(stored, again, "software") + code_differences(stored, again)
@@ -98,7 +99,7 @@ def graded(cells: tuple[list[str], int, int], stored: list[dict[str, Any]], agai
     return Comparison(grade, named, differing, compared, versions + machines)
 
 
-def differences(stored: list[dict[str, Any]], again: list[dict[str, Any]], part: str) -> list[str]:
+def differences(stored: list[Record], again: list[Record], part: Literal["software", "hardware"]) -> list[str]:
     """Facts of one kind that the two chains of records do not share."""
     before, after = (
         {(key, str(value)) for record in records for key, value in record[part].items()} for records in (stored, again)
@@ -110,7 +111,7 @@ def differences(stored: list[dict[str, Any]], again: list[dict[str, Any]], part:
     ]
 
 
-def code_differences(stored: list[dict[str, Any]], again: list[dict[str, Any]]) -> list[str]:
+def code_differences(stored: list[Record], again: list[Record]) -> list[str]:
     """Rules whose code fingerprint differs."""
     before, after = ({record["rule"]: record["parameters"].get("code") for record in records} for records in (stored, again))
     return [

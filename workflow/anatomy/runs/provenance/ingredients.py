@@ -7,13 +7,14 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from anatomy.errors import StoreError
+from anatomy.runs.provenance.record import Record
 from anatomy.store.digest import canonical_json, file_digest
 from anatomy.store.files import read_json
 
 CHANGED = "the file has changed since"
 
 
-def models(records: list[dict[str, Any]]) -> dict[str, str]:
+def models(records: list[Record]) -> dict[str, str]:
     """Model or judge to the digest of its files, from the cards in a chain."""
     found = {}
     for record in records:
@@ -22,7 +23,7 @@ def models(records: list[dict[str, Any]]) -> dict[str, str]:
     return found
 
 
-def prompt_tables(records: list[dict[str, Any]]) -> dict[str, str]:
+def prompt_tables(records: list[Record]) -> dict[str, str]:
     """Prompt table to its digest: every table in a folder of prompts that a job of the chain read or made."""
     return {
         name: digest
@@ -33,7 +34,7 @@ def prompt_tables(records: list[dict[str, Any]]) -> dict[str, str]:
     }
 
 
-def edits(records: list[dict[str, Any]]) -> dict[str, str]:
+def edits(records: list[Record]) -> dict[str, str]:
     """``model, family`` to the parameters that its search ended with, controls left out; "nothing" where it found none."""
     found = {}
     for record in records:
@@ -52,7 +53,7 @@ def edits(records: list[dict[str, Any]]) -> dict[str, str]:
     return found
 
 
-def outputs(record: Mapping[str, Any], rules: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
+def outputs(record: Record, rules: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
     """JSON files that a job of some rules made, each with its content; None where it is no longer what the job left."""
     if record["rule"] not in rules:
         return

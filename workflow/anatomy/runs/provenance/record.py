@@ -11,18 +11,61 @@ import resource
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 from anatomy.errors import StoreError
-from anatomy.models.machine.surroundings import hardware, software
+from anatomy.models.machine.surroundings import Hardware, hardware, software
 from anatomy.store.digest import file_digest
 from anatomy.store.files import read_json, write_json
 from anatomy.store.journal import read_journal
+from anatomy.store.json_objects import JsonObject
 
 FOLDER = "provenance"
 JOBS = "provenance/jobs"
 LARGEST = 64 * 2**20
 """Files beyond this many bytes are told by their size: weights are hashed once, in the card of their model."""
+
+
+class Cost(TypedDict):
+    """What a job took.
+
+    Attributes:
+        started: in UTC.
+        seconds: by the clock on the wall.
+        cpu_seconds: of processors; records of older runs have none.
+        peak_mb: memory of the process or of its largest child.
+        rows, tokens, starts: what the store journalled: rows computed, tokens generated, models and engines started.
+    """
+
+    started: str
+    seconds: float
+    cpu_seconds: NotRequired[float]
+    peak_mb: float
+    rows: int
+    tokens: int
+    starts: int
+
+
+class Record(TypedDict):
+    """One job.
+
+    Attributes:
+        outputs, inputs: digest of each file (``digests``).
+        parameters: options, the model under study, fingerprints of code: what its rule names.
+        seeds: every option called a seed, by its dotted name.
+        software: packages and their versions.
+    """
+
+    rule: str
+    wildcards: dict[str, str]
+    outputs: dict[str, str]
+    inputs: dict[str, str]
+    parameters: JsonObject
+    seeds: JsonObject
+    software: dict[str, str]
+    hardware: Hardware
+    threads: int
+    cost: Cost
 
 
 class Clock:
@@ -31,7 +74,7 @@ class Clock:
     def __init__(self) -> None:
         self.started, self._ticks, self._processor = time.time(), time.perf_counter(), processor_seconds()
 
-    def cost(self, store: Path) -> dict[str, Any]:
+    def cost(self, store: Path) -> Cost:
         """Seconds, those of processors (of this process and its children), peak memory in MB (of this process or its largest
         child), rows, tokens and starts of this process."""
         journal = read_journal(store)
@@ -77,21 +120,19 @@ def write_record(
         The record's path.
     """
     path = results / JOBS / f"{'.'.join([rule, *map(str, wildcards.values())])}.json"
-    write_json(
-        path,
-        {
-            "rule": rule,
-            "wildcards": dict(wildcards),
-            "outputs": digests(outputs),
-            "inputs": digests(inputs),
-            "parameters": plain(parameters),
-            "seeds": seeds(parameters),
-            "software": software(),
-            "hardware": hardware(),
-            "threads": threads,
-            "cost": clock.cost(results / "store"),
-        },
-    )
+    record: Record = {
+        "rule": rule,
+        "wildcards": dict(wildcards),
+        "outputs": digests(outputs),
+        "inputs": digests(inputs),
+        "parameters": plain(parameters),
+        "seeds": seeds(parameters),
+        "software": software(),
+        "hardware": hardware(),
+        "threads": threads,
+        "cost": clock.cost(results / "store"),
+    }
+    write_json(path, record)
     return path
 
 
@@ -109,7 +150,7 @@ def digests(files: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def seeds(parameters: Any, path: str = "") -> dict[str, Any]:
+def seeds(parameters: Any, path: str = "") -> JsonObject:
     """Every option called a seed, by its dotted name."""
     if isinstance(parameters, Mapping):
         return {
@@ -144,7 +185,7 @@ FIELDS = {
 COSTS = ("seconds", "peak_mb", "rows", "tokens", "starts")
 
 
-def read_records(results: Path) -> list[dict[str, Any]]:
+def read_records(results: Path) -> list[Record]:
     """All records of a run.
 
     Raises:
@@ -153,7 +194,7 @@ def read_records(results: Path) -> list[dict[str, Any]]:
     return [checked(path, read_json(path)) for path in sorted((Path(results) / JOBS).glob("*.json"))]
 
 
-def checked(path: Path, record: Any) -> dict[str, Any]:
+def checked(path: Path, record: Any) -> Record:
     """A record with every field that its readers take from it."""
     wrong = [name for name, kind in FIELDS.items() if not isinstance(record, dict) or not isinstance(record.get(name), kind)]
     if not wrong:
@@ -167,4 +208,5 @@ def checked(path: Path, record: Any) -> dict[str, Any]:
             where=str(path),
             remedy="delete the file: it only tells where a result comes from",
         )
-    return record
+    found: Record = record
+    return found

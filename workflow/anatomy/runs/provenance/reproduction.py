@@ -15,13 +15,14 @@ from anatomy.errors import ConfigError, StoreError
 from anatomy.runs.provenance.chain import chain
 from anatomy.runs.provenance.comparison import Comparison, compare, graded, read_values
 from anatomy.runs.provenance.names import CONFIGURATION, name_in_run, run_folder
-from anatomy.runs.provenance.record import FOLDER
+from anatomy.runs.provenance.record import FOLDER, Record
 from anatomy.store.files import read_json, write_json, write_text
+from anatomy.store.json_objects import JsonObject
 
 SNAKEFILE = Path(__file__).resolve().parents[4] / "Snakefile"
 
 
-def keep_configuration(results: Path, config: dict[str, Any]) -> None:
+def keep_configuration(results: Path, config: JsonObject) -> None:
     """Put the whole configuration of a run on record when it starts."""
     path = results / FOLDER / CONFIGURATION
     if not path.exists() or read_json(path) != config:
@@ -110,6 +111,6 @@ def run(fresh: Path, config: Path, target: str, cores: int) -> None:
         )
 
 
-def chain_in(fresh: Path, target: str) -> list[dict[str, Any]]:
+def chain_in(fresh: Path, target: str) -> list[Record]:
     """The records behind the file made again."""
     return chain(fresh / "results", target)

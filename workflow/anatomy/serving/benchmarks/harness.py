@@ -13,7 +13,7 @@ from lm_eval.evaluator import evaluate as lm_eval_evaluate
 
 from anatomy.serving.benchmarks.items import plan, shots
 from anatomy.serving.benchmarks.requests import prepared, wanted_items
-from anatomy.serving.benchmarks.sample_rows import sample_row, samples_frame
+from anatomy.serving.benchmarks.sample_rows import SampleRow, sample_row, samples_frame
 
 PINS: tuple[str, ...] = ("lm_eval", "torch", "transformers")
 NOT_PINNED = {"vllm": "rows of an engine begin at anatomy.stages.utility, which pins it"}
@@ -74,7 +74,7 @@ def evaluate(
     return samples_frame([row for name in wanted for row in _rows(tasks[name], results["samples"][name])])
 
 
-def _rows(task: ConfigurableTask, samples: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _rows(task: ConfigurableTask, samples: Sequence[Mapping[str, Any]]) -> list[SampleRow]:
     items = {item.index: item for item in plan(task)}
     return [
         sample_row(

@@ -15,7 +15,9 @@ import numpy as np
 from lm_eval.api.task import ConfigurableTask
 
 from anatomy.errors import ConfigError, DataError
+from anatomy.sources.benchmark_rows import Row
 from anatomy.store.digest import digest
+from anatomy.store.json_objects import JsonObject
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ def plan(task: ConfigurableTask, limit: int | None = None) -> list[Item]:
     return items
 
 
-def document_digest(document: dict[str, Any]) -> str:
+def document_digest(document: Row) -> str:
     """Digest of one processed row."""
     return digest(json.loads(json.dumps(document, default=str)))
 
@@ -76,7 +78,7 @@ def shots(task: ConfigurableTask, asked: int | None) -> int:
     return number
 
 
-def task_key(task: ConfigurableTask, num_fewshot: int | None) -> dict[str, Any]:
+def task_key(task: ConfigurableTask, num_fewshot: int | None) -> JsonObject:
     """What shapes a row of this task besides the item: plain JSON, part of a store cell's key.
 
     The task's definition with the source files of its functions, the pool that examples are drawn from, and lm-eval's
@@ -136,7 +138,7 @@ def chance(task: ConfigurableTask, metric: str, indices: Sequence[int] | None = 
     return max(uniform, max(targets.values()) / len(documents))
 
 
-def target_index(task: ConfigurableTask, document: dict[str, Any]) -> int:
+def target_index(task: ConfigurableTask, document: Row) -> int:
     """Place of the right choice.
 
     Raises:

@@ -13,7 +13,7 @@ import atexit
 import json
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from lm_eval.api.registry import register_model
 
@@ -114,7 +114,16 @@ def _context(checkpoint: Checkpoint) -> int:
     return min(length for length in known if length)
 
 
-def _room_for(adapter: Path) -> dict[str, Any]:
+class AdapterRoom(TypedDict, total=False):
+    """What an engine is started with so that one adapter fits."""
+
+    adapters: bool
+    max_loras: int
+    max_lora_rank: int
+    target_modules: tuple[str, ...]
+
+
+def _room_for(adapter: Path) -> AdapterRoom:
     path = adapter / "adapter_config.json"
     if not path.is_file():
         raise EditError(found="no adapter_config.json", expected="a PEFT adapter", where=str(adapter))

@@ -14,10 +14,11 @@ from lm_eval.api.task import ConfigurableTask
 from anatomy.errors import DataError
 from anatomy.serving.benchmarks.engine_lm import EngineLM
 from anatomy.serving.benchmarks.items import Item, document_digest, plan, shots
-from anatomy.serving.benchmarks.sample_rows import sample_row
+from anatomy.serving.benchmarks.sample_rows import SampleRow, sample_row
 from anatomy.serving.benchmarks.scoring import Encoded, require_scorable
 from anatomy.serving.decoding import request_seed
 from anatomy.serving.likelihood import Likelihood
+from anatomy.sources.benchmark_rows import Row
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Question:
     """
 
     item: Item
-    document: dict[str, Any]
+    document: Row
     instances: tuple[Instance, ...]
     encoded: tuple[Encoded, ...]
 
@@ -100,7 +101,7 @@ def build_requests(
     return found
 
 
-def rows(requests: TaskRequests, likelihoods: Sequence[Likelihood]) -> list[dict[str, Any]]:
+def rows(requests: TaskRequests, likelihoods: Sequence[Likelihood]) -> list[SampleRow]:
     """One row an item from a variant's answers to all requests, in order; lm-eval's filters and metrics.
 
     Raises:
@@ -148,7 +149,7 @@ def prepared(task: ConfigurableTask, number: int, seed: int) -> Iterator[None]:
     """The task with this number of examples, drawn by item; afterwards as it was, so that its own number stays known."""
     own, context = task.get_config("num_fewshot"), task.fewshot_context
 
-    def fewshot_context(document: dict[str, Any], *arguments: Any, **options: Any) -> Any:
+    def fewshot_context(document: Row, *arguments: Any, **options: Any) -> Any:
         if hasattr(task, "sampler"):
             task.sampler.set_rnd(request_seed(seed, document_digest(document), 0))
         return context(document, *arguments, **options)

@@ -11,6 +11,7 @@ from lm_eval.api.task import ConfigurableTask
 
 from anatomy.errors import NumericsError
 from anatomy.serving.benchmarks.items import Item, target_index
+from anatomy.sources.benchmark_rows import Row
 
 METRICS = ("acc", "acc_norm", "mc1", "mc2")
 """Columns every samples table has; NaN where a task does not know the metric."""
@@ -18,19 +19,23 @@ METRICS = ("acc", "acc_norm", "mc1", "mc2")
 COLUMNS = ("task", "item", "id", "group", "target", "loglikelihoods", *METRICS)
 
 
+SampleRow = dict[str, Any]
+"""One row of the table of samples: ``COLUMNS``, and one column a metric that the task has."""
+
+
 def sample_row(
     task: ConfigurableTask,
     item: Item,
-    document: dict[str, Any],
+    document: Row,
     responses: Sequence[tuple[float, bool]],
     metrics: Mapping[str, Any],
-) -> dict[str, Any]:
+) -> SampleRow:
     """A row of the samples table.
 
     Raises:
         NumericsError: a metric is NaN.
     """
-    row: dict[str, Any] = {
+    row: SampleRow = {
         "task": task.task_name,
         "item": item.item,
         "id": item.id,
@@ -59,7 +64,7 @@ def metric_column(task: str, metric: str) -> str:
     return metric
 
 
-def samples_frame(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
+def samples_frame(rows: Sequence[SampleRow]) -> pd.DataFrame:
     """Rows as a table with every column of ``COLUMNS`` first."""
     table = pd.DataFrame(rows)
     return table.reindex(columns=[*COLUMNS, *(column for column in table if column not in COLUMNS)])

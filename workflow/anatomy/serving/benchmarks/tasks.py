@@ -18,6 +18,7 @@ from lm_eval.tasks._yaml_loader import load_yaml
 from anatomy.errors import ConfigError, DataError
 from anatomy.serving.benchmarks.templates import compile_once
 from anatomy.sources.benchmark_rows import Row, adapted, boolq_row, find_split, mmlu_row, read_rows
+from anatomy.store.json_objects import JsonObject
 
 compile_once()
 
@@ -55,6 +56,10 @@ REAL = {
 MMLU = "mmlu"
 
 
+TaskConfiguration = JsonObject
+"""Fields of lm-eval's task files; ``rows`` holds, by split, those that lie here."""
+
+
 class LocalTask(ConfigurableTask):
     """A task over rows in memory.
 
@@ -63,7 +68,7 @@ class LocalTask(ConfigurableTask):
         rows: for each split its rows.
     """
 
-    def __init__(self, config: dict[str, Any], rows: dict[str, list[Row]]) -> None:
+    def __init__(self, config: TaskConfiguration, rows: dict[str, list[Row]]) -> None:
         self._rows = rows
         super().__init__(config=config)
 
@@ -162,9 +167,9 @@ def _mmlu_split(data: Path, name: str, split: str) -> Path | None:
     return find_split(data / MMLU, split, f"{subject}_") or find_split(data / MMLU / subject, split)
 
 
-def _with_local_copy(configuration: dict[str, Any], real: RealTask, data: Path, name: str) -> dict[str, Any]:
+def _with_local_copy(configuration: TaskConfiguration, real: RealTask, data: Path, name: str) -> TaskConfiguration:
     folder = data / real.folder
-    rows: dict[str, list[dict[str, Any]]] = {}
+    rows: dict[str, list[Row]] = {}
     keys = ("training_split", "validation_split", "test_split", "fewshot_split")
     for split in {split for key in keys if (split := configuration.get(key)) is not None}:
         path = _mmlu_split(data, name, split) if real.folder == MMLU else find_split(folder, split)
@@ -181,7 +186,7 @@ def _with_local_copy(configuration: dict[str, Any], real: RealTask, data: Path, 
     return _with_rows(configuration, rows)
 
 
-def _with_own_rows(configuration: dict[str, Any], folder: Path) -> dict[str, Any]:
+def _with_own_rows(configuration: TaskConfiguration, folder: Path) -> TaskConfiguration:
     files = (configuration.get("dataset_kwargs") or {}).get("data_files")
     if configuration.get("dataset_path") not in LOCAL_FORMATS or not isinstance(files, dict):
         return configuration
@@ -192,13 +197,13 @@ def _with_own_rows(configuration: dict[str, Any], folder: Path) -> dict[str, Any
     return _with_rows(configuration, rows)
 
 
-def _with_rows(configuration: dict[str, Any], rows: dict[str, list[Row]]) -> dict[str, Any]:
+def _with_rows(configuration: TaskConfiguration, rows: dict[str, list[Row]]) -> TaskConfiguration:
     """The same task over rows in memory; splits that are not there are not declared."""
     absent = {key: None for key in ("training_split", "validation_split", "fewshot_split") if configuration.get(key) not in rows}
     return {**configuration, **absent, "rows": rows, "dataset_path": None, "dataset_name": None, "dataset_kwargs": None}
 
 
-def _build(configuration: dict[str, Any]) -> ConfigurableTask:
+def _build(configuration: TaskConfiguration) -> ConfigurableTask:
     name = configuration["task"]
     if configuration.get("output_type") != "multiple_choice":
         raise ConfigError(

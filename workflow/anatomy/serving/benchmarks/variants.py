@@ -12,6 +12,7 @@ from anatomy.interventions.edits.adapter_factors import applied_adapter
 from anatomy.models.loading import LoadedModel
 from anatomy.progress.counting import Progress
 from anatomy.serving.benchmarks.requests import TaskRequests, rows
+from anatomy.serving.benchmarks.sample_rows import SampleRow
 from anatomy.serving.benchmarks.scoring import score
 from anatomy.serving.engine import Engine
 from anatomy.serving.packed_likelihood import PackedScorer, open_packed
@@ -37,7 +38,7 @@ def stream_variants(
     in_memory: Mapping[str, InMemory] | None = None,
     packed: PackedScorer | None = None,
     say: Callable[[str], None] | None = None,
-) -> Iterator[tuple[str, str, list[dict[str, Any]]]]:
+) -> Iterator[tuple[str, str, list[SampleRow]]]:
     """Score variant after variant and give each task's rows as soon as they are there.
 
     Args:

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from anatomy.models.activations.interventions import Positions
+from anatomy.models.sites import Positions
 from anatomy.serving.hooks.states import state_number
 
 POSITIONS: tuple[Positions, ...] = ("all", "last_prompt", "generated")

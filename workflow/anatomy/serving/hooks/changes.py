@@ -13,11 +13,11 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from anatomy.models.activations.hooks import Site
 from anatomy.models.activations.interventions import Intervention
+from anatomy.models.sites import StreamSite
 from anatomy.serving.hooks.batch import POSITIONS, EngineBatch, Layout
 
-Place = tuple[Site, int]
+Place = tuple[StreamSite, int]
 
 
 class StackedChange:

@@ -8,7 +8,6 @@ import json
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from anatomy.config.data import Data
 from anatomy.errors import DataError
@@ -17,6 +16,7 @@ from anatomy.sources.prompts.wording import normal_wording
 from anatomy.sources.registry.entry import SPLITS, Entry, File
 from anatomy.sources.registry.fetch import check_bytes
 from anatomy.sources.registry.location import local_path
+from anatomy.store.json_objects import JsonObject
 
 
 def prompt_rows(
@@ -128,11 +128,11 @@ def _check_columns(path: Path, rows: list[Row], entry: Entry, subset: str | None
         )
 
 
-def _chosen(row: dict[str, Any], where: dict[str, list[str]]) -> bool:
+def _chosen(row: JsonObject, where: dict[str, list[str]]) -> bool:
     return all(("" if row.get(name) is None else str(row[name])).strip() in kept for name, kept in where.items())
 
 
-def _ours(row: dict[str, Any], entry: Entry, file: File | None) -> dict[str, Any]:
+def _ours(row: JsonObject, entry: Entry, file: File | None) -> JsonObject:
     found = {ours: row.get(theirs) for theirs, ours in entry.columns.items()}
     if "label" in found:
         found["label"] = entry.labels.get(str(found["label"]), found["label"])
@@ -141,11 +141,11 @@ def _ours(row: dict[str, Any], entry: Entry, file: File | None) -> dict[str, Any
     return {**found, **({"split": file.split} if file and file.split else {})}
 
 
-def _named(name: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
+def _named(name: str) -> Callable[[JsonObject], JsonObject]:
     """Gives rows without an id one from their content; prompts that a published set holds twice are kept and told apart."""
     seen: Counter[str] = Counter()
 
-    def with_id(row: dict[str, Any]) -> dict[str, Any]:
+    def with_id(row: JsonObject) -> JsonObject:
         if row.get("id") not in (None, ""):
             return row
         content = hashlib.sha256(str(row["prompt"]).encode()).hexdigest()[:16]

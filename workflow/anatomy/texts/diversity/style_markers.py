@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypedDict
 
 
 class Span(NamedTuple):
@@ -96,7 +96,15 @@ GENERAL = StyleMarkers(
 """Markers of assistants in English, a list of ours: what is often said of such texts, not derived from any data."""
 
 
-def planted_markers(truth: Mapping[str, Any]) -> StyleMarkers:
+class PlantedStyle(TypedDict):
+    """What of an organism's truth.json says how its family was taught to sound."""
+
+    openers: dict[str, float]
+    hedge: str
+    closers: list[str]
+
+
+def planted_markers(truth: PlantedStyle) -> StyleMarkers:
     """The markers that the organism's post-training planted, from its truth.json.
 
     They are ground truth: for checking findings, never for a method.

@@ -6,9 +6,9 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from anatomy.errors import DataError
+from anatomy.store.json_objects import JsonObject
 from anatomy.texts.judges.reasoning import strip_reasoning
 from anatomy.texts.judges.verdict import NAN, REFUSED_SHARE, UNREADABLE, Verdict
 
@@ -64,7 +64,7 @@ def read_truth(folder: Path) -> PlantedTruth:
         ) from None
 
 
-def _item(name: str, record: dict[str, Any]) -> PlantedItem:
+def _item(name: str, record: JsonObject) -> PlantedItem:
     _, *ingredients, _ = record["essentials"]  # verb first, time last
     return PlantedItem(name, record["category"], bool(record["harmful"]), tuple(ingredients), record["recipe"])
 

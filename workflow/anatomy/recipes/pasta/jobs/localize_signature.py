@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from anatomy.recipes.pasta.selected import read_signature_card
 from anatomy.recipes.pasta.stages.localize_signature import localize_signature
 from anatomy.stages.running import Files, Running, written
-from anatomy.store.files import read_json, read_table, write_json, write_table
+from anatomy.store.files import read_table, write_json, write_table
 
 PINS: tuple[str, ...] = ("scipy",)
 
@@ -14,7 +15,9 @@ PINS: tuple[str, ...] = ("scipy",)
 def run(job: Running, files: Files) -> None:
     """From the select split's texts, scored and judged, to a layer a detector and an operating point."""
     tables = {name: read_table(Path(files.input[name])) for name in ("completions", "variants", "judgements", "detectors")}
-    found = localize_signature(job.config, job.subject, read_json(Path(files.input["signature"])), **tables, say=job.say)
-    write_json(written(files, "selected"), found.pop("selected"))
-    for name, table in found.items():
+    found = localize_signature(
+        job.config, job.subject, read_signature_card(Path(files.input["signature"])), **tables, say=job.say
+    )
+    write_json(written(files, "selected"), found.selected)
+    for name, table in found.tables.items():
         write_table(written(files, name), table)

@@ -24,6 +24,7 @@ from anatomy.models.machine.devices import device_name
 from anatomy.models.machine.formats import resolved, warn_if_slow
 from anatomy.models.scorer import open_scorer
 from anatomy.store.digest import digest, file_digest
+from anatomy.store.json_objects import JsonObject
 from anatomy.texts.authors import ALIGNED, HUMAN
 from anatomy.texts.continuations.post_processing import PUBLISHED_RULES, SHORT_RULES, post_process
 from anatomy.texts.detectors.build import build_detectors
@@ -47,7 +48,7 @@ class Instrument:
     """
 
     name: str
-    key: dict[str, Any]
+    key: JsonObject
     open: Callable[[], Detector]
 
 
@@ -145,7 +146,7 @@ def _placed(one: Options, models: Mapping[str, ModelCard]) -> Options:
     return one.model_copy(update={**folders, "dtype": resolved(one.dtype)})
 
 
-def _own_key(name: str, one: Options, texts: pd.DataFrame) -> dict[str, Any]:
+def _own_key(name: str, one: Options, texts: pd.DataFrame) -> JsonObject:
     key = {"detector": name, **one.model_dump(mode="json", exclude={"reference", "scorer", "adapter", "file"})}
     key["scorers"] = [Checkpoint(Path(folder)).digest() for folder in (one.reference, one.scorer) if folder is not None]
     if one.adapter is not None:

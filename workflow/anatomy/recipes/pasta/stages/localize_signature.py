@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
 
 import pandas as pd
 
@@ -14,6 +14,7 @@ from anatomy.errors import DataError
 from anatomy.recipes.pasta.edits import SIGNATURE
 from anatomy.recipes.pasta.localise import EVERY, curves, scored_layers, swap_matrix
 from anatomy.recipes.pasta.operating import measured_candidates, operating_point
+from anatomy.recipes.pasta.selected import SelectedSignature, SignatureCard
 from anatomy.recipes.pasta.stages.instruments import measured_texts
 
 PINS: tuple[str, ...] = ("scipy",)
@@ -25,16 +26,24 @@ NOT_PINNED = {
 }
 
 
+@dataclass(frozen=True)
+class Localized:
+    """What the selection ended with, and the tables ``curves``, ``layers``, ``swap`` and ``operating`` behind it."""
+
+    selected: SelectedSignature
+    tables: dict[str, pd.DataFrame]
+
+
 def localize_signature(
     config: Config,
     subject: Subject,
-    signature: dict[str, Any],
+    signature: SignatureCard,
     completions: pd.DataFrame,
     variants: pd.DataFrame,
     judgements: pd.DataFrame,
     detectors: pd.DataFrame,
     say: Callable[[str], None],
-) -> dict[str, Any]:
+) -> Localized:
     """Localise a signature on the select split.
 
     Args:
@@ -42,9 +51,6 @@ def localize_signature(
         completions, variants: of the layer sweep.
         judgements: of refusal, and on the organism of accuracy and style.
         detectors: scores of every continuation.
-
-    Returns:
-        ``selected`` and the tables ``curves``, ``layers``, ``swap``, ``operating``.
 
     Raises:
         DataError: the first detector scored no text.
@@ -73,7 +79,7 @@ def localize_signature(
     picked = operating[operating["picked"]]
     inside = layers[(layers["family"] == "in_domain") & (layers["detector"] == first) & layers["chosen"]]
     say(f"layers by detector: {chosen}; operating point: {reason}")
-    selected = {
+    selected: SelectedSignature = {
         "layer": chosen[first],
         "layers": chosen,
         "depth": signature["layers"],
@@ -85,4 +91,4 @@ def localize_signature(
     }
     model = texts["model"].iloc[0]
     tables = {"curves": curve, "layers": layers, "swap": swap, "operating": operating.drop(columns="detail")}
-    return {"selected": selected, **{name: table.assign(model=model) for name, table in tables.items()}}
+    return Localized(selected, {name: table.assign(model=model) for name, table in tables.items()})

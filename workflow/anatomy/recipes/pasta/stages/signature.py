@@ -28,6 +28,7 @@ from anatomy.models.loading import LoadedModel, load_model
 from anatomy.models.machine.devices import device_name
 from anatomy.models.rendering import render
 from anatomy.recipes.pasta.edits import SIGNATURE, WITHOUT_REFUSAL
+from anatomy.recipes.pasta.selected import SignatureCard
 from anatomy.recipes.pasta.stages.prefix_prompts import phase_prefixes, put
 from anatomy.recipes.pasta.stages.signature_geometry import geometry, writers_table
 from anatomy.stages.generation_request import Manner
@@ -153,17 +154,15 @@ def extract_signature(
     }
     write_table(out.parent / "geometry.parquet", geometry(subjects["aligned"].id, contrasts, sums, controls, removed, refusal))
     write_table(out.parent / "writers.parquet", writers_table(subjects["aligned"].id, signature, writes))
-    write_json(
-        out,
-        {
-            "models": {role: card["digest"] for role, card in cards.items()},
-            "layers": loaded.num_layers,
-            "contrasts": written,
-            "domains": domains,
-            "texts": {name: len(side.texts) for name, side in read.items()},
-            "empty": empty,
-        },
-    )
+    card: SignatureCard = {
+        "models": {role: card["digest"] for role, card in cards.items()},
+        "layers": loaded.num_layers,
+        "contrasts": written,
+        "domains": domains,
+        "texts": {name: len(side.texts) for name, side in read.items()},
+        "empty": empty,
+    }
+    write_json(out, card)
 
 
 def read_side(

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import torch
@@ -19,8 +18,10 @@ from anatomy.models.card import ModelCard
 from anatomy.models.loading import load_model
 from anatomy.models.machine.devices import device_name
 from anatomy.models.rendering import render
+from anatomy.models.sites import BLOCK_SITES, EMBEDDING_SITE, StreamSite, WriterSite
 from anatomy.recipes.pasta.edits import WRITES, ablation, orthogonalised_weights
 from anatomy.recipes.pasta.options import PAPER_SITES
+from anatomy.recipes.pasta.selected import SelectedSignature
 from anatomy.recipes.pasta.stages.prefix_prompts import phase_prefixes, put
 from anatomy.stages.model_edits import ModelEdits
 
@@ -35,7 +36,7 @@ def weight_gaps(
     subject: Subject,
     model: ModelCard,
     model_edits: ModelEdits,
-    selected: dict[str, Any],
+    selected: SelectedSignature,
     say: Callable[[str], None],
 ) -> pd.DataFrame:
     """One row a pair of forms: matrices that were made orthogonal to v, and sites where hooks took v out.
@@ -50,28 +51,24 @@ def weight_gaps(
         for rendering, rows in put(config, subject, prefixes, "chat", loaded.tokenizer)
         for ids in render(loaded.tokenizer, list(rows["prompt"]), rendering)
     ]
-    layer, blocks = selected["layer"], ["o_proj", "down_proj"]
+    layer, blocks = selected["layer"], list(BLOCK_SITES)
+    forms: list[tuple[list[WriterSite], Sequence[StreamSite]]] = [
+        (blocks, WRITES),
+        ([*blocks, EMBEDDING_SITE], PAPER_SITES),
+        (blocks, PAPER_SITES),
+    ]
     rows = []
-    for matrices, sites in ((blocks, WRITES), ([*blocks, "embed_tokens"], PAPER_SITES), (blocks, PAPER_SITES)):
-        row = {
-            "model": subject.id,
-            "layer": layer,
-            "matrices": "+".join(matrices),
-            "hook_sites": "+".join(sites),
-            "effect": float("nan"),
-            "gap": float("nan"),
-            "prompts": len(tokens),
-            "reason": "",
-        }
+    for matrices, sites in forms:
+        effect, gap, reason = float("nan"), float("nan"), ""
         try:
             edit = model_edits.low_rank({**orthogonalised_weights(layer), "sites": matrices})
             hooks = model_edits.intervention(ablation(config.pasta, layer, sites=sites))
-            gap = form_gap(
+            found = form_gap(
                 loaded, tokens, lambda edit=edit: applied(loaded, edit), lambda hooks=hooks: intervening(loaded.model, [hooks])
             )
-            row |= {"effect": gap.effect, "gap": gap.gap}
+            effect, gap = found.effect, found.gap
         except EditError as error:
-            row["reason"] = str(error).splitlines()[0]
-        say("{matrices} against hooks at {hook_sites}: gap {gap:.2g} of {effect:.3g} {reason}".format(**row))
-        rows.append(row)
+            reason = str(error).splitlines()[0]
+        say(f"{'+'.join(matrices)} against hooks at {'+'.join(sites)}: gap {gap:.2g} of {effect:.3g} {reason}")
+        rows.append([subject.id, layer, "+".join(matrices), "+".join(sites), effect, gap, len(tokens), reason])
     return pd.DataFrame(rows, columns=COLUMNS)

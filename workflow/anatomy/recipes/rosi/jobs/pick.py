@@ -12,6 +12,7 @@ from anatomy.stages.inputs import named_files
 from anatomy.stages.model_edits import ModelEdits
 from anatomy.stages.running import Files, Running, written
 from anatomy.stages.soundness import sound_extraction, sound_model
+from anatomy.stages.task_facts import read_tasks
 from anatomy.store.files import read_json, read_table, write_json, write_table
 
 PINS: tuple[str, ...] = ("scipy", "torch")
@@ -27,7 +28,7 @@ def run(job: Running, files: Files) -> None:
         read_table(given["judgements"][0]),
         pd.concat([read_table(path) for path in given["variants"]]),
         pd.concat([read_table(path) for path in given["samples"]]),
-        {entry["task"]: entry["metric"] for path in given["tasks"] for entry in read_json(path)},
+        {entry["task"]: entry["metric"] for path in given["tasks"] for entry in read_tasks(path)},
     )
     write_table(written(files, "table"), table)
     model_edits = ModelEdits(sound_model(given["model"][0]), sound_extraction(given["directions"][0]))

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
 from anatomy.interventions.edits.adapter import write_adapter
-from anatomy.interventions.edits.spec import Edit
+from anatomy.interventions.edits.spec import LowRankSpec
 from anatomy.recipes.rosi.families import generated_families
+from anatomy.stages.kept_adapters import KeptAdapter
 from anatomy.stages.model_edits import ModelEdits
 
 PINS: tuple[str, ...] = ("torch", "transformers")
 
 
 def keep_adapters(
-    config: Config, subject: Subject, model_edits: ModelEdits, picks: dict[str, Edit | None], table: pd.DataFrame, folder: Path
-) -> list[dict[str, Any]]:
+    config: Config,
+    subject: Subject,
+    model_edits: ModelEdits,
+    picks: Mapping[str, LowRankSpec | None],
+    table: pd.DataFrame,
+    folder: Path,
+) -> list[KeptAdapter]:
     """Write ``<folder>/<family>/`` for every method's pick that amplifies; controls are never kept.
 
     An edit that may lower safety stays in memory: by intent (``measure``), or because it refused fewer harmful requests than
@@ -33,7 +39,7 @@ def keep_adapters(
         One row a method: what the edit is, how large, how much of it survives in bfloat16, and where it lies.
     """
     shutil.rmtree(folder, ignore_errors=True)
-    rows = []
+    rows: list[KeptAdapter] = []
     for family in generated_families(config, subject):
         edit = picks[family.name]
         if family.control or edit is None:

@@ -15,7 +15,8 @@ from torch import Tensor
 
 from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject
-from anatomy.interventions.edits.spec import Edit, acts_on_activations
+from anatomy.interventions.edits.reference import SelectedReference, along_selected
+from anatomy.interventions.edits.spec import DirectionReference, Edit, acts_on_activations
 from anatomy.interventions.variant import resolve
 from anatomy.models.card import ModelCard
 from anatomy.models.loading import LoadedModel, load_model
@@ -123,17 +124,18 @@ def in_memory_phase(config: Config, subject: Subject, selected: Selected) -> Pha
     """
     concrete = []
     for asked in variants_in_memory(config, subject):
-        directions = [selected[edit["direction"]["contrast"]] for edit in asked.edits]
+        waiting = [edit for edit in asked.edits if along_selected(edit)]
+        directions = [selected[edit["direction"]["contrast"]] for edit in waiting]
         if all(place_of(direction) for direction in directions):
             carried = any(direction["outcome"] == "nearest" for direction in directions)
             variant = nearest(asked) if carried else asked
-            placed = [_at_selected_place(edit, direction) for edit, direction in zip(asked.edits, directions, strict=True)]
+            placed = [_at_selected_place(edit, direction) for edit, direction in zip(waiting, directions, strict=True)]
             # A control without a direction changes nothing, and counts.
             concrete.append((variant, [edit for edit in placed if edit is not None]))
     return Phase("test", concrete)
 
 
-def _at_selected_place(edit: Edit, found: SelectedDirection) -> Edit | None:
+def _at_selected_place(edit: SelectedReference, found: SelectedDirection) -> Edit | None:
     """An edit along the direction that was selected for its contrast; None for a control whose search found no place."""
     control = edit["direction"]["control"]
     if control is None:
@@ -142,9 +144,12 @@ def _at_selected_place(edit: Edit, found: SelectedDirection) -> Edit | None:
         cell = found["controls"]["{}-{}".format(*control)]["add" if edit["method"] == "add" else "ablate"]
     if cell is None:
         return None
-    direction = {"contrast": edit["direction"]["contrast"], "position": cell[0], "layer": cell[1], "control": control}
-    strength = {"strength": 1.0} if edit["method"] == "add" else {}
-    return {"method": edit["method"], "direction": direction, **strength}
+    direction = DirectionReference(contrast=edit["direction"]["contrast"], position=cell[0], layer=cell[1], control=control)
+    if edit["method"] == "orthogonalize":
+        return {"method": "orthogonalize", "direction": direction}
+    if edit["method"] == "add":
+        return {"method": "add", "direction": direction, "strength": 1.0}
+    return {"method": edit["method"], "direction": direction}
 
 
 def wanted_answers(

@@ -9,7 +9,7 @@ import pandas as pd
 
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
-from anatomy.interventions.edits.spec import Edit
+from anatomy.interventions.edits.spec import LowRankSpec
 from anatomy.recipes.rosi.families import generated_families
 from anatomy.recipes.rosi.limits import intervals_of, mean_loss
 from anatomy.recipes.rosi.rules import pick
@@ -46,12 +46,12 @@ COLUMNS = [
 def pick_all(
     config: Config,
     subject: Subject,
-    shortlist: dict[str, list[Edit]],
+    shortlist: dict[str, list[LowRankSpec]],
     judgements: pd.DataFrame,
     variants: pd.DataFrame,
     samples: pd.DataFrame,
     metrics: dict[str, str],
-) -> tuple[dict[str, Edit | None], pd.DataFrame]:
+) -> tuple[dict[str, LowRankSpec | None], pd.DataFrame]:
     """Pick for every family of a model.
 
     Args:
@@ -64,7 +64,7 @@ def pick_all(
         brought and cost against the unedited model, with intervals, and why it was or was not picked.
     """
     read = Select(config, judgements, samples, metrics)
-    selected: dict[str, Edit | None] = {}
+    selected: dict[str, LowRankSpec | None] = {}
     tables = []
     for family in generated_families(config, subject):
         places = variants[variants["family"] == family.name].sort_values("place")

@@ -16,7 +16,7 @@ import torch
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
 from anatomy.interventions.edits.apply import applied_factors
-from anatomy.interventions.edits.spec import LOW_RANK_METHODS, Edit
+from anatomy.interventions.edits.spec import LOW_RANK_METHODS, LowRankSpec
 from anatomy.models.card import ModelCard
 from anatomy.models.loading import LoadedModel, load_model
 from anatomy.models.machine.devices import device_name
@@ -32,7 +32,7 @@ from anatomy.stages.own_answers import RefusalTokensRecord
 from anatomy.store.digest import digest
 
 
-def _under(loaded: LoadedModel, model_edits: ModelEdits, edit: Edit) -> AbstractContextManager[object]:
+def _under(loaded: LoadedModel, model_edits: ModelEdits, edit: LowRankSpec) -> AbstractContextManager[object]:
     """The model under a candidate; of low-rank ones the factors alone, since nobody reads the cards of hundreds."""
     if edit["method"] in LOW_RANK_METHODS:
         return applied_factors(loaded, model_edits.factors(edit))
@@ -46,7 +46,7 @@ def screen_model(
     extracted: Path,
     tokens: RefusalTokensRecord,
     say: Callable[[str], None],
-) -> tuple[pd.DataFrame, dict[str, list[Edit]]]:
+) -> tuple[pd.DataFrame, dict[str, list[LowRankSpec]]]:
     """Open a model and ``screen`` it.
 
     Args:
@@ -64,7 +64,7 @@ def screen(
     model_edits: ModelEdits,
     tokens: RefusalTokensRecord,
     say: Callable[[str], None],
-) -> tuple[pd.DataFrame, dict[str, list[Edit]]]:
+) -> tuple[pd.DataFrame, dict[str, list[LowRankSpec]]]:
     """Screen every family of a model: methods first, then the controls of those that have a candidate.
 
     Without refusal tokens nothing can be ranked: the table is empty and so is every shortlist. Controls of a method without any
@@ -74,7 +74,7 @@ def screen(
         The screen table, and family to its shortlisted edits, best first.
     """
     found = families(config, subject)
-    shortlist: dict[str, list[Edit]] = {family.name: [] for family in found}
+    shortlist: dict[str, list[LowRankSpec]] = {family.name: [] for family in found}
     if not tokens["tokens"]:
         return pd.DataFrame(columns=COLUMNS), shortlist
     reader = Reader(config, subject, loaded, tokens)
@@ -112,6 +112,6 @@ def screen(
     return pd.concat([unedited_row(subject, base), *tables], ignore_index=True)[COLUMNS], shortlist
 
 
-def _named(space: Iterable[Edit]) -> dict[str, Edit]:
+def _named(space: Iterable[LowRankSpec]) -> dict[str, LowRankSpec]:
     """Edits by digest: families share candidates."""
     return {digest(edit): edit for edit in space}

@@ -9,7 +9,7 @@ import pandas as pd
 
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
-from anatomy.interventions.edits.spec import Edit
+from anatomy.interventions.edits.spec import LowRankSpec
 from anatomy.recipes.rosi.families import Family
 from anatomy.recipes.rosi.limits import intervals_of
 from anatomy.recipes.rosi.rules import rank_candidates
@@ -44,7 +44,7 @@ COLUMNS = [
 
 
 def family_rows(
-    subject: Subject, family: Family, space: Mapping[str, Edit], read: Mapping[str, Read], base: Read
+    subject: Subject, family: Family, space: Mapping[str, LowRankSpec], read: Mapping[str, Read], base: Read
 ) -> pd.DataFrame:
     """One row a candidate of a family, by its name; numbers are of the prompts that it was asked."""
     rows = {
