@@ -1,5 +1,6 @@
 """PASTA's passes on two tiny models: what is generated, extracted and found, and what a second run costs."""
 
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -15,14 +16,16 @@ from anatomy.recipes.pasta.stages.signature import check_pair, extract_signature
 from anatomy.recipes.pasta.stages.signature_weights import weight_gaps
 from anatomy.stages.direction_book import DirectionBook
 from anatomy.stages.model_edits import ModelEdits
+from anatomy.store.digest import named_digest
 from anatomy.texts.authors import HUMAN
 
 
 def test_each_side_continues_the_same_prefixes_in_its_own_manner(passes):
-    base, aligned = (passes.tables[role, "fit"]["completions"] for role in ("base", "aligned"))
+    base, aligned = (passes.tables[role, "fit"] for role in ("base", "aligned"))
     assert set(texts(base, "base")) == set(texts(aligned, "base")) == set(texts(base, HUMAN))
     assert texts(aligned, "base") != texts(aligned, "as-document")
-    assert base["prompt"].equals(base["id"].map(lambda name: f"A note about {prefix(name)}:"))
+    prompts = base["completions"].set_index("id")["prompt"]
+    assert list(prompts) == [f"A note about {prefix(name)}:" for name in prompts.index]
 
 
 def prefix(name):
@@ -85,7 +88,7 @@ def test_search_covers_layers_and_picks_one_for_each_detector(passes):
 
 
 def test_nothing_taken_out_changes_nothing_and_the_signature_changes_texts(passes):
-    table = passes.tables["aligned", "test"]["completions"]
+    table = passes.tables["aligned", "test"]
     assert texts(table, "dose-0") == texts(table, "base")
     detector = passes.config.pasta.selecting(False)[0]
     assert texts(table, f"pasta@{detector}") == texts(table, "dose-1")
@@ -94,7 +97,7 @@ def test_nothing_taken_out_changes_nothing_and_the_signature_changes_texts(passe
 
 
 def test_an_edit_of_weights_writes_what_hooks_behind_the_writers_write(passes):
-    table = passes.tables["aligned", "test"]["completions"]
+    table = passes.tables["aligned", "test"]
     assert texts(table, "weights") == texts(table, "site-writes")  # sampled token by token from the same seeds
     subject = pair(passes.config)["aligned"]
     model_edits = ModelEdits(passes.cards["aligned"], passes.extracted)
@@ -105,12 +108,20 @@ def test_an_edit_of_weights_writes_what_hooks_behind_the_writers_write(passes):
 
 
 def test_answers_to_requests_under_ablation_are_withheld_and_continuations_kept(passes):
-    table = passes.tables["aligned", "test"]["completions"]
-    ablated = named(table, "dose-1")
+    table, variants = (passes.tables["aligned", "test"][name] for name in ("completions", "variants"))
+    ablated = named(table, variants, "dose-1")
     assert ablated.loc[ablated["set"] != "prefixes", "response"].eq("").all()
     assert ablated.loc[ablated["set"] != "prefixes", "withheld"].notna().all()
     assert ablated.loc[ablated["set"] == "prefixes", "withheld"].isna().all()
-    assert named(table, "base")["withheld"].isna().all()
+    assert named(table, variants, "base")["withheld"].isna().all()
+
+
+@pytest.mark.parametrize("phase", ["select", "test"])
+def test_an_id_is_the_digest_of_the_edits_that_were_made(passes, phase):
+    table = passes.tables["aligned", phase]["variants"]
+    edited = table[(table["role"] != "base") & (table["family"] != "template")]
+    assert len(edited) > 10 and not table["slug"].duplicated().any()
+    assert list(edited["variant"]) == [named_digest(row.slug, json.loads(row.detail)) for row in edited.itertuples()]
 
 
 def test_a_second_run_computes_nothing(passes):
@@ -151,8 +162,6 @@ def test_the_plan_counts_what_was_generated(passes, role, phase):
     work = pasta_work(config, subject, counts, num_layers=4, entries={})[f"pasta.{phase}"]
     table = passes.tables[role, phase]
     planned = set(table["variants"].loc[~table["variants"]["family"].isin(["in_domain"]), "variant"])
-    generated = table["completions"][
-        table["completions"]["variant"].isin(planned) & ~table["completions"]["variant"].str.startswith(HUMAN)
-    ]
+    generated = table["completions"][table["completions"]["variant"].isin(planned) & (table["completions"]["variant"] != HUMAN)]
     assert len(generated) <= work.answers <= 1.6 * len(generated)
     assert generated["n_tokens"].sum() <= work.written

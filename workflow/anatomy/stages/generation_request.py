@@ -18,13 +18,16 @@ class GenerationRequest:
     """One variant's answers to its prompt sets.
 
     Args:
-        variant: who answers, and which sets.
-        edits: its edits, concrete.
+        variant: who answers, and which sets; its edits are concrete.
         manner: how prefixes are put; other sets are requests.
         category: only prefixes of this domain; None for all.
     """
 
     variant: Variant
-    edits: tuple[Edit, ...]
     manner: Manner
     category: str | None = None
+
+    @property
+    def edits(self) -> tuple[Edit, ...]:
+        """The variant's edits, first edit first."""
+        return self.variant.edits

@@ -51,10 +51,10 @@ def written(tables: Tables, plan: FigurePlan, detector: str) -> pd.DataFrame:
     other = tables.rows("measures", pair=aligned, model=base)
     own.loc[own["role"] == "base", "writer"] = "aligned"
     own.loc[own["role"] == "control", "writer"] = "control"
-    other = other[other["variant"].str.partition("~")[0].isin(["base", HUMAN])]
-    other = other.assign(writer=[HUMAN if name.partition("~")[0] == HUMAN else "base" for name in other["variant"]])
+    other = other[other["slug"].isin(["base", HUMAN])]
+    other = other.assign(writer=other["slug"])
     both = pd.concat([own, other], ignore_index=True)
-    slug = both["variant"].str.partition("~")[0]
+    slug = both["slug"]
     main = ((both["writer"] != "ablated") & (both["family"] != "operating")) | (slug == f"pasta@{detector}")
     # The base's unedited texts and the aligned model's are both variant "base".
     return both.assign(slug=slug.where(slug != "base", both["writer"]), main=main & (both["family"] != "template"))

@@ -13,6 +13,8 @@ from collections.abc import Sequence
 import pandas as pd
 
 from anatomy.config.schema import Config
+from anatomy.errors import DataError
+from anatomy.interventions.edits.spec import Edit
 from anatomy.recipes.pasta.judging import ACCURACY, OPENED, REFUSED, STYLE, refusal_judge
 from anatomy.recipes.pasta.options import PastaLimits
 from anatomy.texts.diversity.style_markers import GENERAL
@@ -79,7 +81,7 @@ def measured_candidates(
     measured["over_refusal"] = _mean(judgements, refusal_judge(config), benign, REFUSED)
     measured["opener"] = _mean(judgements, STYLE, benign, (OPENED,))
     rows = variants[variants["family"].isin(["sweep", "operating"]) & (variants["role"] == "method")]
-    edits = [json.loads(detail)[0] for detail in rows["detail"]]
+    edits = [only_edit(detail) for detail in rows["detail"]]
     table = rows[["variant", "layer", "strength", "detail"]].assign(
         form=["subtract" if edit["method"] == "add" else edit["method"] for edit in edits],
         direction=[edit["direction"]["contrast"] for edit in edits],
@@ -88,6 +90,18 @@ def measured_candidates(
     )
     table = table.merge(measured, left_on="variant", right_index=True, how="left").reset_index(drop=True)
     return table, measured.loc["base"]
+
+
+def only_edit(detail: str) -> Edit:
+    """The edit of a candidate, from the variants table's ``detail``.
+
+    Raises:
+        DataError: a stack of several edits, or none: an operating point is one edit.
+    """
+    edits: list[Edit] = json.loads(detail)
+    if len(edits) != 1:
+        raise DataError(found=f"{len(edits)} edits", expected="one", where=f"a candidate of the variants table, {detail}")
+    return edits[0]
 
 
 def _mean(judgements: pd.DataFrame, judge: str, prompts: str, labels: Sequence[str] | None = None) -> pd.Series:
