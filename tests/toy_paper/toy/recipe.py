@@ -25,8 +25,9 @@ def pruned(config: Config) -> list[Subject]:
 
 def check(config: Config) -> None:
     """The model that is pruned is one that the run grows."""
-    if config.toy.model not in config.organism.members:
-        raise ValueError(f"toy.model is {config.toy.model!r}; expected one of {sorted(config.organism.members)}")
+    for option in ("model", "beside"):
+        if (name := getattr(config.toy, option)) not in config.organism.members:
+            raise ValueError(f"toy.{option} is {name!r}; expected one of {sorted(config.organism.members)}")
 
 
 def on_test(config: Config, subject: Subject) -> list[Variant]:

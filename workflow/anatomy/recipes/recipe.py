@@ -113,6 +113,11 @@ class Recipe:
     measured: Sequence[str] = ()
 
     @property
+    def asking(self) -> list[Callable[..., Any] | str]:
+        """Its functions and modules that ask stages for rows: their code decides, beside a stage's own, whether a job runs."""
+        return [*self.engine.values(), *filter(None, [self.in_memory]), self.speaking]
+
+    @property
     def place(self) -> str:
         """Where its figures and tables lie in results."""
         return self.name if self.folder is None else self.folder
