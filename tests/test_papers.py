@@ -4,6 +4,7 @@ import io
 import re
 import shutil
 import tokenize
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -134,6 +135,11 @@ def test_the_toy_paper_runs_from_prompt_pairs_to_a_figure(finished, tmp_path):
     ledger = (run.results / "claims" / "ledger.csv").read_text()
     assert "toy.falls" in ledger and "toy.stays" in ledger and "rosi." not in ledger
     assert (run.results / "toy" / "figures" / "pruned.aligned.s0.svg").exists()
+    assert "weights gone that write along" in (run.results / "report.html").read_text(encoding="utf-8")
+    run.call("--report", str(tmp_path / "snakemake.zip"), configs=(own,))
+    with zipfile.ZipFile(tmp_path / "snakemake.zip") as report:
+        texts = [report.read(name).decode(errors="ignore") for name in report.namelist()]
+    assert any("weights gone that write along" in text for text in texts)
     assert "Pruning lowers the refusal" in (run.results / "report.html").read_text(encoding="utf-8")
     done = run.call(configs=(own,))
     assert "Nothing to be done" in done.stdout + done.stderr
