@@ -66,7 +66,7 @@ def test_picked_edits_and_bars_stand_in_their_sections(evidence):
         bars=pd.DataFrame([{"seed": 0, "member": "weak"}]),
     )
     assert [table.title for table in tables(CONFIG, more, "strength")] == ["The picked edits"]
-    assert [table.title for table in tables(CONFIG, more, "organism")] == ["Bars of the organism"]
+    assert [table.title for table in tables(CONFIG, more, "organism")] == ["Criteria of the organism"]
     assert tables(CONFIG, evidence, "strength") == [] and tables(CONFIG, evidence, "organism") == []
 
 

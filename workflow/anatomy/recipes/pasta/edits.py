@@ -76,7 +76,7 @@ def direction(layer: int, contrast: str = SIGNATURE, control: Sequence | None = 
 
 
 def own_ablation(layers: int) -> Edit:
-    """Each layer's own vector at that block's output, all blocks at once."""
+    """At the output of every block that layer's own vector is taken out, all blocks at once."""
     return {"method": "ablate_own", "direction": direction(layers), "strength": 1.0, "positions": "all"}
 
 
@@ -86,5 +86,5 @@ def clamp(layer: int) -> Edit:
 
 
 def orthogonalised_weights(layer: int) -> Edit:
-    """The writers of every block made orthogonal to v: the weight form of ablating at what attention and MLP write."""
+    """Output matrices of every block made orthogonal to v: ablation of what attention and MLP write, as an edit of weights."""
     return {"method": "orthogonalize", "direction": direction(layer), "sites": ["o_proj", "down_proj"]}

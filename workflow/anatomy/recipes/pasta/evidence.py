@@ -13,7 +13,7 @@ from anatomy.evidence.claims.tables import Tables
 
 @dataclass(frozen=True)
 class Evidence:
-    """A run as PASTA shows it.
+    """What a run left for PASTA's claims, figures and page.
 
     Attributes:
         tables: all tables of the run; judgements hold detectors' scores too, higher for more machine-like.

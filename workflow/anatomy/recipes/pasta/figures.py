@@ -39,9 +39,11 @@ def draw(plan: FigurePlan, config: Config, evidence: Evidence) -> alt.TopLevelMi
 
 
 def written(tables: Tables, plan: FigurePlan, detector: str) -> pd.DataFrame:
-    """Everything measured of a pair's texts, with `writer`: human, base, aligned, ablated, control. `ablated` is ablation at the
-    layer of a detector and all its doses and forms; the variant of that layer has `main`, and so
-    have controls of the same edit.
+    """Everything measured of a pair's texts, with `writer` (human, base, aligned, ablated or control) and `main` beside it.
+
+    `ablated` are texts under every dose and form of the ablation. `main` marks those that are compared first: of these the
+    ablation at the layer that the detector chose, with the controls of the same edit, and all that humans and unedited models
+    wrote.
 
     Raises:
         MissingEvidence: nothing was measured.
@@ -61,7 +63,7 @@ def written(tables: Tables, plan: FigurePlan, detector: str) -> pd.DataFrame:
 
 
 def measures_of(table: pd.DataFrame, kind: str) -> list[str]:
-    """Measures of a kind in their order; of a detector the one that all have: the probability of a machine's hand."""
+    """Measures of a kind in their order; of detectors the one that all have: the probability that a machine wrote the text."""
     names = list(dict.fromkeys(table.loc[table["kind"] == kind, "measure"]))
     return [name for name in names if not name.endswith(("_flagged", "_score"))] if kind == "detector" else names
 

@@ -1,7 +1,7 @@
 """Rules of the search: curves over layers, each detector's choice and how sure it is. Pure tables.
 
-The paper takes the layer with the lowest mean detector score on the training prefixes. A detector that scores no text of a
-layer has no say there.
+The paper takes the layer with the lowest mean detector score on the training prefixes. A layer of which a
+detector scores no text is not among its choices.
 """
 
 from __future__ import annotations

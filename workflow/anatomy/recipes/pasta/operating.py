@@ -1,8 +1,8 @@
 """The operating point: the edit that leaves the fewest markers of style within limits on what it may cost. Pure tables.
 
-Detectors have no say: they are instruments, and an edit chosen by their score would be tuned against them. Style is counted by a
-general list of markers (``anatomy.texts.diversity.style_markers.GENERAL``), the same for every model:
-nothing planted is looked up.
+Detectors do not decide: they are instruments, and an edit chosen by their score would be tuned against them. Style is counted by
+a general list of markers (``anatomy.texts.diversity.style_markers.GENERAL``), the same for every model: nothing planted is looked
+up.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def operating_point(candidates: pd.DataFrame, unedited: pd.Series, limits: Pasta
 def measured_candidates(
     config: Config, variants: pd.DataFrame, continuations: pd.DataFrame, scores: pd.DataFrame, judgements: pd.DataFrame
 ) -> tuple[pd.DataFrame, pd.Series]:
-    """Every operating point that was tried, with what decides and what stands beside it, and the same of the unedited model.
+    """Every operating point that was tried, with measures that decide and measures that are only shown; the same of no edit.
 
     Args:
         variants: of the select phase.

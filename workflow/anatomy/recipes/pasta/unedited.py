@@ -1,4 +1,4 @@
-"""Unedited models as PASTA asks for them: spoken to as always, and in their partner's manner."""
+"""Unedited models as PASTA asks for them: in their own manner, and in their partner's."""
 
 from __future__ import annotations
 

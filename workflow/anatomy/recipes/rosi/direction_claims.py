@@ -7,7 +7,8 @@ from anatomy.recipes.rosi.claims import Setting
 
 PAPER = "refusal direction"
 ARXIV = "arXiv 2406.11717"
-ABLATE, CLAMP, ADD = (VariantSelector("measure", form=form) for form in ("ablate", "clamp", "add"))
+ABLATE, CLAMP, ADD = (VariantSelector("measure", form, form) for form in ("ablate", "clamp", "add"))
+"""Interventions on the selected direction, each a family of its own (``anatomy.recipes.rosi.variants``)."""
 
 
 def direction_claims(subject: str, contrast: str, setting: Setting) -> list[Claim]:

@@ -8,10 +8,13 @@ from typing import Any
 import pandas as pd
 
 from anatomy.config.schema import Config
+from anatomy.config.study import subjects
 from anatomy.evidence.claims.tables import Tables, read_tables
 from anatomy.evidence.figures.rates import benchmark_scores, refusal_rates
 from anatomy.evidence.report.published import read_published
+from anatomy.recipes.rosi.families import families
 from anatomy.recipes.rosi.figures import Evidence
+from anatomy.recipes.rosi.variants import variants_in_memory
 from anatomy.stages.paper_report import Files
 from anatomy.store.files import read_json
 
@@ -25,7 +28,7 @@ def read_evidence(config: Config, files: Files) -> Evidence:
         files: table name to its files; besides the tables ``tasks``, ``selected``, ``judge_notes`` (JSON, one folder a model)
             and ``bars``.
     """
-    tables = read_tables({name: files[name] for name in TABLES if files.get(name)})
+    tables = own_tables(config, files)
     wanted = config.statistics
     resampling: dict[str, Any] = {"confidence": wanted.confidence, "seed": wanted.seed, "resamples": wanted.bootstrap}
     tasks = {entry["task"]: entry for file in files.get("tasks", []) for entry in read_json(file)}
@@ -45,6 +48,30 @@ def read_evidence(config: Config, files: Files) -> Evidence:
         },
         judge_notes=pd.DataFrame([note_row(file) for file in files.get("judge_notes", [])]),
     )
+
+
+def own_tables(config: Config, files: Files) -> Tables:
+    """The tables of a run with ROSI's variants alone: the engine answers for other papers in the same files."""
+    tables = read_tables({name: files[name] for name in TABLES if files.get(name)})
+    if tables.variants is None:
+        return tables
+    own = tables.variants[(tables.variants["role"] == "base") | tables.variants["family"].isin(own_families(config))]
+    known = pd.MultiIndex.from_frame(own[["model", "variant"]])
+    kept = {
+        name: table[pd.MultiIndex.from_frame(table[["model", "variant"]]).isin(known)]
+        for name, table in tables.named.items()
+        if "variant" in table and name != "variants"
+    }
+    return tables.but(variants=own, **kept)
+
+
+def own_families(config: Config) -> set[str]:
+    """Families of the edits that ROSI asks for, of any model: its searches, and interventions on the selected direction."""
+    found: set[str] = set()
+    for subject in subjects(config):
+        found |= {family.name for family in families(config, subject)}
+        found |= {variant.family for variant in variants_in_memory(config, subject)}
+    return found
 
 
 def note_row(file: Path) -> dict[str, object]:

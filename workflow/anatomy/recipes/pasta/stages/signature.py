@@ -55,7 +55,7 @@ class Side:
 
 @dataclass(frozen=True)
 class Cut:
-    """How prefixes are cut into parts: column 0 all, 1 and 2 halves by group, then domains in order."""
+    """Parts of the prefixes that means are taken over: column 0 all, 1 and 2 halves by group, then domains in order."""
 
     prefixes: pd.DataFrame
     domains: tuple[str, ...]
