@@ -9,7 +9,7 @@ import pytest
 import torch
 from pasta_passes import named
 from pasta_study import pair
-from river_task import CHOICES, QUESTIONS, write_task
+from river_task import CHOICES, QUESTIONS, tasks_of_seed, write_task
 
 from anatomy.config.methods import Benchmarks
 from anatomy.models.loading import load_model
@@ -82,7 +82,7 @@ def test_a_score_file_measures_and_selects_nothing(passes, tmp_path):
 
 
 def test_benchmarks_are_taken_under_the_hook(passes):
-    task = write_task(passes.config.results)
+    task = write_task(tasks_of_seed(passes.config.results))
     config = passes.config.model_copy(update={"benchmarks": Benchmarks(organism_tasks=[task])})
     subject, card = replace(pair(config)["aligned"], seed=0), passes.cards["aligned"]
     asked = asked_in_memory(config, RECIPE, pair(config)["aligned"], "test", passes.found)

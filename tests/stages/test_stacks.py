@@ -10,7 +10,7 @@ import torch
 from edit_kinds import head, low_rank, pruned, trained
 from pasta_study import card as own_card
 from pasta_study import pair, pasta_config, write_study
-from river_task import CHOICES, QUESTIONS, write_task
+from river_task import CHOICES, QUESTIONS, tasks_of_seed, write_task
 from small_study import make_config, make_subject
 from stacked_edits import in_turn
 
@@ -148,7 +148,7 @@ def test_one_edit_to_measure_withholds_the_answers_of_the_whole_stack(study, sav
 
 def test_every_stack_takes_the_benchmarks_as_its_parts_in_turn(study, stacks, model_edits, tiny):
     config, subject, card = study
-    config = config.model_copy(update={"benchmarks": Benchmarks(organism_tasks=[write_task(config.results)])})
+    config = config.model_copy(update={"benchmarks": Benchmarks(organism_tasks=[write_task(tasks_of_seed(config.results))])})
     variants = variants_of(stacks, (), benchmarked=True)
     asked = [GenerationRequest(variant, "request") for variant in variants.values()]
     table, _ = hooked_benchmarks(
