@@ -14,7 +14,7 @@ from anatomy.errors import DataError, ModelError
 from anatomy.interventions.directions.signature import cosines
 from anatomy.recipes.pasta.stages.signature import check_pair, extract_signature
 from anatomy.recipes.pasta.stages.signature_weights import weight_gaps
-from anatomy.stages.direction_book import DirectionBook
+from anatomy.stages.model_directions import ModelDirections
 from anatomy.stages.model_edits import ModelEdits
 from anatomy.store.digest import named_digest
 from anatomy.texts.authors import HUMAN
@@ -34,21 +34,21 @@ def prefix(name):
 
 
 def test_contrasts_are_extractions_like_any_other(passes):
-    book = DirectionBook(passes.extracted)
+    extracted = ModelDirections(passes.extracted)
     others = {"template_free", "template_only", "same_text", "same_input", "without_refusal"}
     assert set(passes.signature["contrasts"]) == {"signature", *others} and set(passes.found["contrasts"]) == others
     for name in passes.signature["contrasts"]:
-        assert book.candidates(name).vectors.shape == (2, 5, 64)
-    unit = book.unit({"contrast": "signature", "position": 0, "layer": 3, "control": None})
+        assert extracted.candidates(name).vectors.shape == (2, 5, 64)
+    unit = extracted.unit({"contrast": "signature", "position": 0, "layer": 3, "control": None})
     for family, number in (("orthogonal", 1), ("equal_variance", 0)):
-        control = book.unit({"contrast": "signature", "position": 0, "layer": 3, "control": [family, number]})
+        control = extracted.unit({"contrast": "signature", "position": 0, "layer": 3, "control": [family, number]})
         assert abs((unit @ control).item()) < 1e-5
-    inside = [book.directions("signature", ["domain", number]).vectors[1].double() for number in range(2)]
+    inside = [extracted.directions("signature", ["domain", number]).vectors[1].double() for number in range(2)]
     assert cosines(inside[0][1:], inside[1][1:]).min() > 0.5  # parts of one signature
 
 
 def test_the_refusal_direction_is_taken_out_layer_by_layer(passes):
-    model_edits = DirectionBook(passes.extracted)
+    model_edits = ModelDirections(passes.extracted)
     whole, left = (model_edits.candidates(name).vectors.double() for name in ("signature", "without_refusal"))
     refusal = torch.nn.functional.normalize(REFUSAL.vectors[0].double(), dim=-1)
     assert (left[:, :4] * refusal).sum(-1).abs().max() < 1e-6 * whole.norm(dim=-1).max()
@@ -70,7 +70,7 @@ def test_geometry_and_writers_are_tidy(passes):
     # What heads and MLPs write, with the embedding's share, is the signature's norm: the projection on itself.
     writers = pd.read_parquet(passes.extracted / "writers.parquet")
     norms = geometry[(geometry["quantity"] == "norm") & (geometry["contrast"] == "signature") & (geometry["position"] == 0)]
-    model_edits = DirectionBook(passes.extracted).candidates("signature")
+    model_edits = ModelDirections(passes.extracted).candidates("signature")
     unit = model_edits.unit(0, 4).double()
     embedding = (model_edits.vector(0, 0).double() @ unit).item()
     total = writers.loc[writers["direction_layer"] == 4, "value"].sum() + embedding

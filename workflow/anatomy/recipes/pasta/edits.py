@@ -71,7 +71,7 @@ def subtraction(
 
 
 def direction(layer: int, contrast: str = SIGNATURE, control: Sequence | None = None, position: int = ALL) -> Edit:
-    """Reference to a direction, as in the direction book."""
+    """Reference to a direction, as ``anatomy.stages.model_directions`` reads it."""
     return {"contrast": contrast, "position": position, "layer": layer, "control": None if control is None else list(control)}
 
 

@@ -25,7 +25,7 @@ from anatomy.progress.counting import Progress, counted
 from anatomy.recipes.rosi.stages.localize_parts import Parts
 from anatomy.recipes.rosi.stages.screen import screen
 from anatomy.recipes.rosi.variants import draws
-from anatomy.stages.direction_book import DirectionBook
+from anatomy.stages.model_directions import ModelDirections
 from anatomy.stages.model_edits import ModelEdits
 from anatomy.stages.own_answers import answer, refusal_tokens
 from anatomy.stages.prompts import phase_prompts
@@ -61,7 +61,7 @@ def localize(
         fallback: refusal tokens of the aligned relative.
     """
     loaded = load_model(Path(model["folder"]), getattr(torch, model["dtype"]), device_name())
-    directions = DirectionBook(extracted)
+    directions = ModelDirections(extracted)
     parts = Parts.of(config, subject, directions)
     progress = Progress("localize", parts.total, whole=True)
     with progress.part(parts.answers):
@@ -95,7 +95,7 @@ def localize(
 
 
 def choose(
-    config: Config, subject: Subject, loaded: LoadedModel, directions: DirectionBook, contrast: Contrast, tokens: dict[str, Any]
+    config: Config, subject: Subject, loaded: LoadedModel, directions: ModelDirections, contrast: Contrast, tokens: dict[str, Any]
 ) -> Selection:
     """The selection grid of one contrast and the pick of the published rule.
 
@@ -125,7 +125,7 @@ def choose(
 
 
 def search_controls(
-    config: Config, subject: Subject, loaded: LoadedModel, directions: DirectionBook, contrast: Contrast, tokens: dict[str, Any]
+    config: Config, subject: Subject, loaded: LoadedModel, directions: ModelDirections, contrast: Contrast, tokens: dict[str, Any]
 ) -> dict[str, dict[str, Cell | None]]:
     """The cells that each control direction is measured at, by the control's name (see ``strongest_cells``)."""
     harmful, harmless = validation_prompts(config, subject, loaded, contrast)

@@ -8,7 +8,7 @@ from anatomy.config.schema import Config
 from anatomy.config.study import Subject
 from anatomy.recipes.rosi.families import candidates, families, layers
 from anatomy.recipes.rosi.variants import draws
-from anatomy.stages.direction_book import DirectionBook
+from anatomy.stages.model_directions import ModelDirections
 
 WRITING, PROMPT_TOKENS = 0.15, 40
 """A token is written at this share of the speed it is read at; prompts are about so long. Only progress rests on it."""
@@ -33,7 +33,7 @@ class Parts:
     total: float
 
     @classmethod
-    def of(cls, config: Config, subject: Subject, directions: DirectionBook) -> Parts:
+    def of(cls, config: Config, subject: Subject, directions: ModelDirections) -> Parts:
         found = directions.candidates(subject.contrasts[0])
         cells, validation = len(found.positions) * len(found.layers), 2 * config.selection.prompts
         tried = layers(config.rosi, len(found.layers), config.selection.layer_share)

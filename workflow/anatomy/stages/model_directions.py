@@ -22,7 +22,7 @@ from anatomy.models.activations.means import Moments
 Reference = dict[str, Any]
 
 
-class DirectionBook:
+class ModelDirections:
     """Everything that was extracted from one model; files are compared with their card before they are read first.
 
     Args:
