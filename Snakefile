@@ -66,15 +66,16 @@ localrules:
 
 
 def own_jobs():
-    """Modules of papers' own jobs and reports, as their rules name them."""
-    named = [getattr(rule.params, "module", None) for rule in workflow.rules]
-    return sorted({*filter(None, named), *(paper.report for paper in PAPERS.values())})
+    """Modules of papers' own jobs, makers of edits and reports, as their rules name them."""
+    jobs = [getattr(rule.params, "module", None) for rule in workflow.rules]
+    makers = [getattr(rule.params, "maker", "").partition(":")[0] for rule in workflow.rules]
+    return sorted({*filter(None, [*jobs, *makers]), *(paper.report for paper in PAPERS.values())})
 
 
 onstart:
     from anatomy.runs.provenance.reproduction import keep_configuration
 
-    keep_code_parts(Path(AT.store), own_jobs())
+    keep_code_parts(Path(AT.store), own_jobs(), [asking for paper in PAPERS.values() for asking in paper.asking])
     keep_configuration(Path(CONFIG.results), config)
 
 

@@ -23,6 +23,7 @@ from anatomy.stages.generate import generate
 from anatomy.stages.judge import judge
 from anatomy.stages.model_edits import ModelEdits
 from anatomy.stages.utility import samples_table
+from anatomy.texts.authors import HUMAN
 from anatomy.texts.diversity.style_markers import GENERAL
 
 REFUSAL = Directions(torch.randn(1, 4, 64, generator=torch.Generator().manual_seed(3)), (-1,), (0, 1, 2, 3))
@@ -100,10 +101,12 @@ def measure(study):
     return text_measures(study.config, pair(study.config)["aligned"], tables, study.cards["base"], GENERAL, lambda text: None)
 
 
-def named(table, name):
-    return table[table["variant"].str.partition("~")[0] == name]
+def named(table, variants, name):
+    """Rows of a variant that is called so; of humans, who are no variant, by their own name."""
+    known = variants.loc[variants["slug"] == name, "variant"]
+    return table[table["variant"].isin({*known, HUMAN} if name == HUMAN else known)]
 
 
-def texts(table, name, place="prefixes"):
-    rows = named(table, name)
+def texts(pass_, name, place="prefixes"):
+    rows = named(pass_["completions"], pass_["variants"], name)
     return rows[rows["set"] == place].set_index("id")["response"].to_dict()

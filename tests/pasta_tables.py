@@ -81,6 +81,7 @@ def pasta_tables(models=("base.s0", "aligned.s0", "placebo-1.s0")) -> Tables:
                 variants.append(
                     named
                     | {
+                        "slug": slug,
                         "role": role,
                         "family": family,
                         "form": "ablate",
@@ -105,7 +106,7 @@ def pasta_tables(models=("base.s0", "aligned.s0", "placebo-1.s0")) -> Tables:
                 )
             if not model.startswith("base"):
                 judged += requests(model, slug, named)
-            described = {"model": model, "variant": variant, "role": role, "family": family, "control": control}
+            described = {"model": model, "variant": variant, "slug": slug, "role": role, "family": family, "control": control}
             pairs = models[1:] if model.startswith("base") else (model,)
             measures += [row | {"pair": pair} for pair in pairs for row in measured(described, model, slug)]
     layers = pd.DataFrame(

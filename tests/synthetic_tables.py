@@ -45,7 +45,8 @@ def variants_of(model: str, controls: int) -> list[dict]:
 
     def add(variant: str, role: str, family: str, form: str, control: str | None = None, seed: int = -1) -> None:
         rows.append(
-            {"model": model, "variant": variant, "phase": "test", "role": role, "family": family, "form": form}
+            {"model": model, "variant": variant, "slug": family or role, "phase": "test"}
+            | {"role": role, "family": family, "form": form}
             | {"control": control, "control_seed": seed, "layer": 3, "position": -1, "strength": 2.0, "sign": 1}
             | {"detail": "{}"}
         )

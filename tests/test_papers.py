@@ -4,6 +4,8 @@ import io
 import re
 import shutil
 import tokenize
+import zipfile
+from pathlib import Path
 
 import pytest
 import yaml
@@ -121,8 +123,8 @@ def test_a_paper_in_a_folder_brings_its_section():
 @pytest.mark.workflow
 def test_the_toy_paper_runs_from_prompt_pairs_to_a_figure(finished, tmp_path):
     """Planned, run, drawn, listed and cleaned through the real Snakefile, on the organism of the quick run."""
-    run, own = finished.copy(tmp_path / "run"), tmp_path / "toy.yaml"
-    own.write_text(yaml.safe_dump(OPTIONS), encoding="utf-8")
+    run, own, folder = finished.copy(tmp_path / "run"), tmp_path / "toy.yaml", Path(copied(tmp_path))
+    own.write_text(yaml.safe_dump({**OPTIONS, "recipes": [str(folder)]}), encoding="utf-8")
     planned = run.call("--dry-run", configs=(own,))
     assert "toy_make_edit" in planned.stdout + planned.stderr
     status = run.call("status", configs=(own,))
@@ -133,9 +135,20 @@ def test_the_toy_paper_runs_from_prompt_pairs_to_a_figure(finished, tmp_path):
     ledger = (run.results / "claims" / "ledger.csv").read_text()
     assert "toy.falls" in ledger and "toy.stays" in ledger and "rosi." not in ledger
     assert (run.results / "toy" / "figures" / "pruned.aligned.s0.svg").exists()
+    assert "weights gone that write along" in (run.results / "report.html").read_text(encoding="utf-8")
+    run.call("--report", str(tmp_path / "snakemake.zip"), configs=(own,))
+    with zipfile.ZipFile(tmp_path / "snakemake.zip") as report:
+        (listing,) = [report.read(name).decode() for name in report.namelist() if re.fullmatch(r"[^/]+/report\.html", name)]
+    assert "weights gone that write along" in listing
     assert "Pruning lowers the refusal" in (run.results / "report.html").read_text(encoding="utf-8")
     done = run.call(configs=(own,))
     assert "Nothing to be done" in done.stdout + done.stderr
+    assert "along the directions of 2 models" in (run.results / "edit" / "aligned.s0" / "toy.pruned.log").read_text()
+    recipe_before = (folder / "recipe.py").read_text(encoding="utf-8")
+    (folder / "recipe.py").write_text(recipe_before.replace('form="pruned")', 'form="cut")'), encoding="utf-8")
+    status = run.call("status", configs=(own,))
+    assert "code changed: anatomy.recipes.toy.recipe:on_test" in status.stdout + status.stderr
+    (folder / "recipe.py").write_text(recipe_before, encoding="utf-8")
     run.call("clean_toy", configs=(own,))
     assert not (run.results / "toy").exists() and not (run.results / "report.html").exists()
     run.call("toy", configs=(own,))

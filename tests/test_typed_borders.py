@@ -15,7 +15,6 @@ LIBRARIES = {
     "evidence/figures/theme.py": "keyword arguments of Altair's",
 }
 NOT_YET = (
-    "interventions/variant.py",
     "quickstart",
     "recipes/pasta/variants.py",
     "recipes/rosi/reading.py",

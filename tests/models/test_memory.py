@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from published_sizes import LLAMA_8B
 
 from anatomy.errors import ModelError
 from anatomy.models import memory
@@ -11,42 +12,30 @@ from anatomy.models.loading import load_model
 from anatomy.models.machine.memory import Machine
 from anatomy.models.memory import available, estimate_memory, require_memory, say_bytes, say_count, shortage
 from anatomy.models.scorer import open_scorer
-from anatomy.models.size import ModelSize
 
 GIB = 2**30
-LLAMA_3_8B = ModelSize(
-    parameters=8_030_261_248,
-    floating=8_030_261_248,
-    bytes_by_dtype={"BF16": 16_060_522_496},
-    layers=32,
-    d_model=4096,
-    intermediate=14336,
-    vocabulary=128256,
-    kv_heads=8,
-    head_dim=128,
-)
 
 
 def test_published_figures_of_llama_3_8b():
     """16.1 GB of weights in bfloat16; 128 KiB of keys and values a token (32 layers, 8 heads of 128, 2 bytes, twice)."""
-    found = estimate_memory(LLAMA_3_8B, "transformers", "bfloat16", sequences=1, length=1)
+    found = estimate_memory(LLAMA_8B, "transformers", "bfloat16", sequences=1, length=1)
     assert found.weights == 16_060_522_496 and found.kv_cache == 128 * 1024
     assert found.total == found.least + found.activations + found.overhead
 
 
 def test_float32_doubles_what_is_cast_and_only_that():
-    size = replace(LLAMA_3_8B, bytes_by_dtype={"BF16": 16_060_522_496, "U8": 1000})
+    size = replace(LLAMA_8B, bytes_by_dtype={"BF16": 16_060_522_496, "U8": 1000})
     half, full = (estimate_memory(size, "transformers", dtype).weights for dtype in ("bfloat16", "float32"))
     assert full - 1000 == 2 * (half - 1000)
 
 
 def test_batch_and_length_cost_cache_and_logits():
-    one, many = (estimate_memory(LLAMA_3_8B, "transformers", "bfloat16", sequences=n, length=512) for n in (1, 16))
+    one, many = (estimate_memory(LLAMA_8B, "transformers", "bfloat16", sequences=n, length=512) for n in (1, 16))
     assert many.kv_cache == 16 * one.kv_cache and many.activations > one.activations and many.weights == one.weights
 
 
 def test_a_reserved_cache_is_what_was_reserved():
-    assert estimate_memory(LLAMA_3_8B, "vllm", "bfloat16", kv_cache_bytes=2**28, length=10**6).kv_cache == 2**28
+    assert estimate_memory(LLAMA_8B, "vllm", "bfloat16", kv_cache_bytes=2**28, length=10**6).kv_cache == 2**28
 
 
 def test_a_gpu_is_used_up_to_vllms_share():
@@ -56,30 +45,30 @@ def test_a_gpu_is_used_up_to_vllms_share():
 
 
 def test_what_would_fit_is_said_in_words():
-    estimate = estimate_memory(LLAMA_3_8B, "transformers", "float32")
-    error = shortage(LLAMA_3_8B, estimate, Machine(32 * GIB, 20 * GIB), "models/llama")
+    estimate = estimate_memory(LLAMA_8B, "transformers", "float32")
+    error = shortage(LLAMA_8B, estimate, Machine(32 * GIB, 20 * GIB), "models/llama")
     assert "8.0 billion parameters" in error.found and "20.0 GiB are free in main memory" in error.found
     assert "in bfloat16 it would need" in error.remedy and "which fits" in error.remedy
-    tight = shortage(LLAMA_3_8B, estimate, Machine(16 * GIB, 9 * GIB), "models/llama")
+    tight = shortage(LLAMA_8B, estimate, Machine(16 * GIB, 9 * GIB), "models/llama")
     assert "in bfloat16 it would still need" in tight.remedy
     fits = int(tight.remedy.split("at most ")[1].split(".")[0])
     assert fits * 2e9 < 9 * GIB, "the model that is said to fit does"
-    assert shortage(LLAMA_3_8B, estimate, Machine(64 * GIB, 60 * GIB), "models/llama") is None
+    assert shortage(LLAMA_8B, estimate, Machine(64 * GIB, 60 * GIB), "models/llama") is None
 
 
 def test_what_is_named_as_fitting_fits():
     """At the edge: exactly the free memory that the words promise suffices, one byte less does not."""
-    estimate = estimate_memory(LLAMA_3_8B, "vllm", "bfloat16", kv_cache_bytes=2**28)
-    assert shortage(LLAMA_3_8B, estimate, Machine(32 * GIB, estimate.total), "-") is None
-    error = shortage(LLAMA_3_8B, estimate, Machine(32 * GIB, estimate.total - 1), "-")
+    estimate = estimate_memory(LLAMA_8B, "vllm", "bfloat16", kv_cache_bytes=2**28)
+    assert shortage(LLAMA_8B, estimate, Machine(32 * GIB, estimate.total), "-") is None
+    error = shortage(LLAMA_8B, estimate, Machine(32 * GIB, estimate.total - 1), "-")
     assert "at most 8.0 billion parameters would fit here" in error.remedy
-    nothing = shortage(LLAMA_3_8B, estimate, Machine(GIB, 2**20), "-")
+    nothing = shortage(LLAMA_8B, estimate, Machine(GIB, 2**20), "-")
     assert "of it are no weights" in nothing.remedy
 
 
 def test_on_a_gpu_its_name_is_said():
-    estimate = estimate_memory(LLAMA_3_8B, "vllm", "bfloat16")
-    error = shortage(LLAMA_3_8B, estimate, Machine(64 * GIB, 60 * GIB, "NVIDIA T4", 15 * GIB, 15 * GIB), "-")
+    estimate = estimate_memory(LLAMA_8B, "vllm", "bfloat16")
+    error = shortage(LLAMA_8B, estimate, Machine(64 * GIB, 60 * GIB, "NVIDIA T4", 15 * GIB, 15 * GIB), "-")
     assert "on NVIDIA T4" in error.found and "13.8 GiB are free" in error.found
 
 
@@ -105,12 +94,12 @@ def test_the_check_can_be_switched_off(tiny_folder, monkeypatch):
 
 
 def test_activations_alone_refuse_nothing(monkeypatch):
-    estimate = estimate_memory(LLAMA_3_8B, "transformers", "bfloat16")
+    estimate = estimate_memory(LLAMA_8B, "transformers", "bfloat16")
     monkeypatch.setattr(memory, "this_machine", lambda gpu: Machine(32 * GIB, estimate.least))
-    require_memory(LLAMA_3_8B, estimate, "-", gpu=False)
+    require_memory(LLAMA_8B, estimate, "-", gpu=False)
     monkeypatch.setattr(memory, "this_machine", lambda gpu: Machine(32 * GIB, estimate.least - 1))
     with pytest.raises(ModelError, match=r"8\.0 billion"):
-        require_memory(LLAMA_3_8B, estimate, "-", gpu=False)
+        require_memory(LLAMA_8B, estimate, "-", gpu=False)
 
 
 def test_numbers_are_for_people():

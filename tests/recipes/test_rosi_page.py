@@ -69,7 +69,7 @@ def test_picked_edits_and_bars_stand_in_their_sections(evidence):
         "Candidates, and why one was picked",
         "The picked edits",
     ]
-    assert [table.title for table in tables(CONFIG, more, "organism")] == ["Bars of the organism"]
+    assert [table.title for table in tables(CONFIG, more, "organism")] == ["Criteria of the organism"]
     assert tables(CONFIG, no_evidence(), "strength") == [] and tables(CONFIG, no_evidence(), "organism") == []
 
 

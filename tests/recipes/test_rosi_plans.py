@@ -6,7 +6,7 @@ import pytest
 from rosi_study import organism, own_models
 
 from anatomy.config.study import subjects
-from anatomy.evidence.report.figure_plan import CAPTIONS
+from anatomy.evidence.report.figure_plan import CAPTIONS, FigurePlan
 from anatomy.recipes.rosi.figures import DRAWERS
 from anatomy.recipes.rosi.page import SECTIONS
 from anatomy.recipes.rosi.plans import TABLE_PLANS, detailed, figure_plans, groups
@@ -57,3 +57,11 @@ def test_own_models_have_no_figures_of_an_organism():
     assert list(groups(config)) == ["models"]
     assert not {"organism_bars", "realignment"} & {plan.kind for plan in figure_plans(config)}
     assert [subject.id for subject in detailed(config)] == ["weak"]
+
+
+def test_a_kind_of_a_papers_own_has_its_caption_in_the_papers_folder(tmp_path):
+    (tmp_path / "theirs.rst").write_text("What they show.\n")
+    plan = FigurePlan("a", "theirs", "s", "t", ("m",), captions=tmp_path)
+    assert plan.caption_file == tmp_path / "theirs.rst" and plan.caption == "What they show."
+    plain = FigurePlan("a", "theirs", "s", "t", ("m",))
+    assert plain.caption_file is None and plain.caption == ""

@@ -98,13 +98,13 @@ def test_edits_of_every_kind_are_evaluated_on_one_start(study, subject, card, ti
 def test_an_edit_that_does_nothing_is_told_in_every_bucket(study, subject, card):
     """The unedited model is served by another job; its answers are computed once, by whichever job comes first."""
     close_shared_engine()
-    config, stacks, book = study
+    config, stacks, model_edits = study
     variants = {name: Variant(name, "method" if stack else "base", tuple(stack), SETS) for name, stack in stacks.items()}
 
     def bucket(*names, base=True):
         elsewhere = (variants["base"],) if base else ()
         phase = Phase("test", [(variants[name], stacks[name]) for name in names], elsewhere)
-        return evaluate(config, subject, phase, card, book, lines.append, target_modules=["o_proj", "down_proj"])
+        return evaluate(config, subject, phase, card, model_edits, lines.append, target_modules=["o_proj", "down_proj"])
 
     lines, rows = [], 2 * 4
     tables = bucket("rank one", "nothing")

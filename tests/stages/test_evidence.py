@@ -4,7 +4,9 @@ import pandas as pd
 import pytest
 from synthetic_tables import TASKS, make_tables
 
+from anatomy.evidence.claims.tables import VariantSelector, find_controls, find_variant, read_tables
 from anatomy.recipes.configuration import Config
+from anatomy.recipes.rosi.direction_claims import ABLATE
 from anatomy.recipes.rosi.reading import read_evidence
 from anatomy.store.files import write_json
 
@@ -40,6 +42,26 @@ def test_rates_scores_and_picks_are_read(files):
     assert set(found.scores["task"]) == set(TASKS) and found.chance == dict.fromkeys(TASKS, 0.25)
     assert found.place("weak", "plain") == (-1, 3) and found.place("aligned", "plain") is None
     assert found.bars is None and found.adapters.empty
+
+
+def test_variants_of_another_paper_in_the_same_files_are_left_out(files):
+    """The engine answers for every paper in one pass; another's measure or control of a form that ROSI has too is not ROSI's."""
+    before = read_evidence(CONFIG, files)
+    for role, form, name in (("measure", "ablate", "theirs"), ("control", "row_mean", "theirs~isotropic-0")):
+        for part in ("variants", "judgements", "samples"):
+            path = next(path for path in files[part] if path.stem == "weak")
+            table = pd.read_parquet(path)
+            more = table[table["variant"] == "base"].assign(variant=f"{name}~0badcafe")
+            if part == "variants":
+                more = more.assign(slug=name, role=role, form=form, family=name, control="isotropic", control_seed=0)
+            pd.concat([table, more], ignore_index=True).to_parquet(path)
+    after = read_evidence(CONFIG, files)
+    pd.testing.assert_frame_equal(after.rates, before.rates)
+    pd.testing.assert_frame_equal(after.scores, before.scores)
+    method = find_variant(after.tables, "weak", VariantSelector("method", "row_mean"), "test")
+    assert find_controls(after.tables, method) == find_controls(before.tables, method) != []
+    whole = read_tables({"variants": files["variants"]})
+    assert find_variant(whole, "weak", ABLATE, "test")["family"] == "ablate", "a selector names the family besides"
 
 
 def test_bars_of_all_seeds_stand_in_one_table(files, tmp_path):

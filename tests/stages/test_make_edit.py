@@ -85,7 +85,7 @@ def careful_reader(given: Materials):
     """Looks at a set, a phase and a file."""
     called.append("reader")
     given.prompts("benign_requests", "select", 2)
-    scale = float(pd.read_parquet(given.files["table"])["scale"].iloc[0])
+    scale = float(pd.read_parquet(given.file("table"))["scale"].iloc[0])
     name = "model.layers.0.mlp.up_proj"
     return sparse_edit({}, "amplify", given.checkpoint, {name: (torch.tensor([3]), torch.tensor([scale]))}, [name])
 
@@ -166,9 +166,9 @@ def test_whatever_decides_an_edit_makes_it_again(study, card, change, tmp_path):
     table = tmp_path / "table.parquet"
     pd.DataFrame({"scale": [5.0]}).to_parquet(table)
     config = make_config(tmp_path, evaluation={"max_new_tokens": 3})
-    study(careful_reader, files={"table": table}, config=config)
-    assert study(careful_reader, files={"table": table}, config=config) and called == ["reader"]
-    more = {"files": {"table": table}, "config": config}
+    study(careful_reader, files={"table": [table]}, config=config)
+    assert study(careful_reader, files={"table": [table]}, config=config) and called == ["reader"]
+    more = {"files": {"table": [table]}, "config": config}
     maker = careful_reader
     if change == "bound value":
         maker = functools.partial(scored_mask, share=0.2)
@@ -190,7 +190,7 @@ def test_whatever_decides_an_edit_makes_it_again(study, card, change, tmp_path):
     assert len(called) == 2
     assert study(maker, **more) and len(called) == 2, "made again it stays made"
     if change == "other kind":
-        study(careful_reader, files={"table": table}, config=config)
+        study(careful_reader, files={"table": [table]}, config=config)
         edit = load_edit(study.folder, Checkpoint(Path(card["folder"])))
         assert isinstance(edit, SparseEdit), "no file of the adapter is left to be read instead"
 
@@ -212,6 +212,35 @@ def test_sections_that_the_rule_names_count_and_no_others(study, tmp_path):
     assert called == ["mask"]
     study(scored_mask, config=named(evaluation={"max_new_tokens": 5}))
     assert called == ["mask", "mask"]
+
+
+def reads_every_file(given: Materials):
+    """Values of several files, in order."""
+    called.append("every")
+    values = [float(pd.read_parquet(path)["scale"].iloc[0]) for path in given.files["tables"]]
+    name = "model.layers.0.mlp.up_proj"
+    return sparse_edit({}, "amplify", given.checkpoint, {name: (torch.arange(len(values)), torch.tensor(values))}, [name])
+
+
+def test_a_maker_is_given_every_file_of_an_input_and_each_of_them_counts(study, card, tmp_path):
+    tables = [tmp_path / f"{n}.parquet" for n in range(3)]
+    for n, table in enumerate(tables):
+        pd.DataFrame({"scale": [float(n)]}).to_parquet(table)
+    study(reads_every_file, files={"tables": tables})
+    edit = load_edit(study.folder, Checkpoint(Path(card["folder"])))
+    assert isinstance(edit, SparseEdit) and edit.places["model.layers.0.mlp.up_proj"][1].tolist() == [0.0, 1.0, 2.0]
+    pd.DataFrame({"scale": [7.0]}).to_parquet(tables[2])
+    study(reads_every_file, files={"tables": tables})
+    study(reads_every_file, files={"tables": tables[::-1]})
+    assert called == ["every"] * 3, "the last file of several decides too, and so does their order"
+
+
+@pytest.mark.parametrize("files", [{}, {"table": []}, {"table": ["a", "b"]}])
+def test_one_file_is_asked_for_where_there_is_not_one(study, files, tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).touch()
+    with pytest.raises(EditError, match="expected: one file"):
+        study(careful_reader, files={name: [tmp_path / path for path in paths] for name, paths in files.items()})
 
 
 def test_the_test_split_is_not_for_making(study):

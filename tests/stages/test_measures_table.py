@@ -7,7 +7,13 @@ from anatomy.errors import DataError
 from anatomy.recipes.pasta.stages.measures_table import MEASURE_COLUMNS, measures_table
 
 VARIANTS = pd.DataFrame(
-    {"variant": ["base", "orthogonal-0~1"], "role": ["base", "control"], "family": ["", "pasta"], "control": ["", "orthogonal"]}
+    {
+        "variant": ["base", "orthogonal-0~1"],
+        "slug": ["base", "orthogonal-0"],
+        "role": ["base", "control"],
+        "family": ["", "pasta"],
+        "control": ["", "orthogonal"],
+    }
 )
 
 
@@ -38,8 +44,12 @@ def test_every_summary_is_described_by_its_variant():
     assert len(table) == 12
     assert not table.duplicated(["model", "variant", "domain", "measure"]).any()
     control = table[table["variant"] == "orthogonal-0~1"]
-    assert set(control["role"]) == {"control"} and set(control["control"]) == {"orthogonal"}
-    assert set(table.loc[table["variant"] == "human", "role"]) == {"human"}
+    assert (
+        set(control["slug"]) == {"orthogonal-0"}
+        and set(control["role"]) == {"control"}
+        and set(control["control"]) == {"orthogonal"}
+    )
+    assert set(table.loc[table["variant"] == "human", "role"]) == set(table.loc[table["variant"] == "human", "slug"]) == {"human"}
     assert table.set_index(["measure", "variant", "domain"]).loc[("imbd", "base", "all"), "kind"] == "detector"
 
 

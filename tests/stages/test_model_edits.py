@@ -14,7 +14,7 @@ from anatomy.interventions.edits.adapter import write_adapter
 from anatomy.interventions.edits.saved import save_edit
 from anatomy.interventions.edits.spec import intent
 from anatomy.models.checkpoint import Checkpoint
-from anatomy.stages.direction_book import DirectionBook
+from anatomy.stages.model_directions import ModelDirections
 from anatomy.stages.model_edits import ModelEdits
 from anatomy.store.digest import digest
 from anatomy.store.files import read_json, write_json
@@ -75,7 +75,7 @@ def test_a_key_names_content_and_not_files(card, extraction, tmp_path, method):
 def test_the_same_direction_of_another_length_is_another_addition(card, extraction, tmp_path):
     from safetensors.torch import load_file
 
-    own = DirectionBook(extraction)
+    own = ModelDirections(extraction)
     longer = replace(own.candidates("plain"), vectors=2 * own.candidates("plain").vectors)
     tensors = {name: load_file(extraction / "plain" / f"{name}.safetensors") for name in ("controls", "means", "inputs")}
     write_json(tmp_path / "card.json", {"contrasts": {"plain": write_contrast(tmp_path / "plain", longer, **tensors)}})

@@ -15,7 +15,15 @@ from anatomy.texts.judges.model_judges.pairwise import RUBRICS
 from anatomy.texts.judges.pairwise import FAILED, LEFT, PAIR_KEYS, RIGHT, SPLIT
 
 SUBJECT = Subject("tuned", "aligned", None, None, ("plain",), False, "float32")
-VARIANTS = ("base", "pasta@words~01", "operating~02", "orthogonal-0~03", "orthogonal-1~04", "scale-0~05")
+SLUGS = {
+    "base": "base",
+    "pasta@words~01": "pasta@words",
+    "operating~02": "operating",
+    "orthogonal-0~03": "orthogonal-0",
+    "orthogonal-1~04": "orthogonal-1",
+    "scale-0~05": "scale-0",
+}
+VARIANTS = pd.DataFrame({"variant": SLUGS.keys(), "slug": SLUGS.values()})
 SAMPLED = {"confidence": 0.95, "seed": 0, "resamples": 100}
 LONG = "The river runs past the mill at the end of the garden, where people stand and write short notes number {n} for {slug}."
 
@@ -35,7 +43,7 @@ def completions(emptied=()):
                 "prompt": f"A note about {domain} {n}:",
                 "response": "" if (variant, n) in emptied else LONG.format(n=n * 3, slug=variant),
             }
-            for variant in VARIANTS
+            for variant in SLUGS
             for domain in ("essays", "news")
             for n in range(3)
         ]
@@ -53,7 +61,7 @@ def test_a_real_judge_compares_the_picks_and_a_control_and_counts_what_it_cannot
     close_shared_engine()
     said = []
     options = config(folder, items=4, max_model_len=1400)
-    found = compare(options, SUBJECT, completions(emptied=[("operating~02", 0)]), None, said.append)
+    found = compare(options, SUBJECT, completions(emptied=[("operating~02", 0)]), VARIANTS, None, said.append)
     assert set(found["left"]) == {"pasta@words~01", "operating~02", "orthogonal-0~03"} and set(found["right"]) == {"base"}
     assert found.groupby(["left", "rubric"]).size().to_dict() == {
         (left, rubric): 2 if left.startswith("operating") else 4 for left in found["left"].unique() for rubric in RUBRICS
@@ -95,7 +103,9 @@ def test_verdicts_become_measures_of_the_edited_variant():
     }
     assert whole["n"].to_dict() == {"relevance_win": 4, "fluency_win": 2, "position_bias": 6, "unparsed": 8}
     assert whole["excluded"].to_dict() == {"relevance_win": 0, "fluency_win": 2, "position_bias": 2, "unparsed": 0}
-    variants = pd.DataFrame([{"variant": "pasta@words~01", "role": "pick", "family": "pasta", "control": ""}])
+    variants = pd.DataFrame(
+        [{"variant": "pasta@words~01", "slug": "pasta@words", "role": "pick", "family": "pasta", "control": ""}]
+    )
     table = measures_table("tuned", {"quality": summary}, variants)
     assert len(table) == 8 and set(table["domain"]) == {"all", "essays"} and set(table["variant"]) == {"pasta@words~01"}
 
@@ -111,8 +121,9 @@ def test_items_are_taken_from_every_domain_and_degenerate_variants_are_left_out(
     texts = completions().assign(degenerate="")
     assert set(first_items(texts, 3)["id"]) == {"essays/0", "news/0", "essays/1"}
     texts.loc[texts["variant"] == "operating~02", "degenerate"] = "short"
-    assert compared(texts) == ["orthogonal-0~03", "pasta@words~01"]
-    nothing = compare(config(tmp_path), SUBJECT, completions()[lambda rows: rows["variant"] == "base"], None, print)
+    assert compared(texts, VARIANTS) == ["orthogonal-0~03", "pasta@words~01"]
+    unedited = completions()[lambda rows: rows["variant"] == "base"]
+    nothing = compare(config(tmp_path), SUBJECT, unedited, VARIANTS, None, print)
     assert nothing.empty and set(PAIR_KEYS) < set(nothing.columns)
 
 

@@ -1,6 +1,5 @@
 """What is measured of PASTA's texts: detection, everything beside it, and benchmarks under the hook."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest
 import torch
 from pasta_passes import named
 from pasta_study import pair
+from river_task import CHOICES, QUESTIONS, tasks_of_seed, write_task
 
 from anatomy.config.methods import Benchmarks
 from anatomy.models.loading import load_model
@@ -43,10 +43,10 @@ def test_every_detector_number_has_quality_beside_it(passes):
         assert set(scored.index) == set(beside.index)
     assert set(table.loc[table["kind"] == "safety", "measure"]) == {"refusal", "over_refusal"}
     refusal = table[(table["measure"] == "refusal") & (table["domain"] == "all")]
-    assert {"base", "dose-1"} <= set(refusal["variant"].str.partition("~")[0])
+    assert {"base", "dose-1"} <= set(refusal["slug"])
     # Nothing taken out measures like nothing done.
     ours = table[table["model"] == "tuned"]
-    same = [named(ours, name).set_index(["domain", "kind", "measure"])["value"] for name in ("base", "dose-0")]
+    same = [ours[ours["slug"] == name].set_index(["domain", "kind", "measure"])["value"] for name in ("base", "dose-0")]
     pd.testing.assert_series_equal(same[0].sort_index(), same[1].sort_index())
 
 
@@ -81,37 +81,17 @@ def test_a_score_file_measures_and_selects_nothing(passes, tmp_path):
         type(passes.config.pasta).model_validate({**options, "own_detectors": first})
 
 
-TASK = """
-task: organism_arc
-dataset_path: json
-dataset_kwargs: {data_files: {test: organism_arc.jsonl}}
-output_type: multiple_choice
-test_split: test
-doc_to_text: "{{question}}"
-doc_to_choice: "{{choices}}"
-doc_to_target: answer
-metric_list: [{metric: acc, aggregation: mean, higher_is_better: true}]
-"""
-
-
 def test_benchmarks_are_taken_under_the_hook(passes):
-    folder = Path(passes.config.results) / "organism" / "s0" / "tasks"
-    folder.mkdir(parents=True)
-    (folder / "organism_arc.yaml").write_text(TASK)
-    (folder / "organism_arc.jsonl").write_text(
-        "".join(
-            json.dumps({"question": f"What of the {what} by the river?", "choices": ["one", "more"], "answer": 0}) + "\n"
-            for what in ("gate", "mill")
-        )
-    )
-    config = passes.config.model_copy(update={"benchmarks": Benchmarks(organism_tasks=["organism_arc"])})
+    task = write_task(tasks_of_seed(passes.config.results))
+    config = passes.config.model_copy(update={"benchmarks": Benchmarks(organism_tasks=[task])})
     subject, card = replace(pair(config)["aligned"], seed=0), passes.cards["aligned"]
     asked = asked_in_memory(config, RECIPE, pair(config)["aligned"], "test", passes.found)
     model_edits = ModelEdits(card, passes.extracted)
     said: list[str] = []
     table, cells = hooked_benchmarks(config, subject, card, asked, config.pasta.benchmark_items, model_edits, said.append)
-    names = table["variant"].str.partition("~")[0]
-    assert {"base", "own", "orthogonal-0", "orthogonal-1"} <= set(names) and "halves-0" not in set(names)
+    variants = passes.tables["aligned", "test"]["variants"]
+    names = set(variants.loc[variants["variant"].isin(table["variant"]), "slug"])
+    assert {"base", "own", "orthogonal-0", "orthogonal-1"} <= names and "halves-0" not in names
     loaded = load_model(Path(card["folder"]), torch.float32, "cpu")
 
     def plain(question, choice):
@@ -120,9 +100,9 @@ def test_benchmarks_are_taken_under_the_hook(passes):
         logs = loaded.model(torch.tensor([ids])).logits[0].double().log_softmax(-1)
         return sum(logs[place - 1, ids[place]].item() for place in range(len(front), len(ids)))
 
-    first = {name: named(table, name).sort_values("id")["loglikelihoods"].tolist() for name in ("base", "own")}
+    first = {name: named(table, variants, name).sort_values("id")["loglikelihoods"].tolist() for name in ("base", "own")}
     with torch.no_grad():
-        scores = [[plain(f"What of the {what} by the river?", choice) for choice in ("one", "more")] for what in ("gate", "mill")]
+        scores = [[plain(question, choice) for choice in CHOICES] for question in QUESTIONS]
     assert sorted(map(tuple, np.round(first["base"], 3))) == sorted(map(tuple, np.round(scores, 3)))
     assert np.abs(np.array(first["base"]) - np.array(first["own"])).max() > 1e-3
     said.clear()

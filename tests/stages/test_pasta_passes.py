@@ -1,5 +1,6 @@
 """PASTA's passes on two tiny models: what is generated, extracted and found, and what a second run costs."""
 
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -13,16 +14,18 @@ from anatomy.errors import DataError, ModelError
 from anatomy.interventions.directions.signature import cosines
 from anatomy.recipes.pasta.stages.signature import check_pair, extract_signature
 from anatomy.recipes.pasta.stages.signature_weights import weight_gaps
-from anatomy.stages.direction_book import DirectionBook
+from anatomy.stages.model_directions import ModelDirections
 from anatomy.stages.model_edits import ModelEdits
+from anatomy.store.digest import named_digest
 from anatomy.texts.authors import HUMAN
 
 
 def test_each_side_continues_the_same_prefixes_in_its_own_manner(passes):
-    base, aligned = (passes.tables[role, "fit"]["completions"] for role in ("base", "aligned"))
+    base, aligned = (passes.tables[role, "fit"] for role in ("base", "aligned"))
     assert set(texts(base, "base")) == set(texts(aligned, "base")) == set(texts(base, HUMAN))
     assert texts(aligned, "base") != texts(aligned, "as-document")
-    assert base["prompt"].equals(base["id"].map(lambda name: f"A note about {prefix(name)}:"))
+    prompts = base["completions"].set_index("id")["prompt"]
+    assert list(prompts) == [f"A note about {prefix(name)}:" for name in prompts.index]
 
 
 def prefix(name):
@@ -31,21 +34,21 @@ def prefix(name):
 
 
 def test_contrasts_are_extractions_like_any_other(passes):
-    book = DirectionBook(passes.extracted)
+    extracted = ModelDirections(passes.extracted)
     others = {"template_free", "template_only", "same_text", "same_input", "without_refusal"}
     assert set(passes.signature["contrasts"]) == {"signature", *others} and set(passes.found["contrasts"]) == others
     for name in passes.signature["contrasts"]:
-        assert book.candidates(name).vectors.shape == (2, 5, 64)
-    unit = book.unit({"contrast": "signature", "position": 0, "layer": 3, "control": None})
+        assert extracted.candidates(name).vectors.shape == (2, 5, 64)
+    unit = extracted.unit({"contrast": "signature", "position": 0, "layer": 3, "control": None})
     for family, number in (("orthogonal", 1), ("equal_variance", 0)):
-        control = book.unit({"contrast": "signature", "position": 0, "layer": 3, "control": [family, number]})
+        control = extracted.unit({"contrast": "signature", "position": 0, "layer": 3, "control": [family, number]})
         assert abs((unit @ control).item()) < 1e-5
-    inside = [book.directions("signature", ["domain", number]).vectors[1].double() for number in range(2)]
+    inside = [extracted.directions("signature", ["domain", number]).vectors[1].double() for number in range(2)]
     assert cosines(inside[0][1:], inside[1][1:]).min() > 0.5  # parts of one signature
 
 
 def test_the_refusal_direction_is_taken_out_layer_by_layer(passes):
-    model_edits = DirectionBook(passes.extracted)
+    model_edits = ModelDirections(passes.extracted)
     whole, left = (model_edits.candidates(name).vectors.double() for name in ("signature", "without_refusal"))
     refusal = torch.nn.functional.normalize(REFUSAL.vectors[0].double(), dim=-1)
     assert (left[:, :4] * refusal).sum(-1).abs().max() < 1e-6 * whole.norm(dim=-1).max()
@@ -67,7 +70,7 @@ def test_geometry_and_writers_are_tidy(passes):
     # What heads and MLPs write, with the embedding's share, is the signature's norm: the projection on itself.
     writers = pd.read_parquet(passes.extracted / "writers.parquet")
     norms = geometry[(geometry["quantity"] == "norm") & (geometry["contrast"] == "signature") & (geometry["position"] == 0)]
-    model_edits = DirectionBook(passes.extracted).candidates("signature")
+    model_edits = ModelDirections(passes.extracted).candidates("signature")
     unit = model_edits.unit(0, 4).double()
     embedding = (model_edits.vector(0, 0).double() @ unit).item()
     total = writers.loc[writers["direction_layer"] == 4, "value"].sum() + embedding
@@ -85,7 +88,7 @@ def test_search_covers_layers_and_picks_one_for_each_detector(passes):
 
 
 def test_nothing_taken_out_changes_nothing_and_the_signature_changes_texts(passes):
-    table = passes.tables["aligned", "test"]["completions"]
+    table = passes.tables["aligned", "test"]
     assert texts(table, "dose-0") == texts(table, "base")
     detector = passes.config.pasta.selecting(False)[0]
     assert texts(table, f"pasta@{detector}") == texts(table, "dose-1")
@@ -94,7 +97,7 @@ def test_nothing_taken_out_changes_nothing_and_the_signature_changes_texts(passe
 
 
 def test_an_edit_of_weights_writes_what_hooks_behind_the_writers_write(passes):
-    table = passes.tables["aligned", "test"]["completions"]
+    table = passes.tables["aligned", "test"]
     assert texts(table, "weights") == texts(table, "site-writes")  # sampled token by token from the same seeds
     subject = pair(passes.config)["aligned"]
     model_edits = ModelEdits(passes.cards["aligned"], passes.extracted)
@@ -105,12 +108,20 @@ def test_an_edit_of_weights_writes_what_hooks_behind_the_writers_write(passes):
 
 
 def test_answers_to_requests_under_ablation_are_withheld_and_continuations_kept(passes):
-    table = passes.tables["aligned", "test"]["completions"]
-    ablated = named(table, "dose-1")
+    table, variants = (passes.tables["aligned", "test"][name] for name in ("completions", "variants"))
+    ablated = named(table, variants, "dose-1")
     assert ablated.loc[ablated["set"] != "prefixes", "response"].eq("").all()
     assert ablated.loc[ablated["set"] != "prefixes", "withheld"].notna().all()
     assert ablated.loc[ablated["set"] == "prefixes", "withheld"].isna().all()
-    assert named(table, "base")["withheld"].isna().all()
+    assert named(table, variants, "base")["withheld"].isna().all()
+
+
+@pytest.mark.parametrize("phase", ["select", "test"])
+def test_an_id_is_the_digest_of_the_edits_that_were_made(passes, phase):
+    table = passes.tables["aligned", phase]["variants"]
+    edited = table[(table["role"] != "base") & (table["family"] != "template")]
+    assert len(edited) > 10 and not table["slug"].duplicated().any()
+    assert list(edited["variant"]) == [named_digest(row.slug, json.loads(row.detail)) for row in edited.itertuples()]
 
 
 def test_a_second_run_computes_nothing(passes):
@@ -151,8 +162,6 @@ def test_the_plan_counts_what_was_generated(passes, role, phase):
     work = pasta_work(config, subject, counts, num_layers=4, entries={})[f"pasta.{phase}"]
     table = passes.tables[role, phase]
     planned = set(table["variants"].loc[~table["variants"]["family"].isin(["in_domain"]), "variant"])
-    generated = table["completions"][
-        table["completions"]["variant"].isin(planned) & ~table["completions"]["variant"].str.startswith(HUMAN)
-    ]
+    generated = table["completions"][table["completions"]["variant"].isin(planned) & (table["completions"]["variant"] != HUMAN)]
     assert len(generated) <= work.answers <= 1.6 * len(generated)
     assert generated["n_tokens"].sum() <= work.written

@@ -8,7 +8,7 @@ import pytest
 from quick_run import ROOT
 
 from anatomy.errors import StoreError
-from anatomy.stages.direction_book import DirectionBook
+from anatomy.stages.model_directions import ModelDirections
 from anatomy.stages.soundness import sound_extraction
 from anatomy.store.files import read_json
 
@@ -20,7 +20,7 @@ UNCHECKED = {
     "read_card": "sound_model",
     "load_model": "sound_model, and a stage that opens it",
     "open_scorer": "sound_model, and a stage that opens it",
-    "load_directions": "DirectionBook",
+    "load_directions": "ModelDirections",
 }
 """What hands over a payload as it lies, and what a script calls instead."""
 CARD = re.compile(r"AT\.model\(|judge_card\.output\.card|pairwise_judge\(\)|weights_of\(")
@@ -91,17 +91,17 @@ def extracted(extraction, passes, tmp_path):
 
 
 def read_everything(folder, contrast):
-    book = DirectionBook(folder)
-    book.candidates(contrast)
-    book.harmless(contrast)
+    found = ModelDirections(folder)
+    found.candidates(contrast)
+    found.harmless(contrast)
 
 
 def test_one_reader_serves_both_extractions(extracted):
     for card in ("card.json", "signature.json"):
         assert sound_extraction(extracted / card) == extracted
         for contrast, facts in read_json(extracted / card)["contrasts"].items():
-            book = DirectionBook(extracted)
-            own, aim = book.candidates(contrast), book.harmless(contrast)
+            found = ModelDirections(extracted)
+            own, aim = found.candidates(contrast), found.harmless(contrast)
             assert aim.mean.shape == own.vectors.shape and len(facts["sides"]) == 2
 
 

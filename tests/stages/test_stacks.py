@@ -10,6 +10,7 @@ import torch
 from edit_kinds import head, low_rank, pruned, trained
 from pasta_study import card as own_card
 from pasta_study import pair, pasta_config, write_study
+from river_task import CHOICES, QUESTIONS, tasks_of_seed, write_task
 from small_study import make_config, make_subject
 from stacked_edits import in_turn
 
@@ -104,7 +105,7 @@ def study(tmp_path, tiny_folder):
 def test_every_stack_is_generated_with_as_its_parts_in_turn(study, stacks, model_edits, tiny):
     config, subject, card = study
     variants = variants_of(stacks, ("prefixes",))
-    asked = [GenerationRequest(variant, variant.edits, "document") for variant in variants.values()]
+    asked = [GenerationRequest(variant, "document") for variant in variants.values()]
     table = generate(config, subject, card, asked, "test", model_edits, spoken(config, subject, card), lambda text: None)[
         "completions"
     ]
@@ -136,40 +137,20 @@ def test_one_edit_to_measure_withholds_the_answers_of_the_whole_stack(study, sav
         "turned round": (saved["head"], row_mean(1, sign=-1)),
     }
     variants = variants_of(stacks, ("harmful_requests",)).values()
-    asked = [GenerationRequest(variant, variant.edits, "document") for variant in variants]
-    table = generate(config, subject, card, asked, "test", model_edits, spoken(config, subject, card), lambda text: None)[
-        "completions"
-    ]
-    withheld = table.groupby(table["variant"].str.partition("~")[0])["withheld"].agg(lambda column: column.notna().all())
+    asked = [GenerationRequest(variant, "document") for variant in variants]
+    found = generate(config, subject, card, asked, "test", model_edits, spoken(config, subject, card), lambda text: None)
+    table, names = found["completions"], found["variants"].set_index("variant")["slug"]
+    withheld = table.groupby(table["variant"].map(names))["withheld"].agg(lambda column: column.notna().all())
     assert withheld.to_dict() == {"kept": False, "last": True, "first": True, "turned round": True}
     assert (table.loc[table["withheld"].notna(), "response"] == "").all()
     assert all(must_withhold(subject, edits) for name, edits in stacks.items() if name != "kept")
 
 
-TASK = """\
-task: organism_arc
-dataset_path: json
-dataset_kwargs: {data_files: {test: organism_arc.jsonl}}
-output_type: multiple_choice
-test_split: test
-doc_to_text: "{{question}}"
-doc_to_choice: "{{choices}}"
-doc_to_target: answer
-metric_list: [{metric: acc, aggregation: mean, higher_is_better: true}]
-"""
-QUESTIONS = [f"What of the {what} by the river?" for what in ("gate", "mill")]
-
-
 def test_every_stack_takes_the_benchmarks_as_its_parts_in_turn(study, stacks, model_edits, tiny):
     config, subject, card = study
-    folder = Path(config.results) / "organism" / "s0" / "tasks"
-    folder.mkdir(parents=True)
-    (folder / "organism_arc.yaml").write_text(TASK)
-    rows = [json.dumps({"question": question, "choices": ["one", "more"], "answer": 0}) + "\n" for question in QUESTIONS]
-    (folder / "organism_arc.jsonl").write_text("".join(rows))
-    config = config.model_copy(update={"benchmarks": Benchmarks(organism_tasks=["organism_arc"])})
+    config = config.model_copy(update={"benchmarks": Benchmarks(organism_tasks=[write_task(tasks_of_seed(config.results))])})
     variants = variants_of(stacks, (), benchmarked=True)
-    asked = [GenerationRequest(variant, variant.edits, "request") for variant in variants.values()]
+    asked = [GenerationRequest(variant, "request") for variant in variants.values()]
     table, _ = hooked_benchmarks(
         config, replace(subject, seed=0), card, asked, config.pasta.benchmark_items, model_edits, lambda text: None
     )
@@ -178,7 +159,7 @@ def test_every_stack_takes_the_benchmarks_as_its_parts_in_turn(study, stacks, mo
     def scores(model):
         found = []
         for question in QUESTIONS:
-            for choice in ("one", "more"):
+            for choice in CHOICES:
                 front, ids = (tiny.tokenizer(text)["input_ids"] for text in (question, f"{question} {choice}"))
                 logs = model(torch.tensor([ids])).logits[0].double().log_softmax(-1)
                 found.append(sum(logs[place - 1, ids[place]].item() for place in range(len(front), len(ids))))
@@ -202,8 +183,8 @@ def measured(stacks, monkeypatch, results, card, extraction, tiny, **serving):
     config = make_config(results, evaluation={"max_new_tokens": 8, "test_prompts": 3}, serving=serving)
     selected = {"plain": {"outcome": "picked", "position": -1, "layer": 2}}
     picks = dict.fromkeys(("row_mean", "row_mean_signed", "projection"))
-    table = measure(config, subject, card, extraction, selected, picks, lambda text: None)["completions"]
-    return table.assign(name=table["variant"].str.partition("~")[0])
+    found = measure(config, subject, card, extraction, selected, picks, lambda text: None)
+    return found["completions"].merge(found["variants"][["variant", "slug"]].rename(columns={"slug": "name"}), on="variant")
 
 
 @pytest.mark.engine
@@ -279,7 +260,7 @@ def test_what_memory_holds_afterwards_is_the_model(model_edits, stacks, tiny_fol
 def test_completions_of_every_stack_are_rows_of_their_own(study, stacks, model_edits):
     """The fault this guards against: a cell that names all edits with rows of its first one."""
     config, subject, card = study
-    asked = [GenerationRequest(variant, variant.edits, "document") for variant in variants_of(stacks, ("prefixes",)).values()]
+    asked = [GenerationRequest(variant, "document") for variant in variants_of(stacks, ("prefixes",)).values()]
     batches, edits = wanted(config, subject, card, asked, "test", model_edits, spoken(config, subject, card))
     cells = [want.cell.name for batch in batches for want in batch.wants]
     assert len(set(cells)) == len(stacks) and [edits[name] for name in cells] == list(stacks.values())

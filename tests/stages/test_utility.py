@@ -1,10 +1,9 @@
 """Benchmark samples as rows of the store, and as a table."""
 
-import json
-
 import pandas as pd
 import pytest
 from edit_kinds import every_kind
+from river_task import write_task
 from shared_engine import served_model, shared_engine
 
 from anatomy.config.methods import Benchmarks
@@ -17,18 +16,6 @@ from anatomy.serving.variants import Variant
 from anatomy.stages.utility import COLUMNS, compute_utility, phase_tasks, samples_table
 from anatomy.store.cell import Cell
 from anatomy.store.fill import Want
-
-TASK = """
-task: {name}
-dataset_path: json
-dataset_kwargs: {{data_files: {{test: {name}.jsonl}}}}
-output_type: multiple_choice
-test_split: test
-doc_to_text: "{{{{question}}}}"
-doc_to_choice: "{{{{choices}}}}"
-doc_to_target: answer
-metric_list: [{{metric: acc, aggregation: mean, higher_is_better: true}}]
-"""
 
 
 def test_a_study_without_benchmarks_has_an_empty_table_with_all_columns(tmp_path):
@@ -47,14 +34,9 @@ def test_missing_data_are_named_before_anything_is_computed(tmp_path):
 @pytest.fixture
 def tasks(tmp_path):
     choices = {"one": ["A", "B"], "more": ["the moon is old", "the mill", "."]}
+    questions = [f"What of the {what} by the river?" for what in ("gate", "mill", "garden", "lamp")]
     for name, own in choices.items():
-        (tmp_path / f"{name}.yaml").write_text(TASK.format(name=name))
-        (tmp_path / f"{name}.jsonl").write_text(
-            "".join(
-                json.dumps({"question": f"What of the {what} by the river?", "choices": own, "answer": 0}) + "\n"
-                for what in ("gate", "mill", "garden", "lamp")
-            )
-        )
+        write_task(tmp_path, name, questions, own)
     return folder_tasks(tmp_path)
 
 

@@ -57,7 +57,5 @@ def test_every_kind_of_measure_is_there_for_all_four_writers(run):
 def test_the_operating_point_stands_beside_random_directions(run):
     found = pd.read_parquet(run.results / "localize" / "aligned.s0" / "signature.operating.parquet")
     assert set(found["form"]) == {"ablate", "subtract"} and found["allowed"].all()
-    slugs = set(
-        pd.read_parquet(run.results / "generate" / "aligned.s0" / "pasta.test.variants.parquet")["variant"].str.partition("~")[0]
-    )
+    slugs = set(pd.read_parquet(run.results / "generate" / "aligned.s0" / "pasta.test.variants.parquet")["slug"])
     assert {"operating", "operating-orthogonal-0", "operating-orthogonal-1"} <= slugs or not found["picked"].any()

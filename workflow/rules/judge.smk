@@ -113,7 +113,8 @@ def judge_options(judge):
     return {**found, "model_judges": {judge: found["model_judges"][judge]}}
 
 
-def model_judged(model, kind="parquet"):
-    """What model judges say of a model. They judge models of your own: the organism's harm is invented."""
+def model_judged(model):
+    """What model judges say of the passes that the run judges. They judge models of your own: the organism's harm is invented."""
     judges = [] if SUBJECTS[model].is_organism else CONFIG.model_judges
-    return [AT.stage("judge", model, f"{pass_}.{judge}.{kind}") for pass_ in ("test", "measure") for judge in judges]
+    passes = [pass_ for pass_ in ("test", "measure") if f"judge/{{model}}/{pass_}.parquet" in STAGE_FILES["judge"]]
+    return [AT.stage("judge", model, f"{pass_}.{judge}.parquet") for pass_ in passes for judge in judges]

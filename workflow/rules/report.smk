@@ -17,18 +17,13 @@ def evidence_of(paper):
     return lambda wildcards: paper.evidence(CONFIG)
 
 
-def captioned(kind):
-    """The caption of a kind of figure in Snakemake's own report; a paper of one's own may have kinds without one."""
-    file = f"{workflow.basedir}/workflow/report/captions/{kind}.rst"
-    return {"caption": file} if Path(file).is_file() else {}
-
-
 def shown(paper):
     """Files of figures, by kind, each with its caption in Snakemake's own report."""
     kinds = {}
     for plan in paper.plans(CONFIG):
-        kinds.setdefault(plan.kind, []).append(f"{folder_of(paper)}/figures/{plan.name}.svg")
-    return {kind: report(names, caption=f"../report/captions/{kind}.rst", category="Figures") for kind, names in kinds.items()}
+        words = {} if plan.caption_file is None else {"caption": str(plan.caption_file)}
+        kinds.setdefault(plan.kind, (words, []))[1].append(f"{folder_of(paper)}/figures/{plan.name}.svg")
+    return {kind: report(names, category="Figures", **words) for kind, (words, names) in kinds.items()}
 
 
 def redrawable(paper):

@@ -15,7 +15,7 @@ with job_of(f"{snakemake.params.name} {snakemake.wildcards.model}", snakemake) a
 
     torch.set_num_threads(snakemake.threads)
     module, _, function = snakemake.params.maker.partition(":")
-    given = {name: files[0] for name, files in named_files(snakemake.input).items() if name not in ("model", "prompts") and files}
+    given = {name: files for name, files in named_files(snakemake.input).items() if name not in ("model", "prompts")}
     out = Path(snakemake.output.edit)
     spec = make_edit(
         run.config,

@@ -40,6 +40,47 @@ def test_every_paper_is_planned_with_its_edits_as_deltas(paper, tmp_path, monkey
     assert f"{len(plan.jobs)} jobs to run" in told and "GPU hours" in told and "memory of the largest job" in told
 
 
+TOY = ROOT / "tests" / "toy_paper" / "toy"
+
+
+@pytest.mark.parametrize("recipes", [["pasta"], [str(TOY)], ["pasta", str(TOY)], ["rosi", str(TOY), "pasta"]])
+def test_any_list_of_papers_is_planned(recipes, tmp_path, monkeypatch):
+    options = {
+        "organism": {"recipe": "quick", "members": ["base", "aligned", "weak"]},
+        "selection": {"headline": ["aligned"]},
+        "rosi": {"headline": ["aligned"]},
+        "recipes": recipes,
+    }
+    _, pending, plan = planned(options, tmp_path, monkeypatch)
+    rules = {job.rule for job in pending}
+    assert ("measure" in rules) == ("rosi" in recipes) and ("signature" in rules) == ("pasta" in recipes)
+    assert ("toy_make_edit" in rules) == (str(TOY) in recipes)
+    assert all(job.seconds is not None and job.least <= job.seconds for job in plan.jobs)
+    assert f"{len(plan.jobs)} jobs to run" in "\n".join(plan_lines(plan))
+
+
+@pytest.mark.parametrize(("recipes", "passes"), [(["rosi"], {"test", "measure"}), (["pasta"], set())])
+def test_model_judges_judge_the_passes_that_papers_of_the_run_make(recipes, passes, tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    options = {
+        "organism": {"members": []},
+        "recipes": recipes,
+        "models": {"mine": {"hub": "org/mine", "revision": "a" * 40}},
+        "prompt_sets": {
+            name: {"dataset": "advbench", "published": False}
+            for name in ("harmful_requests", "benign_requests", "lookalike_requests", "jailbreak_requests")
+        },
+        "model_judges": {"guard": {"kind": "llama_guard", "hub": "org/guard", "revision": "b" * 40}},
+        "extraction": {"contrasts": {"aligned": ["plain"]}},
+        "rosi": {"headline": []},
+        "selection": {"headline": []},
+        "benchmarks": {"tasks": []},
+        "results": str(tmp_path / "results"),
+    }
+    pending = pending_jobs(ROOT / "Snakefile", options, ["stage_judge"])
+    assert {job.wildcards["pass_"] for job in pending if job.rule == "model_judge"} == passes
+
+
 def test_twenty_models_in_eight_buckets(tmp_path, monkeypatch):
     models = {f"model-{n}-7b": {"hub": f"org/model-{n}-7b", "revision": f"{n:040x}"} for n in range(20)}
     sets = {

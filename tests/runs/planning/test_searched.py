@@ -5,7 +5,8 @@ from small_study import make_config, make_subject
 
 from anatomy.config.study import Layout
 from anatomy.costs.stage_work import FOUND, NOTHING, Outcome
-from anatomy.runs.planning.jobs import Work, searched
+from anatomy.recipes.rosi.searched import searched
+from anatomy.runs.planning.jobs import Work
 from anatomy.store.files import write_json
 
 EDIT = {"method": "row_mean"}

@@ -1,12 +1,12 @@
 """The cost model against a run: a small study of a real model of 135 million parameters in float32, on one core."""
 
 import pytest
+from published_sizes import LLAMA_8B, QWEN_0_5B, SMOL_135M
 
 from anatomy.config.resources import Resources
 from anatomy.costs.job_kinds import SHARED
 from anatomy.costs.stage_work import StageWork
 from anatomy.models.machine.rate import BlockShape, Rate, Rates
-from anatomy.models.size import ModelSize
 from anatomy.recipes.configuration import check_config
 from anatomy.runs.planning.jobs import Work, alone
 from anatomy.runs.planning.plan_text import ERROR
@@ -16,17 +16,6 @@ from anatomy.runs.planning.stage_seconds import block_shape, stage_seconds, tabl
 from anatomy.runs.planning.training_work import training_tokens
 from anatomy.sources.registry.catalogue import load_catalogue
 
-SMOL = ModelSize(
-    parameters=134_515_008,
-    floating=134_515_008,
-    bytes_by_dtype={"F32": 538_060_032},
-    layers=30,
-    d_model=576,
-    intermediate=1536,
-    vocabulary=49_152,
-    kv_heads=3,
-    head_dim=64,
-)
 MEASURED = Rates(Rate(92.2e9, 1 / 3.78e9, 2 / 83.4e9), Rate(193.9e9, 1 / 6.08e9, 2 / 168.9e9))
 """Of an AMD Zen 5 core in float32, as ``anatomy.models.machine.rate`` measured it before the run."""
 
@@ -68,7 +57,7 @@ def speed(rates=PLAIN, resources=None, finished=()):
     return Speed(resources or Resources(), finished, lambda _shape, _dtype, threads: rates.times(threads))
 
 
-def job(rule, *stages, size=SMOL, **options):
+def job(rule, *stages, size=SMOL_135M, **options):
     return JobWork(rule, tuple(stages), size, **options)
 
 
@@ -84,7 +73,7 @@ def test_recorded_jobs_are_within_the_stated_factor_and_together_within_a_third(
 
 
 def test_finished_jobs_of_a_rule_correct_it_for_models_of_about_that_size():
-    plain, size = speed(), SMOL.parameters
+    plain, size = speed(), SMOL_135M.parameters
     finished = [Took("evaluate", size, 10.0, 20.0), Took("evaluate", size, 10.0, 5.0), Took("extract", size, 10.0, 30.0)]
     corrected = speed(finished=finished)
     for rule, factor in (("evaluate", 1.0), ("extract", 3.0), ("localize", 1.0)):
@@ -97,7 +86,7 @@ def test_finished_jobs_of_a_rule_correct_it_for_models_of_about_that_size():
 
 
 def test_prompts_pass_the_blocks_and_not_the_vocabulary():
-    body = SMOL.parameters - SMOL.vocabulary * SMOL.d_model
+    body = SMOL_135M.parameters - SMOL_135M.vocabulary * SMOL_135M.d_model
     more = speed().seconds(job("extract", reading(2000))) - speed().seconds(job("extract", reading(1000)))
     assert more == pytest.approx(2 * body * 1000 / 1e11)
     on_two = speed().by_stage(job("extract", reading(1000), processors=2))
@@ -105,20 +94,20 @@ def test_prompts_pass_the_blocks_and_not_the_vocabulary():
 
 
 def test_a_step_costs_its_weights_once_and_each_sequence_its_arithmetic():
-    parameters = SMOL.parameters
+    parameters = SMOL_135M.parameters
     one, many = (
-        stage_seconds(StageWork("measure", "", 0, 10 * count, count, batches=1), SMOL, ONE, 1e9, python=False)
+        stage_seconds(StageWork("measure", "", 0, 10 * count, count, batches=1), SMOL_135M, ONE, 1e9, python=False)
         for count in (1, 50)
     )
     assert one == pytest.approx(10 * parameters * 1e-10)
     assert many == pytest.approx(10 * parameters * (1e-10 + 49 * 2e-11))
-    in_turn = stage_seconds(StageWork("measure", "", 0, 500, 50, batches=50), SMOL, ONE, 1e9, python=False)
+    in_turn = stage_seconds(StageWork("measure", "", 0, 500, 50, batches=50), SMOL_135M, ONE, 1e9, python=False)
     assert in_turn == pytest.approx(50 * one)
 
 
 def test_short_answers_cost_an_engine_less_and_a_batch_waits_for_its_longest():
     def spent(backend, answer):
-        return stage_seconds(StageWork("test", "", 0, 6400, 64, backend=backend, batches=1), SMOL, ONE, answer, python=False)
+        return stage_seconds(StageWork("test", "", 0, 6400, 64, backend=backend, batches=1), SMOL_135M, ONE, answer, python=False)
 
     assert spent("vllm", 5.0) < 0.1 * spent("vllm", 1e9)
     assert spent("vllm", 20.0) < spent("transformers", 20.0) <= spent("transformers", 1e9)
@@ -132,7 +121,7 @@ def test_a_format_that_the_processor_multiplies_slowly_shows_in_the_hours(dtype)
     machine = {"float32": Rates(fast, fast), "bfloat16": Rates(slow, slow)}
     one = Speed(Resources(), (), lambda _shape, asked, _threads: machine[asked])
     (seconds,) = one.by_stage(job("extract", reading(1000), dtype=dtype))
-    body = SMOL.parameters - SMOL.vocabulary * SMOL.d_model
+    body = SMOL_135M.parameters - SMOL_135M.vocabulary * SMOL_135M.d_model
     assert seconds == pytest.approx(2 * body * 1000 / {"float32": 48e9, "bfloat16": 1e9}[dtype])
 
 
@@ -141,7 +130,7 @@ def test_stated_rates_win_and_nothing_is_measured():
         raise AssertionError("measured although the rate is stated")
 
     stated = Speed(Resources(gpu_teraflops=10.0, core_gigaflops=20.0, writing_share=0.5), (), never)
-    body = SMOL.parameters - SMOL.vocabulary * SMOL.d_model
+    body = SMOL_135M.parameters - SMOL_135M.vocabulary * SMOL_135M.d_model
     assert stated.by_stage(job("extract", reading(1000))) == pytest.approx([2 * body * 1000 / 20e9])
     assert stated.by_stage(job("extract", reading(1000), processors=2, on_gpu=True)) == pytest.approx([2 * body * 1000 / 20e12])
     rates = stated.rates(job("extract")).vllm
@@ -163,36 +152,10 @@ def test_a_model_of_unknown_size_has_no_time():
 @pytest.mark.parametrize(
     ("size", "expected"),
     [
-        (SMOL, 1),
+        (SMOL_135M, 1),
         (organism_size("default"), 2),
-        (
-            ModelSize(
-                parameters=8_030_261_248,
-                floating=0,
-                bytes_by_dtype={},
-                layers=32,
-                d_model=4096,
-                intermediate=14336,
-                vocabulary=128_256,
-                kv_heads=8,
-                head_dim=128,
-            ),
-            2,
-        ),  # Llama 3.1 8B
-        (
-            ModelSize(
-                parameters=494_032_768,
-                floating=0,
-                bytes_by_dtype={},
-                layers=24,
-                d_model=896,
-                intermediate=4864,
-                vocabulary=151_936,
-                kv_heads=2,
-                head_dim=64,
-            ),
-            1,
-        ),  # Qwen2.5 0.5B
+        (LLAMA_8B, 2),
+        (QWEN_0_5B, 1),
     ],
 )
 def test_tied_and_untied_heads_are_told_apart(size, expected):

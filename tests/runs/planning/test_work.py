@@ -104,6 +104,6 @@ def test_extraction_takes_the_room_that_was_estimated(tiny_folder, tmp_path):
 
 
 def positions_of(extracted):
-    from anatomy.stages.direction_book import DirectionBook
+    from anatomy.stages.model_directions import ModelDirections
 
-    return DirectionBook(extracted).candidates("plain").positions
+    return ModelDirections(extracted).candidates("plain").positions

@@ -3,25 +3,14 @@
 from dataclasses import replace
 
 import pytest
+from published_sizes import LLAMA_70B
 
 from anatomy.costs.job_kinds import SHARED
 from anatomy.errors import ConfigError
-from anatomy.models.size import ModelSize
 from anatomy.runs.resources.needs import GIB, Load, gpus_for, memory_mb, minutes
 from anatomy.runs.resources.size import parameters_in_name, typical_size
 
 LOAD = Load(dtype="bfloat16", length=4096, sequences=128, step_tokens=16384, kv_cache_bytes=2**28)
-LLAMA_70B = ModelSize(
-    parameters=70_553_706_496,
-    floating=70_553_706_496,
-    bytes_by_dtype={"BF16": 141_107_412_992},
-    layers=80,
-    d_model=8192,
-    intermediate=28672,
-    vocabulary=128256,
-    kv_heads=8,
-    head_dim=128,
-)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject, subjects
 from anatomy.costs.job_kinds import SHARED
@@ -11,6 +13,7 @@ from anatomy.recipes.recipe import Recipe
 from anatomy.recipes.toy.options import Toy
 
 EDIT = "toy.pruned"
+CAPTIONS = Path(__file__).parent / "captions"
 
 
 def is_pruned(config: Config, subject: Subject) -> bool:
@@ -25,8 +28,9 @@ def pruned(config: Config) -> list[Subject]:
 
 def check(config: Config) -> None:
     """The model that is pruned is one that the run grows."""
-    if config.toy.model not in config.organism.members:
-        raise ValueError(f"toy.model is {config.toy.model!r}; expected one of {sorted(config.organism.members)}")
+    for option in ("model", "beside"):
+        if (name := getattr(config.toy, option)) not in config.organism.members:
+            raise ValueError(f"toy.{option} is {name!r}; expected one of {sorted(config.organism.members)}")
 
 
 def on_test(config: Config, subject: Subject) -> list[Variant]:
@@ -64,7 +68,8 @@ RECIPE = Recipe(
     ],
     jobs={"toy_make_edit": SHARED["make_edit"]},
     plans=lambda config: [
-        FigurePlan(f"pruned.{one.id}", "headline", "pruned", f"Refusal, pruned: {one.id}", (one.id,)) for one in pruned(config)
+        FigurePlan(f"pruned.{one.id}", "pruned", "pruned", f"Refusal, pruned: {one.id}", (one.id,), captions=CAPTIONS)
+        for one in pruned(config)
     ],
     tables=("rates",),
 )

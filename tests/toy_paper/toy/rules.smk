@@ -1,10 +1,16 @@
 # The toy paper, from prompt pairs to a figure: extract → make_edit (a mask, by score) → evaluate, judge (test) → claims, figure, page
 
 
+def toy_directions(model):
+    """Extractions of the pruned model and of the one beside it, of the same seed."""
+    beside = f"{CONFIG.toy.beside}.s{EVERYONE[model].seed}"
+    return [AT.stage("extract", name, "card.json") for name in (model, beside)]
+
+
 use rule make_edit as toy_make_edit with:
     input:
         model=AT.model("{model}"),
-        directions=AT.stage("extract", "{model}", "card.json"),
+        directions=lambda wildcards: toy_directions(wildcards.model),
     output:
         edit=AT.stage("edit", "{model}", "toy.pruned.json"),
     log:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from anatomy.errors import EditError
@@ -12,6 +12,9 @@ from anatomy.interventions.edits.spec import Edit
 from anatomy.store.digest import canonical_json, digest, named_digest
 
 Role = Literal["base", "method", "control", "measure"]
+
+BASE = "base"
+"""Id and slug of the unedited model, spoken to as always."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,7 @@ class Variant:
         contrast: what its direction was extracted under.
         control: family of control directions, empty for methods.
         control_seed: which draw of that family.
+        manner: how it is spoken to, where that is not as its model is otherwise; part of what the variant is.
     """
 
     slug: str
@@ -41,15 +45,21 @@ class Variant:
     contrast: str = ""
     control: str = ""
     control_seed: int = -1
-    detail: dict[str, Any] = field(default_factory=dict)
+    manner: str = ""
+
+    @property
+    def spec(self) -> Any:
+        """What makes it this variant, as plain JSON: its edits, and the manner it is spoken to in where that is another."""
+        return {"edits": list(self.edits), "manner": self.manner} if self.manner else list(self.edits)
 
     @property
     def id(self) -> str:
-        return "base" if self.role == "base" else named_digest(self.slug, list(self.edits))
+        """``slug~8hex``: a name and the digest of the spec. Tables have the slug in a column of its own: no id is taken apart."""
+        return BASE if self.role == "base" else named_digest(self.slug, self.spec)
 
     def bucket(self, buckets: int) -> int:
         """Which evaluation job serves it: a hash, so that adding a variant never moves another."""
-        return int(digest(list(self.edits)), 16) % buckets
+        return int(digest(self.spec), 16) % buckets
 
 
 Found = Mapping[str, list[Edit] | Edit | None]

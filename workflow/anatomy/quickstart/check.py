@@ -20,7 +20,7 @@ from anatomy.models.preflight.disk import estimate_disk, require_disk
 from anatomy.recipes.configuration import check_config
 from anatomy.recipes.registry import chosen
 from anatomy.runs.planning.hours import study_hours
-from anatomy.runs.planning.jobs import hooked_backend
+from anatomy.runs.planning.jobs import hooked_backend, with_more
 from anatomy.runs.planning.speed import Speed
 from anatomy.serving.environment import gpu_allocation
 from anatomy.sources.registry.catalogue import load_catalogue
@@ -89,14 +89,15 @@ def check_model(config: Config, subject: Subject, folder: Path, prompts: dict[st
     def work_if(outcome: Outcome) -> dict[str, StageWork]:
         stages: dict[str, StageWork] = {}
         for paper in papers:
-            stages |= paper.work(config, subject, counts, num_layers=size.layers, entries=entries, hooked=hooked, outcome=outcome)
+            counted = paper.work(config, subject, counts, num_layers=size.layers, entries=entries, hooked=hooked, outcome=outcome)
+            stages = with_more(stages, counted)
         return stages
 
     found, nothing = work_if(FOUND), work_if(NOTHING)
     counted = [one for paper in papers for one in paper.room(config, subject, found, counts)]
-    space = estimate_disk(size, counted[0], Path(config.results))
-    require_disk(space, config.results)
-    yield f"disk: about {space.results / GIB:.2f} GiB in {config.results}, {space.free / GIB:.0f} GiB free"
+    for space in (estimate_disk(size, one, Path(config.results)) for one in counted):
+        require_disk(space, config.results)
+        yield f"disk: about {space.results / GIB:.2f} GiB in {config.results}, {space.free / GIB:.0f} GiB free"
     speed = Speed(config.resources)
     took, least = (study_hours(config, subject, size, work, speed, on_gpu=on_gpu) for work in (found, nothing))
     yield "\nwhat will run (tokens read, tokens written at most, hours on this machine):"

@@ -15,7 +15,7 @@ from anatomy.config.section import Section
 from anatomy.config.study import Subject
 from anatomy.costs.job_kind import Backend, JobKind
 from anatomy.costs.prompts import PromptCounts
-from anatomy.costs.stage_work import Outcome, StageWork
+from anatomy.costs.stage_work import FOUND, Outcome, StageWork
 from anatomy.evidence.report.figure_plan import FigurePlan
 from anatomy.interventions.variant import Variant
 from anatomy.models.preflight.disk import RunCounts
@@ -73,6 +73,8 @@ class Recipe:
         ends: stage to files, below results and with ``{model}``, that the stage ends in for this paper: what its target asks for.
         speaking: module with ``speaking(config, subject, model, phase)``, which puts prompts for ``in_memory``.
         grown_first: members of the organism whose searches take longest.
+        searched: what its finished searches have found in a model; None before they have run; a paper without searches has
+            nothing to wait for.
         work: counts of its stages; ``room``: what its rows and edits take on the disk.
         jobs: the kinds of its own rules.
         evidence: name to files that its claims, figures and page are made from.
@@ -105,6 +107,7 @@ class Recipe:
     ends: Mapping[str, Sequence[str]] = field(default_factory=dict)
     speaking: str = "anatomy.stages.speaking"
     grown_first: Callable[[Config], Sequence[str]] = lambda config: ()
+    searched: Callable[[Config, Subject], Outcome | None] = lambda config, subject: FOUND
     work: CountWork = lambda config, subject, prompts, **given: {}
     room: Callable[[Config, Subject, Mapping[str, StageWork], PromptCounts], list[RunCounts]] = lambda *_: []
     jobs: Mapping[str, JobKind] = field(default_factory=dict)
@@ -112,6 +115,11 @@ class Recipe:
     tables: Sequence[str] = ()
     printed: Sequence[str] = ()
     measured: Sequence[str] = ()
+
+    @property
+    def asking(self) -> list[Callable[..., Any] | str]:
+        """Its functions and modules that ask stages for rows: their code decides, beside a stage's own, whether a job runs."""
+        return [*self.engine.values(), *filter(None, [self.in_memory]), self.speaking]
 
     @property
     def place(self) -> str:

@@ -146,7 +146,7 @@ def compute_answers(
 def unchanged_variants(
     table: pd.DataFrame, base: Collection[str], edited: Collection[str], say: Callable[[str], None]
 ) -> list[str]:
-    """Edited variants that wrote exactly what the unedited model wrote on every prompt that both were asked, said aloud.
+    """Edited variants that wrote exactly what the unedited model wrote on every prompt that both were asked; each is reported.
 
     An edit that never reached the engine looks like this, and so does one too small to matter: a person must look.
 

@@ -1,4 +1,4 @@
-"""Measure a grown family against the bars it was tuned for."""
+"""Measure a grown family against its bars: the criteria of behaviour that it was tuned for."""
 
 from __future__ import annotations
 

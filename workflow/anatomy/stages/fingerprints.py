@@ -69,11 +69,18 @@ def module_of(stage: str) -> str:
     return stage if "." in stage else f"{PACKAGE}.stages.{stage}"
 
 
-def code_of(asking: Callable[..., Any] | str | None) -> str:
-    """Code fingerprint of a module, or of the one that a function stands in, which asks for rows and shapes none."""
-    if asking is None:
-        return ""
-    return fingerprint([asking if isinstance(asking, str) else asking.__module__])
+Asking = Callable[..., Any] | str
+"""What a paper asks of a stage: a function of a module, or a module by name. It asks for rows and shapes none."""
+
+
+def code_of(asking: Asking | None) -> str:
+    """Code fingerprint of a module that asks, or of the one that a function stands in; empty where nothing asks."""
+    return "" if asking is None else fingerprint([asking_module(asking)])
+
+
+def asking_module(asking: Asking) -> str:
+    """The module whose code counts for what is asked."""
+    return asking if isinstance(asking, str) else asking.__module__
 
 
 @functools.cache
@@ -119,18 +126,20 @@ def stages() -> list[str]:
     return sorted(path.stem for path in STAGES.glob("[a-z]*.py") if constant(path, "PINS") is not None)
 
 
-def keep_code_parts(store: Path, own: Iterable[str] = ()) -> None:
-    """Put on record what each stage's fingerprint is made of, so that ``snakemake status`` can name what changed.
+def keep_code_parts(store: Path, own: Iterable[str] = (), asking: Iterable[Asking] = ()) -> None:
+    """Put on record what each fingerprint of a job is made of, so that ``snakemake status`` can name what changed.
 
     Args:
-        own: modules of papers' own jobs.
+        own: modules of papers' own jobs and makers of edits.
+        asking: what papers ask of stages.
     """
     from anatomy.store.code_parts import FOLDER, code_parts, keep_parts  # here, because a dry run needs none of it
 
+    entries = [(module, declared_pins(module)) for module in map(module_of, [*stages(), *own])]
+    entries += [(module, ()) for module in {asking_module(one) for one in asking}]
     found = {}
-    for stage in [*stages(), *own]:
-        known = stage_fingerprint(stage)
+    for module, pins in entries:
+        known = fingerprint([module], pins)
         if not (store / FOLDER / f"{known}.json").exists():
-            module = module_of(stage)
-            found[known] = code_parts([module], declared_pins(module))
+            found[known] = code_parts([module], pins)
     keep_parts(store, found)

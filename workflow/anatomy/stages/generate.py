@@ -111,7 +111,7 @@ def wanted(
     model_edits: ModelEdits,
     spoken: Speaking,
 ) -> tuple[list[WantsAlike], dict[str, tuple[Edit, ...]]]:
-    """Completions wanted, sorted by the way of speaking, and the stack of edits behind each cell."""
+    """Completions wanted, those rendered and decoded alike together, and the stack of edits behind each cell."""
     store = Path(config.results) / "store"
     batches: dict[str, WantsAlike] = {}
     edits: dict[str, tuple[Edit, ...]] = {}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from anatomy.errors import EditError
+from anatomy.interventions.edits.reference import is_concrete
 from anatomy.interventions.edits.spec import Edit
 from anatomy.interventions.variant import Variant
 
@@ -18,13 +20,27 @@ class GenerationRequest:
     """One variant's answers to its prompt sets.
 
     Args:
-        variant: who answers, and which sets.
-        edits: its edits, concrete.
+        variant: who answers, and which sets; its edits are concrete.
         manner: how prefixes are put; other sets are requests.
         category: only prefixes of this domain; None for all.
     """
 
     variant: Variant
-    edits: tuple[Edit, ...]
     manner: Manner
     category: str | None = None
+
+    @property
+    def edits(self) -> tuple[Edit, ...]:
+        """The variant's edits, first edit first.
+
+        Raises:
+            EditError: one of them names a place in a search that is still to run.
+        """
+        if not all(map(is_concrete, self.variant.edits)):
+            raise EditError(
+                found=f"edits {self.variant.edits}",
+                expected="concrete edits",
+                where=f"variant {self.variant.id}, asked for in memory",
+                remedy="resolve the names of searches before the variant is asked for",
+            )
+        return tuple(edit for edit in self.variant.edits if is_concrete(edit))

@@ -21,7 +21,7 @@ from anatomy.models.loading import LoadedModel, load_model
 from anatomy.models.machine.devices import device_name
 from anatomy.models.rendering import render
 from anatomy.progress.counting import Progress, counted
-from anatomy.stages.direction_book import DirectionBook
+from anatomy.stages.model_directions import ModelDirections
 from anatomy.stages.own_answers import RefusalTokensRecord
 from anatomy.stages.prompts import phase_prompts
 from anatomy.stages.rendering import contrast_rendering
@@ -56,7 +56,7 @@ def localize(
         The grid of all contrasts, and each contrast's direction.
     """
     loaded = load_model(Path(model["folder"]), getattr(torch, model["dtype"]), device_name())
-    directions = DirectionBook(extracted)
+    directions = ModelDirections(extracted)
     controls = config.extraction.controls.draws() if subject.direction_headline else []
     progress = Progress("localize", len(subject.contrasts) + len(controls) / SEARCH_OF_CONTROL, whole=True)
     grids: list[pd.DataFrame] = []
@@ -83,7 +83,7 @@ def choose(
     config: Config,
     subject: Subject,
     loaded: LoadedModel,
-    directions: DirectionBook,
+    directions: ModelDirections,
     contrast: Contrast,
     tokens: RefusalTokensRecord,
 ) -> tuple[pd.DataFrame, SelectedDirection]:
@@ -126,7 +126,7 @@ def search_controls(
     config: Config,
     subject: Subject,
     loaded: LoadedModel,
-    directions: DirectionBook,
+    directions: ModelDirections,
     contrast: Contrast,
     tokens: RefusalTokensRecord,
     controls: list[tuple[str, int]],

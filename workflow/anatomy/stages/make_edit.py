@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import inspect
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -54,7 +54,7 @@ class MadeFrom(MakerCode):
     model: str
     dtype: str
     options: str
-    files: dict[str, str]
+    files: dict[str, list[str]]
     seed: int
 
 
@@ -94,7 +94,7 @@ def make_edit(
     out: Path,
     say: Callable[[str], None],
     *,
-    files: Mapping[str, Path] | None = None,
+    files: Mapping[str, Sequence[Path]] | None = None,
     seed: int = 0,
 ) -> SavedSpec:
     """Make an edit and write it into ``out``, or find there that it is made already.
@@ -107,7 +107,7 @@ def make_edit(
         model_card: the model's card.
         maker: a function of a module, or a ``functools.partial`` of one with plain values.
         out: folder of the edit; files of an earlier edit in it are replaced.
-        files: tables for the maker to read, by name.
+        files: what the maker reads, by name: every file of each.
         seed: of the maker's random choices.
 
     Returns:
@@ -157,7 +157,7 @@ def make_edit(
     return spec
 
 
-def made_from(config: Config, model_card: ModelCard, maker: Maker, files: Mapping[str, Path], seed: int) -> MadeFrom:
+def made_from(config: Config, model_card: ModelCard, maker: Maker, files: Mapping[str, Sequence[Path]], seed: int) -> MadeFrom:
     """What decides an edit, as far as it is known before the maker has run.
 
     Raises:
@@ -169,7 +169,7 @@ def made_from(config: Config, model_card: ModelCard, maker: Maker, files: Mappin
         "model": model_card["digest"],
         "dtype": model_card["dtype"],
         "options": digest({name: config.model_dump(mode="json", include={name})[name] for name in named}),
-        "files": {name: file_digest(path) for name, path in sorted(files.items())},
+        "files": {name: [file_digest(path) for path in paths] for name, paths in sorted(files.items())},
         "seed": seed,
     }
 

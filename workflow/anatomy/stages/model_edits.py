@@ -18,7 +18,7 @@ from anatomy.interventions.edits.weight_edit import WeightEdit
 from anatomy.models.activations.interventions import Intervention
 from anatomy.models.card import ModelCard
 from anatomy.models.checkpoint import Checkpoint
-from anatomy.stages.direction_book import DirectionBook, vector_digest
+from anatomy.stages.model_directions import ModelDirections, vector_digest
 from anatomy.store.digest import file_digest
 from anatomy.store.json_objects import JsonObject
 
@@ -32,7 +32,7 @@ class ModelEdits:
     """
 
     def __init__(self, model: ModelCard, extracted: Path) -> None:
-        self.model, self.extracted, self.directions = model, Path(extracted), DirectionBook(extracted)
+        self.model, self.extracted, self.directions = model, Path(extracted), ModelDirections(extracted)
 
     @cached_property
     def checkpoint(self) -> Checkpoint:

@@ -16,6 +16,7 @@ from anatomy.store.digest import canonical_json
 VARIANT_COLUMNS = [
     "model",
     "variant",
+    "slug",
     "phase",
     "role",
     "family",
@@ -58,6 +59,7 @@ def describe(subject: Subject, phase: Phase) -> pd.DataFrame:
             {
                 "model": subject.id,
                 "variant": variant.id,
+                "slug": variant.slug,
                 "phase": phase.name,
                 "role": variant.role,
                 "family": variant.family,

@@ -14,8 +14,8 @@ from anatomy.models.card import ModelCard
 from anatomy.models.loading import LoadedModel
 from anatomy.models.rendering import Rendering, render
 from anatomy.progress.counting import counted
-from anatomy.stages.direction_book import vector_digest
 from anatomy.stages.in_memory import edited
+from anatomy.stages.model_directions import vector_digest
 from anatomy.stages.model_edits import ModelEdits
 from anatomy.store.cell import Cell
 from anatomy.store.digest import digest

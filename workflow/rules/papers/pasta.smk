@@ -191,6 +191,7 @@ def instrument_inputs(pair):
 rule pairwise:
     input:
         completions=lambda wildcards: AT.stage("generate", wildcards.model, "pasta.test.completions.parquet"),
+        variants=lambda wildcards: AT.stage("generate", wildcards.model, "pasta.test.variants.parquet"),
         judge=lambda wildcards: pairwise_judge(),
     output:
         table=AT.stage("judge", "{model}", "pasta.test.pairwise.parquet"),

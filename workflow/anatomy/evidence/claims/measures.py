@@ -1,6 +1,7 @@
 """Functions that gather evidence: each returns a callable from tables, to be named in a claim's tests.
 
-`Place` says which set, judge and phase; selectors say which variants. A recipe combines them and needs no table code.
+Readers (`Refusals`, `JudgeScores`, `Metric`) say which set, judge and phase; selectors say which variants. A recipe combines them
+and needs no table code.
 """
 
 from collections.abc import Callable, Sequence

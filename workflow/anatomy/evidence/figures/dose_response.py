@@ -22,7 +22,7 @@ def curves(screen: pd.DataFrame, model: str) -> pd.DataFrame:
         first = own[own["place"] == 1]
         best = (first if len(first) else own.nlargest(1, "harmful_metric")).iloc[0]
         chosen = own[(own["layer"] == best["layer"]) & (own["sign"] == best["sign"])]
-        found.append(chosen.assign(method=method_of(str(family)), is_control="~" in str(family)))
+        found.append(chosen.assign(method=method_of(str(family)), is_control=own["control_seed"].iloc[0] >= 0))
     columns = ["family", "method", "is_control", "layer", "sign", "strength", *MEASURES]
     return pd.concat(found)[columns] if found else pd.DataFrame(columns=columns)
 

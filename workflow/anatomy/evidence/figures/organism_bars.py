@@ -1,4 +1,4 @@
-"""How the grown models behave, against the bars they were tuned for."""
+"""How the grown models behave, against the criteria they were tuned for."""
 
 from __future__ import annotations
 

@@ -19,6 +19,7 @@ class FigurePlan:
         title: above it.
         models: ids of the models it shows.
         family: method it shows, or what part of the evidence, where it shows one.
+        captions: folder of captions, one file a kind; kinds of a paper's own have theirs in the paper's folder.
     """
 
     name: str
@@ -27,9 +28,15 @@ class FigurePlan:
     title: str
     models: tuple[str, ...]
     family: str = ""
+    captions: Path = CAPTIONS
+
+    @property
+    def caption_file(self) -> Path | None:
+        """The file with its caption; None where its kind has none."""
+        file = self.captions / f"{self.kind}.rst"
+        return file if file.is_file() else None
 
     @property
     def caption(self) -> str:
-        """The words below it, on the page and in Snakemake's own report: one file a kind."""
-        file = CAPTIONS / f"{self.kind}.rst"
-        return file.read_text(encoding="utf-8").strip() if file.is_file() else ""
+        """The words below it, on the page and in Snakemake's own report."""
+        return "" if self.caption_file is None else self.caption_file.read_text(encoding="utf-8").strip()

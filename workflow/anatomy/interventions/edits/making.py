@@ -6,7 +6,7 @@ Scoring looks at activations or gradients and makes a mask (``sparse_edit``). Tr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import torch
 
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
+from anatomy.errors import EditError
 from anatomy.interventions.edits.saved import SavedEdit
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.loading import LoadedModel
@@ -33,7 +34,7 @@ class Materials:
         config: the sections that the rule named.
         subject: the model under study.
         prompts: rows of a prompt set in the phase ``fit`` or ``select``; the test split is for what was made, not for making.
-        files: tables that earlier stages left (completions to train on), by name.
+        files: what earlier stages left (completions to train on), by the names of the rule's inputs: every file of each.
         generator: every random choice of the maker's own; torch's global one has the same seed.
         say: receives lines for the job's log.
     """
@@ -43,9 +44,25 @@ class Materials:
     config: Config
     subject: Subject
     prompts: Prompts
-    files: Mapping[str, Path]
+    files: Mapping[str, Sequence[Path]]
     generator: torch.Generator
     say: Callable[[str], None]
+
+    def file(self, name: str) -> Path:
+        """The file of an input that has one.
+
+        Raises:
+            EditError: it has none or several, or there is no input of that name.
+        """
+        found = self.files.get(name, ())
+        if len(found) != 1:
+            raise EditError(
+                found=f"{len(found)} files called {name!r}" if name in self.files else f"no input called {name!r}",
+                expected="one file",
+                where=f"what the maker of an edit of {self.subject.id} reads",
+                remedy=f"name one file in the rule, or read several by files[{name!r}]; its inputs: {sorted(self.files)}",
+            )
+        return found[0]
 
 
 Maker = Callable[[Materials], SavedEdit]

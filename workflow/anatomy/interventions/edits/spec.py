@@ -28,7 +28,7 @@ ControlReference = list[str | int]
 
 
 class DirectionReference(TypedDict):
-    """One direction of an extraction (``anatomy.stages.direction_book``).
+    """One direction of an extraction (``anatomy.stages.model_directions``).
 
     Attributes:
         contrast: what it was extracted under.

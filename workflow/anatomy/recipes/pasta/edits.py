@@ -74,12 +74,12 @@ def subtraction(
 def direction(
     layer: int, contrast: str = SIGNATURE, control: ControlReference | None = None, position: int = ALL
 ) -> DirectionReference:
-    """Reference to a direction, as in the direction book."""
+    """Reference to a direction, as ``anatomy.stages.model_directions`` reads it."""
     return {"contrast": contrast, "position": position, "layer": layer, "control": None if control is None else list(control)}
 
 
 def own_ablation(layers: int) -> HookSpec:
-    """Each layer's own vector at that block's output, all blocks at once."""
+    """At the output of every block that layer's own vector is taken out, all blocks at once."""
     return {"method": "ablate_own", "direction": direction(layers), "strength": 1.0, "positions": "all"}
 
 
@@ -89,5 +89,5 @@ def clamp(layer: int) -> HookSpec:
 
 
 def orthogonalised_weights(layer: int) -> LowRankSpec:
-    """The writers of every block made orthogonal to v: the weight form of ablating at what attention and MLP write."""
+    """Output matrices of every block made orthogonal to v: ablation of what attention and MLP write, as an edit of weights."""
     return {"method": "orthogonalize", "direction": direction(layer), "sites": ["o_proj", "down_proj"]}

@@ -14,7 +14,7 @@ from anatomy.recipes.pasta.selected import SelectedSignature
 
 @dataclass(frozen=True)
 class Evidence:
-    """A run as PASTA shows it.
+    """What a run left for PASTA's claims, figures and page.
 
     Attributes:
         tables: all tables of the run; judgements hold detectors' scores too, higher for more machine-like.

@@ -39,9 +39,11 @@ def draw(plan: FigurePlan, config: Config, evidence: Evidence) -> alt.TopLevelMi
 
 
 def written(tables: Tables, plan: FigurePlan, detector: str) -> pd.DataFrame:
-    """Everything measured of a pair's texts, with `writer`: human, base, aligned, ablated, control. `ablated` is ablation at the
-    layer of a detector and all its doses and forms; the variant of that layer has `main`, and so
-    have controls of the same edit.
+    """Everything measured of a pair's texts, with `writer` (human, base, aligned, ablated or control) and `main` beside it.
+
+    `ablated` are texts under every dose and form of the ablation. `main` marks those that are compared first: of these the
+    ablation at the layer that the detector chose, with the controls of the same edit, and all that humans and unedited models
+    wrote.
 
     Raises:
         MissingEvidence: nothing was measured.
@@ -51,17 +53,17 @@ def written(tables: Tables, plan: FigurePlan, detector: str) -> pd.DataFrame:
     other = tables.rows("measures", pair=aligned, model=base)
     own.loc[own["role"] == "base", "writer"] = "aligned"
     own.loc[own["role"] == "control", "writer"] = "control"
-    other = other[other["variant"].str.partition("~")[0].isin(["base", HUMAN])]
-    other = other.assign(writer=[HUMAN if name.partition("~")[0] == HUMAN else "base" for name in other["variant"]])
+    other = other[other["slug"].isin(["base", HUMAN])]
+    other = other.assign(writer=other["slug"])
     both = pd.concat([own, other], ignore_index=True)
-    slug = both["variant"].str.partition("~")[0]
+    slug = both["slug"]
     main = ((both["writer"] != "ablated") & (both["family"] != "operating")) | (slug == f"pasta@{detector}")
     # The base's unedited texts and the aligned model's are both variant "base".
     return both.assign(slug=slug.where(slug != "base", both["writer"]), main=main & (both["family"] != "template"))
 
 
 def measures_of(table: pd.DataFrame, kind: str) -> list[str]:
-    """Measures of a kind in their order; of a detector the one that all have: the probability of a machine's hand."""
+    """Measures of a kind in their order; of detectors the one that all have: the probability that a machine wrote the text."""
     names = list(dict.fromkeys(table.loc[table["kind"] == kind, "measure"]))
     return [name for name in names if not name.endswith(("_flagged", "_score"))] if kind == "detector" else names
 

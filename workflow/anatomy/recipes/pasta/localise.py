@@ -1,12 +1,11 @@
 """Rules of the search: curves over layers, each detector's choice and how sure it is. Pure tables.
 
-The paper takes the layer with the lowest mean detector score on the training prefixes. A detector that scores no text of a
-layer has no say there.
+The paper takes the layer with the lowest mean detector score on the training prefixes. A layer of which a
+detector scores no text is not among its choices.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -109,10 +108,3 @@ def _drawn_means(known: pd.DataFrame, layers: Sequence[int], statistics: Statist
         drawn = weights @ np.stack(counts, 1)
         found.append(np.where(drawn > 0, (weights @ np.stack(sums, 1)) / np.maximum(drawn, 1), np.nan))
     return np.concatenate(found)
-
-
-def domain_of(detail: str) -> int | None:
-    """Number of the domain whose own direction an edit takes; None for the signature of all."""
-    edits = json.loads(detail)
-    control = edits[0]["direction"]["control"] if edits else None
-    return control[1] if control and control[0] == "domain" else None

@@ -1,8 +1,8 @@
 """The operating point: the edit that leaves the fewest markers of style within limits on what it may cost. Pure tables.
 
-Detectors have no say: they are instruments, and an edit chosen by their score would be tuned against them. Style is counted by a
-general list of markers (``anatomy.texts.diversity.style_markers.GENERAL``), the same for every model:
-nothing planted is looked up.
+Detectors do not decide: they are instruments, and an edit chosen by their score would be tuned against them. Style is counted by
+a general list of markers (``anatomy.texts.diversity.style_markers.GENERAL``), the same for every model: nothing planted is looked
+up.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from collections.abc import Sequence
 import pandas as pd
 
 from anatomy.config.schema import Config
+from anatomy.errors import DataError
+from anatomy.interventions.edits.spec import HookSpec
 from anatomy.recipes.pasta.judging import ACCURACY, OPENED, REFUSED, STYLE, refusal_judge
 from anatomy.recipes.pasta.options import PastaLimits
 from anatomy.texts.diversity.style_markers import GENERAL
@@ -53,7 +55,7 @@ def operating_point(candidates: pd.DataFrame, unedited: pd.Series, limits: Pasta
 def measured_candidates(
     config: Config, variants: pd.DataFrame, continuations: pd.DataFrame, scores: pd.DataFrame, judgements: pd.DataFrame
 ) -> tuple[pd.DataFrame, pd.Series]:
-    """Every operating point that was tried, with what decides and what stands beside it, and the same of the unedited model.
+    """Every operating point that was tried, with measures that decide and measures that are only shown; the same of no edit.
 
     Args:
         variants: of the select phase.
@@ -79,7 +81,7 @@ def measured_candidates(
     measured["over_refusal"] = _mean(judgements, refusal_judge(config), benign, REFUSED)
     measured["opener"] = _mean(judgements, STYLE, benign, (OPENED,))
     rows = variants[variants["family"].isin(["sweep", "operating"]) & (variants["role"] == "method")]
-    edits = [json.loads(detail)[0] for detail in rows["detail"]]
+    edits = [only_edit(detail) for detail in rows["detail"]]
     table = rows[["variant", "layer", "strength", "detail"]].assign(
         form=["subtract" if edit["method"] == "add" else edit["method"] for edit in edits],
         direction=[edit["direction"]["contrast"] for edit in edits],
@@ -88,6 +90,18 @@ def measured_candidates(
     )
     table = table.merge(measured, left_on="variant", right_index=True, how="left").reset_index(drop=True)
     return table, measured.loc["base"]
+
+
+def only_edit(detail: str) -> HookSpec:
+    """The edit of activations of a candidate, from the variants table's ``detail``.
+
+    Raises:
+        DataError: a stack of several edits, or none: an operating point is one edit.
+    """
+    edits: list[HookSpec] = json.loads(detail)
+    if len(edits) != 1:
+        raise DataError(found=f"{len(edits)} edits", expected="one", where=f"a candidate of the variants table, {detail}")
+    return edits[0]
 
 
 def _mean(judgements: pd.DataFrame, judge: str, prompts: str, labels: Sequence[str] | None = None) -> pd.Series:

@@ -23,13 +23,25 @@ SECTIONS = (
     ("signature", "The signature", "Mean residual stream of the aligned model over its answers, minus the base's over its own."),
     ("ablate", "Ablate", "The signature taken out of what every block reads and writes, while the model decodes."),
     ("cost", "What it costs", "Quality, and refusal of harmful requests, beside every change of detection."),
-    ("weights", "As weights", "How far orthogonalised weights are from the hooks they should equal."),
+    (
+        "weights",
+        "As weights",
+        "How far the model with orthogonalised weights is from the model under the hooks that it should equal.",
+    ),
     ("released", "Released numbers", "What the authors released, beside this run. Closed detectors have no number of ours."),
 )
 TITLES = {
-    "layers": ("localise", "Chosen layers", "share: of the bootstrap draws over prefixes in which the layer is chosen again."),
-    "swap": ("localise", "Detector swap", "Every detector's mean score where every detector chose."),
-    "texts": ("measure", "Everything measured", "Test phase; every variant, each domain and all; excluded texts had no number."),
+    "layers": (
+        "localise",
+        "Chosen layers",
+        "share: part of the bootstrap draws over prefixes in which the layer is chosen again.",
+    ),
+    "swap": ("localise", "Detector swap", "Mean score by each detector at the layer that each detector chose."),
+    "texts": (
+        "measure",
+        "Everything measured",
+        "Every variant on the test split, in each domain and in all. excluded: texts without a number.",
+    ),
     "agreement": ("measure", "How far definitions of affinity agree", "Spearman rank correlation over variants and domains."),
     "seeds": (
         "signature",
@@ -37,8 +49,12 @@ TITLES = {
         "Cosine of a member's signatures in two families; chance: root mean "
         "square cosine of independent directions. Families begin at different weights, so their axes need not match.",
     ),
-    "weights": ("weights", "Gap to the hooks", "Largest difference of logits; effect is that of the hooks themselves."),
-    "published": ("released", "Released beside ours", "Layers as counted here: the paper's plus one."),
+    "weights": (
+        "weights",
+        "Gap to the hooks",
+        "gap: largest difference of logits between weights and hooks. effect: the largest that the hooks themselves make.",
+    ),
+    "published": ("released", "Released beside ours", "Layers are counted as everywhere here: the paper's number plus one."),
 }
 COLUMNS = {
     "human": "human",

@@ -1,4 +1,4 @@
-"""Pairs of an aligned model and its base, and the other family that stands beside them."""
+"""Pairs of an aligned model and its base, and models of another organism family, which their detectors are built on."""
 
 from __future__ import annotations
 

@@ -67,6 +67,6 @@ def _ours(row: Any, tables: Tables) -> float:
         (tables.measures["model"] == row.model)
         & (tables.measures["domain"] == (row.category or "all"))
         & (tables.measures["measure"] == row.detector)
+        & (tables.measures["slug"] == f"pasta@{row.detector}")
     ]
-    own = own[own["variant"].str.partition("~")[0] == f"pasta@{row.detector}"]
     return float(own["value"].iloc[0]) if len(own) else float("nan")

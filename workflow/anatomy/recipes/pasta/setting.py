@@ -1,4 +1,4 @@
-"""Names and thresholds of PASTA's claims, and how one is put together. Written before a run."""
+"""Names and thresholds of PASTA's claims, and how a claim is put together. Written before a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How PASTA puts prompts: human prefixes to be continued, in each side's manner, beside requests (what an ablation costs)."""
+"""How PASTA words its prompts: human prefixes to be continued, as documents or chats, and requests: what an ablation costs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from anatomy.texts.authors import HUMAN
 
 
 class Continuations:
-    """Prefixes in a phase, each manner once; humans' own continuations stand beside those of bases and scorers."""
+    """The prefixes of a phase in each manner; continuations by humans stand beside those of base models and scorers."""
 
     def __init__(self, config: Config, subject: Subject, folder: Path, phase: str) -> None:
         self.config, self.subject, self.folder, self.phase = config, subject, folder, phase
@@ -45,7 +45,7 @@ class Continuations:
         ]
 
     def finished(self, table: pd.DataFrame) -> pd.DataFrame:
-        """With the prefix itself as prompt, whatever was put around it: texts of all manners compare."""
+        """The table with the prefix itself as prompt, whatever surrounded it, so that texts of all manners can be compared."""
         if {"base", "scorer"} & roles(self.config, self.subject.id):
             rows = human_rows(self.config, self.subject, self.phase, list(table.columns))
             table = pd.concat([table, rows], ignore_index=True)
@@ -60,7 +60,7 @@ def speaking(config: Config, subject: Subject, model: ModelCard, phase: str) -> 
 
 
 def human_rows(config: Config, subject: Subject, phase: str, columns: Sequence[str]) -> pd.DataFrame:
-    """How humans went on, as rows of a completions table."""
+    """The humans' own continuations, as rows of a completions table."""
     rows = phase_prefixes(config, subject, phase)
     return rows.assign(
         model=subject.id, variant=HUMAN, phase=phase, set=config.pasta.prefixes, sample=0, backend=HUMAN, finish_reason="stop"

@@ -39,11 +39,7 @@ class Texts:
         """
         if self.slug == HUMAN:
             return HUMAN
-        known = tables.rows("variants", model=self.model, phase=PHASE)["variant"].unique()
-        found = [name for name in known if name.partition("~")[0] == self.slug]
-        if not found:
-            raise MissingEvidence(found="no such variant", expected=f"{self.slug} of {self.model}", where="table variants")
-        return found[0]
+        return str(tables.rows("variants", model=self.model, phase=PHASE, slug=self.slug)["variant"].iloc[0])
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import product
-from typing import Any, cast
+from typing import Any
 
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
@@ -23,6 +23,7 @@ from anatomy.recipes.pasta.edits import (
     subtraction,
 )
 from anatomy.recipes.pasta.pairs import roles
+from anatomy.recipes.pasta.unedited import template_control, unedited
 from anatomy.stages.generation_request import GenerationRequest, Manner
 
 POSITIONS: tuple[Positions, ...] = ("generated", "last_prompt")
@@ -42,11 +43,11 @@ def asked(config: Config, subject: Subject, phase: str, found: dict[str, Any]) -
     if "scorer" in mine:
         wanted.append(one.unedited("chat", requests=False))
     if "base" in mine and phase != "select":
-        wanted.append(one.other_manner("as-chat", "chat"))
+        wanted.append(one.other_manner("chat"))
     if "aligned" in mine:
         wanted.append(one.unedited("chat", requests=phase != "fit"))
         if phase != "select":
-            wanted.append(one.other_manner("as-document", "document"))
+            wanted.append(one.other_manner("document"))
         wanted += {"fit": lambda: [], "select": lambda: one.searched(found), "test": lambda: one.tested(found)}[phase]()
     return wanted
 
@@ -66,12 +67,10 @@ class _Asking:
         self.requests = (config.evaluation.harmful, config.evaluation.benign)
 
     def unedited(self, manner: Manner, requests: bool) -> GenerationRequest:
-        return GenerationRequest(Variant("base", "base", (), self._sets(requests), benchmarked=True), (), manner)
+        return GenerationRequest(unedited(self._sets(requests)), manner)
 
-    def other_manner(self, name: str, manner: Manner) -> GenerationRequest:
-        """The template control: the unedited model spoken to in its partner's manner."""
-        variant = Variant(name, "control", (), self._sets(False), family="template", form=name, control="template")
-        return GenerationRequest(variant, (), manner)
+    def other_manner(self, manner: Manner) -> GenerationRequest:
+        return GenerationRequest(template_control(manner, self._sets(False)), manner)
 
     def searched(self, found: dict[str, Any]) -> list[GenerationRequest]:
         """The layer sweep with its operating points, controls that search likewise, and searches inside a domain."""
@@ -207,11 +206,9 @@ class _Asking:
             control = drawn_control(own)
         kind, number = control or ("", -1)
         benchmarked = (family in ("pasta", "own") and kind in ("", "orthogonal")) or (family == "operating" and not kind)
-        # The slug alone names a variant: what it stands for is decided by a search or by a fixed rule of this module.
-        variant = Variant(
-            name, role, cast(Any, ({"pasta": name},)), self._sets(requests), benchmarked, family, form, "signature", kind, number
-        )
-        return GenerationRequest(variant, () if edit is None else (edit,), "chat", category)
+        edits = () if edit is None else (edit,)
+        variant = Variant(name, role, edits, self._sets(requests), benchmarked, family, form, SIGNATURE, kind, number)
+        return GenerationRequest(variant, "chat", category)
 
     def _sets(self, requests: bool) -> tuple[str, ...]:
         return (self.pasta.prefixes, *(self.requests if requests else ()))

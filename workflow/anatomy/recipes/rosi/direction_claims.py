@@ -9,6 +9,7 @@ from anatomy.recipes.rosi.variants import NEAREST
 PAPER = "refusal direction"
 ARXIV = "arXiv 2406.11717"
 ABLATE, CLAMP, ADD = (VariantSelector("measure", form, form) for form in ("ablate", "clamp", "add"))
+"""Interventions on the selected direction, each a family of its own (``anatomy.recipes.rosi.variants``)."""
 
 
 def bypasses(subject: str, setting: Setting, form: VariantSelector, verb: str) -> Test:

@@ -84,12 +84,16 @@ def tables(config: Config, evidence: Evidence, section: str) -> list[PageTable]:
         found.append(
             PageTable(
                 "The picked edits",
-                "One rank-one adapter a method; relative norm is the mean over matrices of ||Delta||_F / ||W||_F.",
+                "One rank-one adapter for each method; relative norm is the mean over matrices of ||Delta||_F / ||W||_F.",
                 evidence.adapters,
             )
         )
     if section == "organism" and evidence.bars is not None:
-        found.append(PageTable("Bars of the organism", "Every member, every bar; empty where none was set.", evidence.bars))
+        found.append(
+            PageTable(
+                "Criteria of the organism", "One row for each member and criterion; an empty target: none was set.", evidence.bars
+            )
+        )
     return found
 
 

@@ -10,9 +10,9 @@ from anatomy.evidence.claims.claim import Claim, Test
 from anatomy.evidence.claims.measures import JudgeScores, gap, gap_of_changes, level, ordered_gaps, paired_change
 from anatomy.evidence.claims.tables import VariantSelector
 from anatomy.recipes.rosi.claims import Setting
+from anatomy.recipes.rosi.direction_claims import CLAMP
 
 PAPER = "planted truth"
-CLAMP = VariantSelector("measure", form="clamp")
 
 
 def planted_claims(

@@ -7,11 +7,14 @@ from pathlib import Path
 import pandas as pd
 
 from anatomy.config.schema import Config
+from anatomy.config.study import subjects
 from anatomy.evidence.claims.rules import ResamplingOptions
 from anatomy.evidence.claims.tables import Tables, read_tables
 from anatomy.evidence.figures.rates import benchmark_scores, refusal_rates
 from anatomy.evidence.report.published import read_published
+from anatomy.recipes.rosi.families import families
 from anatomy.recipes.rosi.figures import Evidence
+from anatomy.recipes.rosi.variants import nearest, variants_in_memory
 from anatomy.stages.judge_notes import read_notes
 from anatomy.stages.kept_adapters import read_kept_adapters
 from anatomy.stages.paper_report import Files
@@ -19,6 +22,9 @@ from anatomy.stages.selected_direction import read_selected
 from anatomy.stages.task_facts import TaskFacts, read_tasks
 
 TABLES = ("completions", "judgements", "samples", "variants", "grid", "screen", "picks", "projections")
+
+ANSWERED = ("completions", "judgements", "samples", "projections")
+"""Tables of what variants of the test split did."""
 
 
 def read_evidence(config: Config, files: Files) -> Evidence:
@@ -28,7 +34,7 @@ def read_evidence(config: Config, files: Files) -> Evidence:
         files: table name to its files; besides the tables ``tasks``, ``selected``, ``judge_notes`` (JSON, one folder a model)
             and ``bars``.
     """
-    tables = read_tables({name: files[name] for name in TABLES if files.get(name)})
+    tables = own_tables(config, files)
     wanted = config.statistics
     resampling: ResamplingOptions = {"confidence": wanted.confidence, "seed": wanted.seed, "resamples": wanted.bootstrap}
     tasks = {entry["task"]: entry for file in files.get("tasks", []) for entry in read_tasks(file)}
@@ -46,6 +52,30 @@ def read_evidence(config: Config, files: Files) -> Evidence:
         },
         judge_notes=pd.DataFrame([note_row(file) for file in files.get("judge_notes", [])]),
     )
+
+
+def own_tables(config: Config, files: Files) -> Tables:
+    """The tables of a run with ROSI's variants alone: the engine answers for other papers in the same files."""
+    tables = read_tables({name: files[name] for name in TABLES if files.get(name)})
+    if tables.variants is None:
+        return tables
+    own = tables.variants[(tables.variants["role"] == "base") | tables.variants["family"].isin(own_families(config))]
+    known = pd.MultiIndex.from_frame(own[["model", "variant"]])
+    kept = {
+        name: table[pd.MultiIndex.from_frame(table[["model", "variant"]]).isin(known)]
+        for name, table in tables.named.items()
+        if name in ANSWERED
+    }
+    return tables.but(variants=own, **kept)
+
+
+def own_families(config: Config) -> set[str]:
+    """Families of the edits that ROSI asks for, of any model: its searches, and interventions on the selected direction."""
+    found: set[str] = set()
+    for subject in subjects(config):
+        found |= {family.name for family in families(config, subject)}
+        found |= {one.family for asked in variants_in_memory(config, subject) for one in (asked, nearest(asked))}
+    return found
 
 
 def note_row(file: Path) -> dict[str, object]:

@@ -15,6 +15,7 @@ from anatomy.recipes.recipe import Recipe
 from anatomy.recipes.rosi.families import drawn_controls, families
 from anatomy.recipes.rosi.options import Rosi
 from anatomy.recipes.rosi.plans import TABLE_PLANS, figure_plans
+from anatomy.recipes.rosi.searched import searched
 from anatomy.recipes.rosi.variants import variants_on_select, variants_on_test
 from anatomy.recipes.rosi.work import run_counts, stage_work
 
@@ -130,6 +131,7 @@ RECIPE = Recipe(
         "measure": ["measure/{model}/completions.parquet"],
     },
     grown_first=lambda config: config.rosi.headline,
+    searched=searched,
     work=stage_work,
     room=room,
     jobs=JOBS,

@@ -12,7 +12,7 @@ from anatomy.config.study import subjects
 from anatomy.evidence.claims.claim import Claim
 from anatomy.evidence.claims.ledger import evaluate_ledger
 from anatomy.evidence.claims.rules import Resampling
-from anatomy.evidence.claims.tables import NO_SEED, of_models, read_tables
+from anatomy.evidence.claims.tables import NO_SEED, of_models
 from anatomy.recipes.rosi.absences import absences
 from anatomy.recipes.rosi.candidates_table import candidates_table
 from anatomy.recipes.rosi.claims import Benchmark
@@ -20,7 +20,7 @@ from anatomy.recipes.rosi.figures import Evidence, draw
 from anatomy.recipes.rosi.ledger import claims_of, family_claims
 from anatomy.recipes.rosi.page import sections
 from anatomy.recipes.rosi.plans import TABLE_PLANS
-from anatomy.recipes.rosi.reading import TABLES, read_evidence
+from anatomy.recipes.rosi.reading import own_tables, read_evidence
 from anatomy.recipes.rosi.selection_table import selection_table
 from anatomy.recipes.rosi.tables import tabulate as tabulate_plan
 from anatomy.stages.own_answers import read_refusal_tokens
@@ -40,7 +40,7 @@ def judge(config: Config, files: Files) -> pd.DataFrame:
     Args:
         files: ``tasks`` holds one JSON file a model and bucket.
     """
-    run = read_tables({name: files[name] for name in TABLES if files.get(name)})
+    run = own_tables(config, files)
     tasks = files["tasks"]
     wanted = config.statistics
     resampling = Resampling(wanted.confidence, wanted.seed, wanted.bootstrap)

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import cache
-from pathlib import Path
 
 from anatomy.config.schema import Config
-from anatomy.config.study import Layout, Subject
 from anatomy.costs.job_kind import Backend
 from anatomy.costs.job_kinds import kinds_of
 from anatomy.costs.prompts import PromptCounts, planned_prompts
 from anatomy.costs.stage_work import FOUND, Outcome, StageWork
-from anatomy.errors import StoreError
 from anatomy.models.size import ModelSize
 from anatomy.recipes.asked_variants import everyone
 from anatomy.recipes.registry import chosen, known
@@ -23,8 +20,6 @@ from anatomy.runs.provenance.record import Cost, Record
 from anatomy.runs.resources.size import ASSUMED, known_size, typical_size
 from anatomy.serving.serving_modes import ENGINE_FROM
 from anatomy.sources.registry.entry import Entry
-from anatomy.stages.selected_direction import USABLE
-from anatomy.store.files import read_json
 
 ANSWER = {True: 28.0, False: 250.0}
 """Mean tokens of an answer that no limit ends, by whether the model is the organism's (of whose 32 tokens at most the default
@@ -63,21 +58,31 @@ class Work:
 
     def _stages(self, model: str) -> dict[str, StageWork]:
         """Stage to work; the layers of a model of unknown size are those of a typical one."""
-        return self.stages_if(model, searched(self.config, self.subjects[model]) or FOUND)
+        return self.stages_if(model, None)
 
-    def stages_if(self, model: str, outcome: Outcome) -> dict[str, StageWork]:
-        """The same with what the searches find."""
+    def searched(self, model: str) -> bool:
+        """Whether every search in a model that papers of the run make has ended."""
+        return all(paper.searched(self.config, self.subjects[model]) is not None for paper in chosen(self.config.recipes))
+
+    def stages_if(self, model: str, outcome: Outcome | None) -> dict[str, StageWork]:
+        """The same with what the searches find; None for what each paper's have found, or else that they find something."""
         subject, prompts, size = self.subjects[model], self.prompts(model), self.size(model) or typical_size(ASSUMED)
         hooked = hooked_backend(self.config, size)
         found: dict[str, StageWork] = {}
         mine = [paper.name for paper in chosen(self.config.recipes)]
         for paper in self.papers.values():
             counted = paper.work(
-                self.config, subject, prompts, num_layers=size.layers, entries=self.entries, hooked=hooked, outcome=outcome
+                self.config,
+                subject,
+                prompts,
+                num_layers=size.layers,
+                entries=self.entries,
+                hooked=hooked,
+                outcome=outcome or paper.searched(self.config, subject) or FOUND,
             )
-            for name, stage in counted.items():
-                if paper.name in mine or name not in SHARED_STAGES:  # others come in by targets of their own alone
-                    found[name] = found[name].plus(stage) if name in found else stage
+            if paper.name not in mine:  # it comes in by a target of its own alone
+                counted = {name: stage for name, stage in counted.items() if name not in SHARED_STAGES}
+            found = with_more(found, counted)
         return found
 
     def of(self, rule: str, wildcards: Mapping[str, str], outcome: Outcome | None = None) -> list[StageWork]:
@@ -93,7 +98,7 @@ class Work:
         model = wildcards["model"]
         stages = self.stages(model) if outcome is None else self.stages_if(model, outcome)
         if rule == "model_judge":
-            return [self._judged(stages[wildcards["pass_"]], wildcards)]
+            return [self._judged(stages[name], wildcards) for name in [wildcards["pass_"]] if name in stages]
         found = [stages[name] for name in self.kinds[rule].work(wildcards) if name in stages]
         return [stage.part(self.config.serving.buckets) for stage in found] if rule == "evaluate" else found
 
@@ -173,15 +178,6 @@ def hooked_backend(config: Config, size: ModelSize) -> Backend:
     return "vllm" if wanted == "engine" or (wanted == "auto" and size.parameters >= ENGINE_FROM) else "transformers"
 
 
-def searched(config: Config, subject: Subject) -> Outcome | None:
-    """What a finished search has found in a model; None before it has run, or where its files are not sound."""
-    at = Layout(config.results)
-    selected = Path(at.stage("localize", subject.id, "selected.json"))
-    shortlist = Path(at.stage("screen", subject.id, "shortlist.json"))
-    if not (selected.exists() and shortlist.exists()):
-        return None
-    try:
-        direction = read_json(selected)[subject.contrasts[0]]["outcome"] in USABLE
-        return Outcome(direction, any(read_json(shortlist).values()))
-    except (StoreError, KeyError, TypeError, AttributeError):
-        return None
+def with_more(work: Mapping[str, StageWork], more: Mapping[str, StageWork]) -> dict[str, StageWork]:
+    """Stages of several papers together; where two ask for work of the same stage, both."""
+    return {**work, **{name: work[name].plus(stage) if name in work else stage for name, stage in more.items()}}

@@ -10,7 +10,7 @@ from anatomy.costs.stage_work import NOTHING, StageWork
 from anatomy.recipes.configuration import check_config
 from anatomy.runs.pending.jobs import PendingJob
 from anatomy.runs.planning.disk import PlannedDisk, planned_disk
-from anatomy.runs.planning.jobs import Work, searched
+from anatomy.runs.planning.jobs import Work
 from anatomy.runs.planning.speed import Speed
 from anatomy.runs.provenance.record import Record
 from anatomy.sources.registry.catalogue import load_catalogue
@@ -102,7 +102,7 @@ def planned_job(work: Work, speed: Speed, job: PendingJob, on_gpu: bool) -> Plan
     here = work.job(job.rule, job.wildcards, gpus or job.threads, bool(gpus))
     there = work.job(job.rule, job.wildcards, 1, True)
     loaded = work.loaded(job.rule, job.wildcards)
-    known = loaded is None or loaded not in work.subjects or searched(work.config, work.subjects[loaded]) is not None
+    known = loaded is None or loaded not in work.subjects or work.searched(loaded)
     least = here if known else work.job(job.rule, job.wildcards, gpus or job.threads, bool(gpus), NOTHING)
     stages, by_stage = (here.stages, tuple(speed.by_stage(here))) if loaded else ((), ())
     return PlannedJob(

@@ -1,4 +1,4 @@
-"""Which layer holds the signature, by each detector, and at which point to take it out."""
+"""The layer that each detector chooses for the signature, and the operating point: the edit that takes it out within limits."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PINS: tuple[str, ...] = ("scipy",)
 
 
 def run(job: Running, files: Files) -> None:
-    """From the select split's texts, scored and judged, to a layer a detector and an operating point."""
+    """From the select split's texts, scored and judged, to one layer for each detector, and an operating point."""
     tables = {name: read_table(Path(files.input[name])) for name in ("completions", "variants", "judgements", "detectors")}
     found = localize_signature(
         job.config, job.subject, read_signature_card(Path(files.input["signature"])), **tables, say=job.say

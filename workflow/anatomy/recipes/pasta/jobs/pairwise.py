@@ -20,5 +20,7 @@ def run(job: Running, files: Files) -> None:
         from anatomy.recipes.pasta.stages.pairwise import compare
     given = named_files(files.input)
     card = sound_model(given["judge"][0]) if job.config.models else None
-    texts, gpus = read_table(given["completions"][0]), max(1, len(job.gpus))
-    write_table(written(files, "table"), compare(job.config, job.subject, texts, card, job.say, threads=files.threads, gpus=gpus))
+    texts, variants = (read_table(given[name][0]) for name in ("completions", "variants"))
+    gpus = max(1, len(job.gpus))
+    found = compare(job.config, job.subject, texts, variants, card, job.say, threads=files.threads, gpus=gpus)
+    write_table(written(files, "table"), found)

@@ -8,7 +8,7 @@ import torch
 
 from anatomy.config.study import Subject
 from anatomy.recipes.pasta.stages.signature import extract_signature
-from anatomy.stages.direction_book import DirectionBook
+from anatomy.stages.model_directions import ModelDirections
 from anatomy.stages.running import Files, Running, written
 from anatomy.stages.soundness import sound_extraction, sound_model
 from anatomy.store.files import read_table
@@ -22,5 +22,5 @@ def run(job: Running, files: Files) -> None:
     subjects = {role: Subject(**values) for role, values in files.params.subjects.items()}
     models = {role: sound_model(files.input[role]) for role in subjects}
     texts = {role: read_table(Path(files.input[f"{role}_generated"])) for role in subjects}
-    refusal = DirectionBook(sound_extraction(files.input["refusal"])).candidates(subjects["aligned"].contrasts[0])
+    refusal = ModelDirections(sound_extraction(files.input["refusal"])).candidates(subjects["aligned"].contrasts[0])
     extract_signature(job.config, subjects, models, texts, refusal, written(files, "card"), job.say)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -13,7 +12,7 @@ from anatomy.config.study import Subject
 from anatomy.errors import DataError
 from anatomy.recipes.pasta.edits import SIGNATURE
 from anatomy.recipes.pasta.localise import EVERY, curves, scored_layers, swap_matrix
-from anatomy.recipes.pasta.operating import measured_candidates, operating_point
+from anatomy.recipes.pasta.operating import measured_candidates, only_edit, operating_point
 from anatomy.recipes.pasta.selected import SelectedSignature, SignatureCard
 from anatomy.recipes.pasta.stages.instruments import measured_texts
 
@@ -86,7 +85,7 @@ def localize_signature(
         "contrasts": sorted(set(signature["contrasts"]) - {SIGNATURE}),
         "domain_order": signature["domains"],
         "domains": {row.category: int(row.layer) for row in inside.itertuples()},
-        "operating": json.loads(picked["detail"].iloc[0])[0] if len(picked) else None,
+        "operating": only_edit(picked["detail"].iloc[0]) if len(picked) else None,
         "reason": reason,
     }
     model = texts["model"].iloc[0]

@@ -2,8 +2,8 @@
 
 There is one table a pair, by the name of its aligned model (``judge/<aligned>/pasta.test.measures.parquet``). It holds the
 humans, the base and the aligned model with all its variants, measured alike: ``model`` says whose text a row is about, and the
-humans' rows have the base's name and the variant and role ``human``. A base that several pairs share is measured with each, by
-that pair's own references: ``pair`` keeps them apart.
+humans' rows have the base's name and the variant, slug and role ``human``. A base that several pairs share is measured with each,
+by that pair's own references: ``pair`` keeps them apart.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ MEASURE_COLUMNS = (
     "pair",
     "model",
     "variant",
+    "slug",
     "role",
     "family",
     "control",
@@ -48,7 +49,7 @@ def measures_table(pair: str, summaries: Mapping[str, pd.DataFrame], variants: p
         pair: id of its aligned model.
         summaries: kind, one of ``KINDS``, to a summary with ``model, variant, category, measure, estimate, low, high, n,
             excluded``; ``category`` is a domain or ``all``.
-        variants: the variants table of the phase, with ``role, family, control`` of each.
+        variants: the variants table of the phase, with ``slug, role, family, control`` of each.
 
     Returns:
         Columns ``MEASURE_COLUMNS``, one row a model, variant, domain, kind and measure of the pair, sorted; ``excluded`` texts
@@ -62,8 +63,8 @@ def measures_table(pair: str, summaries: Mapping[str, pd.DataFrame], variants: p
     rows = pd.concat([summary.assign(kind=kind) for kind, summary in summaries.items()], ignore_index=True)
     rows = rows.rename(columns={"category": "domain", "estimate": "value"})
     known = variants.drop_duplicates("variant").set_index("variant")
-    described = {name: rows["variant"].map(known[name]) for name in ("role", "family", "control")}
-    ours = rows["variant"].str.partition("~")[0] == HUMAN
+    described = {name: rows["variant"].map(known[name]) for name in ("slug", "role", "family", "control")}
+    ours = rows["variant"] == HUMAN
     if (lost := described["role"].isna() & ~ours).any():
         raise DataError(
             found=f"variant {rows.loc[lost, 'variant'].iloc[0]!r}",
@@ -72,7 +73,7 @@ def measures_table(pair: str, summaries: Mapping[str, pd.DataFrame], variants: p
             remedy="make both tables from one pass",
         )
     rows = rows.assign(**described, pair=pair)
-    rows.loc[ours, ["role", "family", "control"]] = [HUMAN, "", ""]
+    rows.loc[ours, ["slug", "role", "family", "control"]] = [HUMAN, HUMAN, "", ""]
     if (twice := rows.duplicated(KEY)).any():
         raise DataError(
             found=f"{rows.loc[twice, KEY].iloc[0].to_dict()} twice", expected="every measure once", where="the table of measures"

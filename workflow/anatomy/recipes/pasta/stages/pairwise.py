@@ -10,6 +10,7 @@ import pandas as pd
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
 from anatomy.errors import ConfigError
+from anatomy.interventions.variant import BASE
 from anatomy.models.card import ModelCard
 from anatomy.models.machine.formats import resolved, warn_if_slow
 from anatomy.models.rendering import Rendering
@@ -25,7 +26,6 @@ NOT_PINNED = {
     "scikit-learn": "imported with the detectors, of which only the cutting of texts is used",
 }
 
-UNEDITED = "base"
 CONTROL = "orthogonal-0"
 """The one control that is judged: a random direction at the same layer."""
 BOTH = "both rubrics"
@@ -37,9 +37,9 @@ MEASURES = {
 """Rubric and share of ``pair_summary`` to the name in the table of measures."""
 
 
-def compared(texts: pd.DataFrame) -> list[str]:
+def compared(texts: pd.DataFrame, variants: pd.DataFrame) -> list[str]:
     """Variants that are compared with the unedited model: ablation at each detector's layer, the operating point, one control."""
-    slugs = texts["variant"].str.partition("~")[0]
+    slugs = texts["variant"].map(variants.set_index("variant")["slug"])
     wanted = slugs.isin([CONTROL, "operating"]) | slugs.str.startswith("pasta@")
     able = (texts["degenerate"] == "") & (texts["response"].fillna("").str.strip() != "")
     return sorted(texts.loc[wanted & able, "variant"].unique())
@@ -56,6 +56,7 @@ def compare(
     config: Config,
     subject: Subject,
     completions: pd.DataFrame,
+    variants: pd.DataFrame,
     card: ModelCard | None,
     say: Callable[[str], None],
     *,
@@ -66,7 +67,7 @@ def compare(
 
     Args:
         subject: the aligned model.
-        completions: its completions of the test phase.
+        completions, variants: its completions of the test phase, and what each variant is.
         card: of the judge where it is one of ``models``; None for a folder.
 
     Returns:
@@ -82,11 +83,10 @@ def compare(
     known = config.models.get(options.judge)
     texts = first_items(measured_texts(config, completions, subject.is_organism), options.items)
     prefixes = texts[["id", "prompt"]].drop_duplicates("id")
-    if not (variants := compared(texts)):
+    if not (edited := compared(texts, variants)):
         say("no edited text can be judged")
         return pd.DataFrame(columns=[*PAIR_KEYS, "verdict", "score"])
-    unedited = next(name for name in texts["variant"].unique() if name.partition("~")[0] == UNEDITED)
-    questions = pair_questions(texts, prefixes, [(name, unedited) for name in variants], list(RUBRICS))
+    questions = pair_questions(texts, prefixes, [(name, BASE) for name in edited], list(RUBRICS))
     rendering = (
         Rendering()
         if known is None

@@ -1,4 +1,4 @@
-"""Human prefixes as a job reads them: what each side of a pair is shown, under what rendering, and how a human went on."""
+"""Human prefixes as a job reads them: what each side of a pair is shown, under what rendering, and how the human continued."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from anatomy.texts.continuations.strategies import OPENING_TOKENS, WORDINGS, Dom
 
 
 def phase_prefixes(config: Config, subject: Subject, phase: str) -> pd.DataFrame:
-    """Prefixes of a phase, as a prompt table: ``prompt`` is the prefix, ``response`` how the human went on.
+    """Prefixes of a phase, as a prompt table: ``prompt`` is the prefix, ``response`` the human's own continuation.
 
     Raises:
         DataError: no prefixes in this phase, or one without a continuation.

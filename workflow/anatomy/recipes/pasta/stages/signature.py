@@ -21,6 +21,7 @@ from anatomy.interventions.directions.beside_signature import spread
 from anatomy.interventions.directions.candidates import Directions
 from anatomy.interventions.directions.extraction import write_contrast
 from anatomy.interventions.directions.signature import contrast, orthogonal_directions, without
+from anatomy.interventions.variant import Variant
 from anatomy.models.activations.answer_writes import MeanWrite, mean_answer_writes
 from anatomy.models.activations.answers import ALL, POSITIONS, AnswerSums, Forced, answer_sums, span_moments
 from anatomy.models.card import ModelCard
@@ -31,9 +32,11 @@ from anatomy.recipes.pasta.edits import SIGNATURE, WITHOUT_REFUSAL
 from anatomy.recipes.pasta.selected import SignatureCard
 from anatomy.recipes.pasta.stages.prefix_prompts import phase_prefixes, put
 from anatomy.recipes.pasta.stages.signature_geometry import geometry, writers_table
+from anatomy.recipes.pasta.unedited import template_control, unedited
 from anatomy.stages.generation_request import Manner
 from anatomy.store.digest import digest
 from anatomy.store.files import write_json, write_table
+from anatomy.texts.authors import HUMAN
 
 PINS: tuple[str, ...] = ("tokenizers", "torch", "transformers")
 
@@ -53,7 +56,7 @@ class Side:
 
 @dataclass(frozen=True)
 class Cut:
-    """How prefixes are cut into parts: column 0 all, 1 and 2 halves by group, then domains in order."""
+    """Parts of the prefixes that means are taken over: column 0 all, 1 and 2 halves by group, then domains in order."""
 
     prefixes: pd.DataFrame
     domains: tuple[str, ...]
@@ -98,7 +101,7 @@ def extract_signature(
     writes: dict[str, list[MeanWrite]] = {}
     empty: dict[str, int] = {}
 
-    def sides(role: str, loaded: LoadedModel, wanted: Mapping[str, tuple[Manner, str | None]]) -> dict[str, Side]:
+    def sides(role: str, loaded: LoadedModel, wanted: Mapping[str, tuple[Manner, Variant | None]]) -> dict[str, Side]:
         # The null model is of another world, with prefixes of its own; the pair shares its world's.
         parts = cut if role != "null" else Cut(phase_prefixes(config, subjects["null"], "fit"), ())
         found = {}
@@ -109,13 +112,20 @@ def extract_signature(
     budget = config.pasta.token_budget
     if "null" in cards:
         loaded = _load(cards["null"])
-        for name, side in sides("null", loaded, {"null": ("document", "base")}).items():
+        for name, side in sides("null", loaded, {"null": ("document", unedited())}).items():
             sums[name] = answer_sums(loaded, side.texts, side.weights, token_budget=budget, ids=side.ids)
     loaded = _load(cards["base"])
     vocabulary = loaded.tokenizer.get_vocab()
-    for name, side in sides(
-        "base", loaded, {"base": ("document", "base"), "base_chat": ("chat", "as-chat"), "base_human": ("document", None)}
-    ).items():
+    read = sides(
+        "base",
+        loaded,
+        {
+            "base": ("document", unedited()),
+            "base_chat": ("chat", template_control("chat")),
+            "base_human": ("document", None),
+        },
+    )
+    for name, side in read.items():
         sums[name] = answer_sums(loaded, side.texts, side.weights, token_budget=budget, ids=side.ids)
         if name == "base":
             writes["base"] = mean_answer_writes(loaded, side.texts, token_budget=budget, ids=side.ids)
@@ -125,8 +135,8 @@ def extract_signature(
         "aligned",
         loaded,
         {
-            "aligned": ("chat", "base"),
-            "aligned_document": ("document", "as-document"),
+            "aligned": ("chat", unedited()),
+            "aligned_document": ("document", template_control("document")),
             "aligned_human": ("chat", None),
             "aligned_human_document": ("document", None),
         },
@@ -166,7 +176,13 @@ def extract_signature(
 
 
 def read_side(
-    config: Config, subject: Subject, loaded: LoadedModel, cut: Cut, generated: pd.DataFrame, manner: Manner, variant: str | None
+    config: Config,
+    subject: Subject,
+    loaded: LoadedModel,
+    cut: Cut,
+    generated: pd.DataFrame,
+    manner: Manner,
+    variant: Variant | None,
 ) -> tuple[Side, int]:
     """What a model is put through: its own texts of a variant, or the human's where none is named; empty ones left out.
 
@@ -179,8 +195,9 @@ def read_side(
     if variant is None:
         texts = cut.prefixes.set_index("id")["response"].map(lambda text: " " + text.strip())
     else:
-        named = generated["variant"].str.partition("~")[0]
-        texts = generated[(named == variant) & (generated["set"] == config.pasta.prefixes)].set_index("id")["response"]
+        texts = generated[(generated["variant"] == variant.id) & (generated["set"] == config.pasta.prefixes)].set_index("id")[
+            "response"
+        ]
     known = cut.prefixes[cut.prefixes["id"].isin(texts.index)]
     found = [
         (name, Forced(prompt, list(loaded.tokenizer(texts[name], add_special_tokens=False)["input_ids"])))
@@ -192,7 +209,7 @@ def read_side(
         raise DataError(
             found="no text with a token",
             expected="at least one",
-            where=f"{subject.id}, {variant or 'human'}",
+            where=f"{subject.id}, {HUMAN if variant is None else variant.slug}",
             remedy="look at the generations of the fit split",
         )
     ids = [name for name, _ in kept]

@@ -27,7 +27,7 @@ def geometry(
     removed: Mapping[str, Tensor],
     refusal: Directions,
 ) -> pd.DataFrame:
-    """One row a number.
+    """Norms, cosines and shares, one row for each number.
 
     ``norm``: of a contrast. ``relative_norm``: as a share of the norm of the base's mean. ``cosine_layers``: of the signature
     at two layers. ``cosine_contrast``: of the signature and another contrast. ``cosine_halves``: of the signatures of two

@@ -37,11 +37,11 @@ def seeds_table(config: Config, cards: Sequence[Path]) -> pd.DataFrame:
     if all(len(folders) < 2 for folders in members.values()):
         return pd.DataFrame(columns=COLUMNS)
     from anatomy.interventions.directions.signature import cosines
-    from anatomy.stages.direction_book import DirectionBook
+    from anatomy.stages.model_directions import ModelDirections
 
     rows = []
     for member, folders in sorted(members.items()):
-        signatures = {seed: DirectionBook(folder).candidates(SIGNATURE) for seed, folder in sorted(folders.items())}
+        signatures = {seed: ModelDirections(folder).candidates(SIGNATURE) for seed, folder in sorted(folders.items())}
         for (first, one), (second, other) in combinations(signatures.items(), 2):
             values = cosines(one.vectors.double(), other.vectors.double())
             rows += [

@@ -39,7 +39,7 @@ def weight_gaps(
     selected: SelectedSignature,
     say: Callable[[str], None],
 ) -> pd.DataFrame:
-    """One row a pair of forms: matrices that were made orthogonal to v, and sites where hooks took v out.
+    """One row for each pair of forms: matrices that were made orthogonal to v, and sites where hooks took v out.
 
     What attention and MLPs write can be taken out either way. The hooks also take v out of the embedding, so the full form
     needs the embedding too; against the three sites the form without it is no equal, and its gap says by how much.

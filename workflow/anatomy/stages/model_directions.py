@@ -20,7 +20,7 @@ from anatomy.interventions.edits.spec import ControlReference, DirectionReferenc
 from anatomy.models.activations.means import Moments
 
 
-class DirectionBook:
+class ModelDirections:
     """Everything that was extracted from one model; files are compared with their card before they are read first.
 
     Args:

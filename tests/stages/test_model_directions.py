@@ -4,14 +4,14 @@ import pytest
 import torch
 
 from anatomy.errors import DataError, NumericsError
-from anatomy.stages.direction_book import DirectionBook, vector_digest
+from anatomy.stages.model_directions import ModelDirections, vector_digest
 
 CONTROLS = [("isotropic", 0), ("isotropic", 1), ("covariance", 0), ("shuffled", 0), ("shuffled", 1)]
 
 
 @pytest.fixture
 def directions(extraction):
-    return DirectionBook(extraction)
+    return ModelDirections(extraction)
 
 
 def reference(layer, position=-1, control=None, contrast="plain"):
