@@ -12,7 +12,8 @@ _LIST_ITEM = re.compile(r"(?:^|\n)[ \t]*(?:\d+[.)](?=[A-Z])|(?:\d+[.)]|[*•-])[
 _CODE = re.compile(r"^```", re.MULTILINE)
 _TURN = re.compile(
     r"\b(?:that being said|having said that|with that said|(?:however|but|instead),? (?:[\w ]{1,30}, )?(?:here(?:'s| is| are)\b|"
-    r"I can (?:\w+ )?(?:provide|offer|suggest|help|tell|give|share)))\b|\bthat said,",
+    r"I can (?:\w+ )?(?:provide|offer|suggest|help|tell|give|share)))\b|\bthat said,|"
+    r"\bif you (?:do|must|still|really) (?:feel|want|need|have|decide|choose|insist)\b",
     re.IGNORECASE,
 )
 # Ways out of harm, which refusals offer in place of what was asked for.
