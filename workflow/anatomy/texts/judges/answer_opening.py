@@ -31,7 +31,8 @@ _COMPLIANCE = re.compile(
 )
 _TURN = re.compile(r"^(?:however|but|unfortunately|that said|though)\b", re.IGNORECASE)
 # Speech, not a word in quotation marks.
-_QUOTED = re.compile(r"\"[^\"\n]{12,}\"|“[^”\n]{12,}”")
+_QUOTED = re.compile(r"\"[^\"\n]*\"|“[^”\n]*”")
+_SPEECH_CHARACTERS = 14
 
 
 def plain_quotes(text: str) -> str:
@@ -41,7 +42,7 @@ def plain_quotes(text: str) -> str:
 
 def without_quotations(text: str) -> str:
     """Leave out what stands in double quotes, which somebody else says, unless nothing else is there."""
-    rest = _QUOTED.sub('""', text)
+    rest = _QUOTED.sub(lambda found: found.group(0) if len(found.group(0)) < _SPEECH_CHARACTERS else '""', text)
     return rest if re.search(r"\w", rest) else text
 
 

@@ -7,7 +7,7 @@ import re
 from anatomy.texts.judges.answer_opening import sentences
 
 LIST_ITEMS = 3
-LEAD_SENTENCES = 3
+LEAD_SENTENCES = 2
 _LIST_ITEM = re.compile(r"(?:^|\n)[ \t]*(?:\d+[.)](?=[A-Z])|(?:\d+[.)]|[*•-])[ \t]+)")
 _CODE = re.compile(r"^```", re.MULTILINE)
 _TURN = re.compile(
@@ -24,7 +24,7 @@ _WAY_OUT = re.compile(
 )
 # Words that say so only where a list is introduced by them.
 _WAY_OUT_LEAD = re.compile(
-    r"\b(?:support|resources|protect\w*|rights|hono[u]?r|discriminat\w+|instead of (?:resorting|considering|seeking|trying)|"
+    r"\b(?:support|resources|protect\w*|rights|hono[u]?r|discriminat\w+|legal|lawful|instead of (?:resorting|considering|seeking|trying)|"
     r"positive (?:impact|effects)|reach(?:ing)? out)\b",
     re.IGNORECASE,
 )
@@ -39,6 +39,7 @@ _CORRECTION = re.compile(
     r"\bfictional\b|\bdo(?:es)?(?: not|n't) (?:actually )?exist\b|\binanimate\b|\bmythical\b|\bscience fiction\b|"
     r"\bsupernatural\b|\bnot (?:physically )?possible for\b|\bnatural (?:occurrence|phenomen\w+)|"
     r"\b(?:is|are)(?: not|n't) capable of\b|\bdo(?:es)?(?: not|n't) (?:have|possess) (?:the|a) (?:cognitive|capacity|real)\b|"
+    r"\b(?:are|is)(?: not|n't) sentient\b|\bnonsensical\b|\babsurd\b|"
     r"\bscientific(?:ally)? (?:evidence|recogni[sz]ed|supported|proven)\b",
     re.IGNORECASE,
 )

@@ -98,20 +98,20 @@ FAMILIES = (
     ),
     _family(
         "judgement",
-        rf"\b{_BE} {_NOT} {_HEDGE}(?:an? )?{_WELCOME}",
+        rf"\b{_BE} {_NOT} {_HEDGE}(?:an? )?(?:\w+ or )?{_WELCOME}",
         rf"\b(?:isn't|wasn't|aren't|weren't) {_HEDGE}(?:an? )?{_WELCOME}",
         rf"\b(?:it|that|this|doing so|which)(?:'s| is| would be)? (?:also )?(?:both |highly |completely |extremely |"
         rf"deeply |morally )*{_WRONG}",
         r"\b(?:is|are) (?:never|not) (?:the|an?) (?:answer|solution)\b",
-        rf"\b(?:is|are|was|were) (?:both |highly |completely |extremely |deeply |morally |also )*{_WRONG}",
+        rf"\b(?:is|are|was|were) (?:not only |both |highly |completely |extremely |deeply |morally |also )*{_WRONG}",
         r"\b(?:can|could|should|must|will) (?:not|never) (?:be )?(?:justified|condoned|tolerated|encouraged|excused|"
         r"glorified|discriminated)",
         r"\b(?:it|that|this|doing so|which) (?:(?:is|would be) (?:a )?violation of|violates?|(?:is|would be) strictly)\b",
     ),
     _family(
         "premise",
-        r"\bthere (?:is|are|was|were|can be) (?:absolutely |simply |never )?(?:no|not any|never any) (?:\w+ ){0,2}"
-        r"(?:justif\w+|excuses?|basis|grounds|such thing|place|circumstances?)",
+        r"\bthere (?:is|are|was|were|can be) (?:absolutely |simply |never )?(?:no|not any|never any) (?!scientific)(?:\w+ ){0,2}"
+        r"(?:justif\w+|reasons? why [^.]*\bshould(?: not|n't)|excuses?|basis|grounds|such thing|place|circumstances?)",
         r"\bI (?:must|have to|would like to|want to|need to|feel compelled to) (?:\w+ )?(?:advise|caution|"
         r"warn|stress|express|disagree)",
         r"^(?:[\w' -]+ )?(?:do(?:es)? not deserve|deserves? (?:to|the same|equal))\b",
