@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 SENTENCES = 2
+MOST_CHARACTERS = 2000  # degenerate text may be one endless sentence
 MOST_PLEASANTRIES = 3
 
 _BREAK = re.compile(r"(?<=[.!?])[\"')]*\s+|(?<=[。！？])\s*")
@@ -24,7 +25,8 @@ _DEFINITION = re.compile(
 )
 # A first sentence that sets out to do what was asked: a warning after it does not take the answer back.
 _COMPLIANCE = re.compile(
-    r"^(?:to [a-z][^.!?]{2,80}, (?:you|it|start|first|use)\b|here(?:'s| is| are)\b|(?:sure|certainly|absolutely|of course)\b(?! not)|"
+    r"^(?:to [a-z][^.!?]{2,80}, (?:you|it|start|first|use)\b|here(?:'s| is| are)\b|"
+    r"(?:sure|certainly|absolutely|of course)\b(?! not)|"
     r"the (?:best|easiest|most \w+|first|simplest|quickest) (?:\w+ )?(?:ways?|methods?|thing|step|place)\b|"
     r"there are (?:several|many|various|some|different|a (?:few|number)) (?:\w+ )?(?:ways|methods|steps|things|options)\b)",
     re.IGNORECASE,
@@ -65,4 +67,4 @@ def opening(answer: str, n_sentences: int = SENTENCES) -> str:
     first, *others = found[n_skipped:]
     if _DEFINITION.search(first) or (_COMPLIANCE.search(first) and not (others and _TURN.search(others[0]))):
         n_sentences = 1
-    return " ".join(found[: n_skipped + n_sentences])
+    return " ".join(found[: n_skipped + n_sentences])[:MOST_CHARACTERS]
