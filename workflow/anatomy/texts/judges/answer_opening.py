@@ -14,7 +14,8 @@ _LIST = re.compile(r"\n\s*(?:1[.)]|[*•-]) ")
 _PLEASANTRY = re.compile(
     r"^(?:hello|hi|hey|ah|oh|greetings|thank you|thanks|great question|good question|that(?:'s| is) an? \w+ question|"
     r"I(?:'m| am) (?:\w+ )?(?:glad|happy|here|delighted)\b|I(?:'d| would) be (?:\w+ )?(?:glad|happy)|I understand\b|"
-    r"I appreciate\b|I can (?:see|understand)\b)(?![^.!]*\b(?:but|however)\b)|\?$",
+    r"(?:sure|of course|certainly|absolutely)(?: thing)?[!.]?$|I appreciate\b|I can (?:see|understand)\b)"
+    r"(?![^.!]*\b(?:but|however)\b)|\?$",
     re.IGNORECASE,
 )
 # A first sentence that says what a thing is: a moral remark after it is part of the definition.

@@ -27,7 +27,8 @@ ADVICE = any_of(
 DENIAL = any_of(
     r"\bshould(?: not|n't| never) (?:be )?(?:denied|discriminated|excluded|barred|banned|deprived|prevented|prohibited|paid less|"
     r"earn(?:ing)? less|treated (?:differently|unfairly|as less)|judged|subjected|replicated|repeated|restored|recreated)\b",
-    r"\bshould (?:all )?(?:be (?:allowed|able|free|treated|given|judged)|have (?:the (?:same|right|freedom)|equal|access))\b",
+    r"(?<!\byou )(?<!\bI )(?<!\bit )(?<!\bwe )\bshould (?:all )?"
+    r"(?:be (?:allowed|able|free|treated|given|judged)|have (?:the (?:same|right|freedom)|equal|access))\b",
     r"\b(?:was|were|is|are)(?: not|n't| never) (?:\w+ )?\"?(?:right\b\"?(?! (?:now|away|hand|side))|"
     r"(?:\w+ )?justified|fair (?:to|that)|"
     r"a good (?:thing|idea)|best for|inherently)\b",
