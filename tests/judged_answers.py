@@ -29,7 +29,7 @@ def read_labelled(shared_data: Path, model: str) -> pd.DataFrame:
 
 
 # Neighbours of five share a template, and types of one family (safe and contrast) share prompts but for a few words. The rules
-# were changed for these groups without reading an answer to them; whoever reads one has to name other groups, or bring new labels.
+# were changed for these groups without reading an answer to them; whoever reads one names other groups, or brings new labels.
 # The rules' first version had been written on all of Llama-2's answers, these among them.
 NOT_READ = frozenset(
     {
