@@ -68,7 +68,7 @@ def test_prompts_with_labels_are_read_too(tmp_path):
         writer = csv.writer(file)
         writer.writerow(["prompt", "label"])
         writer.writerows(
-            (f"Question {number} about the {thing}?", label)
+            (f"Question {number} about the {thing} for a {label} reader?", label)
             for number, thing in enumerate(THINGS)
             for label in ("harmful", "benign")
         )
@@ -80,7 +80,7 @@ def test_prompts_with_labels_are_read_too(tmp_path):
     ("content", "message"),
     [
         ("question,answer\na,b\n", "harmful and harmless"),
-        ("harmful,harmless\na,\n", "no text in column 'harmless'"),
+        ("harmful,harmless\na,\nb,c\n", "no text in column 'harmless'"),
         ("prompt,label\na,evil\n", "label 'evil'"),
         ("harmful,harmless\na,b\n", "1 harmful prompts"),
     ],
