@@ -60,7 +60,7 @@ def read_pairs(path: Path, near_duplicate: float = OPTIONS.near_duplicate) -> Pa
     file = read_file(Path(path))
     notes = list(file.notes)
     prompts = prompts_of(file.rows, path, notes)
-    table = keep_once(prompts, str(path), notes.append)
+    table = keep_once(prompts, notes.append)
     sides = {label: table[table["label"] == label] for label in SIDES}
     for label, side in sides.items():
         if len(side) < LEAST:

@@ -41,6 +41,8 @@ def decoded(raw: bytes, path: Path, *, spreadsheet: bool) -> tuple[str, list[str
     Raises:
         DataError: bytes in none of these, with their place; or a file of another kind under this name.
     """
+    if not raw.strip():
+        raise DataError(found="an empty file", expected="rows", where=str(path), remedy="check that it was saved")
     for beginning, kind in BEGINNINGS:
         if raw.startswith(beginning):
             raise DataError(

@@ -9,7 +9,7 @@ import pandas as pd
 
 from anatomy.errors import DataError
 from anatomy.sources.prompts.audit import merge_groups
-from anatomy.sources.prompts.repeats import shortened
+from anatomy.sources.prompts.repeats import side_by_side
 from anatomy.sources.prompts.split import assign_splits, limit_rows, small_splits
 
 THRESHOLDS = (0.85, 0.9, 0.95, 1.0)
@@ -68,15 +68,18 @@ def joinable(table: pd.DataFrame, duplicates: pd.DataFrame) -> pd.DataFrame:
 
 
 def merged_note(table: pd.DataFrame, duplicates: pd.DataFrame, near_duplicate: float) -> str | None:
-    """What near-duplicates did to the groups of a table, with the most similar pair; None where there are none."""
+    """What near-duplicates did to the groups of a table, with a pair of them; None where they joined no groups."""
     duplicates = joinable(table, duplicates)
     if duplicates.empty:
         return None
+    before = merge_groups(table, duplicates.iloc[:0])["group"].nunique()
     groups = merge_groups(table, duplicates)["group"]
-    largest = int(groups.value_counts().iloc[0])
+    if groups.nunique() == before:
+        return None
     return (
-        f"{len(table)} prompts are {groups.nunique()} groups, the largest of {largest}, because prompts that overlap by "
-        f"{near_duplicate:g} or more (near_duplicate) stay in one split, such as {_example(table, groups, duplicates)}"
+        f"{before} groups of prompts became {groups.nunique()}, the largest of {groups.value_counts().iloc[0]} prompts, because "
+        f"prompts that overlap by {near_duplicate:g} or more (near_duplicate) stay in one split, such as "
+        f"{_example(table, groups, duplicates)}"
     )
 
 
@@ -124,4 +127,4 @@ def _example(table: pd.DataFrame, groups: pd.Series, duplicates: pd.DataFrame) -
     inside = duplicates[duplicates["id_a"].map(group_of) == largest]
     pair = (inside if len(inside) else duplicates).sort_values("similarity", ascending=False, kind="stable").iloc[0]
     prompt_of = dict(zip(table["id"], table["prompt"], strict=True))
-    return f"{shortened(prompt_of[pair['id_a']])} and {shortened(prompt_of[pair['id_b']])} ({pair['similarity']:.2f})"
+    return f"{side_by_side(prompt_of[pair['id_a']], prompt_of[pair['id_b']])} ({pair['similarity']:.2f})"

@@ -85,7 +85,7 @@ def read_sources(spec: PromptSetSpec, say: Callable[[str], None]) -> pd.DataFram
         tables.append(table)
     joined = pd.concat(tables, ignore_index=True)
     if not spec.keep_repeats:
-        joined = keep_once(joined, spec.name, say)
+        joined = keep_once(joined, lambda text: say(f"{spec.name}: {text}"))
     repeated = joined[joined["id"].duplicated(keep=False)]
     if len(repeated):
         row = repeated.iloc[0]

@@ -14,7 +14,7 @@ from anatomy.sources.prompts.wording import normal_wording
 SHOWN = 60
 
 
-def keep_once(table: pd.DataFrame, name: str, say: Callable[[str], None]) -> pd.DataFrame:
+def keep_once(table: pd.DataFrame, say: Callable[[str], None]) -> pd.DataFrame:
     """Keep the first of the rows that repeat a prompt (and response) but for case and spacing; all their groups become one.
 
     Rows that published splits part are all kept: which split a prompt belongs to is not for a program to say
@@ -22,7 +22,6 @@ def keep_once(table: pd.DataFrame, name: str, say: Callable[[str], None]) -> pd.
 
     Args:
         table: prompt table with place.
-        name: of the set, for what is said.
         say: told how many rows were left out, with an example.
 
     Raises:
@@ -31,7 +30,7 @@ def keep_once(table: pd.DataFrame, name: str, say: Callable[[str], None]) -> pd.
     rows = table.reset_index(drop=True)
     wording = rows["prompt"].map(same_prompt) + "\0" + rows["response"].fillna("")
     first = wording.map({text: number for number, text in reversed(list(enumerate(wording)))})
-    _check_sides(rows, name)
+    _check_sides(rows)
     if (first == rows.index).all():
         return table
     numbers = rows.index.map(str)
@@ -48,7 +47,7 @@ def keep_once(table: pd.DataFrame, name: str, say: Callable[[str], None]) -> pd.
     example = rows[later].iloc[0]
     of = rows.loc[first[later].iloc[0]]
     say(
-        f"{name}: {int(later.sum())} of {len(rows)} prompts stand in an earlier row too and were left out, such as "
+        f"{int(later.sum())} of {len(rows)} prompts stand in an earlier row too and were left out, such as "
         f"{shortened(example['prompt'])} in {example['place']} (first in {of['place']}); whatever shares a prompt is one group"
     )
     return rows[~later].reset_index(drop=True)
@@ -66,7 +65,15 @@ def shortened(text: str) -> str:
     return f"'{line}'" if len(line) <= SHOWN else f"'{line[:half]} … {line[-half:]}'"
 
 
-def _check_sides(rows: pd.DataFrame, name: str) -> None:
+def side_by_side(one: str, other: str) -> str:
+    """Two similar texts in quotation marks, each from shortly before the place where they begin to differ."""
+    one, other = " ".join(one.split()), " ".join(other.split())
+    same = next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+    begins = one.rfind(" ", 0, max(0, same - SHOWN // 3)) + 1 if same > SHOWN // 2 else 0
+    return " and ".join(shortened(f"{'… ' if begins else ''}{text[begins:]}") for text in (one, other))
+
+
+def _check_sides(rows: pd.DataFrame) -> None:
     """Here punctuation does not count either: a full stop makes no harmful request harmless."""
     rows = rows[rows["label"].notna()]
     first: dict[str, int] = {}
@@ -81,6 +88,6 @@ def _check_sides(rows: pd.DataFrame, name: str) -> None:
         raise DataError(
             found=f"{shortened(row['prompt'])}, {row['label']} here and {earlier['label']} in {earlier['place']}{more}",
             expected="each prompt on one side",
-            where=f"{name}: {row['place']}",
+            where=row["place"],
             remedy="decide which it is, and remove the other row",
         )

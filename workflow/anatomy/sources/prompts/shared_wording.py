@@ -34,10 +34,7 @@ class SharedWording:
         """What a reader should know of it; None where nothing is shared."""
         parts = [f"{verb} '{_short(words)}'" for verb, words in (("begin with", self.beginning), ("end with", self.end)) if words]
         return (
-            f"most prompts {' and '.join(parts)}: what they share so is left out where it is measured which prompts are "
-            "near-duplicates"
-            if parts
-            else None
+            f"most prompts {' and '.join(parts)}: that part does not count when near-duplicates are looked for" if parts else None
         )
 
 
