@@ -21,7 +21,7 @@ def similar_rows(
 ) -> Iterator[tuple[int, Int[np.ndarray, " hits"], Float[np.ndarray, " hits"]]]:
     """For each text the earlier ones whose shingles have a Jaccard similarity of at least ``threshold``, with the similarity.
 
-    Memory stays below 200 MB for 10,000 texts however alike they are; time grows with the square of their number.
+    Memory stays at some 200 MB for 10,000 texts however alike they are; time grows with the square of their number.
 
     Args:
         texts: prompts.
