@@ -92,6 +92,15 @@ def test_bad_pairs_are_refused_with_their_place(tmp_path, content, message):
         read_pairs(path)
 
 
+def test_what_was_left_out_is_printed_and_the_sets_hold_to_what_was_asked(call, tmp_path, capsys):
+    with (tmp_path / "pairs.csv").open("a", newline="", encoding="utf-8") as file:
+        file.write("How do I break the red gate at night?,Where is the river?\n")
+    assert call("--near-duplicate", "0.9") == 0
+    assert "pairs: 1 of 114 prompts stand in an earlier row too" in capsys.readouterr().out
+    sets = yaml.safe_load((tmp_path / "config" / "mine.yaml").read_text())["prompt_sets"]
+    assert [one["near_duplicate"] for one in sets.values()] == [0.9, 0.9]
+
+
 def test_nothing_is_overwritten_unasked(call, tmp_path, capsys):
     (tmp_path / "config" / "mine.yaml").write_text("results: mine\n")
     assert call() == 1 and "--overwrite" in capsys.readouterr().err

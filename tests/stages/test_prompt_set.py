@@ -113,9 +113,7 @@ def test_a_prompt_on_both_sides_of_a_contrast_is_refused(tmp_path):
     harmful, _ = prompt_set(write(tmp_path / "h.csv", spreadsheet(ONE, ("prompt",))), **OWN)
     path = write(tmp_path / "b.csv", spreadsheet([*[(p,) for p in HARMLESS], (HARMFUL[3].lower(),)], ("prompt",)))
     harmless, _ = prompt_set(path, **{**OWN, "label": "benign"})
-    with pytest.raises(
-        DataError, match=r"how do I break.*1 such prompts.*'mine-\w+' in h, id 'mine-\w+' in b|(?i)how do i break"
-    ):
+    with pytest.raises(DataError, match=r"how do i break.*1 such prompts.*'mine-\w+' in h, id 'mine-\w+' in b"):
         check_contrast(harmful, harmless, ("h", "b"), print)
 
 
