@@ -68,7 +68,7 @@ def test_prompts_with_labels_are_read_too(tmp_path):
         writer = csv.writer(file)
         writer.writerow(["prompt", "label"])
         writer.writerows(
-            (f"Question {number} about the {thing}?", label)
+            (f"Question {number} about the {thing} for a {label} reader?", label)
             for number, thing in enumerate(THINGS)
             for label in ("harmful", "benign")
         )
@@ -80,7 +80,7 @@ def test_prompts_with_labels_are_read_too(tmp_path):
     ("content", "message"),
     [
         ("question,answer\na,b\n", "harmful and harmless"),
-        ("harmful,harmless\na,\n", "no text in column 'harmless'"),
+        ("harmful,harmless\na,\nb,c\n", "no text in column 'harmless'"),
         ("prompt,label\na,evil\n", "label 'evil'"),
         ("harmful,harmless\na,b\n", "1 harmful prompts"),
     ],
@@ -90,6 +90,15 @@ def test_bad_pairs_are_refused_with_their_place(tmp_path, content, message):
     path.write_text(content)
     with pytest.raises(DataError, match=message):
         read_pairs(path)
+
+
+def test_what_was_left_out_is_printed_and_the_sets_hold_to_what_was_asked(call, tmp_path, capsys):
+    with (tmp_path / "pairs.csv").open("a", newline="", encoding="utf-8") as file:
+        file.write("How do I break the red gate at night?,Where is the river?\n")
+    assert call("--near-duplicate", "0.9") == 0
+    assert "pairs: 1 of 114 prompts stand in an earlier row too" in capsys.readouterr().out
+    sets = yaml.safe_load((tmp_path / "config" / "mine.yaml").read_text())["prompt_sets"]
+    assert [one["near_duplicate"] for one in sets.values()] == [0.9, 0.9]
 
 
 def test_nothing_is_overwritten_unasked(call, tmp_path, capsys):

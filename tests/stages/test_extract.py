@@ -104,9 +104,9 @@ def fails(config, card, error, match):
     assert not [path for path in left if path.is_file()]
 
 
-def test_two_sets_that_do_not_differ_have_no_direction(tmp_path, card):
+def test_two_sets_that_share_prompts_are_refused(tmp_path, card):
     write_prompts(tmp_path, benign_requests=("benign", "Explain how to mix grey salt with lamp oil for {}"))
-    fails(make_config(tmp_path), card, NumericsError, "zero norm")
+    fails(make_config(tmp_path), card, DataError, "each prompt on one side")
 
 
 def test_a_set_without_rows_to_fit_on_is_named(fresh_results, card):

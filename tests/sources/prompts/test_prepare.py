@@ -74,7 +74,7 @@ def test_published_splits_with_a_common_prompt_are_refused_and_nothing_is_writte
 def test_an_id_in_two_files_is_refused(tmp_path):
     one = write_csv(tmp_path / "1.csv", [("x", "one")])
     two = write_csv(tmp_path / "2.csv", [("x", "two")])
-    with pytest.raises(DataError, match="'x' in more than one file"):
+    with pytest.raises(DataError, match="'x' of several rows"):
         prepare_set(make_spec(PromptSource(one), PromptSource(two)), tmp_path / "a.parquet")
 
 

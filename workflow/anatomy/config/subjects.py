@@ -155,9 +155,11 @@ class PromptSet(Section):
     dataset: str | None = Field(None, description="instead of file: a set of config/datasets.yaml, or name/subset of it")
     published: bool = Field(True, description="with dataset: keep its published splits; false: split it by the shares below")
     columns: dict[str, str] = Field(
-        {}, description="names of the file's columns and what they are called here: {instruction: prompt}"
+        {}, description="names of the file's columns, in any letters, and what they are called here: {instruction: prompt}"
     )
-    derive_ids: bool = Field(False, description="make ids from the content where the file has none")
+    derive_ids: bool = Field(
+        False, description="make ids from the content where the file has none. A prompt that stands in several rows is kept once"
+    )
     label: str | None = Field(None, description="label for all rows, such as harmful or benign")
     splits: Splits = Field(Splits(), description="shares of groups for each phase")
     seed: int = Field(0, description="seed of the split")
@@ -168,7 +170,8 @@ class PromptSet(Section):
         0.8,
         gt=0,
         le=1,
-        description="overlap of character 5-grams (Jaccard) from which two prompts are near-duplicates and stay in one split",
+        description="overlap of character 5-grams (Jaccard) from which two prompts are near-duplicates and stay in one split; "
+        "what at least half of the prompts begin or end with (40 letters or more) does not count",
     )
     minimum: int = Field(8, ge=1, description="rows that every split which the run reads must have at least")
 

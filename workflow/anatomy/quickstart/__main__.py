@@ -16,7 +16,7 @@ from anatomy.errors import AnatomyError
 from anatomy.progress.terminal import let_output_go
 from anatomy.quickstart.check import check_study
 from anatomy.quickstart.model import model_entry
-from anatomy.quickstart.pairs import read_pairs, write_sets
+from anatomy.quickstart.pairs import OPTIONS, read_pairs, write_sets
 from anatomy.quickstart.study import check_name, compose, write_study
 
 CHECKOUT = Path(__file__).resolve().parents[3]
@@ -32,6 +32,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--revision", help="commit of the hub repository (40 digits); needed for a hub id")
     parser.add_argument(
         "--pairs", required=True, type=Path, help="CSV, TSV, JSONL or Parquet: columns harmful, harmless; or prompt, label"
+    )
+    parser.add_argument(
+        "--near-duplicate",
+        type=similarity,
+        default=OPTIONS.near_duplicate,
+        help="overlap from which two prompts are near-duplicates and stay in one split (default: %(default)s)",
     )
     parser.add_argument("--kind", choices=("aligned", "base"), default="aligned", help="base: no chat template is used")
     parser.add_argument(
@@ -57,6 +63,14 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
 
 
+def similarity(text: str) -> float:
+    """A number above 0 and at most 1, from the command line."""
+    value = float(text)
+    if not 0 < value <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0 and at most 1")
+    return value
+
+
 def write(options: argparse.Namespace) -> int:
     """Write the study's prompt sets and configuration, check them, print the plan.
 
@@ -68,11 +82,15 @@ def write(options: argparse.Namespace) -> int:
     if (run / path).exists() and not options.overwrite:
         print(f"quickstart: {run / path} exists; choose another --name, or --overwrite it", file=sys.stderr)
         return 1
-    pairs, model = read_pairs(options.pairs), model_entry(options, here, run)
+    pairs, model = read_pairs(options.pairs, options.near_duplicate), model_entry(options, here, run)
     benchmarks = placed(str(options.benchmarks), here, run) if options.benchmarks else None
     with contextlib.chdir(run):
         sets = write_sets(pairs, Path("data") / options.name)
         study = compose(options.name, model, sets, benchmarks)
+        for prompt_set in study["prompt_sets"].values():
+            prompt_set |= pairs.options
+        for note in pairs.notes:
+            print(f"pairs: {note}")
         for line in check_study(study, str(path)):
             print(line)
         write_study(study, path)

@@ -4,95 +4,118 @@ from __future__ import annotations
 
 import csv
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import pandas as pd
+
+from anatomy.config.subjects import PromptSet
 from anatomy.errors import DataError
-from anatomy.sources.prompts.formats import read_rows
+from anatomy.quickstart.sides import prompts_of
+from anatomy.sources.prompts.audit import find_near_duplicates
+from anatomy.sources.prompts.enough import Splitting, merged_note, too_small
+from anatomy.sources.prompts.formats import read_file
+from anatomy.sources.prompts.groups import merge_groups
+from anatomy.sources.prompts.repeats import keep_once
+from anatomy.sources.prompts.shared_wording import shared_wording
 from anatomy.store.digest import digest
 from anatomy.store.files import write_text
 
-HARMFUL, HARMLESS = ("harmful",), ("harmless", "benign")
+OPTIONS = PromptSet(file="pairs")
+"""What a prompt set has where nobody says otherwise."""
 LEAST = 40
-"""Pairs with which every split gets the rows that a prompt set asks for (``PromptSet.minimum``), with room to spare."""
+"""Prompts of a side with which every split gets the rows that a prompt set asks for (``PromptSet.minimum``)."""
+SIDES = ("harmful", "harmless")
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """Prompts of both sides; ``pair`` ties a harmful prompt to the harmless one that stood beside it."""
+    """Prompts of both sides, each with its group: whatever is tied, through pairs, repeated prompts or near-duplicates.
+
+    Attributes:
+        notes: what was merged or left out, and how the file was read, a sentence each.
+        options: what both prompt sets need besides their file and label so that every split gets enough of each side.
+    """
 
     harmful: list[tuple[str, str]]
     harmless: list[tuple[str, str]]
+    notes: list[str] = field(default_factory=list)
+    options: dict[str, object] = field(default_factory=dict)
 
 
-def read_pairs(path: Path) -> Pairs:
+def read_pairs(path: Path, near_duplicate: float = OPTIONS.near_duplicate) -> Pairs:
     """Read pairs from a CSV, TSV, JSONL, JSON or Parquet file.
 
-    Either one pair a row (columns ``harmful`` and ``harmless``) or one prompt a row (columns ``prompt`` and ``label``, with
-    the labels harmful and harmless or benign; optionally ``pair``).
+    Either one pair a row (columns ``harmful`` and ``harmless``) or one prompt a row (``prompt`` and ``label`` or a column of
+    yes and no; see ``prompts_of``); optionally ``pair`` and ``group``, which tie rows. A prompt that stands in several rows
+    is kept once, with everything that its rows were tied to.
+
+    Args:
+        near_duplicate: Jaccard similarity of character 5-grams from which two prompts of a side are in one group.
 
     Raises:
-        DataError: neither form, an empty prompt, an unknown label, or too few prompts on a side.
+        DataError: neither form, no text where a prompt should be, an unknown label, a prompt on both sides, or too few prompts
+            on a side.
     """
-    rows = read_rows(Path(path))
-    columns = set(rows[0][1]) if rows else set()
-    side = next((name for name in HARMLESS if name in columns), None)
-    if "harmful" in columns and side:
-        harmful, harmless = [], []
-        for number, (place, row) in enumerate(rows):
-            harmful.append((f"pair-{number}", _text(row, "harmful", path, place)))
-            harmless.append((f"pair-{number}", _text(row, side, path, place)))
-    elif {"prompt", "label"} <= columns:
-        harmful, harmless = _labelled(rows, path)
-    else:
-        raise DataError(
-            found=f"columns {sorted(columns)}",
-            expected="harmful and harmless, or prompt and label",
-            where=str(path),
-            remedy="name the columns so; other columns are ignored",
-        )
-    for name, found in (("harmful", harmful), ("harmless", harmless)):
-        if len(found) < LEAST:
+    file = read_file(Path(path))
+    notes = list(file.notes)
+    prompts = prompts_of(file.rows, path, notes)
+    table = keep_once(prompts, notes.append)
+    sides = {label: table[table["label"] == label] for label in SIDES}
+    for label, side in sides.items():
+        if len(side) < LEAST:
+            repeated = int((prompts["label"] == label).sum()) - len(side)
             raise DataError(
-                found=f"{len(found)} {name} prompts",
+                found=f"{len(side)} {'different ' if repeated else ''}{label} prompts"
+                + (f", and {repeated} that repeat one of them" if repeated else ""),
                 expected=f"at least {LEAST}",
                 where=str(path),
                 remedy="directions, their choice and their test need prompts of their own: add some",
             )
-    return Pairs(harmful, harmless)
+    shared = {label: shared_wording(side["prompt"].tolist()) for label, side in sides.items()}
+    notes += [f"{label}: {note}" for label in SIDES if (note := shared[label].note())]
+
+    def alike(threshold: float) -> pd.DataFrame:
+        links = [find_near_duplicates(side, threshold, shared[label]) for label, side in sides.items()]
+        return pd.concat(links, ignore_index=True)
+
+    links = alike(near_duplicate)
+    splitting = Splitting(OPTIONS.splits.model_dump(), OPTIONS.seed, near_duplicate, OPTIONS.minimum, each_label=True)
+    seed = splitting.first_seed(table, links)
+    if seed is None and (problem := too_small(table, alike, splitting, str(path), _command_line)):
+        raise problem
+    if note := merged_note(table, links, near_duplicate):
+        notes.append(note)
+    options: dict[str, object] = {} if near_duplicate == OPTIONS.near_duplicate else {"near_duplicate": near_duplicate}
+    if seed != OPTIONS.seed:
+        options["seed"] = seed
+        notes.append(f"split with seed {seed}, the first that gives every split {OPTIONS.minimum} prompts of each side")
+    merged = merge_groups(table, zip(links["id_a"], links["id_b"], strict=True))
+    harmful, harmless = (merged[merged["label"] == label] for label in SIDES)
+    return Pairs(
+        list(zip(harmful["group"], harmful["prompt"], strict=True)),
+        list(zip(harmless["group"], harmless["prompt"], strict=True)),
+        notes,
+        options,
+    )
 
 
 def write_sets(pairs: Pairs, folder: Path) -> dict[str, Path]:
-    """Write ``harmful.csv`` and ``harmless.csv`` (id, prompt, group) into a folder; pairs share a group, and so a split."""
+    """Write ``harmful.csv`` and ``harmless.csv`` (id, prompt, group, pair) into a folder.
+
+    What is tied shares a group on both sides, and so a split. It bears the same name as a pair, which later steps keep even
+    where they merge groups.
+    """
     found = {}
-    for name in ("harmful", "harmless"):
+    for name in SIDES:
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(["id", "prompt", "group"])
-        writer.writerows([digest([name, prompt])[:16], prompt, pair] for pair, prompt in getattr(pairs, name))
+        writer.writerow(["id", "prompt", "group", "pair"])
+        writer.writerows([digest([name, prompt])[:16], prompt, group, group] for group, prompt in getattr(pairs, name))
         found[name] = folder / f"{name}.csv"
         write_text(found[name], text.getvalue())
     return found
 
 
-def _labelled(rows: list, path: Path) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
-    sides: dict[str, list[tuple[str, str]]] = {"harmful": [], "harmless": []}
-    for number, (place, row) in enumerate(rows):
-        label = str(row.get("label") or "").strip()
-        if label not in (*HARMFUL, *HARMLESS):
-            raise DataError(found=f"label {label!r}", expected="harmful, harmless or benign", where=f"{path}, {place}")
-        name = str(row.get("pair") or "").strip() or f"row-{number}"
-        sides["harmful" if label in HARMFUL else "harmless"].append((name, _text(row, "prompt", path, place)))
-    return sides["harmful"], sides["harmless"]
-
-
-def _text(row: dict, column: str, path: Path, place: str) -> str:
-    value = row.get(column)
-    if not isinstance(value, str) or not value.strip():
-        raise DataError(
-            found=f"no text in column {column!r}",
-            expected="a prompt",
-            where=f"{path}, {place}",
-            remedy="fill the cell or drop the row",
-        )
-    return value
+def _command_line(option: str, value: float) -> str:
+    return f"--{option.replace('_', '-')} {value:g}"

@@ -24,9 +24,10 @@ from anatomy.models.machine.devices import device_name
 from anatomy.models.rendering import render, template_positions
 from anatomy.models.rendering_facts import describe_rendering
 from anatomy.progress.counting import Progress, counted
+from anatomy.sources.prompts.contrast import check_contrast
 from anatomy.stages.prompts import phase_prompts
 from anatomy.stages.rendering import contrast_rendering
-from anatomy.store.files import write_json
+from anatomy.store.files import read_table, write_json
 from anatomy.store.json_objects import JsonObject
 
 PINS: tuple[str, ...] = ("torch", "transformers")
@@ -67,7 +68,13 @@ def extract(
         model: the model's card.
         controls: how many control directions are drawn of each family.
         out: path of the card; the payload lies in folders beside it.
+
+    Raises:
+        DataError: a prompt stands on both sides of the contrast.
     """
+    at, sides = Layout(config.results), (config.extraction.harmful, config.extraction.harmless)
+    harmful, harmless = (read_table(Path(at.prompts(subject, name))) for name in sides)
+    check_contrast(harmful, harmless, sides, say)
     loaded = load_model(Path(model["folder"]), getattr(torch, model["dtype"]), device_name())
     card: ExtractionCard = {"model": model["digest"], "contrasts": {}}
     progress = Progress("contrasts", len(subject.contrasts), whole=True)

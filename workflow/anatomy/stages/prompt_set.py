@@ -31,6 +31,7 @@ def prepare(
 
     Args:
         source: its entry in the configuration, as JSON.
+        say: told what was kept, merged and left out.
         phases: splits that the run reads; the others may be small or empty.
         data: where the registry's local copies lie.
         entry: what the registry knows of `source["dataset"]`.
@@ -51,8 +52,11 @@ def prepare(
             limits={split: most for split, most in options.limits.items()},
             # Figures tell sets apart by label, and the page withholds answers to whatever is not labelled harmless.
             require_label=True,
+            # A published set is counted as it was published.
+            keep_repeats=options.dataset is not None,
         ),
         out,
+        say=say,
     )
     say(f"{len(table)} prompts in {table['group'].nunique()} groups: {table['split'].value_counts().to_dict()}")
 

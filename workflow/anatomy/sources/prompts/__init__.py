@@ -1,1 +1,1 @@
-"""Prompt sets: loading, group splits, near-duplicate audit."""
+"""Prompt sets: files to tables, repeated and similar prompts, group splits, audit."""

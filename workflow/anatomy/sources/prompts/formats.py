@@ -2,114 +2,108 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-from collections.abc import Iterator
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from anatomy.errors import DataError, parsing
+from anatomy.sources.prompts.delimited import delimited_rows
+from anatomy.sources.prompts.encoding import decoded
+from anatomy.sources.prompts.json_rows import json_lines, json_rows
 
 Row = tuple[str, dict[str, Any]]  # ("line 3", {"prompt": ...})
 
+WORKBOOK = "save the sheet as 'CSV UTF-8' (Excel: Save as; LibreOffice: Text CSV; Numbers and Google Sheets: export as CSV)"
+REFUSED = {
+    **dict.fromkeys((".xlsx", ".xlsm", ".xlsb", ".xls", ".ods", ".numbers"), WORKBOOK),
+    ".txt": "a table (Excel's 'Unicode text') is renamed to .tsv; prompts one a line go into a CSV with the columns "
+    "prompt and label",
+    **dict.fromkeys((".gz", ".zip", ".bz2", ".xz", ".zst"), "unpack it"),
+}
+"""What to do with the files that people have instead."""
 
-def read_rows(path: Path) -> list[Row]:
+
+@dataclass(frozen=True)
+class PromptFile:
+    """A file that was read: its rows, and what its reader should be told of how they were read."""
+
+    rows: list[Row]
+    notes: list[str] = field(default_factory=list)
+
+
+def read_file(path: Path) -> PromptFile:
     """Read a CSV, TSV, JSONL, JSON or Parquet file into rows, each with its place in words.
 
     Raises:
-        DataError: the file is missing, of an unknown kind, not UTF-8, or malformed (with the line or row).
+        DataError: the file is missing, of an unknown kind, in an unknown encoding, or malformed (with the line or row).
     """
     if not path.is_file():
-        raise DataError(found="no such file", expected="a prompt file", where=str(path), remedy="check the path")
+        found = "a folder" if path.is_dir() else "no such file"
+        raise DataError(found=found, expected="a prompt file", where=str(path), remedy="check the path")
     kind = path.suffix.lower()
     if kind not in READERS:
         raise DataError(
-            found=f"extension {kind!r}", expected=f"one of {', '.join(READERS)}", where=str(path), remedy="convert it"
+            found=f"extension {kind!r}" if kind else "a name without an extension",
+            expected=f"one of {', '.join(READERS)}",
+            where=str(path),
+            remedy=REFUSED.get(kind, "convert it, or rename it after what it holds"),
         )
     with parsing(DataError, str(path), f"a readable {kind} file", remedy="mend or convert it"):
-        return list(READERS[kind](path))
+        return READERS[kind](path)
 
 
-def _text(path: Path) -> str:
-    raw = path.read_bytes()
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        offset = error.start + (3 if raw.startswith(b"\xef\xbb\xbf") else 0)
-        line = raw[:offset].count(b"\n") + 1
-        raise DataError(
-            found=f"byte 0x{raw[offset]:02x} at byte offset {offset} (line {line})",
-            expected="text in UTF-8",
-            where=str(path),
-            remedy="convert the file, for example with `iconv -t UTF-8`",
-        ) from None
+def read_rows(path: Path) -> list[Row]:
+    """Rows of a file; see ``read_file``."""
+    return read_file(path).rows
 
 
-def _csv(path: Path) -> Iterator[Row]:
-    delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
-    reader = csv.reader(io.StringIO(_text(path), newline=""), delimiter=delimiter, strict=True)
-    header: list[str] | None = None
-    try:
-        for fields in reader:
-            place = f"line {reader.line_num}"
-            if not fields:
-                continue
-            if header is None:
-                header = [name.strip() for name in fields]
-                if len(set(header)) < len(header):
-                    raise _malformed(path, "line 1", f"repeated column names {header}", "each column named once")
-            elif len(fields) != len(header):
-                raise _malformed(path, place, f"{len(fields)} fields", f"{len(header)} fields, as in the header")
-            else:
-                yield place, dict(zip(header, fields, strict=True))
-    except csv.Error as error:
-        raise _malformed(path, f"line {reader.line_num}", str(error), "a well-formed CSV record") from None
+def _delimited(separator: str) -> Callable[[Path], PromptFile]:
+    def read(path: Path) -> PromptFile:
+        text, notes = decoded(path.read_bytes(), path, spreadsheet=True)
+        rows, more = delimited_rows(text, path, separator)
+        return PromptFile(rows, notes + more)
+
+    return read
 
 
-def _jsonl(path: Path) -> Iterator[Row]:
-    # Not splitlines(): U+2028 and its kin may stand raw inside a JSON string.
-    for number, line in enumerate(_text(path).split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            record = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise _malformed(path, f"line {number}", f"{error.msg} at column {error.colno}", "a JSON object") from None
-        yield f"line {number}", _object(path, f"line {number}", record)
+def _json(rows_of: Callable[[str, Path], list[Row]]) -> Callable[[Path], PromptFile]:
+    def read(path: Path) -> PromptFile:
+        text, notes = decoded(path.read_bytes(), path, spreadsheet=False)
+        return PromptFile(rows_of(text, path), notes)
+
+    return read
 
 
-def _json(path: Path) -> Iterator[Row]:
-    try:
-        records = json.loads(_text(path))
-    except json.JSONDecodeError as error:
-        raise _malformed(path, f"line {error.lineno}", f"{error.msg} at column {error.colno}", "valid JSON") from None
-    if not isinstance(records, list):
-        raise _malformed(path, "the top level", f"a {type(records).__name__}", "an array of objects")
-    for number, record in enumerate(records, start=1):
-        yield f"row {number}", _object(path, f"row {number}", record)
-
-
-def _parquet(path: Path) -> Iterator[Row]:
+def _parquet(path: Path) -> PromptFile:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        records = pq.read_table(path).to_pylist()
+        table = pq.read_table(path)
+        names = table.column_names
+        records = table.to_pylist()
     except (pa.ArrowException, OSError) as error:
-        raise _malformed(path, "the file", str(error).splitlines()[0], "a readable Parquet file") from None
-    for number, record in enumerate(records, start=1):
-        yield f"row {number}", record
+        raise _no_parquet(path, str(error).splitlines()[0]) from None
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise _no_parquet(path, f"repeated column names {twice}")
+    return PromptFile([(f"row {number}", record) for number, record in enumerate(records, start=1)])
 
 
-def _object(path: Path, place: str, record: Any) -> dict[str, Any]:
-    if not isinstance(record, dict):
-        raise _malformed(path, place, f"a {type(record).__name__}", "a JSON object")
-    return record
+def _no_parquet(path: Path, found: str) -> DataError:
+    return DataError(
+        found=found,
+        expected="a readable Parquet file",
+        where=f"{path}, the file",
+        remedy="write it anew, for example with pandas",
+    )
 
 
-def _malformed(path: Path, place: str, found: str, expected: str) -> DataError:
-    return DataError(found=found, expected=expected, where=f"{path}, {place}", remedy="mend or remove that record")
-
-
-READERS = {".csv": _csv, ".tsv": _csv, ".jsonl": _jsonl, ".ndjson": _jsonl, ".json": _json, ".parquet": _parquet}
+READERS: dict[str, Callable[[Path], PromptFile]] = {
+    ".csv": _delimited(","),
+    ".tsv": _delimited("\t"),
+    ".jsonl": _json(json_lines),
+    ".ndjson": _json(json_lines),
+    ".json": _json(json_rows),
+    ".parquet": _parquet,
+}

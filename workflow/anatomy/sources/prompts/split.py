@@ -80,48 +80,59 @@ def check_splits(table: pd.DataFrame, minimum: int | Mapping[str, int] = 1) -> N
     """Refuse splits that share a group, a pair or a wording, or that are smaller than the stated minimum.
 
     Args:
-        table: prompt table with `split`.
+        table: prompt table with `split`, and with `place` where it is known.
         minimum: rows that each split must have, or that each named split must have.
 
     Raises:
-        DataError: naming the first offending group, pair or pair of ids.
+        DataError: naming the first offending group, pair or pair of ids, with the places of its rows.
     """
     for column in ("group", "pair"):
         if column in table:
             _check_unparted(with_value(table, column), column)
     _check_wording(table)
+    for split, size, least in small_splits(table, minimum):
+        raise DataError(
+            found=f"{size} rows",
+            expected=f"at least {least}",
+            where=f"split {split!r}",
+            remedy="add prompts, change the shares or the seed, or lower the minimum",
+        )
+
+
+def small_splits(table: pd.DataFrame, minimum: int | Mapping[str, int]) -> list[tuple[str, int, int]]:
+    """The splits that have fewer rows than they must, each with its rows and that minimum."""
     wanted = {split: minimum for split in SPLITS} if isinstance(minimum, int) else dict(minimum)
     sizes = table["split"].value_counts()
-    for split, least in wanted.items():
-        if sizes.get(split, 0) < least:
-            raise DataError(
-                found=f"{sizes.get(split, 0)} rows",
-                expected=f"at least {least}",
-                where=f"split {split!r}",
-                remedy="add prompts, change the shares or the seed, or lower the minimum",
-            )
+    return [(split, int(sizes.get(split, 0)), least) for split, least in wanted.items() if sizes.get(split, 0) < least]
 
 
 def _check_unparted(table: pd.DataFrame, column: str) -> None:
     sides = table.groupby(column)["split"].unique()
     parted = sides[sides.map(len) > 1]
     if len(parted):
+        rows = table[table[column] == parted.index[0]].drop_duplicates("split")
         raise DataError(
             found=f"{column} {parted.index[0]!r} in {' and '.join(sorted(parted.iloc[0]))} ({len(parted)} in all)",
             expected=f"each {column} in one split",
-            where="the splits",
-            remedy="drop the published split of these rows or give them another group",
+            where=_places(rows),
+            remedy=f"drop the published split of these rows, or give those that do not belong together another {column}",
         )
 
 
 def _check_wording(table: pd.DataFrame) -> None:
-    seen: dict[str, tuple[str, str]] = {}
-    for row_id, prompt, split in zip(table["id"], table["prompt"], table["split"], strict=True):
-        other_id, other_split = seen.setdefault(normal_wording(prompt), (row_id, split))
-        if other_split != split:
+    seen: dict[str, int] = {}
+    for number, (prompt, split) in enumerate(zip(table["prompt"], table["split"], strict=True)):
+        other = seen.setdefault(normal_wording(prompt), number)
+        if table["split"].iloc[other] != split:
+            rows = table.iloc[[other, number]]
+            (one, of_one), (two, of_two) = zip(rows["id"], rows["split"], strict=True)
             raise DataError(
-                found=f"ids {other_id!r} ({other_split}) and {row_id!r} ({split}) with the same wording",
+                found=f"ids {one!r} ({of_one}) and {two!r} ({of_two}) with the same wording: {prompt.strip()[:60]!r}",
                 expected="splits without common prompts",
-                where="the splits",
+                where=_places(rows),
                 remedy="remove one, or merge near-duplicates into one group",
             )
+
+
+def _places(rows: pd.DataFrame) -> str:
+    return " and ".join(rows["place"]) if "place" in rows else "the splits"

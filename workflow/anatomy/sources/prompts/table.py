@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from anatomy.errors import DataError
-from anatomy.sources.prompts.formats import Row, read_rows
+from anatomy.sources.prompts.cells import cell_text
+from anatomy.sources.prompts.column_names import find_cell, has_column
+from anatomy.sources.prompts.formats import Row, read_file
+from anatomy.sources.prompts.labels import FLAGS, plain_label
 
 COLUMNS = ("id", "prompt", "response", "label", "category", "source", "group", "pair")
 SPLITS = ("fit", "select", "test")
@@ -27,6 +30,7 @@ def read_prompts(
     require_label: bool = False,
     root: str | Path | None = None,
     rows: list[Row] | None = None,
+    say: Callable[[str], None] = lambda text: None,
 ) -> pd.DataFrame:
     """Read a prompt file (CSV, TSV, JSONL, JSON array, Parquet) into a prompt table.
 
@@ -36,13 +40,16 @@ def read_prompts(
         set_name: fills `source` where the file has none, and begins derived ids.
         values: one value for a whole column, such as {"label": "harmful"}; the file may not have that column filled.
         derive_ids: make ids from a digest of prompt, response and label instead of reading them.
-        require_label: refuse rows without a label.
+        require_label: refuse rows without a label, and labels that do not say what they mean, such as 1.
         root: refuse paths that lead outside this folder.
         rows: the file's rows where they have been read already, each with its place.
+        say: told how the file was read where that is not as a matter of course.
 
     Returns:
         Columns id, prompt, response, label, category, source, group, pair (all `str`, missing values NaN; group
-        defaults to id), and split where the file has one. Rows keep the order of the file.
+        defaults to the pair, so that its sides share one in any set, or else to the id), split where the file has one, and
+        place, where the row stands. Rows keep the order of the file. Names of columns count in any letters. An id may repeat
+        where the row does.
 
     Raises:
         DataError: anything wrong with the file, with its line or row.
@@ -52,9 +59,13 @@ def read_prompts(
         raise DataError(
             found="a path that leads outside", expected=f"a file under {root}", where=str(path), remedy="move it there"
         )
-    rows = read_rows(path) if rows is None else rows
+    if rows is None:
+        file = read_file(path)
+        rows = file.rows
+        for note in file.notes:
+            say(f"{path}: {note}")
     if not rows:
-        raise DataError(found="no rows", expected="at least one prompt", where=str(path))
+        raise DataError(found="no rows", expected="at least one prompt", where=str(path), remedy="add prompts below the header")
     columns, values = dict(columns or {}), dict(values or {})
     _check_mapping(path, columns, values, rows)
     records = [_record(path, place, row, columns, values, set_name, derive_ids) for place, row in rows]
@@ -62,7 +73,11 @@ def read_prompts(
     _check_ids(path, places, records)
     if require_label:
         _check_present(path, places, records, "label")
-    names = [*COLUMNS, *(["split"] if any(record["split"] is not None for record in records) else [])]
+        _check_labels(path, places, records)
+    for place, record in zip(places, records, strict=True):
+        record["place"] = f"{path}, {place}"
+    split = ["split"] if any(record["split"] is not None for record in records) else []
+    names = [*COLUMNS, *split, "place"]
     return pd.DataFrame({name: pd.Series([record[name] for record in records], dtype="str") for name in names})
 
 
@@ -72,7 +87,7 @@ def _check_mapping(path: Path, columns: dict[str, str], values: dict[str, str], 
     if wrong:
         raise DataError(found=f"target columns {wrong}", expected=f"some of {sorted(known)}", where=f"columns of {path}")
     present = {name for _, row in rows for name in row}
-    absent = sorted(set(columns) - present)
+    absent = sorted(name for name in columns if not has_column(present, name))
     if absent:
         raise DataError(
             found=f"columns {sorted(present)}",
@@ -80,12 +95,12 @@ def _check_mapping(path: Path, columns: dict[str, str], values: dict[str, str], 
             where=str(path),
             remedy="correct `columns`",
         )
-    if "prompt" not in {*columns.values(), *values, *present}:
+    if "prompt" not in {*columns.values(), *values} and not has_column(present, "prompt"):
         raise DataError(
             found=f"columns {sorted(present)}",
             expected="a column `prompt`",
             where=str(path),
-            remedy="map one with `columns`, such as {question: prompt}",
+            remedy="name it so in the first row, or map one with `columns`, such as {question: prompt}",
         )
     targets = list(columns.values())
     twice = sorted({name for name in targets if targets.count(name) > 1})
@@ -96,12 +111,15 @@ def _check_mapping(path: Path, columns: dict[str, str], values: dict[str, str], 
 def _record(
     path: Path, place: str, row: dict[str, Any], columns: dict[str, str], values: dict[str, str], set_name: str, derive_ids: bool
 ) -> dict[str, str | None]:
-    wanted = {*COLUMNS, "split"}
+    where = f"{path}, {place}"
     # A mapped column wins over one of the file's that happens to bear our name.
-    named = {name: value for name, value in row.items() if name in wanted and name not in columns}
-    mapped = {ours: row.get(theirs) for theirs, ours in columns.items()}
-    given = {name: _string(path, place, name, value) for name, value in {**named, **mapped}.items()}
-    record: dict[str, str | None] = {name: given.get(name) for name in (*COLUMNS, "split")}
+    found = {name: find_cell(row, name, where) for name in (*COLUMNS, "split")}
+    theirs = set(columns)
+    found = {name: None if name in theirs else value for name, value in found.items()}
+    found |= {ours: row[name] if name in row else find_cell(row, name, where) for name, ours in columns.items()}
+    record = {name: cell_text(value, name, where) for name, value in found.items()}
+    record["label"] = record["label"] and plain_label(record["label"])
+    record["split"] = record["split"] and record["split"].casefold()
     for name, value in values.items():
         if record[name] not in (None, value):
             raise _wrong(path, place, f"{name} {record[name]!r}", f"{value!r}, the value configured for all rows")
@@ -113,24 +131,8 @@ def _record(
     if derive_ids:
         record["id"] = _content_id(record, set_name)
     record["source"] = record["source"] or set_name or None
-    record["group"] = record["group"] or record["id"]
+    record["group"] = record["group"] or (f"pair {record['pair']}" if record["pair"] else record["id"])
     return record
-
-
-def _string(path: Path, place: str, name: str, value: Any) -> str | None:
-    """Return the value as text, or None where it is missing, empty or blank."""
-    if value is None or (isinstance(value, float) and value != value):
-        return None
-    if isinstance(value, (list, dict, bytes)):
-        raise _wrong(path, place, f"a {type(value).__name__} in {name}", "text or a number")
-    text = str(value)
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        raise _wrong(path, place, f"half of a surrogate pair in {name}", "text that UTF-8 can hold") from None
-    if name in ("prompt", "response"):
-        return text if text.strip() else None
-    return text.strip() or None
 
 
 def _content_id(record: dict[str, str | None], set_name: str) -> str:
@@ -141,11 +143,23 @@ def _content_id(record: dict[str, str | None], set_name: str) -> str:
 
 def _check_ids(path: Path, places: list[str], records: list[dict[str, str | None]]) -> None:
     _check_present(path, places, records, "id")
-    first: dict[str | None, str] = {}
+    first: dict[str | None, tuple[str, object]] = {}
     for place, record in zip(places, records, strict=True):
-        if record["id"] in first:
-            raise _wrong(path, place, f"id {record['id']!r}, already used in {first[record['id']]}", "an id used once")
-        first[record["id"]] = place
+        content = (record["prompt"] or "").casefold().split(), record["response"]
+        earlier, other = first.setdefault(record["id"], (place, content))
+        if other != content:
+            raise _wrong(path, place, f"id {record['id']!r}, already used in {earlier}", "an id used for one prompt")
+
+
+def _check_labels(path: Path, places: list[str], records: list[dict[str, str | None]]) -> None:
+    for place, record in zip(places, records, strict=True):
+        if (record["label"] or "").casefold() in FLAGS:
+            raise DataError(
+                found=f"label {record['label']!r}",
+                expected="a word, such as harmful or benign",
+                where=f"{path}, {place}",
+                remedy="write words: what 1 or yes stands for differs between data sets",
+            )
 
 
 def _check_present(path: Path, places: list[str], records: list[dict[str, str | None]], name: str) -> None:

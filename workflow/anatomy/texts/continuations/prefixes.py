@@ -11,6 +11,7 @@ import pandas as pd
 
 from anatomy.errors import DataError
 from anatomy.sources.prompts.audit import find_near_duplicates, merge_groups
+from anatomy.sources.prompts.cells import cell_text
 from anatomy.sources.prompts.formats import read_rows
 from anatomy.sources.prompts.split import assign_splits, check_splits, hash_fraction
 
@@ -68,10 +69,13 @@ def read_documents(path: Path, text: str, group: str | None = None) -> pd.DataFr
             remedy="name the column that holds the documents",
         )
     found = []
-    for number, (_, row) in enumerate(rows):
+    for number, (place, row) in enumerate(rows):
         if isinstance(row.get(text), str) and row[text].strip():
-            name = str(row.get("id") or number)
-            found.append({"id": name, "text": row[text], "group": str(row.get(group) or name) if group else name})
+            where = f"{path}, {place}"
+            name = cell_text(row.get("id"), "id", where)
+            name = str(number) if name is None else name
+            tied = cell_text(row.get(group), "group", where) if group else None
+            found.append({"id": name, "text": row[text], "group": name if tied is None else tied})
     return pd.DataFrame(found, columns=["id", "text", "group"]).astype("str")
 
 
