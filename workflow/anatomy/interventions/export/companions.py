@@ -4,9 +4,8 @@ import json
 import shutil
 from pathlib import Path
 
-from anatomy.models.checkpoint import PICKLED
+from anatomy.models.weight_files import INDEX, PICKLED
 
-INDEX = "model.safetensors.index.json"
 SUFFIXES = (".json", ".jinja", ".txt", ".model", ".tiktoken")
 LICENCES = ("LICENSE", "LICENCE", "NOTICE", "USE_POLICY")
 LEFT = ("card.json", "export.json", "adapter_config.json")

@@ -107,7 +107,7 @@ def pair_statistics(pair: ScorerPair, texts: Sequence[str], reading: Reading) ->
         for ids, text in zip(encoded, texts, strict=True)
     ]
     kept = [place for place, one in enumerate(found) if not one.excluded]
-    pad = pair.scorer.tokenizer.pad_token_id or 0
+    pad = pair.scorer.pad_token_id
     # Padding on the right of a causal model changes nothing before it.
     for batch in batches([encoded[place] for place in kept], reading.token_budget, pad, pair.scorer.device, "right"):
         inputs = {"input_ids": batch.input_ids, "attention_mask": batch.attention_mask}

@@ -42,7 +42,7 @@ def continuation_nats(
     starts = [max(len(front), 1) for front in fronts]
     found = np.full(len(texts), np.nan)
     kept = [place for place, ids in enumerate(whole) if rests[place] and len(ids) > starts[place]]
-    for batch in batches([whole[place] for place in kept], token_budget, tokenizer.pad_token_id or 0, scorer.device, "right"):
+    for batch in batches([whole[place] for place in kept], token_budget, scorer.pad_token_id, scorer.device, "right"):
         logits = scorer.model(input_ids=batch.input_ids, attention_mask=batch.attention_mask).logits
         for row, number in enumerate(batch.rows):
             place = kept[number]
