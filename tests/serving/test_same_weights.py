@@ -15,6 +15,7 @@ from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.loading import load_model
 from anatomy.serving.decoding import Decoding
 from anatomy.serving.engine import Engine
+from anatomy.serving.environment import prepare_environment
 from anatomy.serving.named_folder import served_folder
 from anatomy.serving.starting import AS_TRANSFORMERS
 from anatomy.serving.transformers_generation import generate_with_transformers
@@ -32,6 +33,7 @@ def folder(tmp_path):
 
 def taken_by_vllm(shown, load_format=AS_TRANSFORMERS["load_format"]):
     """Names of the files that vLLM would load from a folder."""
+    prepare_environment(1)
     from vllm.config.load import LoadConfig
     from vllm.model_executor.model_loader.default_loader import DefaultModelLoader
 
