@@ -93,11 +93,12 @@ def test_bad_pairs_are_refused_with_their_place(tmp_path, content, message):
 
 
 def test_nothing_is_overwritten_unasked(call, tmp_path, capsys):
-    (tmp_path / "config" / "mine.yaml").write_text("results: mine\n")
-    assert call() == 1 and "--overwrite" in capsys.readouterr().err
-    assert (tmp_path / "config" / "mine.yaml").read_text() == "results: mine\n"
-    assert call("--overwrite") == 0
-    assert "models" in yaml.safe_load((tmp_path / "config" / "mine.yaml").read_text())
+    assert call() == 0
+    path = tmp_path / "config" / "mine.yaml"
+    path.write_text(path.read_text() + "# a line of mine\n")
+    written = path.read_text()
+    assert call() == 1 and "--overwrite" in capsys.readouterr().err and path.read_text() == written
+    assert call("--overwrite") == 0 and "a line of mine" not in path.read_text()
 
 
 @pytest.mark.parametrize(
@@ -146,7 +147,26 @@ def test_a_model_in_the_folder_of_the_run_is_written_as_it_is_called_there(call,
     assert yaml.safe_load((tmp_path / "config" / "mine.yaml").read_text())["models"]["mine"]["folder"] == "models/it's [a] model"
 
 
-@pytest.mark.parametrize("name", ["../mine", "a/b", "", "Mine", "-mine"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../mine",
+        "../../x",
+        "/tmp/x",
+        "a/b",
+        "a\\b",
+        "",
+        ".",
+        "..",
+        ".mine",
+        "Mine",
+        "-mine",
+        "mine\n",
+        "mine ",
+        "m\u00efne",
+        "a:b",
+    ],
+)
 def test_a_name_that_is_no_name_is_refused(call, tmp_path, capsys, name):
     assert call(f"--name={name}") == 1 and "--name" in capsys.readouterr().err
 
