@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from safetensors import safe_open
 
 from anatomy.errors import ModelError
-from anatomy.models.configuration import quantisation, read_config, refuse_remote_code, text_config, width
+from anatomy.models.config_file import read_config, text_config, width
+from anatomy.models.configuration import quantisation, refuse_remote_code
 from anatomy.models.weight_files import weight_files
 from anatomy.progress.counting import counted
 from anatomy.store.digest import file_digest

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from anatomy.errors import ModelError
-from anatomy.models.configuration import json_of
+from anatomy.models.config_file import json_of
 from anatomy.models.imports import without_unused
 
 STATED = ("config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")

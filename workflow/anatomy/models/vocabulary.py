@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from anatomy.errors import ModelError
-from anatomy.models.configuration import json_of, text_config
+from anatomy.models.config_file import json_of, text_config
 
 SHOWN = 60
 """Letters of a prompt that a message quotes."""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
+from anatomy.errors import AnatomyError
+from anatomy.interventions.edits.inventory import editable_writers
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.machine.formats import resolved
 from anatomy.models.machine.memory import Machine
@@ -16,7 +19,9 @@ from anatomy.models.preflight.number_format import formats_refused_in, refused_f
 from anatomy.models.preflight.report import ModelNeeds, ModelReport, examine_model
 from anatomy.models.rendering import Rendering
 from anatomy.models.rendering_facts import describe_rendering
+from anatomy.models.sites import BLOCK_SITES
 from anatomy.models.tokenizer import load_tokenizer
+from anatomy.serving.limits import refuse_long_context
 from anatomy.stages.rendering import answer_rendering, contrast_rendering
 
 Prompts = Mapping[str, Sequence[str]]
@@ -56,12 +61,23 @@ def require_usable(folder: Path, subject: Subject) -> list[str]:
     return list(dict.fromkeys(notes))
 
 
-def examine(config: Config, subject: Subject, folder: Path, prompts: Prompts, machine: Machine) -> ModelReport:
-    """Examine one model against everything the configuration asks of it (see ``examine_model``)."""
+def examine(
+    config: Config,
+    subject: Subject,
+    folder: Path,
+    prompts: Prompts,
+    machine: Machine,
+    sites: Sequence[str] = BLOCK_SITES,
+) -> ModelReport:
+    """Examine one model against everything the configuration asks of it (see ``examine_model``).
+
+    Args:
+        sites: matrices that later jobs will edit.
+    """
     renderings: dict[str, Rendering] = {
         contrast: contrast_rendering(config.extraction, subject, contrast) for contrast in subject.contrasts
     }
-    return examine_model(
+    report = examine_model(
         folder,
         ModelNeeds(
             dtype=resolved(subject.dtype, formats_refused_in(folder)),
@@ -76,3 +92,14 @@ def examine(config: Config, subject: Subject, folder: Path, prompts: Prompts, ma
         ),
         machine,
     )
+    if report.size is None:
+        return report
+    # What a card and an engine would refuse later.
+    found, checkpoint = list(report.problems), Checkpoint(folder)
+    length = config.serving.max_model_len
+    for check in (lambda: editable_writers(checkpoint, sites), lambda: refuse_long_context(checkpoint, length)):
+        try:
+            check()
+        except AnatomyError as problem:
+            found.append(problem)
+    return replace(report, problems=tuple(found))

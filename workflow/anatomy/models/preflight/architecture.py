@@ -7,7 +7,8 @@ from functools import cache
 from pathlib import Path
 
 from anatomy.errors import ModelError
-from anatomy.models.configuration import quantisation, read_config, text_config
+from anatomy.models.config_file import read_config, text_config
+from anatomy.models.configuration import quantisation
 from anatomy.models.preflight.vllm_source import assigned_names
 
 CONTEXT_KEYS = ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length")

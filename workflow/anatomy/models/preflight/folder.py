@@ -8,7 +8,7 @@ from typing import Any
 
 from anatomy.errors import AnatomyError
 from anatomy.models.checkpoint import Checkpoint
-from anatomy.models.configuration import read_config
+from anatomy.models.config_file import read_config
 from anatomy.models.machine.formats import Format
 from anatomy.models.preflight.number_format import require_format
 from anatomy.models.preflight.special_tokens import special_token_notes, special_token_problems

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from anatomy.errors import ConfigError, ModelError
-from anatomy.models.configuration import read_config, text_config
+from anatomy.models.config_file import read_config, text_config
 from anatomy.models.machine.formats import Format, lacks_bfloat16
 from anatomy.models.preflight.vllm_source import assigned_names
 

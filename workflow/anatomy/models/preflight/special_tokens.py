@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from anatomy.errors import AnatomyError, ModelError
-from anatomy.models.configuration import json_of, text_config
+from anatomy.models.config_file import json_of, text_config
 from anatomy.models.vocabulary import tokens_without_row
 
 GENERATION = "generation_config.json"
