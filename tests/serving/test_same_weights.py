@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from examined_models import state
 from greedy import difference, margins
 from safetensors.torch import load_file
 from several_weights import SINGLE, TAKEN, consolidated_beside, in_a_subfolder, optimizer_beside, single_and_sharded
@@ -19,6 +20,8 @@ from anatomy.serving.environment import prepare_environment
 from anatomy.serving.named_folder import served_folder
 from anatomy.serving.starting import AS_TRANSFORMERS
 from anatomy.serving.transformers_generation import generate_with_transformers
+
+pytestmark = pytest.mark.engine
 
 
 @pytest.fixture(scope="module")
@@ -61,10 +64,13 @@ def test_why_it_has_to_be_shown_them(folder, other):
     assert SINGLE not in taken_by_vllm(str(folder)), "transformers takes the single file"
 
 
-def test_an_engine_answers_with_the_models_own_weights(folder, other):
+def test_an_engine_answers_with_the_models_own_weights_and_decodes_as_it_is_asked(folder, other):
+    """Beside them lie other weights, settings for sampling, and an end token that no row of the embedding belongs to."""
     close_shared_engine()
     for harm in (optimizer_beside, consolidated_beside, in_a_subfolder):
         harm(folder, other)
+    sampling = {"temperature": 0.7, "top_k": 5, "repetition_penalty": 1.5, "do_sample": True}
+    state(folder, "generation_config.json", eos_token_id=[2, 5000], **sampling)
     loaded, prompts = load_model(folder, torch.float32, "cpu"), [[1, 30, 40, 50, 60], list(range(6, 90))]
     decoding = Decoding(max_new_tokens=12, temperature=0.0)
     expected = generate_with_transformers(loaded, prompts, decoding, batch_size=2)

@@ -4,10 +4,14 @@ import pytest
 import torch
 from examined_models import LARGE, NEEDS, state
 from safetensors.torch import load_file, save_file
+from tiny_architectures import ARCHITECTURES, make_tiny_architecture
 
 from anatomy.errors import NumericsError
+from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.loading import load_model
+from anatomy.models.preflight.folder import folder_problems
 from anatomy.models.preflight.report import examine_model
+from anatomy.models.tokenizer import load_tokenizer
 
 MARK = b"\xef\xbb\xbf"
 
@@ -28,6 +32,12 @@ def stored(change):
         )
 
     return harm
+
+
+def without_head(folder):
+    tensors = load_file(folder / "model.safetensors")
+    del tensors["lm_head.weight"]
+    save_file(tensors, folder / "model.safetensors", {"format": "pt"})
 
 
 def only_sentencepiece(folder):
@@ -59,6 +69,7 @@ def named_templates(folder):
         (lambda folder: state(folder, architectures="LlamaForCausalLM"), "without architectures", ""),
         (lambda folder: state(folder, num_hidden_layers=2), "4 blocks in the weights, and num_hidden_layers 2", ""),
         (lambda folder: state(folder, num_hidden_layers=6), "4 blocks in the weights, and num_hidden_layers 6", ""),
+        (without_head, "no output head", ""),
         (stored(lambda name, tensor: tensor.to(torch.int8)), "weights stored as I8", ""),
         (
             stored(lambda name, tensor: tensor.to(torch.float8_e4m3fn) if tensor.ndim == 2 else tensor),
@@ -122,3 +133,9 @@ def test_a_weight_too_large_for_the_format_is_named(folder):
     load_model(folder, torch.bfloat16, "cpu")
     with pytest.raises(NumericsError, match=r"model\.norm\.weight"):
         load_model(folder, torch.float16, "cpu")
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES, ids=lambda one: one.name)
+def test_no_architecture_that_is_supported_is_refused(architecture, tmp_path):
+    folder = make_tiny_architecture(architecture, tmp_path)
+    assert list(folder_problems(folder, Checkpoint(folder), load_tokenizer(folder), "bfloat16", "-")) == []

@@ -8,8 +8,8 @@ from anatomy.models.weight_files import INDEX, PICKLED
 
 SUFFIXES = (".json", ".jinja", ".txt", ".model", ".tiktoken")
 LICENCES = ("LICENSE", "LICENCE", "NOTICE", "USE_POLICY")
-LEFT = ("card.json", "export.json", "adapter_config.json")
-"""Records about the source folder; an adapter's would make transformers look for an adapter."""
+LEFT = ("card.json", "export.json")
+"""Records about the source folder."""
 
 
 def companions(folder: Path) -> list[Path]:

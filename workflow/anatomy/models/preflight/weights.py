@@ -14,12 +14,14 @@ BLOCK = re.compile(r"^(?P<stack>(?:.*\.)?layers)\.(?P<layer>\d+)\..*o_proj\b.*$"
 
 EMBEDDING = re.compile(r"^(?:(?:model|language_model)\.)*embed_tokens\.weight$")
 
+EMBEDDED = "model.embed_tokens.weight"
+
 FURTHER = "num_nextn_predict_layers"
 """Blocks after the last one that guess further tokens (DeepSeek-V3, GLM-4.5); no library computes them here."""
 
 
 def weight_problems(checkpoint: Checkpoint) -> Iterator[AnatomyError]:
-    """Blocks that config.json does not count, an embedding of another height than ``vocab_size``, integers for weights.
+    """Blocks that config.json does not count, an embedding of another height than ``vocab_size``, no head, integers for weights.
 
     transformers leaves out blocks that its configuration does not count, with a line in a log, and casts integers to numbers.
     """
@@ -43,6 +45,14 @@ def weight_problems(checkpoint: Checkpoint) -> Iterator[AnatomyError]:
                 where=where,
                 remedy="take config.json and weights from one version of the model; a tokenizer may know fewer tokens than that",
             )
+    tied = [part.get("tie_word_embeddings") for part in (checkpoint.config, checkpoint.text_config)]
+    if False in tied and True not in tied and EMBEDDED in checkpoint.names() and "lm_head.weight" not in checkpoint.names():
+        yield ModelError(
+            found="no output head (lm_head.weight), and tie_word_embeddings false in config.json",
+            expected="a head, or embeddings that serve as one",
+            where=where,
+            remedy="copy the missing shard, or take config.json and weights from one version of the model",
+        )
     stored_as = {
         checkpoint.dtype(name): name
         for name in checkpoint.names()
