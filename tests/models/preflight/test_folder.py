@@ -1,12 +1,14 @@
 """Files of a folder that disagree, or cannot be read: each is named at the first check."""
 
+import shutil
+
 import pytest
 import torch
 from examined_models import LARGE, NEEDS, state
 from safetensors.torch import load_file, save_file
 from tiny_architectures import ARCHITECTURES, make_tiny_architecture
 
-from anatomy.errors import NumericsError
+from anatomy.errors import ModelError, NumericsError
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.loading import load_model
 from anatomy.models.preflight.folder import folder_problems
@@ -45,6 +47,47 @@ def only_sentencepiece(folder):
     (folder / "tokenizer.model").write_bytes(b"no model of sentencepiece")
 
 
+POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 4976698672\n"
+
+
+def a_link_to_nothing(folder):
+    (folder / "model.safetensors").unlink()
+    (folder / "model.safetensors").symlink_to("../../blobs/gone")
+
+
+def in_a_cache(folder):
+    """The folder that the hub's cache calls ``models--org--name``."""
+    snapshot = folder / "snapshots" / "0123abcd"
+    snapshot.mkdir(parents=True)
+    (folder / "config.json").rename(snapshot / "config.json")
+
+
+def of_a_training_run(folder):
+    for step in (500, 1000):
+        (folder / f"checkpoint-{step}").mkdir()
+        shutil.copy(folder / "config.json", folder / f"checkpoint-{step}" / "config.json")
+    (folder / "config.json").unlink()
+
+
+def of_mistral(folder):
+    (folder / "config.json").rename(folder / "params.json")
+
+
+@pytest.mark.parametrize(
+    ("harm", "remedy"),
+    [
+        (in_a_cache, r"snapshots/0123abcd in it"),
+        (of_a_training_run, r"checkpoint-1000, or checkpoint-500 in it"),
+        (of_mistral, "take the conversion for transformers"),
+    ],
+)
+def test_the_folder_that_was_meant_is_named(folder, harm, remedy):
+    harm(folder)
+    with pytest.raises(ModelError, match=r"no config\.json") as caught:
+        examine_model(folder, NEEDS, LARGE).check()
+    assert remedy in caught.value.remedy
+
+
 def named_templates(folder):
     (folder / "chat_template.jinja").unlink()
     state(
@@ -69,6 +112,10 @@ def named_templates(folder):
         (lambda folder: state(folder, architectures="LlamaForCausalLM"), "without architectures", ""),
         (lambda folder: state(folder, num_hidden_layers=2), "4 blocks in the weights, and num_hidden_layers 2", ""),
         (lambda folder: state(folder, num_hidden_layers=6), "4 blocks in the weights, and num_hidden_layers 6", ""),
+        (written("model.safetensors", POINTER), "a pointer of Git LFS", "model.safetensors"),
+        (written("tokenizer.json", POINTER), "a pointer of Git LFS", "tokenizer.json"),
+        (written("config.json", POINTER), "a pointer of Git LFS", "config.json"),
+        (a_link_to_nothing, r"a link to \.\./\.\./blobs/gone, which is not there", "model.safetensors"),
         (without_head, "no output head", ""),
         (stored(lambda name, tensor: tensor.to(torch.int8)), "weights stored as I8", ""),
         (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,9 @@ ADAPTER = "adapter_config.json"
 
 MARK = b"\xef\xbb\xbf"
 """A byte order mark, which some editors put in front of UTF-8 and no JSON parser of transformers skips."""
+
+POINTER, LARGEST_POINTER = b"version https://git-lfs.github.com/spec/", 1024
+"""How a pointer of Git LFS begins, and bytes that none has."""
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -27,9 +31,41 @@ def read_config(folder: Path) -> dict[str, Any]:
             found="no config.json",
             expected="a Hugging Face model folder",
             where=str(folder),
-            remedy="give the folder that holds config.json and the weights",
+            remedy=f"give the folder that holds config.json and the weights{_instead(folder)}",
         )
     return json_of(folder / "config.json")
+
+
+def _instead(folder: Path) -> str:
+    """Where a model may lie that was looked for in this folder: a snapshot of the hub's cache, a checkpoint of a training run."""
+    inside = sorted(path.parent for pattern in ("*/config.json", "snapshots/*/config.json") for path in folder.glob(pattern))
+    if inside:
+        return f": {', or '.join(str(path.relative_to(folder)) for path in inside[:3])} in it{' …' if len(inside) > 3 else ''}"
+    if (folder / "params.json").is_file():
+        return "; params.json is of Mistral's own format: take the conversion for transformers"
+    return ""
+
+
+def refuse_pointer(path: Path) -> None:
+    """Refuse what git leaves in the place of a large file, and a link to a file that is gone.
+
+    Raises:
+        ModelError: the file is one of them.
+    """
+    if path.is_symlink() and not path.exists():
+        raise ModelError(
+            found=f"a link to {os.readlink(path)}, which is not there",
+            expected="a file",
+            where=str(path),
+            remedy="copy the folder with its links followed (cp -L), or download the model again",
+        )
+    if path.is_file() and path.stat().st_size < LARGEST_POINTER and path.read_bytes().startswith(POINTER):
+        raise ModelError(
+            found="a pointer of Git LFS in the place of the file",
+            expected="the file itself",
+            where=str(path),
+            remedy="run `git lfs pull` in the folder, or download the model with the hub's own tools",
+        )
 
 
 def json_of(path: Path) -> dict[str, Any]:
@@ -38,6 +74,7 @@ def json_of(path: Path) -> dict[str, Any]:
     Raises:
         ModelError: something else, or a byte order mark in front of it.
     """
+    refuse_pointer(path)
     with parsing(
         ModelError, str(path), "a JSON object in UTF-8", remedy="copy or download the file again, or mend it in a text editor"
     ):

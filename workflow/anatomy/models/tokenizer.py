@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from anatomy.errors import ModelError
-from anatomy.models.config_file import json_of
+from anatomy.models.config_file import json_of, refuse_pointer
 from anatomy.models.imports import without_unused
 
 STATED = ("config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
@@ -63,12 +63,14 @@ def _explained(folder: Path, error: Exception) -> ModelError:
             where=str(folder / "config.json"),
             remedy="take the configuration that the model was published with",
         )
-    for name in STATED:
-        if (folder / name).is_file():
-            try:
+    try:
+        for name in files:
+            refuse_pointer(folder / name)
+        for name in STATED:
+            if (folder / name).is_file():
                 json_of(folder / name)
-            except ModelError as problem:
-                return problem
+    except ModelError as problem:
+        return problem
     return ModelError(
         found=f"{type(error).__name__}: {error}",
         expected=expected,

@@ -34,7 +34,8 @@ def _vocab_size(path: str, changed: int) -> int | None:
 
 def tokens_without_row(tokenizer: Any, rows: int) -> dict[str, int]:
     """Tokens that the tokenizer knows and the embedding does not, by their ids."""
-    return {token: number for token, number in sorted(tokenizer.get_vocab().items(), key=lambda item: item[1]) if number >= rows}
+    beyond = sorted((number, token) for token, number in tokenizer.get_vocab().items() if number >= rows)
+    return {token: number for number, token in beyond}
 
 
 def require_rows(tokenizer: Any, token_ids: Sequence[Sequence[int]], texts: Sequence[str]) -> None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from anatomy.errors import AnatomyError, ModelError, parsing
+from anatomy.models.config_file import refuse_pointer
 from anatomy.models.weight_header import read_header
 
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
@@ -48,12 +49,16 @@ def weight_files(folder: Path, named: str | None = None) -> WeightFiles:
         named: ``transformers_weights`` of config.json.
 
     Raises:
-        ModelError: no safetensors; two sets of weights of which one library would take the one and another the other, or of which
-            nobody can tell which is meant; an index that transformers cannot read or that does not fit its shards.
+        ModelError: no safetensors, or links to none; two sets of weights of which one library would take the one and another the
+            other, or of which nobody can tell which is meant; an index that transformers cannot read or that does not fit its
+            shards.
     """
     index = folder / INDEX
     weight_map = _weight_map(index) if index.is_file() else {}
     here = sorted(folder.glob("*.safetensors"))
+    for path in (index, *here):
+        if path.is_symlink():
+            refuse_pointer(path)
     chosen = _chosen(folder, weight_map, here)
     if named is not None and named not in ([INDEX] if weight_map else [path.name for path in chosen]):
         raise ModelError(

@@ -6,14 +6,16 @@ import json
 from pathlib import Path
 
 from anatomy.errors import ModelError, parsing
+from anatomy.models.config_file import refuse_pointer
 
 
 def read_header(path: Path) -> dict[str, dict]:
     """Names, dtypes and shapes in a safetensors file, after checking that the file is as long as it says.
 
     Raises:
-        ModelError: the file is not safetensors, or is truncated.
+        ModelError: the file is not safetensors, is truncated, or stands for one that was never fetched.
     """
+    refuse_pointer(path)
     with parsing(ModelError, str(path), "a complete safetensors file", remedy="copy or download the file again"):
         return _header(path)
 
