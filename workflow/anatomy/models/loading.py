@@ -72,13 +72,15 @@ def load_model(folder: Path, dtype: torch.dtype, device: torch.device | str) -> 
 def require_finite(model: Any, where: str) -> None:
     """Refuse weights that are no numbers: in the file, or too large for the format that they were cast to.
 
-    A sum, of which NaN and infinity remain, is one pass over the weights and no copy of them.
+    A sum, in which NaN and infinity remain, is one pass over the weights and no copy of them.
 
     Raises:
         NumericsError: the first such tensor, by its name in the module.
     """
     for name, weight in model.named_parameters():
-        if weight.is_floating_point() and weight.element_size() > 1 and not weight.sum(dtype=WIDE.get(weight.dtype)).isfinite():
+        if not weight.is_floating_point() or weight.element_size() == 1 or weight.sum(dtype=WIDE.get(weight.dtype)).isfinite():
+            continue
+        if not weight.isfinite().all():
             raise NumericsError(
                 found=f"NaN or infinity in {name}",
                 expected="finite weights",
