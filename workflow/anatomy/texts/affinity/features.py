@@ -11,6 +11,7 @@ from jaxtyping import Float
 
 from anatomy.models.activations.batching import batches
 from anatomy.models.scorer import Scorer
+from anatomy.models.vocabulary import require_rows
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class ModelFeatures:
         tokenizer, model = self.scorer.tokenizer, self.scorer.model
         lead = " " if self.leading_space else ""
         ids = [list(tokenizer(lead + text.strip(), add_special_tokens=False)["input_ids"])[: self.max_tokens] for text in texts]
+        require_rows(tokenizer, ids, texts)
         found = np.zeros((len(texts), model.config.get_text_config().hidden_size))
         for batch in batches(ids, self.token_budget, self.scorer.pad_token_id, self.scorer.device, "right"):
             states = model.base_model(input_ids=batch.input_ids, attention_mask=batch.attention_mask).last_hidden_state.double()

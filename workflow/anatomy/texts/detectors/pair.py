@@ -19,6 +19,7 @@ from torch import Tensor
 from anatomy.errors import ModelError
 from anatomy.models.activations.batching import batches
 from anatomy.models.scorer import Scorer
+from anatomy.models.vocabulary import require_rows
 from anatomy.texts.detectors.detection import EMPTY, NOT_FINITE, SHORT
 
 ROWS = 256
@@ -100,6 +101,7 @@ def pair_statistics(pair: ScorerPair, texts: Sequence[str], reading: Reading) ->
     by name, so that it can be counted and never averaged.
     """
     encoded = [encode(pair.scorer.tokenizer, text, reading) for text in texts]
+    require_rows(pair.scorer.tokenizer, encoded, texts)
     found = [
         PairStatistics(max(len(ids) - 1, 0), excluded=SHORT if len(ids) - 1 < reading.min_tokens else "")
         if text.strip()

@@ -13,6 +13,7 @@ from jaxtyping import Float
 
 from anatomy.models.activations.batching import batches
 from anatomy.models.scorer import Scorer
+from anatomy.models.vocabulary import require_rows
 
 
 @torch.inference_mode()
@@ -39,6 +40,7 @@ def continuation_nats(
     # A prefix's end token would end the text that is to go on.
     fronts = [front[:-1] if front[-1:] == [tokenizer.eos_token_id] else front for front in fronts]
     whole = [(front + rest)[:max_tokens] for front, rest in zip(fronts, rests, strict=True)]
+    require_rows(tokenizer, whole, texts)
     starts = [max(len(front), 1) for front in fronts]
     found = np.full(len(texts), np.nan)
     kept = [place for place, ids in enumerate(whole) if rests[place] and len(ids) > starts[place]]
