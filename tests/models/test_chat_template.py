@@ -44,7 +44,7 @@ def test_of_several_templates_the_default_is_used():
     assert template_of(tokenizer) == family_template("qwen_3")
     assert render_text(tokenizer, ["x"], Rendering()) == [written("qwen_3")]
     tokenizer.chat_template = {"tool_use": "x", "rag": "y"}
-    with pytest.raises(ModelError, match="no chat template"):
+    with pytest.raises(ModelError, match="chat templates called rag, tool_use"):
         template_of(tokenizer)
 
 

@@ -26,7 +26,7 @@ def shard(folder):
         save_file({name: tensors[name] for name in half}, folder / file)
         weight_map |= {name: file for name in half}
     (folder / "model.safetensors").unlink()
-    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": weight_map}))
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": weight_map}))
 
 
 def test_single_and_sharded_hold_the_same_tensors(tiny_folder, copied):

@@ -63,7 +63,7 @@ def test_shards_add_up(folder):
     for part, chosen in (("a", names[::2]), ("b", names[1::2])):
         save_file({name: tensors[name] for name in chosen}, folder / f"model-{part}.safetensors", metadata={"format": "pt"})
         weight_map |= dict.fromkeys(chosen, f"model-{part}.safetensors")
-    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": weight_map}))
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": weight_map}))
     assert size(folder) == whole
 
 

@@ -1,9 +1,11 @@
 """From a model folder and a file of pairs to a study, or to the first thing that would have failed later."""
 
 import csv
+import shutil
 
 import pytest
 import yaml
+from examined_models import state
 from tiny_model import make_tiny_model
 
 from anatomy.errors import DataError
@@ -102,11 +104,12 @@ def test_what_was_left_out_is_printed_and_the_sets_hold_to_what_was_asked(call, 
 
 
 def test_nothing_is_overwritten_unasked(call, tmp_path, capsys):
-    (tmp_path / "config" / "mine.yaml").write_text("results: mine\n")
-    assert call() == 1 and "--overwrite" in capsys.readouterr().err
-    assert (tmp_path / "config" / "mine.yaml").read_text() == "results: mine\n"
-    assert call("--overwrite") == 0
-    assert "models" in yaml.safe_load((tmp_path / "config" / "mine.yaml").read_text())
+    assert call() == 0
+    path = tmp_path / "config" / "mine.yaml"
+    path.write_text(path.read_text() + "# a line of mine\n")
+    written = path.read_text()
+    assert call() == 1 and "--overwrite" in capsys.readouterr().err and path.read_text() == written
+    assert call("--overwrite") == 0 and "a line of mine" not in path.read_text()
 
 
 @pytest.mark.parametrize(
@@ -155,7 +158,26 @@ def test_a_model_in_the_folder_of_the_run_is_written_as_it_is_called_there(call,
     assert yaml.safe_load((tmp_path / "config" / "mine.yaml").read_text())["models"]["mine"]["folder"] == "models/it's [a] model"
 
 
-@pytest.mark.parametrize("name", ["../mine", "a/b", "", "Mine", "-mine"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../mine",
+        "../../x",
+        "/tmp/x",
+        "a/b",
+        "a\\b",
+        "",
+        ".",
+        "..",
+        ".mine",
+        "Mine",
+        "-mine",
+        "mine\n",
+        "mine ",
+        "m\u00efne",
+        "a:b",
+    ],
+)
 def test_a_name_that_is_no_name_is_refused(call, tmp_path, capsys, name):
     assert call(f"--name={name}") == 1 and "--name" in capsys.readouterr().err
 
@@ -164,6 +186,45 @@ def test_a_hub_model_needs_a_commit_and_is_not_asked_for(call, capsys):
     assert call(source="org/name") == 1 and "--revision" in capsys.readouterr().err
     assert call("--revision", "a" * 40, source="org/name") == 0
     assert "prefetch" in capsys.readouterr().out
+
+
+def add_adapter(folder):
+    (folder / "adapter_config.json").write_text('{"base_model_name_or_path": "org/base"}')
+
+
+def second_set(folder):
+    shutil.copy(folder / "model.safetensors", folder / "model-00001-of-00001.safetensors")
+
+
+def overflowing(folder):
+    state(folder, model_type="gemma3_text", architectures=["Gemma3ForCausalLM"])
+
+
+@pytest.mark.parametrize(
+    ("harm", "more", "said"),
+    [
+        (add_adapter, (), "an adapter (for org/base) in the folder of a model"),
+        (second_set, (), "two sets of weights: model.safetensors; and model-00001-of-00001.safetensors"),
+        (overflowing, ("--dtype", "float16"), "models.mine.dtype: float16, for a model of type 'gemma3_text'"),
+    ],
+)
+def test_a_folder_of_which_libraries_make_different_models_is_refused(call, tmp_path, model, capsys, harm, more, said):
+    folder = shutil.copytree(model, tmp_path / "model")
+    harm(folder)
+    assert call(*more, source="model") == 1
+    assert said in capsys.readouterr().err and not (tmp_path / "config" / "mine.yaml").exists()
+
+
+@pytest.mark.parametrize("name", ["config", "store", "advbench"])
+def test_a_name_of_something_else_is_refused_whatever_is_asked(call, tmp_path, capsys, name):
+    (tmp_path / "config" / "config.yaml").write_text("results: theirs\n")
+    assert call("--overwrite", name=name) == 1 and f"'{name}', which is" in capsys.readouterr().err
+    assert [path.name for path in (tmp_path / "config").iterdir()] == ["config.yaml"]
+    assert (tmp_path / "config" / "config.yaml").read_text() == "results: theirs\n" and not (tmp_path / "data").exists()
+
+
+def test_a_folder_of_the_run_that_is_not_there_is_named(call, tmp_path, capsys):
+    assert call("--directory", "gone") == 1 and f"--directory {tmp_path / 'gone'}" in capsys.readouterr().err
 
 
 def test_a_folder_that_is_no_model_is_refused_before_anything_is_written(call, tmp_path, capsys):

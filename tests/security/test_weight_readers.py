@@ -14,13 +14,18 @@ from anatomy.interventions.directions.candidates import Directions, load_directi
 from anatomy.interventions.edits.adapter import read_adapter, write_adapter
 from anatomy.interventions.edits.rank_one import build_edit
 from anatomy.interventions.edits.saved import load_edit, save_edit
-from anatomy.models.checkpoint import Checkpoint, read_header
+from anatomy.models.checkpoint import Checkpoint
+from anatomy.models.weight_header import read_header
 
 
 @pytest.mark.parametrize("file", ["config.json", "model.safetensors", "model.safetensors.index.json"])
 def test_model_folders_with_any_content(file, tiny_folder, tmp_path):
     folder = shutil.copytree(tiny_folder, tmp_path / "model")
-    good = (folder / file).read_bytes()[:4096] if (folder / file).exists() else b'{"weight_map": {"a": "model.safetensors"}}'
+    good = (
+        (folder / file).read_bytes()[:4096]
+        if (folder / file).exists()
+        else b'{"metadata": {}, "weight_map": {"a": "model.safetensors"}}'
+    )
 
     @FUZZ
     @given(contents(good))
@@ -49,7 +54,7 @@ def test_a_header_of_another_shape_is_refused(tmp_path):
 def test_an_index_may_not_lead_out_of_the_folder(tiny_folder, tmp_path):
     folder = shutil.copytree(tiny_folder, tmp_path / "model")
     for shard in ("../outside.safetensors", "/etc/passwd", "sub/../../outside.safetensors"):
-        (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"a": shard}}))
+        (folder / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": {"a": shard}}))
         with pytest.raises(ModelError, match="the name of a file in the model's folder"):
             Checkpoint(folder)
 

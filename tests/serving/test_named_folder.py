@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from anatomy.serving.named_folder import literal_name
+from anatomy.serving.named_folder import served_folder
 
 
 @pytest.mark.parametrize("name", ["model", "a b é $HOME {x} 'q' : # %"])
 def test_a_folder_without_wildcards_keeps_its_name(tmp_path, name):
-    with literal_name(tmp_path / name) as found:
+    with served_folder(tmp_path / name) as found:
         assert found == str(tmp_path / name)
 
 
@@ -22,7 +22,7 @@ def test_of_a_folder_with_wildcards_its_own_weights_are_found(tmp_path, name, ot
         (folder / "model.safetensors").touch()
     own = [str(tmp_path / name / "model.safetensors")]
     assert glob.glob(f"{tmp_path / name}/*.safetensors") != own, "the pattern finds another model's weights"
-    with literal_name(tmp_path / name) as found:
+    with served_folder(tmp_path / name) as found:
         assert [str(Path(path).resolve()) for path in glob.glob(f"{found}/*.safetensors")] == own
     assert not Path(found).exists()
 
@@ -30,5 +30,21 @@ def test_of_a_folder_with_wildcards_its_own_weights_are_found(tmp_path, name, ot
 def test_a_temporary_folder_with_wildcards_is_no_place_for_the_link(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "t[m]p"))
     (tmp_path / "t[m]p").mkdir()
-    with literal_name(tmp_path / "t[m]p") as found:
+    with served_folder(tmp_path / "t[m]p") as found:
         assert glob.escape(found) == found
+
+
+def test_weights_beside_the_model_are_not_shown(tmp_path):
+    folder = tmp_path / "model"
+    (folder / "original").mkdir(parents=True)
+    for name in ("model.safetensors", "optimizer.safetensors", "config.json", "tokenizer.json"):
+        (folder / name).write_text(name)
+    with served_folder(folder, [folder / "optimizer.safetensors"]) as found:
+        assert sorted(path.name for path in Path(found).iterdir()) == [
+            "config.json",
+            "model.safetensors",
+            "original",
+            "tokenizer.json",
+        ]
+        assert (Path(found) / "config.json").read_text() == "config.json"
+    assert not Path(found).exists() and (folder / "optimizer.safetensors").exists()

@@ -36,7 +36,13 @@ def pickle(folder):
 
 
 def lose_shard(folder):
-    (folder / "model.safetensors.index.json").write_text('{"weight_map": {"lm_head.weight": "model-00002.safetensors"}}')
+    index = {"metadata": {}, "weight_map": {"lm_head.weight": "model-00002.safetensors"}}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    (folder / "model.safetensors").unlink()
+
+
+def add_adapter(folder):
+    (folder / "adapter_config.json").write_text('{"base_model_name_or_path": "org/base"}')
 
 
 @pytest.mark.parametrize(
@@ -47,6 +53,7 @@ def lose_shard(folder):
         (lose_shard, "shards missing"),
         (lambda folder: (folder / "config.json").unlink(), r"no config\.json"),
         (shutil.rmtree, r"no config\.json"),
+        (add_adapter, "an adapter"),
     ],
 )
 def test_a_folder_that_cannot_be_used_has_no_card(folder, tmp_path, harm, found):

@@ -132,12 +132,19 @@ def test_a_model_without_a_chat_template_is_refused(fresh_results, copied):
     fails(make_config(fresh_results), make_card(copied), ModelError, "no chat template")
 
 
-@pytest.mark.parametrize("value", [torch.inf, torch.nan])
-def test_activations_that_are_not_finite_name_layer_and_prompt(fresh_results, copied, value):
+@pytest.mark.parametrize(
+    ("value", "named"),
+    [
+        (3e38, r"layer 2, prompt harmful_requests-fit-\d"),  # finite, and no activation that it makes is
+        (torch.inf, r"NaN or infinity in model\.layers\.1\.mlp\.down_proj\.weight"),
+        (torch.nan, r"NaN or infinity in model\.layers\.1\.mlp\.down_proj\.weight"),
+    ],
+)
+def test_what_is_not_finite_is_named_by_its_weight_or_by_layer_and_prompt(fresh_results, copied, value, named):
     tensors = load_file(copied / "model.safetensors")
-    tensors["model.layers.1.mlp.down_proj.weight"][3, 7] = value
+    tensors["model.layers.1.mlp.down_proj.weight"][3] = value
     save_file(tensors, copied / "model.safetensors", metadata={"format": "pt"})
-    fails(make_config(fresh_results), make_card(copied), NumericsError, r"layer 2, prompt harmful_requests-fit-\d")
+    fails(make_config(fresh_results), make_card(copied), NumericsError, named)
 
 
 def test_a_truncated_or_pickled_checkpoint_is_refused(fresh_results, copied, card):

@@ -1,13 +1,17 @@
 """What a configuration asks of a model of one's own, examined before anything runs."""
 
+import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from chat_families import family_tokenizer
 from small_study import make_config, make_subject
+from tiny_architectures import ARCHITECTURES, make_tiny_architecture
+from transformers import AutoTokenizer
 
-from anatomy.errors import ConfigError, ModelError
+from anatomy.errors import AnatomyError, ConfigError, ModelError
 from anatomy.models.machine.memory import Machine
 from anatomy.stages.card import read_card, write_model_card
 from anatomy.stages.manifest import model_row
@@ -40,6 +44,49 @@ def test_options_of_serving_and_evaluation_are_the_limits(tiny_folder, tmp_path)
     config = make_config(tmp_path, serving={"max_model_len": 16})
     with pytest.raises(ConfigError, match=r"as serving\.max_model_len says"):
         examine(config, make_subject(), tiny_folder, PROMPTS, LARGE).check()
+
+
+@pytest.mark.parametrize(
+    ("stated", "found"),
+    [
+        ({"quantization_config": {"quant_method": "gptq", "bits": 4}}, "quantised with gptq"),
+        (
+            {
+                "rope_parameters": {"rope_type": "longrope", "original_max_position_embeddings": 16},
+                "max_position_embeddings": 4096,
+            },
+            "model with LongRoPE",
+        ),
+    ],
+)
+def test_what_a_card_or_an_engine_would_refuse_is_found_at_the_first_check(tiny_folder, tmp_path, stated, found):
+    folder = Path(shutil.copytree(tiny_folder, tmp_path / "model"))
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | stated))
+    report = examine(make_config(tmp_path), make_subject(), folder, PROMPTS, LARGE)
+    with pytest.raises(AnatomyError, match=found):
+        report.check()
+
+
+def test_a_model_whose_class_overflows_in_float16_is_refused_by_the_name_of_the_option(tmp_path):
+    folder = make_tiny_architecture(next(one for one in ARCHITECTURES if one.name == "Gemma 3"), tmp_path / "model")
+    config, asked = make_config(tmp_path), replace(make_subject(), dtype="float16")
+    for check in (lambda: require_usable(folder, asked), lambda: examine(config, asked, folder, PROMPTS, LARGE).check()):
+        with pytest.raises(ConfigError, match=r"models\.mine\.dtype: float16"):
+            check()
+
+
+def test_tokens_without_a_row_stop_a_card_if_the_template_writes_them(tiny_folder, tmp_path):
+    folder = Path(shutil.copytree(tiny_folder, tmp_path / "model"))
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.add_tokens(["<|turn|>"], special_tokens=True)
+    tokenizer.save_pretrained(folder)
+    (note,) = require_usable(folder, make_subject())
+    assert "'<|turn|>' (id 400)" in note
+    template = folder / "chat_template.jinja"
+    template.write_text(template.read_text().replace("<|end|>", "<|turn|>"))
+    with pytest.raises(ModelError, match=r"token '<\|turn\|>' of id 400 in what the chat template"):
+        require_usable(folder, make_subject())
 
 
 @pytest.mark.parametrize("contrasts", [("plain",), ("plain", "system")])

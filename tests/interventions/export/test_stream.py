@@ -106,7 +106,6 @@ def test_second_copies_of_the_weights_and_code_stay_behind(tiny_folder, directio
         "modeling.py",
         "README.md",
         "card.json",
-        "adapter_config.json",
         "export.json",
     }
     for name in stay:

@@ -89,7 +89,7 @@ def test_no_configuration_is_no_model_folder(tmp_path, text):
         (tmp_path / "config.json").write_text(text)
     with pytest.raises(ModelError, match=r"config\.json") as caught:
         read_architecture(tmp_path)
-    assert "folder" in caught.value.expected
+    assert ("model folder" if text is None else "a JSON object") in caught.value.expected and caught.value.remedy
 
 
 def test_the_registry_is_read_without_importing_vllm():

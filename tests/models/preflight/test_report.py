@@ -1,37 +1,20 @@
 """A whole model examined: what is found, and every way in which it cannot serve a run."""
 
-import json
 from dataclasses import replace
 
 import pytest
 from chat_families import family_tokenizer
+from examined_models import LARGE, NEEDS, state
 from safetensors.torch import load_file
 
 from anatomy.errors import ConfigError, DataError, ModelError
 from anatomy.models.machine.memory import Machine
-from anatomy.models.preflight.report import ModelNeeds, examine_model
+from anatomy.models.preflight.report import examine_model
 from anatomy.models.rendering import Rendering
-
-LARGE = Machine(2**36, 2**36)
-NEEDS = ModelNeeds(
-    dtype="float32",
-    renderings={"plain": Rendering(), "answers": Rendering(system="Be careful.")},
-    prompts={"benign": ["the mill", "a cake"]},
-    max_new_tokens=8,
-    max_model_len=128,
-    kv_cache_bytes=2**20,
-    sequences=2,
-    step_tokens=64,
-)
 
 
 def problems(folder, needs=NEEDS, machine=LARGE):
     return examine_model(folder, needs, machine).problems
-
-
-def configure(folder, **changes):
-    config = json.loads((folder / "config.json").read_text()) | changes
-    (folder / "config.json").write_text(json.dumps({key: value for key, value in config.items() if value is not None}))
 
 
 def test_a_model_that_fits_has_facts_and_no_problems(tiny, tiny_folder):
@@ -68,7 +51,7 @@ def test_prompts_that_are_too_long(folder):
     (problem,) = problems(folder, long)
     assert isinstance(problem, ConfigError) and "prompt 0 of harmful" in problem.found
     assert "serving.max_model_len" in problem.remedy
-    configure(folder, max_position_embeddings=64)
+    state(folder, max_position_embeddings=64)
     (problem,) = problems(folder, long)
     assert isinstance(problem, DataError) and "at most 64, the model's context" in problem.expected
     (problem,) = problems(folder)
@@ -76,7 +59,7 @@ def test_prompts_that_are_too_long(folder):
 
 
 def test_every_problem_is_found_at_once(folder):
-    configure(folder, architectures=["UnheardOfForCausalLM"], model_type="llama", max_position_embeddings=16)
+    state(folder, architectures=["UnheardOfForCausalLM"], model_type="llama", max_position_embeddings=16)
     report = examine_model(folder, NEEDS, Machine(2**20, 2**10))
     assert len(report.problems) == 4, "architecture, context, memory of both backends"
     with pytest.raises(ModelError, match="4 problems") as caught:
@@ -89,7 +72,7 @@ def test_every_problem_is_found_at_once(folder):
     [
         (lambda folder: (folder / "config.json").unlink(), r"config\.json"),
         (lambda folder: (folder / "model.safetensors").write_bytes(b"12345678"), "safetensors header"),
-        (lambda folder: [path.unlink() for path in folder.glob("tokenizer*")], "Error"),
+        (lambda folder: [path.unlink() for path in folder.glob("tokenizer*")], "no tokenizer"),
         (lambda folder: (folder / "model.safetensors").unlink(), "no weights"),
     ],
 )
@@ -103,7 +86,7 @@ def test_a_broken_folder_is_a_problem_and_no_crash(folder, harm, found):
 
 def test_what_a_reader_should_know_is_noted(folder):
     family_tokenizer("qwen_2_5").save_pretrained(folder)
-    configure(folder, quantization_config={"quant_method": "awq"}, max_position_embeddings=None)
+    state(folder, quantization_config={"quant_method": "awq"}, max_position_embeddings=None)
     notes = examine_model(folder, NEEDS, LARGE).notes
     assert len(notes) == 3 and "plain: no system prompt is given, and the template writes its own" in notes[0]
     assert "awq" in notes[1] and "only serving.max_model_len" in notes[2]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date as Date
 from typing import Any
 
-from jinja2.exceptions import TemplateError
+from jinja2.exceptions import TemplateError, TemplateSyntaxError
 
 from anatomy.errors import ModelError
 
@@ -29,6 +29,14 @@ def template_of(tokenizer: Any) -> str:
         template = tokenizer.get_chat_template()
     except ValueError:
         template = None
+    named = getattr(tokenizer, "chat_template", None)
+    if not template and isinstance(named, dict) and named:
+        raise ModelError(
+            found=f"chat templates called {', '.join(sorted(named))}",
+            expected="one, or one of them called default",
+            where=describe_tokenizer(tokenizer),
+            remedy="write the one that is meant into chat_template.jinja in the model folder",
+        )
     if not template:
         raise ModelError(
             found="no chat template",
@@ -73,7 +81,14 @@ def fill_template(
     switches = {} if thinking is None else {THINKING: thinking}
     try:
         text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True, **_pinned(date), **switches)
-    except TemplateError as error:
+    except TemplateSyntaxError as error:
+        raise ModelError(
+            found=f"a chat template that is no Jinja: {error.message} (line {error.lineno})",
+            expected="a template that can be read",
+            where=where,
+            remedy="copy the chat template again from where the model was published",
+        ) from error
+    except (TemplateError, ValueError, TypeError, LookupError, AttributeError) as error:
         raise ModelError(
             found=f"the template refuses: {error}",
             expected=f"roles {[m['role'] for m in messages]} to be accepted",

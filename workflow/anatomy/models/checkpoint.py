@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING
 
 from safetensors import safe_open
 
-from anatomy.errors import ModelError, parsing
+from anatomy.errors import ModelError
+from anatomy.models.config_file import read_config, text_config, width
 from anatomy.models.configuration import quantisation, refuse_remote_code
+from anatomy.models.weight_files import weight_files
+from anatomy.models.weight_header import TensorEntry
 from anatomy.progress.counting import counted
 from anatomy.store.digest import file_digest
 from anatomy.store.json_objects import JsonObject
@@ -19,7 +21,6 @@ from anatomy.store.json_objects import JsonObject
 if TYPE_CHECKING:
     from torch import Tensor
 
-PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 DIGESTED = (
     "config.json",
     "generation_config.json",
@@ -29,9 +30,10 @@ DIGESTED = (
     "vocab.*",
     "merges.txt",
     "chat_template*",
-    "*.safetensors",
+    "*.model",
+    "*.tiktoken",
 )
-"""Files that decide what the model computes and how it is spoken to."""
+"""Files beside the weights that decide what the model computes and how it is spoken to."""
 
 _file_digests: dict[tuple[str, int, int], str] = {}
 
@@ -45,52 +47,6 @@ def cached_digest(path: Path) -> str:
     return _file_digests[key]
 
 
-class TensorEntry(TypedDict):
-    """A tensor in a safetensors header: its number format, its shape, and where its bytes begin and end behind the header."""
-
-    dtype: str
-    shape: list[int]
-    data_offsets: tuple[int, int]
-
-
-def read_header(path: Path) -> dict[str, TensorEntry]:
-    """Names, dtypes and shapes in a safetensors file, after checking that the file is as long as it says.
-
-    Raises:
-        ModelError: the file is not safetensors, or is truncated.
-    """
-    with parsing(ModelError, str(path), "a complete safetensors file", remedy="copy or download the file again"):
-        return _header(path)
-
-
-def _header(path: Path) -> dict[str, TensorEntry]:
-    size = path.stat().st_size
-    with path.open("rb") as stream:
-        length = int.from_bytes(stream.read(8), "little")
-        complete = size >= 8 and 0 < length <= size - 8
-        try:
-            header = json.loads(stream.read(length)) if complete else None
-        except ValueError:
-            header = None
-    if header is None:
-        raise ModelError(
-            found=f"a file of {size} bytes without a readable safetensors header",
-            expected="a complete safetensors file",
-            where=str(path),
-            remedy="copy or download the file again",
-        )
-    header.pop("__metadata__", None)
-    expected = 8 + length + max((entry["data_offsets"][1] for entry in header.values()), default=0)
-    if size != expected:
-        raise ModelError(
-            found=f"{size} bytes (truncated or overlong)",
-            expected=f"{expected} bytes, as its header says",
-            where=str(path),
-            remedy="copy or download the file again",
-        )
-    return header
-
-
 class Checkpoint:
     """The safetensors of a model folder, single or sharded; tensors are read when asked for.
 
@@ -98,92 +54,33 @@ class Checkpoint:
         folder: a Hugging Face model folder.
 
     Raises:
-        ModelError: no folder or config, code of its own, pickled weights only, a missing shard, a truncated file.
+        ModelError: no folder or config, an adapter, code of its own, or weights that transformers and vLLM would not both take
+            as they are (``weight_files``).
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = Path(folder)
-        if not (self.folder / "config.json").is_file():
-            raise ModelError(
-                found="no config.json",
-                expected="a Hugging Face model folder",
-                where=str(self.folder),
-                remedy="give the folder that holds config.json and the weights",
-            )
-        with parsing(ModelError, str(self.folder / "config.json"), "a JSON object in UTF-8"):
-            self.config: JsonObject = dict(json.loads((self.folder / "config.json").read_text(encoding="utf-8")))
-            refuse_remote_code(self.config, str(self.folder))
+        self.config = read_config(self.folder)
+        refuse_remote_code(self.config, str(self.folder))
+        self._weights = weight_files(self.folder, self.config.get("transformers_weights"))
         self._place: dict[str, Path] = {}
         self._entries: dict[str, TensorEntry] = {}
-        for path in self._files():
-            for name, entry in read_header(path).items():
+        for path, header in self._weights.headers.items():
+            for name, entry in header.items():
                 self._place[name], self._entries[name] = path, entry
-        self._check_index()
-
-    def _files(self) -> list[Path]:
-        index = self.folder / "model.safetensors.index.json"
-        if index.is_file():
-            shards = set(self._weight_map(index).values())
-            files = [self.folder / shard for shard in sorted(shards)]
-            if absent := [path.name for path in files if not path.is_file()]:
-                raise ModelError(
-                    found=f"{len(absent)} of {len(files)} shards missing, such as {absent[0]}",
-                    expected="every shard that the index names",
-                    where=str(index),
-                    remedy="copy the missing shards",
-                )
-            return files
-        # Some folders hold the same weights twice under other names (consolidated.safetensors).
-        single = self.folder / "model.safetensors"
-        files = [single] if single.is_file() else sorted(self.folder.glob("*.safetensors"))
-        if files:
-            return files
-        pickled = sorted(path.name for path in self.folder.iterdir() if path.suffix in PICKLED)
-        raise ModelError(
-            found=f"pickled weights ({', '.join(pickled)})" if pickled else "no weights",
-            expected="safetensors; a pickle can run code when it is opened",
-            where=str(self.folder),
-            remedy="convert the weights to safetensors first",
-        )
-
-    def _weight_map(self, index: Path) -> dict[str, str]:
-        """Tensor to shard, as the index says; shards lie in the model's folder and nowhere else."""
-        with parsing(ModelError, str(index), "an index with a weight_map from tensors to files"):
-            found = {str(name): str(shard) for name, shard in json.loads(index.read_text(encoding="utf-8"))["weight_map"].items()}
-        if outside := sorted({shard for shard in found.values() if Path(shard).name != shard}):
-            raise ModelError(
-                found=f"shard {outside[0]!r}",
-                expected="the name of a file in the model's folder",
-                where=str(index),
-                remedy="download the model again from where it was published",
-            )
-        return found
-
-    def _check_index(self) -> None:
-        index = self.folder / "model.safetensors.index.json"
-        if not index.is_file():
-            return
-        for name, shard in self._weight_map(index).items():
-            if self._place.get(name) != self.folder / shard:
-                raise ModelError(
-                    found=f"tensor {name} not in {shard}",
-                    expected="every tensor of the index in its shard",
-                    where=str(index),
-                    remedy="copy or download the shard again",
-                )
 
     @property
     def text_config(self) -> JsonObject:
         """The language model's part of the configuration (multimodal folders nest it)."""
-        return self.config.get("text_config", self.config)
+        return text_config(self.config)
 
     @property
     def num_layers(self) -> int:
-        return self.text_config["num_hidden_layers"]
+        return width(self.config, "num_hidden_layers", str(self.folder))
 
     @property
     def d_model(self) -> int:
-        return self.text_config["hidden_size"]
+        return width(self.config, "hidden_size", str(self.folder))
 
     @property
     def tied_embeddings(self) -> bool:
@@ -198,7 +95,12 @@ class Checkpoint:
     @property
     def files(self) -> list[Path]:
         """The weight files, each once, without a second copy of the weights under other names."""
-        return list(dict.fromkeys(self._place.values()))
+        return list(self._weights.headers)
+
+    @property
+    def beside(self) -> tuple[Path, ...]:
+        """Safetensors in the folder that are no part of the model: an optimizer's, another copy under another name."""
+        return self._weights.beside
 
     def names(self) -> list[str]:
         return sorted(self._place)
@@ -235,7 +137,8 @@ class Checkpoint:
         return total.hexdigest()
 
     def _digested_files(self) -> Iterator[Path]:
-        yield from sorted({path for pattern in DIGESTED for path in self.folder.glob(pattern) if path.is_file()})
+        beside_weights = {path for pattern in DIGESTED for path in self.folder.glob(pattern) if path.is_file()}
+        yield from sorted(beside_weights | set(self.files))
 
     def _require(self, name: str) -> None:
         if name not in self._place:

@@ -7,13 +7,17 @@ from typing import Any
 
 import torch
 
-from anatomy.errors import ModelError
+from anatomy.errors import MALFORMED, ModelError, NumericsError
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.configuration import attention_implementation
 from anatomy.models.imports import without_unused
 from anatomy.models.memory import estimate_memory, require_memory
 from anatomy.models.size import ModelSize, model_size
 from anatomy.models.tokenizer import load_tokenizer
+from anatomy.models.vocabulary import filler
+
+WIDE = {torch.float16: torch.float32, torch.bfloat16: torch.float32}
+"""Formats to add up in, where a sum of finite numbers may be infinite in their own."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +46,8 @@ class LoadedModel:
 
     @property
     def pad_token_id(self) -> int:
-        """Id used to fill padding; masked everywhere, so any id of the vocabulary serves where none is declared."""
-        declared = (self.tokenizer.pad_token_id, self.tokenizer.eos_token_id)
-        return next((token for token in declared if token is not None), 0)
+        """Id used to fill padding; masked everywhere, so any id of the vocabulary serves (``vocabulary.filler``)."""
+        return filler(self.tokenizer, self.model.get_input_embeddings().weight.shape[0])
 
 
 def load_model(folder: Path, dtype: torch.dtype, device: torch.device | str) -> LoadedModel:
@@ -56,11 +59,34 @@ def load_model(folder: Path, dtype: torch.dtype, device: torch.device | str) -> 
     Raises:
         ModelError: unusable folder (see ``Checkpoint``), more weights than memory (``require_memory``), remote code, or weights
             that do not fill the architecture.
+        NumericsError: a weight that is NaN or infinite.
     """
     checkpoint = Checkpoint(Path(folder))
     model, tokenizer = open_weights(checkpoint, model_size(checkpoint), dtype, device, attention_implementation)
     model.to(device).eval().requires_grad_(False)
+    require_finite(model, str(folder))
     return LoadedModel(model, tokenizer, checkpoint.folder, checkpoint.digest(), checkpoint.num_layers, checkpoint.d_model)
+
+
+@torch.no_grad()
+def require_finite(model: Any, where: str) -> None:
+    """Refuse weights that are no numbers: in the file, or too large for the format that they were cast to.
+
+    A sum, in which NaN and infinity remain, is one pass over the weights and no copy of them.
+
+    Raises:
+        NumericsError: the first such tensor, by its name in the module.
+    """
+    for name, weight in model.named_parameters():
+        if not weight.is_floating_point() or weight.element_size() == 1 or weight.sum(dtype=WIDE.get(weight.dtype)).isfinite():
+            continue
+        if not weight.isfinite().all():
+            raise NumericsError(
+                found=f"NaN or infinity in {name}",
+                expected="finite weights",
+                where=f"{where}, in {str(weight.dtype).removeprefix('torch.')}",
+                remedy="copy or download the weights again; if they are finite in their own format, choose bfloat16 or float32",
+            )
 
 
 def open_weights(
@@ -82,6 +108,9 @@ def open_weights(
     Raises:
         ModelError: as ``load_model``.
     """
+    from huggingface_hub.errors import StrictDataclassError
+    from safetensors import SafetensorError
+
     with without_unused():  # here, because it takes seconds that jobs without a model are spared
         from transformers import AutoConfig, AutoModelForCausalLM
 
@@ -100,7 +129,7 @@ def open_weights(
             local_files_only=True,
             output_loading_info=True,
         )
-    except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
+    except (*MALFORMED, RuntimeError, ImportError, AssertionError, StrictDataclassError, SafetensorError) as error:
         raise ModelError(
             found=f"{type(error).__name__}: {error}",
             expected="a folder that transformers opens without remote code",

@@ -6,6 +6,7 @@ from typing import Any
 
 from anatomy.errors import ModelError
 from anatomy.models.chat_template import describe_tokenizer, fill_template
+from anatomy.models.vocabulary import require_rows
 from anatomy.store.json_objects import JsonObject
 
 PROBES = ("a", "Describe the river 7", "Where is the gate?", "One. Two.", "sing )")
@@ -48,12 +49,14 @@ def render(tokenizer: Any, prompts: Sequence[str], rendering: Rendering) -> list
     gets it where the tokenizer adds one.
 
     Raises:
-        ModelError: as ``render_text``.
+        ModelError: as ``render_text``; or a token that the model has no embedding for (``require_rows``).
     """
     texts = render_text(tokenizer, prompts, rendering)
     # The template writes its own special tokens; the tokenizer must not add them a second time.
     encoded = tokenizer(texts, add_special_tokens=not rendering.template)["input_ids"] if texts else []
-    return [_single_beginning(list(ids), tokenizer.bos_token_id) for ids in encoded]
+    found = [_single_beginning(list(ids), tokenizer.bos_token_id) for ids in encoded]
+    require_rows(tokenizer, found, prompts)
+    return found
 
 
 def render_text(tokenizer: Any, prompts: Sequence[str], rendering: Rendering) -> list[str]:

@@ -14,6 +14,7 @@ from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.configuration import attention_implementation
 from anatomy.models.loading import open_weights
 from anatomy.models.size import weights_size
+from anatomy.models.vocabulary import filler
 from anatomy.store.digest import LENGTH, file_digest
 
 ADAPTER = "adapter_model.safetensors"
@@ -34,6 +35,11 @@ class Scorer:
     @property
     def device(self) -> torch.device:
         return next(self.model.parameters()).device
+
+    @property
+    def pad_token_id(self) -> int:
+        """Id used to fill padding; masked everywhere (``vocabulary.filler``)."""
+        return filler(self.tokenizer, self.model.get_input_embeddings().weight.shape[0])
 
 
 def open_scorer(folder: Path, dtype: torch.dtype, device: torch.device | str, adapter: Path | None = None) -> Scorer:

@@ -17,7 +17,8 @@ from anatomy.progress.terminal import let_output_go
 from anatomy.quickstart.check import check_study
 from anatomy.quickstart.model import model_entry
 from anatomy.quickstart.pairs import OPTIONS, read_pairs, write_sets
-from anatomy.quickstart.study import check_name, compose, write_study
+from anatomy.quickstart.place import mark_folder, study_file
+from anatomy.quickstart.study import compose, write_study
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 
@@ -54,7 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
         default=CHECKOUT,
         help="folder of the run, which takes configuration, prompt sets and results (default: the checkout)",
     )
-    parser.add_argument("--overwrite", action="store_true", help="replace a study of this name")
+    parser.add_argument("--overwrite", action="store_true", help="replace a study of this name that this command wrote")
     options = parser.parse_args(arguments)
     try:
         return write(options)
@@ -78,12 +79,10 @@ def write(options: argparse.Namespace) -> int:
     from where its caller stands.
     """
     here, run = Path.cwd(), options.directory.resolve()
-    path = Path("config") / f"{check_name(options.name)}.yaml"
-    if (run / path).exists() and not options.overwrite:
-        print(f"quickstart: {run / path} exists; choose another --name, or --overwrite it", file=sys.stderr)
-        return 1
+    path = study_file(options.name, run, CHECKOUT, overwrite=options.overwrite)
     pairs, model = read_pairs(options.pairs, options.near_duplicate), model_entry(options, here, run)
     benchmarks = placed(str(options.benchmarks), here, run) if options.benchmarks else None
+    mark_folder(options.name, run)
     with contextlib.chdir(run):
         sets = write_sets(pairs, Path("data") / options.name)
         study = compose(options.name, model, sets, benchmarks)

@@ -12,7 +12,7 @@ from anatomy.models.imports import imports_are_done, without_unused
 from anatomy.models.memory import estimate_memory, require_memory
 from anatomy.models.size import model_size
 from anatomy.serving.environment import workers_without_main
-from anatomy.serving.named_folder import literal_name
+from anatomy.serving.named_folder import served_folder
 from anatomy.serving.out_of_memory import memory_explained
 
 if TYPE_CHECKING:
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 CPU_BLOCK = 32
 """Smallest key-value block of the CPU backend; prefixes are shared in whole blocks, so small is better."""
+
+AS_TRANSFORMERS = {"load_format": "safetensors", "config_format": "hf", "tokenizer_mode": "hf"}
+"""The files that transformers reads. Left to itself, vLLM takes Mistral's own weights, configuration and tokenizer wherever a
+file called ``consolidated*.safetensors`` lies, in a subfolder too."""
 
 
 def require_engine_memory(engine: Engine, device: str) -> None:
@@ -67,7 +71,7 @@ def start_llm(engine: Engine, device: str) -> Any:
             around.enter_context(memory_explained(str(engine.model_folder), engine.settings))
             if engine.gpus > 1:  # with one, the model is built in this process, where torch asks for the main module's file
                 around.enter_context(workers_without_main())
-            folder = engine.until_closed(literal_name(engine.model_folder))
+            folder = engine.until_closed(served_folder(engine.model_folder, Checkpoint(engine.model_folder).beside))
             return LLM(
                 folder, dtype=engine.dtype, max_model_len=engine.max_model_len, seed=engine.seed, **llm_options(engine, device)
             )
@@ -90,7 +94,7 @@ EngineArguments = dict[str, Any]
 
 def llm_options(engine: Engine, device: str) -> EngineArguments:
     """vLLM's arguments beyond model, dtype, length and seed."""
-    options: EngineArguments = {"disable_log_stats": True, "max_num_seqs": engine.max_num_seqs}
+    options: EngineArguments = {"disable_log_stats": True, "max_num_seqs": engine.max_num_seqs, **AS_TRANSFORMERS}
     if device == "cpu":
         options.update(enforce_eager=True, block_size=CPU_BLOCK, kv_cache_memory_bytes=engine.kv_cache_bytes)
     elif engine.gpus > 1:

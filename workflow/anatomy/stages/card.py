@@ -10,6 +10,7 @@ from anatomy.errors import ModelError
 from anatomy.models.card import ModelCard, ModelSource, checked_card
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.machine.formats import resolved, warn_if_slow
+from anatomy.models.preflight.number_format import formats_refused_in
 from anatomy.models.sites import BLOCK_SITES
 from anatomy.sources.registry.hub_models import HubModel, local_snapshot
 from anatomy.store.files import read_json, write_json
@@ -45,7 +46,6 @@ def write_model_card(
             (``require_usable``).
         EditError: it could be read, but not edited at these sites (quantised, experts, tied).
     """
-    dtype = resolved(subject.dtype)
     if grown is not None:
         folder = grown.parent
     elif source is not None:
@@ -53,6 +53,8 @@ def write_model_card(
     else:
         raise ModelError(found="neither", expected="an entry of the configuration or a grown member", where=subject.id)
     checkpoint = Checkpoint(folder)
+    # What the organism grows is a Llama, which computes in any format.
+    dtype = resolved(subject.dtype) if grown is not None else resolved(subject.dtype, formats_refused_in(folder))
     notes: list[str] = []
     if grown is None:
         # What the organism grows is usable by construction; its many cards are spared importing torch and transformers.

@@ -11,6 +11,7 @@ from anatomy.errors import ConfigError, ModelError
 from anatomy.models.card import ModelSource
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.machine.formats import Format, resolved, warn_if_slow
+from anatomy.models.preflight.number_format import refused_formats, require_format
 from anatomy.stages.card import find
 from anatomy.store.files import write_json
 from anatomy.store.json_objects import checked_fields
@@ -54,7 +55,7 @@ def write_judge_card(
 
     Raises:
         ModelError: the folder cannot be used.
-        ConfigError: the judge was never trained on prompts as long as asked for.
+        ConfigError: the judge was never trained on prompts as long as asked for, or cannot be computed in the format asked for.
     """
     checkpoint = Checkpoint(find(judge, mirror))
     longest = checkpoint.text_config.get("max_position_embeddings")
@@ -66,7 +67,8 @@ def write_judge_card(
             where=f"model_judges.{identifier}",
             remedy=f"set max_model_len to {longest} or less",
         )
-    dtype = resolved(judge["dtype"])
+    dtype = resolved(judge["dtype"], refused_formats(checkpoint.config))
+    require_format(dtype, checkpoint.config, f"model_judges.{identifier}.dtype")
     warn_if_slow(dtype, f"model_judges.{identifier}.dtype", say)
     card: JudgeCard = {
         "id": identifier,

@@ -4,13 +4,12 @@ import json
 import shutil
 from pathlib import Path
 
-from anatomy.models.checkpoint import PICKLED
+from anatomy.models.weight_files import INDEX, PICKLED
 
-INDEX = "model.safetensors.index.json"
 SUFFIXES = (".json", ".jinja", ".txt", ".model", ".tiktoken")
 LICENCES = ("LICENSE", "LICENCE", "NOTICE", "USE_POLICY")
-LEFT = ("card.json", "export.json", "adapter_config.json")
-"""Records about the source folder; an adapter's would make transformers look for an adapter."""
+LEFT = ("card.json", "export.json")
+"""Records about the source folder."""
 
 
 def companions(folder: Path) -> list[Path]:

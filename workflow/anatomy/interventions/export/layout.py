@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from anatomy.models.checkpoint import read_header
+from anatomy.models.weight_header import read_header
 
 EDITABLE = {"F32": torch.float32, "BF16": torch.bfloat16, "F16": torch.float16}
 """Number formats whose values an edit can be added to."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from pathlib import Path
 from typing import Final, Literal
 
@@ -76,16 +76,28 @@ def fast_format(device: str | None = None) -> Format:
     if device is None:
         device = "cpu" if torch.version.cuda is None else "cuda"
     if device == "cuda":
-        narrow = torch.cuda.is_available() and not torch.cuda.is_bf16_supported(including_emulation=False)
-        return "float16" if narrow else "bfloat16"
+        return "float16" if lacks_bfloat16() else "bfloat16"
     if not bfloat16_instructions():
         return "float32"
     return "bfloat16" if product_rate("bfloat16") >= WORTH * product_rate("float32") else "float32"
 
 
-def resolved(dtype: Format | Literal["auto"]) -> Format:
-    """A format as configured, ``auto`` replaced by what is fast here."""
-    return fast_format() if dtype == AUTO else dtype
+def resolved(dtype: Format | Literal["auto"], refused: Set[Format] = frozenset()) -> Format:
+    """A format as configured, ``auto`` replaced by what is fast here.
+
+    Args:
+        refused: formats that the model cannot be computed in, which ``auto`` never is.
+    """
+    if dtype != AUTO:
+        return dtype
+    return "float32" if (fast := fast_format()) in refused else fast
+
+
+def lacks_bfloat16() -> bool:
+    """Whether the models of this machine run on a GPU without instructions for bfloat16 (before Ampere)."""
+    import torch
+
+    return torch.cuda.is_available() and not torch.cuda.is_bf16_supported(including_emulation=False)
 
 
 def foreseen(dtype: Format | Literal["auto"], on_gpu: bool) -> Format:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import ast
-import json
 from dataclasses import dataclass
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 
 from anatomy.errors import ModelError
-from anatomy.store.json_objects import JsonObject
+from anatomy.models.config_file import read_config, text_config
+from anatomy.models.configuration import quantisation
+from anatomy.models.preflight.vllm_source import assigned_names
 
 CONTEXT_KEYS = ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length")
 """Where configurations say how many tokens the model was made for."""
@@ -45,30 +44,21 @@ def read_architecture(folder: Path) -> Architecture:
     """Read ``config.json``; imports transformers' tables of names, no model code.
 
     Raises:
-        ModelError: no such file, or no JSON.
+        ModelError: as ``read_config``.
     """
-    path = Path(folder) / "config.json"
-    try:
-        config: JsonObject = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelError(
-            found=f"{type(error).__name__}: {error}",
-            expected="a Hugging Face model folder",
-            where=str(path),
-            remedy="give the folder that holds config.json and the weights",
-        ) from error
-    text = config.get("text_config", config)
-    name = next(iter(config.get("architectures") or []), None)
+    config = read_config(Path(folder))
+    text, model_type = text_config(config), str(config.get("model_type") or "")
+    named = config.get("architectures")
+    name = str(named[0]) if isinstance(named, list) and named else None
     lengths = [text[key] for key in CONTEXT_KEYS if isinstance(text.get(key), int)]
-    quantisation = config.get("quantization_config")
     return Architecture(
         name=name,
-        model_type=config.get("model_type", ""),
+        model_type=model_type,
         context=lengths[0] if lengths else None,
-        in_transformers=_in_transformers(config.get("model_type", ""), name),
+        in_transformers=_in_transformers(model_type, name),
         in_vllm=None if name is None or not vllm_architectures() else name in vllm_architectures(),
         remote_code="auto_map" in config,
-        quantised=quantisation.get("quant_method", "unnamed") if quantisation else None,
+        quantised=quantisation(config),
     )
 
 
@@ -81,19 +71,7 @@ def _in_transformers(model_type: str, name: str | None) -> bool:
 @cache
 def vllm_architectures() -> frozenset[str]:
     """Architectures in vLLM's registry, read from its source: importing it would take ten seconds. Empty without vLLM."""
-    spec = find_spec("vllm")
-    source = Path(spec.origin).parent / "model_executor" / "models" / "registry.py" if spec and spec.origin else None
-    if source is None or not source.is_file():
-        return frozenset()
-    tables = [
-        node.value
-        for node in ast.parse(source.read_text(encoding="utf-8")).body
-        if isinstance(node, ast.Assign)
-        and isinstance(node.value, ast.Dict)
-        and any(isinstance(target, ast.Name) and target.id in VLLM_TABLES for target in node.targets)
-    ]
-    keys = [key.value for table in tables for key in table.keys if isinstance(key, ast.Constant)]
-    return frozenset(key for key in keys if isinstance(key, str))
+    return assigned_names("model_executor/models/registry.py", *VLLM_TABLES)
 
 
 def require_architecture(architecture: Architecture, where: str) -> None:

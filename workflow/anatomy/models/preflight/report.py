@@ -10,10 +10,12 @@ from typing import TypeVar
 
 from anatomy.errors import AnatomyError, ModelError
 from anatomy.models.checkpoint import Checkpoint
+from anatomy.models.machine.formats import Format
 from anatomy.models.machine.memory import Machine
 from anatomy.models.memory import STEP_TOKENS, Backend, MemoryEstimate, estimate_memory, shortage
 from anatomy.models.preflight.architecture import Architecture, read_architecture, require_architecture
 from anatomy.models.preflight.context import ContextNeed, measure_context, require_context
+from anatomy.models.preflight.folder import folder_notes, folder_problems
 from anatomy.models.rendering import Rendering
 from anatomy.models.rendering_facts import RenderingFacts, describe_rendering
 from anatomy.models.size import ModelSize, model_size
@@ -28,6 +30,7 @@ class ModelNeeds:
 
     Attributes:
         dtype: number format it is loaded and served in.
+        option: where that is asked for, such as ``models.mine.dtype``.
         renderings: how it is spoken to, by what for (``plain``, ``system``, ``answers``).
         prompts: texts by the name of their set; {} to leave the context unchecked.
         max_new_tokens, max_model_len, kv_cache_bytes: as in ``evaluation`` and ``serving``.
@@ -35,7 +38,7 @@ class ModelNeeds:
         step_tokens: tokens that extraction reads in one forward pass.
     """
 
-    dtype: str
+    dtype: Format
     renderings: Mapping[str, Rendering]
     prompts: Mapping[str, Sequence[str]]
     max_new_tokens: int
@@ -43,6 +46,7 @@ class ModelNeeds:
     kv_cache_bytes: int
     sequences: int
     step_tokens: int
+    option: str = "dtype"
 
 
 @dataclass(frozen=True)
@@ -110,8 +114,10 @@ def examine_model(folder: Path, needs: ModelNeeds, machine: Machine) -> ModelRep
     if architecture is None:
         return ModelReport(folder, None, None, {}, None, {}, machine, tuple(problems), ())
     attempt(lambda: require_architecture(architecture, str(folder)))
-    size = attempt(lambda: model_size(Checkpoint(folder)))
+    checkpoint = attempt(lambda: Checkpoint(folder))
+    size = None if checkpoint is None else attempt(lambda: model_size(checkpoint))
     tokenizer = attempt(lambda: load_tokenizer(folder))
+    problems += folder_problems(folder, checkpoint, tokenizer, needs.dtype, needs.option)
     renderings: dict[str, RenderingFacts] = {}
     for name, rendering in needs.renderings.items() if tokenizer is not None else ():
         facts = attempt(partial(describe_rendering, tokenizer, rendering))
@@ -144,7 +150,7 @@ def examine_model(folder: Path, needs: ModelNeeds, machine: Machine) -> ModelRep
         memory,
         machine,
         _distinct(problems),
-        tuple(_notes(architecture, renderings)),
+        (*_notes(architecture, renderings), *(() if problems else folder_notes(folder, checkpoint, tokenizer))),
     )
 
 

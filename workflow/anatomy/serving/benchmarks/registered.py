@@ -23,6 +23,7 @@ from anatomy.interventions.edits.adapter_factors import applied_adapter
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.configuration import longest_served_context
 from anatomy.models.machine.formats import resolved, warn_if_slow
+from anatomy.models.preflight.number_format import refused_formats, require_format
 from anatomy.serving.benchmarks.engine_lm import EngineLM
 from anatomy.serving.engine import Engine
 from anatomy.serving.packed_likelihood import open_packed
@@ -80,7 +81,9 @@ class AnatomyLM(EngineLM):
                 expected="pretrained, dtype, max_model_len, adapter, kv_cache_bytes, threads, seed, max_gen_toks, packed",
             )
         folder, edit = Path(pretrained), None if adapter is None else Path(adapter)
-        checkpoint, chosen = Checkpoint(folder), resolved(dtype)
+        checkpoint = Checkpoint(folder)
+        chosen = resolved(dtype, refused_formats(checkpoint.config))
+        require_format(chosen, checkpoint.config, "--model_args dtype")
         warn_if_slow(chosen, "--model_args dtype", print)
         self._open = ExitStack()
         engine = self._open.enter_context(

@@ -11,6 +11,7 @@ from jaxtyping import Float
 
 from anatomy.models.activations.batching import batches
 from anatomy.models.scorer import Scorer
+from anatomy.models.vocabulary import require_rows
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,9 @@ class ModelFeatures:
         tokenizer, model = self.scorer.tokenizer, self.scorer.model
         lead = " " if self.leading_space else ""
         ids = [list(tokenizer(lead + text.strip(), add_special_tokens=False)["input_ids"])[: self.max_tokens] for text in texts]
+        require_rows(tokenizer, ids, texts)
         found = np.zeros((len(texts), model.config.get_text_config().hidden_size))
-        for batch in batches(ids, self.token_budget, tokenizer.pad_token_id or 0, self.scorer.device, "right"):
+        for batch in batches(ids, self.token_budget, self.scorer.pad_token_id, self.scorer.device, "right"):
             states = model.base_model(input_ids=batch.input_ids, attention_mask=batch.attention_mask).last_hidden_state.double()
             mask = batch.attention_mask[:, :, None]
             mean = torch.where(mask > 0, states, 0.0).sum(1) / mask.sum(1)

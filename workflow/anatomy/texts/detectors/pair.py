@@ -19,6 +19,7 @@ from torch import Tensor
 from anatomy.errors import ModelError
 from anatomy.models.activations.batching import batches
 from anatomy.models.scorer import Scorer
+from anatomy.models.vocabulary import require_rows
 from anatomy.texts.detectors.detection import EMPTY, NOT_FINITE, SHORT
 
 ROWS = 256
@@ -100,6 +101,7 @@ def pair_statistics(pair: ScorerPair, texts: Sequence[str], reading: Reading) ->
     by name, so that it can be counted and never averaged.
     """
     encoded = [encode(pair.scorer.tokenizer, text, reading) for text in texts]
+    require_rows(pair.scorer.tokenizer, encoded, texts)
     found = [
         PairStatistics(max(len(ids) - 1, 0), excluded=SHORT if len(ids) - 1 < reading.min_tokens else "")
         if text.strip()
@@ -107,7 +109,7 @@ def pair_statistics(pair: ScorerPair, texts: Sequence[str], reading: Reading) ->
         for ids, text in zip(encoded, texts, strict=True)
     ]
     kept = [place for place, one in enumerate(found) if not one.excluded]
-    pad = pair.scorer.tokenizer.pad_token_id or 0
+    pad = pair.scorer.pad_token_id
     # Padding on the right of a causal model changes nothing before it.
     for batch in batches([encoded[place] for place in kept], reading.token_budget, pad, pair.scorer.device, "right"):
         inputs = {"input_ids": batch.input_ids, "attention_mask": batch.attention_mask}

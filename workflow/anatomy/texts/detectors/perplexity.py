@@ -13,6 +13,7 @@ from jaxtyping import Float
 
 from anatomy.models.activations.batching import batches
 from anatomy.models.scorer import Scorer
+from anatomy.models.vocabulary import require_rows
 
 
 @torch.inference_mode()
@@ -39,10 +40,11 @@ def continuation_nats(
     # A prefix's end token would end the text that is to go on.
     fronts = [front[:-1] if front[-1:] == [tokenizer.eos_token_id] else front for front in fronts]
     whole = [(front + rest)[:max_tokens] for front, rest in zip(fronts, rests, strict=True)]
+    require_rows(tokenizer, whole, texts)
     starts = [max(len(front), 1) for front in fronts]
     found = np.full(len(texts), np.nan)
     kept = [place for place, ids in enumerate(whole) if rests[place] and len(ids) > starts[place]]
-    for batch in batches([whole[place] for place in kept], token_budget, tokenizer.pad_token_id or 0, scorer.device, "right"):
+    for batch in batches([whole[place] for place in kept], token_budget, scorer.pad_token_id, scorer.device, "right"):
         logits = scorer.model(input_ids=batch.input_ids, attention_mask=batch.attention_mask).logits
         for row, number in enumerate(batch.rows):
             place = kept[number]

@@ -111,7 +111,7 @@ def tune_style_preference(
 
 def text_logprobs(scorer: Scorer, model: torch.nn.Module, ids: Sequence[list[int]]) -> Float[Tensor, " text"]:
     """Sum of the log-probabilities of each text's tokens after its first, nats, fp32."""
-    batch = padded(ids, range(len(ids)), scorer.tokenizer.pad_token_id or 0, scorer.device, "right")
+    batch = padded(ids, range(len(ids)), scorer.pad_token_id, scorer.device, "right")
     logits = model(input_ids=batch.input_ids, attention_mask=batch.attention_mask).logits[:, :-1]
     taken = logits.float().log_softmax(-1).gather(-1, batch.input_ids[:, 1:, None])[..., 0]
     return torch.where(batch.attention_mask[:, 1:] > 0, taken, 0.0).sum(1)

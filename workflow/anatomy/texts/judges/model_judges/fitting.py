@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from anatomy.models.vocabulary import require_rows
 from anatomy.texts.judges.model_judges.format import JudgeFormat
 
 
@@ -36,8 +37,13 @@ def fit(form: JudgeFormat, tokenizer: Any, prompt: str, response: str, room: int
 
 
 def encode(form: JudgeFormat, tokenizer: Any, prompt: str, response: str) -> list[int]:
-    """Tokens of a judge's prompt; the beginning-of-text token stands there once."""
+    """Tokens of a judge's prompt; the beginning-of-text token stands there once.
+
+    Raises:
+        ModelError: a token that the judge has no embedding for.
+    """
     ids = list(tokenizer(form.write(tokenizer, prompt, response), add_special_tokens=form.adds_beginning)["input_ids"])
     while tokenizer.bos_token_id is not None and ids[:2] == [tokenizer.bos_token_id] * 2:
         ids = ids[1:]
+    require_rows(tokenizer, [ids], [prompt + response])
     return ids
