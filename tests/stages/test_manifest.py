@@ -22,6 +22,7 @@ CARD: ModelCard = {
     "tied_embeddings": False,
     "source": None,
     "grown": None,
+    "converted": None,
     "notes": [],
 }
 

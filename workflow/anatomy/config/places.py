@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-PATHS = ("results", "folder", "file", "data", "published", "mirror", "registry", "to", "adapter")
+PATHS = ("results", "folder", "file", "data", "published", "mirror", "registry", "to", "adapter", "gguf")
 """Options that hold a path wherever they stand."""
 
 OF_PATHS = ("split_files",)

@@ -95,6 +95,9 @@ class Config(Section):
                     raise ValueError(
                         f"{section}.{name}.revision is {UNPINNED!r}; expected a commit of 40 digits, or data.allow_unpinned: true"
                     )
+        for name, model in self.models.items():
+            if model.sha256 == UNPINNED and not self.data.allow_unpinned:
+                raise ValueError(f"models.{name}.sha256 is {UNPINNED!r}; expected 64 digits, or data.allow_unpinned: true")
         self._sets_fit()
         check_names(self.model_judges)
         self.export.check_outside(self.results)

@@ -22,6 +22,7 @@ class ModelCard(TypedDict):
         tied_embeddings: whether embedding and output head are one matrix.
         source: its entry in the configuration; None for a member of the organism.
         grown: a member's own card, written beside its weights; None for a model of one's own.
+        converted: what is known of the GGUF file that it was converted from (``models.gguf.conversion``); None without one.
         notes: what its template says and no option asks for.
     """
 
@@ -35,7 +36,18 @@ class ModelCard(TypedDict):
     tied_embeddings: bool
     source: dict[str, Any] | None
     grown: dict[str, Any] | None
+    converted: dict[str, Any] | None
     notes: list[str]
+
+
+def source_in_words(card: ModelCard) -> str:
+    """Where a model comes from, without the place on this machine, as it has to stand beside its numbers."""
+    source, converted = card["source"], card["converted"]
+    if source is None:
+        return f"{card['id']} (a model of the built-in organism)"
+    if converted is not None:
+        return f"{converted['file']} ({converted['in words']})"
+    return f"{source['hub']} at revision {source['revision']}" if source["hub"] else f"{card['id']} (a local folder)"
 
 
 def checked_card(values: Any, where: str) -> ModelCard:

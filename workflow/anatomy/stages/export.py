@@ -136,6 +136,7 @@ def base_of(model: ModelCard) -> dict[str, Any]:
         "digest": model["digest"],
         "hub": source.get("hub"),
         "revision": source.get("revision"),
+        "converted": model["converted"] and f"{model['converted']['file']}, {model['converted']['in words']}",
     }
 
 

@@ -49,7 +49,6 @@ def fallbacks(journal: pd.DataFrame) -> list[dict[str, Any]]:
 
 def model_row(card: ModelCard) -> dict[str, Any]:
     """One model in the manifest."""
-    source = card["source"] or {}
     return {
         "model": card["id"],
         "kind": card["kind"],
@@ -58,9 +57,16 @@ def model_row(card: ModelCard) -> dict[str, Any]:
         "trained in": (card["grown"] or {}).get("matrix_dtype", ""),
         "layers": card["num_layers"],
         "width": card["d_model"],
-        "source": f"{source['hub']}@{source['revision'][:12]}" if source.get("hub") else source.get("folder") or "grown here",
+        "source": _source(card),
         "prompts": "; ".join(card["notes"]),
     }
+
+
+def _source(card: ModelCard) -> str:
+    source, converted = card["source"] or {}, card["converted"]
+    if converted is not None:
+        return f"{converted['file']} {converted['sha256'][:12]}, {converted['in words']}"
+    return f"{source['hub']}@{source['revision'][:12]}" if source.get("hub") else source.get("folder") or "grown here"
 
 
 def times(results: Path, path: Path) -> list[dict[str, Any]]:
