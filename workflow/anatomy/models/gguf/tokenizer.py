@@ -54,6 +54,8 @@ def load_file_tokenizer(header: Header) -> Any:
     except (OSError, ValueError, KeyError, TypeError, IndexError, ImportError) as error:
         raise _refused(header, f"{type(error).__name__}: {error}", "a vocabulary that transformers reads") from error
     _split(tokenizer, str(split))
+    if kind == "llama" and not header.architecture.startswith("gemma"):
+        _prefix(tokenizer, header.values.get("tokenizer.ggml.add_space_prefix", True))
     _begin(tokenizer, header)
     tokenizer.chat_template = header.values.get("tokenizer.chat_template")
     return tokenizer
@@ -103,7 +105,7 @@ def require_round_trip(tokenizer: Any, header: Header) -> None:
             raise _refused(header, f"texts that begin with ids {ids[:2]}", f"{begin or 'no mark'} before the text's own ids")
         for drop in (False, True):
             back = tokenizer.decode(bare, skip_special_tokens=drop, clean_up_tokenization_spaces=False)
-            if back not in (text, text.removeprefix(" ")):
+            if back != text:
                 raise _refused(header, f"{back!r} from the ids of {text!r}", "the text that went in")
         unknown = tokenizer.unk_token_id
         if unknown is not None and unknown in bare:
@@ -151,6 +153,20 @@ def _split(tokenizer: Any, split: str) -> None:
         tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
             [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)]
         )
+
+
+def _prefix(tokenizer: Any, space: bool) -> None:
+    """Put a space before a text and take it off again, or neither, as the file says and SentencePiece does it.
+
+    What transformers makes of a file leaves the space out before a text that begins with one, and takes it off all the same.
+    """
+    from tokenizers import decoders, normalizers
+
+    backend = tokenizer.backend_tokenizer
+    backend.normalizer = normalizers.Sequence([*([normalizers.Prepend("▁")] if space else []), normalizers.Replace(" ", "▁")])
+    backend.pre_tokenizer = None
+    steps = [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()]
+    backend.decoder = decoders.Sequence([*steps, *([decoders.Strip(" ", 1, 0)] if space else [])])
 
 
 def _begin(tokenizer: Any, header: Header) -> None:
