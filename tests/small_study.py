@@ -79,6 +79,7 @@ def make_card(folder) -> ModelCard:
         "tied_embeddings": checkpoint.tied_embeddings,
         "source": None,
         "grown": None,
+        "converted": None,
         "notes": [],
     }
 

@@ -36,7 +36,12 @@ def test_options_that_hold_paths_are_placed_and_others_are_not(tmp_path):
         "export": {"to": "../out", "push": {"hub": "org/name"}},
         "data": {"folder": "d", "mirror": None},
         "benchmarks": {"data": "b", "tasks": ["mmlu"]},
-        "models": {"file": {"folder": "m", "kind": "base"}, "hub": {"hub": "org/name", "revision": "a" * 40}},
+        "models": {
+            "file": {"folder": "m", "kind": "base"},
+            "hub": {"hub": "org/name", "revision": "a" * 40},
+            "quantised": {"gguf": "m.gguf"},
+            "packaged": {"packages": ["a==1.0/a/m.gguf"]},
+        },
         "prompt_sets": {"x": {"split_files": {"fit": "f.csv"}}, "y": {"dataset": "xstest/safe", "published": True}},
         "pasta": {"pairwise": {"judge": "judge"}, "own_detectors": {"n": {"scorer": "an-id", "adapter": "lora"}}},
     }
@@ -48,7 +53,12 @@ def test_options_that_hold_paths_are_placed_and_others_are_not(tmp_path):
         "export": {"to": str(tmp_path.parent / "out"), "push": {"hub": "org/name"}},
         "data": {"folder": f"{base}/d", "mirror": None},
         "benchmarks": {"data": f"{base}/b", "tasks": ["mmlu"]},
-        "models": {"file": {"folder": f"{base}/m", "kind": "base"}, "hub": {"hub": "org/name", "revision": "a" * 40}},
+        "models": {
+            "file": {"folder": f"{base}/m", "kind": "base"},
+            "hub": {"hub": "org/name", "revision": "a" * 40},
+            "quantised": {"gguf": f"{base}/m.gguf"},
+            "packaged": {"packages": ["a==1.0/a/m.gguf"]},
+        },
         "prompt_sets": {"x": {"split_files": {"fit": f"{base}/f.csv"}}, "y": {"dataset": "xstest/safe", "published": True}},
         "pasta": {"pairwise": {"judge": f"{base}/judge"}, "own_detectors": {"n": {"scorer": "an-id", "adapter": f"{base}/lora"}}},
     }

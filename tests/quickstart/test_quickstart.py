@@ -6,6 +6,7 @@ import shutil
 import pytest
 import yaml
 from examined_models import state
+from real_models import SMOLLM2, real_folder, real_gguf
 from tiny_model import make_tiny_model
 
 from anatomy.errors import DataError
@@ -231,3 +232,25 @@ def test_a_folder_that_is_no_model_is_refused_before_anything_is_written(call, t
     (tmp_path / "empty").mkdir()
     assert call(source=str(tmp_path / "empty")) == 1
     assert "config.json" in capsys.readouterr().err and not (tmp_path / "config" / "mine.yaml").exists()
+
+
+@pytest.mark.weights
+def test_a_gguf_file_is_converted_and_said_what_it_costs(call, tmp_path, capsys):
+    file, ready = real_gguf(SMOLLM2), real_folder(SMOLLM2)
+    # What an earlier call has converted from the same bytes is used as it is.
+    at = tmp_path / "results" / "mine" / "converted"
+    at.mkdir(parents=True)
+    (at / "mine.json").write_text(ready.with_suffix(".json").read_text())
+    (at / "mine").symlink_to(ready)
+    assert call(source=str(file)) == 0
+    said = capsys.readouterr().out
+    assert "134.5 million parameters, 30 blocks" in said and "converting it into results/mine/converted/mine" in said
+    config = load_config(tmp_path / "config" / "mine.yaml")
+    assert config.models["mine"].gguf == str(file) and not (at / "mine.json").is_symlink()
+
+
+def test_a_file_that_is_no_gguf_is_refused_before_a_study_is_written(call, tmp_path, capsys):
+    (tmp_path / "model.safetensors").write_bytes(bytes(100))
+    assert call(source="model.safetensors") == 1
+    assert "a GGUF file, which begins with b'GGUF'" in capsys.readouterr().err
+    assert not (tmp_path / "config" / "mine.yaml").exists()

@@ -4,9 +4,10 @@ import json
 
 import pytest
 
-from anatomy.models.card import ModelCard
+from anatomy.models.card import ModelCard, source_in_words
 from anatomy.models.machine.surroundings import installed
 from anatomy.recipes.configuration import Config
+from anatomy.stages.export import base_of
 from anatomy.stages.manifest import manifest, model_row, times
 from anatomy.store.files import write_json
 from anatomy.store.journal import record
@@ -22,6 +23,7 @@ CARD: ModelCard = {
     "tied_embeddings": False,
     "source": None,
     "grown": None,
+    "converted": None,
     "notes": [],
 }
 
@@ -37,6 +39,14 @@ CARD: ModelCard = {
 def test_a_model_is_named_by_where_it_came_from(source, expected):
     row = model_row({**CARD, "source": source})
     assert row["source"] == expected and row["digest"] == "ab" * 8
+
+
+def test_a_dequantised_model_is_named_so_wherever_its_source_stands():
+    converted = {"file": "mine.Q4_K_M.gguf", "sha256": "d" * 64, "in words": "dequantised from Q4_K, Q6_K"}
+    card = {**CARD, "source": {"folder": None, "hub": None, "gguf": "models/mine.Q4_K_M.gguf"}, "converted": converted}
+    assert model_row(card)["source"] == f"mine.Q4_K_M.gguf {'d' * 12}, dequantised from Q4_K, Q6_K"
+    assert source_in_words(card) == "mine.Q4_K_M.gguf (dequantised from Q4_K, Q6_K)"
+    assert "dequantised from Q4_K, Q6_K" in base_of(card)["converted"] and base_of(CARD)["converted"] is None
 
 
 def test_how_a_model_is_spoken_to_is_said():

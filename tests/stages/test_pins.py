@@ -18,6 +18,7 @@ SHAPING = {
     "torch": "torch",
     "transformers": "transformers",
     "tokenizers": "tokenizers",
+    "gguf": "gguf",
     "vllm": "vllm",
     "lm_eval": "lm_eval",
     "peft": "peft",

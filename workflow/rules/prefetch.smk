@@ -1,4 +1,4 @@
-# Published data and hub models: fetched by `snakemake prefetch`, the one rule that asks the network; other jobs run without.
+# Published data, hub models and packaged files: fetched by `snakemake prefetch`, the one rule that asks the network; other jobs run without.
 #   snakemake prefetch --configfile mine.yaml
 from anatomy.errors import AnatomyError
 from snakemake.exceptions import WorkflowError

@@ -88,6 +88,8 @@ def model_files(wildcards):
     subject = EVERYONE[wildcards.model]
     if subject.is_organism:
         return AT.member(subject.seed, subject.member)
+    if wildcards.model in CONVERTED:
+        return AT.converted(wildcards.model)
     return weights_of(CONFIG.models[wildcards.model])
 
 
@@ -97,6 +99,34 @@ def weights_of(source):
         return at_hand(missing_data.check_hub_model, source.hub, source.revision)
     at_hand(missing_data.check_folder, source.folder)
     return sorted(str(path) for path in Path(source.folder).glob("*") if path.suffix in MODEL_FILES)
+
+
+# Models that come as GGUF files; a dequantised folder is made once, proven, and read by everything behind it.
+CONVERTED = [name for name, model in CONFIG.models.items() if model.is_converted]
+
+
+rule convert:
+    input:
+        lambda wildcards: at_hand(missing_data.gguf_files, wildcards.model),
+    output:
+        card=AT.converted("{model}"),
+    log:
+        f"{CONFIG.results}/logs/convert.{{model}}.log",
+    benchmark:
+        f"{CONFIG.results}/logs/convert.{{model}}.tsv"
+    wildcard_constraints:
+        model="|".join(map(re.escape, CONVERTED)) or NOBODY,
+    priority: 30
+    threads: threads_of("convert")
+    resources:
+        **needs("convert"),
+    params:
+        source=lambda wildcards: {
+            key: options(CONFIG, "models")["models"][wildcards.model][key] for key in ("sha256", "dtype", "plain_english")
+        },
+        code=stage_fingerprint("convert"),
+    script:
+        "../scripts/convert.py"
 
 
 rule model_card:
@@ -112,6 +142,7 @@ rule model_card:
         source=lambda wildcards: options(CONFIG, "models")["models"].get(wildcards.model),
         sites=list(target_modules(CONFIG)),
         mirror=CONFIG.data.mirror,
+        converted=lambda wildcards: wildcards.model in CONVERTED,
         code=stage_fingerprint("card"),
     script:
         "../scripts/model_card.py"

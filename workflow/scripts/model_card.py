@@ -8,6 +8,7 @@ with job_of("model card", snakemake) as run:
     from anatomy.stages.card import write_model_card
 
     grown = Path(snakemake.input[0]) if snakemake.params.source is None else None
+    converted = Path(snakemake.input[0]) if snakemake.params.converted else None
     write_model_card(
         run.subject,
         snakemake.params.source,
@@ -16,4 +17,5 @@ with job_of("model card", snakemake) as run:
         snakemake.params.sites,
         snakemake.params.mirror,
         run.say,
+        converted,
     )

@@ -10,14 +10,15 @@ from anatomy.config.section import Section
 
 
 class Data(Section):
-    """Published data sets (prompt_sets.<id>.dataset, benchmarks) and hub models."""
+    """Published data sets (prompt_sets.<id>.dataset, benchmarks), hub models and files that packages carry."""
 
     folder: str = Field(
-        "data", description="folder with local copies of the registry's data sets, relative to the folder of the run"
+        "data",
+        description="folder with local copies of the registry's data sets and packaged files, relative to the folder of the run",
     )
     registry: str | None = Field(None, description="file with further data sets, in the form of config/datasets.yaml")
     mirror: str | None = Field(
-        None, description="folder that stands in for the network: <set>/<file>, models/<org>/<name>/<revision>"
+        None, description="folder that stands in for the network: <set>/<file>, models/<org>/<name>/<revision>, packages/<file>"
     )
     offline: bool = Field(False, description="true: prefetch takes from the mirror alone and says what is missing")
     missing: Literal["error", "skip"] = Field(

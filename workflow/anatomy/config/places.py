@@ -13,7 +13,7 @@ from typing import Any
 
 from anatomy.store.json_objects import JsonObject
 
-PATHS = ("results", "folder", "file", "data", "published", "mirror", "registry", "to", "adapter")
+PATHS = ("results", "folder", "file", "data", "published", "mirror", "registry", "to", "adapter", "gguf")
 """Options that hold a path wherever they stand."""
 
 OF_PATHS = ("split_files",)

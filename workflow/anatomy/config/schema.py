@@ -34,7 +34,9 @@ class Config(Section):
     organism: Organism = Field(Organism(), description="the built-in family of tiny models")
     models: dict[Identifier, Model] = Field({}, description="your own models: {my-model: {folder: path, kind: aligned}}")
     prompt_sets: dict[Identifier, PromptSet] = Field({}, description="your own prompt sets, by the names used below")
-    data: Data = Field(Data(), description="published data sets and hub models; `snakemake prefetch` fetches them")
+    data: Data = Field(
+        Data(), description="published data sets, hub models and packaged files; `snakemake prefetch` fetches them"
+    )
     extraction: Extraction = Field(Extraction(), description="extraction of directions from prompts, with control directions")
     selection: Selection = Field(Selection(), description="how the refusal direction is selected among the extracted ones")
     evaluation: Evaluation = Field(Evaluation(), description="what is generated, and how")
@@ -95,6 +97,9 @@ class Config(Section):
                     raise ValueError(
                         f"{section}.{name}.revision is {UNPINNED!r}; expected a commit of 40 digits, or data.allow_unpinned: true"
                     )
+        for name, model in self.models.items():
+            if model.sha256 == UNPINNED and not self.data.allow_unpinned:
+                raise ValueError(f"models.{name}.sha256 is {UNPINNED!r}; expected 64 digits, or data.allow_unpinned: true")
         self._sets_fit()
         check_names(self.model_judges)
         self.export.check_outside(self.results)

@@ -113,6 +113,14 @@ class Layout:
     def model(self, subject: str) -> str:
         return f"{self.results}/models/{subject}.json"
 
+    def converted(self, subject: str) -> str:
+        """What is known of a model that was converted from a GGUF file."""
+        return f"{self.converted_folder(subject)}.json"
+
+    def converted_folder(self, subject: str) -> str:
+        """The model folder that it was converted into."""
+        return f"{self.results}/converted/{subject}"
+
     def prompts(self, subject: Subject, name: str) -> str:
         return (
             f"{self.organism(subject.seed)}/prompts/{name}.parquet"

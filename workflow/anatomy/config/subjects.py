@@ -19,6 +19,11 @@ Kind = Literal["base", "aligned", "uncensored", "placebo"]
 UNPINNED = "unpinned"
 """The revision of a hub model of which no commit is known: what the hub's main names when it is fetched."""
 
+PACKAGED = re.compile(
+    r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)==(?P<version>[A-Za-z0-9][A-Za-z0-9._+!-]*)/(?P<member>[^/\\\0]+(/[^/\\\0]+)*)"
+)
+"""A file within a package of pip's registry, of an exact version."""
+
 MEMBER_KINDS: dict[str, Kind] = {
     "base": "base",
     "aligned": "aligned",
@@ -69,10 +74,31 @@ class Organism(Section):
 
 
 class Model(Section):
-    """A model of your own or from a hub; give exactly one of folder and hub."""
+    """A model of your own, from a hub or from packages; give exactly one of folder, hub, gguf and packages."""
 
     folder: str | None = Field(None, description="a folder with safetensors, config.json and tokenizer files")
     hub: str | None = Field(None, description="a hub id such as org/name; needs a revision")
+    gguf: str | None = Field(
+        None,
+        description="a GGUF file, which is converted once into a model folder in results; its weights are then dequantised, "
+        "which the report says. They are stored in float32, or in dtype where that names a format of 16 bits",
+    )
+    packages: list[str] = Field(
+        [],
+        description="a GGUF file that packages of pip's registry carry: [name==version/path/in/the/package], several where it "
+        "was cut into parts, in order; `snakemake prefetch` fetches them with pip, from where your pip is configured to look. "
+        "Needs sha256",
+    )
+    sha256: str | None = Field(
+        None,
+        description="SHA-256 of the GGUF file (of the whole, where packages carry parts), 64 digits; for packages also unpinned "
+        "(with data.allow_unpinned): what the registry has when it is fetched",
+    )
+    plain_english: bool = Field(
+        True,
+        description="with gguf or packages: the converted model has to predict a paragraph of plain English, which proves the "
+        "conversion; false for a model that was not taught English, which is then converted without this proof",
+    )
     revision: str | None = Field(
         None,
         description="commit of the hub repository, 40 digits; or unpinned (with data.allow_unpinned): what its main "
@@ -102,14 +128,34 @@ class Model(Section):
 
     @model_validator(mode="after")
     def one_source(self) -> Model:
-        if (self.folder is None) == (self.hub is None):
-            raise ValueError("found both or neither of folder and hub; expected exactly one of them")
+        if sum(map(bool, (self.folder, self.hub, self.gguf, self.packages))) != 1:
+            raise ValueError("found several or none of folder, hub, gguf and packages; expected exactly one of them")
         if self.hub is not None and not is_revision(self.revision):
             raise ValueError(
                 f"hub model {self.hub} has revision {self.revision!r}; expected a commit of 40 digits, because a "
                 "branch or tag can move"
             )
         return self
+
+    @model_validator(mode="after")
+    def pinned_file(self) -> Model:
+        if wrong := [one for one in self.packages if PACKAGED.fullmatch(one) is None]:
+            raise ValueError(f"packages has {wrong[0]!r}; expected name==version/path/in/the/package, with one exact version")
+        if self.sha256 is not None and not (self.gguf or self.packages):
+            raise ValueError("sha256 is given without gguf or packages; expected it beside the file that it belongs to")
+        if self.packages and self.sha256 is None:
+            raise ValueError(
+                "packages without sha256; expected the SHA-256 of the GGUF file, or unpinned with data.allow_unpinned"
+            )
+        known = self.sha256 is None or re.fullmatch(r"[0-9a-f]{64}", self.sha256)
+        if not known and not (self.packages and self.sha256 == UNPINNED):
+            raise ValueError(f"sha256 is {self.sha256!r}; expected 64 digits of 0-9 and a-f")
+        return self
+
+    @property
+    def is_converted(self) -> bool:
+        """Whether it has to be converted into a folder before anything reads it."""
+        return bool(self.gguf or self.packages)
 
     @model_validator(mode="after")
     def template_options(self) -> Model:

@@ -90,10 +90,10 @@ def model_folder(config: Config, subject: Subject) -> Path | None:
     source = config.models.get(subject.id)
     if source is None:
         return None
-    from anatomy.sources.registry.hub_models import HubModel, local_snapshot
+    from anatomy.sources.registry.own_models import folder_here
 
     try:
-        folder = Path(source.folder or local_snapshot(HubModel.of(source), config.data.mirror))
+        folder = folder_here(config, subject.id, source)
     except (AnatomyError, OSError):
         return None
     return folder if folder.is_dir() else None

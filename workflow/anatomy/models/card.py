@@ -31,6 +31,7 @@ class ModelCard(TypedDict):
         tied_embeddings: whether embedding and output head are one matrix.
         source: its entry in the configuration; None for a member of the organism.
         grown: a member's own card, written beside its weights; None for a model of one's own.
+        converted: what is known of the GGUF file that it was converted from (``models.gguf.conversion``); None without one.
         notes: what its template says and no option asks for.
     """
 
@@ -44,11 +45,23 @@ class ModelCard(TypedDict):
     tied_embeddings: bool
     source: ModelSource | None
     grown: JsonObject | None
+    converted: JsonObject | None
     notes: list[str]
 
 
+def source_in_words(card: ModelCard) -> str:
+    """Where a model comes from, without the place on this machine, as it has to stand beside its numbers."""
+    converted = card["converted"]
+    if card["source"] is None:
+        return f"{card['id']} (a model of the built-in organism)"
+    if converted is not None:
+        return f"{converted['file']} ({converted['in words']})"
+    hub = hub_of(card["source"])
+    return "{} at revision {}".format(*hub) if hub else f"{card['id']} (a local folder)"
+
+
 def hub_of(source: ModelSource | None) -> tuple[str, str] | None:
-    """Id and revision on the hub; None for a folder, and for a member of the organism."""
+    """Id and revision on the hub; None for a folder, a GGUF file, and a member of the organism."""
     if source is None or not source.get("hub"):
         return None
     return str(source["hub"]), str(source["revision"])

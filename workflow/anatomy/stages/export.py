@@ -47,6 +47,7 @@ class ExportedBase(TypedDict):
     digest: str
     hub: str | None
     revision: str | None
+    converted: str | None
 
 
 class ExportRecord(TypedDict):
@@ -177,6 +178,7 @@ def base_of(model: ModelCard) -> ExportedBase:
         "digest": model["digest"],
         "hub": None if source is None else source.get("hub"),
         "revision": None if source is None else source.get("revision"),
+        "converted": model["converted"] and f"{model['converted']['file']}, {model['converted']['in words']}",
     }
 
 

@@ -92,7 +92,6 @@ def fallbacks(journal: pd.DataFrame) -> list[FallbackRow]:
 
 def model_row(card: ModelCard) -> ModelRow:
     """One model in the manifest."""
-    source, hub = card["source"], hub_of(card["source"])
     return {
         "model": card["id"],
         "kind": card["kind"],
@@ -101,9 +100,16 @@ def model_row(card: ModelCard) -> ModelRow:
         "trained in": (card["grown"] or {}).get("matrix_dtype", ""),
         "layers": card["num_layers"],
         "width": card["d_model"],
-        "source": f"{hub[0]}@{hub[1][:12]}" if hub else (source and source.get("folder")) or "grown here",
+        "source": _source(card),
         "prompts": "; ".join(card["notes"]),
     }
+
+
+def _source(card: ModelCard) -> str:
+    source, converted, hub = card["source"], card["converted"], hub_of(card["source"])
+    if converted is not None:
+        return f"{converted['file']} {converted['sha256'][:12]}, {converted['in words']}"
+    return f"{hub[0]}@{hub[1][:12]}" if hub else (source and source.get("folder")) or "grown here"
 
 
 def times(results: Path, path: Path) -> list[JobTime]:

@@ -10,7 +10,7 @@ from anatomy.interventions.edits.card import EditCard
 from anatomy.interventions.edits.spec import LOW_RANK_METHODS, SAVED, MadeBy
 from anatomy.interventions.export.stream import Rewritten, Streamed
 from anatomy.interventions.export.verify import Logits, Untouched
-from anatomy.models.card import ModelCard, hub_of
+from anatomy.models.card import ModelCard, hub_of, source_in_words
 
 LICENCE = """\
 The licence of the base applies to this copy, with whatever it asks of derived works (a name, a notice, an acceptable-use
@@ -42,7 +42,7 @@ def model_card(
         edits: card and digest of each edit of the stack, first edit first.
         claims: rows of the ledger, as ``claims_about``.
     """
-    source, cards, hub = _source(base), [edit for edit, _ in edits], hub_of(base["source"])
+    source, cards, hub = source_in_words(base), [edit for edit, _ in edits], hub_of(base["source"])
     saved = any(spec["method"] == SAVED for spec in decision.specs)  # by scoring, or by training
     front = [
         "---",
@@ -143,12 +143,6 @@ def _relative_norm(one: Rewritten, cards: Sequence[EditCard]) -> float:
     if len(known) == 1:
         return known[0].relative_norms[name]
     return one.norm * known[0].relative_norms[name] / known[0].norms[name]
-
-
-def _source(base: ModelCard) -> str:
-    if hub := hub_of(base["source"]):
-        return "{} at revision {}".format(*hub)
-    return f"{base['id']} (a local folder)" if base["source"] else f"{base['id']} (a model of the built-in organism)"
 
 
 def _edit_rows(edit: EditCard, digest: str, streamed: Streamed, stacked: int) -> list[list[str]]:

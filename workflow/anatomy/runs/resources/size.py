@@ -30,17 +30,28 @@ def known_size(config: Config, name: str) -> ModelSize | None:
     stated = config.resources.models.get(name)
     if stated is not None and stated.billions is not None:
         return typical_size(stated.billions * 1e9)
-    named = parameters_in_name(source.hub or source.folder or "")
+    named = parameters_in_name(_name(source))
     return size_of_files(config, source) or (None if named is None else typical_size(named))
+
+
+def _name(source: Model | ModelJudge) -> str:
+    """Whatever the configuration calls a model's files."""
+    file = (source.gguf or "".join(source.packages[:1])) if isinstance(source, Model) else ""
+    return source.hub or source.folder or file
 
 
 def size_of_files(config: Config, source: Model | ModelJudge) -> ModelSize | None:
     """From the headers of a model that is on this disk; None for one that is not, or cannot be read."""
     from anatomy.models.checkpoint import Checkpoint
+    from anatomy.models.gguf.header import read_header
+    from anatomy.models.gguf.size import gguf_size
     from anatomy.models.size import model_size
     from anatomy.sources.registry.hub_models import HubModel, local_snapshot
+    from anatomy.sources.registry.own_models import gguf_path
 
     try:
+        if isinstance(source, Model) and source.is_converted:
+            return gguf_size(read_header(gguf_path(config, source)))
         folder = source.folder or local_snapshot(HubModel.of(source), config.data.mirror)
         return model_size(Checkpoint(Path(folder)))
     except (AnatomyError, OSError):  # its card tells what is wrong with it, before any job that asks for memory
