@@ -91,7 +91,7 @@ class Selection(Section):
         "racing",
         description="how the pick is found. racing: a candidate is scored on a few prompts, and on more only until bounds for "
         "its mean over all of them say that it cannot be the pick; layers that layer_share cuts are not scored. The pick, or the "
-        "near misses where there is none, are scored on all prompts. exhaustive: every candidate on all prompts, as in the papers",
+        "near misses where there is none, are scored on all prompts. exhaustive: every candidate on all prompts, as papers do",
     )
     racing: Racing = Field(Racing(), description="how the race goes; used by search: racing")
     kl_tokens: int = Field(
