@@ -7,10 +7,12 @@ from anatomy.evidence.claims.tables import Tables
 from anatomy.evidence.figures.rates import benchmark_scores, refusal_rates
 from anatomy.recipes.configuration import Config
 from anatomy.recipes.rosi.figures import Evidence
+from anatomy.store.files import write_json
 
 SETS = ("harmful_requests", "benign_requests", "lookalike_requests", "jailbreak_requests")
 MODELS = ("base", "weak", "aligned", "uncensored-1", "uncensored-2", "placebo-1")
 SMALL = {"statistics": {"bootstrap": 100}, "report": {"examples": 3}}
+LOST = "refuses more benign requests by +0.400 [+0.200, +0.600], limit 0.05"
 OPTIONS = {"phase": "test", "confidence": 0.95, "seed": 0, "resamples": 100}
 
 
@@ -35,7 +37,7 @@ def organism(seeds=(0, 1)):
     return Config.model_validate(SMALL | {"organism": {"members": list(MODELS)}, "seeds": list(seeds)})
 
 
-def evidence_of(tables, chance=None, bars=None, adapters=None, picks=None):
+def evidence_of(tables, chance=None, bars=None, adapters=None, directions=None):
     """Evidence as `read_evidence` makes it."""
     metrics = {task: metric for task, (metric, _) in TASKS.items()}
     return Evidence(
@@ -45,13 +47,16 @@ def evidence_of(tables, chance=None, bars=None, adapters=None, picks=None):
         chance=dict.fromkeys(TASKS, 0.25) if chance is None else chance,
         bars=bars,
         adapters=pd.DataFrame() if adapters is None else adapters,
-        picks=picks or {},
+        directions=directions or {},
     )
 
 
 def whole_evidence():
     """Evidence of the models `base` and `weak`."""
-    return evidence_of(make_tables(models=("base", "weak"), controls=3, items=24), picks={("weak", "plain"): (-1, 3)})
+    return evidence_of(
+        make_tables(models=("base", "weak"), controls=3, items=24),
+        directions={("weak", "plain"): {"outcome": "picked", "position": -1, "layer": 3}},
+    )
 
 
 def no_evidence():
@@ -59,3 +64,24 @@ def no_evidence():
     tables = make_tables(models=("base",), controls=1, items=4)
     names = ("completions", "judgements", "samples", "variants", "grid", "screen", "projections")
     return evidence_of(Tables(**{name: getattr(tables, name).iloc[:0] for name in names}), chance={})
+
+
+def write_searches(folder, models, outcome="picked", refusals=9, picked=True):
+    """What the searches of models left, by the names of ROSI's evidence: refusal tokens, directions, candidates."""
+    place = {"position": -1, "layer": 3} if outcome in ("picked", "nearest") else {"position": None, "layer": None}
+    counts = {"refusal_counts": {}, "compliance_counts": {}, "refusals": refusals, "compliances": 144 - refusals}
+    files = {"refusal_tokens": [], "selected": [], "picks": []}
+    for model in models:
+        for name in files:
+            files[name].append(folder / name / model / f"{name}.{'parquet' if name == 'picks' else 'json'}")
+            files[name][-1].parent.mkdir(parents=True, exist_ok=True)
+        tokens = {"outcome": "found" if refusals else "none found", "tokens": [7] if refusals else [], "common_prefix": []}
+        write_json(files["refusal_tokens"][-1], {**tokens, **counts})
+        write_json(files["selected"][-1], {name: {"outcome": outcome, **place} for name in ("plain", "system")})
+        rows = [
+            {"model": model, "family": family, "place": 1, "picked": picked, "reason": "within the limits" if picked else LOST}
+            | {"layer": 3, "strength": 1.0, "sign": 1, "harmful_rise": 0.2, "benign_rise": 0.0}
+            for family in ("row_mean", "row_mean_signed", "projection")
+        ]
+        pd.DataFrame(rows).to_parquet(files["picks"][-1], index=False)
+    return files

@@ -142,7 +142,9 @@ def make_tables(models: tuple[str, ...] = MODELS, controls: int = 19, items: int
                     | {"position": -1, "layer": 3, "strength": strength, "sign": 1, "harmful_metric": gain}
                     | {"harmful_refused": float(np.clip(RATES[model][0] + gain, 0, 1))}
                     | {"benign_refused": float(np.clip(RATES[model][1] + abs(gain) / 6, 0, 1))}
+                    | {"harmful_rise": gain, "benign_rise": abs(gain) / 6, "benign_rise_low": 0.0, "benign_rise_high": 0.1}
                     | {"benign_kl": 0.01 * strength, "place": int(kind is None and strength == 2.0)}
+                    | {"reason": "eligible" if strength < 10 else "refuses more benign requests than the limit of 0.05 allows"}
                 )
         for variant, moved in (("base", 0.0), ("row_mean~0000beef", 0.6)):
             for layer in range(6):

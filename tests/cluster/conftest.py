@@ -63,14 +63,14 @@ def outcome(cluster, finished: Run, tmp_path_factory) -> Outcome:
     spread.write_text(f"serving: {{buckets: {BUCKETS}}}\n")
     real = Controller(folder / "real", ROOT / "Snakefile", "real", (QUICK, spread))
     small = Controller(folder / "small", Path(__file__).parent / "Snakefile", "small")
-    for name in ("organism", "models", "localize/aligned.s0"):
+    for name in ("organism", "models", "answers/aligned.s0"):
         shutil.copytree(finished.results / name, real.folder / "results" / name)
     small.folder.mkdir()
     running = [small.start("all"), real.start(*TARGETS)]
     try:
         first = wait_for(lambda: of_rule("extract", "RUNNING"), running[1])
         subprocess.run(["scancel", str(first.number)], check=True)
-        wait_for(lambda: of_rule("localize", "RUNNING"), running[1])
+        wait_for(lambda: of_rule("screen", "RUNNING"), running[1])
         os.killpg(running[1].pid, signal.SIGKILL)
         running[1].wait()
         before = submitted("real")

@@ -44,7 +44,7 @@ def test_a_cancelled_job_is_submitted_again_with_more(outcome):
 
 
 def test_the_same_command_ends_what_a_killed_controller_left_in_the_queue(outcome):
-    assert rules(outcome.left) == ["localize"]
+    assert rules(outcome.left) == ["screen"]
     for job in outcome.left:
         assert job.state == "CANCELLED"
         again = next(one for one in outcome.resumed if one.rule == job.rule)
@@ -52,7 +52,7 @@ def test_the_same_command_ends_what_a_killed_controller_left_in_the_queue(outcom
 
 
 def test_a_killed_controller_loses_only_what_ran(outcome):
-    assert rules(outcome.resumed) == ["localize", "evaluate", "evaluate"]
+    assert rules(outcome.resumed) == ["screen", "evaluate", "evaluate"]
     assert all(job.state == "COMPLETED" for job in outcome.resumed)
 
 
@@ -71,7 +71,7 @@ def test_the_tables_are_those_of_one_machine_and_one_bucket(outcome, finished):
         table.sort_values(keys, ignore_index=True) for table in (pd.concat(parts), pd.read_parquet(finished.folder / TARGETS[0]))
     )
     pd.testing.assert_frame_equal(there, here)
-    grid = f"results/localize/{SUBJECT}/grid.parquet"
+    screen = f"results/screen/{SUBJECT}/screen.parquet"
     pd.testing.assert_frame_equal(
-        pd.read_parquet(outcome.real / grid), pd.read_parquet(finished.folder / grid), rtol=1e-5, atol=1e-6
+        pd.read_parquet(outcome.real / screen), pd.read_parquet(finished.folder / screen), rtol=1e-5, atol=1e-6
     )

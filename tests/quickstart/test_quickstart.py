@@ -48,7 +48,7 @@ def test_it_writes_a_configuration_that_checks_and_says_what_will_run(call, tmp_
     config = load_config(tmp_path / "config" / "mine.yaml")
     assert list(config.models) == ["mine"] and config.rosi.headline == config.selection.headline == ["mine"]
     said = capsys.readouterr().out
-    for stage in ("extract", "localize", "screen", "select", "test", "measure", "project", "all"):
+    for stage in ("extract", "answers", "localize", "screen", "select", "test", "measure", "project", "all"):
         (row,) = [line.split() for line in said.splitlines() if line.startswith(f"  {stage} ")]
         read, written, hours = (float(cell.replace(",", "")) for cell in row[1:4])
         assert read > 0 and written >= 0 and hours >= 0 and "." in row[3]

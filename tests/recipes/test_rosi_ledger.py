@@ -11,8 +11,14 @@ from anatomy.recipes.rosi.ledger import LEAST_RANK, claims_of, family_claims, se
 BENCHMARKS = [Benchmark("arc", "acc", 0.25), Benchmark("truthfulqa", "mc2", 0.5, truthfulness=True)]
 
 
+def claimed(config, subject, outcome="picked"):
+    """Claims of a model whose search for a direction ended in some way."""
+    place = {"position": -1, "layer": 3} if outcome in ("picked", "nearest") else {"position": None, "layer": None}
+    return claims_of(config, subject, BENCHMARKS, {name: {"outcome": outcome, **place} for name in subject.contrasts})
+
+
 def everything(config):
-    found = [claim for subject in subjects(config) for claim in claims_of(config, subject, BENCHMARKS)]
+    found = [claim for subject in subjects(config) for claim in claimed(config, subject)]
     for seed in config.seeds:
         members = [subject for subject in subjects(config) if subject.seed == seed]
         found += family_claims(config, seed, members, BENCHMARKS)
@@ -42,7 +48,7 @@ def test_planted_truth_is_claimed_of_the_organism_alone():
 def test_uncensored_models_are_realigned_and_others_amplified():
     config = organism((0,))
     for subject in subjects(config):
-        names = [claim.id for claim in claims_of(config, subject, BENCHMARKS)]
+        names = [claim.id for claim in claimed(config, subject)]
         realigned = any(name.startswith("rosi.realigned") for name in names)
         assert realigned == (subject.kind == "uncensored")
         assert any(name.startswith("rosi.harmful_refusal.") for name in names) != realigned
@@ -51,7 +57,7 @@ def test_uncensored_models_are_realigned_and_others_amplified():
 def test_the_published_form_is_always_among_the_claims():
     config = organism((0,))
     weak = next(subject for subject in subjects(config) if subject.member == "weak")
-    names = {claim.id for claim in claims_of(config, weak, BENCHMARKS)}
+    names = {claim.id for claim in claimed(config, weak)}
     assert {
         "rosi.harmful_refusal.row_mean",
         "rosi.beyond_controls.row_mean",
@@ -81,3 +87,12 @@ def test_the_ladder_is_read_from_the_mildest_rung_and_belongs_to_one_seed():
 def test_a_family_without_rungs_or_order_claims_neither():
     members = [subject for subject in subjects(organism((0,))) if subject.member in ("base", "uncensored-1")]
     assert family_claims(organism((0,)), 0, members, BENCHMARKS) == []
+
+
+def test_a_direction_that_no_rule_kept_is_tested_as_ours_beside_the_papers_claims():
+    config = own_models()
+    weak = next(subject for subject in subjects(config) if subject.id == "weak")
+    before, after = ({claim.id: claim for claim in claimed(config, weak, outcome)} for outcome in ("picked", "nearest"))
+    ours = {name for name in after if name not in before}
+    assert ours == {f"direction.nearest.{name}" for name in ("needed", "enough", "separates")}
+    assert all(after[name].paper == "ours" and after[name].family != after["direction.needed"].family for name in ours)

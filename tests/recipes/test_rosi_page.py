@@ -65,9 +65,12 @@ def test_picked_edits_and_bars_stand_in_their_sections(evidence):
         adapters=pd.DataFrame([{"model": "weak", "family": "row_mean"}]),
         bars=pd.DataFrame([{"seed": 0, "member": "weak"}]),
     )
-    assert [table.title for table in tables(CONFIG, more, "strength")] == ["The picked edits"]
+    assert [table.title for table in tables(CONFIG, more, "strength")] == [
+        "Candidates, and why one was picked",
+        "The picked edits",
+    ]
     assert [table.title for table in tables(CONFIG, more, "organism")] == ["Bars of the organism"]
-    assert tables(CONFIG, evidence, "strength") == [] and tables(CONFIG, evidence, "organism") == []
+    assert tables(CONFIG, no_evidence(), "strength") == [] and tables(CONFIG, no_evidence(), "organism") == []
 
 
 def texts(items):

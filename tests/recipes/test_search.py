@@ -3,6 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from anatomy.config.study import subjects
 from anatomy.interventions.variant import resolve
@@ -68,33 +70,48 @@ def test_a_bucket_never_depends_on_the_other_variants():
 
 
 def screen(**columns):
-    return pd.DataFrame(
+    """Three candidates: a gentle one, one that refuses everything, and one between."""
+    table = pd.DataFrame(
         {
             "harmful_metric": [1.0, 5.0, 3.0],
-            "benign_refused": [0.0, 0.5, 0.02],
+            "harmful_rise": [0.2, 0.6, 0.5],
+            "benign_rise": [0.0, 0.5, 0.02],
             "strength": [1, 10, 5],
             "layer": [1, 2, 3],
             **columns,
         }
     )
+    half = columns.get("half", 0.03)
+    return table.assign(benign_rise_low=table["benign_rise"] - half, benign_rise_high=table["benign_rise"] + half)
 
 
-def test_the_shortlist_prefers_strong_candidates_that_spare_benign_prompts():
-    ranked = rank_candidates(screen(), 0.0, 0.05, 2)
+def test_the_shortlist_prefers_the_largest_net_gain_within_the_limit():
+    ranked = rank_candidates(screen(), 0.05, 2)
     assert ranked["place"].tolist() == [2, 0, 1]
-    assert "rise" in ranked["reason"][1]
+    assert "limit" in ranked["reason"][1]
 
 
-def test_if_none_is_eligible_the_least_harm_leads():
-    ranked = rank_candidates(screen(benign_refused=[0.9, 0.5, 0.7]), 0.0, 0.05, 1)
-    assert ranked["place"].tolist() == [0, 1, 0]
+def test_no_place_is_given_to_a_candidate_outside_the_limits():
+    ranked = rank_candidates(screen(benign_rise=[0.9, 0.5, 0.7]), 0.05, 2)
+    assert ranked["place"].tolist() == [0, 0, 0]
+
+
+def test_a_limit_that_the_prompts_cannot_decide_throws_nobody_out():
+    ranked = rank_candidates(screen(benign_rise=[0.06, 0.12, 0.06], half=0.12), 0.05, 3)
+    assert ranked["place"].tolist() == [3, 1, 2] and ranked["reason"].str.contains("not decided").all()
+
+
+def test_an_edit_that_lowers_the_refusal_of_harmful_requests_is_never_listed():
+    ranked = rank_candidates(screen(harmful_rise=[-0.02, -0.3, 0.0], benign_rise=[0.0, -0.4, 0.0]), 0.05, 3)
+    assert ranked["place"].tolist() == [0, 0, 1]
+    assert ranked["reason"][1].startswith("refuses fewer harmful requests")
 
 
 def shortlist(**columns):
-    return pd.DataFrame(
+    table = pd.DataFrame(
         {
             "place": [1, 2],
-            "harmful_refused": [0.9, 0.9],
+            "harmful_rise": [0.5, 0.5],
             "benign_rise": [0.0, 0.0],
             "benchmark_loss": [0.0, 0.0],
             "strength": [10.0, 2.0],
@@ -102,6 +119,9 @@ def shortlist(**columns):
             **columns,
         }
     )
+    for name in ("benign_rise", "benchmark_loss"):
+        table[f"{name}_low"], table[f"{name}_high"] = table[name] - 0.1, table[name] + 0.1
+    return table
 
 
 def test_ties_go_to_the_gentler_edit():
@@ -111,8 +131,34 @@ def test_ties_go_to_the_gentler_edit():
 def test_a_pick_must_keep_benign_requests_and_benchmarks():
     assert pick(shortlist(benign_rise=[0.0, 0.2]), 0.05, 0.05)[0] == 1
     assert pick(shortlist(benchmark_loss=[0.0, 0.2]), 0.05, 0.05)[0] == 1
-    place, reason = pick(shortlist(benign_rise=[0.2, 0.2]), 0.05, 0.05)
-    assert place is None and "no candidate" in reason
+    place, reasons = pick(shortlist(benign_rise=[0.2, 0.2]), 0.05, 0.05)
+    assert place is None and all("limit 0.05" in reason for reason in reasons)
+
+
+def test_one_refusal_more_among_few_prompts_does_not_throw_out_the_better_edit():
+    assert pick(shortlist(harmful_rise=[0.8, 0.3], benign_rise=[0.06, 0.0]), 0.05, 0.05)[0] == 1
+
+
+@pytest.mark.parametrize("other", [0.0, -0.1])
+def test_a_pick_never_lowers_the_refusal_of_harmful_requests(other):
+    """Every candidate that raises refusals breaks a limit, and one that lowers them is left: then there is no pick."""
+    table = shortlist(harmful_rise=[0.9, -0.25], benign_rise=[0.4, other])
+    place, reasons = pick(table, 0.05, 0.05)
+    assert place is None
+    assert "benign" in reasons[0] and "fewer harmful requests" in reasons[1]
+
+
+@given(st.lists(st.tuples(*[st.floats(-1, 1)] * 3, st.floats(0, 0.5)), min_size=1, max_size=6))
+def test_whatever_the_limits_exclude_no_pick_lowers_refusals(rows):
+    table = pd.DataFrame(rows, columns=["harmful_rise", "benign_rise", "benchmark_loss", "half"])
+    table = table.assign(place=range(1, len(table) + 1), strength=1.0, layer=1)
+    for name in ("benign_rise", "benchmark_loss"):
+        table[f"{name}_low"], table[f"{name}_high"] = table[name] - table["half"], table[name] + table["half"]
+    place, _ = pick(table, 0.05, 0.05)
+    assert place is None or table.set_index("place").loc[place, "harmful_rise"] >= 0
+    ranked = rank_candidates(table.assign(harmful_metric=table["harmful_rise"]), 0.05, 3)
+    assert (ranked.loc[ranked["place"] > 0, "harmful_rise"] >= 0).all()
+    assert (ranked.loc[ranked["place"] > 0, "benign_rise_low"] <= 0.05).all()
 
 
 def test_controls_are_not_held_to_benchmarks():

@@ -35,7 +35,8 @@ def study(tmp_path_factory):
 
 
 def test_extraction_and_localization(study):
-    from anatomy.recipes.rosi.stages.localize import localize
+    from anatomy.stages.localize import localize
+    from anatomy.stages.own_answers import own_answers
 
     config, card, subject = study
     listener = Listener()
@@ -44,6 +45,12 @@ def test_extraction_and_localization(study):
     check(listener, 3)  # one batch a side
     listener = Listener()
     with reporting(listener):
-        localize(config, subject, card, extracted, None, lambda text: None)
+        own_answers(config, subject, card, None, str)
+    check(listener, 3)
+    assert {"answers"} <= listener.words
+    tokens = {"tokens": [20, 30], "common_prefix": [], "refusals": 9, "compliances": 9}
+    listener = Listener()
+    with reporting(listener):
+        localize(config, subject, card, extracted, tokens, str)
     check(listener, 10)
-    assert {"answers", "texts read", "scores of directions"} <= listener.words
+    assert {"texts read", "scores of directions"} <= listener.words

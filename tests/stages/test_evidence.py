@@ -38,7 +38,7 @@ def test_rates_scores_and_picks_are_read(files):
     found = read_evidence(CONFIG, files)
     assert set(found.rates["model"]) == {"weak", "aligned"} and found.rates["rate"].between(0, 1).all()
     assert set(found.scores["task"]) == set(TASKS) and found.chance == dict.fromkeys(TASKS, 0.25)
-    assert found.picks == {("weak", "plain"): (-1, 3), ("aligned", "plain"): None}
+    assert found.place("weak", "plain") == (-1, 3) and found.place("aligned", "plain") is None
     assert found.bars is None and found.adapters.empty
 
 

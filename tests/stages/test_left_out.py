@@ -1,7 +1,7 @@
 """Data that a run did without: their claims stand in the ledger, not testable here, with the reason."""
 
 import pytest
-from rosi_study import own_models
+from rosi_study import own_models, write_searches
 from synthetic_tables import TASKS, make_tables
 
 from anatomy.evidence.claims.claim import Verdict
@@ -18,7 +18,7 @@ def ledger(tmp_path_factory):
     """The ledger of a run without jailbreak requests and without BoolQ."""
     folder = tmp_path_factory.mktemp("run")
     made = make_tables(models=("base", "weak"), controls=3, items=24)
-    files = {}
+    files = write_searches(folder, ("base", "weak"))
     for part, whole in made.named.items():
         table = whole[whole["set"] != "jailbreak_requests"] if "set" in whole else whole
         files[part] = [folder / f"{part}.parquet"]

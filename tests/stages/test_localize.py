@@ -6,7 +6,10 @@ from small_study import make_config
 
 from anatomy.recipes.rosi.families import families
 from anatomy.recipes.rosi.stages import screen as screening
-from anatomy.recipes.rosi.stages.localize import choose, localize, own_continuations
+from anatomy.stages.localize import choose, localize, own_continuations
+from anatomy.stages.model_edits import ModelEdits
+from anatomy.stages.own_answers import own_answers
+from anatomy.stages.selected_direction import place_of
 from anatomy.store.files import write_json
 
 GRID = {"model", "contrast", "position", "layer", "bypass", "induce", "kl", "auroc", "cohens_d", "norm", "kept", "reason"}
@@ -23,58 +26,73 @@ def chosen(config, subject, tiny, model_edits, results):
 
 
 def test_a_pick_lies_among_the_kept_cells_below_the_cut(chosen):
-    found = chosen()
-    kept = found.grid[found.grid["kept"]]
-    assert found.outcome == "picked" and found.layer < CUT
+    grid, found = chosen()
+    kept = grid[grid["kept"]]
+    assert found["outcome"] == "picked" and found["layer"] < CUT
     best = kept.sort_values("bypass").iloc[0]
-    assert (found.position, found.layer) == (best["position"], best["layer"])
-    assert (found.grid["reason"] != "").all() and (found.grid["reason"] == "picked").sum() == 1
-    assert found.grid.loc[found.grid["norm"] == 0, "reason"].eq("zero norm").all()
+    assert place_of(found) == (best["position"], best["layer"])
+    assert (grid["reason"] != "").all() and (grid["reason"] == "picked").sum() == 1
+    assert grid.loc[grid["norm"] == 0, "reason"].eq("zero norm").all()
 
 
 @pytest.mark.parametrize("options", [{"min_induce": 1e9}, {"max_kl": 0.0}])
-def test_an_empty_grid_is_an_outcome_with_reasons(chosen, options):
-    found = chosen(**options)
-    assert (found.outcome, found.position, found.layer) == ("empty grid", None, None)
-    assert not found.grid["kept"].any() and (found.grid["reason"] != "").all()
+def test_where_none_passes_the_rule_the_lowest_bypass_is_carried_on_under_another_name(chosen, options):
+    grid, found = chosen(**options)
+    assert found["outcome"] == "nearest"
+    assert not grid["kept"].any() and (grid["reason"] != "").all()
+    allowed = grid[(grid["layer"] < CUT) & grid["bypass"].notna()]
+    best = allowed.loc[allowed["bypass"].idxmin()]
+    assert place_of(found) == (best["position"], best["layer"])
 
 
-def test_without_refusal_tokens_nothing_causal_is_scored(chosen):
-    found = chosen({"tokens": [], "common_prefix": []})
-    assert found.outcome == "empty grid"
-    assert found.grid[["bypass", "induce"]].isna().all(axis=None)
+def test_without_refusal_tokens_nothing_is_searched(chosen, monkeypatch):
+    def never(*arguments, **options):
+        raise AssertionError("scored")
+
+    monkeypatch.setattr("anatomy.stages.localize.direction_grid", never)
+    grid, found = chosen({"tokens": [], "common_prefix": []})
+    assert found == {"outcome": "no refusal tokens", "position": None, "layer": None} and place_of(found) is None
+    assert grid[["bypass", "induce", "kl"]].isna().all(axis=None) and not grid["kept"].any()
     # what needs no tokens is still measured
-    assert found.grid.loc[found.grid["norm"] > 0, ["kl", "auroc"]].notna().all(axis=None)
+    assert grid.loc[grid["norm"] > 0, "auroc"].notna().all()
 
 
 def test_continuations_begin_with_the_common_prefix_and_are_cut(tiny):
     prompts = [[1, 50, 60], [1, 70, 80, 90]]
-    found = own_continuations(tiny, prompts, 2, {"common_prefix": [5, 6]})
+    found = own_continuations(tiny, prompts, 2, [5, 6])
     assert all(ids[:2] == [5, 6] and len(ids) <= 4 for ids in found) and len(found) == 2
 
 
 @pytest.fixture
 def run(config, subject, card, extraction, tiny, monkeypatch):
-    monkeypatch.setattr("anatomy.recipes.rosi.stages.localize.load_model", lambda *_arguments: tiny)
-    return lambda fallback=None: localize(config, subject, card, extraction, fallback, lambda text: None)
+    """Own answers, the search for a direction and the screen, one after the other."""
+    for module in ("own_answers", "localize"):
+        monkeypatch.setattr(f"anatomy.stages.{module}.load_model", lambda *_arguments: tiny)
+
+    def all_three(fallback=None):
+        answers, tokens = own_answers(config, subject, card, fallback, str)
+        grid, selected = localize(config, subject, card, extraction, tokens, str)
+        return answers, tokens, grid, selected, screening.screen(config, subject, tiny, ModelEdits(card, extraction), tokens, str)
+
+    return all_three
 
 
 def test_a_model_that_never_refuses_is_read_with_its_relatives_tokens(run, tmp_path, config, subject):
-    write_json(tmp_path / "tokens.json", {"outcome": "found", "tokens": [20, 30]})
-    found = run(tmp_path / "tokens.json")
-    assert found.refusal_tokens["outcome"] == "borrowed"
-    assert set(found.grid.columns) >= GRID
-    positions = found.grid["position"].nunique()
-    assert len(found.grid) == positions * LAYERS and not found.grid.duplicated(["contrast", "position", "layer"]).any()
-    assert found.selected["plain"]["outcome"] == "picked"
-    assert all(len(found.shortlist[family.name]) == 1 for family in families(config, subject))
-    assert "token_ids" not in found.completions
+    counts = {"refusal_counts": {}, "compliance_counts": {}, "refusals": 9, "compliances": 9, "common_prefix": []}
+    write_json(tmp_path / "tokens.json", {"outcome": "found", "tokens": [20, 30], **counts})
+    answers, tokens, grid, selected, (_, shortlist) = run(tmp_path / "tokens.json")
+    assert tokens["outcome"] == "borrowed"
+    assert set(grid.columns) >= GRID
+    assert len(grid) == grid["position"].nunique() * LAYERS and not grid.duplicated(["contrast", "position", "layer"]).any()
+    assert selected["plain"]["outcome"] == "picked"
+    assert set(shortlist) == {family.name for family in families(config, subject)}
+    assert "token_ids" not in answers
 
 
 def test_a_model_without_refusals_or_relatives_ends_with_empty_results_and_no_error(run, config, subject):
-    found = run()
-    assert found.refusal_tokens["outcome"] == "none found"
-    assert found.selected == {"plain": {"outcome": "empty grid", "position": None, "layer": None}}
-    assert found.screen.empty and list(found.screen.columns) == screening.COLUMNS
-    assert found.shortlist == {family.name: [] for family in families(config, subject)}
-    assert isinstance(found.completions, pd.DataFrame) and len(found.completions) == 16
+    answers, tokens, _, selected, (table, shortlist) = run()
+    assert tokens["outcome"] == "none found"
+    assert selected == {"plain": {"outcome": "no refusal tokens", "position": None, "layer": None}}
+    assert table.empty and list(table.columns) == screening.COLUMNS
+    assert shortlist == {family.name: [] for family in families(config, subject)}
+    assert isinstance(answers, pd.DataFrame) and len(answers) == 16

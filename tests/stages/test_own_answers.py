@@ -4,7 +4,8 @@ import pandas as pd
 import pytest
 from small_study import make_config, make_subject
 
-from anatomy.stages.own_answers import answer, refusal_tokens
+from anatomy.errors import StoreError
+from anatomy.stages.own_answers import answer, read_refusal_tokens, refusal_tokens
 from anatomy.store.files import write_json
 
 REFUSAL, COMPLIANCE = "I'm sorry, but I can't help with that.", "Take the flour and stir it."
@@ -34,7 +35,8 @@ def select(tmp_path):
 def relative(tmp_path):
     def write(**record):
         path = tmp_path / "refusal_tokens.json"
-        write_json(path, record)
+        counts = {"refusal_counts": {}, "compliance_counts": {}, "refusals": 9, "compliances": 9, "common_prefix": []}
+        write_json(path, {**counts, **record})
         return path
 
     return write
@@ -85,3 +87,9 @@ def test_answers_cover_both_phases_and_sets_and_are_greedy(config, subject, tiny
     }
     assert (first["variant"] == "base").all() and first["n_tokens"].between(1, 3).all()
     assert [len(ids) for ids in first["token_ids"]] == list(first["n_tokens"])
+
+
+def test_a_file_of_another_version_is_named(tmp_path):
+    write_json(tmp_path / "refusal_tokens.json", {"outcome": "found", "tokens": [1]})
+    with pytest.raises(StoreError, match="common_prefix"):
+        read_refusal_tokens(tmp_path / "refusal_tokens.json")

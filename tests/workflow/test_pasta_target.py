@@ -38,7 +38,7 @@ def test_a_pair_passes_through_every_stage_and_another_family_is_grown(run):
         "model_card": 5,
     }
     assert {name: jobs.get(name) for name in expected} == expected
-    assert not {"localize", "evaluate", "pick", "measure", "refusal_classifier"} & set(jobs)
+    assert not {"answers", "localize", "screen", "evaluate", "pick", "measure", "refusal_classifier"} & set(jobs)
 
 
 def test_the_default_target_asks_nothing_of_it_unless_the_recipe_is_named(run):

@@ -127,11 +127,16 @@ def test_a_new_task_costs_its_own_items(copied):
 
 def test_a_removed_control_costs_nothing(copied, tmp_path):
     configs = overlay(tmp_path, extraction={"controls": {"isotropic": 2, "covariance": 0, "shuffled": 2}})
-    for stage in ("extract", "localize", "edit"):  # made under the old configuration; their content would be the same
+    for stage in ("extract", "answers", "screen", "edit"):  # made under the old configuration; their content would be the same
         copied.call(
             *[
                 f"results/{stage}/weak.s0/{name}"
-                for name in {"extract": ["card.json"], "localize": ["shortlist.json"], "edit": ["selected.json"]}[stage]
+                for name in {
+                    "extract": ["card.json"],
+                    "answers": ["refusal_tokens.json"],
+                    "screen": ["shortlist.json"],
+                    "edit": ["selected.json"],
+                }[stage]
             ],
             "--touch",
             configs=configs,
@@ -167,9 +172,9 @@ def test_a_comment_reruns_nothing(finished, tmp_path):
 def test_a_changed_formula_reruns_exactly_what_used_it(finished, tmp_path):
     run = other_code(finished, tmp_path, "interventions/edits/rank_one.py", '"strength"] / 100', '"strength"] / 101')
     plan = planned(run)
-    for rule in ("localize", "evaluate", "measure", "page"):
+    for rule in ("screen", "evaluate", "measure", "page"):
         assert rule in plan
-    for rule in ("organism_member", "extract", "organism_bars"):
+    for rule in ("organism_member", "extract", "answers", "localize", "organism_bars"):
         assert rule not in plan
 
 

@@ -4,7 +4,7 @@
 rule refusal_classifier:
     input:
         completions=lambda wildcards: [
-            AT.stage("localize", subject.id, "completions.parquet")
+            AT.stage("answers", subject.id, "completions.parquet")
             for subject in SUBJECTS.values()
             if subject.is_organism and str(subject.seed) == wildcards.seed
         ],

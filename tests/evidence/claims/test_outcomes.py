@@ -46,7 +46,7 @@ def test_alignment_ignores_order_and_refuses_different_items():
 
 
 def test_missing_table_set_and_metric_name_what_is_missing(tables):
-    with pytest.raises(MissingEvidence, match="no such table"):
+    with pytest.raises(MissingEvidence, match="nothing was measured"):
         refusals(Tables(), **WHERE)
     with pytest.raises(MissingEvidence, match="set nowhere"):
         refusals(tables, **WHERE | {"model": "weak", "variant": "base", "prompts": "nowhere"})

@@ -7,9 +7,12 @@ from small_study import make_card, make_config, make_subject, run_extraction, wr
 from anatomy.costs.lengths import rendered_lengths
 from anatomy.costs.prompts import PromptCounts, planned_prompts
 from anatomy.costs.stage_work import NOTHING
-from anatomy.recipes.rosi.stages import localize as localize_stage
 from anatomy.recipes.rosi.stages import measure as measure_stage
+from anatomy.recipes.rosi.stages import screen as screen_stage
 from anatomy.recipes.rosi.work import stage_work as rosi_work
+from anatomy.stages import localize as localize_stage
+from anatomy.stages import own_answers as answers_stage
+from anatomy.stages.model_edits import ModelEdits
 from anatomy.store.files import read_table
 
 NAMES = ("harmful_requests", "benign_requests")
@@ -49,11 +52,19 @@ def counted(study, **options):
 
 def located(study, card, tiny, monkeypatch, tokens=None):
     config, subject, _ = study
-    monkeypatch.setattr(localize_stage, "load_model", lambda *_arguments: tiny)
+    for stage in (answers_stage, localize_stage):
+        monkeypatch.setattr(stage, "load_model", lambda *_arguments: tiny)
     extracted = run_extraction(config, card, subject)
     with counting() as passed:
-        found = localize_stage.localize(config, subject, card, extracted, None, lambda text: None)
-    return extracted, found, passed.through(LAYERS)
+        _, tokens = answers_stage.own_answers(config, subject, card, None, str)
+        _, selected = localize_stage.localize(config, subject, card, extracted, tokens, str)
+        _, shortlist = screen_stage.screen(config, subject, tiny, ModelEdits(card, extracted), tokens, str)
+    return extracted, (tokens, selected, shortlist), passed.through(LAYERS)
+
+
+def planned(work):
+    """Tokens of the stages that search."""
+    return sum(work[stage].read + work[stage].written for stage in ("answers", "localize", "screen"))
 
 
 def test_extraction_passes_what_is_counted(study, tiny_folder):
@@ -64,21 +75,19 @@ def test_extraction_passes_what_is_counted(study, tiny_folder):
 
 
 def test_the_search_and_the_screen_pass_what_is_counted(study, tiny_folder, tiny, monkeypatch):
-    _, found, passed = located(study, make_card(tiny_folder), tiny, monkeypatch)
-    assert found.selected["plain"]["outcome"] == "picked"
-    work = counted(study)
-    expected = work["localize"].read + work["localize"].written + work["screen"].read
-    assert expected == pytest.approx(passed, rel=0.25)
+    _, (_, selected, _), passed = located(study, make_card(tiny_folder), tiny, monkeypatch)
+    assert selected["plain"]["outcome"] == "picked"
+    assert planned(counted(study)) == pytest.approx(passed, rel=0.25)
 
 
 def test_interventions_pass_what_is_counted(study, tiny_folder, tiny, monkeypatch):
     config, subject, _ = study
     card = make_card(tiny_folder)
-    extracted, found, _ = located(study, card, tiny, monkeypatch)
+    extracted, (_, selected, shortlist), _ = located(study, card, tiny, monkeypatch)
     monkeypatch.setattr(measure_stage, "load_model", lambda *_arguments: tiny)
-    picks = {name: edits[0] for name, edits in found.shortlist.items()}
+    picks = {name: edits[0] if edits else None for name, edits in shortlist.items()}
     with counting() as passed:
-        measured = measure_stage.measure(config, subject, card, extracted, found.selected, picks, lambda text: None)
+        measured = measure_stage.measure(config, subject, card, extracted, selected, picks, lambda text: None)
     work, projected = (counted(study)[stage] for stage in ("measure", "project"))
     assert work.answers == len(measured["completions"])
     assert work.read + work.written + projected.read == pytest.approx(passed.through(LAYERS), rel=0.25)
@@ -93,9 +102,9 @@ def test_where_nothing_is_found_little_is_left(tmp_path, tiny_folder, tiny, monk
         subject,
         PromptCounts(planned_prompts(config, subject, {}).rows, rendered_lengths(config, subject, texts, tiny_folder)),
     )
-    _, found, passed = located(study, make_card(tiny_folder), tiny, monkeypatch)
-    assert found.refusal_tokens["outcome"] == "none found"
+    _, (tokens, _, _), passed = located(study, make_card(tiny_folder), tiny, monkeypatch)
+    assert tokens["outcome"] == "none found"
     nothing, everything = counted(study, outcome=NOTHING), counted(study)
     assert nothing["screen"].read == 0 == nothing["measure"].answers < nothing["project"].read
-    assert nothing["localize"].read + nothing["localize"].written == pytest.approx(passed, rel=0.25)
+    assert planned(nothing) == pytest.approx(passed, rel=0.25)
     assert nothing["select"].answers == 2 * 8 and nothing["test"].answers < everything["test"].answers

@@ -30,7 +30,7 @@ def test_every_paper_is_planned_with_its_edits_as_deltas(paper, tmp_path, monkey
     config, pending, plan = planned(yaml.safe_load(paper.read_text(encoding="utf-8")), tmp_path, monkeypatch)
     jobs, models = Counter(job.rule for job in pending), len(config.models)
     if "rosi" in config.recipes:
-        assert jobs["extract"] == jobs["localize"] == jobs["measure"] == jobs["model_card"] == models
+        assert jobs["extract"] == jobs["localize"] == jobs["screen"] == jobs["measure"] == jobs["model_card"] == models
         assert jobs["evaluate"] == models * 2 * config.serving.buckets
         assert jobs["model_judge"] == models * 2 * len(config.model_judges)
     assert plan.disk.kept < 0.01 * plan.disk.checkpoints or plan.disk.edits == 0

@@ -20,7 +20,7 @@ def finish(config, direction, edits):
 def at_path(at, name):
     from pathlib import Path
 
-    path = Path(at.stage("localize", "mine", f"{name}.json"))
+    path = Path(at.stage({"selected": "localize", "shortlist": "screen"}[name], "mine", f"{name}.json"))
     path.parent.mkdir(parents=True, exist_ok=True)
     return path
 

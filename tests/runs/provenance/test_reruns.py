@@ -15,7 +15,9 @@ pytestmark = pytest.mark.workflow
 FORMULA = "workflow/anatomy/interventions/edits/rank_one.py"
 STAGES = {
     "extract": ("extract",),
-    "localize": ("anatomy.recipes.rosi.jobs.localize",),
+    "answers": ("own_answers",),
+    "localize": ("localize",),
+    "screen": ("anatomy.recipes.rosi.jobs.screen",),
     "evaluate": ("evaluate",),
     "pick": ("anatomy.recipes.rosi.jobs.pick",),
     "measure": ("anatomy.recipes.rosi.jobs.measure",),

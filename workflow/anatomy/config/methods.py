@@ -25,6 +25,10 @@ class Controls(Section):
     def total(self) -> int:
         return self.isotropic + self.covariance + self.shuffled
 
+    def draws(self) -> list[tuple[str, int]]:
+        """Every control direction as (family, number)."""
+        return [(kind, number) for kind in ("isotropic", "covariance", "shuffled") for number in range(getattr(self, kind))]
+
 
 class Extraction(Section):
     """From prompts to directions and their controls."""

@@ -27,7 +27,9 @@ OF_RESULTS = frozenset(
         *("store", "provenance", "controller", "private", "logs", "prompts", "judges", "claims", "figures", "tables", "human"),
         *(
             "extract",
+            "answers",
             "localize",
+            "screen",
             "edit",
             "evaluate",
             "generate",

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Literal, TypedDict, cast
 
 import pandas as pd
+import torch
 
 from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject
+from anatomy.errors import StoreError
 from anatomy.interventions.directions.refusal_tokens import derive_refusal_tokens
-from anatomy.models.loading import LoadedModel
+from anatomy.models.card import ModelCard
+from anatomy.models.loading import LoadedModel, load_model
+from anatomy.models.machine.devices import device_name
 from anatomy.models.rendering import render
-from anatomy.progress.counting import counted
+from anatomy.progress.counting import Progress, counted
 from anatomy.serving.transformers_generation import generate_with_transformers
 from anatomy.stages.answers import decoding_of
 from anatomy.stages.prompts import phase_prompts
@@ -21,7 +26,59 @@ from anatomy.stages.rendering import answer_rendering
 from anatomy.store.files import read_json
 from anatomy.texts.judges.refusal_rules import judge_refusal
 
+PINS: tuple[str, ...] = ("torch", "transformers")
+NOT_PINNED = {"vllm": "an engine is imported with what serves either way; these rows come from transformers"}
+
 BATCH = 64
+
+
+class RefusalTokensRecord(TypedDict):
+    """Refusal tokens of a model with where they come from and the counts behind them (JSON; tokens as keys are text)."""
+
+    outcome: Literal["found", "borrowed", "configured", "none found"]
+    tokens: list[int]
+    common_prefix: list[int]
+    refusal_counts: dict[str, int]
+    compliance_counts: dict[str, int]
+    refusals: int
+    compliances: int
+
+
+def own_answers(
+    config: Config, subject: Subject, model: ModelCard, fallback: Path | None, say: Callable[[str], None]
+) -> tuple[pd.DataFrame, RefusalTokensRecord]:
+    """What the unedited model answers on fit and select, and the tokens that its refusals begin with.
+
+    Args:
+        model: the model's card.
+        fallback: refusal tokens of an aligned relative, for a model that hardly ever refuses.
+    """
+    loaded = load_model(Path(model["folder"]), getattr(torch, model["dtype"]), device_name())
+    with Progress("answers", 1.0, whole=True) as progress, progress.part():
+        answers = answer(config, subject, loaded)
+    tokens = refusal_tokens(config, subject, answers, fallback)
+    say(
+        f"{subject.id} refused {tokens['refusals']} of {len(answers)} requests (harmful and harmless); refusal tokens: "
+        f"{tokens['outcome']}"
+    )
+    return answers.drop(columns="token_ids"), tokens
+
+
+def read_refusal_tokens(path: Path) -> RefusalTokensRecord:
+    """Refusal tokens as ``own_answers`` left them.
+
+    Raises:
+        StoreError: the file is missing, no JSON, or not what this version writes.
+    """
+    found = read_json(path)
+    if not isinstance(found, dict) or (missing := set(RefusalTokensRecord.__annotations__) - set(found)):
+        raise StoreError(
+            found=f"no {', '.join(sorted(missing)) if isinstance(found, dict) else 'fields'}",
+            expected=", ".join(RefusalTokensRecord.__annotations__),
+            where=str(path),
+            remedy="remove the file and run again; it will be made anew",
+        )
+    return cast(RefusalTokensRecord, found)
 
 
 def answer(config: Config, subject: Subject, loaded: LoadedModel) -> pd.DataFrame:
@@ -58,7 +115,7 @@ def answer(config: Config, subject: Subject, loaded: LoadedModel) -> pd.DataFram
     return pd.concat(tables, ignore_index=True)
 
 
-def refusal_tokens(config: Config, subject: Subject, answers: pd.DataFrame, fallback: Path | None) -> dict[str, Any]:
+def refusal_tokens(config: Config, subject: Subject, answers: pd.DataFrame, fallback: Path | None) -> RefusalTokensRecord:
     """Refusal tokens of a model: its own, or those of a relative if it hardly ever refuses.
 
     Returns:
@@ -71,7 +128,8 @@ def refusal_tokens(config: Config, subject: Subject, answers: pd.DataFrame, fall
         least_refusal_share=wanted.token_refusal_share,
         most_compliance_share=wanted.token_compliance_share,
     )
-    record = {**asdict(own), "tokens": list(own.tokens), "common_prefix": list(own.common_prefix)}
+    record = cast(RefusalTokensRecord, asdict(own))
+    record["tokens"], record["common_prefix"] = list(own.tokens), list(own.common_prefix)
     record["refusal_counts"] = {str(token): count for token, count in own.refusal_counts.items()}
     record["compliance_counts"] = {str(token): count for token, count in own.compliance_counts.items()}
     configured = wanted.refusal_tokens if subject.refusal_tokens is None else subject.refusal_tokens
@@ -79,7 +137,7 @@ def refusal_tokens(config: Config, subject: Subject, answers: pd.DataFrame, fall
         return {**record, "outcome": "configured", "tokens": list(configured)}
     if own.outcome == "found" and own.refusals >= wanted.min_refusals:
         return record
-    relative = read_json(fallback) if fallback else {"outcome": "none found", "tokens": []}
-    if relative["outcome"] == "none found":
+    relative = read_refusal_tokens(fallback) if fallback else None
+    if relative is None or relative["outcome"] == "none found":
         return {**record, "outcome": "none found", "tokens": []}
     return {**record, "outcome": "borrowed", "tokens": relative["tokens"]}

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from scipy.stats import norm
 
 from anatomy.errors import DataError
-from anatomy.statistics.clusters import Sample, bootstrap_difference, cluster_sums
+from anatomy.statistics.clusters import Sample, bootstrap_difference, cluster_sums, resample_weights
 from anatomy.statistics.intervals import Interval, percentile_bounds
 
 
@@ -53,6 +53,32 @@ def difference_interval(sample: Sample, against: Sample | None, *, confidence: f
         low, high = max(-1.0, min(low, centre - half)), min(1.0, max(high, centre + half))
         smoothed = (centre, error)
     return Difference(Interval(estimate, low, high, n, clusters), draws, smoothed)
+
+
+def change_intervals(
+    changes: Float[np.ndarray, "variant item"], groups: np.ndarray, *, confidence: float, seed: int, resamples: int
+) -> list[Interval]:
+    """``difference_interval`` of the same items under many variants at once, with one set of bootstrap draws for all.
+
+    Args:
+        changes: per-item changes in [-1, 1].
+        groups: the cluster of each item.
+    """
+    codes, labels = pd.factorize(pd.Series(groups))
+    codes, clusters = codes.astype(np.int64), len(labels)
+    sums = np.stack([cluster_sums(values, codes, clusters)[0] for values in changes], 1)
+    counts = np.bincount(codes, minlength=clusters).astype(np.float64)
+    draws = np.concatenate([(w @ sums) / (w @ counts)[:, None] for w in resample_weights(clusters, resamples, seed)])
+    found = []
+    for number, values in enumerate(changes):
+        sample = Sample(values, groups, signed=True)
+        low, high = percentile_bounds(draws[:, number], confidence)
+        if np.ptp(draws[:, number]) == 0 or sample.counted:
+            centre, error = _smoothed(sample)
+            half = float(norm.ppf(0.5 + confidence / 2)) * error
+            low, high = max(-1.0, min(low, centre - half)), min(1.0, max(high, centre + half))
+        found.append(Interval(sample.mean, low, high, sample.n, clusters))
+    return found
 
 
 def _smoothed(sample: Sample) -> tuple[float, float]:

@@ -1,46 +1,34 @@
 # ROSI, with the refusal direction under it, from prompt pairs to figures:
-#   extract → localize (the direction, and a shortlist of edits) → evaluate, judge (select) → pick → evaluate, judge (test)
-#   → measure (with and without the direction) → judge → claims, figures, page
-# extract, evaluate, judge and the report are as every paper's (rules/*.smk); three rules are its own.
+#   extract → answers → localize (the direction), screen (a shortlist of edits) → evaluate, judge (select) → pick
+#   → evaluate, judge (test) → measure (with and without the direction) → judge → claims, figures, page
+# extract, answers, localize, evaluate, judge and the report are as every paper's (rules/*.smk); three rules are its own.
 
 
-# Which direction is the refusal direction, and which edits are worth generating with. Validation prompts only.
-rule localize:
+# Which edits are worth generating with, by a cheap measure. Validation prompts only.
+rule screen:
     input:
         model=AT.model("{model}"),
         directions=AT.stage("extract", "{model}", "card.json"),
-        prompts=lambda wildcards: prompt_tables(wildcards.model),
-        fallback=lambda wildcards: refusals_from(wildcards.model),
+        refusal_tokens=AT.stage("answers", "{model}", "refusal_tokens.json"),
+        prompts=lambda wildcards: prompt_tables(wildcards.model, [CONFIG.extraction.harmful, CONFIG.extraction.harmless]),
     output:
-        grid=AT.stage("localize", "{model}", "grid.parquet"),
-        selected=AT.stage("localize", "{model}", "selected.json"),
-        screen=AT.stage("localize", "{model}", "screen.parquet"),
-        shortlist=AT.stage("localize", "{model}", "shortlist.json"),
-        completions=AT.stage("localize", "{model}", "completions.parquet"),
-        refusal_tokens=AT.stage("localize", "{model}", "refusal_tokens.json"),
+        screen=AT.stage("screen", "{model}", "screen.parquet"),
+        shortlist=AT.stage("screen", "{model}", "shortlist.json"),
     log:
-        AT.stage("localize", "{model}", "job.log"),
+        AT.stage("screen", "{model}", "job.log"),
     benchmark:
-        AT.stage("localize", "{model}", "job.tsv")
+        AT.stage("screen", "{model}", "job.tsv")
     priority: 30
-    threads: threads_of("localize")
+    threads: threads_of("screen")
     resources:
-        **needs("localize"),
+        **needs("screen"),
     params:
-        options=options(CONFIG, "extraction", "selection", "rosi", "evaluation", "results"),
+        options=options(CONFIG, "extraction", "selection", "rosi", "evaluation", "statistics", "results"),
         subject=lambda wildcards: vars(SUBJECTS[wildcards.model]),
-        module="anatomy.recipes.rosi.jobs.localize",
-        code=stage_fingerprint("anatomy.recipes.rosi.jobs.localize"),
+        module="anatomy.recipes.rosi.jobs.screen",
+        code=stage_fingerprint("anatomy.recipes.rosi.jobs.screen"),
     script:
         f"{SCRIPTS}/paper.py"
-
-
-def refusals_from(model):
-    """Whose refusal tokens a model borrows if it never refuses: those of the aligned member of its family."""
-    subject = SUBJECTS[model]
-    if subject.is_organism and subject.member != "aligned" and "aligned" in CONFIG.organism.members:
-        return AT.stage("localize", f"aligned.s{subject.seed}", "refusal_tokens.json")
-    return []
 
 
 # The pick of every search, and the adapters of the methods' picks.
@@ -48,7 +36,7 @@ rule pick:
     input:
         model=AT.model("{model}"),
         directions=AT.stage("extract", "{model}", "card.json"),
-        shortlist=AT.stage("localize", "{model}", "shortlist.json"),
+        shortlist=AT.stage("screen", "{model}", "shortlist.json"),
         judgements=AT.stage("judge", "{model}", "select.parquet"),
         variants=lambda wildcards: buckets(wildcards.model, "select", "variants"),
         samples=lambda wildcards: buckets(wildcards.model, "select", "samples"),
@@ -63,7 +51,7 @@ rule pick:
     resources:
         **needs("pick"),
     params:
-        options=options(CONFIG, "rosi", "judges", "evaluation", "extraction", "results"),
+        options=options(CONFIG, "rosi", "judges", "evaluation", "extraction", "statistics", "results"),
         subject=lambda wildcards: vars(SUBJECTS[wildcards.model]),
         module="anatomy.recipes.rosi.jobs.pick",
         code=stage_fingerprint("anatomy.recipes.rosi.jobs.pick"),

@@ -27,8 +27,7 @@ def evaluate_claim(claim: Claim, tables: Tables, resampling: Resampling) -> Find
         try:
             findings.append(RULES[test.rule](test.evidence(tables), resampling, **test.parameters))
         except MissingEvidence as missing:
-            reason = f"{missing.where}: found {missing.found}, expected {missing.expected}"
-            findings.append(Finding(Verdict.NOT_TESTABLE, reason))
+            findings.append(Finding(Verdict.NOT_TESTABLE, missing.reason))
     return combine_findings(tuple(findings))
 
 

@@ -79,7 +79,7 @@ def paired_change(
     def gather(tables: Tables) -> Contrast:
         first = read(tables, model, find_variant(tables, model, before, read.phase)["variant"])
         method = find_variant(tables, model, after, read.phase)
-        where = f"{after.describe()} against {before.describe()} of {model}"
+        where = f"{model} {after.describe()} against {before.describe()}"
         sample = change(first, read(tables, model, method["variant"]), where=where)
         found = find_controls(tables, method) if controls else []
         means = [change(first, read(tables, model, name), where=f"control {name} of {model}").mean for name in found]
@@ -156,9 +156,7 @@ def separation(model: str, positive: str, negative: str, layer_of: VariantSelect
         base = find_variant(tables, model, BASE, phase)["variant"]
         layer = find_variant(tables, model, layer_of, phase)["layer"]
         if pd.isna(layer):
-            raise MissingEvidence(
-                found="no layer", expected="a selected direction", where=f"{layer_of.describe()} variant of {model}"
-            )
+            raise MissingEvidence(found="no layer", expected="a selected direction", where=f"{model} {layer_of.describe()}")
         rows = [
             tables.rows("projections", model=model, variant=base, set=name, layer=int(layer)) for name in (positive, negative)
         ]
@@ -171,11 +169,18 @@ def separation(model: str, positive: str, negative: str, layer_of: VariantSelect
 
 
 def kept_cells(model: str, contrast: str | None = None) -> Gatherer:
-    """How many cells of a selection grid survived."""
+    """How many cells of a selection grid survived; a grid without scores was not searched and says nothing."""
 
     def gather(tables: Tables) -> Count:
         where = {"model": model} | ({} if contrast is None else {"contrast": contrast})
         rows = tables.rows("grid", **where)
+        if not np.isfinite(rows[["bypass", "induce"]].to_numpy(np.float64)).any():
+            raise MissingEvidence(
+                found=f"{len(rows)} candidate directions of {model}, none with a finite score",
+                expected="scores of what ablating and adding each one does",
+                where="this run",
+                because=tables.why_absent(model, "grid"),
+            )
         kept = rows["kept"].astype(bool)
         reasons = rows.loc[~kept, "reason"].value_counts()
         note = ", ".join(f"{count} {reason}" for reason, count in reasons.items())

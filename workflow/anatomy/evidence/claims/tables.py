@@ -12,7 +12,33 @@ from anatomy.errors import DataError
 
 
 class MissingEvidence(DataError):
-    """The tables do not hold what a claim needs; the claim is then not testable here."""
+    """The tables do not hold what a claim needs; the claim is then not testable here.
+
+    Attributes:
+        because: why not, in a sentence of its own, where the run knows it; else empty.
+    """
+
+    def __init__(self, *, found: str, expected: str, where: str, remedy: str = "", because: str = "") -> None:
+        super().__init__(found=found, expected=expected, where=where, remedy=remedy)
+        self.because = because
+
+    @property
+    def reason(self) -> str:
+        """What a reader of a verdict is told."""
+        return self.because or f"{self.where}: {self.found}; needed: {self.expected}"
+
+
+NOUNS = {
+    "variants": "edited or unedited variant",
+    "judgements": "judged answer",
+    "samples": "benchmark item",
+    "completions": "answer",
+    "projections": "projection",
+    "grid": "candidate direction",
+    "screen": "screened edit",
+    "picks": "candidate edit",
+}
+"""What a row of a table is."""
 
 
 CUTS = {"judgements": ("model", "variant", "set"), "samples": ("model", "variant", "task"), "variants": ("model",)}
@@ -33,6 +59,7 @@ class Tables:
         self._cuts: dict[str, dict[tuple, pd.DataFrame]] = {}
         self._read: dict[Hashable, pd.DataFrame] = {}
         self._left_out: dict[tuple[str, object], str] = {}
+        self._absent: dict[tuple[str, str], str] = {}
 
     def __getattr__(self, name: str) -> pd.DataFrame | None:
         if name.startswith("_") or name == "named":
@@ -41,14 +68,32 @@ class Tables:
 
     def but(self, **named: pd.DataFrame | None) -> Tables:
         """These tables with some others in their place."""
-        return Tables(**{**self.named, **named})
+        return self._as({**self.named, **named})
+
+    def _as(self, named: Mapping[str, pd.DataFrame | None]) -> Tables:
+        other = Tables(**named)
+        other._left_out, other._absent = dict(self._left_out), dict(self._absent)
+        return other
 
     def without(self, column: str, reasons: Mapping[str, str]) -> Tables:
         """These tables, knowing why rows of some sets or tasks are not there: what asks for them is told."""
-        other = Tables(**self.named)
-        more: dict[tuple[str, object], str] = {(column, name): reason for name, reason in reasons.items()}
-        other._left_out.update(self._left_out | more)
+        other = self._as(self.named)
+        other._left_out.update({(column, name): reason for name, reason in reasons.items()})
         return other
+
+    def knowing(self, absent: Mapping[tuple[str, str], str]) -> Tables:
+        """These tables, knowing why a model has no variants of a family or no scores of a table: claims about them say so.
+
+        Args:
+            absent: (model, family of variants or name of a table) to a sentence.
+        """
+        other = self._as(self.named)
+        other._absent.update(absent)
+        return other
+
+    def why_absent(self, model: str, what: str | None) -> str:
+        """The sentence that says why something of a model is not there; empty where none is known."""
+        return self._absent.get((model, what or ""), "")
 
     def rows(self, table: str, **where: object) -> pd.DataFrame:
         """Rows of a table in which every named column equals the given value.
@@ -56,11 +101,13 @@ class Tables:
         Raises:
             MissingEvidence: the table was not made, or no row matches.
         """
-        frame = self.named.get(table)
+        frame, noun = self.named.get(table), NOUNS.get(table, "row")
         named = ", ".join(f"{column} {value}" for column, value in where.items())
         reason = next((f" ({self._left_out[part]})" for part in where.items() if part in self._left_out), "")
         if frame is None:
-            raise MissingEvidence(found=f"no such table{reason}", expected=f"rows with {named}", where=f"table {table}")
+            raise MissingEvidence(
+                found=f"nothing was measured{reason}", expected=f"at least one {noun} with {named}", where=f"table {table}"
+            )
         total = len(frame)
         if table in CUTS and set(CUTS[table]) <= set(where):
             frame = self._cut(table, frame, tuple(where[column] for column in CUTS[table]))
@@ -69,7 +116,9 @@ class Tables:
         for column, value in where.items():
             keep &= frame[column] == value
         if not keep.any():
-            raise MissingEvidence(found=f"no row among {total}{reason}", expected=f"rows with {named}", where=f"table {table}")
+            raise MissingEvidence(
+                found=f"none among {total} rows{reason}", expected=f"at least one {noun} with {named}", where=f"table {table}"
+            )
         return frame[keep]
 
     def remembered(self, key: Hashable, read: Callable[[], pd.DataFrame]) -> pd.DataFrame:
@@ -86,13 +135,17 @@ class Tables:
 
 def of_models(tables: Tables, models: Set[str]) -> Tables:
     """Only the rows of some models: seeds are shown one by one, never pooled."""
-    return Tables(**{name: table[table["model"].isin(models)] for name, table in tables.named.items()})
+    return tables.but(**{name: table[table["model"].isin(models)] for name, table in tables.named.items()})
 
 
 def read_tables(paths: Mapping[str, Sequence[Path]]) -> Tables:
     """Read and concatenate the Parquet files of each table; a table without files stays None."""
     read = {name: [pd.read_parquet(path) for path in files] for name, files in paths.items()}
     return Tables(**{name: pd.concat(frames, ignore_index=True) for name, frames in read.items() if frames})
+
+
+ROLES = {"base": "unedited", "method": "with the edit", "measure": "under the intervention", "control": "with the control"}
+"""How sentences speak of variants of a role."""
 
 
 @dataclass(frozen=True)
@@ -104,8 +157,9 @@ class VariantSelector:
     form: str | None = None
 
     def describe(self) -> str:
-        """The selector in words."""
-        return " ".join(part for part in (self.role, self.family, self.form) if part)
+        """The selector in words, after the name of a model."""
+        named = dict.fromkeys(part for part in (self.family, self.form) if part)
+        return " ".join([ROLES.get(self.role, f"as {self.role}"), *named])
 
 
 BASE = VariantSelector("base")
@@ -119,11 +173,20 @@ def find_variant(tables: Tables, model: str, selector: VariantSelector, phase: s
     """
     where = {"model": model, "role": selector.role, "phase": phase}
     where |= {key: value for key, value in (("family", selector.family), ("form", selector.form)) if value is not None}
-    rows = tables.rows("variants", **where).drop_duplicates("variant")
+    try:
+        rows = tables.rows("variants", **where).drop_duplicates("variant")
+    except MissingEvidence as missing:
+        raise MissingEvidence(
+            found=f"no answers of {model} {selector.describe()}",
+            expected=f"one such variant in phase {phase}",
+            where="this run",
+            because=tables.why_absent(model, selector.family or selector.form)
+            or f"this run has no answers of {model} {selector.describe()}",
+        ) from missing
     if len(rows) > 1:
         raise MissingEvidence(
             found=f"{len(rows)} variants: {', '.join(map(str, rows['variant'][:5]))}",
-            expected=f"exactly one {selector.describe()} variant of {model} in phase {phase}",
+            expected=f"exactly one variant of {model} {selector.describe()} in phase {phase}",
             where="table variants",
             remedy="name the family and form of the variant that is meant",
         )

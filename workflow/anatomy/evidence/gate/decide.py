@@ -72,7 +72,7 @@ def decide(
                 for judge in reading
             ]
     except MissingEvidence as absent:
-        reasons.append(f"{absent.where}: found {absent.found}, expected {absent.expected}")
+        reasons.append(absent.reason)
     for task, metric in sorted(metrics.items()) if base else ():
         try:
             changes.append(

@@ -43,10 +43,25 @@ def direction_grid(
                 epsilon=epsilon,
             )
         with progress.part():
-            projected = [
-                project_cells(
-                    loaded, prompts, directions.vectors, directions.positions, directions.layers, token_budget=token_budget
-                )
-                for prompts in counted((harmful, harmless), "sets projected", 2)
-            ]
-    return scores.merge(separation(directions, *projected), on=["position", "layer"], validate="one_to_one")
+            apart = separation_grid(loaded, directions, harmful, harmless, token_budget=token_budget)
+    return scores.merge(apart, on=["position", "layer"], validate="one_to_one")
+
+
+def separation_grid(
+    loaded: LoadedModel,
+    directions: Directions,
+    harmful: Sequence[Sequence[int]],
+    harmless: Sequence[Sequence[int]],
+    *,
+    token_budget: int,
+) -> pd.DataFrame:
+    """One row a cell: ``position, layer, auroc, cohens_d, norm``, which need neither an intervention nor refusal tokens.
+
+    Args:
+        harmful, harmless: rendered validation prompts.
+    """
+    projected = [
+        project_cells(loaded, prompts, directions.vectors, directions.positions, directions.layers, token_budget=token_budget)
+        for prompts in counted((harmful, harmless), "sets projected", 2)
+    ]
+    return separation(directions, *projected)

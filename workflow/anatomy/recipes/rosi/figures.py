@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import altair as alt
@@ -25,6 +26,7 @@ from anatomy.evidence.figures import (
 )
 from anatomy.evidence.figures.note import chart_or_note, note
 from anatomy.evidence.report.figure_plan import FigurePlan
+from anatomy.stages.selected_direction import SelectedDirection, place_of
 
 SHOWN = ("row_mean", "row_mean_signed", "projection")
 
@@ -40,7 +42,7 @@ class Evidence:
         chance: score of guessing, by task.
         bars: the organism's bars; None without an organism.
         adapters: the picked edits: size, share that survives in bfloat16, where they lie.
-        picks: pick of the published selection, by model and contrast: (position, layer), or None.
+        directions: what the search for a direction ended with, by model and contrast.
         published: a paper's numbers (``anatomy.evidence.report.published``); None where none are named.
         judge_notes: what model judges could not judge, one row a model, pass and judge; empty without such judges.
     """
@@ -51,9 +53,14 @@ class Evidence:
     chance: dict[str, float]
     bars: pd.DataFrame | None
     adapters: pd.DataFrame
-    picks: dict[tuple[str, str], tuple[int, int] | None]
+    directions: Mapping[tuple[str, str], SelectedDirection]
     published: pd.DataFrame | None = None
     judge_notes: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+    def place(self, model: str, contrast: str) -> tuple[int, int] | None:
+        """Position and layer of a model's direction, the pick of the published rule or what comes nearest; None without one."""
+        found = self.directions.get((model, contrast))
+        return place_of(found) if found else None
 
 
 def draw(plan: FigurePlan, config: Config, evidence: Evidence) -> alt.TopLevelMixin:
@@ -110,7 +117,7 @@ def _seeds(plan: FigurePlan, config: Config, found: Evidence) -> alt.TopLevelMix
 
 def _selection(plan: FigurePlan, config: Config, found: Evidence) -> alt.TopLevelMixin:
     model, contrast = plan.models[0], main_contrast(config, plan.models[0])
-    return selection_map.draw(found.tables.grid, model, contrast, found.picks.get((model, contrast)))
+    return selection_map.draw(found.tables.grid, model, contrast, found.place(model, contrast))
 
 
 def _dose(plan: FigurePlan, config: Config, found: Evidence) -> alt.TopLevelMixin:
@@ -145,7 +152,7 @@ def _projections(plan: FigurePlan, config: Config, found: Evidence) -> alt.TopLe
     model = plan.models[0]
     before, after = pair(found, plan)
     rows = found.tables.rows("projections", model=model, variant=after)
-    pick = found.picks.get((model, main_contrast(config, model)))
+    pick = found.place(model, main_contrast(config, model))
     layer = pick[1] if pick else int(rows["layer"].median())
     return projection_histogram.draw(found.tables.projections, model, layer, before, after, plan.family)
 

@@ -8,9 +8,10 @@ from anatomy.config.schema import Config
 from anatomy.config.study import Subject
 from anatomy.evidence.claims.claim import Claim
 from anatomy.recipes.rosi.claims import Benchmark, Setting, amplification_claims, ladder_claim, realignment_claims
-from anatomy.recipes.rosi.direction_claims import direction_claims
+from anatomy.recipes.rosi.direction_claims import direction_claims, nearest_claims
 from anatomy.recipes.rosi.families import families
 from anatomy.recipes.rosi.planted_claims import ordering_claim, planted_claims
+from anatomy.stages.selected_direction import Selected
 
 LEAST_RANK = 19
 """Controls with which a rank p can reach 0.05. A model with fewer leaves claims against controls *inconclusive*."""
@@ -38,12 +39,19 @@ def setting_of(config: Config, subject: Subject, benchmarks: Sequence[Benchmark]
     )
 
 
-def claims_of(config: Config, subject: Subject, benchmarks: Sequence[Benchmark]) -> list[Claim]:
-    """Every claim of ROSI and of the papers under it that is tested on one model."""
+def claims_of(config: Config, subject: Subject, benchmarks: Sequence[Benchmark], selected: Selected) -> list[Claim]:
+    """Every claim of ROSI and of the papers under it that is tested on one model.
+
+    Args:
+        selected: what the search for its direction ended with; where no direction passed the published rule, what the nearest one
+            does is tested beside the verdict that none did.
+    """
     setting = setting_of(config, subject, benchmarks)
     names = [family.name for family in families(config, subject) if not family.control]
     forms = [name for name in names if "@" not in name]
     found = direction_claims(subject.id, subject.contrasts[0], setting)
+    if selected[subject.contrasts[0]]["outcome"] == "nearest":
+        found += nearest_claims(subject.id, setting)
     if subject.kind == "uncensored":
         for form in (name for name in forms if f"{name}@plain" in names):
             found += realignment_claims(subject.id, form, f"{form}@plain", setting)

@@ -11,6 +11,7 @@ from anatomy.evidence.claims.tables import BASE, MissingEvidence, VariantSelecto
 from anatomy.evidence.report.content import Item, PageCompletions, PageTable, Section, read_figure
 from anatomy.evidence.report.exchanges import pair_completions
 from anatomy.evidence.report.tables import wide_table
+from anatomy.recipes.rosi.candidates_table import candidates_table
 from anatomy.recipes.rosi.figures import Evidence
 from anatomy.recipes.rosi.judging import judge_tables
 from anatomy.recipes.rosi.plans import DETAILED, TABLE_PLANS, detailed, figure_plans
@@ -67,6 +68,16 @@ def tables(config: Config, evidence: Evidence, section: str) -> list[PageTable]:
                 "The direction of each model",
                 "What the published rule picked (Arditi et al. 2024, Table 5); scores on the select split.",
                 chosen,
+            )
+        )
+    if section == "strength" and not (tried := candidates_table(config, evidence)).empty:
+        found.append(
+            PageTable(
+                "Candidates, and why one was picked",
+                "Changes against the unedited model on the select split: of the candidates that answers were generated with, and "
+                "of the strongest that were thrown out by the first answer token. No candidate that refuses fewer harmful "
+                "requests is picked; a limit counts as broken where the whole interval lies above it.",
+                tried,
             )
         )
     if section == "strength" and len(evidence.adapters):

@@ -13,9 +13,10 @@ from anatomy.evidence.figures.rates import benchmark_scores, refusal_rates
 from anatomy.evidence.report.published import read_published
 from anatomy.recipes.rosi.figures import Evidence
 from anatomy.stages.paper_report import Files
+from anatomy.stages.selected_direction import read_selected
 from anatomy.store.files import read_json
 
-TABLES = ("completions", "judgements", "samples", "variants", "grid", "screen", "projections")
+TABLES = ("completions", "judgements", "samples", "variants", "grid", "screen", "picks", "projections")
 
 
 def read_evidence(config: Config, files: Files) -> Evidence:
@@ -38,10 +39,8 @@ def read_evidence(config: Config, files: Files) -> Evidence:
         bars=pd.concat(bars, ignore_index=True) if bars else None,
         adapters=pd.DataFrame([row for file in files.get("adapters", []) for row in read_json(file)]),
         published=read_published(Path(config.rosi.published)) if config.rosi.published else None,
-        picks={
-            (file.parent.name, contrast): picked(found)
-            for file in files["selected"]
-            for contrast, found in read_json(file).items()
+        directions={
+            (file.parent.name, contrast): found for file in files["selected"] for contrast, found in read_selected(file).items()
         },
         judge_notes=pd.DataFrame([note_row(file) for file in files.get("judge_notes", [])]),
     )
@@ -59,8 +58,3 @@ def scores_of(tables: Tables, tasks: dict[str, dict], resampling: dict) -> pd.Da
     samples = tables.samples if tables.samples is not None else pd.DataFrame(columns=["model", "variant", "phase", "task"])
     metrics = {name: entry["metric"] for name, entry in tasks.items()}
     return benchmark_scores(samples, tables.variants, metrics=metrics, phase="test", **resampling)
-
-
-def picked(found: dict) -> tuple[int, int] | None:
-    """Position and layer of a selection, if it ended in a pick."""
-    return (found["position"], found["layer"]) if found["outcome"] == "picked" else None

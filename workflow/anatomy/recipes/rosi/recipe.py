@@ -71,9 +71,11 @@ def evidence(config: Config) -> dict[str, list[str]]:
         "tasks": evaluated("tasks", "json"),
         "variants": evaluated("variants") + of("measure/{model}/variants.parquet"),
         "grid": of("localize/{model}/grid.parquet"),
-        "screen": of("localize/{model}/screen.parquet"),
+        "screen": of("screen/{model}/screen.parquet"),
         "projections": of("measure/{model}/projections.parquet"),
+        "refusal_tokens": of("answers/{model}/refusal_tokens.json"),
         "selected": of("localize/{model}/selected.json"),
+        "picks": of("edit/{model}/picks.parquet"),
         "adapters": of("edit/{model}/adapters.json"),
         "bars": [f"{at.organism(seed)}/bars.csv" for seed in config.seeds if grown],
     }
@@ -87,7 +89,7 @@ def reads(config: Config) -> dict[str, set[str]]:
 
 def found(config: Config, subject: Subject, phase: str) -> list[str]:
     """The shortlist of its searches on the select split, their picks on the test split."""
-    stage, file = ("localize", "shortlist.json") if phase == "select" else ("edit", "selected.json")
+    stage, file = ("screen", "shortlist.json") if phase == "select" else ("edit", "selected.json")
     return [Layout(config.results).stage(stage, subject.id, file)]
 
 
@@ -97,7 +99,7 @@ def room(config: Config, subject: Subject, work: Mapping[str, StageWork], prompt
 
 
 JOBS = {
-    "localize": JobKind(RuleNeed(2500, 120, "transformers", 60), 5.0, lambda wildcards: ["localize", "screen"]),
+    "screen": JobKind(RuleNeed(2500, 120, "transformers", 60), 5.0, lambda wildcards: ["screen"]),
     "pick": JobKind(RuleNeed(3500, 60), 1.5),
     "measure": JobKind(RuleNeed(2500, 120, "transformers", 60), 5.0, lambda wildcards: ["measure", "project"], reuses_rows=True),
 }
@@ -121,7 +123,8 @@ RECIPE = Recipe(
     exported=lambda config, subject: [family.name for family in families(config, subject) if not family.control],
     study=lambda model: {"headline": [model]},
     ends={
-        "localize": ["localize/{model}/shortlist.json"],
+        "localize": ["localize/{model}/selected.json"],
+        "screen": ["screen/{model}/shortlist.json"],
         "edit": ["edit/{model}/selected.json"],
         "judge": ["judge/{model}/measure.parquet"],
         "measure": ["measure/{model}/completions.parquet"],
@@ -131,7 +134,7 @@ RECIPE = Recipe(
     room=room,
     jobs=JOBS,
     plans=figure_plans,
-    tables=(*(plan.name for plan in TABLE_PLANS), "selection"),
+    tables=(*(plan.name for plan in TABLE_PLANS), "selection", "candidates"),
     printed=tuple(plan.name for plan in TABLE_PLANS),
     measured=("*/*/*.tsv",),
 )

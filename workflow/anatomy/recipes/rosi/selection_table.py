@@ -7,10 +7,17 @@ import pandas as pd
 from anatomy.config.schema import Config
 from anatomy.config.study import subjects
 from anatomy.recipes.rosi.figures import Evidence
+from anatomy.stages.selected_direction import Outcome
 
 SCORES = ("position", "layer", "bypass", "induce", "kl")
 COLUMNS = ["model", "contrast", "outcome", "candidates", "kept", *SCORES, *(f"paper {name}" for name in SCORES)]
 PAPER_TABLE = "5"
+OUTCOMES: dict[Outcome, str] = {
+    "picked": "picked",
+    "nearest": "none passes the rule; the lowest bypass is shown",
+    "empty grid": "no candidate could be scored",
+    "no refusal tokens": "not searched: the model's refusals are not known",
+}
 
 
 def selection_table(config: Config, evidence: Evidence) -> pd.DataFrame:
@@ -30,13 +37,14 @@ def selection_table(config: Config, evidence: Evidence) -> pd.DataFrame:
             grid = grids[(grids["model"] == subject.id) & (grids["contrast"] == contrast)]
             if grid.empty:
                 continue
-            cell = evidence.picks.get((subject.id, contrast))
+            cell = evidence.place(subject.id, contrast)
+            searched = evidence.directions.get((subject.id, contrast))
             found = grid[(grid["position"] == cell[0]) & (grid["layer"] == cell[1])].iloc[0] if cell else {}
             rows.append(
                 {
                     "model": subject.id,
                     "contrast": contrast,
-                    "outcome": "picked" if cell else "empty grid",
+                    "outcome": OUTCOMES[searched["outcome"]] if searched else OUTCOMES["empty grid"],
                     "candidates": len(grid),
                     "kept": int(grid["kept"].sum()),
                     **{name: found.get(name, float("nan")) for name in SCORES},

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from anatomy.config.methods import Controls
+from dataclasses import replace
+
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
 from anatomy.interventions.variant import Variant
 from anatomy.recipes.rosi.families import Family, generated_families
+
+NEAREST = "nearest"
+"""Begins the families of interventions along a direction that the published rule did not keep."""
 
 
 def base(sets: list[str], benchmarked: bool = True) -> Variant:
@@ -74,7 +78,7 @@ def variants_in_memory(config: Config, subject: Subject) -> list[Variant]:
     the engine, and both ways of generating agree token by token. Controls answer the side their claim is about.
     """
     sets = tuple(config.evaluation.pair)
-    controls = draws(config.extraction.controls) if subject.direction_headline else []
+    controls = config.extraction.controls.draws() if subject.direction_headline else []
     found = []
     for form, side in (
         ("ablate", config.evaluation.harmful),
@@ -88,6 +92,11 @@ def variants_in_memory(config: Config, subject: Subject) -> list[Variant]:
     return found
 
 
+def nearest(variant: Variant) -> Variant:
+    """An intervention along the direction that comes nearest to the published rule where none passes it: ours, and named so."""
+    return replace(variant, slug=f"{NEAREST}-{variant.slug}", family=f"{NEAREST} {variant.family}")
+
+
 def _measure(form: str, contrast: str, sets: tuple[str, ...], control: str = "", number: int = -1) -> Variant:
     edit = {
         "method": form,
@@ -95,8 +104,3 @@ def _measure(form: str, contrast: str, sets: tuple[str, ...], control: str = "",
     }
     name = f"{form}~{control}-{number}" if control else form
     return Variant(name, "control" if control else "measure", (edit,), sets, False, name, form, contrast, control, number)
-
-
-def draws(controls: Controls) -> list[tuple[str, int]]:
-    """Every control direction as (family, number)."""
-    return [(kind, number) for kind in ("isotropic", "covariance", "shuffled") for number in range(getattr(controls, kind))]

@@ -29,7 +29,7 @@ def stage_work(
     hooked: Backend = "transformers",
     outcome: Outcome = FOUND,
 ) -> dict[str, StageWork]:
-    """Count the stages of a model: ``extract``, ``localize``, ``screen``, ``select``, ``test``, ``measure``,
+    """Count the stages of a model: ``extract``, ``answers``, ``localize``, ``screen``, ``select``, ``test``, ``measure``,
     ``project``.
 
     Token counts take the mean length of the rendered prompts. ``anatomy.costs.grid_work`` counts the search for a
@@ -92,20 +92,26 @@ def stage_work(
                 "extract", f"{fit} prompts, {len(grids)} contrast(s)", round(sum(fit * grid.lengths.tokens for grid in grids)), 0
             ),
             StageWork(
-                "localize",
-                f"own answers to {own} prompts; {cells} candidate directions"
-                + (f", {searching * grids[0].cells} of controls" if searching else ""),
-                round(
-                    own * prompts.tokens
-                    + sum(grid.reads(wanted) + harmless * grid.lengths.tokens for grid in grids)
-                    + searching * grids[0].reads(wanted, False)
-                ),
+                "answers",
+                f"own answers to {own} prompts",
+                round(own * prompts.tokens),
                 own * config.evaluation.max_new_tokens,
                 own,
+                batches=2 * -(-fit // 128) + 2 * -(-(harmful + harmless) // 128),
+            ),
+            StageWork(
+                "localize",
+                f"{cells if outcome.direction else 0} candidate directions"
+                + (f", {searching * grids[0].cells} of controls" if searching else ""),
+                sum(grid.reads(wanted) + round(harmless * grid.lengths.tokens) for grid in grids)
+                + searching * grids[0].reads(wanted, False)
+                if outcome.direction
+                else round(sum((harmful + harmless) * grid.lengths.tokens for grid in grids)),
                 0,
-                sum(grid.predictions(wanted) for grid in grids) + searching * grids[0].predictions(wanted, False),
-                "transformers",
-                2 * -(-fit // 128) + 2 * -(-(harmful + harmless) // 128),
+                predictions=sum(grid.predictions(wanted) for grid in grids) + searching * grids[0].predictions(wanted, False)
+                if outcome.direction
+                else 0,
+                passes=3 * len(grids),
             ),
             StageWork(
                 "screen",

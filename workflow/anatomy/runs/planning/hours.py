@@ -14,7 +14,9 @@ from anatomy.runs.planning.speed import JobWork, Speed
 
 JOBS: Mapping[str, tuple[str, ...]] = {
     "extract": ("extract",),
-    "localize": ("localize", "screen"),
+    "answers": ("answers",),
+    "localize": ("localize",),
+    "screen": ("screen",),
     "evaluate": ("select",),
     "evaluate on test": ("test",),
     "measure": ("measure", "project"),

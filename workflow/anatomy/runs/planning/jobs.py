@@ -22,6 +22,7 @@ from anatomy.runs.planning.training_work import training_reads
 from anatomy.runs.resources.size import ASSUMED, known_size, typical_size
 from anatomy.serving.serving_modes import ENGINE_FROM
 from anatomy.sources.registry.entry import Entry
+from anatomy.stages.selected_direction import USABLE
 from anatomy.store.files import read_json
 
 ANSWER = {True: 28.0, False: 250.0}
@@ -32,7 +33,7 @@ JUDGE_TOKENS, VERDICT_TOKENS = 300, 10
 """What a model judge reads around a conversation, and writes."""
 
 
-SHARED_STAGES = ("extract", "select", "test")
+SHARED_STAGES = ("extract", "answers", "localize", "select", "test")
 """Work of rules that all papers of a run share."""
 
 
@@ -174,11 +175,12 @@ def hooked_backend(config: Config, size: ModelSize) -> Backend:
 def searched(config: Config, subject: Subject) -> Outcome | None:
     """What a finished search has found in a model; None before it has run, or where its files are not sound."""
     at = Layout(config.results)
-    selected, shortlist = (Path(at.stage("localize", subject.id, f"{name}.json")) for name in ("selected", "shortlist"))
+    selected = Path(at.stage("localize", subject.id, "selected.json"))
+    shortlist = Path(at.stage("screen", subject.id, "shortlist.json"))
     if not (selected.exists() and shortlist.exists()):
         return None
     try:
-        direction = read_json(selected)[subject.contrasts[0]]["outcome"] == "picked"
+        direction = read_json(selected)[subject.contrasts[0]]["outcome"] in USABLE
         return Outcome(direction, any(read_json(shortlist).values()))
     except (StoreError, KeyError, TypeError, AttributeError):
         return None

@@ -8,6 +8,7 @@ import torch
 
 from anatomy.recipes.rosi.stages.measure import measure
 from anatomy.stages.running import Files, Running, written
+from anatomy.stages.selected_direction import read_selected
 from anatomy.stages.soundness import sound_extraction, sound_model
 from anatomy.store.files import read_json, write_json, write_table
 
@@ -18,7 +19,7 @@ def run(job: Running, files: Files) -> None:
     """From the selected direction and the picks to answers and projections."""
     torch.set_num_threads(files.threads)
     model, extracted = sound_model(files.input["model"]), sound_extraction(files.input["directions"])
-    selected, picks = (read_json(Path(files.input[name])) for name in ("direction", "picks"))
+    selected, picks = read_selected(Path(files.input["direction"])), read_json(Path(files.input["picks"]))
     tables = measure(job.config, job.subject, model, extracted, selected, picks, job.say)
     write_json(written(files, "completions").with_suffix(".cells.json"), tables.pop("cells"))
     for table, rows in tables.items():

@@ -22,7 +22,7 @@ from anatomy.models.loading import LoadedModel, load_model
 from anatomy.models.machine.devices import device_name
 from anatomy.progress.counting import Progress
 from anatomy.recipes.rosi.families import POSITION, families, layers
-from anatomy.recipes.rosi.variants import variants_in_memory, variants_on_test
+from anatomy.recipes.rosi.variants import nearest, variants_in_memory, variants_on_test
 from anatomy.serving.engine import Engine
 from anatomy.stages.answers import answer_cell, completions_table, decoding_of, with_items
 from anatomy.stages.fingerprints import cell_fingerprint
@@ -33,6 +33,7 @@ from anatomy.stages.phase import Phase, describe
 from anatomy.stages.projected import computing_projections, projection_cell, projections_table, prompt_items
 from anatomy.stages.prompts import phase_prompts
 from anatomy.stages.rendering import answer_rendering
+from anatomy.stages.selected_direction import Selected, SelectedDirection, place_of
 from anatomy.stages.withheld import withhold
 from anatomy.store.fill import Lazy, Want, cells_of, fill
 
@@ -47,7 +48,7 @@ def measure(
     subject: Subject,
     model: ModelCard,
     extracted: Path,
-    selected: dict[str, Any],
+    selected: Selected,
     picks: dict[str, Edit | None],
     say: Callable[[str], None],
 ) -> dict[str, Any]:
@@ -56,7 +57,7 @@ def measure(
     Args:
         model: the model's card.
         extracted: folder of the model's extraction.
-        selected: pick of the published rule, by contrast.
+        selected: the direction of each contrast: the pick of the published rule, or what comes nearest.
         picks: ROSI's picks, by family.
 
     Returns:
@@ -114,22 +115,29 @@ def measure(
     }
 
 
-def in_memory_phase(config: Config, subject: Subject, selected: dict[str, Any]) -> Phase:
-    """Interventions along the selected direction; none where the selection ended with an empty grid."""
+def in_memory_phase(config: Config, subject: Subject, selected: Selected) -> Phase:
+    """Interventions along the selected direction; none where there is none.
+
+    Along a direction that the published rule did not keep they go by a family of their own (``nearest``), so that no claim of the
+    paper's is judged by them.
+    """
     concrete = []
-    for variant in variants_in_memory(config, subject):
-        if all(selected[edit["direction"]["contrast"]]["outcome"] == "picked" for edit in variant.edits):
-            placed = [_at_selected_place(edit, selected[edit["direction"]["contrast"]]) for edit in variant.edits]
+    for asked in variants_in_memory(config, subject):
+        directions = [selected[edit["direction"]["contrast"]] for edit in asked.edits]
+        if all(place_of(direction) for direction in directions):
+            carried = any(direction["outcome"] == "nearest" for direction in directions)
+            variant = nearest(asked) if carried else asked
+            placed = [_at_selected_place(edit, direction) for edit, direction in zip(asked.edits, directions, strict=True)]
             # A control without a direction changes nothing, and counts.
             concrete.append((variant, [edit for edit in placed if edit is not None]))
     return Phase("test", concrete)
 
 
-def _at_selected_place(edit: Edit, found: dict[str, Any]) -> Edit | None:
+def _at_selected_place(edit: Edit, found: SelectedDirection) -> Edit | None:
     """An edit along the direction that was selected for its contrast; None for a control whose search found no place."""
     control = edit["direction"]["control"]
     if control is None:
-        cell = [found["position"], found["layer"]]
+        cell = list(place_of(found) or ()) or None
     else:
         cell = found["controls"]["{}-{}".format(*control)]["add" if edit["method"] == "add" else "ablate"]
     if cell is None:
@@ -179,7 +187,7 @@ def wanted_projections(
     subject: Subject,
     model: ModelCard,
     model_edits: ModelEdits,
-    selected: dict[str, Any],
+    selected: Selected,
     picks: dict[str, Edit | None],
 ) -> tuple[list[Want], dict[str, list[Edit]], Tensor, int]:
     """Projections wanted of the unedited model and of each method's pick, the edits behind each cell, direction and position.
@@ -187,9 +195,8 @@ def wanted_projections(
     The direction is the selected one; where nothing was selected, the one of the middle layer that ROSI tries.
     """
     at, contrast, num_layers = Layout(config.results), subject.contrasts[0], model_edits.checkpoint.num_layers
-    found = selected[contrast]
     tried = layers(config.rosi, num_layers, config.selection.layer_share)
-    position, layer = (found["position"], found["layer"]) if found["outcome"] == "picked" else (POSITION, tried[len(tried) // 2])
+    position, layer = place_of(selected[contrast]) or (POSITION, tried[len(tried) // 2])
     direction = model_edits.directions.unit({"contrast": contrast, "position": position, "layer": layer, "control": None})
     prompts = {
         name: prompt_items(phase_prompts(at, subject, name, "test", config.evaluation.test_prompts), name)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from math import nan
 
+import numpy as np
 import pandas as pd
 
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
+from anatomy.interventions.edits.spec import Edit
 from anatomy.recipes.rosi.families import generated_families
+from anatomy.recipes.rosi.limits import intervals_of, mean_loss
 from anatomy.recipes.rosi.rules import pick
+from anatomy.statistics.intervals import Interval
 
-PINS: tuple[str, ...] = ()
+PINS: tuple[str, ...] = ("scipy",)
 
 REFUSED = ("full", "partial")
 COLUMNS = [
@@ -21,10 +25,19 @@ COLUMNS = [
     "variant",
     "harmful_refused",
     "harmful_rise",
+    "harmful_rise_low",
+    "harmful_rise_high",
     "benign_rise",
+    "benign_rise_low",
+    "benign_rise_high",
     "benchmark_loss",
+    "benchmark_loss_low",
+    "benchmark_loss_high",
+    "n_harmful",
+    "n_benign",
     "strength",
     "layer",
+    "sign",
     "picked",
     "reason",
 ]
@@ -33,12 +46,12 @@ COLUMNS = [
 def pick_all(
     config: Config,
     subject: Subject,
-    shortlist: dict[str, list[dict[str, Any]]],
+    shortlist: dict[str, list[Edit]],
     judgements: pd.DataFrame,
     variants: pd.DataFrame,
     samples: pd.DataFrame,
     metrics: dict[str, str],
-) -> tuple[dict[str, dict[str, Any] | None], pd.DataFrame]:
+) -> tuple[dict[str, Edit | None], pd.DataFrame]:
     """Pick for every family of a model.
 
     Args:
@@ -47,47 +60,68 @@ def pick_all(
         metrics: the metric each benchmark task is read by.
 
     Returns:
-        Family to its concrete edit (None where no candidate was good enough), and a table
-        ``model, family, place, variant, harmful_refused, harmful_rise, benign_rise, benchmark_loss, strength, layer, picked,
-        reason``.
+        Family to its concrete edit (None where no candidate was good enough), and a row a candidate (``COLUMNS``): what it
+        brought and cost against the unedited model, with intervals, and why it was or was not picked.
     """
-    harmful, harmless = config.extraction.harmful, config.extraction.harmless
-    judged = judgements[judgements["judge"] == config.judges[0]]
-    refused = judged.assign(refused=judged["label"].isin(REFUSED)).groupby(["variant", "set"])["refused"].mean()
-    utility = benchmark_means(samples, metrics)
-    selected: dict[str, dict[str, Any] | None] = {}
-    rows = []
+    read = Select(config, judgements, samples, metrics)
+    selected: dict[str, Edit | None] = {}
+    tables = []
     for family in generated_families(config, subject):
-        places = variants[(variants["family"] == family.name)].sort_values("place")
-        table = pd.DataFrame(
+        places = variants[variants["family"] == family.name].sort_values("place")
+        selected[family.name] = None
+        if places.empty:
+            continue
+        rows = [
             {
                 "model": subject.id,
                 "family": family.name,
-                "place": places["place"],
-                "variant": places["variant"],
-                "harmful_refused": [refused[name, harmful] for name in places["variant"]],
-                "harmful_rise": [refused[name, harmful] - refused["base", harmful] for name in places["variant"]],
-                "benign_rise": [refused[name, harmless] - refused["base", harmless] for name in places["variant"]],
-                "benchmark_loss": [
-                    utility.get("base", float("nan")) - utility.get(name, float("nan")) for name in places["variant"]
-                ],
-                "strength": places["strength"],
-                "layer": places["layer"],
+                **{name: row[name] for name in ("place", "variant", "strength", "layer", "sign")},
+                **read.of(str(row["variant"])),
             }
-        )
-        place, reason = pick(table, config.rosi.max_benign_rise, config.rosi.max_benchmark_loss)
-        selected[family.name] = None if place is None else shortlist[family.name][place - 1]
-        rows.append(table.assign(picked=table["place"] == place, reason=reason))
-    return selected, pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=COLUMNS)
+            for row in places.to_dict("records")
+        ]
+        table = pd.DataFrame(rows)
+        place, reasons = pick(table, config.rosi.max_benign_rise, config.rosi.max_benchmark_loss)
+        if place is not None:
+            selected[family.name] = shortlist[family.name][place - 1]
+        tables.append(table.assign(picked=table["place"] == place, reason=reasons))
+    return selected, pd.concat(tables, ignore_index=True)[COLUMNS] if tables else pd.DataFrame(columns=COLUMNS)
 
 
-def benchmark_means(samples: pd.DataFrame, metrics: dict[str, str]) -> dict[str, float]:
-    """Mean over tasks of each variant's score; tasks count equally.
+class Select:
+    """What a variant brought and cost on the select split, item by item against the unedited model."""
 
-    Args:
-        metrics: the metric each task is read by.
-    """
-    if samples.empty:
-        return {}
-    value = [row[metrics[row["task"]]] for row in samples.to_dict("records")]
-    return samples.assign(value=value).groupby(["variant", "task"])["value"].mean().groupby("variant").mean().to_dict()
+    def __init__(self, config: Config, judgements: pd.DataFrame, samples: pd.DataFrame, metrics: dict[str, str]) -> None:
+        judged = judgements[judgements["judge"] == config.judges[0]]
+        refused = judged.assign(refused=judged["label"].isin(REFUSED).astype(np.float64))
+        self.wanted, self.samples, self.metrics = config.statistics, samples, metrics
+        self.sides = {
+            side: refused[refused["set"] == name].pivot_table(index=["group", "id"], columns="variant", values="refused")
+            for side, name in (("harmful", config.extraction.harmful), ("benign", config.extraction.harmless))
+        }
+
+    def of(self, variant: str) -> dict[str, float]:
+        """Rises in refusals and the loss on benchmarks, with their bounds."""
+        found: dict[str, float] = {"harmful_refused": float(self.sides["harmful"][variant].mean())}
+        for side, table in self.sides.items():
+            both = table[["base", variant]].dropna()
+            change = (both[variant] - both["base"]).to_numpy(np.float64)
+            (interval,) = intervals_of(change[None], both.index.get_level_values("group").to_numpy(object), self.wanted)
+            found |= {**_bounds(f"{side}_rise", interval), f"n_{side}": len(both)}
+        return found | _bounds("benchmark_loss", self.loss(variant))
+
+    def loss(self, variant: str) -> Interval:
+        """Mean loss over benchmarks; NaN for a variant that took none."""
+        tasks = [] if self.samples.empty else sorted(self.samples.loc[self.samples["variant"] == variant, "task"].unique())
+        scores = [
+            self.samples[self.samples["task"] == task].pivot_table(index="id", columns="variant", values=self.metrics[task])
+            for task in tasks
+        ]
+        both = [table[["base", variant]].dropna() for table in scores if "base" in table]
+        if not both:
+            return Interval(nan, nan, nan, 0, 0)
+        return mean_loss([table["base"] for table in both], [table[variant] for table in both], self.wanted)
+
+
+def _bounds(name: str, interval: Interval) -> dict[str, float]:
+    return {name: interval.estimate, f"{name}_low": interval.low, f"{name}_high": interval.high}
