@@ -64,16 +64,17 @@ def score_candidates(
         token_budget=token_budget,
         epsilon=epsilon,
     )
-    cells = scorer.cells()
+    return mean_scores(scorer, divergence=divergence)
+
+
+def mean_scores(scorer: PromptScores, *, divergence: bool = True) -> pd.DataFrame:
+    """Means over all prompts of every cell's scores, as ``score_candidates``."""
+    cells, at = scorer.cells(), scorer.directions
     means: dict[Criterion, torch.Tensor] = {"kl": torch.full((len(cells),), float("nan"))}
     wanted: tuple[Criterion, ...] = ("bypass", "kl", "induce") if divergence else ("bypass", "induce")
     for criterion in counted(wanted, "scores of directions", len(wanted)):
         means[criterion] = scorer.score(criterion, cells, range(scorer.prompts(criterion))).mean(1)
     found = {cell: tuple(means[name][i].item() for name in ("bypass", "induce", "kl")) for i, cell in enumerate(cells)}
     nothing = (float("nan"),) * 3
-    rows = [
-        (position, layer, *found.get((position, layer), nothing))
-        for position in directions.positions
-        for layer in directions.layers
-    ]
+    rows = [(position, layer, *found.get((position, layer), nothing)) for position in at.positions for layer in at.layers]
     return pd.DataFrame(rows, columns=["position", "layer", "bypass", "induce", "kl"])
