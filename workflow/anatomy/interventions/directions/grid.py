@@ -6,8 +6,7 @@ import pandas as pd
 
 from anatomy.interventions.directions.candidates import Directions
 from anatomy.interventions.directions.scores import score_candidates
-from anatomy.interventions.directions.separation import separation
-from anatomy.models.activations.projections import project_cells
+from anatomy.interventions.directions.separation import projections, separation
 from anatomy.models.loading import LoadedModel
 from anatomy.progress.counting import Progress, counted
 
@@ -61,7 +60,6 @@ def separation_grid(
         harmful, harmless: rendered validation prompts.
     """
     projected = [
-        project_cells(loaded, prompts, directions.vectors, directions.positions, directions.layers, token_budget=token_budget)
-        for prompts in counted((harmful, harmless), "sets projected", 2)
+        projections(loaded, prompts, directions, token_budget) for prompts in counted((harmful, harmless), "sets projected", 2)
     ]
     return separation(directions, *projected)
