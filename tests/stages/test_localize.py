@@ -49,7 +49,7 @@ def test_without_refusal_tokens_nothing_is_searched(chosen, monkeypatch):
     def never(*arguments, **options):
         raise AssertionError("scored")
 
-    monkeypatch.setattr("anatomy.stages.localize.direction_grid", never)
+    monkeypatch.setattr("anatomy.stages.localize.search_directions", never)
     grid, found = chosen({"tokens": [], "common_prefix": []})
     assert found == {"outcome": "no refusal tokens", "position": None, "layer": None} and place_of(found) is None
     assert grid[["bypass", "induce", "kl"]].isna().all(axis=None) and not grid["kept"].any()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
 
 import pandas as pd
 import torch
@@ -12,10 +11,10 @@ import torch
 from anatomy.config.methods import Contrast
 from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject
-from anatomy.interventions.directions.control_search import strongest_cells
-from anatomy.interventions.directions.grid import direction_grid, separation_grid
-from anatomy.interventions.directions.nearest import nearest_direction
-from anatomy.interventions.directions.scores import score_candidates
+from anatomy.interventions.directions.grid import separation_grid
+from anatomy.interventions.directions.near_misses import LOWEST_BYPASS, near_misses
+from anatomy.interventions.directions.race import Pace
+from anatomy.interventions.directions.search import search_control, search_directions
 from anatomy.interventions.directions.selection import SelectionRule, select_direction
 from anatomy.models.card import ModelCard
 from anatomy.models.loading import LoadedModel, load_model
@@ -26,7 +25,7 @@ from anatomy.stages.direction_book import DirectionBook
 from anatomy.stages.own_answers import RefusalTokensRecord
 from anatomy.stages.prompts import phase_prompts
 from anatomy.stages.rendering import contrast_rendering
-from anatomy.stages.selected_direction import USABLE, Place, Selected, SelectedDirection
+from anatomy.stages.selected_direction import USABLE, ControlPlaces, Place, Selected, SelectedDirection
 
 PINS: tuple[str, ...] = ("scipy", "torch", "transformers")
 NOT_PINNED = {"vllm": "an engine is imported with what serves either way; these rows come from transformers"}
@@ -90,7 +89,7 @@ def choose(
 ) -> tuple[pd.DataFrame, SelectedDirection]:
     """The selection grid of one contrast, and the pick of the published rule or what comes nearest to it."""
     wanted = config.selection
-    rule = SelectionRule(wanted.min_induce, wanted.max_kl, wanted.layer_share)
+    rule = rule_of(config)
     harmful, harmless = validation_prompts(config, subject, loaded, contrast)
     candidates = directions.candidates(contrast)
     if not tokens["tokens"]:
@@ -101,12 +100,14 @@ def choose(
     with progress.part():
         continuations = own_continuations(loaded, harmless, wanted.kl_tokens, tokens["common_prefix"])
     with progress.part(progress.total - 1):
-        grid = direction_grid(
+        grid = search_directions(
             loaded,
             candidates,
             harmful,
             harmless,
             tokens["tokens"],
+            rule=rule,
+            pace=Pace.of(wanted),
             common_prefix=tokens["common_prefix"],
             harmless_answers=continuations,
             token_budget=config.extraction.token_budget,
@@ -115,10 +116,10 @@ def choose(
     selection = select_direction(grid, loaded.num_layers, rule)
     if selection.outcome == "picked":
         return selection.grid, {"outcome": "picked", "position": selection.position, "layer": selection.layer}
-    nearest = nearest_direction(selection.grid, loaded.num_layers, rule)
+    nearest = next((miss for miss in near_misses(grid, loaded.num_layers, rule) if miss.what == LOWEST_BYPASS), None)
     if nearest is None:
         return selection.grid, {"outcome": "empty grid", "position": None, "layer": None}
-    return selection.grid, {"outcome": "nearest", "position": nearest[0], "layer": nearest[1]}
+    return selection.grid, {"outcome": "nearest", "position": nearest.position, "layer": nearest.layer}
 
 
 def search_controls(
@@ -129,35 +130,30 @@ def search_controls(
     contrast: Contrast,
     tokens: RefusalTokensRecord,
     controls: list[tuple[str, int]],
-) -> dict[str, dict[Literal["ablate", "add"], Place | None]]:
+) -> dict[str, ControlPlaces]:
     """The cells that each control direction is measured at, by the control's name (see ``strongest_cells``)."""
     harmful, harmless = validation_prompts(config, subject, loaded, contrast)
-    allowed = [
-        layer for layer in directions.candidates(contrast).layers if layer < int(config.selection.layer_share * loaded.num_layers)
-    ]
-    return {
-        f"{kind}-{number}": _places(
-            score_candidates(
-                loaded,
-                directions.directions(contrast, [kind, number]),
-                harmful,
-                harmless,
-                tokens["tokens"],
-                common_prefix=tokens["common_prefix"],
-                harmless_answers=None,
-                token_budget=config.extraction.token_budget,
-                epsilon=EPSILON,
-                divergence=False,
-            ),
-            allowed,
+    found: dict[str, ControlPlaces] = {}
+    for kind, number in counted(controls, "controls", len(controls)):
+        places = search_control(
+            loaded,
+            directions.directions(contrast, [kind, number]),
+            harmful,
+            harmless,
+            tokens["tokens"],
+            rule=rule_of(config),
+            pace=Pace.of(config.selection, control=True),
+            common_prefix=tokens["common_prefix"],
+            token_budget=config.extraction.token_budget,
+            epsilon=EPSILON,
         )
-        for kind, number in counted(controls, "controls", len(controls))
-    }
+        found[f"{kind}-{number}"] = {"ablate": _place(places["ablate"]), "add": _place(places["add"])}
+    return found
 
 
-def _places(scores: pd.DataFrame, layers: list[int]) -> dict[Literal["ablate", "add"], Place | None]:
-    found = strongest_cells(scores, layers)
-    return {"ablate": _place(found["ablate"]), "add": _place(found["add"])}
+def rule_of(config: Config) -> SelectionRule:
+    """The limits of the selection, as configured."""
+    return SelectionRule(config.selection.min_induce, config.selection.max_kl, config.selection.layer_share)
 
 
 def _place(cell: tuple[int, int] | None) -> Place | None:

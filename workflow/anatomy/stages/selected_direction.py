@@ -20,6 +20,10 @@ Place = list[int]
 """Position and layer."""
 
 
+ControlPlaces = dict[Literal["ablate", "add"], Place | None]
+"""Where a control direction does most, by what is done with it."""
+
+
 class SelectedDirection(TypedDict):
     """The direction of one contrast.
 
@@ -30,7 +34,7 @@ class SelectedDirection(TypedDict):
     outcome: Outcome
     position: int | None
     layer: int | None
-    controls: NotRequired[dict[str, dict[Literal["ablate", "add"], Place | None]]]
+    controls: NotRequired[dict[str, ControlPlaces]]
 
 
 Selected = dict[str, SelectedDirection]

@@ -25,10 +25,12 @@ class Miss:
     limits: tuple[Limit, ...]
 
 
+LOWEST_BYPASS = "lowest bypass"
+
 MISSES = (
     Miss("lowest bypass within the limit of KL", "bypass", ("kl",)),
     Miss("lowest bypass within the limit of induce", "bypass", ("induce",)),
-    Miss("lowest bypass", "bypass", ()),
+    Miss(LOWEST_BYPASS, "bypass", ()),
     Miss("highest induce", "induce", ()),
 )
 """The rule without one limit, without the other, without both; and the cell that comes nearest to inducing refusal."""

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from jaxtyping import Float64
 
 from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject
 from anatomy.interventions.directions.metrics import kl_divergence, refusal_metric
-from anatomy.models.activations.batching import PromptBatch, batches
+from anatomy.models.activations.batching import batches
 from anatomy.models.loading import LoadedModel
 from anatomy.models.rendering import render
 from anatomy.stages.own_answers import RefusalTokensRecord
@@ -20,53 +21,90 @@ from anatomy.stages.rendering import answer_rendering
 PINS: tuple[str, ...] = ("torch", "transformers")
 NOT_PINNED = {"vllm": "an engine is imported with what serves either way; these rows come from transformers"}
 
+SIDES = ("harmful", "benign")
+
 
 @dataclass(frozen=True)
 class Read:
-    """What one pass says of the model as it is in memory; a prompt is refused where its metric is above 0.
+    """What a model as it is in memory does with the prompts that it was asked so far, in the order in which they are taken.
 
     Attributes:
-        harmful_metric: mean over harmful prompts.
-        harmful, benign: whether each prompt is refused.
-        benign_kl: mean divergence of the first prediction from the unedited model's, in nats.
+        harmful, benign: refusal metric of each prompt, in log-odds; above 0 it is refused.
+        benign_kl: divergence of the first prediction from the unedited model's on each benign prompt, in nats.
     """
 
-    harmful_metric: float
-    harmful: np.ndarray
-    benign: np.ndarray
-    benign_kl: float
+    harmful: Float64[np.ndarray, " harmful_prompt"]
+    benign: Float64[np.ndarray, " benign_prompt"]
+    benign_kl: Float64[np.ndarray, " benign_prompt"]
+
+    def first(self, harmful: int, benign: int) -> Read:
+        """The same of the first so many prompts of each side."""
+        return Read(self.harmful[:harmful], self.benign[:benign], self.benign_kl[:benign])
+
+    def rises(self, base: Read) -> tuple[Float64[np.ndarray, " prompt"], Float64[np.ndarray, " other_prompt"]]:
+        """Per-prompt changes in refusal against the unedited model, of harmful and of benign prompts that this one was asked."""
+        before = base.first(len(self.harmful), len(self.benign))
+        return _refused(self.harmful) - _refused(before.harmful), _refused(self.benign) - _refused(before.benign)
+
+
+def _refused(metric: Float64[np.ndarray, " prompt"]) -> Float64[np.ndarray, " prompt"]:
+    return (metric > 0).astype(np.float64)
+
+
+NOTHING = Read(np.empty(0), np.empty(0), np.empty(0))
+"""Before anything was asked."""
 
 
 class Reader:
-    """Reads the refusal metric of harmful and harmless validation prompts, rendered as they will be evaluated."""
+    """Asks a model for the first token of its answers to validation prompts, rendered as they will be evaluated.
+
+    Prompts are taken in one random order (``selection.racing.seed``), the same for every edit.
+
+    Attributes:
+        counts: prompts of each side.
+        groups: the group of each prompt, in that order.
+    """
 
     def __init__(self, config: Config, subject: Subject, loaded: LoadedModel, tokens: RefusalTokensRecord) -> None:
         at, rendering = Layout(config.results), answer_rendering(config.evaluation, subject)
-        self.loaded, self.tokens = loaded, tokens["tokens"]
-        self.batches: dict[str, list[PromptBatch]] = {}
+        self.loaded, self.tokens, self.budget = loaded, tokens["tokens"], config.extraction.token_budget
+        self.prompts: dict[str, list[list[int]]] = {}
         self.groups: dict[str, np.ndarray] = {}
-        for side, name in (("harmful", config.extraction.harmful), ("benign", config.extraction.harmless)):
+        for side, name in zip(SIDES, (config.extraction.harmful, config.extraction.harmless), strict=True):
             prompts = phase_prompts(at, subject, name, "select", config.selection.prompts)
+            order = np.random.default_rng(config.selection.racing.seed).permutation(len(prompts))
             rendered = [[*ids, *tokens["common_prefix"]] for ids in render(loaded.tokenizer, list(prompts["prompt"]), rendering)]
-            self.batches[side] = list(batches(rendered, config.extraction.token_budget, loaded.pad_token_id, loaded.device))
-            order = [row for batch in self.batches[side] for row in batch.rows]
+            self.prompts[side] = [rendered[row] for row in order]
             self.groups[side] = prompts["group"].to_numpy(object)[order]
-        self.unedited = self.logits("benign")
+        self.counts = {side: len(self.prompts[side]) for side in SIDES}
+        self.unedited = self.logits("benign", 0, self.counts["benign"])
 
     @torch.no_grad()
-    def logits(self, side: str) -> torch.Tensor:
-        """Next-token logits [prompt, vocabulary] of one side, in batch order."""
-        return torch.cat(
-            [self.loaded.model(**batch.inputs(), use_cache=False, logits_to_keep=1).logits[:, -1] for batch in self.batches[side]]
-        )
+    def logits(self, side: str, start: int, stop: int) -> torch.Tensor:
+        """Next-token logits [prompt, vocabulary] of some prompts of a side."""
+        prompts = self.prompts[side][start:stop]
+        rows: list[int] = []
+        found: list[torch.Tensor] = []
+        for batch in batches(prompts, self.budget, self.loaded.pad_token_id, self.loaded.device):
+            rows += batch.rows
+            found.append(self.loaded.model(**batch.inputs(), use_cache=False, logits_to_keep=1).logits[:, -1])
+        return torch.cat(found)[torch.tensor(rows).argsort()]
 
-    def read(self) -> Read:
-        """The screen's numbers for the model as it is now in memory."""
-        benign = self.logits("benign")
-        harmful_metric, benign_metric = (refusal_metric(logits, self.tokens, 0.0) for logits in (self.logits("harmful"), benign))
-        return Read(
-            harmful_metric.mean().item(),
-            (harmful_metric > 0).double().cpu().numpy(),
-            (benign_metric > 0).double().cpu().numpy(),
-            kl_divergence(self.unedited, benign).mean().item(),
-        )
+    def read(self, share: float = 1.0, so_far: Read = NOTHING) -> Read:
+        """What the model as it is now does with a share of each side's prompts; those asked before are not asked again."""
+        upto = {side: max(len(getattr(so_far, side)), round(share * self.counts[side])) for side in SIDES}
+        metrics, divergence = {}, so_far.benign_kl
+        for side in SIDES:
+            known = getattr(so_far, side)
+            metrics[side] = known
+            if upto[side] > len(known):
+                logits = self.logits(side, len(known), upto[side])
+                metrics[side] = np.concatenate([known, _array(refusal_metric(logits, self.tokens, 0.0))])
+                if side == "benign":
+                    more = kl_divergence(self.unedited[len(known) : upto[side]], logits)
+                    divergence = np.concatenate([divergence, _array(more)])
+        return Read(metrics["harmful"], metrics["benign"], divergence)
+
+
+def _array(values: torch.Tensor) -> np.ndarray:
+    return values.double().cpu().numpy()
