@@ -12,7 +12,7 @@ from anatomy.interventions.directions.grid import separation_grid
 from anatomy.interventions.directions.near_misses import MISSES
 from anatomy.interventions.directions.prompt_scores import CRITERIA, Cell, PromptScores
 from anatomy.interventions.directions.race import Pace, Race
-from anatomy.interventions.directions.scores import mean_scores
+from anatomy.interventions.directions.scores import score_candidates
 from anatomy.interventions.directions.selection import LIMITS, SelectionRule
 from anatomy.models.loading import LoadedModel
 from anatomy.progress.counting import Progress, counted
@@ -39,10 +39,10 @@ def search_directions(
     the one that the exhaustive search gives, up to rounding.
 
     Args:
-        loaded, candidates, harmful, harmless, refusal_tokens: as ``score_candidates``.
+        loaded, candidates, harmful, harmless, refusal_tokens: as ``PromptScores.of``.
         rule: that of ``select_direction``, for which the grid is made.
         pace: of the race; None scores every cell on all prompts.
-        common_prefix, harmless_answers, token_budget, epsilon: as ``score_candidates``.
+        common_prefix, harmless_answers, token_budget, epsilon: as ``PromptScores.of``.
 
     Returns:
         One row a cell: ``position, layer, bypass, induce, kl``, means over the prompts that the cell was scored on; ``n_bypass,
@@ -50,7 +50,7 @@ def search_directions(
         norm`` on all prompts. ``select_direction`` adds ``kept`` and ``reason``.
 
     Raises:
-        As ``score_candidates``.
+        As ``PromptScores.of`` and ``PromptScores.score``.
     """
     scorer = PromptScores.of(
         loaded,
@@ -88,13 +88,13 @@ def search_control(
     """Where a control does most (``strongest_cells``), by the search that the method had, in the layers that the rule allows.
 
     Args:
-        loaded, control, harmful, harmless, refusal_tokens: as ``score_candidates``.
+        loaded, control, harmful, harmless, refusal_tokens: as ``PromptScores.of``.
         rule: whose layers count; a control has no limits.
         pace: as ``search_directions``; its ``regret`` is how far a control may stay behind its own strongest cell.
-        common_prefix, token_budget, epsilon: as ``score_candidates``.
+        common_prefix, token_budget, epsilon: as ``PromptScores.of``.
 
     Raises:
-        As ``score_candidates``.
+        As ``PromptScores.of`` and ``PromptScores.score``.
     """
     scorer = PromptScores.of(
         loaded,
@@ -109,7 +109,7 @@ def search_control(
     )
     cut = rule.cut(loaded.num_layers)
     if pace is None:
-        return strongest_cells(mean_scores(scorer, divergence=False), [layer for layer in control.layers if layer < cut])
+        return strongest_cells(score_candidates(scorer, divergence=False), [layer for layer in control.layers if layer < cut])
     race = Race(scorer, [cell for cell in scorer.cells() if cell[1] < cut], rule, pace)
     found = {"ablate": race.best("bypass", (), whole=False), "add": race.best("induce", (), whole=False)}
     return {form: None if cell is None else race.cells[cell] for form, cell in found.items()}
@@ -117,7 +117,7 @@ def search_control(
 
 def _scored(scorer: PromptScores) -> pd.DataFrame:
     """Every cell's scores on all prompts, and how many those are."""
-    scores, cells = mean_scores(scorer), set(scorer.cells())
+    scores, cells = score_candidates(scorer), set(scorer.cells())
     scored = [cell in cells for cell in zip(scores["position"], scores["layer"], strict=True)]
     counts = {f"n_{name}": [scorer.prompts(name) * one for one in scored] for name in CRITERIA}
     return scores.assign(**counts, dropped="")

@@ -33,7 +33,7 @@ def separation(
 
     Args:
         directions: candidates.
-        harmful: projections of held-out harmful prompts on them (``activations.projections.project_cells``).
+        harmful: projections of held-out harmful prompts on them (``projections``).
         harmless: the same of harmless prompts.
     """
     norms = directions.norms()
