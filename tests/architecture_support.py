@@ -49,6 +49,7 @@ def scoring_error(architecture: Architecture) -> float:
 
     from anatomy.interventions.directions.candidates import Directions
     from anatomy.interventions.directions.metrics import kl_divergence, refusal_metric
+    from anatomy.interventions.directions.prompt_scores import PromptScores
     from anatomy.interventions.directions.scores import score_candidates
     from anatomy.models.activations.hooks import SITES
     from anatomy.models.activations.interventions import Intervention, intervening
@@ -58,7 +59,9 @@ def scoring_error(architecture: Architecture) -> float:
     directions, tokens = Directions(vectors, (-1,), tuple(range(LAYERS))), [11, 50, 200]
     harmful, harmless = prompts[:2], prompts[2:]
     scores = score_candidates(
-        loaded, directions, harmful, harmless, tokens, common_prefix=[], harmless_answers=None, token_budget=300, epsilon=1e-8
+        PromptScores.of(
+            loaded, directions, harmful, harmless, tokens, common_prefix=[], harmless_answers=None, token_budget=300, epsilon=1e-8
+        )
     )
 
     def logits(ids: list[int], *edits: Intervention) -> torch.Tensor:

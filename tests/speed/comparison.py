@@ -16,11 +16,11 @@ class Comparison:
         against: the other way of doing it.
         target: of ``ratio``.
         goal: ``at least``: how many times less ours takes; ``at most``: our share of what the other side takes.
-        ours: one number a repeat: seconds for the whole work, or bytes.
+        ours: one number a repeat: seconds for the whole work, or what ``unit`` says.
         baseline: the same of the other side; extrapolated numbers stand for the whole work too.
         model: in words.
         work: the amount of work, in ``unit``; rates are work over seconds.
-        unit: ``tokens``, ``questions``, ...; ``bytes`` where the two sides are sizes.
+        unit: ``tokens``, ``questions``, ...; ``bytes`` or ``tokens passed`` where the two sides are that.
         note: what a reader must know: items, extrapolation, where the time goes.
     """
 

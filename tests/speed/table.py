@@ -46,6 +46,8 @@ def amount(one: Comparison, side: Sequence[float]) -> str:
     values = sorted(side)
     if one.unit == "bytes":
         return f"{median(values) / 2**20:.2f} MiB"
+    if one.unit == "tokens passed":
+        return f"{median(values):,.0f} tokens"
     spread = f" ({values[0]:.1f} to {values[-1]:.1f})" if len(values) > 1 else ""
     wall = f"{median(values):.1f} s{spread}"
     return wall if one.unit == "runs" else f"{one.work / median(values):.3g} {one.unit}/s, {wall}"

@@ -26,7 +26,7 @@ def test_every_row_is_a_module_and_every_module_a_row():
     assert all(callable(import_module(f"speed.rows.{row}").measure) for row in ROWS)
 
 
-@pytest.mark.parametrize("row", ["training", "extraction", "selection_grid", "export"])
+@pytest.mark.parametrize("row", ["training", "extraction", "selection_grid", "direction_search", "export"])
 def test_rows_without_an_engine_measure_both_sides(setting, row):
     """Their two sides are also compared in value, inside the row, before they are timed."""
     found = import_module(f"speed.rows.{row}").measure(setting)
@@ -47,6 +47,10 @@ def test_table_has_medians_spread_targets_and_what_is_missing():
         {"row": "two", "skipped": "no data"},
         {"row": "three", "failed": "died"},
     ]
+    fewer = Comparison("search", "all", 0.2, "at most", [1500.0], [9000.0], "toy", unit="tokens passed")
+    assert "| search | all | 1,500 tokens | 9,000 tokens | 0.17 | ≤ 0.2 | reached |" in render(
+        {}, [{"row": "one", "comparisons": [fewer.as_json()]}]
+    )
     text = render({"hardware": "abacus"}, records)
     assert "- hardware: abacus" in text
     assert (

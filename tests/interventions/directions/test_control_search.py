@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from anatomy.interventions.directions.control_search import strongest_cells
+from anatomy.interventions.directions.prompt_scores import PromptScores
 from anatomy.interventions.directions.scores import score_candidates
 
 OPTIONS = dict(common_prefix=[11], harmless_answers=None, epsilon=1e-8, token_budget=300)
@@ -23,7 +24,8 @@ def test_a_control_takes_the_extremes_of_the_layers_that_the_rule_allows(layers,
 
 def test_scores_without_divergence_are_the_same_scores(tiny, directions, harmful, harmless):
     whole, short = (
-        score_candidates(tiny, directions, harmful, harmless, [30, 70], divergence=wanted, **OPTIONS) for wanted in (True, False)
+        score_candidates(PromptScores.of(tiny, directions, harmful, harmless, [30, 70], **OPTIONS), divergence=wanted)
+        for wanted in (True, False)
     )
     pd.testing.assert_frame_equal(whole.drop(columns="kl"), short.drop(columns="kl"))
     assert short["kl"].isna().all() and whole["kl"].notna().any()

@@ -6,6 +6,7 @@ import torch
 from anatomy.errors import DataError
 from anatomy.interventions.directions.divergence import counted_columns, forced_runs
 from anatomy.interventions.directions.metrics import kl_divergence
+from anatomy.interventions.directions.prompt_scores import PromptScores
 from anatomy.interventions.directions.scores import score_candidates
 from anatomy.models.activations.batching import batches
 from anatomy.models.activations.hooks import SITES
@@ -33,7 +34,9 @@ def prompt_divergences(loaded, prompts, editing, *, common_prefix, answers, toke
 def test_mean_over_prompts_is_the_grids_kl(tiny, directions, harmful, harmless):
     ablate = Intervention("ablate", (0, 1, 2, 3), directions.unit(-1, 2).expand(4, 1, -1), None, 1.0, SITES, "all")
     found = prompt_divergences(tiny, harmless, lambda: intervening(tiny.model, [ablate]), answers=ANSWERS, **OPTIONS)
-    table = score_candidates(tiny, directions, harmful, harmless, [30], harmless_answers=ANSWERS, epsilon=0.0, **OPTIONS)
+    table = score_candidates(
+        PromptScores.of(tiny, directions, harmful, harmless, [30], harmless_answers=ANSWERS, epsilon=0.0, **OPTIONS)
+    )
     expected = table.set_index(["position", "layer"]).loc[(-1, 2), "kl"]
     assert found.mean().item() == pytest.approx(expected, abs=1e-6)
     assert (found > 0).all()

@@ -3,8 +3,8 @@ import torch
 
 from anatomy.errors import DataError, NumericsError
 from anatomy.interventions.directions.candidates import Directions
-from anatomy.interventions.directions.grid import direction_grid
 from anatomy.interventions.directions.metrics import kl_divergence, refusal_metric
+from anatomy.interventions.directions.prompt_scores import PromptScores
 from anatomy.interventions.directions.scores import score_candidates
 from anatomy.models.activations.hooks import SITES
 from anatomy.models.activations.interventions import Intervention, intervening
@@ -36,7 +36,7 @@ def answers(harmless):
 def test_scores_equal_one_prompt_one_candidate_at_a_time(tiny, directions, harmful, harmless, answers):
     prefix = [11, 12]
     table = score_candidates(
-        tiny, directions, harmful, harmless, TOKENS, common_prefix=prefix, harmless_answers=answers, **OPTIONS
+        PromptScores.of(tiny, directions, harmful, harmless, TOKENS, common_prefix=prefix, harmless_answers=answers, **OPTIONS)
     ).set_index(["position", "layer"])
     assert len(table) == 2 * 4
     for cell in [(-2, 1), (-1, 2), (-1, 3)]:
@@ -57,15 +57,17 @@ def test_scores_do_not_depend_on_the_budget(tiny, directions, harmful, harmless,
     def run(token_budget):
         return (
             score_candidates(
-                tiny,
-                directions,
-                harmful,
-                harmless,
-                TOKENS,
-                common_prefix=[11, 12],
-                harmless_answers=answers,
-                epsilon=0.0,
-                token_budget=token_budget,
+                PromptScores.of(
+                    tiny,
+                    directions,
+                    harmful,
+                    harmless,
+                    TOKENS,
+                    common_prefix=[11, 12],
+                    harmless_answers=answers,
+                    epsilon=0.0,
+                    token_budget=token_budget,
+                )
             )
             .dropna()
             .to_numpy()
@@ -76,7 +78,7 @@ def test_scores_do_not_depend_on_the_budget(tiny, directions, harmful, harmless,
 
 def test_plain_variant_reads_the_last_prompt_position(tiny, directions, harmful, harmless):
     table = score_candidates(
-        tiny, directions, harmful, harmless, TOKENS, common_prefix=[], harmless_answers=None, **OPTIONS
+        PromptScores.of(tiny, directions, harmful, harmless, TOKENS, common_prefix=[], harmless_answers=None, **OPTIONS)
     ).set_index(["position", "layer"])
     unit = directions.unit(-1, 2)
     kl = [kl_divergence(logits(tiny, p, 1, []), logits(tiny, p, 1, [ablate(unit)])).mean() for p in harmless]
@@ -88,7 +90,9 @@ def test_a_direction_the_model_never_uses_changes_nothing(tiny, harmful, harmles
     vectors = torch.zeros(1, 2, 64)
     vectors[0, 1, 0] = 1e-20
     candidate = Directions(vectors, (-1,), (0, 2))
-    table = score_candidates(tiny, candidate, harmful, harmless, TOKENS, common_prefix=[], harmless_answers=None, **OPTIONS)
+    table = score_candidates(
+        PromptScores.of(tiny, candidate, harmful, harmless, TOKENS, common_prefix=[], harmless_answers=None, **OPTIONS)
+    )
     assert table.loc[0, ["bypass", "induce", "kl"]].isna().all()
     plain = score_prompts(tiny, harmless).mean().item()
     assert table.loc[1, "induce"] == pytest.approx(plain, abs=1e-6)
@@ -96,27 +100,26 @@ def test_a_direction_the_model_never_uses_changes_nothing(tiny, harmful, harmles
 
 def test_forward_methods_are_restored(tiny, directions, harmful, harmless):
     before = score_prompts(tiny, harmful)
-    score_candidates(tiny, directions, harmful, harmless, TOKENS, common_prefix=[], harmless_answers=None, **OPTIONS)
+    score_candidates(
+        PromptScores.of(tiny, directions, harmful, harmless, TOKENS, common_prefix=[], harmless_answers=None, **OPTIONS)
+    )
     assert torch.equal(score_prompts(tiny, harmful), before)
     assert not any("forward" in vars(block) for block in tiny.model.model.layers)
 
 
 def test_answers_must_begin_with_the_prefix(tiny, directions, harmful, harmless, answers):
     with pytest.raises(DataError, match="harmless answer 0"):
-        score_candidates(tiny, directions, harmful, harmless, TOKENS, common_prefix=[99], harmless_answers=answers, **OPTIONS)
+        score_candidates(
+            PromptScores.of(tiny, directions, harmful, harmless, TOKENS, common_prefix=[99], harmless_answers=answers, **OPTIONS)
+        )
 
 
 def test_nan_logits_of_the_unedited_model_are_refused(tiny, directions, harmful, harmless):
     handle = tiny.model.lm_head.register_forward_hook(lambda _m, _a, out: out * torch.nan)
     try:
         with pytest.raises(NumericsError, match="unedited model, prompt"):
-            score_candidates(tiny, directions, harmful, harmless, TOKENS, common_prefix=[], harmless_answers=None, **OPTIONS)
+            score_candidates(
+                PromptScores.of(tiny, directions, harmful, harmless, TOKENS, common_prefix=[], harmless_answers=None, **OPTIONS)
+            )
     finally:
         handle.remove()
-
-
-def test_grid_holds_scores_and_separation(tiny, directions, harmful, harmless):
-    grid = direction_grid(tiny, directions, harmful, harmless, TOKENS, common_prefix=[], harmless_answers=None, **OPTIONS)
-    assert list(grid.columns) == ["position", "layer", "bypass", "induce", "kl", "auroc", "cohens_d", "norm"]
-    assert (grid.loc[grid.layer == 0, "norm"] == 0).all()
-    assert grid.loc[grid.layer > 0, "cohens_d"].gt(0).all()

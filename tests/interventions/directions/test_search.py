@@ -6,10 +6,11 @@ import torch
 from counted_tokens import counting
 
 from anatomy.interventions.directions.candidates import Directions, difference_in_means
-from anatomy.interventions.directions.grid import direction_grid
+from anatomy.interventions.directions.grid import separation_grid
 from anatomy.interventions.directions.near_misses import near_misses
 from anatomy.interventions.directions.prompt_scores import PromptScores, distinct_axes
 from anatomy.interventions.directions.race import Pace
+from anatomy.interventions.directions.scores import score_candidates
 from anatomy.interventions.directions.search import search_control, search_directions
 from anatomy.interventions.directions.selection import SelectionRule, select_direction
 from anatomy.models.activations.means import mean_activations
@@ -38,12 +39,15 @@ def searched(tiny, candidates, sides, rule, pace):
     return search_directions(tiny, candidates, *sides, TOKENS, rule=rule, pace=pace, harmless_answers=None, **OPTIONS)
 
 
-def test_without_a_race_every_cell_has_the_scores_of_the_grid(tiny, candidates, sides):
+def test_without_a_race_every_cell_has_all_its_scores(tiny, candidates, sides):
     grid = searched(tiny, candidates, sides, WIDE, None)
-    expected = direction_grid(tiny, candidates, *sides, TOKENS, harmless_answers=None, **OPTIONS)
-    pd.testing.assert_frame_equal(grid[expected.columns], expected)
+    scorer = PromptScores.of(tiny, candidates, *sides, TOKENS, harmless_answers=None, **OPTIONS)
+    for expected in (score_candidates(scorer), separation_grid(tiny, candidates, *sides, token_budget=2000)):
+        pd.testing.assert_frame_equal(grid[expected.columns], expected)
     scored = grid[grid["norm"] > 0]
     assert (scored[["n_bypass", "n_induce", "n_kl"]] == 24).all(axis=None) and (grid["dropped"] == "").all()
+    unscored = grid[grid["layer"] == 0]
+    assert (unscored["norm"] == 0).all() and (unscored["n_kl"] == 0).all() and scored["cohens_d"].gt(0).all()
 
 
 @pytest.mark.parametrize("rule", [WIDE, NONE])

@@ -10,6 +10,7 @@ ROWS = (
     "many_variants",
     "extraction",
     "selection_grid",
+    "direction_search",
     "hooked_decoding",
     "export",
 )

@@ -12,6 +12,7 @@ from speed.texts import passages
 
 from anatomy.interventions.directions.candidates import Directions, difference_in_means
 from anatomy.interventions.directions.metrics import kl_divergence, refusal_metric
+from anatomy.interventions.directions.prompt_scores import PromptScores
 from anatomy.interventions.directions.scores import score_candidates
 from anatomy.models.activations.batching import padded
 from anatomy.models.activations.hooks import SITES
@@ -41,15 +42,17 @@ def measure(setting: Setting) -> list[Comparison]:
 
     def ours() -> None:
         scored["ours"] = score_candidates(
-            loaded,
-            directions,
-            harmful,
-            harmless,
-            TOKENS,
-            common_prefix=[],
-            harmless_answers=None,
-            token_budget=budget,
-            epsilon=EPSILON,
+            PromptScores.of(
+                loaded,
+                directions,
+                harmful,
+                harmless,
+                TOKENS,
+                common_prefix=[],
+                harmless_answers=None,
+                token_budget=budget,
+                epsilon=EPSILON,
+            )
         )
 
     def theirs() -> None:

@@ -67,7 +67,23 @@ class PromptScores:
         token_budget: int,
         epsilon: float,
     ) -> PromptScores:
-        """Arguments and errors as ``score_candidates``."""
+        """What scores the candidates of a model on rendered validation prompts.
+
+        Args:
+            loaded: the model.
+            directions: candidates; all their layers are block inputs.
+            harmful: rendered harmful prompts.
+            harmless: rendered harmless prompts.
+            refusal_tokens: ids that begin refusals.
+            common_prefix: ids that every answer begins with; teacher-forced; the metric is read after them (paper: none).
+            harmless_answers: the model's own answers to the harmless prompts, cut to the tokens to force; each begins with
+                the prefix. KL is averaged over the predictions of their tokens after it. None: the paper's one position.
+            token_budget: most tokens a batch, padding and candidates counted.
+            epsilon: of the metric; 1e-8 in the paper's code.
+
+        Raises:
+            DataError: empty sets, no refusal tokens, an answer that does not begin with the prefix.
+        """
         prefix = list(common_prefix)
         check_prompts(harmful, [-1], None)
         check_prompts(harmless, [-1], None)

@@ -8,12 +8,12 @@ import pandas as pd
 
 from anatomy.interventions.directions.candidates import Directions
 from anatomy.interventions.directions.control_search import strongest_cells
+from anatomy.interventions.directions.grid import separation_grid
 from anatomy.interventions.directions.near_misses import MISSES
-from anatomy.interventions.directions.prompt_scores import CRITERIA, Cell, Criterion, PromptScores
+from anatomy.interventions.directions.prompt_scores import CRITERIA, Cell, PromptScores
 from anatomy.interventions.directions.race import Pace, Race
+from anatomy.interventions.directions.scores import score_candidates
 from anatomy.interventions.directions.selection import LIMITS, SelectionRule
-from anatomy.interventions.directions.separation import separation
-from anatomy.models.activations.projections import project_cells
 from anatomy.models.loading import LoadedModel
 from anatomy.progress.counting import Progress, counted
 
@@ -39,10 +39,10 @@ def search_directions(
     the one that the exhaustive search gives, up to rounding.
 
     Args:
-        loaded, candidates, harmful, harmless, refusal_tokens: as ``score_candidates``.
+        loaded, candidates, harmful, harmless, refusal_tokens: as ``PromptScores.of``.
         rule: that of ``select_direction``, for which the grid is made.
         pace: of the race; None scores every cell on all prompts.
-        common_prefix, harmless_answers, token_budget, epsilon: as ``score_candidates``.
+        common_prefix, harmless_answers, token_budget, epsilon: as ``PromptScores.of``.
 
     Returns:
         One row a cell: ``position, layer, bypass, induce, kl``, means over the prompts that the cell was scored on; ``n_bypass,
@@ -50,7 +50,7 @@ def search_directions(
         norm`` on all prompts. ``select_direction`` adds ``kept`` and ``reason``.
 
     Raises:
-        As ``score_candidates``.
+        As ``PromptScores.of`` and ``PromptScores.score``.
     """
     scorer = PromptScores.of(
         loaded,
@@ -63,20 +63,13 @@ def search_directions(
         token_budget=token_budget,
         epsilon=epsilon,
     )
-    cut = rule.cut(loaded.num_layers)
-    cells = scorer.cells() if pace is None else [cell for cell in scorer.cells() if cell[1] < cut]
-    # A race ends when it ends: its count is of cells that can no longer win.
-    with Progress("directions decided", 1.5 * len(cells) + 1) as progress:
-        with progress.part(1.5 * len(cells)):
-            race = _raced(scorer, cells, rule, pace) if pace else _scored(scorer, cells, rule)
+    cells = len(candidates.positions) * len(candidates.layers)
+    with Progress("grid", 1.5 * cells + 1) as progress:
+        with progress.part(1.5 * cells):
+            scores = _scored(scorer) if pace is None else _raced(scorer, rule.cut(loaded.num_layers), rule, pace)
         with progress.part():
-            projected = [
-                project_cells(
-                    loaded, prompts, candidates.vectors, candidates.positions, candidates.layers, token_budget=token_budget
-                )
-                for prompts in counted((harmful, harmless), "sets projected", 2)
-            ]
-    return _table(race, candidates, cut).merge(separation(candidates, *projected), on=["position", "layer"], validate="1:1")
+            apart = separation_grid(loaded, candidates, harmful, harmless, token_budget=token_budget)
+    return scores.merge(apart, on=["position", "layer"], validate="one_to_one")
 
 
 def search_control(
@@ -95,13 +88,13 @@ def search_control(
     """Where a control does most (``strongest_cells``), by the search that the method had, in the layers that the rule allows.
 
     Args:
-        loaded, control, harmful, harmless, refusal_tokens: as ``score_candidates``.
+        loaded, control, harmful, harmless, refusal_tokens: as ``PromptScores.of``.
         rule: whose layers count; a control has no limits.
         pace: as ``search_directions``; its ``regret`` is how far a control may stay behind its own strongest cell.
-        common_prefix, token_budget, epsilon: as ``score_candidates``.
+        common_prefix, token_budget, epsilon: as ``PromptScores.of``.
 
     Raises:
-        As ``score_candidates``.
+        As ``PromptScores.of`` and ``PromptScores.score``.
     """
     scorer = PromptScores.of(
         loaded,
@@ -115,35 +108,35 @@ def search_control(
         epsilon=epsilon,
     )
     cut = rule.cut(loaded.num_layers)
-    cells = [cell for cell in scorer.cells() if cell[1] < cut]
     if pace is None:
-        return strongest_cells(_table(_scored(scorer, cells, rule, ("bypass", "induce")), control, cut), control.layers)
-    race = Race(scorer, cells, rule, pace)
+        return strongest_cells(score_candidates(scorer, divergence=False), [layer for layer in control.layers if layer < cut])
+    race = Race(scorer, [cell for cell in scorer.cells() if cell[1] < cut], rule, pace)
     found = {"ablate": race.best("bypass", (), whole=False), "add": race.best("induce", (), whole=False)}
     return {form: None if cell is None else race.cells[cell] for form, cell in found.items()}
 
 
-def _raced(scorer: PromptScores, cells: Sequence[Cell], rule: SelectionRule, pace: Pace) -> Race:
-    """A race for the pick, and for the near misses where there is none."""
+def _scored(scorer: PromptScores) -> pd.DataFrame:
+    """Every cell's scores on all prompts, and how many those are."""
+    scores, cells = score_candidates(scorer), set(scorer.cells())
+    scored = [cell in cells for cell in zip(scores["position"], scores["layer"], strict=True)]
+    counts = {f"n_{name}": [scorer.prompts(name) * one for one in scored] for name in CRITERIA}
+    return scores.assign(**counts, dropped="")
+
+
+def _raced(scorer: PromptScores, cut: int, rule: SelectionRule, pace: Pace) -> pd.DataFrame:
+    """A race for the pick, and for the near misses where there is none: means so far, and why a cell was scored no further."""
+    cells = [cell for cell in scorer.cells() if cell[1] < cut]
     with Progress("directions that can no longer win", len(cells)) as progress:
-        race = Race(scorer, cells, rule, pace, lambda alive: progress.advance(len(cells) - alive - progress.done))
+        race = Race(scorer, cells, rule, pace, lambda alive: progress.advance(max(0, len(cells) - alive - progress.done)))
         pick = race.best("bypass", LIMITS)
-        if pick is not None:
-            race.finish(pick)
-            return race
-    for miss in MISSES:
+    wanted = MISSES if pick is None else ()
+    if pick is not None:
+        race.finish(pick)
+    for miss in counted(wanted, "near misses", len(wanted)):
         best = race.best(miss.criterion, miss.limits)
         if best is not None and miss.criterion == "bypass":
             race.finish(best)
-    return race
-
-
-def _scored(scorer: PromptScores, cells: Sequence[Cell], rule: SelectionRule, criteria: Sequence[Criterion] = CRITERIA) -> Race:
-    """Every cell on all prompts."""
-    race = Race(scorer, cells, rule, Pace(1, 0.0, 0))
-    for criterion in counted(criteria, "scores of directions", len(criteria)):
-        race.advance(criterion, range(len(cells)), race.total[criterion])
-    return race
+    return _table(race, scorer.directions, cut)
 
 
 def _table(race: Race, candidates: Directions, cut: int) -> pd.DataFrame:

@@ -1,11 +1,18 @@
 """How well each candidate separates the two prompt sets, before any intervention."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 import torch
 from jaxtyping import Float64
 from torch import Tensor
 
 from anatomy.interventions.directions.candidates import Directions
+from anatomy.interventions.directions.shared_prefix import logits_after, prefix_cache, rows_of, split_prefix
+from anatomy.models.activations.batching import PromptBatch, batches
+from anatomy.models.activations.hooks import reading
+from anatomy.models.activations.means import check_finite, check_prompts, gather
+from anatomy.models.loading import LoadedModel
 from anatomy.statistics.separation import auroc
 
 
@@ -26,7 +33,7 @@ def separation(
 
     Args:
         directions: candidates.
-        harmful: projections of held-out harmful prompts on them (``activations.projections.project_cells``).
+        harmful: projections of held-out harmful prompts on them (``projections``).
         harmless: the same of harmless prompts.
     """
     norms = directions.norms()
@@ -44,3 +51,31 @@ def separation(
             for k, layer in enumerate(directions.layers)
         ]
     )
+
+
+@torch.no_grad()
+def projections(
+    loaded: LoadedModel, prompts: Sequence[Sequence[int]], directions: Directions, token_budget: int
+) -> Float64[Tensor, "prompt position layer"]:
+    """Projection of each prompt on each cell's direction where it was extracted; what all prompts begin with runs once.
+
+    Raises:
+        DataError: an empty set, or a prompt too short for a position.
+        NumericsError: NaN or infinity in the stream.
+    """
+    check_prompts(prompts, directions.positions, None)
+    found = torch.zeros(len(prompts), len(directions.positions), len(directions.layers), dtype=torch.float64)
+    prefix, rests = split_prefix(loaded, prompts, [-min(directions.positions)] * len(prompts))
+    begun = prefix_cache(loaded, prefix, 1)
+    for batch in batches(rests, token_budget, loaded.pad_token_id, loaded.device):
+
+        def read(layer: int, activations: Tensor, batch: PromptBatch = batch) -> None:
+            own = directions.layers.index(layer)
+            stream = gather(activations, batch, directions.positions)
+            check_finite(stream, batch, f"layer {layer}", None)
+            vectors = directions.vectors[:, own].to(stream)
+            found[list(batch.rows), :, own] = torch.einsum("rpd,pd->rp", stream, vectors).cpu()
+
+        with reading(loaded.model, directions.layers, read):
+            logits_after(loaded, rows_of(begun, slice(0, 1), len(batch.rows)), len(prefix), batch, 1)
+    return found
