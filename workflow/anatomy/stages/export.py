@@ -171,14 +171,14 @@ def _without_place(spec: Edit) -> JsonObject:
 
 def base_of(model: ModelCard) -> ExportedBase:
     """What may be told of the base: not where it lay on this machine."""
-    source = model["source"]
+    source, converted = model["source"], model["converted"]
     return {
         "id": model["id"],
         "kind": model["kind"],
         "digest": model["digest"],
         "hub": None if source is None else source.get("hub"),
         "revision": None if source is None else source.get("revision"),
-        "converted": model["converted"] and f"{model['converted']['file']}, {model['converted']['in words']}",
+        "converted": None if converted is None else f"{converted['file']}, {converted['in words']}",
     }
 
 
