@@ -13,11 +13,15 @@ from pathlib import Path
 
 from anatomy.config.places import placed
 from anatomy.errors import AnatomyError
+from anatomy.models.machine.memory import this_machine
 from anatomy.progress.terminal import let_output_go
-from anatomy.quickstart.check import check_study
+from anatomy.quickstart.check import check_study, prompt_tables
 from anatomy.quickstart.model import model_entry
 from anatomy.quickstart.pairs import read_pairs, write_sets
+from anatomy.quickstart.serving import blocks_of, with_room
 from anatomy.quickstart.study import check_name, compose, write_study
+from anatomy.recipes.effort import EFFORTS
+from anatomy.serving.environment import gpu_allocation
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 
@@ -48,6 +52,13 @@ def main(arguments: list[str] | None = None) -> int:
         default=CHECKOUT,
         help="folder of the run, which takes configuration, prompt sets and results (default: the checkout)",
     )
+    parser.add_argument(
+        "--effort",
+        choices=EFFORTS,
+        default="look",
+        help="look: minutes, and says what it cannot decide; standard: with ranks among control directions; paper: the papers' "
+        "numbers. The hours of each are printed before anything runs",
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace a study of this name")
     options = parser.parse_args(arguments)
     try:
@@ -72,11 +83,18 @@ def write(options: argparse.Namespace) -> int:
     benchmarks = placed(str(options.benchmarks), here, run) if options.benchmarks else None
     with contextlib.chdir(run):
         sets = write_sets(pairs, Path("data") / options.name)
-        study = compose(options.name, model, sets, benchmarks)
-        for line in check_study(study, str(path)):
+        studies = {one: compose(options.name, model, sets, benchmarks, one, blocks_of(model)) for one in EFFORTS}
+        prompts = prompt_tables(studies[options.effort].options, str(path))
+        texts = {name: list(table["prompt"]) for name, table in prompts.items()}
+        machine = this_machine(gpu=gpu_allocation() is not None)
+        for one, study in studies.items():
+            asked = here / options.pairs if one == options.effort else None
+            studies[one] = with_room(study, str(path), texts, machine, asked)
+        for line in check_study(studies, options.effort, prompts, str(path)):
             print(line)
-        write_study(study, path)
-    report = placed(str(run / study["results"] / "report.html"), run, here)
+        write_study(studies[options.effort], path, options.effort)
+        results = studies[options.effort].options["results"]
+    report = placed(str(run / results / "report.html"), run, here)
     print(
         f"\nwrote {path}, {' and '.join(map(str, sets.values()))}{'' if here == run else f' in {run}'}\n\nrun it:\n"
         f"  {run_command(here, run, path)}\nthe report will be {report}"

@@ -48,16 +48,21 @@ def require_usable(folder: Path, subject: Subject) -> list[str]:
     return list(dict.fromkeys(notes))
 
 
-def examine(config: Config, subject: Subject, folder: Path, prompts: Prompts, machine: Machine) -> ModelReport:
-    """Examine one model against everything the configuration asks of it (see ``examine_model``)."""
-    renderings: dict[str, Rendering] = {
+def renderings_of(config: Config, subject: Subject) -> dict[str, Rendering]:
+    """How a run speaks to a model: under each contrast, and where it answers."""
+    found: dict[str, Rendering] = {
         contrast: contrast_rendering(config.extraction, subject, contrast) for contrast in subject.contrasts
     }
+    return {**found, "answers": answer_rendering(config.evaluation, subject)}
+
+
+def examine(config: Config, subject: Subject, folder: Path, prompts: Prompts, machine: Machine) -> ModelReport:
+    """Examine one model against everything the configuration asks of it (see ``examine_model``)."""
     return examine_model(
         folder,
         ModelNeeds(
             dtype=resolved(subject.dtype),
-            renderings={**renderings, "answers": answer_rendering(config.evaluation, subject)},
+            renderings=renderings_of(config, subject),
             prompts=prompts,
             max_new_tokens=config.evaluation.max_new_tokens,
             max_model_len=config.serving.max_model_len,

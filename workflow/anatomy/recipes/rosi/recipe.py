@@ -12,6 +12,7 @@ from anatomy.costs.prompts import PromptCounts
 from anatomy.costs.stage_work import StageWork
 from anatomy.models.preflight.disk import RunCounts
 from anatomy.recipes.recipe import Recipe
+from anatomy.recipes.rosi.effort import effort_choices
 from anatomy.recipes.rosi.families import drawn_controls, families
 from anatomy.recipes.rosi.options import Rosi
 from anatomy.recipes.rosi.plans import TABLE_PLANS, figure_plans
@@ -120,6 +121,7 @@ RECIPE = Recipe(
     target_modules=lambda config: config.rosi.sites,
     exported=lambda config, subject: [family.name for family in families(config, subject) if not family.control],
     study=lambda model: {"headline": [model]},
+    effort=effort_choices,
     ends={
         "localize": ["localize/{model}/shortlist.json"],
         "edit": ["edit/{model}/selected.json"],
