@@ -15,5 +15,6 @@ with job_of("model card", snakemake) as run:
         Path(snakemake.output.card),
         snakemake.params.sites,
         snakemake.params.mirror,
+        snakemake.params.threads,
         run.say,
     )

@@ -18,6 +18,7 @@ class ModelCard(TypedDict):
         folder: of its checkpoint.
         digest: SHA-256 of the checkpoint.
         dtype: number format that it is computed in.
+        threads: threads of a CPU that it is computed on.
         num_layers, d_model: its blocks, and the width of its residual stream.
         tied_embeddings: whether embedding and output head are one matrix.
         source: its entry in the configuration; None for a member of the organism.
@@ -30,12 +31,18 @@ class ModelCard(TypedDict):
     folder: str
     digest: str
     dtype: Format
+    threads: int
     num_layers: int
     d_model: int
     tied_embeddings: bool
     source: dict[str, Any] | None
     grown: dict[str, Any] | None
     notes: list[str]
+
+
+def computed_in(card: ModelCard) -> dict[str, Any]:
+    """What of the machine shapes the numbers of a model: part of the key of every cell. One thread stands for itself."""
+    return {"dtype": card["dtype"], **({"threads": card["threads"]} if card["threads"] != 1 else {})}
 
 
 def checked_card(values: Any, where: str) -> ModelCard:

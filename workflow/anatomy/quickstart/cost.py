@@ -16,6 +16,7 @@ from anatomy.recipes.registry import chosen
 from anatomy.runs.planning.hours import StudyHours, study_hours
 from anatomy.runs.planning.jobs import hooked_backend
 from anatomy.runs.planning.speed import Speed
+from anatomy.runs.resources.threads import with_threads
 from anatomy.sources.registry.catalogue import load_catalogue
 
 
@@ -38,6 +39,7 @@ class Cost:
     @classmethod
     def of(cls, config: Config, size: ModelSize, prompts: PromptCounts, *, on_gpu: bool) -> Cost:
         """Count a study's work and take its seconds from this machine's rate, which is measured once."""
+        config = with_threads(config, on_gpu=on_gpu)
         subject, papers = subjects(config)[0], chosen(config.recipes)
         entries, hooked = load_catalogue(config.data.registry), hooked_backend(config, size)
 

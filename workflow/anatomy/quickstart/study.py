@@ -87,6 +87,7 @@ def compose(
         "evaluation": {"lookalikes": [], "jailbreaks": []},
         **{paper.name: paper.study(name) for paper in known().values() if paper.study(name)},
         "judges": ["rules", "coherence"],
+        "serving": {"threads": "auto"},
         "benchmarks": {"data": benchmarks, "edited_kinds": [model["kind"]]} if benchmarks else {"tasks": []},
     }
     return Study(options, choose_effort(options, effort, num_layers, benchmarks is not None))

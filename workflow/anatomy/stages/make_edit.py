@@ -21,7 +21,7 @@ from anatomy.errors import ConfigError, DataError, EditError, StoreError
 from anatomy.interventions.edits import adapter, saved
 from anatomy.interventions.edits.making import Maker, Materials
 from anatomy.interventions.edits.saved import SavedEdit, save_edit, saved_edit, spec_of
-from anatomy.models.card import ModelCard
+from anatomy.models.card import ModelCard, computed_in
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.loading import LoadedModel, load_model
 from anatomy.models.machine.devices import device_name
@@ -118,7 +118,7 @@ def made_from(config: Config, model_card: ModelCard, maker: Maker, files: Mappin
     return {
         **_code_of(maker),
         "model": model_card["digest"],
-        "dtype": model_card["dtype"],
+        **computed_in(model_card),
         "options": digest({name: config.model_dump(mode="json", include={name})[name] for name in named}),
         "files": {name: file_digest(path) for name, path in sorted(files.items())},
         "seed": seed,

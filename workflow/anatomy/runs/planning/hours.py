@@ -60,7 +60,7 @@ def study_hours(
             False,
             subject.dtype,
             ANSWER[subject.is_organism],
-            1 if on_gpu else config.serving.threads,
+            1 if on_gpu else config.serving.settled_threads,
             on_gpu,
         )
         stages |= {name: seconds or 0.0 for name, seconds in zip(names, speed.by_stage(job), strict=True)}

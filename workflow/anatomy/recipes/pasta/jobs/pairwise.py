@@ -15,10 +15,10 @@ def run(job: Running, files: Files) -> None:
     """From continuations of the test split to preferences."""
     from anatomy.serving.environment import prepare_environment
 
-    prepare_environment(files.threads)
+    prepare_environment(job.threads)
     with without_unused():
         from anatomy.recipes.pasta.stages.pairwise import compare
     given = named_files(files.input)
     card = sound_model(given["judge"][0]) if job.config.models else None
     texts, gpus = read_table(given["completions"][0]), max(1, len(job.gpus))
-    write_table(written(files, "table"), compare(job.config, job.subject, texts, card, job.say, threads=files.threads, gpus=gpus))
+    write_table(written(files, "table"), compare(job.config, job.subject, texts, card, job.say, threads=job.threads, gpus=gpus))

@@ -16,7 +16,7 @@ PINS: tuple[str, ...] = ("tokenizers", "torch", "transformers")
 
 def run(job: Running, files: Files) -> None:
     """From a model and its extraction to the selection grid, the screen and the shortlist."""
-    torch.set_num_threads(files.threads)
+    torch.set_num_threads(job.threads)
     fallback = files.input.get("fallback")
     model, extracted = sound_model(files.input["model"]), sound_extraction(files.input["directions"])
     found = localize(job.config, job.subject, model, extracted, Path(fallback) if fallback else None, job.say)
