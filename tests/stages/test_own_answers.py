@@ -2,8 +2,12 @@
 
 import pandas as pd
 import pytest
+import torch
 from small_study import make_config, make_subject
+from tiny_model import make_tiny_model
 
+from anatomy.interventions.directions.refusal_tokens import published_words
+from anatomy.models.loading import load_model
 from anatomy.stages.own_answers import answer, refusal_tokens
 from anatomy.store.files import write_json
 
@@ -85,3 +89,20 @@ def test_answers_cover_both_phases_and_sets_and_are_greedy(config, subject, tiny
     }
     assert (first["variant"] == "base").all() and first["n_tokens"].between(1, 3).all()
     assert [len(ids) for ids in first["token_ids"]] == list(first["n_tokens"])
+
+
+@pytest.mark.parametrize(("which", "words"), [("published", ["I"]), ("phrases", ["I", "As"])])
+def test_tokens_come_from_words_where_the_model_has_none_of_its_own(tmp_path, which, words):
+    loaded = load_model(make_tiny_model(tmp_path / "model"), torch.float32, "cpu")
+    config = make_config(tmp_path, selection={"refusal_tokens": which})
+    found = refusal_tokens(config, make_subject(), answers(0), None, loaded)
+    first = list(dict.fromkeys(loaded.tokenizer.encode(word, add_special_tokens=False)[0] for word in words))
+    assert found["outcome"] == which and set(first) <= set(found["tokens"]) and found["refusals"] == 0
+    assert found["source"] and "I" in found["words"][0]
+
+
+@pytest.mark.parametrize(
+    ("model_type", "words"), [("qwen2", ("I", "As")), ("qwen3", ("I", "As")), ("llama", ("I",)), ("gemma2", ("I",)), ("", ("I",))]
+)
+def test_the_papers_words_follow_the_type_of_model(model_type, words):
+    assert published_words(model_type) == words

@@ -69,10 +69,11 @@ class Selection(Section):
     kl_tokens: int = Field(
         4, ge=1, description="number of answer tokens, teacher-forced, over which the KL divergence is averaged"
     )
-    refusal_tokens: Literal["own"] | list[int] = Field(
+    refusal_tokens: Literal["own", "published", "phrases"] | list[int] = Field(
         "own",
-        description="tokens that begin a refusal. own: those that begin the model's own refusals; or a list of token ids, "
-        "such as a paper's",
+        description="tokens that begin a refusal. own: those that begin the model's own refusals. For models that hardly refuse: "
+        "published: those of the refusal direction's paper (I; for Qwen also As), whatever the model; phrases (ours): the first "
+        "tokens of twelve common refusals. Or a list of token ids, such as a paper's",
     )
     token_refusal_share: float = Field(
         0.1, gt=0, le=1, description="own: a token counts if at least this share of the model's refusals begins with it"

@@ -20,6 +20,7 @@ from anatomy.quickstart.model import model_entry
 from anatomy.quickstart.pairs import read_pairs, write_sets
 from anatomy.quickstart.serving import blocks_of, with_room
 from anatomy.quickstart.study import check_name, compose, write_study
+from anatomy.quickstart.weak_models import OURS, system_prompt_choices
 from anatomy.recipes.effort import EFFORTS
 from anatomy.serving.environment import gpu_allocation
 
@@ -59,6 +60,14 @@ def main(arguments: list[str] | None = None) -> int:
         help="look: minutes, and says what it cannot decide; standard: with ranks among control directions; paper: the papers' "
         "numbers. The hours of each are printed before anything runs",
     )
+    parser.add_argument(
+        "--system-prompt",
+        nargs="?",
+        const=OURS,
+        metavar="FILE",
+        help="for a model that does not refuse: extract directions under a safety system prompt, as ROSI does for uncensored "
+        "models, and evaluate without it. FILE holds your own text; without one, ours",
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace a study of this name")
     options = parser.parse_args(arguments)
     try:
@@ -80,10 +89,15 @@ def write(options: argparse.Namespace) -> int:
         print(f"quickstart: {run / path} exists; choose another --name, or --overwrite it", file=sys.stderr)
         return 1
     pairs, model = read_pairs(options.pairs), model_entry(options, here, run)
+    spoken = system_prompt_choices(options.system_prompt, here)
+    if spoken:
+        model |= {"kind": "uncensored"}
     benchmarks = placed(str(options.benchmarks), here, run) if options.benchmarks else None
     with contextlib.chdir(run):
         sets = write_sets(pairs, Path("data") / options.name)
-        studies = {one: compose(options.name, model, sets, benchmarks, one, blocks_of(model)) for one in EFFORTS}
+        studies = {
+            one: compose(options.name, model, sets, benchmarks, one, blocks_of(model)).with_choices(spoken) for one in EFFORTS
+        }
         prompts = prompt_tables(studies[options.effort].options, str(path))
         texts = {name: list(table["prompt"]) for name, table in prompts.items()}
         machine = this_machine(gpu=gpu_allocation() is not None)

@@ -10,7 +10,8 @@ import pandas as pd
 
 from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject
-from anatomy.interventions.directions.refusal_tokens import derive_refusal_tokens
+from anatomy.errors import ConfigError
+from anatomy.interventions.directions.refusal_tokens import derive_refusal_tokens, first_tokens, published_words
 from anatomy.models.loading import LoadedModel
 from anatomy.models.rendering import render
 from anatomy.progress.counting import counted
@@ -19,6 +20,7 @@ from anatomy.stages.answers import decoding_of
 from anatomy.stages.prompts import phase_prompts
 from anatomy.stages.rendering import answer_rendering
 from anatomy.store.files import read_json
+from anatomy.texts.judges.refusal_phrases import SUBSTRINGS
 from anatomy.texts.judges.refusal_rules import judge_refusal
 
 BATCH = 64
@@ -32,11 +34,13 @@ def answer(config: Config, subject: Subject, loaded: LoadedModel) -> pd.DataFram
     for phase, limit in counted(phases, "phases answered", sum(limit for _, limit in phases), lambda phase: phase[1]):
         for name in counted((config.extraction.harmful, config.extraction.harmless), "sets answered", 2):
             prompts = phase_prompts(at, subject, name, phase, limit)
+            token_ids = render(loaded.tokenizer, list(prompts["prompt"]), rendering)
+            longest = max((len(ids) for ids in token_ids), default=1)
             found = generate_with_transformers(
                 loaded,
-                render(loaded.tokenizer, list(prompts["prompt"]), rendering),
+                token_ids,
                 decoding,
-                batch_size=BATCH,
+                batch_size=max(1, min(BATCH, config.extraction.token_budget // longest)),
                 seeds=[config.evaluation.seed] * len(prompts),
             )
             tables.append(
@@ -58,11 +62,21 @@ def answer(config: Config, subject: Subject, loaded: LoadedModel) -> pd.DataFram
     return pd.concat(tables, ignore_index=True)
 
 
-def refusal_tokens(config: Config, subject: Subject, answers: pd.DataFrame, fallback: Path | None) -> dict[str, Any]:
-    """Refusal tokens of a model: its own, or those of a relative if it hardly ever refuses.
+def refusal_tokens(
+    config: Config, subject: Subject, answers: pd.DataFrame, fallback: Path | None, loaded: LoadedModel | None = None
+) -> dict[str, Any]:
+    """Refusal tokens of a model: its own, or those of a relative if it hardly ever refuses; or what the configuration says.
+
+    Args:
+        fallback: file of the relative's.
+        loaded: the model, whose tokenizer published words and phrases go through.
 
     Returns:
-        ``outcome`` (found, borrowed, configured, none found), ``tokens``, ``common_prefix`` and the counts behind them.
+        ``outcome`` (found, borrowed, configured, published, phrases, none found), ``tokens``, ``source`` in words,
+        ``common_prefix`` and the counts behind them.
+
+    Raises:
+        ConfigError: published words or phrases are asked for without the model.
     """
     wanted = config.selection
     own = derive_refusal_tokens(
@@ -75,11 +89,27 @@ def refusal_tokens(config: Config, subject: Subject, answers: pd.DataFrame, fall
     record["refusal_counts"] = {str(token): count for token, count in own.refusal_counts.items()}
     record["compliance_counts"] = {str(token): count for token, count in own.compliance_counts.items()}
     configured = wanted.refusal_tokens if subject.refusal_tokens is None else subject.refusal_tokens
+    if configured in ("published", "phrases"):
+        return {**record, "outcome": configured, **_in_words(configured, loaded)}
     if configured != "own":
-        return {**record, "outcome": "configured", "tokens": list(configured)}
+        return {**record, "outcome": "configured", "tokens": list(configured), "source": "the configuration"}
+    record["source"] = "the model's own refusals"
     if own.outcome == "found" and own.refusals >= wanted.min_refusals:
         return record
     relative = read_json(fallback) if fallback else {"outcome": "none found", "tokens": []}
     if relative["outcome"] == "none found":
-        return {**record, "outcome": "none found", "tokens": []}
-    return {**record, "outcome": "borrowed", "tokens": relative["tokens"]}
+        return {**record, "outcome": "none found", "tokens": [], "source": ""}
+    return {**record, "outcome": "borrowed", "tokens": relative["tokens"], "source": "the aligned model of its family"}
+
+
+def _in_words(which: str, loaded: LoadedModel | None) -> dict[str, Any]:
+    """Tokens of words, with where the words are from."""
+    if loaded is None:
+        raise ConfigError(found="no model", expected="one, with its tokenizer", where=f"selection.refusal_tokens: {which}")
+    if which == "phrases":
+        words: tuple[str, ...] = tuple(text[0].upper() + text[1:] for text in SUBSTRINGS)
+        source = f"the first tokens of {len(words)} common refusals (ours)"
+    else:
+        words = published_words(str(getattr(loaded.model.config, "model_type", "")))
+        source = f"Arditi et al. 2024: {', '.join(words)}"
+    return {"tokens": list(first_tokens(loaded.tokenizer, words)), "source": source, "words": list(words)}

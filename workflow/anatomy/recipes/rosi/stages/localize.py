@@ -66,7 +66,7 @@ def localize(
     progress = Progress("localize", parts.total, whole=True)
     with progress.part(parts.answers):
         answers = answer(config, subject, loaded)
-    tokens = refusal_tokens(config, subject, answers, fallback)
+    tokens = refusal_tokens(config, subject, answers, fallback, loaded)
     say(f"{subject.id}: refusal tokens {tokens['outcome']}, {tokens['refusals']} refusals in {len(answers)} answers")
     grids: list[pd.DataFrame] = []
     selected: dict[str, dict[str, Any]] = {}
