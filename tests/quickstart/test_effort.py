@@ -15,10 +15,10 @@ from anatomy.models.size import ModelSize
 from anatomy.quickstart.__main__ import main
 from anatomy.quickstart.cost import Cost
 from anatomy.quickstart.study import compose, write_study
-from anatomy.quickstart.undecided import least_change, least_controls, least_prompts, undecided
 from anatomy.recipes.configuration import check_config, load_config
 from anatomy.recipes.effort import EFFORTS
 from anatomy.recipes.rosi.effort import spread
+from anatomy.recipes.undecided import least_change, least_controls, least_prompts, undecided
 
 SMALL = ModelSize(
     parameters=134_515_008,
@@ -126,7 +126,13 @@ def test_the_least_numbers_are_those_at_which_the_statistics_decide():
 
 def test_what_cannot_be_decided_follows_from_the_numbers():
     def said(effort, **more):
-        return " ".join(undecided(check_config({**options_of(effort), **more}, "mine.yaml"), REQUESTS))
+        return " ".join(
+            undecided(
+                check_config({**options_of(effort), **more}, "mine.yaml"),
+                78 if effort != "look" else 40,
+                78 if effort != "look" else 40,
+            )
+        )
 
     assert "0 control directions" in said("look") and "needs 19" in said("look") and "40 test prompts" in said("look")
     assert "control directions" not in said("standard") and "benign requests" not in said("standard")

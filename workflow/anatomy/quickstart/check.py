@@ -17,9 +17,9 @@ from anatomy.models.machine.memory import this_machine
 from anatomy.models.preflight.disk import estimate_disk, require_disk
 from anatomy.quickstart.cost import Cost, size_lines, stage_lines
 from anatomy.quickstart.study import Study
-from anatomy.quickstart.undecided import undecided
 from anatomy.recipes.configuration import check_config
 from anatomy.recipes.effort import Effort
+from anatomy.recipes.undecided import undecided
 from anatomy.serving.environment import gpu_allocation
 from anatomy.sources.registry.hub_models import HubModel
 from anatomy.stages.preflight import examine
@@ -77,7 +77,9 @@ def check_study(
     yield from size_lines(costs, effort)
     yield from stage_lines(chosen, resolved(subject.dtype), on_gpu=machine.gpu is not None)
     yield f"\nwhat `--effort {effort}` cannot decide, whatever the model does:"
-    yield from (f"  - {sentence}" for sentence in undecided(config, counts))
+    evaluation = config.evaluation
+    harmful, benign = (counts.of(name, "test", evaluation.test_prompts) for name in evaluation.pair)
+    yield from (f"  - {sentence}" for sentence in undecided(config, harmful, benign))
 
 
 def prompt_tables(options: dict[str, Any], where: str) -> dict[str, pd.DataFrame]:

@@ -25,6 +25,7 @@ from anatomy.evidence.figures import (
 )
 from anatomy.evidence.figures.note import chart_or_note, note
 from anatomy.evidence.report.figure_plan import FigurePlan
+from anatomy.recipes.rosi.search import Search
 
 SHOWN = ("row_mean", "row_mean_signed", "projection")
 
@@ -42,6 +43,7 @@ class Evidence:
         adapters: the picked edits: size, share that survives in bfloat16, where they lie.
         picks: pick of the published selection, by model and contrast: (position, layer), or None.
         published: a paper's numbers (``anatomy.evidence.report.published``); None where none are named.
+        searches: of models of one's own, how the search for a direction and for edits began and ended.
         judge_notes: what model judges could not judge, one row a model, pass and judge; empty without such judges.
     """
 
@@ -54,6 +56,7 @@ class Evidence:
     picks: dict[tuple[str, str], tuple[int, int] | None]
     published: pd.DataFrame | None = None
     judge_notes: pd.DataFrame = field(default_factory=pd.DataFrame)
+    searches: dict[str, Search] = field(default_factory=dict)
 
 
 def draw(plan: FigurePlan, config: Config, evidence: Evidence) -> alt.TopLevelMixin:

@@ -12,6 +12,7 @@ from anatomy.evidence.claims.tables import Tables, read_tables
 from anatomy.evidence.figures.rates import benchmark_scores, refusal_rates
 from anatomy.evidence.report.published import read_published
 from anatomy.recipes.rosi.figures import Evidence
+from anatomy.recipes.rosi.search import read_searches
 from anatomy.stages.paper_report import Files
 from anatomy.store.files import read_json
 
@@ -43,6 +44,7 @@ def read_evidence(config: Config, files: Files) -> Evidence:
             for file in files["selected"]
             for contrast, found in read_json(file).items()
         },
+        searches=read_searches(files),
         judge_notes=pd.DataFrame([note_row(file) for file in files.get("judge_notes", [])]),
     )
 

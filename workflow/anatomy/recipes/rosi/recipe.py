@@ -19,6 +19,13 @@ from anatomy.recipes.rosi.plans import TABLE_PLANS, figure_plans
 from anatomy.recipes.rosi.variants import variants_on_select, variants_on_test
 from anatomy.recipes.rosi.work import run_counts, stage_work
 
+SEARCH_FILES = {
+    "refusal_tokens": "localize/{model}/refusal_tokens.json",
+    "own_answers": "localize/{model}/completions.parquet",
+    "picked_edits": "edit/{model}/picks.parquet",
+}
+"""How the searches of a model of one's own began and ended, for the first screen of the page."""
+
 SUMMARY = (
     "Each sentence of the papers that this run could test stands first, with its statistic and verdict. Below it are the "
     "figures and tables behind the verdicts, answers before and after, and where every number comes from."
@@ -63,6 +70,9 @@ def evidence(config: Config) -> dict[str, list[str]]:
         passes = [(model, part, judge) for model in own for part in ("test", "measure") for judge in config.model_judges]
         return [at.stage("judge", model, f"{part}.{judge}.{kind}") for model, part, judge in passes]
 
+    def searched(file: str) -> list[str]:
+        return [f"{config.results}/{file.format(model=subject.id)}" for subject in models if not subject.is_organism]
+
     grown = config.organism.members and config.organism.bars
     return {
         "completions": evaluated("completions") + of("measure/{model}/completions.parquet"),
@@ -76,6 +86,7 @@ def evidence(config: Config) -> dict[str, list[str]]:
         "projections": of("measure/{model}/projections.parquet"),
         "selected": of("localize/{model}/selected.json"),
         "adapters": of("edit/{model}/adapters.json"),
+        **{name: searched(file) for name, file in SEARCH_FILES.items()},
         "bars": [f"{at.organism(seed)}/bars.csv" for seed in config.seeds if grown],
     }
 

@@ -9,7 +9,6 @@ import numpy as np
 
 from anatomy.config.methods import Statistics
 from anatomy.config.schema import Config
-from anatomy.costs.prompts import PromptCounts
 from anatomy.statistics.clusters import Sample
 from anatomy.statistics.controls import compare_with_controls
 from anatomy.statistics.equivalence import place_in_margin
@@ -23,8 +22,12 @@ RESAMPLES = 1000
 """Of the bootstrap. The adjusted interval is the wider one where hardly any answer changes."""
 
 
-def undecided(config: Config, prompts: PromptCounts) -> Iterator[str]:
-    """One sentence for each question that the study is too small for, with what would be needed."""
+def undecided(config: Config, harmful: int, benign: int) -> Iterator[str]:
+    """One sentence for each question that the study is too small for, with what would be needed.
+
+    Args:
+        harmful, benign: prompts of the test split.
+    """
     wanted, evaluation = config.statistics, config.evaluation
     controls, needed = config.extraction.controls.total, least_controls(wanted.control_level)
     if controls < needed:
@@ -32,14 +35,12 @@ def undecided(config: Config, prompts: PromptCounts) -> Iterator[str]:
             f"whether the direction or an edit does more than a random direction: {controls} control directions, and a rank with "
             f"p <= {wanted.control_level:g} needs {needed}"
         )
-    benign = prompts.of(evaluation.benign, "test", evaluation.test_prompts)
     enough = least_prompts(wanted.benign_margin, wanted.confidence)
     if benign < enough:
         yield (
             f"whether an edit keeps answering benign requests, within {wanted.benign_margin:g}: {benign} test prompts, and even "
             f"if not one answer changed {enough} would be needed"
         )
-    harmful = prompts.of(evaluation.harmful, "test", evaluation.test_prompts)
     visible = least_change(harmful, wanted.confidence)
     yield (
         f"a change of fewer than {visible} of the {harmful} answers to harmful test prompts ({visible / harmful:.0%})"
