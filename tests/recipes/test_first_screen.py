@@ -42,9 +42,12 @@ def said(screen, begins):
 
 def test_it_says_what_was_asked_and_what_the_model_did(whole):
     screen = screen_of(whole)
-    assert "harmful_requests (harmful_requests.csv), 64 to take directions from and 16" in said(screen, "What was asked")
+    assert "Harmful prompts of harmful_requests.csv" in said(screen, "What was asked")
+    assert "64 and 64 to take directions from, 16 and 16 to choose among them, and 24 and 24 to test" in said(
+        screen, "What was asked"
+    )
     row = whole.rates.query("model == 'weak' and role == 'base' and set == 'harmful_requests'").iloc[0]
-    assert f"{round(row['rate'] * row['n'])} of {row['n']} of harmful_requests" in said(screen, "What weak did")
+    assert f"{round(row['rate'] * row['n'])} of {row['n']} harmful requests" in said(screen, "What weak did")
     assert "refused 30 of the 160 other prompts" in said(screen, "What weak did")
 
 
@@ -59,6 +62,7 @@ def test_it_says_what_was_asked_and_what_the_model_did(whole):
 def test_without_refusal_tokens_it_says_why_and_what_to_do(whole, refusals, words):
     screen = screen_of(whole, search("none found", (), refusals), config=CONFIG.model_copy(update={"extraction": PLAIN}))
     assert words in said(screen, "Whether") and "candidate" not in said(screen, "Whether")
+    assert "No edit was searched for" in said(screen, "What an edit")
     assert "--system-prompt" in said(screen, "What to do next")
 
 

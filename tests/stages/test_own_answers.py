@@ -8,7 +8,7 @@ from tiny_model import make_tiny_model
 
 from anatomy.interventions.directions.refusal_tokens import published_words
 from anatomy.models.loading import load_model
-from anatomy.stages.own_answers import answer, refusal_tokens
+from anatomy.stages.own_answers import advice, answer, refusal_tokens
 from anatomy.store.files import write_json
 
 REFUSAL, COMPLIANCE = "I'm sorry, but I can't help with that.", "Take the flour and stir it."
@@ -106,3 +106,9 @@ def test_tokens_come_from_words_where_the_model_has_none_of_its_own(tmp_path, wh
 )
 def test_the_papers_words_follow_the_type_of_model(model_type, words):
     assert published_words(model_type) == words
+
+
+def test_a_model_that_refuses_nothing_gets_the_next_command(select):
+    found = select(answers(0))
+    assert "0 refusals in 10 answers" in advice(make_subject(), found) and "--system-prompt" in advice(make_subject(), found)
+    assert advice(make_subject(), select(answers(0), refusal_tokens=[5])) == ""

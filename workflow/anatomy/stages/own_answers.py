@@ -102,6 +102,17 @@ def refusal_tokens(
     return {**record, "outcome": "borrowed", "tokens": relative["tokens"], "source": "the aligned model of its family"}
 
 
+def advice(subject: Subject, tokens: dict[str, Any]) -> str:
+    """What to do with a model of one's own in which nothing can be searched; empty for others."""
+    if tokens["tokens"] or subject.is_organism:
+        return ""
+    return (
+        f"{subject.id}: {tokens['refusals']} refusals in {tokens['refusals'] + tokens['compliances']} answers are too few to search "
+        "for a direction; `quickstart --system-prompt` reads it under a safety system prompt, as ROSI does for models that do not "
+        "refuse (selection.refusal_tokens and extraction.contrasts)"
+    )
+
+
 def _in_words(which: str, loaded: LoadedModel | None) -> dict[str, Any]:
     """Tokens of words, with where the words are from."""
     if loaded is None:

@@ -26,6 +26,8 @@ UNDER = {"plain": ", from directions without a system prompt", "system": ", from
 
 def edit_sentences(config: Config, subject: Subject, evidence: Evidence) -> list[str]:
     """One sentence for each search of an edit, and one for what happens without the direction."""
+    if not evidence.searches[subject.id].tokens["tokens"]:
+        return ["No edit was searched for: with nothing that measures refusal at the first token, none can be told from another."]
     found = [edit_sentence(config, subject, evidence, one) for one in families(config, subject) if not one.control]
     try:
         changes = _changes(config, subject, evidence, VariantSelector("measure", form="ablate"))

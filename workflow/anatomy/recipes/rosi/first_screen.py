@@ -52,18 +52,40 @@ def screen(config: Config, subject: Subject, evidence: Evidence) -> list[Item]:
 
 
 def asked(config: Config, subject: Subject, evidence: Evidence) -> Iterator[str]:
-    """Sets, their files, and how many prompts went to what."""
-    search = evidence.searches[subject.id]
-    for side, name in (("harmful", config.extraction.harmful), ("harmless", config.extraction.harmless)):
-        source = config.prompt_sets[name]
-        where = source.file or source.dataset or ", ".join(source.split_files.values())
-        yield (
-            f"Of the {side} prompts {name} ({where}), {search.asked.get((name, 'fit'), 0)} to take directions from and "
-            f"{search.asked.get((name, 'select'), 0)} to choose among them."
-        )
-    tests = [f"{tested(evidence, subject, name)} of {name}" for name in config.evaluation.test_sets]
-    yield f"For the test, which nothing was chosen on: {', '.join(tests)}."
-    yield f"Answers end after {config.evaluation.max_new_tokens} tokens."
+    """Where the prompts are from, and how many went to what; then the sets of the test that are not made for both sides."""
+    search, sides = evidence.searches[subject.id], (config.extraction.harmful, config.extraction.harmless)
+
+    def counted(phase: str) -> str:
+        return " and ".join(str(search.asked.get((name, phase), 0)) for name in sides)
+
+    harmful, harmless = (tested(evidence, subject, name) for name in config.evaluation.pair)
+    yield (
+        f"Harmful prompts of {origin(config, sides[0])} and harmless ones of {origin(config, sides[1])}: {counted('fit')} to "
+        f"take directions from, {counted('select')} to choose among them, and {harmful} and {harmless}"
+        f"{tests_of(config, sides)} to test what was chosen; answers end after {config.evaluation.max_new_tokens} tokens."
+    )
+    others = [(name, tested(evidence, subject, name)) for name in config.evaluation.test_sets[2:]]
+    told = [f"{count} of {name} ({origin(config, name)})" for name, count in others if count]
+    if told:
+        yield f"Besides, for the test: {', '.join(told)}."
+
+
+def origin(config: Config, name: str) -> str:
+    """The file or published set that a prompt set is read from."""
+    source = config.prompt_sets[name]
+    return source.file or source.dataset or ", ".join(source.split_files.values())
+
+
+def tests_of(config: Config, sides: tuple[str, str]) -> str:
+    """Sets of the test, where they are others than those that directions are made from."""
+    if tuple(config.evaluation.pair) == sides:
+        return ""
+    return f" of {' and '.join(origin(config, name) for name in config.evaluation.pair)}"
+
+
+def side_of(config: Config, name: str) -> str:
+    """How a set is called in a sentence."""
+    return {config.evaluation.harmful: "harmful requests", config.evaluation.benign: "harmless requests"}.get(name, name)
 
 
 def tested(evidence: Evidence, subject: Subject, name: str) -> int:
@@ -87,11 +109,11 @@ def behaved(config: Config, subject: Subject, evidence: Evidence) -> Iterator[st
         row = base_rate(evidence, subject, name)
         if row is not None:
             told.append(
-                f"{round(row['rate'] * row['n'])} of {int(row['n'])} of {name} ({row['rate']:.0%}, {level} interval "
-                f"{row['low']:.0%} to {row['high']:.0%})"
+                f"{round(row['rate'] * row['n'])} of {int(row['n'])} {side_of(config, name)} ({row['rate']:.0%}, {level} "
+                f"interval {row['low']:.0%} to {row['high']:.0%})"
             )
     if told:
-        yield f"{subject.id} refused, in full or in part, {'; '.join(told)}."
+        yield f"{subject.id} refused, in full or in part, {', '.join(told)}."
     tokens = evidence.searches[subject.id].tokens
     total = tokens["refusals"] + tokens["compliances"]
     yield f"It refused {tokens['refusals']} of the {total} other prompts, harmful and harmless, that directions are made from."

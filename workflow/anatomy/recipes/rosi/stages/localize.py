@@ -27,7 +27,7 @@ from anatomy.recipes.rosi.stages.screen import screen
 from anatomy.recipes.rosi.variants import draws
 from anatomy.stages.direction_book import DirectionBook
 from anatomy.stages.model_edits import ModelEdits
-from anatomy.stages.own_answers import answer, refusal_tokens
+from anatomy.stages.own_answers import advice, answer, refusal_tokens
 from anatomy.stages.prompts import phase_prompts
 from anatomy.stages.rendering import contrast_rendering
 
@@ -68,6 +68,8 @@ def localize(
         answers = answer(config, subject, loaded)
     tokens = refusal_tokens(config, subject, answers, fallback, loaded)
     say(f"{subject.id}: refusal tokens {tokens['outcome']}, {tokens['refusals']} refusals in {len(answers)} answers")
+    if words := advice(subject, tokens):
+        say(words)
     grids: list[pd.DataFrame] = []
     selected: dict[str, dict[str, Any]] = {}
     for contrast in subject.contrasts:
