@@ -107,9 +107,9 @@ def advice(subject: Subject, tokens: dict[str, Any]) -> str:
     if tokens["tokens"] or subject.is_organism:
         return ""
     return (
-        f"{subject.id}: {tokens['refusals']} refusals in {tokens['refusals'] + tokens['compliances']} answers are too few to search "
-        "for a direction; `quickstart --system-prompt` reads it under a safety system prompt, as ROSI does for models that do not "
-        "refuse (selection.refusal_tokens and extraction.contrasts)"
+        f"{subject.id}: {tokens['refusals']} refusals in {tokens['refusals'] + tokens['compliances']} answers are too few to "
+        "search for a direction; `quickstart --system-prompt` reads it under a safety system prompt, as ROSI does for models that "
+        "do not refuse (selection.refusal_tokens and extraction.contrasts)"
     )
 
 
