@@ -108,8 +108,8 @@ def advice(subject: Subject, tokens: dict[str, Any]) -> str:
         return ""
     return (
         f"{subject.id}: {tokens['refusals']} refusals in {tokens['refusals'] + tokens['compliances']} answers are too few to "
-        "search for a direction; `quickstart --system-prompt` reads it under a safety system prompt, as ROSI does for models that "
-        "do not refuse (selection.refusal_tokens and extraction.contrasts)"
+        "search for a direction; `quickstart --system-prompt` reads it under a safety system prompt, as ROSI does for models "
+        "that do not refuse (selection.refusal_tokens and extraction.contrasts)"
     )
 
 
