@@ -134,7 +134,7 @@ def test_what_cannot_be_decided_follows_from_the_numbers():
             )
         )
 
-    assert "0 control directions" in said("look") and "needs 19" in said("look") and "40 test prompts" in said("look")
+    assert "control directions here: 0" in said("look") and "needs 19" in said("look") and "40 test prompts" in said("look")
     assert "control directions" not in said("standard") and "benign requests" not in said("standard")
     assert "needs 99" in said("standard", statistics={"control_level": 0.01})
     assert "within 0.01" in said("standard", statistics={"benign_margin": 0.01})

@@ -47,8 +47,8 @@ def test_it_says_what_was_asked_and_what_the_model_did(whole):
         screen, "What was asked"
     )
     row = whole.rates.query("model == 'weak' and role == 'base' and set == 'harmful_requests'").iloc[0]
-    assert f"{round(row['rate'] * row['n'])} of {row['n']} harmful requests" in said(screen, "What weak did")
-    assert "refused 30 of the 160 other prompts" in said(screen, "What weak did")
+    assert f"{round(row['rate'] * row['n'])} of {row['n']} harmful requests" in said(screen, "What the model did")
+    assert "refused 30 of the 160 other prompts" in said(screen, "What the model did")
 
 
 @pytest.mark.parametrize(

@@ -32,8 +32,8 @@ def undecided(config: Config, harmful: int, benign: int) -> Iterator[str]:
     controls, needed = config.extraction.controls.total, least_controls(wanted.control_level)
     if controls < needed:
         yield (
-            f"whether the direction or an edit does more than a random direction: {controls} control directions, and a rank with "
-            f"p <= {wanted.control_level:g} needs {needed}"
+            f"whether the direction or an edit does more than a random direction: control directions here: {controls}, and a "
+            f"rank with p <= {wanted.control_level:g} needs {needed}"
         )
     enough = least_prompts(wanted.benign_margin, wanted.confidence)
     if benign < enough:

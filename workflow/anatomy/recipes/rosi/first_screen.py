@@ -35,7 +35,7 @@ def screen(config: Config, subject: Subject, evidence: Evidence) -> list[Item]:
     before = list(behaved(config, subject, evidence))
     found: list[Item] = [
         PageAnswer("What was asked", list(asked(config, subject, evidence))),
-        PageAnswer(f"What {subject.id} did before anything was changed", before),
+        PageAnswer("What the model did before anything was changed", before),
     ]
     found += examples(config, subject, evidence)
     found.append(PageAnswer("Whether a direction carries its refusals", list(direction(config, subject, evidence))))
