@@ -16,10 +16,12 @@ from anatomy.config.study import Layout, subjects, target_names
 from anatomy.recipes import missing_data
 from anatomy.recipes.asked_variants import drawn_controls, everyone, target_modules
 from anatomy.runs.controller.interpreter import name_plainly
-from anatomy.runs.controller.standing import read_config_from_there, require_writable
+from anatomy.runs.controller.standing import cores_given, read_config_from_there, require_writable
 from anatomy.runs.controller.supervise import supervise
 from anatomy.recipes.prompt_needs import named_entries, phases_of, with_what_is_here
 from anatomy.recipes.registry import known, name_of, rules_file
+from anatomy.runs.resources.threads import keep_threads, with_threads
+from anatomy.serving.environment import installed_set
 from anatomy.stages.fingerprints import code_of, keep_code_parts, stage_fingerprint
 
 
@@ -34,7 +36,7 @@ require_writable(Path.cwd())
 read_config_from_there(workflow, config)
 CONFIG = check_config(config, ", ".join(map(str, workflow.configfiles)))
 ENTRIES = named_entries(CONFIG)
-CONFIG = with_what_is_here(CONFIG, ENTRIES)
+CONFIG = with_threads(with_what_is_here(CONFIG, ENTRIES), on_gpu=installed_set() == "cuda", at_most=cores_given(workflow))
 PHASES = phases_of(CONFIG)
 PAPERS = known(CONFIG.recipes)  # every paper, by name
 CHOSEN = {name_of(entry): PAPERS[name_of(entry)] for entry in CONFIG.recipes}  # those of the default target
@@ -77,6 +79,7 @@ onstart:
 
     keep_code_parts(Path(AT.store), own_jobs(), [asking for paper in PAPERS.values() for asking in paper.asking])
     keep_configuration(Path(CONFIG.results), config)
+    keep_threads(CONFIG, config["serving"]["threads"])
 
 
 rule all:

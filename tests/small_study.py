@@ -76,6 +76,7 @@ def make_card(folder) -> ModelCard:
         "dtype": "float32",
         "num_layers": checkpoint.num_layers,
         "d_model": checkpoint.d_model,
+        "threads": 1,
         "tied_embeddings": checkpoint.tied_embeddings,
         "source": None,
         "grown": None,

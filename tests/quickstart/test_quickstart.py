@@ -47,7 +47,7 @@ def call(tmp_path, monkeypatch, model):
 
 
 def test_it_writes_a_configuration_that_checks_and_says_what_will_run(call, tmp_path, capsys):
-    assert call() == 0
+    assert call("--effort", "standard") == 0
     config = load_config(tmp_path / "config" / "mine.yaml")
     assert list(config.models) == ["mine"] and config.rosi.headline == config.selection.headline == ["mine"]
     said = capsys.readouterr().out

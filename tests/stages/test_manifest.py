@@ -20,6 +20,7 @@ CARD: ModelCard = {
     "dtype": "float32",
     "num_layers": 6,
     "d_model": 96,
+    "threads": 1,
     "tied_embeddings": False,
     "source": None,
     "grown": None,

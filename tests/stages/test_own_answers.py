@@ -2,10 +2,14 @@
 
 import pandas as pd
 import pytest
+import torch
 from small_study import make_config, make_subject
+from tiny_model import make_tiny_model
 
 from anatomy.errors import StoreError
-from anatomy.stages.own_answers import answer, read_refusal_tokens, refusal_tokens
+from anatomy.interventions.directions.refusal_tokens import published_words
+from anatomy.models.loading import load_model
+from anatomy.stages.own_answers import advice, answer, read_refusal_tokens, refusal_tokens
 from anatomy.store.files import write_json
 
 REFUSAL, COMPLIANCE = "I'm sorry, but I can't help with that.", "Take the flour and stir it."
@@ -93,3 +97,26 @@ def test_a_file_of_another_version_is_named(tmp_path):
     write_json(tmp_path / "refusal_tokens.json", {"outcome": "found", "tokens": [1]})
     with pytest.raises(StoreError, match="common_prefix"):
         read_refusal_tokens(tmp_path / "refusal_tokens.json")
+
+
+@pytest.mark.parametrize(("which", "words"), [("published", ["I"]), ("phrases", ["I", "As"])])
+def test_tokens_come_from_words_where_the_model_has_none_of_its_own(tmp_path, which, words):
+    loaded = load_model(make_tiny_model(tmp_path / "model"), torch.float32, "cpu")
+    config = make_config(tmp_path, selection={"refusal_tokens": which})
+    found = refusal_tokens(config, make_subject(), answers(0), None, loaded)
+    first = list(dict.fromkeys(loaded.tokenizer.encode(word, add_special_tokens=False)[0] for word in words))
+    assert found["outcome"] == which and set(first) <= set(found["tokens"]) and found["refusals"] == 0
+    assert found["source"] and "I" in found["words"][0]
+
+
+@pytest.mark.parametrize(
+    ("model_type", "words"), [("qwen2", ("I", "As")), ("qwen3", ("I", "As")), ("llama", ("I",)), ("gemma2", ("I",)), ("", ("I",))]
+)
+def test_the_papers_words_follow_the_type_of_model(model_type, words):
+    assert published_words(model_type) == words
+
+
+def test_a_model_that_refuses_nothing_gets_the_next_command(select):
+    found = select(answers(0))
+    assert "0 refusals in 10 answers" in advice(make_subject(), found) and "--system-prompt" in advice(make_subject(), found)
+    assert advice(make_subject(), select(answers(0), refusal_tokens=[5])) == ""

@@ -73,7 +73,7 @@ rule organism_bars:
     log:
         AT.organism("{seed}") + "/logs/bars.log",
     priority: 20
-    threads: CONFIG.serving.threads
+    threads: CONFIG.serving.settled_threads
     resources:
         **needs("organism_bars"),
     params:
@@ -143,6 +143,7 @@ rule model_card:
         sites=list(target_modules(CONFIG)),
         mirror=CONFIG.data.mirror,
         converted=lambda wildcards: wildcards.model in CONVERTED,
+        threads=CONFIG.serving.settled_threads,
         code=stage_fingerprint("card"),
     script:
         "../scripts/model_card.py"

@@ -8,8 +8,12 @@ REQUESTS = Requests(CONFIG, on_gpu=installed_set() == "cuda")
 
 
 def needs(rule):
-    """Memory (MB), time limit (minutes) and, with packages for GPUs, how many of these a rule's jobs want."""
-    return {field: asked(rule, field) for field in ("mem_mb", "runtime", *(["gpu"] if REQUESTS.on_gpu else []))}
+    """Memory (MB), time limit (minutes) and, with packages for GPUs, how many of these a rule's jobs want. And the threads that a
+    job computes on, since results may depend on them: where a run is given fewer cores than it began with, Snakemake cuts
+    `threads` to these, and the job starts as many as before all the same.
+    """
+    found = {field: asked(rule, field) for field in ("mem_mb", "runtime", *(["gpu"] if REQUESTS.on_gpu else []))}
+    return {**found, "computing_threads": asked(rule, "threads")}
 
 
 def asked(rule, field):

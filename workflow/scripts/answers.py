@@ -11,7 +11,7 @@ with job_of(f"answers {snakemake.wildcards.model}", snakemake) as run:
     from anatomy.stages.soundness import sound_model
     from anatomy.store.files import write_json, write_table
 
-    torch.set_num_threads(snakemake.threads)
+    torch.set_num_threads(run.threads)
     fallback = snakemake.input.get("fallback")
     model = sound_model(snakemake.input.model)
     answers, tokens = own_answers(run.config, run.subject, model, Path(fallback) if fallback else None, run.say)

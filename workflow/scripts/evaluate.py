@@ -9,7 +9,7 @@ with job_of(name, snakemake) as run:
     from anatomy.models.imports import without_unused
     from anatomy.serving.environment import prepare_environment
 
-    prepare_environment(snakemake.threads)
+    prepare_environment(run.threads)
     from anatomy.interventions.variant import merged
     from anatomy.recipes.asked_variants import engine_variants, target_modules
     from anatomy.stages.inputs import named_files
@@ -37,7 +37,7 @@ with job_of(name, snakemake) as run:
         model_edits,
         run.say,
         target_modules=target_modules(run.config),
-        threads=snakemake.threads,
+        threads=run.threads,
         gpus=max(1, len(run.gpus)),
     )
     write_json(Path(snakemake.output.completions).with_suffix(".cells.json"), tables.pop("cells"))

@@ -11,6 +11,6 @@ with job_of(f"extract {snakemake.wildcards.model}", snakemake) as run:
     from anatomy.stages.extract import extract
     from anatomy.stages.soundness import sound_model
 
-    torch.set_num_threads(snakemake.threads)
+    torch.set_num_threads(run.threads)
     controls = Controls(**snakemake.params.controls)
     extract(run.config, run.subject, sound_model(snakemake.input.model), controls, Path(snakemake.output.card), run.say)

@@ -16,7 +16,7 @@ with job_of(f"{paper} {wildcards.model} {wildcards.phase}", snakemake) as run:
     from anatomy.stages.soundness import sound_model
     from anatomy.store.files import read_json, write_json, write_table
 
-    torch.set_num_threads(snakemake.threads)
+    torch.set_num_threads(run.threads)
     recipe = known(snakemake.config["recipes"])[paper]
     found = snakemake.input.get("found")
     asked = asked_in_memory(run.config, recipe, run.subject, wildcards.phase, read_json(Path(found)) if found else {})

@@ -15,7 +15,7 @@ with job_of(f"{paper} benchmarks {wildcards.model}", snakemake) as run:
     from anatomy.stages.soundness import sound_model
     from anatomy.store.files import read_json, write_json, write_table
 
-    torch.set_num_threads(snakemake.threads)
+    torch.set_num_threads(run.threads)
     recipe = known(snakemake.config["recipes"])[paper]
     model = sound_model(snakemake.input.model)
     asked = asked_in_memory(run.config, recipe, run.subject, "test", read_json(Path(snakemake.input.found)))

@@ -12,7 +12,7 @@ with job_of(f"localize {snakemake.wildcards.model}", snakemake) as run:
     from anatomy.stages.soundness import sound_extraction, sound_model
     from anatomy.store.files import write_json, write_table
 
-    torch.set_num_threads(snakemake.threads)
+    torch.set_num_threads(run.threads)
     model, extracted = sound_model(snakemake.input.model), sound_extraction(snakemake.input.directions)
     tokens = read_refusal_tokens(Path(snakemake.input.refusal_tokens))
     grid, selected = localize(run.config, run.subject, model, extracted, tokens, run.say)

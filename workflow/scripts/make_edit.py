@@ -13,7 +13,7 @@ with job_of(f"{snakemake.params.name} {snakemake.wildcards.model}", snakemake) a
     from anatomy.stages.soundness import sound_model
     from anatomy.store.files import write_json
 
-    torch.set_num_threads(snakemake.threads)
+    torch.set_num_threads(run.threads)
     module, _, function = snakemake.params.maker.partition(":")
     given = {name: files for name, files in named_files(snakemake.input).items() if name not in ("model", "prompts")}
     out = Path(snakemake.output.edit)

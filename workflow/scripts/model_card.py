@@ -16,6 +16,7 @@ with job_of("model card", snakemake) as run:
         Path(snakemake.output.card),
         snakemake.params.sites,
         snakemake.params.mirror,
+        snakemake.params.threads,
         run.say,
         converted,
     )

@@ -11,7 +11,7 @@ with job_of(name, snakemake) as run:
     from anatomy.models.imports import without_unused
     from anatomy.serving.environment import prepare_environment
 
-    prepare_environment(snakemake.threads)
+    prepare_environment(run.threads)
     with without_unused():
         from anatomy.stages.model_judge import judge_by_model
     from anatomy.stages.inputs import named_files
@@ -27,7 +27,7 @@ with job_of(name, snakemake) as run:
         sound_judge(files["card"][0]),
         completions,
         run.say,
-        threads=snakemake.threads,
+        threads=run.threads,
         gpus=max(1, len(run.gpus)),
     )
     table = Path(snakemake.output.table)

@@ -10,6 +10,6 @@ with job_of(f"bars s{snakemake.wildcards.seed}", snakemake) as run:
     from anatomy.stages.bars import measure
     from anatomy.store.files import write_text
 
-    torch.set_num_threads(snakemake.threads)
-    table = measure(int(snakemake.wildcards.seed), snakemake.params.recipe, Path(snakemake.input.world).parent, snakemake.threads)
+    torch.set_num_threads(run.threads)
+    table = measure(int(snakemake.wildcards.seed), snakemake.params.recipe, Path(snakemake.input.world).parent, run.threads)
     write_text(Path(snakemake.output.table), table.to_csv(index=False))

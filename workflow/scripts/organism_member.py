@@ -16,7 +16,7 @@ with job_of(f"grow {snakemake.wildcards.member}", snakemake) as run:
         Path(snakemake.input.world).parent,
         sound_member(parent) if parent else None,
         Path(snakemake.output.card).parent,
-        snakemake.threads,
+        run.threads,
         snakemake.params.dtype,
         snakemake.params.code,
         run.say,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from anatomy.config.section import Identifier, Section
 from anatomy.config.subjects import Kind
+from anatomy.errors import ConfigError
 
 Form = Literal["row_mean", "projection", "mean_input"]
 Contrast = Literal["plain", "system"]
@@ -101,10 +102,11 @@ class Selection(Section):
     kl_tokens: int = Field(
         4, ge=1, description="number of answer tokens, teacher-forced, over which the KL divergence is averaged"
     )
-    refusal_tokens: Literal["own"] | list[int] = Field(
+    refusal_tokens: Literal["own", "published", "phrases"] | list[int] = Field(
         "own",
-        description="tokens that begin a refusal. own: those that begin the model's own refusals; or a list of token ids, "
-        "such as a paper's",
+        description="tokens that begin a refusal. own: those that begin the model's own refusals. For models that hardly refuse: "
+        "published: those of the refusal direction's paper (I; for Qwen also As), whatever the model; phrases (ours): the first "
+        "tokens of twelve common refusals. Or a list of token ids, such as a paper's",
     )
     token_refusal_share: float = Field(
         0.1, gt=0, le=1, description="own: a token counts if at least this share of the model's refusals begins with it"
@@ -212,7 +214,12 @@ class Serving(Section):
     max_model_len: int = Field(512, ge=16, description="context length that the engine reserves, in tokens")
     kv_cache_bytes: int = Field(2**28, ge=2**20, description="size of the key-value cache on a CPU, in bytes; ignored on a GPU")
     max_loras: int = Field(8, ge=1, description="number of adapters served in one batch")
-    threads: int = Field(1, ge=1, description="threads of a process that runs transformers, or of the engine on a CPU")
+    threads: Literal["auto"] | Annotated[int, Field(ge=1)] = Field(
+        1,
+        description="threads of a process that runs transformers, or of the engine on a CPU. auto: the cores of the machine that "
+        "plans the run first, shared by the models of your own; 1 where the organism is grown or GPUs compute. The last digits "
+        "of results may depend on it: it is part of a row's identity, and a resumed run keeps its own",
+    )
     batch_size: int = Field(
         128, ge=1, description="prompts in a batch where transformers generates; fewer take less memory and more time"
     )
@@ -222,6 +229,17 @@ class Serving(Section):
         "or more, if hooks are proven there for the model's family, and transformers otherwise, on any "
         "machine",
     )
+
+    @property
+    def settled_threads(self) -> int:
+        """Threads as a number.
+
+        Raises:
+            ConfigError: they are ``auto``, which whoever plans a run replaces (``anatomy.runs.resources.threads``).
+        """
+        if self.threads == "auto":
+            raise ConfigError(found="serving.threads: auto", expected="the number that the run keeps", where="a job's options")
+        return self.threads
 
 
 class Report(Section):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 from anatomy.config.subjects import Kind
 from anatomy.errors import ModelError
@@ -27,6 +27,7 @@ class ModelCard(TypedDict):
         folder: of its checkpoint.
         digest: SHA-256 of the checkpoint.
         dtype: number format that it is computed in.
+        threads: threads of a CPU that it is computed on.
         num_layers, d_model: its blocks, and the width of its residual stream.
         tied_embeddings: whether embedding and output head are one matrix.
         source: its entry in the configuration; None for a member of the organism.
@@ -40,6 +41,7 @@ class ModelCard(TypedDict):
     folder: str
     digest: str
     dtype: Format
+    threads: int
     num_layers: int
     d_model: int
     tied_embeddings: bool
@@ -65,6 +67,20 @@ def hub_of(source: ModelSource | None) -> tuple[str, str] | None:
     if source is None or not source.get("hub"):
         return None
     return str(source["hub"]), str(source["revision"])
+
+
+class ComputedIn(TypedDict):
+    """What of the machine shapes the numbers of a model: part of the key of every cell. One thread stands for itself."""
+
+    dtype: Format
+    threads: NotRequired[int]
+
+
+def computed_in(card: ModelCard) -> ComputedIn:
+    """The format and the threads that a model is computed in."""
+    if card["threads"] == 1:
+        return {"dtype": card["dtype"]}
+    return {"dtype": card["dtype"], "threads": card["threads"]}
 
 
 def checked_card(values: object, where: str) -> ModelCard:

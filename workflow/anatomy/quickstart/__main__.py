@@ -13,12 +13,17 @@ from pathlib import Path
 
 from anatomy.config.places import placed
 from anatomy.errors import AnatomyError
+from anatomy.models.machine.memory import this_machine
 from anatomy.progress.terminal import let_output_go
-from anatomy.quickstart.check import check_study
-from anatomy.quickstart.model import model_entry
+from anatomy.quickstart.check import check_study, prompt_tables
+from anatomy.quickstart.model import folder_of, model_entry
 from anatomy.quickstart.pairs import OPTIONS, read_pairs, write_sets
 from anatomy.quickstart.place import mark_folder, study_file
+from anatomy.quickstart.serving import blocks_of, with_room
 from anatomy.quickstart.study import compose, write_study
+from anatomy.quickstart.weak_models import OURS, system_prompt_choices
+from anatomy.recipes.effort import EFFORTS
+from anatomy.serving.environment import gpu_allocation
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 
@@ -55,6 +60,21 @@ def main(arguments: list[str] | None = None) -> int:
         default=CHECKOUT,
         help="folder of the run, which takes configuration, prompt sets and results (default: the checkout)",
     )
+    parser.add_argument(
+        "--effort",
+        choices=EFFORTS,
+        default="look",
+        help="look: minutes, and says what it cannot decide; standard: with ranks among control directions; paper: the papers' "
+        "numbers. The hours of each are printed before anything runs",
+    )
+    parser.add_argument(
+        "--system-prompt",
+        nargs="?",
+        const=OURS,
+        metavar="FILE",
+        help="for a model that does not refuse: extract directions under a safety system prompt, as ROSI does for uncensored "
+        "models, and evaluate without it. FILE holds your own text; without one, ours",
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace a study of this name that this command wrote")
     options = parser.parse_args(arguments)
     try:
@@ -81,19 +101,33 @@ def write(options: argparse.Namespace) -> int:
     here, run = Path.cwd(), options.directory.resolve()
     path = study_file(options.name, run, CHECKOUT, overwrite=options.overwrite)
     pairs, model = read_pairs(options.pairs, options.near_duplicate), model_entry(options, here, run)
+    spoken = system_prompt_choices(options.system_prompt, here)
+    if spoken:
+        model |= {"kind": "uncensored"}
     benchmarks = placed(str(options.benchmarks), here, run) if options.benchmarks else None
     mark_folder(options.name, run)
     with contextlib.chdir(run):
         sets = write_sets(pairs, Path("data") / options.name)
-        study = compose(options.name, model, sets, benchmarks)
-        for prompt_set in study["prompt_sets"].values():
-            prompt_set |= pairs.options
+        folder = folder_of(options.name, model)
+        studies = {
+            one: compose(options.name, model, sets, benchmarks, one, blocks_of(folder)).with_choices(spoken) for one in EFFORTS
+        }
+        for study in studies.values():
+            for prompt_set in study.options["prompt_sets"].values():
+                prompt_set |= pairs.options
         for note in pairs.notes:
             print(f"pairs: {note}")
-        for line in check_study(study, str(path)):
+        prompts = prompt_tables(studies[options.effort].options, str(path))
+        texts = {name: list(table["prompt"]) for name, table in prompts.items()}
+        machine = this_machine(gpu=gpu_allocation() is not None)
+        for one, study in studies.items():
+            asked = here / options.pairs if one == options.effort else None
+            studies[one] = with_room(study, str(path), folder, texts, machine, asked)
+        for line in check_study(studies, options.effort, folder, prompts, str(path)):
             print(line)
-        write_study(study, path)
-    report = placed(str(run / study["results"] / "report.html"), run, here)
+        write_study(studies[options.effort], path, options.effort)
+        results = studies[options.effort].options["results"]
+    report = placed(str(run / results / "report.html"), run, here)
     print(
         f"\nwrote {path}, {' and '.join(map(str, sets.values()))}{'' if here == run else f' in {run}'}\n\nrun it:\n"
         f"  {run_command(here, run, path)}\nthe report will be {report}"

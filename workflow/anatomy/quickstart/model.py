@@ -7,9 +7,12 @@ import re
 from pathlib import Path
 
 from anatomy.config.places import placed
+from anatomy.config.study import Layout
+from anatomy.config.subjects import Model
 from anatomy.errors import ModelError
 from anatomy.models.gguf.header import read_header
 from anatomy.models.gguf.refusals import require_convertible
+from anatomy.stages.convert import convert_once
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
 """Names that a hub gives out; whatever else somebody types is a path."""
@@ -53,3 +56,21 @@ def model_entry(options: argparse.Namespace, here: Path, run: Path) -> dict[str,
     if options.date:
         entry["date"] = options.date
     return entry
+
+
+def folder_of(name: str, model: dict[str, object]) -> Path | None:
+    """The folder of a study's model: the user's own, or the one that a GGUF file is converted into here, once; None for a hub.
+
+    Paths are read from the folder of the run.
+
+    Raises:
+        ModelError: the GGUF file cannot be converted.
+    """
+    if "folder" in model:
+        return Path(str(model["folder"]))
+    if "gguf" not in model:
+        return None
+    at = Layout(f"results/{name}")
+    print(f"{model['gguf']}: converting it into {at.converted_folder(name)}, once")
+    convert_once(Path(str(model["gguf"])), Model.model_validate(model).model_dump(), Path(at.converted(name)))
+    return Path(at.converted_folder(name))

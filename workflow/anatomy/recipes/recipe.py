@@ -19,6 +19,7 @@ from anatomy.costs.stage_work import FOUND, Outcome, StageWork
 from anatomy.evidence.report.figure_plan import FigurePlan
 from anatomy.interventions.variant import Variant
 from anatomy.models.preflight.disk import RunCounts
+from anatomy.recipes.effort import Choice, Effort
 from anatomy.sources.registry.entry import Entry
 from anatomy.stages.generation_request import GenerationRequest
 from anatomy.store.json_objects import JsonObject
@@ -70,6 +71,8 @@ class Recipe:
         target_modules: matrices that its adapters edit.
         exported: picks that can leave results as checkpoints, by name; their adapters stand in ``edit/<model>/adapters.json``.
         study: options of its section for a study of one model with a user's own pairs.
+        effort: options of its section by the size of such a study, from the model's blocks (None where they are not known yet)
+            and ``selection.layer_share``.
         ends: stage to files, below results and with ``{model}``, that the stage ends in for this paper: what its target asks for.
         speaking: module with ``speaking(config, subject, model, phase)``, which puts prompts for ``in_memory``.
         grown_first: members of the organism whose searches take longest.
@@ -104,6 +107,7 @@ class Recipe:
     target_modules: Callable[[Config], Sequence[str]] = lambda config: ()
     exported: Callable[[Config, Subject], Sequence[str]] = lambda config, subject: ()
     study: Callable[[str], JsonObject] = lambda model: {}
+    effort: Callable[[Effort, int | None, float], tuple[Choice, ...]] = lambda effort, num_layers, layer_share: ()
     ends: Mapping[str, Sequence[str]] = field(default_factory=dict)
     speaking: str = "anatomy.stages.speaking"
     grown_first: Callable[[Config], Sequence[str]] = lambda config: ()

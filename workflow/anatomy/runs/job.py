@@ -45,6 +45,7 @@ class Job:
     subject: Subject | None
     terminal: int
     gpus: tuple[str, ...] = ()
+    threads: int = 1
     reporter: JobReporter | None = None
 
     @property
@@ -78,7 +79,7 @@ def job_of(name: str, snakemake: Any) -> Iterator[Job]:
         snakemake.log[0],
         parameters.get("options"),
         parameters.get("subject"),
-        threads=snakemake.threads,
+        threads=max(snakemake.threads, snakemake.resources.get("computing_threads") or 1),
         gpus=snakemake.resources.get("gpu"),
         reports=reports,
         rule=snakemake.rule,
@@ -93,7 +94,7 @@ def job_of(name: str, snakemake: Any) -> Iterator[Job]:
             inputs=snakemake.input,
             outputs=snakemake.output,
             parameters=dict(parameters.items()),
-            threads=snakemake.threads,
+            threads=run.threads,
             clock=clock,
         )
     done()
@@ -149,7 +150,7 @@ def job(
     started, kills = time.perf_counter(), Kills.now()
     reporter = JobReporter(reports, lambda line: print(line, flush=True))
     config = restore(options or {}, kind or config_type(()))
-    run = Job(name, config, Subject(**subject) if subject else None, terminal, reporter=reporter)
+    run = Job(name, config, Subject(**subject) if subject else None, terminal, threads=threads, reporter=reporter)
     try:
         with granted_gpus(gpus, run.say) as granted, reporting(reporter):
             yield replace(run, gpus=granted)

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from anatomy.config.methods import Evaluation
-from anatomy.models.card import ModelCard
+from anatomy.models.card import ModelCard, computed_in
 from anatomy.models.rendering import Rendering, render
 from anatomy.serving.decoding import Decoding, Generation, request_seed
 from anatomy.serving.engine import Engine
@@ -96,7 +96,7 @@ def answer_cell(
             "rendering": rendering.key(),
             "decoding": decoding.key(),
             "backend": backend,
-            "dtype": model["dtype"],
+            **computed_in(model),
         },
     )
 

@@ -29,6 +29,7 @@ def write_model_card(
     out: Path,
     sites: Sequence[str] = BLOCK_SITES,
     mirror: str | None = None,
+    threads: int = 1,
     say: Callable[[str], None] = print,
     converted: Path | None = None,
 ) -> None:
@@ -40,6 +41,7 @@ def write_model_card(
         out: the card's path.
         sites: matrices that later jobs will edit.
         mirror: folder that stands in for the hub.
+        threads: threads of a CPU that its jobs compute on.
         say: told where the format asked for is slow on this machine.
         converted: what is known of the model's conversion from a GGUF file, beside the folder that it became.
 
@@ -75,6 +77,7 @@ def write_model_card(
         "folder": str(folder),
         "digest": checkpoint.digest(),
         "dtype": dtype,
+        "threads": threads,
         "num_layers": checkpoint.num_layers,
         "d_model": checkpoint.d_model,
         "tied_embeddings": checkpoint.tied_embeddings,

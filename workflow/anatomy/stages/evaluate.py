@@ -155,7 +155,7 @@ def evaluate(
             max_model_len=config.serving.max_model_len,
             seed=0,
             kv_cache_bytes=config.serving.kv_cache_bytes,
-            threads=threads or config.serving.threads,
+            threads=threads or config.serving.settled_threads,
             gpus=gpus,
             adapters=True,
             max_loras=config.serving.max_loras,

@@ -15,7 +15,7 @@ import torch
 
 from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject
-from anatomy.models.card import ModelCard
+from anatomy.models.card import ModelCard, computed_in
 from anatomy.models.imports import without_unused
 from anatomy.models.loading import LoadedModel, load_model
 from anatomy.models.machine.devices import device_name
@@ -72,7 +72,7 @@ def hooked_benchmarks(
                     "edits": keys,
                     "task": task_key(task, shots),
                     "backend": "transformers",
-                    "dtype": model["dtype"],
+                    **computed_in(model),
                 },
             )
             labels = {"model": subject.id, "variant": one.variant.id, "phase": "test", "task": name}

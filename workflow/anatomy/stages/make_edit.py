@@ -53,6 +53,7 @@ class MadeFrom(MakerCode):
 
     model: str
     dtype: str
+    threads: int
     options: str
     files: dict[str, list[str]]
     seed: int
@@ -168,6 +169,7 @@ def made_from(config: Config, model_card: ModelCard, maker: Maker, files: Mappin
         **_code_of(maker),
         "model": model_card["digest"],
         "dtype": model_card["dtype"],
+        "threads": model_card["threads"],
         "options": digest({name: config.model_dump(mode="json", include={name})[name] for name in named}),
         "files": {name: [file_digest(path) for path in paths] for name, paths in sorted(files.items())},
         "seed": seed,

@@ -74,7 +74,7 @@ def judge_by_model(
         digest({"prompt": prompt, "response": response})
         for prompt, response in zip(rows["prompt"], rows["response"], strict=True)
     ]
-    want = Want(judge_cell(store, subject, judge, card), rows, {})
+    want = Want(judge_cell(store, subject, judge, card, threads or config.serving.settled_threads), rows, {})
 
     def open_engine() -> Engine:
         say(f"starting the engine for judge {identifier}")
@@ -84,7 +84,7 @@ def judge_by_model(
             max_model_len=judge.max_model_len,
             seed=0,
             kv_cache_bytes=config.serving.kv_cache_bytes,
-            threads=threads or config.serving.threads,
+            threads=threads or config.serving.settled_threads,
             gpus=gpus,
         )
 
@@ -97,7 +97,7 @@ def judge_by_model(
     return ModelJudged(judgements, notes, list(cells_of([want])))
 
 
-def judge_cell(store: Path, subject: Subject, judge: ModelJudge, card: JudgeCard) -> Cell:
+def judge_cell(store: Path, subject: Subject, judge: ModelJudge, card: JudgeCard, threads: int) -> Cell:
     """The cell of one judge's verdicts on one model's completions; cells of other models are other jobs' to hold."""
     return Cell(
         store,
@@ -106,6 +106,7 @@ def judge_cell(store: Path, subject: Subject, judge: ModelJudge, card: JudgeCard
             "code": cell_fingerprint("model_judge", False),
             "model": card["digest"],
             "dtype": card["dtype"],
+            **({"threads": threads} if threads != 1 else {}),
             "backend": "vllm",
             "format": format_key(judge),
             "of": subject.id,

@@ -67,4 +67,6 @@ def sections_of(config: Config, part: Part, *, alone: bool) -> list[Section]:
     if alone:
         return found
     named = [replace(section, id=f"{part.name}-{section.id}") for section in found]
-    return [replace(named[0], part=part.paper, summary=part.summary), *named[1:]] if named else []
+    opening = [section for section in named if section.first]
+    rest = [section for section in named if not section.first]
+    return opening + ([replace(rest[0], part=part.paper, summary=part.summary), *rest[1:]] if rest else [])

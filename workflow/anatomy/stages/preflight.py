@@ -61,6 +61,14 @@ def require_usable(folder: Path, subject: Subject) -> list[str]:
     return list(dict.fromkeys(notes))
 
 
+def renderings_of(config: Config, subject: Subject) -> dict[str, Rendering]:
+    """How a run speaks to a model: under each contrast, and where it answers."""
+    found: dict[str, Rendering] = {
+        contrast: contrast_rendering(config.extraction, subject, contrast) for contrast in subject.contrasts
+    }
+    return {**found, "answers": answer_rendering(config.evaluation, subject)}
+
+
 def examine(
     config: Config,
     subject: Subject,
@@ -74,15 +82,12 @@ def examine(
     Args:
         sites: matrices that later jobs will edit.
     """
-    renderings: dict[str, Rendering] = {
-        contrast: contrast_rendering(config.extraction, subject, contrast) for contrast in subject.contrasts
-    }
     report = examine_model(
         folder,
         ModelNeeds(
             dtype=resolved(subject.dtype, formats_refused_in(folder)),
             option=f"models.{subject.id}.dtype",
-            renderings={**renderings, "answers": answer_rendering(config.evaluation, subject)},
+            renderings=renderings_of(config, subject),
             prompts=prompts,
             max_new_tokens=config.evaluation.max_new_tokens,
             max_model_len=config.serving.max_model_len,

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from anatomy.interventions.edits.spec import Edit
 from anatomy.models.activations.projections import project
-from anatomy.models.card import ModelCard
+from anatomy.models.card import ModelCard, computed_in
 from anatomy.models.loading import LoadedModel
 from anatomy.models.rendering import Rendering, render
 from anatomy.progress.counting import counted
@@ -54,7 +54,7 @@ def projection_cell(
             "model": model["digest"],
             "edits": list(edits),
             "rendering": rendering.key(),
-            "dtype": model["dtype"],
+            **computed_in(model),
             "direction": vector_digest(direction),
             "position": position,
         },

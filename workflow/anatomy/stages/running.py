@@ -26,6 +26,9 @@ class Running(Protocol):
     @property
     def gpus(self) -> tuple[str, ...]: ...
 
+    @property
+    def threads(self) -> int: ...
+
     def say(self, text: str) -> None: ...
 
 
@@ -48,7 +51,6 @@ class Files(Protocol):
     output: Any
     params: Any
     wildcards: Any
-    threads: int
 
 
 def written(files: Files, name: str) -> Path:

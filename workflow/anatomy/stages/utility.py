@@ -15,7 +15,7 @@ from anatomy.config.methods import Benchmarks
 from anatomy.config.study import Layout, Subject
 from anatomy.errors import ConfigError
 from anatomy.interventions.edits.apply import applied
-from anatomy.models.card import ModelCard
+from anatomy.models.card import ModelCard, computed_in
 from anatomy.models.loading import LoadedModel
 from anatomy.serving.benchmarks.engine_lm import EngineLM
 from anatomy.serving.benchmarks.items import chance, plan, task_key
@@ -103,7 +103,7 @@ def utility_cell(store: Path, model: ModelCard, edits: list[JsonObject], task: C
             "edits": edits,
             "task": task_key(task, shots),
             "backend": "vllm",
-            "dtype": model["dtype"],
+            **computed_in(model),
         },
     )
 

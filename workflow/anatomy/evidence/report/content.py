@@ -84,7 +84,16 @@ class PageCompletions:
     exchanges: Sequence[Exchange]
 
 
-Item = PageFigure | PageTable | PageCompletions
+@dataclass(frozen=True)
+class PageAnswer:
+    """A question that a reader has, answered in sentences that can be quoted; `code` is a command to copy."""
+
+    question: str
+    sentences: Sequence[str]
+    code: str = ""
+
+
+Item = PageFigure | PageTable | PageCompletions | PageAnswer
 
 
 @dataclass(frozen=True)
@@ -92,6 +101,7 @@ class Section:
     """A heading with an introduction and what stands under it. `id` is its anchor.
 
     Attributes:
+        first: whether it stands before the claims: what a reader wants to know of a model of their own.
         part: paper that begins here, with its `summary`, on a page of several.
     """
 
@@ -99,6 +109,7 @@ class Section:
     title: str
     lead: str
     items: Sequence[Item] = field(default_factory=tuple)
+    first: bool = False
     part: str = ""
     summary: str = ""
 

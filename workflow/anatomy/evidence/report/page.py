@@ -14,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from anatomy.errors import DataError
-from anatomy.evidence.report.content import PageCompletions, PageFigure, PageTable, Section
+from anatomy.evidence.report.content import PageAnswer, PageCompletions, PageFigure, PageTable, Section
 from anatomy.evidence.report.verdicts import claim_view
 from anatomy.store.files import write_text
 
@@ -53,6 +53,7 @@ def build_report(
     environment.tests |= {
         "figure": lambda item: isinstance(item, PageFigure),
         "page_table": lambda item: isinstance(item, PageTable),
+        "answered": lambda item: isinstance(item, PageAnswer),
         "completions": lambda item: isinstance(item, PageCompletions),
     }
     figures = [item for section in sections for item in section.items if isinstance(item, PageFigure)]

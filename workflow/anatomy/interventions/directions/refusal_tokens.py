@@ -3,9 +3,13 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from anatomy.errors import DataError
+
+PUBLISHED = {"": ("I",), "qwen": ("I", "As")}
+"""Words whose first token begins a refusal, by how a model's type begins. In the models' own tokens they are those of the refusal
+metric of Arditi et al. 2024: Llama-3 {40} and Qwen {40, 2121}, Gemma {235285}, Llama-2 {306} and Yi {59597}."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,23 @@ def derive_refusal_tokens(
         refusals=refusals,
         compliances=compliances,
     )
+
+
+def published_words(model_type: str) -> tuple[str, ...]:
+    """The paper's words for a type of model, such as ``qwen2``; those of most models where it says nothing of this one."""
+    return PUBLISHED[max((start for start in PUBLISHED if model_type.startswith(start)), key=len)]
+
+
+def first_tokens(tokenizer: Any, words: Sequence[str]) -> tuple[int, ...]:
+    """The token that an answer begins with if it begins with a word, once each, in the order of the words.
+
+    Raises:
+        DataError: a word has no tokens.
+    """
+    found = [tokenizer.encode(word, add_special_tokens=False) for word in words]
+    if empty := [word for word, ids in zip(words, found, strict=True) if not ids]:
+        raise DataError(found=f"no token for {empty[0]!r}", expected="a tokenizer that knows the letters", where="refusal tokens")
+    return tuple(dict.fromkeys(ids[0] for ids in found))
 
 
 def common_prefix(answers: Sequence[Sequence[int]]) -> tuple[int, ...]:

@@ -9,6 +9,9 @@ from typing import Any
 from anatomy.errors import ConfigError, DataError
 from anatomy.models.rendering import Rendering, render
 
+BEGINNING = 60
+"""Letters of a prompt by which a reader finds it again."""
+
 
 @dataclass(frozen=True)
 class ContextNeed:
@@ -22,6 +25,7 @@ class ContextNeed:
         max_new_tokens: of an answer.
         context: of the model; None where its configuration does not say.
         max_model_len: of the engine.
+        text: the longest prompt as it was given.
     """
 
     prompts: int
@@ -31,6 +35,7 @@ class ContextNeed:
     max_new_tokens: int
     context: int | None
     max_model_len: int
+    text: str = ""
 
     @property
     def needed(self) -> int:
@@ -55,13 +60,14 @@ def measure_context(
         ModelError: as ``render``.
     """
     lengths = [
-        (len(ids), f"prompt {place} of {name}")
+        (len(ids), f"prompt {place} of {name}", texts[place])
         for rendering in renderings
         for name, texts in prompts.items()
         for place, ids in enumerate(render(tokenizer, list(texts), rendering))
     ]
-    longest, place = max(lengths, default=(0, "no prompt"))
-    return ContextNeed(len(lengths), sum(length for length, _ in lengths), longest, place, max_new_tokens, context, max_model_len)
+    longest, place, text = max(lengths, default=(0, "no prompt", ""))
+    total = sum(length for length, *_ in lengths)
+    return ContextNeed(len(lengths), total, longest, place, max_new_tokens, context, max_model_len, text)
 
 
 def require_context(need: ContextNeed, where: str) -> None:
@@ -71,7 +77,8 @@ def require_context(need: ContextNeed, where: str) -> None:
         DataError: the longest prompt and an answer are longer than the model's context.
         ConfigError: they are longer than ``serving.max_model_len``; or that is longer than the model's context.
     """
-    found = f"{need.longest} tokens in {need.place} and {need.max_new_tokens} new ones"
+    beginning = f" ({need.text[:BEGINNING]!r}...)" if need.text else ""
+    found = f"{need.longest} tokens in {need.place}{beginning} and {need.max_new_tokens} new ones"
     if need.context is not None and need.needed > need.context:
         raise DataError(
             found=found,

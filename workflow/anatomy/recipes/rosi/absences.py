@@ -59,14 +59,14 @@ def absences(
 def no_pick(model: str, family: str, screen: pd.DataFrame, picks: pd.DataFrame) -> str:
     """Why a search ended without a pick; empty where it has one."""
     generated = picks[picks["family"] == family]
-    if generated["picked"].any():
+    if len(generated) and generated["picked"].any():
         return ""
     if len(generated):
         return f"no pick: on the select split {model} under {family} " + "; or ".join(
             f"(layer {row['layer']}, strength {row['strength']:g}) {row['reason']}" for row in generated.to_dict("records")
         )
     tried = screen[screen["family"] == family]
-    counts: Mapping[str, int] = tried["reason"].value_counts().to_dict()
+    counts: Mapping[str, int] = tried["reason"].value_counts().to_dict() if len(tried) else {}
     reasons = ", ".join(f"{count} {reason}" for reason, count in counts.items())
     return f"no candidate: of {len(tried)} edits of {family} tried on the select split of {model}, {reasons or 'none was read'}"
 

@@ -26,6 +26,7 @@ from anatomy.evidence.figures import (
 )
 from anatomy.evidence.figures.note import chart_or_note, note
 from anatomy.evidence.report.figure_plan import FigurePlan
+from anatomy.recipes.rosi.search import Search
 from anatomy.stages.selected_direction import SelectedDirection, place_of
 
 SHOWN = ("row_mean", "row_mean_signed", "projection")
@@ -44,6 +45,7 @@ class Evidence:
         adapters: the picked edits: size, share that survives in bfloat16, where they lie.
         directions: what the search for a direction ended with, by model and contrast.
         published: a paper's numbers (``anatomy.evidence.report.published``); None where none are named.
+        searches: of models of one's own, how the search for a direction and for edits began and ended.
         judge_notes: what model judges could not judge, one row a model, pass and judge; empty without such judges.
     """
 
@@ -56,6 +58,7 @@ class Evidence:
     directions: Mapping[tuple[str, str], SelectedDirection]
     published: pd.DataFrame | None = None
     judge_notes: pd.DataFrame = field(default_factory=pd.DataFrame)
+    searches: dict[str, Search] = field(default_factory=dict)
 
     def place(self, model: str, contrast: str) -> tuple[int, int] | None:
         """Position and layer of a model's direction, the pick of the published rule or what comes nearest; None without one."""

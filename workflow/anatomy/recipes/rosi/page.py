@@ -13,6 +13,7 @@ from anatomy.evidence.report.exchanges import pair_completions
 from anatomy.evidence.report.tables import wide_table
 from anatomy.recipes.rosi.candidates_table import candidates_table
 from anatomy.recipes.rosi.figures import Evidence
+from anatomy.recipes.rosi.first_screen import first_screens
 from anatomy.recipes.rosi.judging import judge_tables
 from anatomy.recipes.rosi.plans import DETAILED, TABLE_PLANS, detailed, figure_plans
 from anatomy.recipes.rosi.selection_table import selection_table
@@ -33,7 +34,7 @@ SECTIONS = (
 def sections(config: Config, evidence: Evidence, figures: Path) -> list[Section]:
     """All sections that have something to show."""
     plans = figure_plans(config)
-    found = []
+    found = first_screens(config, evidence)
     for name, title, lead in SECTIONS:
         items: list[Item] = [read_figure(figures, plan.name, plan.title, plan.caption) for plan in plans if plan.section == name]
         items += [table for table in tables(config, evidence, name)]

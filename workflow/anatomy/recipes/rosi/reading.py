@@ -14,6 +14,7 @@ from anatomy.evidence.figures.rates import benchmark_scores, refusal_rates
 from anatomy.evidence.report.published import read_published
 from anatomy.recipes.rosi.families import families
 from anatomy.recipes.rosi.figures import Evidence
+from anatomy.recipes.rosi.search import read_searches
 from anatomy.recipes.rosi.variants import nearest, variants_in_memory
 from anatomy.stages.judge_notes import read_notes
 from anatomy.stages.kept_adapters import read_kept_adapters
@@ -50,6 +51,7 @@ def read_evidence(config: Config, files: Files) -> Evidence:
         directions={
             (file.parent.name, contrast): found for file in files["selected"] for contrast, found in read_selected(file).items()
         },
+        searches=read_searches(files),
         judge_notes=pd.DataFrame([note_row(file) for file in files.get("judge_notes", [])]),
     )
 

@@ -12,6 +12,7 @@ from anatomy.costs.prompts import PromptCounts
 from anatomy.costs.stage_work import StageWork
 from anatomy.models.preflight.disk import RunCounts
 from anatomy.recipes.recipe import Recipe
+from anatomy.recipes.rosi.effort import effort_choices
 from anatomy.recipes.rosi.families import drawn_controls, families
 from anatomy.recipes.rosi.options import Rosi
 from anatomy.recipes.rosi.plans import TABLE_PLANS, figure_plans
@@ -78,6 +79,7 @@ def evidence(config: Config) -> dict[str, list[str]]:
         "selected": of("localize/{model}/selected.json"),
         "picks": of("edit/{model}/picks.parquet"),
         "adapters": of("edit/{model}/adapters.json"),
+        "own_answers": [at.stage("answers", one.id, "completions.parquet") for one in models if not one.is_organism],
         "bars": [f"{at.organism(seed)}/bars.csv" for seed in config.seeds if grown],
     }
 
@@ -123,6 +125,7 @@ RECIPE = Recipe(
     target_modules=lambda config: config.rosi.sites,
     exported=lambda config, subject: [family.name for family in families(config, subject) if not family.control],
     study=lambda model: {"headline": [model]},
+    effort=effort_choices,
     ends={
         "localize": ["localize/{model}/selected.json"],
         "screen": ["screen/{model}/shortlist.json"],

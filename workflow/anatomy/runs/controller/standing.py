@@ -35,6 +35,12 @@ def read_config_from_there(workflow: Any, config: JsonObject) -> None:
         update_config(config, seen_from(dict(workflow.config_settings.config), here, Path.cwd()))
 
 
+def cores_given(workflow: Any) -> int | None:
+    """Cores that the command line or profile gives a run; None where it says nothing."""
+    given = workflow.resource_settings.cores
+    return given if isinstance(given, int) and given > 0 else None
+
+
 def require_writable(folder: Path) -> None:
     """Snakemake keeps its own files in the folder of the run, even while planning: where it cannot, it says so in its own code.
 

@@ -185,11 +185,12 @@ def _too_large(options: JsonObject, jobs: list[PendingJob], bound_mb: int) -> li
     from anatomy.recipes.configuration import check_config
     from anatomy.runs.resources.bound import too_large
     from anatomy.runs.resources.requests import Requests
+    from anatomy.runs.resources.threads import with_threads
     from anatomy.serving.environment import installed_set
 
     try:
-        config = check_config(options, "the configuration")
-        requests = Requests(config, installed_set() == "cuda")
+        on_gpu = installed_set() == "cuda"
+        requests = Requests(with_threads(check_config(options, "the configuration"), on_gpu=on_gpu), on_gpu)
         return list(too_large(requests, [(job.rule, job.wildcards) for job in jobs], bound_mb))
     except (AnatomyError, KeyError):  # of a workflow that is not ours
         return []

@@ -101,7 +101,7 @@ def study_hours(
             False,
             subject.dtype,
             ANSWER[subject.is_organism],
-            1 if on_gpu else config.serving.threads,
+            1 if on_gpu else config.serving.settled_threads,
             on_gpu,
             one.kind,
         )

@@ -13,6 +13,7 @@ from anatomy.runs.planning.disk import PlannedDisk, planned_disk
 from anatomy.runs.planning.jobs import Work
 from anatomy.runs.planning.speed import Speed
 from anatomy.runs.provenance.record import Record
+from anatomy.runs.resources.threads import with_threads
 from anatomy.sources.registry.catalogue import load_catalogue
 from anatomy.store.json_objects import JsonObject
 
@@ -78,7 +79,7 @@ def plan_run(
         on_gpu: whether jobs run on GPUs.
         tokenizers: whether prompts are counted in the models' own tokens, for which transformers is imported.
     """
-    config = check_config(options, "the configuration")
+    config = with_threads(check_config(options, "the configuration"), on_gpu=on_gpu)
     work = Work(config, load_catalogue(config.data.registry), tokenizers=tokenizers)
     speed = Speed(config.resources)
     speed = Speed(config.resources, work.finished(records, speed))

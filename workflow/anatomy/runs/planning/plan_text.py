@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 
 from anatomy.costs.lengths import ASSUMED
+from anatomy.models.machine.cores import usable_cores
 from anatomy.models.memory import say_bytes, say_count
 from anatomy.runs.pending.reasons import listed
 from anatomy.runs.planning.plan import Plan, PlannedJob
@@ -102,11 +102,6 @@ def _grounds(plan: Plan) -> Iterator[str]:
             f"time is good to a factor of {ERROR} where the machine is idle: this one's rate was measured just now, unless "
             "resources.core_gigaflops states it; rates of GPUs are assumed"
         )
-
-
-def usable_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def hours(jobs: Sequence[PlannedJob]) -> str:

@@ -79,7 +79,7 @@ class Requests:
         return (subject.member, True) if subject.is_organism else (subject.id, False)
 
     def _derived(self, rule: Rule, name: str | None) -> Request:
-        need, threads = self.kinds[rule].need, self.config.serving.threads
+        need, threads = self.kinds[rule].need, self.config.serving.settled_threads
         if need is None:
             return Request(OTHER_MB, OTHER_MINUTES, 0, 1)
         if need.backend is None:

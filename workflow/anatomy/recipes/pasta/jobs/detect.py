@@ -17,7 +17,7 @@ PINS: tuple[str, ...] = ("torch", "transformers", "peft", "scikit-learn")
 
 def run(job: Running, files: Files) -> None:
     """From continuations, and texts whose writer is known, to scores."""
-    torch.set_num_threads(files.threads)
+    torch.set_num_threads(job.threads)
     given, organism, options = named_files(files.input), job.subject.is_organism, job.config.pasta
     aligned, humans = (pd.concat(map(read_table, given[name]), ignore_index=True) for name in ("fit_aligned", "fit_humans"))
     texts = fitting_texts(job.config, aligned, humans, organism)

@@ -15,12 +15,12 @@ def run(job: Running, files: Files) -> None:
     """From continuations of the test split to preferences."""
     from anatomy.serving.environment import prepare_environment
 
-    prepare_environment(files.threads)
+    prepare_environment(job.threads)
     with without_unused():
         from anatomy.recipes.pasta.stages.pairwise import compare
     given = named_files(files.input)
     card = sound_model(given["judge"][0]) if job.config.models else None
     texts, variants = (read_table(given[name][0]) for name in ("completions", "variants"))
     gpus = max(1, len(job.gpus))
-    found = compare(job.config, job.subject, texts, variants, card, job.say, threads=files.threads, gpus=gpus)
+    found = compare(job.config, job.subject, texts, variants, card, job.say, threads=job.threads, gpus=gpus)
     write_table(written(files, "table"), found)

@@ -18,7 +18,7 @@ PINS: tuple[str, ...] = ("torch", "transformers")
 
 def run(job: Running, files: Files) -> None:
     """From what both models of a pair wrote on the fit split to the signature of the aligned one."""
-    torch.set_num_threads(files.threads)
+    torch.set_num_threads(job.threads)
     subjects = {role: Subject(**values) for role, values in files.params.subjects.items()}
     models = {role: sound_model(files.input[role]) for role in subjects}
     texts = {role: read_table(Path(files.input[f"{role}_generated"])) for role in subjects}

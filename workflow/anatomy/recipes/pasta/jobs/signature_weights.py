@@ -18,7 +18,7 @@ PINS: tuple[str, ...] = ("torch", "transformers")
 
 def run(job: Running, files: Files) -> None:
     """From a signature and its layer to the largest differences of logits, one row for each form."""
-    torch.set_num_threads(files.threads)
+    torch.set_num_threads(job.threads)
     model = sound_model(files.input["model"])
     model_edits = ModelEdits(model, sound_extraction(files.input["signature"]))
     found = weight_gaps(job.config, job.subject, model, model_edits, read_selected(Path(files.input["selected"])), job.say)

@@ -19,7 +19,7 @@ TABLES = ("completions", "variants", "fit", "judgements", "detectors", "samples"
 
 def run(job: Running, files: Files) -> None:
     """From texts, scores and judgements of both models to measures with intervals."""
-    torch.set_num_threads(files.threads)
+    torch.set_num_threads(job.threads)
     given = named_files(files.input)
     pairwise = read_table(given["pairwise"][0]) if given["pairwise"] else None
     tables = PairTables(

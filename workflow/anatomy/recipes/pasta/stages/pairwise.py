@@ -101,7 +101,7 @@ def compare(
         max_model_len=options.max_model_len,
         seed=0,
         kv_cache_bytes=config.serving.kv_cache_bytes,
-        threads=threads or config.serving.threads,
+        threads=threads or config.serving.settled_threads,
         gpus=gpus,
     ) as engine:
         answers = ask_pairs(engine, questions, rendering)

@@ -17,7 +17,7 @@ PINS: tuple[str, ...] = ("torch", "transformers", "vllm")
 
 def run(job: Running, files: Files) -> None:
     """From the selected direction and the picks to answers and projections."""
-    torch.set_num_threads(files.threads)
+    torch.set_num_threads(job.threads)
     model, extracted = sound_model(files.input["model"]), sound_extraction(files.input["directions"])
     selected, picks = read_selected(Path(files.input["direction"])), read_json(Path(files.input["picks"]))
     tables = measure(job.config, job.subject, model, extracted, selected, picks, job.say)

@@ -17,7 +17,7 @@ PINS: tuple[str, ...] = ("torch", "transformers")
 
 def run(job: Running, files: Files) -> None:
     """From a model, its extraction and its refusal tokens to the screen and the shortlist."""
-    torch.set_num_threads(files.threads)
+    torch.set_num_threads(job.threads)
     model, extracted = sound_model(files.input["model"]), sound_extraction(files.input["directions"])
     tokens = read_refusal_tokens(Path(files.input["refusal_tokens"]))
     table, shortlist = screen_model(job.config, job.subject, model, extracted, tokens, job.say)

@@ -81,7 +81,7 @@ def measure(
             max_model_len=config.serving.max_model_len,
             seed=0,
             kv_cache_bytes=config.serving.kv_cache_bytes,
-            threads=config.serving.threads,
+            threads=config.serving.settled_threads,
             hooks=True,
         )
 
