@@ -12,9 +12,9 @@ GROUPS = 5
 """Groups of prompts of like length that a batch of candidates is read with: requests differ by a factor of two or so, and a batch
 ends before a prompt a tenth shorter than its longest."""
 
-CARRIED_ON = 1 / 6
-"""Candidates of a race that are scored on all prompts, in whole ones' worth: more than races of organisms and of two real models
-took, near misses counted."""
+CARRIED_ON = 1 / 3
+"""Candidates of a race that are scored on all prompts, in whole ones' worth: three times those of a measured pick.
+Where none is and near misses are close to each other, a race can take more."""
 
 
 @dataclass(frozen=True)
