@@ -77,6 +77,14 @@ def test_no_cell_within_the_limits():
     assert race.why(0) == "induce < 0 on 4 prompts"
 
 
+def test_where_all_miss_a_limit_narrowly_that_is_read_and_not_what_would_rank_them():
+    scores = drawn(4)
+    scores["induce"] -= scores["induce"].mean(1).max() + 0.2
+    race = Race(Recorded(scores), CELLS, RULE, Pace(4, 0.05, 0))
+    assert race.best("bypass", ("induce", "kl")) is None
+    assert race.scored["induce"].max() > 4 == race.scored["bypass"].max()
+
+
 def test_a_winner_is_known_on_all_prompts_and_the_others_say_why_not():
     scores = drawn(3, induce=5.0, kl=0.01)
     race = Race(Recorded(scores), CELLS, RULE, Pace(4, 0.05, 0))

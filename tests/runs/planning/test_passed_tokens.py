@@ -37,7 +37,7 @@ def study(request, tmp_path, tiny_folder):
     contrasts, headline, changes = request.param
     write_prompts(tmp_path, 8, **SHAPES)
     changes = {**changes, "extraction": {"controls": CONTROLS, **changes.get("extraction", {})}}
-    changes["selection"] = {"refusal_tokens": [20, 30], **changes.get("selection", {})}
+    changes["selection"] = {"refusal_tokens": [20, 30], "search": "exhaustive", **changes.get("selection", {})}
     config, subject = make_config(tmp_path, **changes), make_subject(contrasts, headline)
     texts = [text for name in NAMES for text in read_table(tmp_path / "prompts" / f"{name}.parquet")["prompt"]]
     rows = planned_prompts(config, subject, {}).rows
@@ -78,6 +78,24 @@ def test_the_search_and_the_screen_pass_what_is_counted(study, tiny_folder, tiny
     _, (_, selected, _), passed = located(study, make_card(tiny_folder), tiny, monkeypatch)
     assert selected["plain"]["outcome"] == "picked"
     assert planned(counted(study)) == pytest.approx(passed, rel=0.25)
+
+
+def test_a_race_passes_no_more_than_is_counted(tmp_path, tiny_folder, tiny, monkeypatch):
+    write_prompts(tmp_path, 8, **SHAPES)
+    plans, passed = {}, {}
+    for search in ("racing", "exhaustive"):
+        selection = {"refusal_tokens": [20, 30], "search": search, "racing": {"first_prompts": 2}, "min_induce": -100.0}
+        config, subject = (
+            make_config(tmp_path, extraction={"controls": CONTROLS}, selection=selection),
+            make_subject(("plain",), True),
+        )
+        texts = [text for name in NAMES for text in read_table(tmp_path / "prompts" / f"{name}.parquet")["prompt"]]
+        counts = PromptCounts(planned_prompts(config, subject, {}).rows, rendered_lengths(config, subject, texts, tiny_folder))
+        study = (config, subject, counts)
+        _, _, passed[search] = located(study, make_card(tiny_folder), tiny, monkeypatch)
+        plans[search] = planned(counted(study))
+    assert passed["racing"] < plans["racing"] * 1.05
+    assert plans["racing"] < plans["exhaustive"] and passed["racing"] < passed["exhaustive"]
 
 
 def test_interventions_pass_what_is_counted(study, tiny_folder, tiny, monkeypatch):

@@ -114,6 +114,10 @@ class Race:
             unread = next((limit for limit in limits if (self.scored[limit][front] == 0).any()), None)
             if unread is not None:
                 self.advance(unread, front.tolist(), self.pace.first)
+            elif limit := next((name for name in limits if self._doubtful(name, front)), None):
+                those = self._doubtful(limit, front)
+                fewest = int(self.scored[limit][those].min())
+                self.advance(limit, [cell for cell in those if self.scored[limit][cell] == fewest], 2 * fewest)
             elif len(rivals):
                 fewest = int(self.scored[criterion][front].min())
                 self.advance(criterion, front[self.scored[criterion][front] == fewest].tolist(), 2 * fewest)
@@ -190,6 +194,12 @@ class Race:
                 criterion, [self.cells[k] for k in those], rows
             ).numpy()
             done[those] = count
+
+    def _doubtful(self, limit: Limit, cells: Cells) -> list[int]:
+        """Cells whose mean so far is beyond a limit: what would drop them is asked before what would rank them."""
+        means = np.array([self.mean(limit, int(cell)) for cell in cells])
+        beyond = means < self.rule.least_induce if limit == "induce" else means > self.rule.most_kl
+        return cells[beyond & (self.scored[limit][cells] < self.total[limit])].tolist()
 
     def _leader(self, criterion: Criterion, alive: Cells) -> int:
         """The best so far, by differences to a cell that was scored on the most prompts; ties as ``select_direction``."""

@@ -54,6 +54,7 @@ def stage_work(
     ]
     searching = config.extraction.controls.total if subject.direction_headline and outcome.direction else 0
     own = fit + harmful + harmless
+    raced = " in a race, at most" if wanted.search == "racing" and outcome.direction else ""
 
     def answered(
         stage: str, words: str, variants: Sequence[Variant], split: str, limit: int, backend: Backend, items: Items = NO_ITEMS
@@ -101,7 +102,7 @@ def stage_work(
             ),
             StageWork(
                 "localize",
-                f"{cells if outcome.direction else 0} candidate directions"
+                f"{cells if outcome.direction else 0} candidate directions{raced}"
                 + (f", {searching * grids[0].cells} of controls" if searching else ""),
                 sum(grid.reads(wanted) + round(harmless * grid.lengths.tokens) for grid in grids)
                 + searching * grids[0].reads(wanted, False)
