@@ -78,7 +78,8 @@ onstart:
     from anatomy.runs.provenance.reproduction import keep_configuration
 
     keep_code_parts(Path(AT.store), own_jobs(), [asking for paper in PAPERS.values() for asking in paper.asking])
-    keep_configuration(Path(CONFIG.results), config)
+    # A result that is made again elsewhere is made on as many threads.
+    keep_configuration(Path(CONFIG.results), {**config, "serving": {**config["serving"], "threads": CONFIG.serving.threads}})
     keep_threads(CONFIG, config["serving"]["threads"])
 
 

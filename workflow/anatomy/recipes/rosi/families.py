@@ -14,8 +14,6 @@ from anatomy.recipes.rosi.options import Rosi
 POSITION = -1
 """ROSI reads its direction at the last prompt token (section 3.1 of the paper)."""
 
-CONTROLLED = ("row_mean", "row_mean_signed", "projection")
-
 
 @dataclass(frozen=True)
 class Family:
@@ -58,7 +56,7 @@ def families(config: Config, subject: Subject) -> list[Family]:
             found += [
                 Family(family.method, family.form, family.signs, main, kind, number)
                 for family in _methods(config.rosi, main)
-                if family.method in CONTROLLED
+                if family.method in config.rosi.controlled
             ]
     return found
 

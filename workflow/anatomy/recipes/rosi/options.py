@@ -32,14 +32,22 @@ class Rosi(Section):
     max_benign_rise: float = Field(
         0.05,
         ge=0,
-        description="largest rise in the refusal of benign requests on the select split; candidates above it are dropped",
+        description="limit of the rise in the refusal of benign requests on the select split: candidates whose whole interval "
+        "lies above it are dropped",
     )
     headline: list[Identifier] = Field(
         ["weak"],
         description="models (or organism members) whose edits are ranked among control edits that went through the same search",
     )
+    controlled: list[Literal["row_mean", "row_mean_signed", "projection"]] = Field(
+        ["row_mean", "row_mean_signed", "projection"],
+        description="searches that control directions go through as well; edits of others are measured without a rank",
+    )
     max_benchmark_loss: float = Field(
-        0.05, ge=0, description="largest mean loss on benchmarks on the select split; candidates above it are dropped"
+        0.05,
+        ge=0,
+        description="limit of the mean loss on benchmarks on the select split: candidates whose whole interval lies above it are "
+        "dropped",
     )
     published: str | None = Field(
         None, description="CSV with the paper's numbers to print beside ours: table, model, source (set or task), arm, value"
