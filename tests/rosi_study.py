@@ -75,7 +75,13 @@ def write_searches(folder, models, outcome="picked", refusals=9, picked=True):
         for name in files:
             files[name].append(folder / name / model / f"{name}.{'parquet' if name == 'picks' else 'json'}")
             files[name][-1].parent.mkdir(parents=True, exist_ok=True)
-        tokens = {"outcome": "found" if refusals else "none found", "tokens": [7] if refusals else [], "common_prefix": []}
+        tokens = {
+            "outcome": "found" if refusals else "none found",
+            "tokens": [7] if refusals else [],
+            "common_prefix": [],
+            "source": "",
+            "words": [],
+        }
         write_json(files["refusal_tokens"][-1], {**tokens, **counts})
         write_json(files["selected"][-1], {name: {"outcome": outcome, **place} for name in ("plain", "system")})
         rows = [

@@ -12,6 +12,7 @@ from tiny_model import make_tiny_model
 from anatomy.errors import DataError
 from anatomy.quickstart.__main__ import main
 from anatomy.quickstart.pairs import read_pairs, write_sets
+from anatomy.quickstart.place import MARK
 from anatomy.recipes.configuration import load_config
 
 THINGS = [
@@ -242,6 +243,8 @@ def test_a_gguf_file_is_converted_and_said_what_it_costs(call, tmp_path, capsys)
     at.mkdir(parents=True)
     (at / "mine.json").write_text(ready.with_suffix(".json").read_text())
     (at / "mine").symlink_to(ready)
+    (tmp_path / "data" / "mine").mkdir(parents=True)
+    (tmp_path / "data" / "mine" / MARK).write_text("")
     assert call(source=str(file)) == 0
     said = capsys.readouterr().out
     assert "134.5 million parameters, 30 blocks" in said and "converting it into results/mine/converted/mine" in said

@@ -18,8 +18,7 @@ ASKED = {
 
 def search(outcome="found", tokens=(40,), refusals=30, **more):
     record = {"outcome": outcome, "tokens": list(tokens), "refusals": refusals, "compliances": 160 - refusals, **more}
-    picks = pd.DataFrame({"family": ["mean_input"], "reason": ["no candidate keeps benign refusals within 0.05"]})
-    return Search(record, ASKED, picks)
+    return Search(record, ASKED)
 
 
 @pytest.fixture(scope="module")
@@ -55,8 +54,8 @@ def test_it_says_what_was_asked_and_what_the_model_did(whole):
     ("refusals", "words"),
     [
         (0, "weak refused 0 of 160 requests, so there is no refusal to find a direction for."),
-        (3, "weak refused 3 of 160 requests, and 5 are needed"),
-        (20, "The 20 refusals of weak among 160 answers begin with no token of their own"),
+        (3, "weak refused 3 of 160 requests, fewer than the 5 that are needed"),
+        (20, "weak refused 20 of 160 requests, but its refusals begin with no token"),
     ],
 )
 def test_without_refusal_tokens_it_says_why_and_what_to_do(whole, refusals, words):
@@ -78,12 +77,14 @@ def test_a_direction_is_told_with_its_scores(whole):
     assert text.startswith("Yes") and f"to {row['bypass']:.2f}" in text and f"by {row['kl']:.3f} nats" in text
 
 
-def test_an_empty_grid_is_told_with_its_reasons_and_the_nearest_miss(whole):
-    text = said(screen_of(whole, picks={("weak", "plain"): None}), "Whether")
+def test_where_none_passes_the_rule_the_nearest_is_told_with_the_reasons(whole):
     grid = whole.tables.grid
     own = grid[(grid["model"] == "weak") & (grid["contrast"] == "plain")]
+    lowest = own.loc[own["bypass"].idxmin()]
+    nearest = {"outcome": "nearest", "position": int(lowest["position"]), "layer": int(lowest["layer"])}
+    text = said(screen_of(whole, directions={("weak", "plain"): nearest}), "Whether")
     assert text.startswith(f"No: none of {len(own)} candidate directions") and f"{own['bypass'].min():.2f}" in text
-    assert "at least 0 and at most 0.1" in text
+    assert "at least 0 and at most 0.1" in text and "nearest direction (ours)" in text
 
 
 def test_tokens_from_elsewhere_are_named_as_such(whole):
@@ -96,9 +97,10 @@ def test_edits_are_told_with_intervals_and_missing_ones_with_the_reason(whole):
     assert "The paper's edit (layer" in text and "% interval" in text and "of each matrix's norm" in text
     gone = whole.tables.variants
     tables = whole.tables.but(variants=gone[gone["family"] != "projection"])
-    picks = pd.DataFrame({"family": ["projection"], "reason": ["no candidate keeps benign refusals within 0.05"]})
-    text = said(screen_of(whole, replace(search(), picks=picks), tables=tables), "What an edit changes")
-    assert "Our projection form: no edit was picked: no candidate keeps benign refusals within 0.05." in text
+    reason = "refuses more benign requests by +0.400 [+0.200, +0.600], limit 0.05"
+    row = {"model": "weak", "family": "projection", "picked": False, "layer": 3, "strength": 1.0, "reason": reason}
+    text = said(screen_of(whole, tables=tables.but(picks=pd.DataFrame([row]))), "What an edit changes")
+    assert f"no pick: on the select split weak under projection (layer 3, strength 1) {reason}" in text
 
 
 def test_what_cannot_be_decided_follows_from_the_numbers_tested(whole):

@@ -89,7 +89,18 @@ def test_a_run_without_benchmarks_has_no_scores_and_no_error(files, empty, tmp_p
 
 def test_notes_of_model_judges_become_one_table(files, tmp_path):
     path = tmp_path / "judge" / "mine" / "test.guard.v2.notes.json"
-    write_json(path, {"judge": "guard.v2", "asked": 5, "withheld": 2, "parse_failures": {"guard.v2": 1}})
+    write_json(
+        path,
+        {
+            "judge": "guard.v2",
+            "asked": 5,
+            "withheld": 2,
+            "cut": 0,
+            "too_long": 0,
+            "unended_reasoning": 0,
+            "parse_failures": {"guard.v2": 1},
+        },
+    )
     notes = read_evidence(CONFIG, {**files, "judge_notes": [path]}).judge_notes
     assert notes[["model", "pass", "judge", "withheld"]].to_numpy().tolist() == [["mine", "test", "guard.v2", 2]]
     assert notes["parse_failures"].tolist() == ["1 of guard.v2"]

@@ -59,7 +59,7 @@ def test_without_refusal_tokens_nothing_is_searched(chosen, monkeypatch):
 
 def test_continuations_begin_with_the_common_prefix_and_are_cut(tiny):
     prompts = [[1, 50, 60], [1, 70, 80, 90]]
-    found = own_continuations(tiny, prompts, 2, [5, 6])
+    found = own_continuations(tiny, prompts, 2, [5, 6], 4096)
     assert all(ids[:2] == [5, 6] and len(ids) <= 4 for ids in found) and len(found) == 2
 
 
@@ -78,7 +78,15 @@ def run(config, subject, card, extraction, tiny, monkeypatch):
 
 
 def test_a_model_that_never_refuses_is_read_with_its_relatives_tokens(run, tmp_path, config, subject):
-    counts = {"refusal_counts": {}, "compliance_counts": {}, "refusals": 9, "compliances": 9, "common_prefix": []}
+    counts = {
+        "refusal_counts": {},
+        "compliance_counts": {},
+        "refusals": 9,
+        "compliances": 9,
+        "common_prefix": [],
+        "source": "",
+        "words": [],
+    }
     write_json(tmp_path / "tokens.json", {"outcome": "found", "tokens": [20, 30], **counts})
     answers, tokens, grid, selected, (_, shortlist) = run(tmp_path / "tokens.json")
     assert tokens["outcome"] == "borrowed"

@@ -39,7 +39,15 @@ def select(tmp_path):
 def relative(tmp_path):
     def write(**record):
         path = tmp_path / "refusal_tokens.json"
-        counts = {"refusal_counts": {}, "compliance_counts": {}, "refusals": 9, "compliances": 9, "common_prefix": []}
+        counts = {
+            "refusal_counts": {},
+            "compliance_counts": {},
+            "refusals": 9,
+            "compliances": 9,
+            "common_prefix": [],
+            "source": "",
+            "words": [],
+        }
         write_json(path, {**counts, **record})
         return path
 

@@ -40,7 +40,7 @@ def test_answers_are_counted_by_set_and_limit(tmp_path):
 
 
 def test_a_headline_pays_for_its_controls(tmp_path):
-    few = {**FEW, "rosi": {**FEW["rosi"], "headline": ["base"]}}
+    few = {**FEW, "rosi": {**FEW["rosi"], "headline": ["base"]}, "selection": {"headline": [], "search": "exhaustive"}}
     config = make_config(tmp_path, **few, extraction={"controls": {"isotropic": 2, "covariance": 1, "shuffled": 2}})
     alone, ranked = (counted(config, make_subject(headline=headline)) for headline in (False, True))
     # 5 controls at 3 positions of 3 layers: 4 shared tokens once and 6 of each prompt, harmful ones from the first block on,

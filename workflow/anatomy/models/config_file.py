@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Any
 
 from anatomy.errors import ModelError, parsing
+from anatomy.store.json_objects import JsonObject
 
 ADAPTER = "adapter_config.json"
 """A folder with this file holds an adapter, for transformers and peft alike."""
@@ -19,7 +19,7 @@ POINTER, LARGEST_POINTER = b"version https://git-lfs.github.com/spec/", 1024
 """How a pointer of Git LFS begins, and bytes that none has."""
 
 
-def read_config(folder: Path) -> dict[str, Any]:
+def read_config(folder: Path) -> JsonObject:
     """The folder's config.json.
 
     Raises:
@@ -68,7 +68,7 @@ def refuse_pointer(path: Path) -> None:
         )
 
 
-def json_of(path: Path) -> dict[str, Any]:
+def json_of(path: Path) -> JsonObject:
     """A JSON object among a model's files.
 
     Raises:
@@ -118,13 +118,13 @@ def refuse_adapter(folder: Path) -> None:
     )
 
 
-def text_config(config: dict[str, Any]) -> dict[str, Any]:
+def text_config(config: JsonObject) -> JsonObject:
     """The language model's part of a configuration (multimodal folders nest it)."""
     nested = config.get("text_config")
     return nested if isinstance(nested, dict) else config
 
 
-def width(config: dict[str, Any], key: str, where: str) -> int:
+def width(config: JsonObject, key: str, where: str) -> int:
     """A size of the language model that its configuration has to state.
 
     Raises:

@@ -76,7 +76,7 @@ def study_file(name: str, run: Path, checkout: Path, *, overwrite: bool) -> Path
             where=str(data),
             remedy="choose another --name, or move the folder away",
         )
-    if _holds_anything(results) and not of_ours:
+    if _holds_anything(results) and not of_ours and not (data / MARK).is_file():
         raise StoreError(
             found="results of a study that quickstart knows nothing of",
             expected="an empty place for the results",

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
+from anatomy.store.json_objects import JsonObject
+
 Effort = Literal["look", "standard", "paper"]
 """``look``: minutes, for what a small model does on a laptop; ``paper``: the papers' own numbers; ``standard``: in between, with
 everything that a rank among controls needs."""
@@ -35,7 +37,7 @@ class Choice:
     why: str = ""
 
 
-def put(options: dict[str, Any], choices: tuple[Choice, ...]) -> dict[str, str]:
+def put(options: JsonObject, choices: tuple[Choice, ...]) -> dict[str, str]:
     """Write choices into the options of a study, over what stands there.
 
     Returns:

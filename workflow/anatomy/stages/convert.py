@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -12,13 +11,14 @@ from anatomy.config.subjects import UNPINNED
 from anatomy.models.gguf.conversion import convert, in_words
 from anatomy.store.digest import file_digest
 from anatomy.store.files import read_json, write_json
+from anatomy.store.json_objects import JsonObject
 
 PINS = ("torch", "transformers", "tokenizers", "gguf")
 
 SIXTEEN_BITS = ("bfloat16", "float16")
 
 
-def convert_model(path: Path, source: dict[str, Any], card: Path, say: Callable[[str], None] = print) -> None:
+def convert_model(path: Path, source: JsonObject, card: Path, say: Callable[[str], None] = print) -> None:
     """Convert a GGUF file into the folder beside ``card``, which is called as the card is.
 
     Args:
@@ -46,7 +46,7 @@ def convert_model(path: Path, source: dict[str, Any], card: Path, say: Callable[
     write_json(card, {**done, "in words": in_words(done)})
 
 
-def convert_once(path: Path, source: dict[str, Any], card: Path) -> None:
+def convert_once(path: Path, source: JsonObject, card: Path) -> None:
     """The same, without a word, unless the folder is there and was made from these bytes."""
     if card.is_file() and card.with_suffix("").is_dir() and read_json(card).get("sha256") == file_digest(path):
         return

@@ -30,6 +30,9 @@ from anatomy.stages.selected_direction import USABLE, ControlPlaces, Place, Sele
 PINS: tuple[str, ...] = ("scipy", "torch", "transformers")
 NOT_PINNED = {"vllm": "an engine is imported with what serves either way; these rows come from transformers"}
 
+BATCH = 64
+"""Prompts that are continued together, if the budget of tokens allows."""
+
 EPSILON = 1e-8
 """Of the refusal metric, as in the code of Arditi et al."""
 
@@ -98,7 +101,9 @@ def choose(
         return unscored, {"outcome": "no refusal tokens", "position": None, "layer": None}
     progress = Progress("parts of the grid", 1 + len(candidates.positions) * len(candidates.layers))
     with progress.part():
-        continuations = own_continuations(loaded, harmless, wanted.kl_tokens, tokens["common_prefix"])
+        continuations = own_continuations(
+            loaded, harmless, wanted.kl_tokens, tokens["common_prefix"], config.extraction.token_budget
+        )
     with progress.part(progress.total - 1):
         grid = search_directions(
             loaded,
@@ -173,12 +178,22 @@ def validation_prompts(config: Config, subject: Subject, loaded: LoadedModel, co
     ]
 
 
-def own_continuations(loaded: LoadedModel, prompts: list[list[int]], count: int, common_prefix: list[int]) -> list[list[int]]:
-    """The model's greedy answers, cut to the tokens the KL is averaged over after the common prefix."""
+def own_continuations(
+    loaded: LoadedModel, prompts: list[list[int]], count: int, common_prefix: list[int], token_budget: int
+) -> list[list[int]]:
+    """The model's greedy answers, cut to the tokens the KL is averaged over after the common prefix.
+
+    Args:
+        count: tokens of an answer.
+        token_budget: most tokens a batch.
+    """
     from anatomy.serving.decoding import Decoding
     from anatomy.serving.transformers_generation import generate_with_transformers
 
     prefix = list(common_prefix)
     forced = [[*ids, *prefix] for ids in prompts]
-    found = generate_with_transformers(loaded, forced, Decoding(count, 0.0), batch_size=64)
+    longest = max(map(len, forced), default=1)
+    found = generate_with_transformers(
+        loaded, forced, Decoding(count, 0.0), batch_size=max(1, min(BATCH, token_budget // longest))
+    )
     return [[*prefix, *one.token_ids] for one in found]

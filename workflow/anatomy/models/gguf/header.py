@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from anatomy.errors import ModelError
+from anatomy.store.json_objects import JsonObject
 
 MAGIC = b"GGUF"
 VERSIONS = (2, 3)
@@ -50,7 +51,7 @@ class Header:
 
     path: Path
     version: int
-    values: dict[str, Any]
+    values: JsonObject
     tensors: tuple[Tensor, ...]
     size: int
 
@@ -105,7 +106,7 @@ def read_header(path: Path) -> Header:
 
 def _header(path: Path, version: int, reader: _Reader, size: int) -> Header:
     tensors, pairs = reader.number("<Q"), reader.number("<Q")
-    values: dict[str, Any] = {}
+    values: JsonObject = {}
     for _ in range(pairs):
         key = reader.text()
         values[key] = reader.value(reader.number("<I"), path)

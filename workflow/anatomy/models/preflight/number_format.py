@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from anatomy.errors import ConfigError, ModelError
 from anatomy.models.config_file import read_config, text_config
 from anatomy.models.machine.formats import Format, lacks_bfloat16
 from anatomy.models.preflight.vllm_source import assigned_names
+from anatomy.store.json_objects import JsonObject
 
 KNOWN = frozenset({"gemma2", "gemma3", "gemma3_text", "glm4"})
 """Model types whose activations leave the range of float16, as vLLM 0.32 lists them (``vllm/config/model.py``); for machines
@@ -22,7 +22,7 @@ def unsafe_in_float16() -> frozenset[str]:
     return assigned_names("config/model.py", "_FLOAT16_NOT_SUPPORTED_MODELS") or KNOWN
 
 
-def refused_formats(config: dict[str, Any]) -> frozenset[Format]:
+def refused_formats(config: JsonObject) -> frozenset[Format]:
     """Formats that a model of this configuration cannot be computed in.
 
     Args:
@@ -40,7 +40,7 @@ def formats_refused_in(folder: Path) -> frozenset[Format]:
         return frozenset()
 
 
-def require_format(dtype: Format, config: dict[str, Any], option: str) -> None:
+def require_format(dtype: Format, config: JsonObject, option: str) -> None:
     """Refuse a format that the engine would refuse in the last stage of a run.
 
     Args:

@@ -9,12 +9,13 @@ from typing import Any
 from anatomy.errors import AnatomyError, ModelError
 from anatomy.models.config_file import json_of, text_config
 from anatomy.models.vocabulary import tokens_without_row
+from anatomy.store.json_objects import JsonObject
 
 GENERATION = "generation_config.json"
 ROLES = ("pad", "bos", "eos")
 
 
-def special_token_problems(folder: Path, config: dict[str, Any], tokenizer: Any) -> Iterator[AnatomyError]:
+def special_token_problems(folder: Path, config: JsonObject, tokenizer: Any) -> Iterator[AnatomyError]:
     """What is wrong with the ids that config.json, generation_config.json and the tokenizer give to pad, bos and eos.
 
     A padding id outside of the embedding is fatal in config.json alone, where transformers builds the matrix with it; elsewhere
@@ -53,7 +54,7 @@ def special_token_problems(folder: Path, config: dict[str, Any], tokenizer: Any)
         )
 
 
-def special_token_notes(folder: Path, config: dict[str, Any], tokenizer: Any) -> Iterator[str]:
+def special_token_notes(folder: Path, config: JsonObject, tokenizer: Any) -> Iterator[str]:
     """Tokens and ids outside of the embedding that stop nothing."""
     rows = _rows(config)
     if rows is None:
@@ -75,7 +76,7 @@ def special_token_notes(folder: Path, config: dict[str, Any], tokenizer: Any) ->
         yield "neither the tokenizer nor the configuration names an end token: every answer is as long as it may be"
 
 
-def _files(folder: Path, config: dict[str, Any]) -> dict[str, dict[str, Any]]:
+def _files(folder: Path, config: JsonObject) -> dict[str, JsonObject]:
     """Contents of the files that state ids, by their names.
 
     Raises:
@@ -85,13 +86,13 @@ def _files(folder: Path, config: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {"config.json": text_config(config), **({GENERATION: json_of(path)} if path.is_file() else {})}
 
 
-def _ends(files: dict[str, dict[str, Any]], tokenizer: Any) -> set[int]:
+def _ends(files: dict[str, JsonObject], tokenizer: Any) -> set[int]:
     """Tokens that end an answer: the tokenizer's, and those of generation_config.json, which config.json stands in for."""
     stated = files.get(GENERATION, files["config.json"])
     return {one for one in [*_listed(stated.get("eos_token_id")), tokenizer.eos_token_id] if _is_id(one)}
 
 
-def _rows(config: dict[str, Any]) -> int | None:
+def _rows(config: JsonObject) -> int | None:
     found = text_config(config).get("vocab_size")
     return found if _is_id(found) else None
 

@@ -14,6 +14,7 @@ from anatomy.costs.stage_work import FOUND, Outcome, StageWork
 from anatomy.interventions.variant import Variant
 from anatomy.models.preflight.disk import RunCounts
 from anatomy.recipes.rosi.families import candidates, drawn_controls, families, layers
+from anatomy.recipes.rosi.stages.halving import asked_share
 from anatomy.recipes.rosi.variants import variants_in_memory, variants_on_select, variants_on_test
 from anatomy.sources.registry.entry import Entry
 from anatomy.store.digest import digest
@@ -54,7 +55,7 @@ def stage_work(
     ]
     searching = config.extraction.controls.total if subject.direction_headline and outcome.direction else 0
     own = fit + harmful + harmless
-    raced = " in a race, at most" if wanted.search == "racing" and outcome.direction else ""
+    raced = " in a race, about" if wanted.search == "racing" and outcome.direction else ""
 
     def answered(
         stage: str, words: str, variants: Sequence[Variant], split: str, limit: int, backend: Backend, items: Items = NO_ITEMS
@@ -84,6 +85,8 @@ def stage_work(
     in_memory = variants_in_memory(config, subject) if outcome.direction else []
     methods = [family for family in families(config, subject) if not family.control and "@" not in family.name]
     projected = (1 + len(methods) * outcome.edits) * prompts.total(config.evaluation.pair, "test", config.evaluation.test_prompts)
+    most = max(len(candidates(family, config.rosi, tried)) for family in families(config, subject)) if edits else 1
+    share = asked_share(most, max(harmful, harmless), wanted, 2 * config.rosi.shortlist)
     screened = len(edits) + 2 if outcome.edits else 0
     cells = sum(grid.cells for grid in grids)
     return {
@@ -116,10 +119,10 @@ def stage_work(
             ),
             StageWork(
                 "screen",
-                f"{len(edits) if outcome.edits else 0} candidate edits by one pass over {harmful + harmless} prompts",
-                round(screened * (harmful + harmless) * prompts.tokens),
+                f"{len(edits) if outcome.edits else 0} candidate edits, {share:.0%} of {harmful + harmless} prompts each on average",
+                round(screened * share * (harmful + harmless) * prompts.tokens),
                 0,
-                predictions=screened * (harmful + harmless),
+                predictions=round(screened * share * (harmful + harmless)),
                 passes=3 * screened,
             ),  # both sides, and the edit put in and taken out
             phase("select", variants_on_select(config, subject), config.evaluation.select_prompts),

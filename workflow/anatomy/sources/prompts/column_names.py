@@ -9,6 +9,7 @@ from typing import Any
 
 from anatomy.errors import DataError
 from anatomy.sources.prompts.delimited import INVISIBLE
+from anatomy.store.json_objects import JsonObject
 
 
 @functools.lru_cache(maxsize=4096)
@@ -17,7 +18,7 @@ def plain_name(name: str) -> str:
     return re.sub(r"[\s\-]+", "_", name.strip().strip(INVISIBLE).strip()).casefold()
 
 
-def find_cell(row: dict[str, Any], name: str, where: str) -> Any:
+def find_cell(row: JsonObject, name: str, where: str) -> Any:
     """A row's value in a column, in whatever letters the file has its name; None where the row has none.
 
     Raises:

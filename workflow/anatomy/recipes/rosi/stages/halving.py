@@ -30,6 +30,15 @@ def rounds(prompts: int, selection: Selection) -> list[float]:
     return [count / prompts for count in counts]
 
 
+def asked_share(candidates: int, prompts: int, selection: Selection, least: int) -> float:
+    """Prompts that a search asks of its candidates, as a share of all prompts of all of them."""
+    shares, alive, asked, before = rounds(prompts, selection), candidates, 0.0, 0.0
+    for share in shares:
+        asked += alive * (share - before)
+        alive, before = min(alive, max(least, -(-alive // KEPT))), share
+    return asked / candidates
+
+
 def halve(
     names: Sequence[str],
     shares: Sequence[float],
