@@ -32,7 +32,7 @@ def ablated_metric(
     prefix, rests = split_prefix(loaded, prompts, [1] * len(prompts))
     for group, cache in _prefix_caches(loaded, prefix, units, token_budget):
         for batch in batches(rests, token_budget, loaded.pad_token_id, loaded.device, fill=FILL):
-            for chunk in candidate_chunks(batch, len(units[group]), token_budget):
+            for chunk in candidate_chunks(loaded, batch, len(units[group]), token_budget):
                 logits = _ablated_logits(loaded, len(prefix), cache, batch, units[group], chunk, 1)[:, -1]
                 found[group][chunk, list(batch.rows)] = metric(logits).view(-1, len(batch.rows))
     return found
@@ -62,7 +62,7 @@ def ablated_divergence(
             original = logits_after(loaded, rows_of(plain, slice(0, 1), len(batch.rows)), len(prefix), batch, keep)
             read = original[counts_here.to(original.device)]
             check_finite(read, _flat(batch, counts), "logits of the unedited model", None)
-            for chunk in candidate_chunks(batch, len(units[group]), token_budget):
+            for chunk in candidate_chunks(loaded, batch, len(units[group]), token_budget, keep):
                 edited = _ablated_logits(loaded, len(prefix), cache, batch, units[group], chunk, keep)
                 # One candidate at a time: fp64 copies of all logits would outweigh everything else.
                 for offset, one in enumerate(edited.split(len(batch.rows))):
@@ -103,9 +103,22 @@ def _ablated_logits(
         return logits_after(loaded, rows_of(cache, chunk, prompts), length, batch.repeated(len(chosen)), keep)
 
 
-def candidate_chunks(batch: PromptBatch, candidates: int, token_budget: int) -> Iterator[slice]:
-    """Slices of candidates that fit beside each other with this batch of prompts."""
-    size = max(1, token_budget // batch.input_ids.numel())
+LOGITS = 2**25
+"""Most logits of a pass: in fp64 and with their copies about a gigabyte. Where prompts are short and a vocabulary is large, this
+bounds a pass, and not its tokens."""
+
+
+def candidate_chunks(
+    loaded: LoadedModel, batch: PromptBatch, candidates: int, token_budget: int, keep: int = 1
+) -> Iterator[slice]:
+    """Slices of candidates that fit beside each other with this batch of prompts.
+
+    Args:
+        keep: predictions of each prompt.
+    """
+    vocabulary = int(loaded.model.get_output_embeddings().weight.shape[0])
+    logits = len(batch.rows) * keep * vocabulary
+    size = max(1, min(token_budget // batch.input_ids.numel(), LOGITS // logits))
     chunks = [slice(start, min(start + size, candidates)) for start in range(0, candidates, size)]
     yield from counting(chunks, "directions beside each other", candidates, _length)
 

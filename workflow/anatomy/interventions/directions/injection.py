@@ -45,7 +45,7 @@ def added_metric(
         for layer in counted(layers, "layers", len(layers)):
             own = [index for index, cell in enumerate(cells) if cell[1] == layer]
             vectors = torch.stack([directions.vector(*cells[index]) for index in own]).to(loaded.device)
-            for chunk in candidate_chunks(batch, len(own), token_budget):
+            for chunk in candidate_chunks(loaded, batch, len(own), token_budget):
                 cache = None
                 if prefix:
                     with _starting(loaded.model, layer, begun[layer], vectors[chunk], 1):

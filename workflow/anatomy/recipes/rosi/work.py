@@ -119,7 +119,7 @@ def stage_work(
             ),
             StageWork(
                 "screen",
-                f"{len(edits) if outcome.edits else 0} candidate edits, {share:.0%} of {harmful + harmless} prompts each on average",
+                f"{len(edits) if outcome.edits else 0} candidate edits, each asked {share:.0%} of {harmful + harmless} prompts",
                 round(screened * share * (harmful + harmless) * prompts.tokens),
                 0,
                 predictions=round(screened * share * (harmful + harmless)),
