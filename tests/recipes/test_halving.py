@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from anatomy.recipes.configuration import Config
-from anatomy.recipes.rosi.stages.first_token import Read
+from anatomy.recipes.rosi.stages.first_token_answers import Read
 from anatomy.recipes.rosi.stages.halving import halve, rounds, standing_against
 
 PROMPTS = 64

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anatomy.config.study import subjects
@@ -149,6 +149,7 @@ def test_a_pick_never_lowers_the_refusal_of_harmful_requests(other):
     assert "benign" in reasons[0] and "fewer harmful requests" in reasons[1]
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(*[st.floats(-1, 1)] * 3, st.floats(0, 0.5)), min_size=1, max_size=6))
 def test_whatever_the_limits_exclude_no_pick_lowers_refusals(rows):
     table = pd.DataFrame(rows, columns=["harmful_rise", "benign_rise", "benchmark_loss", "half"])

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
-from jaxtyping import Float64
 
 from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject
@@ -14,6 +11,7 @@ from anatomy.interventions.directions.metrics import kl_divergence, refusal_metr
 from anatomy.models.activations.batching import batches
 from anatomy.models.loading import LoadedModel
 from anatomy.models.rendering import render
+from anatomy.recipes.rosi.stages.first_token_answers import NOTHING, Read
 from anatomy.stages.own_answers import RefusalTokensRecord
 from anatomy.stages.prompts import phase_prompts
 from anatomy.stages.rendering import answer_rendering
@@ -22,37 +20,6 @@ PINS: tuple[str, ...] = ("torch", "transformers")
 NOT_PINNED = {"vllm": "an engine is imported with what serves either way; these rows come from transformers"}
 
 SIDES = ("harmful", "benign")
-
-
-@dataclass(frozen=True)
-class Read:
-    """What a model as it is in memory does with the prompts that it was asked so far, in the order in which they are taken.
-
-    Attributes:
-        harmful, benign: refusal metric of each prompt, in log-odds; above 0 it is refused.
-        benign_kl: divergence of the first prediction from the unedited model's on each benign prompt, in nats.
-    """
-
-    harmful: Float64[np.ndarray, " harmful_prompt"]
-    benign: Float64[np.ndarray, " benign_prompt"]
-    benign_kl: Float64[np.ndarray, " benign_prompt"]
-
-    def first(self, harmful: int, benign: int) -> Read:
-        """The same of the first so many prompts of each side."""
-        return Read(self.harmful[:harmful], self.benign[:benign], self.benign_kl[:benign])
-
-    def rises(self, base: Read) -> tuple[Float64[np.ndarray, " prompt"], Float64[np.ndarray, " other_prompt"]]:
-        """Per-prompt changes in refusal against the unedited model, of harmful and of benign prompts that this one was asked."""
-        before = base.first(len(self.harmful), len(self.benign))
-        return _refused(self.harmful) - _refused(before.harmful), _refused(self.benign) - _refused(before.benign)
-
-
-def _refused(metric: Float64[np.ndarray, " prompt"]) -> Float64[np.ndarray, " prompt"]:
-    return (metric > 0).astype(np.float64)
-
-
-NOTHING = Read(np.empty(0), np.empty(0), np.empty(0))
-"""Before anything was asked."""
 
 
 class Reader:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from anatomy.config.methods import Selection
-from anatomy.recipes.rosi.stages.first_token import Read
+from anatomy.recipes.rosi.stages.first_token_answers import Read
 
 PINS: tuple[str, ...] = ()
 

@@ -23,7 +23,8 @@ from anatomy.models.machine.devices import device_name
 from anatomy.progress.counting import Progress
 from anatomy.recipes.rosi.families import candidates, families, layers
 from anatomy.recipes.rosi.limits import undecided
-from anatomy.recipes.rosi.stages.first_token import NOTHING, Read, Reader
+from anatomy.recipes.rosi.stages.first_token import Reader
+from anatomy.recipes.rosi.stages.first_token_answers import NOTHING, Read
 from anatomy.recipes.rosi.stages.halving import halve, rounds, standing_against
 from anatomy.recipes.rosi.stages.screen_table import COLUMNS, dose, family_rows, listed, ranked, unedited_row
 from anatomy.stages.in_memory import edited

@@ -13,7 +13,8 @@ from anatomy.interventions.edits.spec import LowRankSpec
 from anatomy.recipes.rosi.families import Family
 from anatomy.recipes.rosi.limits import intervals_of
 from anatomy.recipes.rosi.rules import rank_candidates
-from anatomy.recipes.rosi.stages.first_token import Read, Reader
+from anatomy.recipes.rosi.stages.first_token import Reader
+from anatomy.recipes.rosi.stages.first_token_answers import Read
 
 PINS: tuple[str, ...] = ("scipy",)
 
