@@ -10,8 +10,9 @@ from anatomy.models.loading import load_model
 STRENGTHS = (1.5, -0.9, 0.8, -1.2, 2.0)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def engine():
+    """The shared engine, opened anew where a module before this one had to close it."""
     return shared_engine()
 
 
