@@ -46,7 +46,8 @@ def written(folder, tables):
     folder.mkdir(exist_ok=True)
     for name in ("completions", "judgements", "samples", "variants"):
         getattr(tables, name).to_parquet(folder / f"{name}.parquet")
-    (folder / "tasks.json").write_text(json.dumps([{"task": task, "metric": metric} for task, metric in TASKS.items()]))
+    tasks = [{"task": task, "metric": metric, "items": 12, "chance": 0.25} for task, metric in TASKS.items()]
+    (folder / "tasks.json").write_text(json.dumps(tasks))
     return {path.stem: [path] for path in folder.iterdir()}
 
 
@@ -165,7 +166,7 @@ def test_nothing_to_export_is_said_plainly(export):
 def test_what_cannot_be_verified_does_not_stay(export, monkeypatch):
     """A rewriting that is wrong is found before the folder has its name."""
     real = stream.write_all
-    monkeypatch.setattr(stream, "write_all", lambda file, data, to: real(file, bytes(data)[::-1] if to > 10**5 else data, to))
+    monkeypatch.setattr(stream, "write_all", lambda file, data, to: real(file, bytes(len(data)) if to > 10**5 else data, to))
     with pytest.raises(ExportError, match="logits that differ"):
         export()
     assert list(export.target.parent.iterdir()) == []

@@ -6,6 +6,7 @@ import pandas as pd
 
 from anatomy.config.schema import Config
 from anatomy.config.study import subjects
+from anatomy.recipes.rosi.families import families
 from anatomy.recipes.rosi.figures import Evidence
 
 BOUNDS = ("benign_rise_low", "benign_rise_high")
@@ -33,7 +34,7 @@ def candidates_table(config: Config, evidence: Evidence) -> pd.DataFrame:
     for subject in subjects(config):
         screened = _of(evidence.tables.screen, subject.id)
         generated = _of(evidence.tables.picks, subject.id)
-        methods = [name for name in screened["family"].unique() if name != "base" and "~" not in name]
+        methods = [family.name for family in families(config, subject) if not family.control]
         for method in methods:
             out = screened[(screened["family"] == method) & (screened["place"] == 0) & ~_eligible(screened)]
             out = out[out["harmful_rise"] > 0].sort_values("harmful_rise", ascending=False, kind="stable").head(SHOWN)
