@@ -103,14 +103,7 @@ def write_gguf(
         {int: writer.add_uint32, float: writer.add_float32, str: writer.add_string, bool: writer.add_bool}[type(value)](
             f"{architecture}.{key}", value
         )
-    tokens, merges, kinds, marks = vocabulary(folder)
-    writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre(pre)
-    writer.add_token_list(tokens)
-    writer.add_token_merges(merges)
-    writer.add_token_types(kinds)
-    writer.add_bos_token_id(marks["bos"])
-    writer.add_eos_token_id(marks["eos"])
+    _, marks = add_vocabulary(writer, folder, pre)
     writer.add_pad_token_id(marks["pad"])
     if add_bos is not None:
         writer.add_add_bos_token(add_bos)
@@ -126,11 +119,7 @@ def write_gguf(
             _add(writer, stored, as_stored(architecture, name, weight.float().numpy()), kind)
     for name, array in tensors:
         writer.add_tensor(name, array)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-    return path
+    return finish(writer, path)
 
 
 def as_stored(architecture: str, name: str, weight: np.ndarray) -> np.ndarray:
@@ -149,3 +138,25 @@ def _add(writer, name: str, weight: np.ndarray, kind) -> None:
         writer.add_tensor(name, weight)
     else:
         writer.add_tensor(name, quantize(weight, kind), raw_dtype=kind)
+
+
+def add_vocabulary(writer, folder, pre):
+    """The tiny byte-level vocabulary of a model's folder; gives its size and the ids of its marks."""
+    tokens, merges, kinds, marks = vocabulary(folder)
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre(pre)
+    writer.add_token_list(tokens)
+    writer.add_token_merges(merges)
+    writer.add_token_types(kinds)
+    writer.add_bos_token_id(marks["bos"])
+    writer.add_eos_token_id(marks["eos"])
+    return len(tokens), marks
+
+
+def finish(writer, path):
+    """Write what a writer was given, and close it."""
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path

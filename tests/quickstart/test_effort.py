@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 import yaml
+from published_sizes import SMOL_135M
 from quick_run import ROOT
 from tiny_model import make_tiny_model
 
 from anatomy.costs.lengths import Lengths
 from anatomy.costs.prompts import PromptCounts
-from anatomy.models.size import ModelSize
 from anatomy.quickstart.__main__ import main
 from anatomy.quickstart.cost import Cost
 from anatomy.quickstart.study import compose, write_study
@@ -19,19 +19,6 @@ from anatomy.recipes.configuration import check_config, load_config
 from anatomy.recipes.effort import EFFORTS
 from anatomy.recipes.rosi.effort import spread
 from anatomy.recipes.undecided import least_change, least_controls, least_prompts, undecided
-
-SMALL = ModelSize(
-    parameters=134_515_008,
-    floating=134_515_008,
-    bytes_by_dtype={"F32": 4 * 134_515_008},
-    layers=30,
-    d_model=576,
-    intermediate=1536,
-    vocabulary=49_152,
-    kv_heads=3,
-    head_dim=64,
-)
-"""SmolLM2-135M, by the configuration that it was published with."""
 
 SLOW = {"core_gigaflops": 50.0}
 """An AVX2 core in float32: with it a study of 26.6 million tokens of this model was counted as 30 hours of one core."""
@@ -54,7 +41,7 @@ def options_of(effort, **more):
 
 def test_a_look_at_a_small_model_takes_twenty_minutes_of_two_slow_cores():
     options = {**options_of("look"), "resources": SLOW, "serving": {"threads": 2}}
-    cost = Cost.of(check_config(options, "mine.yaml"), SMALL, REQUESTS, on_gpu=False)
+    cost = Cost.of(check_config(options, "mine.yaml"), SMOL_135M, REQUESTS, on_gpu=False)
     assert cost.took.total < 20 * 60 and cost.least.total < cost.took.total
 
 
@@ -62,7 +49,7 @@ def test_each_size_asks_for_more_than_the_one_before():
     costs = []
     for effort in EFFORTS:
         config = check_config({**options_of(effort), "resources": SLOW}, "mine.yaml")
-        costs.append(Cost.of(config, SMALL, REQUESTS, on_gpu=False))
+        costs.append(Cost.of(config, SMOL_135M, REQUESTS, on_gpu=False))
     totals = [cost.took.total for cost in costs]
     assert totals[0] * 4 < totals[1] and totals[1] * 2 < totals[2]
 

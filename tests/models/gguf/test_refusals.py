@@ -4,7 +4,7 @@ import gguf
 import numpy as np
 import pytest
 import torch
-from tiny_gguf import tiny_model, vocabulary, write_gguf
+from tiny_gguf import finish, tiny_model, vocabulary, write_gguf
 
 from anatomy.errors import ModelError
 from anatomy.models.gguf.configuration import model_config
@@ -39,11 +39,7 @@ def bare(path, architecture="llama", values=(), tensors=()):
         writer.add_string(key, value) if isinstance(value, str) else writer.add_uint32(key, value)
     for name, array in tensors:
         writer.add_tensor(name, array)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-    return path
+    return finish(writer, path)
 
 
 def refusal(path):

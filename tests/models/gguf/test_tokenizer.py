@@ -5,7 +5,7 @@ import json
 import gguf
 import numpy as np
 import pytest
-from tiny_gguf import vocabulary
+from tiny_gguf import add_vocabulary, vocabulary
 
 from anatomy.errors import ModelError
 from anatomy.models.gguf.header import read_header
@@ -74,17 +74,10 @@ def bytes_of(folder, pre, **said):
     """The tiny byte-level vocabulary."""
 
     def write(writer):
-        tokens, merges, kinds, marks = vocabulary(folder)
-        writer.add_tokenizer_model("gpt2")
-        writer.add_tokenizer_pre(pre)
-        writer.add_token_list(tokens)
-        writer.add_token_merges(merges)
-        writer.add_token_types(kinds)
-        writer.add_bos_token_id(marks["bos"])
-        writer.add_eos_token_id(marks["eos"])
+        size, _ = add_vocabulary(writer, folder, pre)
         for name, value in said.items():
             getattr(writer, f"add_{name}")(value)
-        return len(tokens)
+        return size
 
     return write
 

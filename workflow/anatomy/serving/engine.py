@@ -23,7 +23,7 @@ from anatomy.serving.decoding import Decoding, Generation
 from anatomy.serving.engine_progress import requests_counted
 from anatomy.serving.environment import check_hardware, prepare_environment
 from anatomy.serving.limits import refuse_adapters, refuse_long_context, refuse_long_prompts, refuse_many_gpus, why_no_adapters
-from anatomy.serving.out_of_memory import memory_explained
+from anatomy.serving.out_of_memory import MemorySettings, memory_explained
 from anatomy.serving.serving_modes import Abilities, Fallback, ServingMode
 from anatomy.serving.starting import require_engine_memory, start_llm
 
@@ -35,16 +35,6 @@ class Started(TypedDict):
 
     model: str
     seconds: float
-
-
-class MemorySettings(TypedDict):
-    """What decides how much memory an engine takes."""
-
-    kv_cache_bytes: int
-    max_model_len: int
-    max_loras: int
-    max_lora_rank: int
-    dtype: str
 
 
 class Engine:

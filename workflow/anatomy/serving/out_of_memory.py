@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
+from typing import TypedDict
 
 from anatomy.errors import EngineError
 
@@ -16,8 +16,18 @@ SAYS_SO = re.compile(
 )
 
 
+class MemorySettings(TypedDict):
+    """What decides how much memory an engine takes."""
+
+    kv_cache_bytes: int
+    max_model_len: int
+    max_loras: int
+    max_lora_rank: int
+    dtype: str
+
+
 @contextlib.contextmanager
-def memory_explained(where: str, settings: Mapping[str, Any]) -> Iterator[None]:
+def memory_explained(where: str, settings: MemorySettings) -> Iterator[None]:
     """Run the body; if memory runs out in it, say which settings take memory and what they stand at.
 
     Raises:
