@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -93,9 +94,13 @@ def write_checkpoint(folder: Path, dtype: torch.dtype, mebibytes: int) -> None:
     layers = -(-mebibytes * 2**20 // size)
     folder.mkdir()
     (folder / "config.json").write_text(f'{{"num_hidden_layers": {layers}, "hidden_size": {width}}}')
-    for half, numbers in enumerate((range(layers // 2), range(layers // 2, layers))):
+    places: dict[str, str] = {}
+    for half, numbers in enumerate((range(layers // 2), range(layers // 2, layers)), 1):
         named = {f"model.layers.{n}.{name}.weight": tensor.clone() for n in numbers for name, tensor in block.items()}
-        save_file(named, folder / f"model-{half}.safetensors")
+        file = f"model-{half:05d}-of-00002.safetensors"
+        save_file(named, folder / file)
+        places |= dict.fromkeys(named, file)
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": places}))
 
 
 def edits(checkpoint: Checkpoint) -> dict[str, LowRank]:
