@@ -73,3 +73,14 @@ def test_a_model_is_opened_and_a_device_named_in_one_place():
         calls = [node.func for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
         made = {ast.unparse(call).split(".", 1)[-1] for call in calls} & set(allowed)
         assert not {call for call in made if path.relative_to(library).as_posix() not in allowed[call]}, path
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_the_head_reads_the_last_tokens_in_one_piece(tiny, rows):
+    """With the strides of a slice torch multiplies each row with a copy of the head of its own, in a batch of matrix products."""
+    ids = torch.arange(5).repeat(rows, 1)
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], record_shapes=True) as run:
+        tiny.model(input_ids=ids, logits_to_keep=1, use_cache=False)
+    vocabulary = tiny.model.get_output_embeddings().weight.shape[0]
+    products = [event.input_shapes for event in run.events() if event.name == "aten::bmm"]
+    assert not [shapes for shapes in products if any(vocabulary in shape for shape in shapes)]
