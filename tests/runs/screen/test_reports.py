@@ -54,6 +54,17 @@ def test_a_job_says_that_it_starts_then_what_it_says_then_what_it_counts(job, cl
     assert read_report(path) is None and list(path.parent.iterdir()) == []
 
 
+def test_the_first_of_many_that_run_together_says_nothing_of_the_rest(job, clock):
+    _, path, _ = job
+    with Progress("answers", 288, whole=True, clock=clock) as progress:
+        clock.now += 45.0
+        progress.advance(1)
+        assert read_report(path).left is None
+        clock.now += 5.0
+        progress.advance(143)
+        assert read_report(path).left == pytest.approx(50.0, rel=0.2)
+
+
 def test_the_file_is_not_written_at_every_step(job, clock):
     _, path, _ = job
     seen = set()
