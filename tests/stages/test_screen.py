@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from anatomy.recipes.rosi.families import families
+from anatomy.recipes.rosi.stages.first_token import Reader
 from anatomy.recipes.rosi.stages.screen import COLUMNS, screen
 
 TOKENS = {"tokens": [20, 30, 40], "common_prefix": []}
@@ -71,3 +72,12 @@ def test_without_refusal_tokens_nothing_is_ranked(config, subject, tiny, model_e
     table, shortlist = screen(config, subject, tiny, model_edits, {"tokens": [], "common_prefix": []}, lambda text: None)
     assert table.empty and list(table.columns) == COLUMNS
     assert shortlist == {family.name: [] for family in families(config, subject)}
+
+
+def test_the_beginning_that_prompts_share_is_run_once_and_changes_no_logit(config, subject, tiny):
+    reader = Reader(config, subject, tiny, TOKENS)
+    assert len(reader.prefix) >= 1
+    for side, prompts in reader.prompts.items():
+        alone = torch.stack([tiny.model(torch.tensor([ids])).logits[0, -1] for ids in prompts])
+        together = reader.logits(side, 0, len(prompts), reader.begun())
+        assert torch.allclose(together, alone, atol=1e-5)

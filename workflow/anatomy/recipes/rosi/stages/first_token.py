@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject
 from anatomy.interventions.directions.metrics import kl_divergence, refusal_metric
+from anatomy.interventions.directions.shared_prefix import logits_after, prefix_cache, rows_of, split_prefix
 from anatomy.models.activations.batching import batches
 from anatomy.models.loading import LoadedModel
 from anatomy.models.rendering import render
@@ -44,28 +49,41 @@ class Reader:
             self.prompts[side] = [rendered[row] for row in order]
             self.groups[side] = prompts["group"].to_numpy(object)[order]
         self.counts = {side: len(self.prompts[side]) for side in SIDES}
-        self.unedited = self.logits("benign", 0, self.counts["benign"])
+        every = [ids for side in SIDES for ids in self.prompts[side]]
+        self.prefix = split_prefix(loaded, every, [1] * len(every))[0]
+        self.unedited = self.logits("benign", 0, self.counts["benign"], self.begun())
 
     @torch.no_grad()
-    def logits(self, side: str, start: int, stop: int) -> torch.Tensor:
-        """Next-token logits [prompt, vocabulary] of some prompts of a side."""
-        prompts = self.prompts[side][start:stop]
+    def begun(self) -> Any:
+        """What the model as it is now keeps of the tokens that all prompts begin with, run once for all of them."""
+        return prefix_cache(self.loaded, self.prefix, 1)
+
+    @torch.no_grad()
+    def logits(self, side: str, start: int, stop: int, begun: Any) -> Float[Tensor, "prompt vocabulary"]:
+        """Next-token logits of some prompts of a side.
+
+        Args:
+            begun: as ``begun`` gives it, of the model as it is now.
+        """
+        length = len(self.prefix)
+        rests = [ids[length:] for ids in self.prompts[side][start:stop]]
         rows: list[int] = []
         found: list[torch.Tensor] = []
-        for batch in batches(prompts, self.budget, self.loaded.pad_token_id, self.loaded.device):
+        for batch in batches(rests, self.budget, self.loaded.pad_token_id, self.loaded.device):
             rows += batch.rows
-            found.append(self.loaded.model(**batch.inputs(), use_cache=False, logits_to_keep=1).logits[:, -1])
+            cache = rows_of(begun, slice(0, 1), len(batch.rows))
+            found.append(logits_after(self.loaded, cache, length, batch, 1)[:, -1])
         return torch.cat(found)[torch.tensor(rows).argsort()]
 
     def read(self, share: float = 1.0, so_far: Read = NOTHING) -> Read:
         """What the model as it is now does with a share of each side's prompts; those asked before are not asked again."""
         upto = {side: max(len(getattr(so_far, side)), round(share * self.counts[side])) for side in SIDES}
-        metrics, divergence = {}, so_far.benign_kl
+        metrics, divergence, begun = {}, so_far.benign_kl, self.begun()
         for side in SIDES:
             known = getattr(so_far, side)
             metrics[side] = known
             if upto[side] > len(known):
-                logits = self.logits(side, len(known), upto[side])
+                logits = self.logits(side, len(known), upto[side], begun)
                 metrics[side] = np.concatenate([known, _array(refusal_metric(logits, self.tokens, 0.0))])
                 if side == "benign":
                     more = kl_divergence(self.unedited[len(known) : upto[side]], logits)
