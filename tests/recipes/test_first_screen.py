@@ -87,6 +87,17 @@ def test_where_none_passes_the_rule_the_nearest_is_told_with_the_reasons(whole):
     assert "at least 0 and at most 0.1" in text and "nearest direction (ours)" in text
 
 
+def test_reasons_are_counted_without_the_prompts_that_each_was_read_on(whole):
+    grid = whole.tables.grid.copy()
+    own = (grid["model"] == "weak") & (grid["contrast"] == "plain")
+    cells = grid.index[own]
+    grid.loc[cells, ["kept", "reason"]] = [False, "induce < 0"]
+    grid.loc[cells[:3], "reason"] = [f"induce < 0 on {count} prompts" for count in (4, 8, 24)]
+    nearest = {"outcome": "nearest", "position": -1, "layer": 3}
+    screen = screen_of(whole, tables=whole.tables.but(grid=grid), directions={("weak", "plain"): nearest})
+    assert f"What they failed on: {len(cells)} (induce < 0)." in said(screen, "Whether")
+
+
 def test_tokens_from_elsewhere_are_named_as_such(whole):
     text = said(screen_of(whole, search("phrases", source="the first tokens of 12 common refusals (ours)")), "Whether")
     assert "the first tokens of 12 common refusals (ours), not by those of the model's own" in text
@@ -95,6 +106,9 @@ def test_tokens_from_elsewhere_are_named_as_such(whole):
 def test_edits_are_told_with_intervals_and_missing_ones_with_the_reason(whole):
     text = said(screen_of(whole), "What an edit changes")
     assert "The paper's edit (layer" in text and "% interval" in text and "of each matrix's norm" in text
+    for name in CONFIG.evaluation.lookalikes:
+        assert f"refusals of {name}, which only looks harmful, go from" in text
+    assert "control directions brought" in text
     gone = whole.tables.variants
     tables = whole.tables.but(variants=gone[gone["family"] != "projection"])
     reason = "refuses more benign requests by +0.400 [+0.200, +0.600], limit 0.05"

@@ -151,8 +151,8 @@ def open_weights(
 def _gathered(head: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
     """The head's input in one piece, with the strides of one.
 
-    A slice of the last tokens (``logits_to_keep``) is none, and torch then multiplies each row with a copy of the head of its own:
-    with a vocabulary of 152 thousand that is half a second a row, nine tenths of a search.
+    A slice of the last tokens (``logits_to_keep``) is none, and torch then multiplies each row with its own copy of the head.
+    With a vocabulary of 152 thousand that is half a second a row, nine tenths of a search.
     """
     # Not contiguous(): a slice of one row counts as contiguous, and keeps the strides that torch looks at.
     return (inputs[0].reshape(-1).view(inputs[0].shape), *inputs[1:])

@@ -169,6 +169,12 @@ def separation(model: str, positive: str, negative: str, layer_of: VariantSelect
     return gather
 
 
+def dropped(grid: pd.DataFrame) -> pd.Series:
+    """How many cells of a selection grid each part of the rule dropped, the most first; on how many prompts is left out."""
+    reasons = grid.loc[~grid["kept"].astype(bool), "reason"]
+    return reasons.str.replace(r" on \d+ prompts", "", regex=True).value_counts()
+
+
 def kept_cells(model: str, contrast: str | None = None) -> Gatherer:
     """How many cells of a selection grid survived; a grid without scores was not searched and says nothing."""
 
@@ -183,7 +189,7 @@ def kept_cells(model: str, contrast: str | None = None) -> Gatherer:
                 because=tables.why_absent(model, "grid"),
             )
         kept = rows["kept"].astype(bool)
-        reasons = rows.loc[~kept, "reason"].value_counts()
+        reasons = dropped(rows)
         note = ", ".join(f"{count} {reason}" for reason, count in reasons.items())
         return Count(int(kept.sum()), len(rows), note)
 

@@ -61,22 +61,42 @@ def _reason(evidence: Evidence, subject: Subject, family: Family) -> str:
 
 
 def _changes(config: Config, subject: Subject, evidence: Evidence, selector: VariantSelector) -> str:
-    """Refusals before and after, of each side, with the interval of the paired change."""
+    """Refusals before and after, of each side and of requests that only look harmful, with the interval of the paired change.
+
+    Of harmful requests also what control directions changed, where any were searched in the same way.
+    """
     wanted, told = config.statistics, []
-    for side, name in (("harmful", config.evaluation.harmful), ("harmless", config.evaluation.benign)):
-        read = Refusals(name, config.judges[0], "test")
-        contrast = paired_change(read, subject.id, selector)(evidence.tables)
+    sets = {config.evaluation.harmful: "harmful requests", config.evaluation.benign: "harmless requests"}
+    sets |= {name: f"{name}, which only looks harmful," for name in config.evaluation.lookalikes}
+    for name, words in sets.items():
+        gather = paired_change(
+            Refusals(name, config.judges[0], "test"), subject.id, selector, controls=name == config.evaluation.harmful
+        )
+        try:
+            contrast = gather(evidence.tables)
+        except MissingEvidence:
+            if name in config.evaluation.lookalikes:  # hooks are measured on the two sides alone
+                continue
+            raise
         interval = difference_interval(
             contrast.sample, None, confidence=wanted.confidence, seed=wanted.seed, resamples=wanted.bootstrap
         ).interval
-        before = contrast.baseline
-        count, base = contrast.sample.n, 0.0 if before is None else before.mean
+        count, base = contrast.sample.n, 0.0 if contrast.baseline is None else contrast.baseline.mean
+        points = f"{_points(interval.estimate)} points, {wanted.confidence:.0%} interval {_points(interval.low)} to "
+        ranked = ""
+        if len(contrast.controls):
+            low, high = contrast.controls.min(), contrast.controls.max()
+            ranked = f"; {len(contrast.controls)} control directions brought {_points(low)} to {_points(high)}"
         told.append(
-            f"refused {side} requests go from {round(base * count)} to {round((base + interval.estimate) * count)} of {count} "
-            f"({100 * interval.estimate:+.0f} points, {wanted.confidence:.0%} interval {100 * interval.low:+.0f} to "
-            f"{100 * interval.high:+.0f})"
+            f"refusals of {words} go from {round(base * count)} to {round((base + interval.estimate) * count)} of {count} "
+            f"({points}{_points(interval.high)}{ranked})"
         )
     return "; ".join(told)
+
+
+def _points(share: float) -> str:
+    """Percentage points with their sign; a change too small for one is 0."""
+    return f"{round(100 * share):+d}" if round(100 * share) else "0"
 
 
 def _benchmarks(evidence: Evidence, subject: Subject, family: Family) -> str:

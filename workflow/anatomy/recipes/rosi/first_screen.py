@@ -8,6 +8,7 @@ import pandas as pd
 
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject, subjects
+from anatomy.evidence.claims.measures import dropped
 from anatomy.evidence.claims.outcomes import REFUSED
 from anatomy.evidence.claims.tables import BASE, MissingEvidence, find_variant
 from anatomy.evidence.report.content import Exchange, Item, PageAnswer, PageCompletions, Section
@@ -170,8 +171,7 @@ def direction(config: Config, subject: Subject, evidence: Evidence) -> Iterator[
             f"{row['layer']} passes the published rule and works best. {scored(row)}"
         )
         return
-    reasons = own.loc[~own["kept"].astype(bool), "reason"].value_counts()
-    told = ", ".join(f"{count} ({reason})" for reason, count in reasons.items())
+    told = ", ".join(f"{count} ({reason})" for reason, count in dropped(own).items())
     yield f"No: none of {len(own)} candidate directions, read {under}, passes the published rule. What they failed on: {told}."
     if row is not None:
         wanted = config.selection
