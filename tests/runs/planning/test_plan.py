@@ -15,6 +15,7 @@ pytestmark = pytest.mark.workflow
 
 ROOT = Path(__file__).resolve().parents[3]
 PAPERS = sorted((ROOT / "config" / "paper").glob("*.yaml"))
+REAL = sorted((ROOT / "config" / "real").glob("*.yaml"))
 
 
 def planned(options, tmp_path, monkeypatch):
@@ -25,8 +26,8 @@ def planned(options, tmp_path, monkeypatch):
     return check_config(options, "test"), pending, plan_run(options, pending, [], on_gpu=False)
 
 
-@pytest.mark.parametrize("paper", PAPERS, ids=lambda path: path.stem)
-def test_every_paper_is_planned_with_its_edits_as_deltas(paper, tmp_path, monkeypatch):
+@pytest.mark.parametrize("paper", [*PAPERS, *REAL], ids=lambda path: path.stem)
+def test_every_paper_and_study_is_planned_with_its_edits_as_deltas(paper, tmp_path, monkeypatch):
     config, pending, plan = planned(yaml.safe_load(paper.read_text(encoding="utf-8")), tmp_path, monkeypatch)
     jobs, models = Counter(job.rule for job in pending), len(config.models)
     if "rosi" in config.recipes:
@@ -38,6 +39,14 @@ def test_every_paper_is_planned_with_its_edits_as_deltas(paper, tmp_path, monkey
         assert plan.disk.results < 0.05 * plan.disk.checkpoints
     told = "\n".join(plan_lines(plan))
     assert f"{len(plan.jobs)} jobs to run" in told and "GPU hours" in told and "memory of the largest job" in told
+
+
+def test_the_template_for_one_gpu_fits_one(tmp_path, monkeypatch):
+    (template,) = [path for path in REAL if path.stem == "template-8b"]
+    config, _, plan = planned(yaml.safe_load(template.read_text(encoding="utf-8")), tmp_path, monkeypatch)
+    assert {model.dtype for model in config.models.values()} == {"bfloat16"}
+    assert max(job.mem_mb for job in plan.jobs) < 0.9 * 1024 * config.resources.gpu_memory_gib
+    assert sum(job.gpu_seconds for job in plan.jobs) > 0
 
 
 TOY = ROOT / "tests" / "toy_paper" / "toy"
