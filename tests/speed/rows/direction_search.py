@@ -10,8 +10,8 @@ from speed.setting import Setting
 from speed.texts import passages
 
 from anatomy.interventions.directions.candidates import difference_in_means
+from anatomy.interventions.directions.pace import Pace
 from anatomy.interventions.directions.prompt_scores import CRITERIA
-from anatomy.interventions.directions.race import Pace
 from anatomy.interventions.directions.search import search_directions
 from anatomy.interventions.directions.selection import SelectionRule, select_direction
 from anatomy.models.activations.means import mean_activations

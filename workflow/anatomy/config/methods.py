@@ -74,6 +74,12 @@ class Racing(Section):
         description="a control's search ends when no other place can be stronger by more than this, in log-odds; the method's "
         "own search goes on until none can be stronger at all",
     )
+    nearest_regret: float = Field(
+        0.1,
+        ge=0,
+        description="where no candidate is within the limits: the search for the lowest bypass, which is then carried on under a "
+        "label of ours, ends when no other can be lower by more than this, in log-odds",
+    )
 
 
 class Selection(Section):
@@ -96,7 +102,7 @@ class Selection(Section):
         "racing",
         description="how the pick is found. racing: a candidate is scored on a few prompts, and on more only until bounds for "
         "its mean over all of them say that it cannot be the pick; layers that layer_share cuts are not scored. The pick, or the "
-        "near misses where there is none, are scored on all prompts. exhaustive: every candidate on all prompts, as papers do",
+        "lowest bypass where there is none, is scored on all prompts. exhaustive: every candidate on all prompts, as papers do",
     )
     racing: Racing = Field(Racing(), description="how the race goes; used by search: racing")
     kl_tokens: int = Field(

@@ -14,7 +14,8 @@ ends before a prompt a tenth shorter than its longest."""
 
 CARRIED_ON = 1 / 3
 """Candidates of a race that are scored on all prompts, in whole ones' worth: three times those of a measured pick.
-Where none is and near misses are close to each other, a race can take more."""
+Where no candidate is within the limits, races over recorded scores of two real models took .12 to .29 of all tokens, this
+estimate .36 (32 prompts a side)."""
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from anatomy.config.methods import Contrast
 from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject
 from anatomy.interventions.directions.grid import separation_grid
-from anatomy.interventions.directions.near_misses import LOWEST_BYPASS, near_misses
-from anatomy.interventions.directions.race import Pace
+from anatomy.interventions.directions.nearest import nearest_cell
+from anatomy.interventions.directions.pace import Pace
 from anatomy.interventions.directions.search import search_control, search_directions
 from anatomy.interventions.directions.selection import SelectionRule, select_direction
 from anatomy.models.card import ModelCard
@@ -121,10 +121,10 @@ def choose(
     selection = select_direction(grid, loaded.num_layers, rule)
     if selection.outcome == "picked":
         return selection.grid, {"outcome": "picked", "position": selection.position, "layer": selection.layer}
-    nearest = next((miss for miss in near_misses(grid, loaded.num_layers, rule) if miss.what == LOWEST_BYPASS), None)
+    nearest = nearest_cell(grid, loaded.num_layers, rule)
     if nearest is None:
         return selection.grid, {"outcome": "empty grid", "position": None, "layer": None}
-    return selection.grid, {"outcome": "nearest", "position": nearest.position, "layer": nearest.layer}
+    return selection.grid, {"outcome": "nearest", "position": nearest[0], "layer": nearest[1]}
 
 
 def search_controls(

@@ -9,13 +9,14 @@ import pandas as pd
 from anatomy.interventions.directions.candidates import Directions
 from anatomy.interventions.directions.control_search import strongest_cells
 from anatomy.interventions.directions.grid import separation_grid
-from anatomy.interventions.directions.near_misses import MISSES
+from anatomy.interventions.directions.pace import Pace
+from anatomy.interventions.directions.partial_scores import PartialScores
 from anatomy.interventions.directions.prompt_scores import CRITERIA, Cell, PromptScores
-from anatomy.interventions.directions.race import Pace, Race
+from anatomy.interventions.directions.race import Race
 from anatomy.interventions.directions.scores import score_candidates
 from anatomy.interventions.directions.selection import LIMITS, SelectionRule
 from anatomy.models.loading import LoadedModel
-from anatomy.progress.counting import Progress, counted
+from anatomy.progress.counting import Progress
 
 
 def search_directions(
@@ -32,11 +33,11 @@ def search_directions(
     token_budget: int,
     epsilon: float,
 ) -> pd.DataFrame:
-    """The selection grid, in which the cell that ``select_direction`` picks and its near misses have all their scores.
+    """The selection grid, in which the cell that ``select_direction`` picks, or else ``nearest_cell``, has all its scores.
 
     A race (``pace``) scores cells of the layers that the rule allows on as many prompts as it takes to say that they are not the
-    pick. Where no cell is within the rule's limits, it goes on until each of ``near_misses`` is known. A score on all prompts is
-    the one that the exhaustive search gives, up to rounding.
+    pick. Where no cell is within the rule's limits, it goes on until no cell's bypass can be lower than the lowest by more than
+    the pace's regret. A score on all prompts is the one that the exhaustive search gives, up to rounding.
 
     Args:
         loaded, candidates, harmful, harmless, refusal_tokens: as ``PromptScores.of``.
@@ -110,9 +111,11 @@ def search_control(
     cut = rule.cut(loaded.num_layers)
     if pace is None:
         return strongest_cells(score_candidates(scorer, divergence=False), [layer for layer in control.layers if layer < cut])
-    race = Race(scorer, [cell for cell in scorer.cells() if cell[1] < cut], rule, pace)
-    found = {"ablate": race.best("bypass", (), whole=False), "add": race.best("induce", (), whole=False)}
-    return {form: None if cell is None else race.cells[cell] for form, cell in found.items()}
+    read = PartialScores(scorer, [cell for cell in scorer.cells() if cell[1] < cut], pace, ("bypass", "induce"))
+    race = Race(read, rule)
+    with read.progress:
+        found = {"ablate": race.best("bypass", whole=False), "add": race.best("induce", whole=False)}
+    return {form: None if cell is None else read.cells[cell] for form, cell in found.items()}
 
 
 def _scored(scorer: PromptScores) -> pd.DataFrame:
@@ -124,30 +127,28 @@ def _scored(scorer: PromptScores) -> pd.DataFrame:
 
 
 def _raced(scorer: PromptScores, cut: int, rule: SelectionRule, pace: Pace) -> pd.DataFrame:
-    """A race for the pick, and for the near misses where there is none: means so far, and why a cell was scored no further."""
-    cells = [cell for cell in scorer.cells() if cell[1] < cut]
-    with Progress("directions that can no longer win", len(cells)) as progress:
-        race = Race(scorer, cells, rule, pace, lambda alive: progress.advance(max(0, len(cells) - alive - progress.done)))
-        pick = race.best("bypass", LIMITS)
-    wanted = MISSES if pick is None else ()
-    if pick is not None:
-        race.finish(pick)
-    for miss in counted(wanted, "near misses", len(wanted)):
-        best = race.best(miss.criterion, miss.limits)
-        if best is not None and miss.criterion == "bypass":
-            race.finish(best)
+    """A race for the pick, and for what comes nearest where there is none: means so far, and why a cell was scored no further."""
+    read = PartialScores(scorer, [cell for cell in scorer.cells() if cell[1] < cut], pace)
+    race = Race(read, rule)
+    with read.progress:
+        best = race.best("bypass", LIMITS)
+        if best is None:
+            best = race.best("bypass")
+        if best is not None:
+            read.finish(best)
     return _table(race, scorer.directions, cut)
 
 
 def _table(race: Race, candidates: Directions, cut: int) -> pd.DataFrame:
     """Means so far, and why a cell was scored no further."""
-    index = {cell: k for k, cell in enumerate(race.cells)}
+    read = race.read
+    index = {cell: k for k, cell in enumerate(read.cells)}
     rows = []
     for position in candidates.positions:
         for layer in candidates.layers:
             cell = index.get((position, layer))
-            means = [float("nan") if cell is None else race.mean(name, cell) for name in CRITERIA]
-            counts = [0 if cell is None else int(race.scored[name][cell]) for name in CRITERIA]
+            means = [float("nan") if cell is None else read.mean(name, cell) for name in CRITERIA]
+            counts = [0 if cell is None else int(read.scored[name][cell]) for name in CRITERIA]
             scorable = candidates.vector(position, layer).any()
             why = race.why(cell) if cell is not None else f"layer >= {cut}" if scorable else ""
             rows.append((position, layer, *means, *counts, why))
