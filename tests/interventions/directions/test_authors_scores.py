@@ -26,8 +26,8 @@ from anatomy.models.rendering import Rendering, render
 pytestmark = pytest.mark.weights
 
 TOKENS, PROMPTS = (57, 1653), 6
-TOLERANCE = 2e-5
-"""Measured: 1.9e-5 a prompt, in float32, of log-odds and divergences of up to 7."""
+TOLERANCE = 5e-5
+"""Measured: 1.9e-5 and 2.5e-5 a prompt (with other orders of adding up), in float32, of log-odds and divergences of up to 7."""
 
 THEIR_TERM = 1e-6
 """What their ``kl_div_fn`` adds to probabilities before it takes logarithms."""
