@@ -48,6 +48,7 @@ def evidence_of(tables, chance=None, bars=None, adapters=None, directions=None):
         bars=bars,
         adapters=pd.DataFrame() if adapters is None else adapters,
         directions=directions or {},
+        metrics=metrics,
     )
 
 

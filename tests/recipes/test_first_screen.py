@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 from rosi_study import organism, own_models, whole_evidence
 
+from anatomy.config.methods import Controls
 from anatomy.evidence.report.content import PageAnswer, PageCompletions
 from anatomy.recipes.rosi.first_screen import first_screens
 from anatomy.recipes.rosi.search import Search
@@ -109,12 +110,26 @@ def test_edits_are_told_with_intervals_and_missing_ones_with_the_reason(whole):
     for name in CONFIG.evaluation.lookalikes:
         assert f"refusals of {name}, which only looks harmful, go from" in text
     assert "control directions brought" in text
+    assert all(f"{task} " in text and "items)" in text for task in whole.metrics)
     gone = whole.tables.variants
     tables = whole.tables.but(variants=gone[gone["family"] != "projection"])
     reason = "refuses more benign requests by +0.400 [+0.200, +0.600], limit 0.05"
     row = {"model": "weak", "family": "projection", "picked": False, "layer": 3, "strength": 1.0, "reason": reason}
     text = said(screen_of(whole, tables=tables.but(picks=pd.DataFrame([row]))), "What an edit changes")
     assert f"no pick: on the select split weak under projection (layer 3, strength 1) {reason}" in text
+
+
+def test_a_checkpoint_is_offered_only_where_an_edit_helped(whole):
+    config = CONFIG.model_copy(update={"extraction": CONFIG.extraction.model_copy(update={"controls": MANY})})
+    assert "snakemake export" in said(screen_of(whole, config=config), "What to do next")
+    rows = whole.tables.judgements
+    names = whole.tables.variants.query("role == 'method'")["variant"]
+    unmoved = rows.assign(label=rows["label"].mask(rows["variant"].isin(names), "none"))
+    text = said(screen_of(whole, config=config, tables=whole.tables.but(judgements=unmoved)), "What to do next")
+    assert "No edit raised the refusal" in text and "export" not in text
+
+
+MANY = Controls(isotropic=7, covariance=6, shuffled=6)
 
 
 def test_what_cannot_be_decided_follows_from_the_numbers_tested(whole):

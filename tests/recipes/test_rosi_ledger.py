@@ -54,6 +54,21 @@ def test_uncensored_models_are_realigned_and_others_amplified():
         assert any(name.startswith("rosi.harmful_refusal.") for name in names) != realigned
 
 
+def test_an_uncensored_model_with_one_contrast_is_asked_what_its_edits_do():
+    """Without directions from plain prompts there is nothing to compare with, and all else is claimed as ever."""
+    config = organism((0,))
+    config = config.model_copy(
+        update={"extraction": config.extraction.model_copy(update={"contrasts": {**CONTRASTS, "uncensored": ["system"]}})}
+    )
+    for subject in (one for one in subjects(config) if one.kind == "uncensored"):
+        names = {claim.id for claim in claimed(config, subject)}
+        assert {"rosi.realigned.row_mean", "rosi.realigned_beyond_controls.row_mean"} <= names
+        assert not any(name.startswith("rosi.system_prompt_helps") for name in names)
+
+
+CONTRASTS = organism((0,)).extraction.contrasts
+
+
 def test_the_published_form_is_always_among_the_claims():
     config = organism((0,))
     weak = next(subject for subject in subjects(config) if subject.member == "weak")

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pandas as pd
 
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
-from anatomy.evidence.claims.measures import Refusals, paired_change
+from anatomy.evidence.claims.evidence import Contrast
+from anatomy.evidence.claims.measures import Metric, Refusals, paired_change
 from anatomy.evidence.claims.tables import MissingEvidence, VariantSelector, find_variant
 from anatomy.recipes.rosi.absences import nearest_of, no_pick
 from anatomy.recipes.rosi.families import Family, families
 from anatomy.recipes.rosi.figures import Evidence
+from anatomy.statistics.intervals import Interval
 from anatomy.statistics.paired import difference_interval
 
 NAMES = {
@@ -51,7 +55,7 @@ def edit_sentence(config: Config, subject: Subject, evidence: Evidence, family: 
         return f"{name}: {_reason(evidence, subject, family) or 'no edit was picked'}."
     strength = UNITS.get(family.form, "{:g} % of each matrix's norm").format(variant["strength"])
     sign = ", with the sign -1" if variant["sign"] == -1 else ""
-    benchmarks = _benchmarks(evidence, subject, family)
+    benchmarks = _benchmarks(config, subject, evidence, selector)
     return f"{name} (layer {int(variant['layer'])}, {strength}{sign}): {changes}{benchmarks}."
 
 
@@ -60,12 +64,33 @@ def _reason(evidence: Evidence, subject: Subject, family: Family) -> str:
     return no_pick(subject.id, family.name, screen[screen["model"] == subject.id], picks[picks["model"] == subject.id])
 
 
+def helping(config: Config, subject: Subject, evidence: Evidence) -> list[str]:
+    """Searches whose pick raised the refusal of harmful requests: the whole interval of the paired change lies above 0."""
+    found = []
+    for family in families(config, subject):
+        gather = paired_change(
+            Refusals(config.evaluation.harmful, config.judges[0], "test"), subject.id, VariantSelector("method", family.name)
+        )
+        with contextlib.suppress(MissingEvidence):
+            if not family.control and _interval(config, gather(evidence.tables)).low > 0:
+                found.append(family.name)
+    return found
+
+
+def _interval(config: Config, contrast: Contrast) -> Interval:
+    """Of a paired change, as the configuration asks for."""
+    wanted = config.statistics
+    return difference_interval(
+        contrast.sample, None, confidence=wanted.confidence, seed=wanted.seed, resamples=wanted.bootstrap
+    ).interval
+
+
 def _changes(config: Config, subject: Subject, evidence: Evidence, selector: VariantSelector) -> str:
     """Refusals before and after, of each side and of requests that only look harmful, with the interval of the paired change.
 
     Of harmful requests also what control directions changed, where any were searched in the same way.
     """
-    wanted, told = config.statistics, []
+    told = []
     sets = {config.evaluation.harmful: "harmful requests", config.evaluation.benign: "harmless requests"}
     sets |= {name: f"{name}, which only looks harmful," for name in config.evaluation.lookalikes}
     for name, words in sets.items():
@@ -78,11 +103,9 @@ def _changes(config: Config, subject: Subject, evidence: Evidence, selector: Var
             if name in config.evaluation.lookalikes:  # hooks are measured on the two sides alone
                 continue
             raise
-        interval = difference_interval(
-            contrast.sample, None, confidence=wanted.confidence, seed=wanted.seed, resamples=wanted.bootstrap
-        ).interval
+        interval = _interval(config, contrast)
         count, base = contrast.sample.n, 0.0 if contrast.baseline is None else contrast.baseline.mean
-        points = f"{_points(interval.estimate)} points, {wanted.confidence:.0%} interval {_points(interval.low)} to "
+        points = f"{_points(interval.estimate)} points, {config.statistics.confidence:.0%} interval {_points(interval.low)} to "
         ranked = ""
         if len(contrast.controls):
             low, high = contrast.controls.min(), contrast.controls.max()
@@ -99,15 +122,14 @@ def _points(share: float) -> str:
     return f"{round(100 * share):+d}" if round(100 * share) else "0"
 
 
-def _benchmarks(evidence: Evidence, subject: Subject, family: Family) -> str:
-    """Scores before and after; empty where none were run."""
-    scores = evidence.scores
-    own = scores[scores["model"] == subject.id] if len(scores) else pd.DataFrame()
-    if own.empty:
-        return ""
+def _benchmarks(config: Config, subject: Subject, evidence: Evidence, selector: VariantSelector) -> str:
+    """Scores before and after with the interval of the paired change; empty where none were run."""
     told = []
-    for task, rows in own.groupby("task", sort=True):
-        before, after = rows[rows["role"] == "base"], rows[rows["family"] == family.name]
-        if len(before) and len(after):
-            told.append(f"{task} {before['rate'].iloc[0]:.1%} to {after['rate'].iloc[0]:.1%}")
+    for task, metric in sorted(evidence.metrics.items()):
+        with contextlib.suppress(MissingEvidence):
+            contrast = paired_change(Metric(task, metric, "test"), subject.id, selector)(evidence.tables)
+            interval = _interval(config, contrast)
+            base = 0.0 if contrast.baseline is None else contrast.baseline.mean
+            change = f"{_points(interval.low)} to {_points(interval.high)} points, {contrast.sample.n} items"
+            told.append(f"{task} {base:.1%} to {base + interval.estimate:.1%} ({change})")
     return f"; benchmarks: {', '.join(told)}" if told else ""

@@ -46,6 +46,7 @@ class Evidence:
         directions: what the search for a direction ended with, by model and contrast.
         published: a paper's numbers (``anatomy.evidence.report.published``); None where none are named.
         searches: of models of one's own, how the search for a direction and for edits began and ended.
+        metrics: which metric of a benchmark is read, by task.
         judge_notes: what model judges could not judge, one row a model, pass and judge; empty without such judges.
     """
 
@@ -59,6 +60,7 @@ class Evidence:
     published: pd.DataFrame | None = None
     judge_notes: pd.DataFrame = field(default_factory=pd.DataFrame)
     searches: dict[str, Search] = field(default_factory=dict)
+    metrics: dict[str, str] = field(default_factory=dict)
 
     def place(self, model: str, contrast: str) -> tuple[int, int] | None:
         """Position and layer of a model's direction, the pick of the published rule or what comes nearest; None without one."""

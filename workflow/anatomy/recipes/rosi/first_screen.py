@@ -14,7 +14,7 @@ from anatomy.evidence.claims.tables import BASE, MissingEvidence, find_variant
 from anatomy.evidence.report.content import Exchange, Item, PageAnswer, PageCompletions, Section
 from anatomy.evidence.report.exchanges import pair_completions
 from anatomy.recipes.rosi.absences import no_tokens
-from anatomy.recipes.rosi.edit_sentences import edit_sentences
+from anatomy.recipes.rosi.edit_sentences import edit_sentences, helping
 from anatomy.recipes.rosi.figures import Evidence
 from anatomy.recipes.undecided import least_controls, undecided
 
@@ -204,6 +204,12 @@ def following(config: Config, subject: Subject, evidence: Evidence) -> tuple[str
         return (
             "To rank the direction and the edits among random directions, and to have more prompts on each side, ask for more.",
             f"{again} --effort standard",
+        )
+    if not helping(config, subject, evidence):
+        return (
+            "No edit raised the refusal of harmful requests beyond its interval, so none is worth taking out of results. A wider "
+            "search may find one: more layers and strengths (rosi.layers, rosi.strengths), more prompts on each side.",
+            f"{again} --effort paper",
         )
     return (
         "An edit that helps can leave as a checkpoint, if the gate lets it pass: name a folder for it in export.to.",

@@ -53,8 +53,9 @@ def claims_of(config: Config, subject: Subject, benchmarks: Sequence[Benchmark],
     if selected[subject.contrasts[0]]["outcome"] == "nearest":
         found += nearest_claims(subject.id, setting)
     if subject.kind == "uncensored":
-        for form in (name for name in forms if f"{name}@plain" in names):
-            found += realignment_claims(subject.id, form, f"{form}@plain", setting)
+        for form in forms:
+            plain = f"{form}@plain"
+            found += realignment_claims(subject.id, form, plain if plain in names else None, setting)
     else:
         for form in forms:
             found += amplification_claims(subject.id, form, setting)

@@ -52,6 +52,7 @@ def read_evidence(config: Config, files: Files) -> Evidence:
             (file.parent.name, contrast): found for file in files["selected"] for contrast, found in read_selected(file).items()
         },
         searches=read_searches(files),
+        metrics={name: entry["metric"] for name, entry in tasks.items()},
         judge_notes=pd.DataFrame([note_row(file) for file in files.get("judge_notes", [])]),
     )
 
