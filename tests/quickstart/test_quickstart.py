@@ -1,19 +1,26 @@
 """From a model folder and a file of pairs to a study, or to the first thing that would have failed later."""
 
 import csv
+import re
 import shutil
+from pathlib import Path
 
 import pytest
 import yaml
 from examined_models import state
+from quick_run import ROOT
 from real_models import SMOLLM2, real_folder, real_gguf
+from tiny_gguf import tiny_model, vocabulary, write_gguf
 from tiny_model import make_tiny_model
 
 from anatomy.errors import DataError
 from anatomy.quickstart.__main__ import main
+from anatomy.quickstart.model import folder_of
 from anatomy.quickstart.pairs import read_pairs, write_sets
 from anatomy.quickstart.place import MARK
 from anatomy.recipes.configuration import load_config
+from anatomy.runs.provenance.chain import chain, raw_inputs
+from anatomy.runs.provenance.record import read_records
 
 THINGS = [
     f"{colour} {thing}"
@@ -250,6 +257,25 @@ def test_a_gguf_file_is_converted_and_said_what_it_costs(call, tmp_path, capsys)
     assert "134.5 million parameters, 30 blocks" in said and "converting it into results/mine/converted/mine" in said
     config = load_config(tmp_path / "config" / "mine.yaml")
     assert config.models["mine"].gguf == str(file) and not (at / "mine.json").is_symlink()
+
+
+def test_a_conversion_leaves_the_record_that_the_workflows_own_job_leaves(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = len(vocabulary(tmp_path / "words")[0])
+    write_gguf(Path("tiny.gguf"), "llama", tiny_model("llama", words, tie_word_embeddings=False), tmp_path / "words")
+    entry = {"gguf": "tiny.gguf", "kind": "aligned", "plain_english": False}
+    assert folder_of("mine", entry) == Path("results/mine/converted/mine")
+    ((record,), made) = read_records(Path("results/mine")), "results/mine/converted/mine.json"
+    assert chain(Path("results/mine"), made) == [record] and set(raw_inputs([record])) == {"tiny.gguf"}
+    assert len(record["outputs"][made]) == 64 and record["cost"]["seconds"] > 0
+    (rule,) = re.findall(
+        r'for key in \((.*?)\)\s*\},\s*code=stage_fingerprint\("convert"\)',
+        (ROOT / "workflow" / "rules" / "prepare.smk").read_text(encoding="utf-8"),
+    )
+    assert list(record["parameters"]["source"]) == re.findall(r"\w+", rule)
+    # The folder is used as it is; the record stays that of the call which made it.
+    folder_of("mine", entry)
+    assert read_records(Path("results/mine")) == [record]
 
 
 def test_a_file_that_is_no_gguf_is_refused_before_a_study_is_written(call, tmp_path, capsys):

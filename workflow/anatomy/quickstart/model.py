@@ -6,16 +6,23 @@ import argparse
 import re
 from pathlib import Path
 
+import torch
+
 from anatomy.config.places import placed
 from anatomy.config.study import Layout
 from anatomy.config.subjects import Model
 from anatomy.errors import ModelError
 from anatomy.models.gguf.header import read_header
 from anatomy.models.gguf.refusals import require_convertible
+from anatomy.runs.provenance.record import Clock, write_record
 from anatomy.stages.convert import convert_once
+from anatomy.stages.fingerprints import stage_fingerprint
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
 """Names that a hub gives out; whatever else somebody types is a path."""
+
+TAKEN = ("sha256", "dtype", "plain_english")
+"""What of a model's entry decides its conversion, as the rule ``convert`` names it."""
 
 
 def model_entry(options: argparse.Namespace, here: Path, run: Path) -> dict[str, object]:
@@ -61,7 +68,8 @@ def model_entry(options: argparse.Namespace, here: Path, run: Path) -> dict[str,
 def folder_of(name: str, model: dict[str, object]) -> Path | None:
     """The folder of a study's model: the user's own, or the one that a GGUF file is converted into here, once; None for a hub.
 
-    Paths are read from the folder of the run.
+    Paths are read from the folder of the run. The workflow takes the converted folder as it is, so that this leaves the record
+    of provenance that its own job would have left.
 
     Raises:
         ModelError: the GGUF file cannot be converted.
@@ -72,5 +80,16 @@ def folder_of(name: str, model: dict[str, object]) -> Path | None:
         return None
     at = Layout(f"results/{name}")
     print(f"{model['gguf']}: converting it into {at.converted_folder(name)}, once")
-    convert_once(Path(str(model["gguf"])), Model.model_validate(model).model_dump(), Path(at.converted(name)))
+    source, clock = Model.model_validate(model).model_dump(), Clock()
+    if convert_once(Path(str(model["gguf"])), source, Path(at.converted(name))):
+        write_record(
+            Path(at.results),
+            "convert",
+            {"model": name},
+            inputs=[str(model["gguf"])],
+            outputs=[at.converted(name)],
+            parameters={"source": {key: source[key] for key in TAKEN}, "code": stage_fingerprint("convert")},
+            threads=torch.get_num_threads(),
+            clock=clock,
+        )
     return Path(at.converted_folder(name))

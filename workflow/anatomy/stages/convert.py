@@ -46,8 +46,9 @@ def convert_model(path: Path, source: JsonObject, card: Path, say: Callable[[str
     write_json(card, {**done, "in words": in_words(done)})
 
 
-def convert_once(path: Path, source: JsonObject, card: Path) -> None:
-    """The same, without a word, unless the folder is there and was made from these bytes."""
+def convert_once(path: Path, source: JsonObject, card: Path) -> bool:
+    """The same, without a word, unless the folder is there and was made from these bytes; whether it was made now."""
     if card.is_file() and card.with_suffix("").is_dir() and read_json(card).get("sha256") == file_digest(path):
-        return
+        return False
     convert_model(path, source, card, lambda text: None)
+    return True
