@@ -119,6 +119,27 @@ def test_an_edit_that_does_nothing_is_told_in_every_bucket(study, subject, card)
     assert only_base_elsewhere["variants"].empty
 
 
+def test_in_a_search_no_help_of_an_edited_real_model_reaches_the_disk(study, subject, card):
+    config, stacks, model_edits = study
+    assert not subject.is_organism
+    variants = {name: Variant(name, "method" if stack else "base", tuple(stack), SETS) for name, stack in stacks.items()}
+    phase = Phase("select", [(variants[name], stacks[name]) for name in ("base", "rank one")])
+    tables = evaluate(config, subject, phase, card, model_edits, print, target_modules=["o_proj", "down_proj"])
+    table = tables["completions"]
+    # A random model refuses nothing: all that it writes to harmful requests counts as help.
+    gone = table[(table["variant"] == variants["rank one"].id) & (table["set"] == "harmful_requests")]
+    assert len(gone) == 4 and (gone["response"] == "").all() and gone["withheld"].notna().all() and (gone["n_tokens"] > 0).all()
+    assert table.drop(gone.index)["withheld"].isna().all() and (table.drop(gone.index)["response"] != "").all()
+    stored = [cell_rows(config, cell) for cell in tables["cells"]]
+    assert sum((rows["response"] == "").sum() for rows in stored) == 4
+
+
+def cell_rows(config, cell):
+    import pandas as pd
+
+    return pd.concat([pd.read_parquet(path) for path in sorted(tables_store(config).rglob(f"*{cell}*/*.parquet"))])
+
+
 def phase_prompts_of(config, subject, name):
     from anatomy.config.study import Layout
 

@@ -143,7 +143,7 @@ def test_one_edit_to_measure_withholds_the_answers_of_the_whole_stack(study, sav
     withheld = table.groupby(table["variant"].map(names))["withheld"].agg(lambda column: column.notna().all())
     assert withheld.to_dict() == {"kept": False, "last": True, "first": True, "turned round": True}
     assert (table.loc[table["withheld"].notna(), "response"] == "").all()
-    assert all(must_withhold(subject, edits) for name, edits in stacks.items() if name != "kept")
+    assert all(must_withhold(subject, edits, "test") == "everything" for name, edits in stacks.items() if name != "kept")
 
 
 def test_every_stack_takes_the_benchmarks_as_its_parts_in_turn(study, stacks, model_edits, tiny):
@@ -178,7 +178,7 @@ def measured(stacks, monkeypatch, results, card, extraction, tiny, **serving):
     variants = variants_of({name: edits for name, edits in stacks.items() if edits}, ("harmful_requests", "benign_requests"))
     phase = Phase("test", [(variant, list(variant.edits)) for variant in variants.values()])
     monkeypatch.setattr(measure_stage, "in_memory_phase", lambda *_arguments: phase)
-    monkeypatch.setattr(measure_stage, "withhold", lambda rows: rows.assign(withheld="{}"))
+    monkeypatch.setattr(measure_stage, "kept", lambda rows, *_: rows.assign(withheld="{}"))
     monkeypatch.setattr(measure_stage, "load_model", lambda *_arguments: tiny)
     config = make_config(results, evaluation={"max_new_tokens": 8, "test_prompts": 3}, serving=serving)
     selected = {"plain": {"outcome": "picked", "position": -1, "layer": 2}}

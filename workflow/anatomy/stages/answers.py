@@ -151,14 +151,17 @@ def unchanged_variants(
     An edit that never reached the engine looks like this, and so does one too small to matter: a person must look.
 
     Args:
-        table: completions; rows whose text is withheld count for nothing.
+        table: completions; of a text that is withheld only its length is compared, and a variant without any other text is
+            not said to be unchanged.
         base: ids of the unedited variants.
         edited: ids of variants with edits.
     """
-    kept = table[table["withheld"].isna()]
-    plain = kept[kept["variant"].isin(list(base))].drop_duplicates(["set", "id", "sample"])
-    both = kept.merge(plain[["set", "id", "sample", "response"]], on=["set", "id", "sample"], suffixes=("", "_base"))
-    equal = (both["response"] == both["response_base"]).groupby(both["variant"]).all()
+    item = ["set", "id", "sample"]
+    plain = table[table["withheld"].isna() & table["variant"].isin(list(base))].drop_duplicates(item)
+    both = table.merge(plain[[*item, "response", "n_tokens"]], on=item, suffixes=("", "_base"))
+    known = both["withheld"].isna()
+    alike = (both["response"] == both["response_base"]).where(known, both["n_tokens"] == both["n_tokens_base"])
+    equal = alike.groupby(both["variant"]).all() & known.groupby(both["variant"]).any()
     found = [variant for variant in edited if equal.get(variant, False)]
     for variant in found:
         say(f"WARNING: {variant} answers every prompt exactly as the unedited model: its edit did not arrive, or does nothing")

@@ -33,7 +33,7 @@ from anatomy.stages.utility import (
     samples_table,
     utility_cell,
 )
-from anatomy.stages.withheld import must_withhold, withhold
+from anatomy.stages.withheld import kept, must_withhold
 from anatomy.store.digest import canonical_json
 from anatomy.store.fill import Lazy, Want, cells_of, fill
 from anatomy.store.journal import record
@@ -129,7 +129,7 @@ def evaluate(
             decoding,
             "vllm",
             cell_fingerprint("generate", bool(keys)),
-            cell_fingerprint("withheld", False) if must_withhold(subject, concrete) else "",
+            "" if must_withhold(subject, concrete, phase.name) == "nothing" else cell_fingerprint("withheld", False),
         )
         edits[cell.name] = concrete
         labels = {"model": subject.id, "variant": variant.id, "phase": phase.name, "backend": "vllm", "dtype": model["dtype"]}
@@ -172,7 +172,7 @@ def evaluate(
         return Served(want.cell.name, lambda: model_edits.weight_edits(concrete))
 
     def keep(want: Want, rows: pd.DataFrame) -> pd.DataFrame:
-        return withhold(rows) if must_withhold(subject, edits[want.cell.name]) else rows
+        return kept(rows, must_withhold(subject, edits[want.cell.name], phase.name), want.rows)
 
     def scored_under(want: Want) -> Served:
         concrete = edits[want.cell.name]

@@ -31,7 +31,7 @@ from anatomy.stages.in_memory import computing
 from anatomy.stages.model_edits import ModelEdits
 from anatomy.stages.phase import Phase, describe
 from anatomy.stages.speaking import Speaking
-from anatomy.stages.withheld import must_withhold, withhold
+from anatomy.stages.withheld import kept, must_withhold
 from anatomy.store.digest import canonical_json
 from anatomy.store.fill import Lazy, Want, cells_of, fill
 
@@ -86,7 +86,7 @@ def generate(
     progress = Progress("generate", sum(len(want.rows) for batch in batches for want in batch.wants), whole=True)
     with Lazy(open_model, Path(config.results) / "store", "generate") as session:
         for batch in batches:
-            keep = _keep(subject, edits)
+            keep = _keep(subject, edits, phase)
             with progress.part(sum(len(want.rows) for want in batch.wants)):
                 fill(
                     batch.wants,
@@ -125,7 +125,7 @@ def wanted(
             "dtype": model["dtype"],
         }
         for name in one.variant.sets:
-            kept_back = not spoken.harmless(name) and must_withhold(subject, one.edits)
+            kept_back = not spoken.harmless(name) and must_withhold(subject, one.edits, phase) != "nothing"
             for rendering, decoding, rows in spoken.rows(name, one.manner):
                 rows = rows if one.category is None else rows[rows["category"] == one.category]
                 cell = answer_cell(
@@ -144,9 +144,9 @@ def wanted(
     return list(batches.values()), edits
 
 
-def _keep(subject: Subject, edits: Mapping[str, Sequence[Edit]]) -> Keep:
+def _keep(subject: Subject, edits: Mapping[str, Sequence[Edit]], phase: str) -> Keep:
     def keep(want: Want, rows: pd.DataFrame) -> pd.DataFrame:
-        withheld = "withheld" in want.cell.key and must_withhold(subject, edits[want.cell.name])
-        return withhold(rows) if withheld else rows
+        what = must_withhold(subject, edits[want.cell.name], phase)
+        return kept(rows, what, want.rows) if "withheld" in want.cell.key else rows
 
     return keep

@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
 from torch import Tensor
 
@@ -35,7 +36,7 @@ from anatomy.stages.projected import computing_projections, projection_cell, pro
 from anatomy.stages.prompts import phase_prompts
 from anatomy.stages.rendering import answer_rendering
 from anatomy.stages.selected_direction import Selected, SelectedDirection, place_of
-from anatomy.stages.withheld import withhold
+from anatomy.stages.withheld import Withheld, kept
 from anatomy.store.fill import Lazy, Want, cells_of, fill
 
 PINS: tuple[str, ...] = ("torch", "transformers", "vllm")
@@ -71,7 +72,10 @@ def measure(
     projected, edits_projected, direction, position = wanted_projections(config, subject, model, model_edits, selected, picks)
     in_engine = [want for want in wants if want.labels["backend"] == "vllm"]
     in_memory = [want for want in wants if want.labels["backend"] == "transformers"]
-    keep = (lambda want, rows: rows) if subject.is_organism else (lambda want, rows: withhold(rows))
+    withheld: Withheld = "nothing" if subject.is_organism else "everything"
+
+    def keep(want: Want, rows: pd.DataFrame) -> pd.DataFrame:
+        return kept(rows, withheld, want.rows)
 
     def open_engine() -> Engine:
         say(f"starting the engine for {subject.id}, interventions")
