@@ -18,7 +18,7 @@ from anatomy.recipes.asked_variants import drawn_controls, everyone, target_modu
 from anatomy.runs.controller.interpreter import name_plainly
 from anatomy.runs.controller.standing import cores_given, read_config_from_there, require_writable
 from anatomy.runs.controller.supervise import supervise
-from anatomy.recipes.prompt_needs import named_entries, phases_of, with_what_is_here
+from anatomy.recipes.prompt_needs import named_entries, phases_of, read_phases, with_what_is_here
 from anatomy.recipes.registry import known, name_of, rules_file
 from anatomy.runs.resources.threads import keep_threads, with_threads
 from anatomy.serving.environment import installed_set
@@ -37,7 +37,8 @@ read_config_from_there(workflow, config)
 CONFIG = check_config(config, ", ".join(map(str, workflow.configfiles)))
 ENTRIES = named_entries(CONFIG)
 CONFIG = with_threads(with_what_is_here(CONFIG, ENTRIES), on_gpu=installed_set() == "cuda", at_most=cores_given(workflow))
-PHASES = phases_of(CONFIG)
+PHASES = phases_of(CONFIG)  # prompt sets that papers read
+READ = read_phases(CONFIG)  # and those that models are trained on
 PAPERS = known(CONFIG.recipes)  # every paper, by name
 CHOSEN = {name_of(entry): PAPERS[name_of(entry)] for entry in CONFIG.recipes}  # those of the default target
 OPTIONAL = {name for paper in PAPERS.values() for name in paper.optional(CONFIG)}

@@ -81,6 +81,7 @@ def make_card(folder) -> ModelCard:
         "source": None,
         "grown": None,
         "converted": None,
+        "tuned": None,
         "notes": [],
     }
 

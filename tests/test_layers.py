@@ -20,6 +20,7 @@ ORDER = (
     "serving",
     "texts",
     "organism",
+    "tuning",
     "evidence",
     "stages",
     "costs",

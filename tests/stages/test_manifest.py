@@ -25,6 +25,7 @@ CARD: ModelCard = {
     "source": None,
     "grown": None,
     "converted": None,
+    "tuned": None,
     "notes": [],
 }
 

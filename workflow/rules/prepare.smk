@@ -90,6 +90,8 @@ def model_files(wildcards):
         return AT.member(subject.seed, subject.member)
     if wildcards.model in CONVERTED:
         return AT.converted(wildcards.model)
+    if wildcards.model in TUNED:
+        return AT.tuned(wildcards.model)
     return weights_of(CONFIG.models[wildcards.model])
 
 
@@ -129,6 +131,40 @@ rule convert:
         "../scripts/convert.py"
 
 
+# Models that are made here from another model of the run, by training.
+TUNED = {name: model.tuned for name, model in CONFIG.models.items() if model.tuned}
+
+
+def trained_on(model):
+    """Prompt sets that a model is trained on, each once."""
+    return list(dict.fromkeys(part.prompts for part in TUNED[model].data))
+
+
+rule tune:
+    input:
+        model=lambda wildcards: AT.model(TUNED[wildcards.model].from_),
+        prompts=lambda wildcards: [AT.prompts(SUBJECTS[wildcards.model], name) for name in trained_on(wildcards.model)],
+    output:
+        card=AT.tuned("{model}"),
+    log:
+        f"{CONFIG.results}/logs/tune.{{model}}.log",
+    benchmark:
+        f"{CONFIG.results}/logs/tune.{{model}}.tsv"
+    wildcard_constraints:
+        model="|".join(map(re.escape, TUNED)) or NOBODY,
+    priority: 30
+    threads: threads_of("tune")
+    resources:
+        **needs("tune"),
+    params:
+        subject=lambda wildcards: vars(EVERYONE[wildcards.model]),
+        source=lambda wildcards: options(CONFIG, "models")["models"][wildcards.model]["tuned"],
+        sets=lambda wildcards: trained_on(wildcards.model),
+        code=stage_fingerprint("tune"),
+    script:
+        "../scripts/tune.py"
+
+
 rule model_card:
     input:
         model_files,
@@ -143,6 +179,7 @@ rule model_card:
         sites=list(target_modules(CONFIG)),
         mirror=CONFIG.data.mirror,
         converted=lambda wildcards: wildcards.model in CONVERTED,
+        tuned=lambda wildcards: wildcards.model in TUNED,
         threads=CONFIG.serving.settled_threads,
         code=stage_fingerprint("card"),
     script:
@@ -166,7 +203,7 @@ rule prompt_set:
     params:
         source=lambda wildcards: options(CONFIG, "prompt_sets")["prompt_sets"][wildcards.set],
         entry=lambda wildcards: entry_of(wildcards.set),
-        phases=lambda wildcards: list(PHASES.get(wildcards.set, [])),
+        phases=lambda wildcards: list(READ.get(wildcards.set, [])),
         folder=CONFIG.data.folder,
         code=stage_fingerprint("prompt_set"),
     script:

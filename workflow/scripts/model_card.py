@@ -8,7 +8,7 @@ with job_of("model card", snakemake) as run:
     from anatomy.stages.card import write_model_card
 
     grown = Path(snakemake.input[0]) if snakemake.params.source is None else None
-    converted = Path(snakemake.input[0]) if snakemake.params.converted else None
+    made = {name: Path(snakemake.input[0]) if snakemake.params[name] else None for name in ("converted", "tuned")}
     write_model_card(
         run.subject,
         snakemake.params.source,
@@ -18,5 +18,5 @@ with job_of("model card", snakemake) as run:
         snakemake.params.mirror,
         snakemake.params.threads,
         run.say,
-        converted,
+        **made,
     )

@@ -15,6 +15,7 @@ from anatomy.config.places import paths_in
 from anatomy.config.resources import Resources
 from anatomy.config.section import Identifier, Section
 from anatomy.config.subjects import UNPINNED, Model, Organism, PromptSet, member_kind
+from anatomy.config.tuning import check_tuned
 
 Judge = Literal["rules", "classifier", "truth", "coherence"]
 
@@ -88,6 +89,7 @@ class Config(Section):
                 raise ValueError(
                     f"models.{name}.base is {model.base!r}; expected the id of a model of kind base among {sorted(kinds)}"
                 )
+        check_tuned({name: one.tuned for name, one in self.models.items() if one.tuned}, self.models, self.prompt_sets)
         for kind in {*kinds.values(), *(member_kind(member) for member in self.organism.members)}:
             if not self.extraction.contrasts.get(kind):
                 raise ValueError(f"extraction.contrasts has no entry for kind {kind!r}, which is among the models")

@@ -121,6 +121,14 @@ class Layout:
         """The model folder that it was converted into."""
         return f"{self.results}/converted/{subject}"
 
+    def tuned(self, subject: str) -> str:
+        """What is known of a model that was trained from another one."""
+        return f"{self.tuned_folder(subject)}.json"
+
+    def tuned_folder(self, subject: str) -> str:
+        """The model folder that the training ended in."""
+        return f"{self.results}/tuned/{subject}"
+
     def prompts(self, subject: Subject, name: str) -> str:
         return (
             f"{self.organism(subject.seed)}/prompts/{name}.parquet"

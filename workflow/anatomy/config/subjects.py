@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from anatomy.config.section import Identifier, Section
+from anatomy.config.tuning import Tuned
 
 Dtype = Literal["auto", "float32", "bfloat16", "float16"]
 """Number formats; ``auto`` is what the machine multiplies fast (``anatomy.models.machine.formats``), settled when a
@@ -74,7 +75,7 @@ class Organism(Section):
 
 
 class Model(Section):
-    """A model of your own, from a hub or from packages; give exactly one of folder, hub, gguf and packages."""
+    """A model of your own, from a hub, from packages or trained here; give one of folder, hub, gguf, packages and tuned."""
 
     folder: str | None = Field(None, description="a folder with safetensors, config.json and tokenizer files")
     hub: str | None = Field(None, description="a hub id such as org/name; needs a revision")
@@ -93,6 +94,11 @@ class Model(Section):
         None,
         description="SHA-256 of the GGUF file (of the whole, where packages carry parts), 64 digits; for packages also unpinned "
         "(with data.allow_unpinned): what the registry has when it is fetched",
+    )
+    tuned: Tuned | None = Field(
+        None,
+        description="a model that is made here from another one by training: {from: id of a model, data: [...], ...}; "
+        "workflow/anatomy/config/tuning.py and config.schema.json have its options",
     )
     plain_english: bool = Field(
         True,
@@ -128,8 +134,8 @@ class Model(Section):
 
     @model_validator(mode="after")
     def one_source(self) -> Model:
-        if sum(map(bool, (self.folder, self.hub, self.gguf, self.packages))) != 1:
-            raise ValueError("found several or none of folder, hub, gguf and packages; expected exactly one of them")
+        if sum(map(bool, (self.folder, self.hub, self.gguf, self.packages, self.tuned))) != 1:
+            raise ValueError("found several or none of folder, hub, gguf, packages and tuned; expected exactly one of them")
         if self.hub is not None and not is_revision(self.revision):
             raise ValueError(
                 f"hub model {self.hub} has revision {self.revision!r}; expected a commit of 40 digits, because a "
@@ -156,6 +162,23 @@ class Model(Section):
     def is_converted(self) -> bool:
         """Whether it has to be converted into a folder before anything reads it."""
         return bool(self.gguf or self.packages)
+
+    @model_validator(mode="after")
+    def tuned_fits(self) -> Model:
+        """A trained model is spoken to as it was trained; weights that are less safe than their source are not written."""
+        if self.tuned is None:
+            return self
+        if self.kind == "uncensored":
+            raise ValueError(
+                "kind is 'uncensored' for a model with tuned; expected base, aligned or placebo: its weights are written to "
+                "disk, and training that lowers safety stays in memory (anatomy.tuning.training)"
+            )
+        if (self.tuned.chat_template == "none") == self.template:
+            raise ValueError(
+                f"tuned.chat_template is {self.tuned.chat_template!r} and template is {str(self.template).lower()}; "
+                "expected none with template: false, and own or plain with template: true"
+            )
+        return self
 
     @model_validator(mode="after")
     def template_options(self) -> Model:

@@ -18,6 +18,7 @@ SHARED: dict[str, JobKind] = {
     "organism_bars": JobKind(RuleNeed(2500, 60), 40.0),
     "refusal_classifier": JobKind(RuleNeed(1500, 30), 2.0),
     "convert": JobKind(RuleNeed(2500, 60, "transformers", 20), 20.0),
+    "tune": JobKind(RuleNeed(3500, 120, "transformers", 240), 10.0),
     "model_card": JobKind(None, 0.5),
     "prompt_set": JobKind(None, 1.0),
     "extract": JobKind(RuleNeed(2500, 60, "transformers", 10), 4.0, lambda wildcards: ["extract"]),

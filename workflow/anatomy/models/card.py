@@ -33,6 +33,7 @@ class ModelCard(TypedDict):
         source: its entry in the configuration; None for a member of the organism.
         grown: a member's own card, written beside its weights; None for a model of one's own.
         converted: what is known of the GGUF file that it was converted from (``models.gguf.conversion``); None without one.
+        tuned: what is known of its training from another model (``tuning.tuned_model``); None where it was not trained here.
         notes: what its template says and no option asks for.
     """
 
@@ -48,6 +49,7 @@ class ModelCard(TypedDict):
     source: ModelSource | None
     grown: JsonObject | None
     converted: JsonObject | None
+    tuned: JsonObject | None
     notes: list[str]
 
 
@@ -58,6 +60,8 @@ def source_in_words(card: ModelCard) -> str:
         return f"{card['id']} (a model of the built-in organism)"
     if converted is not None:
         return f"{converted['file']} ({converted['in words']})"
+    if card["tuned"] is not None:
+        return f"{card['id']} ({card['tuned']['in_words']})"
     hub = hub_of(card["source"])
     return "{} at revision {}".format(*hub) if hub else f"{card['id']} (a local folder)"
 

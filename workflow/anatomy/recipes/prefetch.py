@@ -8,7 +8,7 @@ from pathlib import Path
 
 from anatomy.config.schema import Config
 from anatomy.errors import AnatomyError
-from anatomy.recipes.prompt_needs import can_do_without, named_entries, phases_of
+from anatomy.recipes.prompt_needs import can_do_without, named_entries, read_phases
 from anatomy.sources.registry.benchmark_files import adopt, lay_out
 from anatomy.sources.registry.entry import Entry
 from anatomy.sources.registry.fetch import fetch_entry
@@ -58,7 +58,7 @@ def _needed(config: Config) -> set[str]:
     sets = {
         options.dataset.partition("/")[0]
         for name, options in config.prompt_sets.items()
-        if options.dataset and name in phases_of(config) and not can_do_without(config, name)
+        if options.dataset and name in read_phases(config) and not can_do_without(config, name)
     }
     return sets | {model.hub for model in hub_models(config)} | {file.short for file in packaged_files(config)}
 

@@ -27,6 +27,21 @@ def phases_of(config: Config) -> dict[str, tuple[str, ...]]:
     }
 
 
+def tuning_phases(config: Config) -> dict[str, tuple[str, ...]]:
+    """Prompt sets that models of one's own are trained on, with the phases that are read: fit, and select for held-out rows."""
+    sets = {part.prompts for model in config.models.values() if model.tuned for part in model.tuned.data}
+    return {name: ("fit", "select") for name in sorted(sets)}
+
+
+def read_phases(config: Config) -> dict[str, tuple[str, ...]]:
+    """Every prompt set that is read, by papers or in training, with its phases."""
+    papers, training = phases_of(config), tuning_phases(config)
+    return {
+        name: tuple(phase for phase in PHASES if phase in {*papers.get(name, ()), *training.get(name, ())})
+        for name in sorted({*papers, *training})
+    }
+
+
 def named_entries(config: Config) -> dict[str, Entry]:
     """Every entry of the registry that a configuration names: by its prompt sets, by the benchmarks of its own models.
 
@@ -50,7 +65,7 @@ def named_entries(config: Config) -> dict[str, Entry]:
 def _check_phases(config: Config, name: str, entry: Entry) -> None:
     """A set whose every file is a published split has no rows for other phases, which would come out in the middle of a run."""
     splits = {file.split for file in entry.files}
-    lacking = [phase for phase in phases_of(config).get(name, ()) if phase not in splits]
+    lacking = [phase for phase in read_phases(config).get(name, ()) if phase not in splits]
     if config.models and config.prompt_sets[name].published and entry.files and None not in splits and lacking:
         raise ConfigError(
             found=f"a set with the published split {', '.join(sorted(filter(None, splits)))} alone",
@@ -65,7 +80,7 @@ def absent_sets(config: Config, entries: Mapping[str, Entry]) -> dict[str, str]:
     if not config.models:
         return {}
     found = {}
-    for name in phases_of(config):
+    for name in read_phases(config):
         options = config.prompt_sets[name]
         if options.dataset:
             base = options.dataset.partition("/")[0]
@@ -94,10 +109,10 @@ def absent_tasks(config: Config, entries: Mapping[str, Entry]) -> dict[str, str]
 
 
 def can_do_without(config: Config, name: str) -> bool:
-    """Whether no search, control or measurement on requests reads a prompt set: one of the test split alone, or one that a paper
-    calls optional."""
+    """Whether no search, control, training or measurement on requests reads a prompt set: one of the test split alone, or one
+    that a paper calls optional."""
     sides = {config.extraction.harmful, config.extraction.harmless}
-    return name not in sides | set(config.evaluation.pair)
+    return name not in sides | set(config.evaluation.pair) | set(tuning_phases(config))
 
 
 def with_what_is_here(config: Config, entries: Mapping[str, Entry]) -> Config:

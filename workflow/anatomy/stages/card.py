@@ -32,6 +32,7 @@ def write_model_card(
     threads: int = 1,
     say: Callable[[str], None] = print,
     converted: Path | None = None,
+    tuned: Path | None = None,
 ) -> None:
     """Describe one model.
 
@@ -44,6 +45,7 @@ def write_model_card(
         threads: threads of a CPU that its jobs compute on.
         say: told where the format asked for is slow on this machine.
         converted: what is known of the model's conversion from a GGUF file, beside the folder that it became.
+        tuned: what is known of its training from another model, beside the folder that it ended in.
 
     Raises:
         ModelError: the folder cannot be used, the hub model has not been fetched, or not as the configuration asks
@@ -52,8 +54,8 @@ def write_model_card(
     """
     if grown is not None:
         folder = grown.parent
-    elif converted is not None:
-        folder = converted.with_suffix("")
+    elif made := converted or tuned:
+        folder = made.with_suffix("")
     elif source is not None:
         folder = find(source, mirror)
     else:
@@ -84,6 +86,7 @@ def write_model_card(
         "source": source,
         "grown": read_json(grown) if grown else None,
         "converted": read_json(converted) if converted else None,
+        "tuned": read_json(tuned) if tuned else None,
         "notes": notes,
     }
     write_json(out, card)

@@ -48,6 +48,7 @@ class ExportedBase(TypedDict):
     hub: str | None
     revision: str | None
     converted: str | None
+    tuned: str | None
 
 
 class ExportRecord(TypedDict):
@@ -171,7 +172,7 @@ def _without_place(spec: Edit) -> JsonObject:
 
 def base_of(model: ModelCard) -> ExportedBase:
     """What may be told of the base: not where it lay on this machine."""
-    source, converted = model["source"], model["converted"]
+    source, converted, tuned = model["source"], model["converted"], model["tuned"]
     return {
         "id": model["id"],
         "kind": model["kind"],
@@ -179,6 +180,7 @@ def base_of(model: ModelCard) -> ExportedBase:
         "hub": None if source is None else source.get("hub"),
         "revision": None if source is None else source.get("revision"),
         "converted": None if converted is None else f"{converted['file']}, {converted['in words']}",
+        "tuned": None if tuned is None else str(tuned["in_words"]),
     }
 
 

@@ -109,6 +109,8 @@ def _source(card: ModelCard) -> str:
     source, converted, hub = card["source"], card["converted"], hub_of(card["source"])
     if converted is not None:
         return f"{converted['file']} {converted['sha256'][:12]}, {converted['in words']}"
+    if card["tuned"] is not None:
+        return str(card["tuned"]["in_words"])
     return f"{hub[0]}@{hub[1][:12]}" if hub else (source and source.get("folder")) or "grown here"
 
 

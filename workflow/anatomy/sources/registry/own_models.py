@@ -1,4 +1,4 @@
-"""Where a model of one's own lies: its folder, the hub's cache, or the folder that its GGUF file was converted into."""
+"""Where a model of one's own lies: its folder, the hub's cache, or the folder that it was converted or trained into."""
 
 from __future__ import annotations
 
@@ -40,16 +40,17 @@ def folder_here(config: Config, name: str, source: Model | ModelJudge) -> Path:
         name: the model's id in the configuration.
 
     Raises:
-        ModelError: it has not been fetched, or not been converted yet.
+        ModelError: it has not been fetched, or not been converted or trained yet.
     """
     if source.folder is not None:
         return Path(source.folder)
-    if isinstance(source, Model) and source.is_converted:
-        folder = Path(Layout(config.results).converted_folder(name))
+    if isinstance(source, Model) and (source.is_converted or source.tuned):
+        at = Layout(config.results)
+        folder = Path(at.converted_folder(name) if source.is_converted else at.tuned_folder(name))
         if not folder.is_dir():
             raise ModelError(
-                found="not converted yet",
-                expected="a model folder made of the GGUF file",
+                found="not converted yet" if source.is_converted else "not trained yet",
+                expected=f"a model folder made {'of the GGUF file' if source.is_converted else 'by training'}",
                 where=str(folder),
                 remedy="run the stage that makes it: snakemake does before anything reads the model",
             )
