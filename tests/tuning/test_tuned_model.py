@@ -1,11 +1,15 @@
 """A model that was trained: what it learned, what of its folder changed, and that a kill changes no bit."""
 
+import json
 import multiprocessing
 import os
+import shutil
 import signal
+from pathlib import Path
 
 import pytest
 import torch
+from tiny_architectures import ARCHITECTURES, make_tiny_architecture
 from tiny_model import load_tiny_model, make_tiny_model
 from tuned_setting import options, splits
 
@@ -13,6 +17,7 @@ from anatomy.errors import ModelError, NumericsError
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.loading import load_model
 from anatomy.models.rendering import Rendering, render
+from anatomy.models.tokenizer import load_tokenizer
 from anatomy.organism.training_state import TrainingState
 from anatomy.tuning import tuned_model
 from anatomy.tuning.adapter import attach, factors_of, matrices, recompute_activations, trained
@@ -163,3 +168,25 @@ def test_factors_carry_the_scaling(tiny_folder):
     a, b = factors_of(model, names)[names[0]]
     inputs = torch.randn(3, a.shape[1])
     torch.testing.assert_close(layer(inputs) - layer.base_layer(inputs), inputs @ (b @ a).T)
+
+
+def test_a_quantised_model_is_refused(tiny_folder, tmp_path):
+    source = Path(shutil.copytree(tiny_folder, tmp_path / "quantised"))
+    config = json.loads((source / "config.json").read_text())
+    (source / "config.json").write_text(json.dumps({**config, "quantization_config": {"quant_method": "gptq", "bits": 4}}))
+    with pytest.raises(ModelError, match="GPTQ quantized"):
+        run(source, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["Gemma 3", "Mixtral"])
+def test_families(name, tmp_path):
+    """Embeddings stay tied where blocks have windows; experts in one tensor are refused, where all was asked for."""
+    (architecture,) = (one for one in ARCHITECTURES if one.name == name)
+    source = make_tiny_architecture(architecture, tmp_path / "source")
+    chosen = options(tokens=600, chat_template="own" if load_tokenizer(source).chat_template else "plain")
+    if name == "Gemma 3":
+        card = run(source, tmp_path, chosen)
+        assert Checkpoint(tmp_path / "model").tied_embeddings and card["matrices"] == 7 * Checkpoint(source).num_layers
+    else:
+        with pytest.raises(ModelError, match=r"tuned\.targets"):
+            run(source, tmp_path, chosen)

@@ -32,7 +32,7 @@ def study(tmp_path_factory):
         "organism": {"members": []},
         "models": {
             "start": {"folder": "base", "kind": "base", "template": False, "dtype": "float32"},
-            "aligned": {"tuned": tuned, "kind": "aligned", "base": "start", "dtype": "float32"},
+            "mine": {"tuned": tuned, "kind": "aligned", "base": "start", "dtype": "float32"},
         },
         "prompt_sets": {
             "harmful": {"file": "harmful.csv", "label": "harmful", "minimum": 6},
@@ -57,22 +57,22 @@ def study(tmp_path_factory):
 
 def test_it_is_made_once_and_described_as_any_model(study):
     folder, call = study
-    done = call("--", "results/models/aligned.json")
+    done = call("--", "results/models/mine.json")
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
-    card, start = (json.loads((folder / "results" / "models" / f"{name}.json").read_text()) for name in ("aligned", "start"))
-    assert card["folder"] == "results/tuned/aligned" and card["kind"] == "aligned" and card["num_layers"] == 2
+    card, start = (json.loads((folder / "results" / "models" / f"{name}.json").read_text()) for name in ("mine", "start"))
+    assert card["folder"] == "results/tuned/mine" and card["kind"] == "aligned" and card["num_layers"] == 2
     assert card["digest"] != start["digest"] == card["tuned"]["from_digest"] and start["tuned"] is None
     assert "trained here from start by LoRA of rank 2" in card["tuned"]["in_words"]
-    assert sorted(path.name for path in (folder / "results" / "tuned").iterdir()) == ["aligned", "aligned.json"]
-    again = call("--", "results/models/aligned.json")
+    assert sorted(path.name for path in (folder / "results" / "tuned").iterdir()) == ["mine", "mine.json"]
+    again = call("--", "results/models/mine.json")
     assert "Nothing to be done" in again.stdout + again.stderr
 
 
 def test_a_job_that_runs_again_trains_nothing_that_is_there(study):
     folder, call = study
-    call("--", "results/models/aligned.json")
-    weights = (folder / "results" / "tuned" / "aligned" / "model.safetensors").stat()
-    (folder / "results" / "tuned" / "aligned.json").unlink()
-    done = call("--", "results/models/aligned.json")
+    call("--", "results/models/mine.json")
+    weights = (folder / "results" / "tuned" / "mine" / "model.safetensors").stat()
+    (folder / "results" / "tuned" / "mine.json").unlink()
+    done = call("--", "results/tuned/mine.json")
     assert done.returncode == 0 and "was made from the same inputs already" in done.stdout + done.stderr
-    assert (folder / "results" / "tuned" / "aligned" / "model.safetensors").stat() == weights
+    assert (folder / "results" / "tuned" / "mine" / "model.safetensors").stat() == weights

@@ -24,12 +24,21 @@ def matrices(loaded: LoadedModel, targets: Literal["all"] | list[str]) -> list[s
         targets: last parts of their names; ``all``: every linear map of the model but its output head.
 
     Raises:
-        ModelError: a target that no linear map of the model is called by.
+        ModelError: a target that no linear map of the model is called by, or none at all; ``all`` where experts are
+            fused into one tensor, which would be left as it is.
         EditError: matrices that cannot be edited (``dense_shapes``): quantised, or fused experts.
     """
     head = loaded.model.get_output_embeddings()
     linear = [name for name, module in loaded.model.named_modules() if isinstance(module, nn.Linear) and module is not head]
     kinds = {name.rpartition(".")[2] for name in linear}
+    fused = [name for name, weight in loaded.model.named_parameters() if weight.dim() == 3 and "conv" not in name]
+    if (targets == "all" and fused) or not linear:
+        raise ModelError(
+            found=f"weights that are no linear map, such as {fused[0]}" if fused else "no linear map",
+            expected="a model whose blocks hold linear maps",
+            where=f"tuned.targets, for {loaded.folder}",
+            remedy=f"name the matrices that are meant: {', '.join(sorted(kinds))}" if kinds else "train another model",
+        )
     if unknown := [] if targets == "all" else sorted(set(targets) - kinds):
         raise ModelError(
             found=f"no linear map called {unknown[0]}",

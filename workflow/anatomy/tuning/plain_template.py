@@ -54,7 +54,7 @@ def answer_end(tokenizer: Any, rendering: Rendering, ends: Collection[int]) -> i
     """The token that ends an answer: the first of ``ends`` that the template writes behind one, or else EOS.
 
     Args:
-        ends: tokens that end a completion (``serving.transformers_generation.end_tokens``).
+        ends: tokens that end a completion: of the tokenizer and of the generation settings.
 
     Raises:
         ModelError: there is none.

@@ -20,7 +20,6 @@ from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.loading import LoadedModel, load_model
 from anatomy.models.rendering import Rendering
 from anatomy.organism.training_state import TrainingState
-from anatomy.serving.transformers_generation import end_tokens
 from anatomy.store.digest import digest
 from anatomy.store.files import bring_to_disk, explained
 from anatomy.store.json_objects import JsonObject
@@ -214,10 +213,20 @@ def training_key(model: str, options: Tuned, setting: Setting, rows: Rows) -> Js
 
 
 def _rows(loaded: LoadedModel, options: Tuned, setting: Setting, split: Split) -> Rows:
-    end = answer_end(loaded.tokenizer, setting.rendering, end_tokens(loaded))
+    end = answer_end(loaded.tokenizer, setting.rendering, _ends(loaded))
     return make_rows(
         loaded.tokenizer, setting.rendering, split, options.data, end=end, longest=options.row_tokens, seed=options.seed
     )
+
+
+def _ends(loaded: LoadedModel) -> set[int]:
+    """Tokens that end a completion; not taken from ``serving``, whose code would count for every training."""
+    declared = loaded.model.generation_config.eos_token_id
+    return {
+        token
+        for token in (*(declared if isinstance(declared, list) else [declared]), loaded.tokenizer.eos_token_id)
+        if token is not None
+    }
 
 
 def _losses(loaded: LoadedModel, model: object, parts: list, options: Tuned) -> list[float]:

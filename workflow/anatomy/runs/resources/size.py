@@ -30,7 +30,7 @@ def known_size(config: Config, name: str) -> ModelSize | None:
     stated = config.resources.models.get(name)
     if stated is not None and stated.billions is not None:
         return typical_size(stated.billions * 1e9)
-    if isinstance(source, Model) and source.tuned and (stated is None or stated.billions is None):
+    if isinstance(source, Model) and source.tuned:
         return known_size(config, source.tuned.from_)  # training changes no shape
     named = parameters_in_name(_name(source))
     return size_of_files(config, source) or (None if named is None else typical_size(named))
