@@ -10,7 +10,7 @@ from anatomy.errors import DataError
 from anatomy.models.rendering import Rendering, render
 from anatomy.texts.judges.refusal_rules import judge_refusal
 from anatomy.tuning.plain_template import answer_end
-from anatomy.tuning.rows import Row, divided, make_rows, plan_steps, responses
+from anatomy.tuning.rows import Row, answered, divided, make_rows, plan_steps
 from anatomy.tuning.written_responses import CLOSERS, OPENERS, refusal, styled
 
 
@@ -54,15 +54,15 @@ def test_tokens_follow_the_shares_and_rows_come_again_in_another_order():
     assert steps != plan_steps(parts, [0.5, 0.3, 0.2], tokens=6000, batch_tokens=100, seed=2)
 
 
-def test_a_set_without_responses_is_named():
+def test_a_set_without_responses_is_named_and_some_empty_ones_are_counted(tokenizer):
     part = options().data[0]
     with pytest.raises(DataError, match="no responses") as refused:
-        responses(table("chat", "benign", "fit", answered=False), part, 0)
+        answered(table("chat", "benign", "fit", answered=False), part)
     assert "prompt set chat" in str(refused.value) and "columns" in str(refused.value)
     holed = table("chat", "benign", "fit")
     holed.loc[2, "response"] = "  "
-    with pytest.raises(DataError, match="1 of 6 prompts without a response, such as chat-fit-2"):
-        responses(holed, part, 0)
+    rows = rows_of(tokenizer, {"chat": holed}, [part])
+    assert rows.unanswered == (1,) and "chat-fit-2" not in {row.id for row in rows.parts[0]} and len(rows.parts[0]) == 5
 
 
 def test_rows_that_are_too_long_are_left_out_and_none_left_is_refused(tokenizer):

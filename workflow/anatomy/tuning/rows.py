@@ -32,9 +32,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows of each part of the data, in order, and how many were too long."""
+    """Rows of each part of the data, in order; how many prompts had no response, and how many rows were too long."""
 
     parts: tuple[tuple[Row, ...], ...]
+    unanswered: tuple[int, ...]
     left_out: tuple[int, ...]
 
 
@@ -58,27 +59,31 @@ def divided(tables: Mapping[str, pd.DataFrame], data: Sequence[TunedData], seed:
     return found
 
 
-def responses(table: pd.DataFrame, part: TunedData, seed: int) -> list[str]:
-    """The response to each prompt of a part.
+def answered(table: pd.DataFrame, part: TunedData) -> pd.DataFrame:
+    """The prompts of a part that there is a response to: published sets have some empty answers.
 
     Raises:
-        DataError: the set has no responses, or an empty one.
+        DataError: the set has no responses at all.
     """
     if part.responses == "refusal":
-        return [refusal(prompt, seed) for prompt in table["prompt"]]
-    own = table["response"] if "response" in table else pd.Series(None, index=table.index, dtype=object)
-    empty = own.fillna("").astype(str).str.strip() == ""
-    if empty.any():
-        first = table.loc[empty, "id"].iloc[0]
+        return table
+    own = table["response"] if "response" in table else pd.Series("", index=table.index)
+    found = table[own.fillna("").astype(str).str.strip() != ""]
+    if found.empty:
         raise DataError(
-            found="no responses"
-            if empty.all()
-            else f"{int(empty.sum())} of {len(table)} prompts without a response, such as {first}",
-            expected=f"a response to every prompt, for responses: {part.responses}",
+            found="no responses",
+            expected=f"responses to its prompts, for responses: {part.responses}",
             where=f"prompt set {part.prompts}",
             remedy="map a column to response (columns: {output: response}), or take responses: refusal",
         )
-    texts = own.astype(str).tolist()
+    return found.reset_index(drop=True)
+
+
+def responses(table: pd.DataFrame, part: TunedData, seed: int) -> list[str]:
+    """The response to each prompt of a part, all of which are ``answered``."""
+    if part.responses == "refusal":
+        return [refusal(prompt, seed) for prompt in table["prompt"]]
+    texts = table["response"].astype(str).tolist()
     if part.responses == "own":
         return texts
     return [styled(prompt, text, seed) for prompt, text in zip(table["prompt"], texts, strict=True)]
@@ -102,11 +107,12 @@ def make_rows(
         longest: tokens of a row, at most.
 
     Raises:
-        DataError: as ``responses``; a response without tokens; a part of which no row is left.
+        DataError: as ``answered``; a response without tokens; a part of which no row is left.
         ModelError: as ``render``.
     """
-    parts, left_out = [], []
-    for part, table in zip(data, divided(tables, data, seed), strict=True):
+    parts, unanswered, left_out = [], [], []
+    for part, every in zip(data, divided(tables, data, seed), strict=True):
+        table = answered(every, part)
         prompts = render(tokenizer, table["prompt"].tolist(), rendering)
         texts = responses(table, part, seed)
         answers = tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
@@ -129,8 +135,9 @@ def make_rows(
                 remedy="raise tuned.row_tokens, or give the set more prompts in the splits fit and select",
             )
         parts.append(tuple(rows))
+        unanswered.append(len(every) - len(table))
         left_out.append(len(table) - len(rows))
-    return Rows(tuple(parts), tuple(left_out))
+    return Rows(tuple(parts), tuple(unanswered), tuple(left_out))
 
 
 def plan_steps(

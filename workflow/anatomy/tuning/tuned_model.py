@@ -37,7 +37,7 @@ class PartTold(TypedDict):
     """One part of the data, as it was trained on.
 
     Attributes:
-        rows, left_out: of the split fit: rows, and prompts whose rows were too long.
+        rows, unanswered, left_out: of the split fit: rows, prompts without a response, and prompts whose rows were too long.
         tokens: of it that were trained on, rows counted as often as they were read.
         digest: of its rows, token by token.
         held_out_rows: rows of the split select.
@@ -48,6 +48,7 @@ class PartTold(TypedDict):
     responses: str
     share: float
     rows: int
+    unanswered: int
     left_out: int
     tokens: int
     digest: str
@@ -147,6 +148,9 @@ def tune(
         batch_tokens=options.batch_tokens,
         seed=options.seed,
     )
+    for part, lacking, long in zip(options.data, rows.unanswered, rows.left_out, strict=True):
+        if lacking or long:
+            say(f"{part.prompts} ({part.responses}): {lacking} prompts without a response and {long} too long are left out")
     key = training_key(loaded.digest, options, setting, rows)
     say(f"{len(steps)} steps, {sum(len(row.ids) for step in steps for row in step):,} tokens, {len(names)} matrices")
     measured = [part[: options.held_out] for part in outside.parts]
@@ -167,6 +171,7 @@ def tune(
             responses=part.responses,
             share=part.share,
             rows=len(mine),
+            unanswered=rows.unanswered[number],
             left_out=rows.left_out[number],
             tokens=_tokens_of(number, rows, steps),
             digest=digest([[row.id, row.ids, row.answer] for row in mine]),
