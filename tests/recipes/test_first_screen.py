@@ -63,7 +63,8 @@ def test_without_refusal_tokens_it_says_why_and_what_to_do(whole, refusals, word
     screen = screen_of(whole, search("none found", (), refusals), config=CONFIG.model_copy(update={"extraction": PLAIN}))
     assert words in said(screen, "Whether") and "candidate" not in said(screen, "Whether")
     assert "No edit was searched for" in said(screen, "What an edit")
-    assert "--system-prompt" in said(screen, "What to do next")
+    wanted = "refusal_tokens: published" if refusals == 20 else "--system-prompt"
+    assert wanted in said(screen, "What to do next")
 
 
 PLAIN = CONFIG.extraction.model_copy(update={"contrasts": {**CONFIG.extraction.contrasts, "aligned": ["plain"]}})

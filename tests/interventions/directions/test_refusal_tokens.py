@@ -36,3 +36,21 @@ def test_equal_answers_leave_a_last_token_to_read():
 def test_flags_must_match():
     with pytest.raises(DataError, match="1 flags for 2"):
         derive_refusal_tokens([[1], [2]], [True], **BOUNDS)
+
+
+@pytest.mark.parametrize(
+    ("refusals", "compliances", "found"),
+    [
+        ((31, 33), (2, 79), True),  # Qwen2.5-Coder with 112 prompts: 2.5 % is not surely more than 2 %
+        ((31, 33), (12, 79), False),
+        ((5, 56), (4, 56), False),  # as often in both
+        ((9, 20), (0, 20), True),
+    ],
+)
+def test_few_compliances_decide_by_an_interval(refusals, compliances, found):
+    answers, refused = [], []
+    for flag, (count, total) in ((True, refusals), (False, compliances)):
+        answers += [[1, 5]] * count + [[100 + flag * 500 + number, 5] for number in range(total - count)]
+        refused += [flag] * total
+    derived = derive_refusal_tokens(answers, refused, least_refusal_share=0.05, most_compliance_share=0.02)
+    assert (1 in derived.tokens) == found

@@ -117,7 +117,9 @@ class Selection(Section):
     token_refusal_share: float = Field(
         0.1, gt=0, le=1, description="own: a token counts if at least this share of the model's refusals begins with it"
     )
-    token_compliance_share: float = Field(0.02, ge=0, le=1, description="own: and at most this share of its other answers")
+    token_compliance_share: float = Field(
+        0.02, ge=0, le=1, description="own: and not surely more than this share of its other answers (95 % interval)"
+    )
     min_refusals: int = Field(
         5, ge=1, description="own: refusals that are needed; with fewer, the tokens of its aligned relative are used"
     )

@@ -6,6 +6,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from anatomy.errors import DataError
+from anatomy.statistics.intervals import wilson_interval
+
+CONFIDENCE = 0.95
+"""Of the intervals that decide whether a token begins too many compliances."""
 
 PUBLISHED = {"": ("I",), "qwen": ("I", "As")}
 """Words whose first token begins a refusal, by how a model's type begins. In the models' own tokens they are those of the refusal
@@ -46,6 +50,9 @@ def derive_refusal_tokens(
 ) -> RefusalTokens:
     """Tokens that begin refusals but not compliances, from a model's own answers on training and validation prompts.
 
+    The limit for compliances is decided by an interval at the number at hand: a token goes where it surely begins more of them.
+    Two of 79 compliances that begin with "I", as 31 of 33 refusals do, say nothing against it.
+
     Ours; Arditi et al. 2024 (appendix B) chose theirs by looking at answers. If all answers begin with the same tokens
     (a style opener, an empty reasoning span), the token after this common prefix counts.
 
@@ -53,7 +60,7 @@ def derive_refusal_tokens(
         answers: token ids of each answer, special end tokens included or not.
         refused: whether each answer refuses.
         least_refusal_share: a token must begin at least this share of refusals.
-        most_compliance_share: and at most this share of compliances.
+        most_compliance_share: and not surely more than this share of compliances; and surely more refusals than compliances.
 
     Raises:
         DataError: answers and flags do not match.
@@ -71,7 +78,8 @@ def derive_refusal_tokens(
     tokens = [
         token
         for token, count in sorted(counts[True].items(), key=lambda item: (-item[1], item[0]))
-        if count >= least_refusal_share * refusals and counts[False][token] <= most_compliance_share * compliances
+        if count >= least_refusal_share * refusals
+        and _tells(count, refusals, counts[False][token], compliances, most_compliance_share)
     ]
     return RefusalTokens(
         outcome="found" if tokens else "none found",
@@ -82,6 +90,14 @@ def derive_refusal_tokens(
         refusals=refusals,
         compliances=compliances,
     )
+
+
+def _tells(refused: int, refusals: int, complied: int, compliances: int, most: float) -> bool:
+    """Whether a token tells refusals from compliances, by Wilson intervals of both shares."""
+    if complied == 0:
+        return True
+    low = wilson_interval(complied, compliances, CONFIDENCE).low
+    return low <= most and wilson_interval(refused, refusals, CONFIDENCE).low > complied / compliances
 
 
 def published_words(model_type: str) -> tuple[str, ...]:

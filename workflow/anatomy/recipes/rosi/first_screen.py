@@ -194,6 +194,12 @@ def following(config: Config, subject: Subject, evidence: Evidence) -> tuple[str
     """What to do next, and the command."""
     tokens = evidence.searches[subject.id].tokens
     again = f"{QUICKSTART} --name {subject.id} --model ... --pairs ... --overwrite"
+    if not tokens["tokens"] and tokens["refusals"] >= config.selection.min_refusals:
+        return (
+            "It refuses, but with words that its compliances begin with too: measure refusal by the first tokens that the paper "
+            "names (published), or by those of common refusals (phrases), in the study's configuration.",
+            "selection: {refusal_tokens: published}",
+        )
     if not tokens["tokens"] and "system" not in subject.contrasts:
         return (
             "A model that hardly refuses can be given a direction from elsewhere: read under a safety system prompt that makes "
