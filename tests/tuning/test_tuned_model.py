@@ -152,6 +152,13 @@ def test_a_diverging_training_stops_and_names_step_and_rows(tiny_folder, tmp_pat
     assert not (tmp_path / "model").exists()
 
 
+def test_a_loss_that_is_no_number_stops_before_the_update(tiny_folder, tmp_path):
+    with pytest.raises(NumericsError, match="a loss of nan") as stopped:
+        run(tiny_folder, tmp_path, options(learning_rate=1e30, schedule="constant", warmup=0.0, keep_every=1))
+    assert "finite numbers" in str(stopped.value)
+    assert not list((tmp_path / "state").glob("*.safetensors")), "what one step made of the adapter is no state to go on from"
+
+
 def test_unknown_targets_are_named(tiny_folder, tmp_path):
     with pytest.raises(ModelError, match="no linear map called query") as refused:
         run(tiny_folder, tmp_path, options(targets=["query"]))

@@ -72,12 +72,12 @@ def train_adapter(
             norm = torch.nn.utils.clip_grad_norm_(parameters.values(), CLIP)
             _require_finite(total, norm, number, rows, state, options)
             _require_progress([*losses, total], number, rows, state, options)
+            if state and number and number % options.keep_every == 0:
+                state.keep(parameters, [optimiser], losses, last=True)  # not sooner: this step showed that it is good
             for group in optimiser.param_groups:
                 group["lr"] = options.learning_rate * rate_share(number, len(steps), options)
             optimiser.step()
             losses.append(total)
-            if state and ((number + 1) % options.keep_every == 0 or number + 1 == len(steps)):
-                state.keep(parameters, [optimiser], losses, last=True)
             progress.advance(1, sum(len(row.ids) for row in rows))
     return Learned(losses)
 
@@ -113,7 +113,7 @@ def _stopped(
     found: str, expected: str, number: int, rows: Sequence[Row], state: TrainingState | None, options: Tuned
 ) -> NumericsError:
     named = ", ".join(row.id for row in rows[:4]) + (f" and {len(rows) - 4} more" if len(rows) > 4 else "")
-    kept = number // options.keep_every * options.keep_every
+    kept = max(0, number - 1) // options.keep_every * options.keep_every
     return NumericsError(
         found=found,
         expected=expected,

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
+from math import isfinite
 from pathlib import Path
 from typing import TypedDict
 
@@ -14,6 +15,7 @@ import pandas as pd
 import torch
 
 from anatomy.config.tuning import Tuned
+from anatomy.errors import NumericsError
 from anatomy.interventions.export.rewrite import low_rank_rewrites
 from anatomy.interventions.export.stream import stream_checkpoint
 from anatomy.models.checkpoint import Checkpoint
@@ -161,6 +163,13 @@ def tune(
     pad = loaded.pad_token_id
     learned = train_adapter(model, steps, options, pad=pad, state=TrainingState(setting.state, key, say=say), say=say)
     after = _losses(loaded, model, measured, options)
+    if not all(map(isfinite, after)):
+        raise NumericsError(
+            found=f"held-out losses of {after} after the last step",
+            expected="finite numbers",
+            where=f"the training from {setting.source}",
+            remedy="lower tuned.learning_rate, or train in float32",
+        )
     for part, first, last in zip(options.data, before, after, strict=True):
         say(f"held-out loss of {part.prompts} ({part.responses}): {first:.3f} before, {last:.3f} after")
     factors = factors_of(model, names)
