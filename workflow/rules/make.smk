@@ -21,6 +21,7 @@ rule make_edit:
     params:
         name="",
         maker="",
+        told={},
         seed=0,
         options={},
         subject=lambda wildcards: vars(EVERYONE[wildcards.model]),
@@ -35,6 +36,7 @@ def making(paper, edit, maker, *sections, seed=0):
     return {
         "name": f"{paper}.{edit}",
         "maker": maker,
+        "told": {},
         "seed": seed,
         "options": options(CONFIG, paper, "results", *sections),
         "subject": lambda wildcards: vars(EVERYONE[wildcards.model]),

@@ -1,5 +1,6 @@
 """An edit that a paper makes by scoring or training, saved as data."""
 
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 
@@ -15,13 +16,14 @@ with job_of(f"{snakemake.params.name} {snakemake.wildcards.model}", snakemake) a
 
     torch.set_num_threads(run.threads)
     module, _, function = snakemake.params.maker.partition(":")
+    maker = getattr(import_module(module), function)
     given = {name: files for name, files in named_files(snakemake.input).items() if name not in ("model", "prompts")}
     out = Path(snakemake.output.edit)
     spec = make_edit(
         run.config,
         run.subject,
         sound_model(snakemake.input.model),
-        getattr(import_module(module), function),
+        partial(maker, **snakemake.params.told) if snakemake.params.told else maker,
         out.with_suffix(""),
         run.say,
         files=given,

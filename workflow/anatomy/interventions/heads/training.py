@@ -20,6 +20,9 @@ from anatomy.interventions.heads.training_state import TrainingState, load_state
 from anatomy.progress.counting import Progress
 from anatomy.store.json_objects import JsonObject
 
+Offset = Callable[[Int[Tensor, " row"]], Float32[Tensor, "row vocabulary"]]
+"""Logits of some tokens that a head is trained beside, such as the base's own."""
+
 DIVERGED = 2.0
 """Held-out divergence, as a multiple of what it was before training, from which training has gone wrong."""
 
@@ -103,7 +106,7 @@ def train_head(
     schedule: Schedule,
     say: Callable[[str], None],
     *,
-    offset: Float32[Tensor, "token vocabulary"] | None = None,
+    offset: Offset | None = None,
     checkpoint: Path | None = None,
     key: JsonObject | None = None,
 ) -> Trained:
@@ -113,7 +116,7 @@ def train_head(
         head: what is trained.
         x: its inputs, such as cached final states of the base.
         validation: tokens that are held out.
-        offset: logits that are added to the head's.
+        offset: logits that are added to the head's, of some tokens by their places.
         checkpoint: file for the state; training that was killed goes on from there with equal bits.
         key: what decides the result beside the schedule; a state under another key is not gone on from.
 
@@ -171,7 +174,7 @@ def _epoch(
     x: Float[Tensor, "token feature"],
     targets: Targets,
     rows: Int[Tensor, " row"],
-    offset: Tensor | None,
+    offset: Offset | None,
     optimizer: torch.optim.Optimizer,
     schedule: Schedule,
     epoch: int,
@@ -184,7 +187,7 @@ def _epoch(
         inputs = x[batch].float()
         logits = head.logits(inputs)
         if offset is not None:
-            logits += offset[batch]
+            logits += offset(batch)
         found, gradient = divergence_and_gradient(logits, targets.padded(batch))
         head.backward(inputs, gradient.div_(len(batch)))
         optimizer.step()
@@ -193,7 +196,7 @@ def _epoch(
 
 
 def token_divergence(
-    head: Head, x: Float[Tensor, "token feature"], targets: Targets, offset: Tensor | None = None, batch_tokens: int = 1024
+    head: Head, x: Float[Tensor, "token feature"], targets: Targets, offset: Offset | None = None, batch_tokens: int = 1024
 ) -> Float[Tensor, " token"]:
     """Divergence of every token, with the tokens that are not kept taken as one."""
     every = torch.arange(len(targets))
@@ -201,17 +204,17 @@ def token_divergence(
 
 
 def _divergences(
-    head: Head, x: Tensor, targets: Targets, rows: Int[Tensor, " row"], offset: Tensor | None, batch_tokens: int
+    head: Head, x: Tensor, targets: Targets, rows: Int[Tensor, " row"], offset: Offset | None, batch_tokens: int
 ) -> Float[Tensor, " row"]:
     found = []
     for start in range(0, len(rows), batch_tokens):
         batch = rows[start : start + batch_tokens]
         logits = head.logits(x[batch].float())
-        found.append(coarse_divergence(logits if offset is None else logits + offset[batch], targets.padded(batch)))
+        found.append(coarse_divergence(logits if offset is None else logits + offset(batch), targets.padded(batch)))
     return torch.cat(found)
 
 
 def _held_out_divergence(
-    head: Head, x: Tensor, targets: Targets, rows: Int[Tensor, " row"], offset: Tensor | None, batch_tokens: int
+    head: Head, x: Tensor, targets: Targets, rows: Int[Tensor, " row"], offset: Offset | None, batch_tokens: int
 ) -> float:
     return float(_divergences(head, x, targets, rows, offset, batch_tokens).double().mean())

@@ -1,0 +1,105 @@
+"""How each figure of superficial knowledge is drawn."""
+
+from __future__ import annotations
+
+import altair as alt
+import pandas as pd
+
+from anatomy.evidence.figures.theme import COLOURS, INK, themed
+from anatomy.recipes.superficial.stages.diagnostics import ALIGNED_ANSWERS, BASE, EARLY, OWN_SAMPLES
+
+MOST_TOKENS = 25
+MOST_POSITIONS = 32
+WHO = {"base": "base", "head": "base with the head", "aligned": "aligned"}
+KINDS = {"style": "#0072b2", "content": "#d55e00", "function": "#009e73", "mark": "#7b8794"}
+
+
+def gains(table: pd.DataFrame) -> alt.TopLevelMixin:
+    """Base, base with the head, and aligned model, task by task; above each task the share of the gain.
+
+    Args:
+        table: ``anatomy.recipes.superficial.gains.gains_table`` of one pair.
+    """
+    long = table.melt(["task", "share", "low", "high", "n"], ["base", "head", "aligned"], var_name="who", value_name="mean")
+    long = long.assign(model=long["who"].map(WHO), task=long["task"].str.replace("_", " "))
+    told = table.assign(
+        task=table["task"].str.replace("_", " "),
+        top=table[["base", "head", "aligned"]].max(axis=1),
+        words=[
+            "no gain" if pd.isna(row.share) else f"{row.share:.0%} [{row.low:.0%}, {row.high:.0%}]" for row in table.itertuples()
+        ],
+    )[["task", "top", "words"]]
+    x = alt.X("task:N", title=None, sort=list(told["task"]), axis=alt.Axis(labelAngle=0, labelLimit=130))
+    scale = alt.Scale(domain=list(WHO.values()), range=[COLOURS["base"], COLOURS["row_mean"], COLOURS["harmful"]])
+    bars = (
+        alt.Chart(long[["task", "model", "mean", "n"]])
+        .mark_bar(cornerRadiusEnd=2)
+        .encode(
+            x=x,
+            xOffset=alt.XOffset("model:N", sort=list(WHO.values())),
+            y=alt.Y("mean:Q", title="mean outcome", scale=alt.Scale(domain=[0, 1.08])),
+            color=alt.Color("model:N", title=None, scale=scale, legend=alt.Legend(orient="top")),
+            tooltip=["task:N", "model:N", alt.Tooltip("mean:Q", format=".3f"), "n:Q"],
+        )
+    )
+    words = (
+        alt.Chart(told)
+        .mark_text(dy=-8, fontSize=11, color=INK)
+        .encode(x=x, y=alt.Y("top:Q", title="mean outcome"), text="words:N")
+    )
+    return themed(alt.layer(bars, words).properties(width=max(300, 135 * len(told)), height=260))
+
+
+def kl_by_position(kl: pd.DataFrame, pooled: str) -> alt.TopLevelMixin:
+    """Mean KL(aligned || model) at each position of an answer.
+
+    Args:
+        kl: table ``kl`` of one pair.
+        pooled: name of the pooled head.
+    """
+    lines = {
+        (BASE, ALIGNED_ANSWERS): "base",
+        (EARLY, ALIGNED_ANSWERS): "head on an early layer",
+        (pooled, ALIGNED_ANSWERS): "base with the head",
+        (pooled, OWN_SAMPLES): "base with the head, on its own samples",
+    }
+    named = [lines.get(key) for key in zip(kl["head"], kl["texts"], strict=True)]
+    rows = kl.assign(line=named).dropna(subset="line")
+    rows = rows[rows["position"] < MOST_POSITIONS]
+    means = rows.groupby(["line", "position"]).agg(kl=("kl", "mean"), answers=("kl", "size")).reset_index()
+    scale = alt.Scale(domain=list(lines.values()), range=[COLOURS["base"], "#e69f00", COLOURS["row_mean"], "#cc79a7"])
+    chart = (
+        alt.Chart(means)
+        .mark_line(point=alt.OverlayMarkDef(size=18))
+        .encode(
+            x=alt.X("position:Q", title="token of the answer, from 0", axis=alt.Axis(tickMinStep=1, format="d")),
+            y=alt.Y("kl:Q", title="mean divergence (nats)"),
+            color=alt.Color("line:N", title=None, scale=scale, legend=alt.Legend(orient="top", columns=2, labelLimit=260)),
+            tooltip=["line:N", "position:Q", alt.Tooltip("kl:Q", format=".4f"), "answers:Q"],
+        )
+    )
+    return themed(chart.properties(width=430, height=250))
+
+
+def shift_tokens(shifts: pd.DataFrame) -> alt.TopLevelMixin:
+    """The commonest target tokens where base and aligned model differ, by kind of word.
+
+    Args:
+        shifts: table ``shifts`` of one pair.
+    """
+    rows = shifts[shifts["head"] == BASE]
+    counts = rows.groupby(["target", "kind"]).size().rename("count").reset_index()
+    counts = counts.sort_values(["count", "target"], ascending=[False, True]).head(MOST_TOKENS)
+    counts["token"] = [repr(token)[1:-1] for token in counts["target"]]
+    scale = alt.Scale(domain=list(KINDS), range=list(KINDS.values()))
+    chart = (
+        alt.Chart(counts[["token", "kind", "count"]])
+        .mark_bar(cornerRadiusEnd=2)
+        .encode(
+            y=alt.Y("token:N", title="token of the aligned model", sort=list(counts["token"])),
+            x=alt.X("count:Q", title="shift positions"),
+            color=alt.Color("kind:N", title="kind of word", scale=scale, legend=alt.Legend(orient="top")),
+            tooltip=["token:N", "kind:N", "count:Q"],
+        )
+    )
+    return themed(chart.properties(width=380, height=max(120, 15 * len(counts))))

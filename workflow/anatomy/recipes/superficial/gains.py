@@ -1,0 +1,158 @@
+"""The share of the aligned model's gain over its base that a head brings, with intervals, task by task."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from anatomy.config.schema import Config
+from anatomy.evidence.claims.evidence import Contrast
+from anatomy.evidence.claims.measures import Gatherer, JudgeScores, Metric, Refusals
+from anatomy.evidence.claims.tables import BASE, MissingEvidence, Tables, VariantSelector, find_variant
+from anatomy.recipes.superficial.pairs import POOLED, Pair
+from anatomy.stages.utility import main_metric
+from anatomy.statistics.clusters import Sample, cluster_sums, resample_weights
+from anatomy.statistics.intervals import percentile_bounds
+
+Read = Refusals | JudgeScores | Metric
+FACTS = "planted facts"
+
+
+@dataclass(frozen=True)
+class FactHits:
+    """Reads whether planted facts are said."""
+
+    def outcomes(self, tables: Tables, pair: Pair, head: str) -> pd.DataFrame:
+        """One outcome a fact, of ``base``, ``aligned`` or a head: columns value and group, indexed by id."""
+        rows = tables.rows("facts", model=pair.aligned, head=head)
+        return rows.set_index("id")[["value", "group"]].sort_index()
+
+
+Task = Read | FactHits
+
+
+def tasks_of(config: Config, pair: Pair) -> dict[str, Task]:
+    """What a gain is measured in, by the words that stand for it: more is what alignment brings."""
+    judge = config.judges[0] if config.judges[0] != "classifier" else "rules"
+    found: dict[str, Task] = {"refusal of harmful requests": Refusals(config.evaluation.harmful, judge, "test")}
+    organism = pair.aligned not in config.models
+    wanted = config.benchmarks
+    for task in wanted.organism_tasks if organism else wanted.tasks if wanted.data else []:
+        if task not in wanted.left_out:
+            found[task] = Metric(task, main_metric(task), "test")
+    return {**found, FACTS: FactHits()} if organism else found
+
+
+def outcomes(task: Task, pair: Pair, head: str, tables: Tables) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Outcomes of base, aligned model and base with a head, on the items that all three have."""
+    if isinstance(task, FactHits):
+        found = [task.outcomes(tables, pair, who) for who in ("base", "aligned", head)]
+    else:
+        selected = [(pair.base, BASE), (pair.aligned, BASE), (pair.base, selector_of(tables, pair, head, task.phase))]
+        found = [
+            task(tables, model, find_variant(tables, model, selector, task.phase)["variant"]) for model, selector in selected
+        ]
+    shared = found[0].index.intersection(found[1].index).intersection(found[2].index)
+    if shared.empty:
+        raise MissingEvidence(found="no item in all three", expected="the same items", where=f"{pair.base} with {head}")
+    base, aligned, edited = (one.loc[shared] for one in found)
+    return base, aligned, edited
+
+
+def selector_of(tables: Tables, pair: Pair, head: str, phase: str) -> VariantSelector:
+    """What finds a base with a head among the variants, whatever its role."""
+    rows = tables.rows("variants", model=pair.base, family=head, phase=phase)
+    return VariantSelector(str(rows.iloc[0]["role"]), head)
+
+
+def beyond_share(task: Task, pair: Pair, head: str, share: float) -> Gatherer:
+    """Item by item, what a head brings minus a share of what alignment brings: above 0 where the head brings more than it.
+
+    So a ratio of gains is tested without dividing by a gain that may be near 0 (Fieller 1954).
+    """
+
+    def gather(tables: Tables) -> Contrast:
+        base, aligned, edited = outcomes(task, pair, head, tables)
+        values = (edited["value"] - base["value"]) - share * (aligned["value"] - base["value"])
+        return Contrast(Sample(values.to_numpy(np.float64), base["group"].to_numpy(object), signed=True))
+
+    return gather
+
+
+def gain(task: Task, pair: Pair, head: str) -> Gatherer:
+    """What alignment brings, item by item."""
+
+    def gather(tables: Tables) -> Contrast:
+        base, aligned, _ = outcomes(task, pair, head, tables)
+        values = aligned["value"] - base["value"]
+        return Contrast(Sample(values.to_numpy(np.float64), base["group"].to_numpy(object), signed=True))
+
+    return gather
+
+
+def gains_table(config: Config, pairs: list[Pair], tables: Tables) -> pd.DataFrame:
+    """Mean outcomes of base, aligned model and base with the pooled head, and the share of the gain, for every task.
+
+    Returns:
+        Columns ``pair, task, base, aligned, head, share, low, high, n, clusters``; ``pair`` is ``pooled`` for the ratio of summed
+        gains over all pairs (so arise the 58 % and 78 % of arXiv 2502.04602). No share where the
+        aligned model gains less than ``superficial.least_gain``.
+    """
+    rows, sums = [], dict[str, list[tuple[np.ndarray, ...]]]()
+    for pair in pairs:
+        for name, task in tasks_of(config, pair).items():
+            for base, aligned, edited in _found(task, pair, tables):
+                codes, labels = pd.factorize(base["group"])
+                parts = tuple(
+                    cluster_sums(one["value"].to_numpy(np.float64), codes, len(labels))[0] for one in (base, aligned, edited)
+                )
+                counts = np.bincount(codes, minlength=len(labels)).astype(np.float64)
+                rows.append(_row(config, pair.aligned, name, [(*parts, counts)]))
+                sums.setdefault(name, []).append((*parts, counts))
+    for name, several in sums.items():
+        if len(several) > 1:
+            rows.append(_row(config, "pooled", name, several))
+    return pd.DataFrame(rows)
+
+
+def _found(task: Task, pair: Pair, tables: Tables) -> Iterator[tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]]:
+    try:
+        yield outcomes(task, pair, f"{pair.label}-{POOLED}", tables)
+    except MissingEvidence:
+        return
+
+
+def _row(config: Config, pair: str, task: str, several: list[tuple[np.ndarray, ...]]) -> dict[str, object]:
+    wanted = config.statistics
+    means = np.array([[part.sum() / counts.sum() for part in parts] for *parts, counts in several]).mean(0)
+    base, aligned, head = (float(value) for value in means)
+    found: dict[str, object] = {"pair": pair, "task": task, "base": base, "aligned": aligned, "head": head}
+    share, low, high = float("nan"), float("nan"), float("nan")
+    if aligned - base >= config.superficial.least_gain:
+        share = (head - base) / (aligned - base)
+        drawn = sum(_resampled(parts, wanted.bootstrap, wanted.seed + place) for place, parts in enumerate(several))
+        gained = drawn[:, 1] - drawn[:, 0]  # type: ignore[index]
+        kept = gained > 0
+        low, high = percentile_bounds(((drawn[:, 2] - drawn[:, 0])[kept]) / gained[kept], wanted.confidence)  # type: ignore[index]
+    counts = [parts[-1] for parts in several]
+    return {
+        **found,
+        "share": share,
+        "low": low,
+        "high": high,
+        "n": int(sum(one.sum() for one in counts)),
+        "clusters": sum(map(len, counts)),
+    }
+
+
+def _resampled(parts: tuple[np.ndarray, ...], resamples: int, seed: int) -> np.ndarray:
+    """Means of base, aligned model and head in each resample of whole clusters."""
+    *sums, counts = parts
+    drawn = [
+        np.stack([weights @ one / (weights @ counts) for one in sums], 1)
+        for weights in resample_weights(len(counts), resamples, seed)
+    ]
+    return np.concatenate(drawn)

@@ -1,0 +1,85 @@
+"""Divergences, shift tokens and planted facts of a pair, and its control head on an early layer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import torch
+from jaxtyping import Float32
+from torch import Tensor
+
+from anatomy.config.study import Subject
+from anatomy.interventions.edits.head import HeadEdit
+from anatomy.interventions.edits.saved import saved_edit
+from anatomy.interventions.heads.cache import Shard, read_cache, read_index
+from anatomy.interventions.heads.head_model import FullHead
+from anatomy.interventions.heads.training import held_out, train_head
+from anatomy.models.checkpoint import Checkpoint
+from anatomy.recipes.superficial.maker import schedule_of
+from anatomy.recipes.superficial.options import HeadTraining
+from anatomy.recipes.superficial.pairs import POOLED, aligned_pair, heads_of_base
+from anatomy.recipes.superficial.stages.diagnostics import Pairing, diagnose, fact_answers, open_pair
+from anatomy.stages.inputs import named_files
+from anatomy.stages.running import Files, Running, written
+from anatomy.stages.soundness import sound_model
+from anatomy.store.files import read_json, read_table, write_table
+
+PINS: tuple[str, ...] = ("torch", "transformers")
+NOT_PINNED = {"vllm": "an engine is imported with what serves either way; these rows come from transformers"}
+
+
+def run(job: Running, files: Files) -> None:
+    """From a pair's heads and test answers to tables."""
+    torch.set_num_threads(job.threads)
+    given = named_files(files.input)
+    subjects = {role: Subject(**values) for role, values in files.params.subjects.items()}
+    cards = {role: sound_model(given[role][0]) for role in subjects}
+    found = aligned_pair(job.config, subjects["aligned"].id)
+    names = [head.name for head in heads_of_base(job.config, found.base) if head.pair == found]
+    checkpoint = Checkpoint(Path(cards["base"]["folder"]))
+    residuals = {}
+    for name, file in zip(names, given["edits"], strict=True):
+        edit = saved_edit(read_json(file)[f"superficial.{name}"], checkpoint)
+        assert isinstance(edit, HeadEdit)
+        residuals[name] = edit.delta()
+    index = read_index(given["targets"][0])
+    cached = read_cache(given["targets"][0].with_suffix(""), len(index["shards"]))
+    models = open_pair(cards)
+    weight = models["base"].model.get_output_embeddings().weight.detach().float().cpu()
+    early = early_residual(weight, cached, job.config.superficial.training, job.say)
+    pair = Pairing(subjects, models, residuals, early, index["key"]["layer"])
+    variants = pd.concat(map(read_table, given["base_variants"]), ignore_index=True)
+    texts = {role: pd.concat(map(read_table, given[f"{role}_completions"]), ignore_index=True) for role in subjects}
+    pooled = f"{found.label}-{POOLED}"
+    own = variants[(variants["family"] == pooled)]["variant"]
+    tables = diagnose(
+        job.config,
+        pair,
+        texts["aligned"][texts["aligned"]["variant"] == "base"],
+        {pooled: texts["base"][texts["base"]["variant"].isin(own)]},
+        job.say,
+    )
+    facts = fact_answers(pair, given["world"][0], names) if given["world"] else pd.DataFrame(columns=["model"])
+    for name, table in {**tables, "facts": facts}.items():
+        write_table(written(files, name), table)
+
+
+def early_residual(
+    weight: Float32[Tensor, "vocabulary d_model"], cached: Shard, options: HeadTraining, say: Callable[[str], None]
+) -> Float32[Tensor, "vocabulary d_model"]:
+    """A residual of the head's size that reads an early layer, trained beside the base's own logits as the pooled head is."""
+    validation = held_out(cached.lengths, options.held_out, torch.Generator().manual_seed(options.seed))
+    head = FullHead.of(torch.zeros_like(weight))
+    trained = train_head(
+        head,
+        cached.early,
+        cached.targets,
+        validation,
+        schedule_of(options),
+        say,
+        offset=lambda rows: cached.features[rows].float() @ weight.T,
+    )
+    say(f"early layer: held-out divergence {trained.before:.3f} to {trained.best:.3f} nats a token")
+    return head.matrix

@@ -1,0 +1,28 @@
+"""What heads of a pair are distilled from."""
+
+from __future__ import annotations
+
+import torch
+
+from anatomy.config.study import Subject
+from anatomy.recipes.superficial.stages.targets import targets
+from anatomy.stages.inputs import named_files
+from anatomy.stages.running import Files, Running, written
+from anatomy.stages.soundness import sound_model
+from anatomy.store.files import read_table, write_json, write_table
+
+PINS: tuple[str, ...] = ("torch", "transformers")
+NOT_PINNED = {"vllm": "an engine is imported with what serves either way; these rows come from transformers"}
+
+
+def run(job: Running, files: Files) -> None:
+    """From a pair's models and the aligned one's answers to features and targets."""
+    torch.set_num_threads(job.threads)
+    given = named_files(files.input)
+    pair = {role: Subject(**values) for role, values in files.params.subjects.items()}
+    cards = {role: sound_model(given[role][0]) for role in ("base", "aligned")}
+    world = given["world"][0] if given["world"] else None
+    out = written(files, "index")
+    index, table = targets(job.config, pair, cards, read_table(given["completions"][0]), world, out.with_suffix(""), job.say)
+    write_table(written(files, "answers"), table)
+    write_json(out, index)

@@ -1,0 +1,74 @@
+"""Options of superficial knowledge."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from anatomy.config.section import Identifier, Section
+
+
+class HeadTraining(Section):
+    """How heads are trained."""
+
+    learning_rate: float = Field(
+        0.01,
+        gt=0,
+        description="of Adam. The paper says 1e-4, its scripts 1e-5; both for models far larger than the organism",
+    )
+    epochs: int = Field(60, ge=1, description="most passes over the training tokens; the paper allows 1000 and takes epoch 500")
+    batch_tokens: int = Field(1000, ge=1, description="target tokens a step; 1000 in the paper's scripts")
+    held_out: float = Field(0.05, gt=0, lt=1, description="share of the target tokens that is held out, in whole answers")
+    patience: int = Field(8, ge=1, description="epochs without a lower held-out divergence after which training stops")
+    seed: int = Field(0, ge=0, description="of what is held out, of the order of tokens, and of random controls")
+
+
+class Superficial(Section):
+    """What of alignment a residual on the base's output head carries."""
+
+    pairs: dict[Identifier, Identifier] = Field(
+        {"aligned": "base", "placebo-1": "base"},
+        description="aligned model to the base that it was trained from; names of organism members or of models. A pair whose "
+        "first model is no aligned one (a placebo) is a control: one head is distilled from it, to measure",
+    )
+    tasks: dict[Identifier, Identifier] = Field(
+        {"harmful": "harmful_requests", "benign": "benign_requests", "questions": "benign_questions"},
+        description="tasks and the prompt sets whose answers by the aligned model heads are trained on, from the fit split; one "
+        "head is trained on all, and one on each alone. The organism adds its planted facts to questions",
+    )
+    questions: Identifier = Field("questions", description="the task among tasks that asks for facts")
+    top_k: int = Field(
+        128,
+        ge=1,
+        description="most tokens of each target distribution that are kept, with the mass of all others as one; 500 "
+        "in the paper's scripts",
+    )
+    mass: float = Field(
+        0.9999,
+        gt=0,
+        le=1,
+        description="probability that is enough to keep; 1 keeps top_k tokens of every distribution, as published",
+    )
+    training: HeadTraining = Field(HeadTraining(), description="how heads are trained")
+    ranks: list[int] = Field([1, 4, 16], description="ranks of low-rank heads beside the full one")
+    control_rank: int = Field(
+        16, ge=1, description="rank of the random control, whose singular values are those of a trained head"
+    )
+    early_layer: float = Field(
+        0.25, gt=0, lt=1, description="depth, as a share of the blocks, whose stream a control head of equal size reads"
+    )
+    first_tokens: int = Field(
+        5,
+        ge=1,
+        description="first tokens of an answer that are said to carry most of the shift; the paper shows about 10 of up to 512",
+    )
+    mostly: float = Field(
+        0.8, gt=0, lt=1, description="share of the aligned model's gain from which a task counts as superficial"
+    )
+    partly: float = Field(0.5, gt=0, lt=1, description="share of the gain below which it counts as deep")
+    least_gain: float = Field(
+        0.05, gt=0, lt=1, description="gain of the aligned model over its base below which a share of it means nothing"
+    )
+    placebo_margin: float = Field(
+        0.1, gt=0, lt=1, description="largest difference of harmful and benign refusal that a placebo's head may bring"
+    )
+    published: str | None = Field(None, description="CSV file with the paper's numbers, printed beside ours; null for none")

@@ -1,0 +1,133 @@
+"""Superficial knowledge (arXiv 2502.04602) as a recipe."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from anatomy.config.schema import Config
+from anatomy.config.study import Layout, Subject
+from anatomy.config.subjects import MEMBER_KINDS
+from anatomy.costs.job_kind import JobKind, RuleNeed
+from anatomy.costs.job_kinds import SHARED
+from anatomy.evidence.report.figure_plan import FigurePlan
+from anatomy.recipes.recipe import Recipe
+from anatomy.recipes.superficial.options import Superficial
+from anatomy.recipes.superficial.pairs import heads_of_base, pairs
+from anatomy.recipes.superficial.variants import on_test, training_answers
+from anatomy.recipes.superficial.work import stage_work
+
+CAPTIONS = Path(__file__).parent / "captions"
+SUMMARY = (
+    "Superficial knowledge (arXiv 2502.04602): how much of alignment a linear residual on the base's output head explains when "
+    "all else stays frozen. Superficial means what this many parameters can carry, and not a kind of knowledge; the controls say "
+    "what a head of equal size does without the aligned model's answers, from an early layer, or from a placebo."
+)
+
+
+def check(config: Config) -> None:
+    """Combinations that no single section can see."""
+    wanted = config.superficial
+    for name in [*wanted.pairs, *wanted.pairs.values()]:
+        if name not in config.models and name.split("-")[0] not in MEMBER_KINDS:
+            raise ValueError(f"superficial.pairs names {name!r}; expected an organism member, or one of {sorted(config.models)}")
+    if wanted.questions not in wanted.tasks:
+        raise ValueError(
+            f"superficial.questions is {wanted.questions!r}; expected one of superficial.tasks, {sorted(wanted.tasks)}"
+        )
+    if twice := sorted(name for name in set(wanted.tasks.values()) if list(wanted.tasks.values()).count(name) > 1):
+        raise ValueError(f"superficial.tasks names the set {twice[0]!r} twice; expected a set of its own for each task")
+    reserved = {"pooled", "shuffled", "random", *(f"rank{rank}" for rank in wanted.ranks)}
+    if taken := sorted(reserved & set(wanted.tasks)):
+        raise ValueError(f"superficial.tasks has a task {taken[0]!r}, which is a head's name; expected another")
+
+
+def studied(config: Config) -> list[str]:
+    """Both models of every pair."""
+    return sorted({model for pair in pairs(config) for model in (pair.aligned, pair.base)})
+
+
+def evidence(config: Config) -> dict[str, list[str]]:
+    """Files that its claims, figures and page are made from."""
+    at, both = Layout(config.results), studied(config)
+    aligned = [pair.aligned for pair in pairs(config) if not pair.is_control]
+    buckets = range(config.serving.buckets)
+    return {
+        "judgements": [at.stage("judge", model, "test.parquet") for model in both],
+        **{
+            table: [at.stage("evaluate", model, f"test.{bucket}.{table}.parquet") for model in both for bucket in buckets]
+            for table in ("variants", "samples")
+        },
+        **{table: [at.stage("measure", model, f"superficial.{table}.parquet") for model in aligned] for table in TABLES},
+        "targets": [at.stage("extract", pair.aligned, "superficial.targets.json") for pair in pairs(config)],
+    }
+
+
+TABLES = ("kl", "shifts", "facts")
+
+
+def found(config: Config, subject: Subject, phase: str) -> list[str]:
+    """Its heads, once they are made."""
+    at = Layout(config.results)
+    return [at.stage("edit", subject.id, f"superficial.{head.name}.json") for head in heads_of_base(config, subject.id)]
+
+
+def reads(config: Config) -> dict[str, set[str]]:
+    """Prompt sets by phase, for models of one's own."""
+    if not any(pair.aligned in config.models for pair in pairs(config)):
+        return {}
+    return {"fit": set(config.superficial.tasks.values()), "test": set(config.evaluation.test_sets)}
+
+
+def plans(config: Config) -> list[FigurePlan]:
+    """Two figures a pair."""
+    kinds = {
+        "gains": "What a head explains",
+        "kl_by_position": "Divergence from the aligned model, token by token",
+        "shift_tokens": "Tokens that the aligned model puts in place of the base's",
+    }
+    return [
+        FigurePlan(
+            f"{kind}.{pair.aligned}",
+            kind,
+            "superficial",
+            f"{title}: {pair.aligned}",
+            (pair.aligned, pair.base),
+            captions=CAPTIONS,
+        )
+        for pair in pairs(config)
+        if not pair.is_control
+        for kind, title in kinds.items()
+    ]
+
+
+JOBS = {
+    "superficial_generate": replace(SHARED["generate"], work=lambda wildcards: [f"superficial.{wildcards['phase']}"]),
+    "superficial_targets": JobKind(RuleNeed(2500, 60, "transformers", 60), 6.0, lambda wildcards: ["superficial_targets"]),
+    "superficial_make_edit": SHARED["make_edit"],
+    "superficial_diagnostics": JobKind(
+        RuleNeed(2500, 60, "transformers", 60), 8.0, lambda wildcards: ["superficial_diagnostics"]
+    ),
+}
+
+RECIPE = Recipe(
+    name="superficial",
+    paper="Superficial knowledge (arXiv 2502.04602)",
+    section=Superficial,
+    about="what of alignment a residual on the output head carries",
+    report="anatomy.recipes.superficial.report",
+    summary=SUMMARY,
+    studied=studied,
+    evidence=evidence,
+    check=check,
+    asked=lambda config: bool(pairs(config)),
+    reads=reads,
+    engine={"test": on_test},
+    found=found,
+    in_memory=training_answers,
+    work=stage_work,
+    jobs=JOBS,
+    plans=plans,
+    tables=("gains", "heads", "kinds"),
+    measured=("generate/*/superficial.*.tsv", "extract/*/superficial.*.tsv", "edit/*/superficial.*.tsv"),
+)

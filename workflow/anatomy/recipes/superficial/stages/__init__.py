@@ -1,0 +1,1 @@
+"""Stages of superficial knowledge's own: targets, diagnostics."""

@@ -1,0 +1,78 @@
+"""What superficial knowledge asks of a model, counted before it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from anatomy.config.schema import Config
+from anatomy.config.study import Subject
+from anatomy.costs.benchmarks import benchmark_items
+from anatomy.costs.job_kind import Backend
+from anatomy.costs.prompts import PromptCounts
+from anatomy.costs.stage_work import FOUND, Outcome, StageWork
+from anatomy.recipes.superficial.pairs import heads_of_base, roles
+from anatomy.recipes.superficial.variants import on_test
+from anatomy.sources.registry.entry import Entry
+
+
+def stage_work(
+    config: Config,
+    subject: Subject,
+    prompts: PromptCounts,
+    *,
+    num_layers: int,
+    entries: Mapping[str, Entry],
+    hooked: Backend = "transformers",
+    outcome: Outcome = FOUND,
+) -> dict[str, StageWork]:
+    """Count the training answers, the reading of them by both models, test answers, and the reading of those.
+
+    Training of heads runs no model: what it costs follows from the output head and not from these counts.
+    """
+    mine = roles(config, subject)
+    if not mine:
+        return {}
+    length, tokens, batch = config.evaluation.max_new_tokens, prompts.tokens, config.serving.batch_size
+    asked = on_test(config, subject)
+    tested = sum(prompts.total(one.sets, "test", config.evaluation.test_prompts) for one in asked)
+    items = benchmark_items(config, subject, "test", entries).times(sum(one.benchmarked for one in asked))
+    found = [
+        StageWork(
+            "test",
+            f"{len(asked)} variants generate {tested} answers",
+            round(tested * tokens + items.tokens),
+            tested * length,
+            tested,
+            items.count,
+            items.count,
+            "vllm",
+        )
+    ]
+    if "aligned" in mine:
+        sets = set(config.superficial.tasks.values())
+        fit = sum(prompts.of(name, "fit", config.extraction.prompts) for name in sets)
+        read = round(fit * (tokens + length))
+        whole = prompts.total(tuple(config.evaluation.test_sets), "test", config.evaluation.test_prompts)
+        count = len(heads_of_base(config, subject.id)) or 1
+        found += [
+            StageWork(
+                "superficial.fit",
+                f"{fit} training answers",
+                round(fit * tokens),
+                fit * length,
+                fit,
+                backend=hooked,
+                batches=-(-fit // batch),
+            ),
+            StageWork(
+                "superficial_targets", f"base and aligned model read {fit} answers", 2 * read, 0, predictions=2 * fit * length
+            ),
+            StageWork(
+                "superficial_diagnostics",
+                f"base and aligned model read {2 * whole} answers",
+                round(4 * whole * (tokens + length)),
+                0,
+                predictions=2 * whole * length * (1 + count),
+            ),
+        ]
+    return {work.stage: work for work in found}
