@@ -196,16 +196,14 @@ def _epoch(
 
 
 def token_divergence(
-    head: Head, x: Float[Tensor, "token feature"], targets: Targets, offset: Offset | None = None, batch_tokens: int = 1024
-) -> Float[Tensor, " token"]:
-    """Divergence of every token, with the tokens that are not kept taken as one."""
-    every = torch.arange(len(targets))
-    return _divergences(head, x, targets, every, offset, batch_tokens)
-
-
-def _divergences(
-    head: Head, x: Tensor, targets: Targets, rows: Int[Tensor, " row"], offset: Offset | None, batch_tokens: int
+    head: Head,
+    x: Float[Tensor, "token feature"],
+    targets: Targets,
+    rows: Int[Tensor, " row"],
+    offset: Offset | None = None,
+    batch_tokens: int = 1000,
 ) -> Float[Tensor, " row"]:
+    """Divergence of some tokens, by their places, with what is not kept of their targets taken as one outcome."""
     found = []
     for start in range(0, len(rows), batch_tokens):
         batch = rows[start : start + batch_tokens]
@@ -217,4 +215,4 @@ def _divergences(
 def _held_out_divergence(
     head: Head, x: Tensor, targets: Targets, rows: Int[Tensor, " row"], offset: Offset | None, batch_tokens: int
 ) -> float:
-    return float(_divergences(head, x, targets, rows, offset, batch_tokens).double().mean())
+    return float(token_divergence(head, x, targets, rows, offset, batch_tokens).double().mean())
