@@ -121,8 +121,8 @@ def test_missing_and_malformed_files_are_named(tmp_path):
         load_config(tmp_path / "bad.yaml")
 
 
-# PASTA's released numbers have a form of their own (tests/recipes/test_pasta_page.py).
-PAPERS = [path for path in sorted((documentation.FOLDER / "paper").glob("*.yaml")) if path.stem != "pasta"]
+# Others' numbers are of other kinds (tests/recipes/test_pasta_page.py, tests/recipes/superficial).
+PAPERS = [documentation.FOLDER / "paper" / f"{name}.yaml" for name in ("refusal_direction", "rosi")]
 
 
 @pytest.mark.parametrize("path", PAPERS, ids=lambda path: path.stem)

@@ -6,7 +6,7 @@ from anatomy.recipes.superficial.pairs import heads_of_base
 from anatomy.recipes.superficial.pairs import pairs as superficial_pairs
 
 DISTILLED = {pair.aligned: pair for pair in superficial_pairs(CONFIG)}
-HEADS = {(pair.base, head.name): head for pair in DISTILLED.values() for head in heads_of_base(CONFIG, pair.base)}
+HEADS = {(pair.base, head.name): head for pair in DISTILLED.values() for head in heads_of_base(CONFIG, EVERYONE[pair.base])}
 
 
 def distilled_roles(model):
@@ -117,7 +117,7 @@ rule superficial_diagnostics:
         targets=AT.stage("extract", "{model}", "superficial.targets.json"),
         edits=lambda wildcards: [
             AT.stage("edit", head.pair.base, f"superficial.{head.name}.json")
-            for head in heads_of_base(CONFIG, DISTILLED[wildcards.model].base)
+            for head in heads_of_base(CONFIG, EVERYONE[DISTILLED[wildcards.model].base])
             if head.pair == DISTILLED[wildcards.model]
         ],
         aligned_completions=lambda wildcards: buckets(wildcards.model, "test", "completions"),

@@ -11,6 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from anatomy.config.schema import Config
+from anatomy.config.study import subjects
 from anatomy.evidence.claims.claim import Claim, Test
 from anatomy.evidence.claims.evidence import Contrast
 from anatomy.evidence.claims.measures import Metric, Refusals, gap, paired_change
@@ -144,7 +145,8 @@ def claims_of(config: Config, pair: Pair) -> list[Claim]:
                     planted=True,
                 )
             )
-    for head in heads_of_base(config, pair.base):
+    (base,) = [subject for subject in subjects(config) if subject.id == pair.base]
+    for head in heads_of_base(config, base):
         if head.pair.is_control:
             found.append(
                 claim(

@@ -26,9 +26,13 @@ class Superficial(Section):
     """What of alignment a residual on the base's output head carries."""
 
     pairs: dict[Identifier, Identifier] = Field(
-        {"aligned": "base", "placebo-1": "base"},
-        description="aligned model to the base that it was trained from; names of organism members or of models. A pair whose "
-        "first model is no aligned one (a placebo) is a control: one head is distilled from it, to measure",
+        {"aligned": "base"},
+        description="aligned model to the base that it was trained from; names of organism members or of models",
+    )
+    controls: dict[Identifier, Identifier] = Field(
+        {"placebo-1": "base"},
+        description="organism members that are not aligned to their base: one head is distilled from each, to measure. A head "
+        "that is meant to measure is not saved for models of your own. {} for none",
     )
     tasks: dict[Identifier, Identifier] = Field(
         {"harmful": "harmful_requests", "benign": "benign_requests", "questions": "benign_questions"},

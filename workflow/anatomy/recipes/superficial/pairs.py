@@ -7,7 +7,6 @@ from typing import Literal
 
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject, subjects
-from anatomy.config.subjects import member_kind
 
 Control = Literal["", "shuffled", "random"]
 POOLED = "pooled"
@@ -21,7 +20,7 @@ class Pair:
         aligned: whose answers and distributions are distilled.
         base: whose head gets the residual.
         label: the aligned model's name without its seed.
-        is_control: whether the first model is no aligned one.
+        is_control: whether the first model is no aligned one, such as a placebo.
     """
 
     aligned: str
@@ -61,17 +60,23 @@ class Head:
 
 def pairs(config: Config) -> list[Pair]:
     """Every pair of a run: of organism members for each seed, then of models of one's own."""
-    members, wanted = config.organism.members, config.superficial.pairs.items()
-    found = [
-        Pair(f"{aligned}.s{seed}", f"{base}.s{seed}", aligned, member_kind(aligned) != "aligned")
-        for seed in config.seeds
-        for aligned, base in wanted
-        if aligned in members and base in members
-    ]
-    return found + [
-        Pair(aligned, base, aligned, config.models[aligned].kind != "aligned")
-        for aligned, base in wanted
-        if aligned in config.models and base in config.models
+    found = [pair for subject in subjects(config) for pair in pairs_around(config, subject) if pair.aligned == subject.id]
+    known = {subject.id for subject in subjects(config)}
+    return [pair for pair in found if pair.base in known]
+
+
+def pairs_around(config: Config, subject: Subject) -> list[Pair]:
+    """The pairs that a model is in, by the paper's own section alone: jobs that ask see no other models."""
+    wanted, name = config.superficial, subject.member or subject.id
+
+    def named(model: str) -> str:
+        return f"{model}.s{subject.seed}" if subject.is_organism else model
+
+    return [
+        Pair(named(aligned), named(base), aligned, is_control)
+        for side, is_control in ((wanted.pairs, False), (wanted.controls, True))
+        for aligned, base in side.items()
+        if name in (aligned, base)
     ]
 
 
@@ -87,11 +92,10 @@ def heads(config: Config, pair: Pair) -> list[Head]:
     return found
 
 
-def heads_of_base(config: Config, base: str) -> list[Head]:
+def heads_of_base(config: Config, subject: Subject) -> list[Head]:
     """Every head that a base gets. A model of one's own keeps none that is meant to measure: such weights are not saved."""
-    organism = {subject.id: subject.is_organism for subject in subjects(config)}
-    found = [head for pair in pairs(config) if pair.base == base for head in heads(config, pair)]
-    return [head for head in found if organism[base] or head.intent == "amplify"]
+    found = [head for pair in pairs_around(config, subject) if pair.base == subject.id for head in heads(config, pair)]
+    return [head for head in found if subject.is_organism or head.intent == "amplify"]
 
 
 def aligned_pair(config: Config, model: str) -> Pair:
@@ -101,5 +105,4 @@ def aligned_pair(config: Config, model: str) -> Pair:
 
 def roles(config: Config, subject: Subject) -> set[str]:
     """What a model is in the pairs of a run: ``aligned`` (the first of a pair), ``base``."""
-    found = {"aligned" for pair in pairs(config) if pair.aligned == subject.id}
-    return found | {"base" for pair in pairs(config) if pair.base == subject.id}
+    return {"aligned" if pair.aligned == subject.id else "base" for pair in pairs_around(config, subject)}

@@ -28,9 +28,21 @@ SUMMARY = (
 def check(config: Config) -> None:
     """Combinations that no single section can see."""
     wanted = config.superficial
-    for name in [*wanted.pairs, *wanted.pairs.values()]:
-        if name not in config.models and name.split("-")[0] not in MEMBER_KINDS:
-            raise ValueError(f"superficial.pairs names {name!r}; expected an organism member, or one of {sorted(config.models)}")
+    for option, side in (("pairs", wanted.pairs), ("controls", wanted.controls)):
+        for name in [*side, *side.values()]:
+            if name not in config.models and name.split("-")[0] not in MEMBER_KINDS:
+                others = sorted(config.models)
+                raise ValueError(f"superficial.{option} names {name!r}; expected an organism member, or one of {others}")
+        for aligned, base in side.items():
+            for known in (set(config.organism.members), set(config.models)):
+                if (aligned in known) != (base in known) and "superficial" in config.recipes:
+                    there, lost = (base, aligned) if base in known else (aligned, base)
+                    raise ValueError(
+                        f"superficial.{option} has {aligned!r} of {base!r}, and this run has {there!r} alone; expected {lost!r} "
+                        f"beside it, or other superficial.{option}"
+                    )
+    if both := sorted(set(wanted.pairs) & set(wanted.controls)):
+        raise ValueError(f"superficial.controls names {both[0]!r}, which superficial.pairs has too; expected it in one of them")
     if wanted.questions not in wanted.tasks:
         raise ValueError(
             f"superficial.questions is {wanted.questions!r}; expected one of superficial.tasks, {sorted(wanted.tasks)}"
@@ -69,7 +81,7 @@ TABLES = ("kl", "shifts", "facts")
 def found(config: Config, subject: Subject, phase: str) -> list[str]:
     """Its heads, once they are made."""
     at = Layout(config.results)
-    return [at.stage("edit", subject.id, f"superficial.{head.name}.json") for head in heads_of_base(config, subject.id)]
+    return [at.stage("edit", subject.id, f"superficial.{head.name}.json") for head in heads_of_base(config, subject)]
 
 
 def reads(config: Config) -> dict[str, set[str]]:

@@ -22,7 +22,7 @@ def on_test(config: Config, subject: Subject) -> list[Variant]:
     if not found:
         return []
     variants = [Variant("base", "base", (), test_sets(config, subject), benchmarked=True)]
-    return variants + [_variant(config, subject, head) for head in heads_of_base(config, subject.id)]
+    return variants + [_variant(config, subject, head) for head in heads_of_base(config, subject)]
 
 
 def _variant(config: Config, subject: Subject, head: Head) -> Variant:

@@ -53,7 +53,7 @@ def stage_work(
         fit = sum(prompts.of(name, "fit", config.extraction.prompts) for name in sets)
         read = round(fit * (tokens + length))
         whole = prompts.total(tuple(config.evaluation.test_sets), "test", config.evaluation.test_prompts)
-        count = len(heads_of_base(config, subject.id)) or 1
+        count = len(heads_of_base(config, subject)) or 1
         found += [
             StageWork(
                 "superficial.fit",
