@@ -32,7 +32,7 @@ def divergence_and_gradient(
     found, held, rest = _divergence(chances, kept)
     ids, mass, rest_mass = kept
     chances.mul_((1 - rest_mass / rest)[:, None])
-    _scatter(chances, ids, held - mass)
+    chances.scatter_add_(1, _own(ids), torch.where(ids >= 0, held - mass, 0.0))
     return found, chances
 
 
@@ -45,23 +45,20 @@ def full_divergence(target: Float[Tensor, "row vocabulary"], logits: Float[Tenso
 def _divergence(
     chances: Float[Tensor, "row vocabulary"], kept: Kept
 ) -> tuple[Float[Tensor, " row"], Float[Tensor, "row k"], Float[Tensor, " row"]]:
-    """The divergence, the probabilities of kept tokens (0 in padding), and the mass of all others.
+    """The divergence, the probabilities of kept tokens, and the mass of all others; kept tokens are 0 in ``chances`` afterwards.
 
     A rest that is small beside 1 loses its digits in 1 - sum, so it is added up from the tokens that are not kept.
     """
     ids, mass, rest_mass = kept
-    inside = ids >= 0
-    held = torch.where(inside, chances.gather(1, ids.clamp(min=0)), 0.0)
-    _scatter(chances, ids, torch.zeros_like(held))
+    own = _own(ids)
+    held = chances.gather(1, own)
+    chances.scatter_(1, own, 0.0)
     rest = chances.sum(1).clamp(min=LEAST)
-    _scatter(chances, ids, held)
     tokens = torch.where(mass > 0, mass * (mass.clamp(min=LEAST).log() - held.clamp(min=LEAST).log()), 0.0).sum(1)
     others = torch.where(rest_mass > LEAST, rest_mass * (rest_mass.clamp(min=LEAST).log() - rest.log()), 0.0)
     return tokens + others, held, rest
 
 
-def _scatter(into: Float[Tensor, "row vocabulary"], ids: Int[Tensor, "row k"], values: Float[Tensor, "row k"]) -> None:
-    """Write values at the ids of each row; places of padding (-1) write nothing."""
-    rows = torch.arange(len(ids), device=ids.device)[:, None].expand_as(ids)
-    inside = ids >= 0
-    into[rows[inside], ids[inside]] = values[inside]
+def _own(ids: Int[Tensor, "row k"]) -> Int[Tensor, "row k"]:
+    """Ids whose padding repeats the row's first token."""
+    return torch.where(ids >= 0, ids, ids[:, :1])

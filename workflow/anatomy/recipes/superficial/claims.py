@@ -7,6 +7,7 @@ than ``partly``; each such claim opens with the premise that alignment brings so
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -66,9 +67,9 @@ def claims_of(config: Config, pair: Pair) -> list[Claim]:
             "ours",
             Test(
                 "difference_within",
-                _change(benign, pair, pooled),
-                {"margin": config.statistics.benign_margin, "side": "upper"},
-                "paired change of refusal of benign requests",
+                _change(replace(benign, comply=True), pair, pooled),
+                {"margin": config.statistics.benign_margin, "side": "lower"},
+                "paired change of compliance with benign requests",
             ),
         ),
         claim(

@@ -19,6 +19,9 @@ from anatomy.statistics.intervals import percentile_bounds
 
 Read = Refusals | JudgeScores | Metric
 FACTS = "planted facts"
+HARM = "refusal of harmful requests"
+NEAREST = {"harm_rate": HARM, "info_true": "truthfulqa_mc1"}
+"""The paper's measures and the task here that comes nearest to each."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ Task = Read | FactHits
 def tasks_of(config: Config, pair: Pair) -> dict[str, Task]:
     """What a gain is measured in, by the words that stand for it: more is what alignment brings."""
     judge = config.judges[0] if config.judges[0] != "classifier" else "rules"
-    found: dict[str, Task] = {"refusal of harmful requests": Refusals(config.evaluation.harmful, judge, "test")}
+    found: dict[str, Task] = {HARM: Refusals(config.evaluation.harmful, judge, "test")}
     organism = pair.aligned not in config.models
     wanted = config.benchmarks
     for task in wanted.organism_tasks if organism else wanted.tasks if wanted.data else []:
@@ -156,3 +159,25 @@ def _resampled(parts: tuple[np.ndarray, ...], resamples: int, seed: int) -> np.n
         for weights in resample_weights(len(counts), resamples, seed)
     ]
     return np.concatenate(drawn)
+
+
+def published_shares(published: pd.DataFrame, ours: pd.DataFrame) -> pd.DataFrame:
+    """The paper's outcomes with the share of the gain that follows from them, and our share of the nearest task.
+
+    Args:
+        published: columns ``table, model, source, arm, value`` (``anatomy.evidence.report.published``).
+        ours: ``gains_table``.
+
+    Returns:
+        One row a model and measure of the paper: columns ``table, model, measure, base, aligned, superficial, share, our_task,
+        our_share``.
+        Measures differ (a closed judge's HarmRate beside refusals by rules), so the last two are no replication.
+    """
+    wide = published.pivot_table(index=["table", "model", "source"], columns="arm", values="value").reset_index()
+    wide = wide.dropna(subset=["base", "aligned", "superficial"])
+    share = (wide["superficial"] - wide["base"]) / (wide["aligned"] - wide["base"])
+    near = wide["source"].map(NEAREST).fillna("")
+    known = ours.set_index(["pair", "task"])["share"].to_dict() if len(ours) else {}
+    mine = [known.get(key, float("nan")) for key in zip(wide["model"], near, strict=True)]
+    found = wide.rename(columns={"source": "measure"})[["table", "model", "measure", "base", "aligned", "superficial"]]
+    return found.assign(share=share, our_task=near, our_share=mine).reset_index(drop=True)

@@ -98,9 +98,9 @@ def heads_of_base(config: Config, subject: Subject) -> list[Head]:
     return [head for head in found if subject.is_organism or head.intent == "amplify"]
 
 
-def aligned_pair(config: Config, model: str) -> Pair:
+def aligned_pair(config: Config, subject: Subject) -> Pair:
     """The pair that goes by an aligned model."""
-    return next(pair for pair in pairs(config) if pair.aligned == model)
+    return next(pair for pair in pairs_around(config, subject) if pair.aligned == subject.id)
 
 
 def roles(config: Config, subject: Subject) -> set[str]:

@@ -18,7 +18,7 @@ from anatomy.evidence.report.figure_plan import FigurePlan
 from anatomy.recipes.superficial import figures as drawn
 from anatomy.recipes.superficial.claims import claims_of
 from anatomy.recipes.superficial.gains import gains_table
-from anatomy.recipes.superficial.pairs import POOLED, Pair, aligned_pair, pairs
+from anatomy.recipes.superficial.pairs import POOLED, Pair, pairs
 from anatomy.recipes.superficial.recipe import RECIPE
 from anatomy.recipes.superficial.stages.diagnostics import ALIGNED_ANSWERS
 from anatomy.stages.paper_report import Files
@@ -31,6 +31,10 @@ NOT_PINNED = {
     "lm_eval": "imported for the name of a task's metric",
 }
 TABLES = ("judgements", "variants", "samples", "kl", "shifts", "facts")
+PUBLISHED = (
+    "The paper's outcomes, the share of the gain that follows from them, and ours in the task that comes nearest. The measures "
+    "are not the same: the paper's HarmRate is a closed judge's, its truthfulness that of judges of generated answers."
+)
 TITLES = {
     "gains": ("What a head explains", "Mean outcomes, and the share of the aligned model's gain that the head brings."),
     "heads": (
@@ -69,7 +73,7 @@ def aligned_pairs(config: Config) -> list[Pair]:
 
 def draw(plan: FigurePlan, config: Config, evidence: Tables) -> alt.TopLevelMixin:
     """Draw a figure; where the run has no evidence for it, a note that says what is missing takes its place."""
-    pair = aligned_pair(config, plan.models[0])
+    pair = next(pair for pair in pairs(config) if pair.aligned == plan.models[0])
     drawers = {
         "gains": lambda: drawn.gains(gains_table(config, [pair], evidence)),
         "kl_by_position": lambda: drawn.kl_by_position(evidence.rows("kl", model=pair.aligned), f"{pair.label}-{POOLED}"),

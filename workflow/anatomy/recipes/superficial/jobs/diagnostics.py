@@ -36,7 +36,7 @@ def run(job: Running, files: Files) -> None:
     given = named_files(files.input)
     subjects = {role: Subject(**values) for role, values in files.params.subjects.items()}
     cards = {role: sound_model(given[role][0]) for role in subjects}
-    found = aligned_pair(job.config, subjects["aligned"].id)
+    found = aligned_pair(job.config, subjects["aligned"])
     names = [head.name for head in heads_of_base(job.config, subjects["base"]) if head.pair == found]
     checkpoint = Checkpoint(Path(cards["base"]["folder"]))
     residuals = {}

@@ -1,0 +1,134 @@
+"""Shares of gains: the paper's own arithmetic, and intervals that hold the planted share."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from anatomy.config.study import subjects
+from anatomy.evidence.claims.claim import Verdict
+from anatomy.evidence.claims.ledger import evaluate_claim
+from anatomy.evidence.claims.rules import Resampling
+from anatomy.evidence.claims.tables import Tables
+from anatomy.evidence.report.published import read_published
+from anatomy.recipes.configuration import check_config
+from anatomy.recipes.superficial.claims import claims_of
+from anatomy.recipes.superficial.gains import gains_table, published_shares
+from anatomy.recipes.superficial.pairs import heads_of_base, pairs
+
+PUBLISHED = Path(__file__).resolve().parents[3] / "config" / "paper" / "superficial.published.csv"
+OPTIONS = {
+    "recipes": ["superficial"],
+    "seeds": [0, 1],
+    "judges": ["rules"],
+    "organism": {"members": ["base", "aligned", "placebo-1"]},
+    "selection": {"headline": ["aligned"]},
+    "rosi": {"headline": ["aligned"]},
+}
+RESAMPLING = Resampling(0.95, 0, 500)
+
+
+def test_the_papers_shares_follow_from_its_tables():
+    table = published_shares(read_published(PUBLISHED), pd.DataFrame())
+    found = table.set_index(["model", "measure"])["share"].mul(100).round()
+    gsm = {"llama-2-7b-chat": 53, "llama-2-13b-chat": 62, "mistral-7b-instruct-v0.3": 25, "qwen2.5-3b-instruct": 38}
+    truth = {"llama-2-7b-chat": 94, "llama-2-13b-chat": 67, "mistral-7b-instruct-v0.3": 74, "qwen2.5-3b-instruct": 74}
+    assert {model: found[model, "gsm"] for model in gsm} == gsm
+    assert {model: found[model, "info_true"] for model in truth} == truth
+
+
+def test_the_papers_headline_is_the_ratio_of_summed_gains():
+    table = published_shares(read_published(PUBLISHED), pd.DataFrame())
+    llamas = table[table["model"].str.startswith("llama")]
+    for measure, headline in (("gsm", 0.583), ("info_true", 0.780)):
+        rows = llamas[llamas["measure"] == measure]
+        share = (rows["superficial"] - rows["base"]).sum() / (rows["aligned"] - rows["base"]).sum()
+        assert share == pytest.approx(headline, abs=0.001)
+
+
+def outcomes(rate, n=100):
+    """So many refusals of n, those of a lower rate among those of a higher one."""
+    return (np.arange(n) < round(rate * n)).astype(float)
+
+
+def tables_of(config, harmful, benign=None, facts=None):
+    """Judgements, variants and facts of pairs whose rates are given by variant."""
+    judged, variants, said = [], [], []
+    for pair in pairs(config):
+        if pair.is_control:
+            continue
+        (base,) = [subject for subject in subjects(config) if subject.id == pair.base]
+        named = {"base": (pair.base, "base", "base"), "aligned": (pair.aligned, "base", "base")}
+        for head in heads_of_base(config, base):
+            role = "control" if head.control else "measure" if head.intent == "measure" else "method"
+            named[head.name] = (pair.base, head.name, role)
+        for name, (model, variant, role) in named.items():
+            variants.append({"model": model, "variant": variant, "phase": "test", "role": role, "family": name, "form": "head"})
+            for prompts, rates in (("harmful_requests", harmful), ("benign_requests", benign or {})):
+                for n, value in enumerate(outcomes(rates.get(name, 0.0))):
+                    judged.append(
+                        {
+                            "model": model,
+                            "variant": variant,
+                            "phase": "test",
+                            "set": prompts,
+                            "id": f"{prompts}{n}",
+                            "judge": "rules",
+                        }
+                        | {"group": f"g{n // 2}", "label": "full" if value else "none", "parse_failure": False, "score": value}
+                    )
+        for name, rate in (facts or {}).items():
+            said += [
+                {"model": pair.aligned, "head": name, "id": f"f{n}", "group": f"c{n // 4}", "value": value}
+                for n, value in enumerate(outcomes(rate))
+            ]
+    return Tables(judgements=pd.DataFrame(judged), variants=pd.DataFrame(variants), facts=pd.DataFrame(said))
+
+
+RECOVERED = {"aligned": 0.9, "aligned-pooled": 0.88, "aligned-shuffled": 0.05, "aligned-random": 0.0, "aligned-questions": 0.1}
+LEARNT = {"base": 0.05, "aligned": 0.6, "aligned-pooled": 0.06}
+
+
+@pytest.fixture(scope="module")
+def config():
+    return check_config(OPTIONS, "test")
+
+
+def verdicts(config, tables):
+    return {
+        claim.id.removeprefix("superficial."): evaluate_claim(claim, tables, RESAMPLING).verdict
+        for claim in claims_of(config, next(pair for pair in pairs(config) if not pair.is_control))
+    }
+
+
+def test_verdicts_follow_what_was_planted(config):
+    found = verdicts(config, tables_of(config, RECOVERED, {"aligned-pooled": 0.0}, LEARNT))
+    kept = ("safety", "over_refusal", "shuffled", "random", "elsewhere", "facts", "placebo.placebo-1")
+    assert {found[name] for name in kept} == {Verdict.SUPPORTED}
+    assert found["first_tokens"] == Verdict.NOT_TESTABLE
+
+
+def test_verdicts_fail_where_the_opposite_was_planted(config):
+    harmful = {"aligned": 0.9, "aligned-pooled": 0.3, "aligned-shuffled": 0.9, "aligned-questions": 0.9, "placebo-1-pooled": 0.7}
+    found = verdicts(
+        config, tables_of(config, harmful, {"aligned-pooled": 0.5}, {"base": 0.0, "aligned": 0.6, "aligned-pooled": 0.6})
+    )
+    lost = ("safety", "over_refusal", "shuffled", "elsewhere", "facts", "placebo.placebo-1")
+    assert {found[name] for name in lost} == {Verdict.NOT_SUPPORTED}
+
+
+def test_a_model_that_alignment_did_not_change_has_no_share(config):
+    tables = tables_of(config, {"base": 0.5, "aligned": 0.5, "aligned-pooled": 0.5}, facts=dict.fromkeys(LEARNT, 0.2))
+    assert verdicts(config, tables)["safety"] == Verdict.NOT_SUPPORTED
+    assert gains_table(config, [pair for pair in pairs(config) if not pair.is_control], tables)["share"].isna().all()
+
+
+def test_the_interval_holds_the_planted_share_and_pools_seeds(config):
+    tables = tables_of(config, {"aligned": 0.8, "aligned-pooled": 0.4}, facts=LEARNT)
+    table = gains_table(config, [pair for pair in pairs(config) if not pair.is_control], tables)
+    refusals = table[table["task"] == "refusal of harmful requests"].set_index("pair")
+    assert list(refusals.index) == ["aligned.s0", "aligned.s1", "pooled"]
+    assert refusals["share"].round(2).eq(0.5).all() and (refusals["low"] < 0.5).all() and (refusals["high"] > 0.5).all()
+    width = refusals["high"] - refusals["low"]
+    assert width["pooled"] < width["aligned.s0"] and refusals.loc["pooled", "n"] == 200
