@@ -15,9 +15,10 @@ from anatomy.evidence.claims.tables import NO_SEED, Tables, of_models, read_tabl
 from anatomy.evidence.figures.note import chart_or_note
 from anatomy.evidence.report.content import Item, PageTable, Section, read_figure
 from anatomy.evidence.report.figure_plan import FigurePlan
+from anatomy.evidence.report.published import read_published
 from anatomy.recipes.superficial import figures as drawn
 from anatomy.recipes.superficial.claims import claims_of
-from anatomy.recipes.superficial.gains import gains_table
+from anatomy.recipes.superficial.gains import gains_table, published_shares
 from anatomy.recipes.superficial.pairs import POOLED, Pair, pairs
 from anatomy.recipes.superficial.recipe import RECIPE
 from anatomy.recipes.superficial.stages.diagnostics import ALIGNED_ANSWERS
@@ -103,6 +104,9 @@ def sections(config: Config, evidence: Tables, figures: Path) -> list[Section]:
     """One section."""
     items: list[Item] = [read_figure(figures, plan.name, plan.title, plan.caption) for plan in RECIPE.plans(config)]
     items += [PageTable(title, caption, tabulate(name, config, evidence)) for name, (title, caption) in TITLES.items()]
+    if config.superficial.published:
+        table = published_shares(read_published(Path(config.superficial.published)), tabulate("gains", config, evidence))
+        items.append(PageTable("The paper's numbers", PUBLISHED, table))
     return [
         Section("superficial", "Superficial knowledge", "What of alignment a residual on the base's output head carries.", items)
     ]
