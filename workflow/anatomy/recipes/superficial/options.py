@@ -41,7 +41,7 @@ class Superficial(Section):
     )
     questions: Identifier = Field("questions", description="the task among tasks that asks for facts")
     top_k: int = Field(
-        128,
+        44,
         ge=1,
         description="most tokens of each target distribution that are kept, with the mass of all others as one; 500 "
         "in the paper's scripts",
