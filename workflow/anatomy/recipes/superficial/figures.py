@@ -10,7 +10,7 @@ from anatomy.recipes.superficial.stages.diagnostics import ALIGNED_ANSWERS, BASE
 
 MOST_TOKENS = 25
 MOST_POSITIONS = 32
-WHO = {"base": "base", "head": "base with the head", "aligned": "aligned"}
+WHO = {"base": "base", "head": "with the head", "aligned": "aligned"}
 KINDS = {"style": "#0072b2", "content": "#d55e00", "function": "#009e73", "mark": "#7b8794"}
 
 
@@ -26,10 +26,11 @@ def gains(table: pd.DataFrame) -> alt.TopLevelMixin:
         task=table["task"].str.replace("_", " "),
         top=table[["base", "head", "aligned"]].max(axis=1),
         words=[
-            "no gain" if pd.isna(row.share) else f"{row.share:.0%} [{row.low:.0%}, {row.high:.0%}]" for row in table.itertuples()
+            "no clear gain" if pd.isna(row.share) else f"{row.share:.0%} [{row.low:.0%}, {row.high:.0%}]"
+            for row in table.itertuples()
         ],
     )[["task", "top", "words"]]
-    x = alt.X("task:N", title=None, sort=list(told["task"]), axis=alt.Axis(labelAngle=0, labelLimit=130))
+    x = alt.X("task:N", title=None, sort=list(told["task"]), axis=alt.Axis(labelAngle=0, labelLimit=0))
     scale = alt.Scale(domain=list(WHO.values()), range=[COLOURS["base"], COLOURS["row_mean"], COLOURS["harmful"]])
     bars = (
         alt.Chart(long[["task", "model", "mean", "n"]])
@@ -47,7 +48,7 @@ def gains(table: pd.DataFrame) -> alt.TopLevelMixin:
         .mark_text(dy=-8, fontSize=11, color=INK)
         .encode(x=x, y=alt.Y("top:Q", title="mean outcome"), text="words:N")
     )
-    return themed(alt.layer(bars, words).properties(width=max(300, 135 * len(told)), height=260))
+    return themed(alt.layer(bars, words).properties(width=max(300, 150 * len(told)), height=260))
 
 
 def kl_by_position(kl: pd.DataFrame, pooled: str) -> alt.TopLevelMixin:
@@ -60,8 +61,8 @@ def kl_by_position(kl: pd.DataFrame, pooled: str) -> alt.TopLevelMixin:
     lines = {
         (BASE, ALIGNED_ANSWERS): "base",
         (EARLY, ALIGNED_ANSWERS): "head on an early layer",
-        (pooled, ALIGNED_ANSWERS): "base with the head",
-        (pooled, OWN_SAMPLES): "base with the head, on its own samples",
+        (pooled, ALIGNED_ANSWERS): "with the head",
+        (pooled, OWN_SAMPLES): "with the head, on its own samples",
     }
     named = [lines.get(key) for key in zip(kl["head"], kl["texts"], strict=True)]
     rows = kl.assign(line=named).dropna(subset="line")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from anatomy.config.section import Identifier, Section
 
@@ -37,7 +37,7 @@ class Superficial(Section):
     tasks: dict[Identifier, Identifier] = Field(
         {"harmful": "harmful_requests", "benign": "benign_requests", "questions": "benign_questions"},
         description="tasks and the prompt sets whose answers by the aligned model heads are trained on, from the fit split; one "
-        "head is trained on all, and one on each alone. The organism adds its planted facts to questions",
+        "head is trained on all, and one on each alone. null leaves a task out. The organism adds its planted facts to questions",
     )
     questions: Identifier = Field("questions", description="the task among tasks that asks for facts")
     top_k: int = Field(
@@ -76,3 +76,9 @@ class Superficial(Section):
         0.1, gt=0, lt=1, description="largest difference of harmful and benign refusal that a placebo's head may bring"
     )
     published: str | None = Field(None, description="CSV file with the paper's numbers, printed beside ours; null for none")
+
+    @field_validator("tasks", mode="before")
+    @classmethod
+    def without_null(cls, value: object) -> object:
+        """Tasks without those that null leaves out: a configuration adds to the default's."""
+        return {name: one for name, one in value.items() if one is not None} if isinstance(value, dict) else value
