@@ -8,6 +8,7 @@ ROWS = (
     "mmlu_transformers",
     "hellaswag",
     "many_variants",
+    "head_training",
     "extraction",
     "selection_grid",
     "direction_search",
