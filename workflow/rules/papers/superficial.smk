@@ -2,6 +2,7 @@
 #   generate (fit, aligned) → superficial_targets → make_edit (heads of the base) → evaluate, judge (test)
 #   → superficial_diagnostics → claims, figures, page
 # evaluate, judge and the report are as every paper's (rules/*.smk); targets and diagnostics are its own.
+from anatomy.recipes.superficial.pairs import family as superficial_family
 from anatomy.recipes.superficial.pairs import heads_of_base
 from anatomy.recipes.superficial.pairs import pairs as superficial_pairs
 
@@ -141,5 +142,34 @@ rule superficial_diagnostics:
         subjects=lambda wildcards: {role: vars(EVERYONE[name]) for role, name in distilled_roles(wildcards.model).items()},
         module="anatomy.recipes.superficial.jobs.diagnostics",
         code=stage_fingerprint("anatomy.recipes.superficial.jobs.diagnostics"),
+    script:
+        f"{SCRIPTS}/paper.py"
+
+
+# A head on logits, attached to other models of the family. Nothing edited is written.
+rule superficial_transfer:
+    input:
+        family=lambda wildcards: [AT.model(name) for name in superficial_family(CONFIG, DISTILLED[wildcards.model]).values()],
+        targets=AT.stage("extract", "{model}", "superficial.targets.json"),
+        aligned_completions=lambda wildcards: buckets(wildcards.model, "test", "completions"),
+        prompts=lambda wildcards: prompt_tables(wildcards.model, CONFIG.evaluation.pair),
+    output:
+        transfer=AT.stage("measure", "{model}", "superficial.transfer.parquet"),
+        sweep=AT.stage("measure", "{model}", "superficial.sweep.parquet"),
+    log:
+        AT.stage("measure", "{model}", "superficial.transfer.log"),
+    benchmark:
+        AT.stage("measure", "{model}", "superficial.transfer.tsv")
+    priority: 10
+    threads: threads_of("superficial_transfer")
+    resources:
+        **needs("superficial_transfer"),
+    params:
+        options=options(CONFIG, "superficial", "extraction", "evaluation", "serving", "results"),
+        family=lambda wildcards: {
+            name: vars(EVERYONE[model]) for name, model in superficial_family(CONFIG, DISTILLED[wildcards.model]).items()
+        },
+        module="anatomy.recipes.superficial.jobs.transfer",
+        code=stage_fingerprint("anatomy.recipes.superficial.jobs.transfer"),
     script:
         f"{SCRIPTS}/paper.py"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from math import isfinite
 from pathlib import Path
-from typing import TypedDict
+from typing import Protocol, TypedDict, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Float32, Int
@@ -22,6 +22,14 @@ from anatomy.store.json_objects import JsonObject
 
 Offset = Callable[[Int[Tensor, " row"]], Float32[Tensor, "row vocabulary"]]
 """Logits of some tokens that a head is trained beside, such as the base's own."""
+
+
+@runtime_checkable
+class Inputs(Protocol):
+    """What a head reads, by the places of tokens: a tensor, or something that computes rows when they are asked for."""
+
+    def __getitem__(self, rows: Int[Tensor, " row"], /) -> Float[Tensor, "row feature"]: ...
+
 
 DIVERGED = 2.0
 """Held-out divergence, as a multiple of what it was before training, from which training has gone wrong."""
@@ -100,7 +108,7 @@ def held_out(lengths: Int[Tensor, " answer"], share: float, generator: torch.Gen
 @torch.no_grad()
 def train_head(
     head: Head,
-    x: Float[Tensor, "token feature"],
+    x: Inputs,
     targets: Targets,
     validation: Bool[Tensor, " token"],
     schedule: Schedule,
@@ -171,7 +179,7 @@ def train_head(
 
 def _epoch(
     head: Head,
-    x: Float[Tensor, "token feature"],
+    x: Inputs,
     targets: Targets,
     rows: Int[Tensor, " row"],
     offset: Offset | None,
@@ -197,7 +205,7 @@ def _epoch(
 
 def token_divergence(
     head: Head,
-    x: Float[Tensor, "token feature"],
+    x: Inputs,
     targets: Targets,
     rows: Int[Tensor, " row"],
     offset: Offset | None = None,
@@ -213,6 +221,6 @@ def token_divergence(
 
 
 def _held_out_divergence(
-    head: Head, x: Tensor, targets: Targets, rows: Int[Tensor, " row"], offset: Offset | None, batch_tokens: int
+    head: Head, x: Inputs, targets: Targets, rows: Int[Tensor, " row"], offset: Offset | None, batch_tokens: int
 ) -> float:
     return float(token_divergence(head, x, targets, rows, offset, batch_tokens).double().mean())

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 
 from anatomy.config.schema import Config
 from anatomy.config.study import subjects
@@ -18,8 +19,9 @@ from anatomy.evidence.claims.evidence import Contrast
 from anatomy.evidence.claims.measures import Metric, Refusals, gap, paired_change
 from anatomy.evidence.claims.tables import Tables
 from anatomy.recipes.superficial.gains import FactHits, Task, beyond_share, gain, selector_of, tasks_of
-from anatomy.recipes.superficial.pairs import POOLED, Pair, heads_of_base
+from anatomy.recipes.superficial.pairs import POOLED, Pair, family, heads_of_base
 from anatomy.recipes.superficial.stages.diagnostics import ALIGNED_ANSWERS, BASE, OWN_SAMPLES
+from anatomy.recipes.superficial.stages.transfer import AS_IS, ATTACHED
 from anatomy.statistics.clusters import Sample
 
 PAPER = "superficial knowledge"
@@ -124,6 +126,33 @@ def claims_of(config: Config, pair: Pair) -> list[Claim]:
             less(refusal, f"{pair.label}-{wanted.questions}", wanted.partly),
         ),
     ]
+    for target in family(config, pair):
+        if target != "aligned":
+            name, source = (
+                ("recovers", "table 4")
+                if wanted.transfer and target == wanted.transfer.broken
+                else (f"transfers.{target}", "table 3")
+            )
+            found.append(
+                claim(
+                    name,
+                    f"A head that reads logits brings {target} more than {wanted.partly:.0%} of the way to the aligned model's "
+                    "refusals.",
+                    source,
+                    Test(
+                        "difference_above",
+                        _way(config, pair, target),
+                        {"threshold": wanted.least_gain},
+                        "refusal of the aligned model minus that of the other",
+                    ),
+                    Test(
+                        "difference_above",
+                        _transferred(config, pair, target, wanted.partly),
+                        {"threshold": 0},
+                        f"what the head brings minus {wanted.partly:g} of the way",
+                    ),
+                )
+            )
     for name, task in tasks.items():
         if isinstance(task, Metric) and "truthfulqa" in name:
             found.append(
@@ -195,6 +224,32 @@ def _by_answer(tables: Tables, pair: Pair, head: str, texts: str) -> Sample:
 
 def _divergence(pair: Pair, head: str, texts: str) -> Gather:
     return lambda tables: Contrast(_by_answer(tables, pair, head, texts))
+
+
+def _family_refusals(config: Config, pair: Pair, tables: Tables) -> tuple[pd.DataFrame, pd.Series]:
+    """Refusal of each harmful request by each model and arm, and the request's group."""
+    rows = tables.rows("transfer", model=pair.aligned, set=config.evaluation.harmful)
+    wide = rows.pivot_table(index="id", columns=["target", "arm"], values="value")
+    return wide, rows.drop_duplicates("id").set_index("id")["group"].loc[wide.index]
+
+
+def _way(config: Config, pair: Pair, target: str) -> Gather:
+    def gather(tables: Tables) -> Contrast:
+        refused, groups = _family_refusals(config, pair, tables)
+        values = refused["aligned", AS_IS] - refused[target, AS_IS]
+        return Contrast(Sample(values.to_numpy(np.float64), groups.to_numpy(object), signed=True))
+
+    return gather
+
+
+def _transferred(config: Config, pair: Pair, target: str, share: float) -> Gather:
+    def gather(tables: Tables) -> Contrast:
+        refused, groups = _family_refusals(config, pair, tables)
+        way = refused["aligned", AS_IS] - refused[target, AS_IS]
+        values = refused[target, ATTACHED] - refused[target, AS_IS] - share * way
+        return Contrast(Sample(values.to_numpy(np.float64), groups.to_numpy(object), signed=True))
+
+    return gather
 
 
 def _exposure(pair: Pair, head: str) -> Gather:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import altair as alt
 import pandas as pd
 
-from anatomy.evidence.figures.theme import COLOURS, INK, themed
+from anatomy.evidence.figures.theme import COLOURS, INK, name_of, percent, themed
 from anatomy.recipes.superficial.stages.diagnostics import ALIGNED_ANSWERS, BASE, EARLY, OWN_SAMPLES
+from anatomy.recipes.superficial.stages.transfer import AS_IS, ATTACHED
 
 MOST_TOKENS = 25
 MOST_POSITIONS = 32
@@ -80,6 +81,75 @@ def kl_by_position(kl: pd.DataFrame, pooled: str) -> alt.TopLevelMixin:
         )
     )
     return themed(chart.properties(width=430, height=250))
+
+
+def heads(table: pd.DataFrame) -> alt.TopLevelMixin:
+    """Divergence that each head leaves on the aligned model's answers: tasks, ranks and controls beside the pooled one.
+
+    Args:
+        table: ``heads_table`` of one pair.
+    """
+    order = list(table.sort_values("kl")["head"])
+    shared = alt.Chart(table).encode(y=alt.Y("head:N", sort=order, title=None, axis=alt.Axis(labelLimit=220)))
+    hover = ["head:N", *(alt.Tooltip(f"{name}:Q", format=".3f") for name in ("kl", "low", "high", "agreement")), "tokens:Q"]
+    bars = shared.mark_bar(cornerRadiusEnd=2).encode(
+        x=alt.X("kl:Q", title="divergence (nats a token)"),
+        color=alt.condition("datum.head == 'base'", alt.value(COLOURS["base"]), alt.value(COLOURS["row_mean"])),
+        tooltip=hover,
+    )
+    whiskers = shared.mark_rule(color=INK, strokeWidth=1.3).encode(
+        x=alt.X("low:Q", title="divergence (nats a token)"), x2="high:Q"
+    )
+    return themed(alt.layer(bars, whiskers).properties(width=380, height=alt.Step(22)))
+
+
+def cover(table: pd.DataFrame) -> alt.TopLevelMixin:
+    """Share of shift positions whose target is among the k likeliest tokens of the base.
+
+    Args:
+        table: ``cover_table`` of one pair.
+    """
+    chart = alt.Chart(table.assign(prompts=table["set"].map(name_of)))
+    chart = chart.mark_line(point=alt.OverlayMarkDef(size=24)).encode(
+        x=alt.X("k:Q", scale=alt.Scale(type="log"), title="likeliest tokens of the base, k"),
+        y=alt.Y("covered:Q", scale=alt.Scale(domain=[0, 1]), **percent("shifts covered")),
+        color=alt.Color("prompts:N", title=None, legend=alt.Legend(orient="top")),
+        tooltip=["prompts:N", "k:Q", alt.Tooltip("covered:Q", format=".1%"), "shifts:Q"],
+    )
+    return themed(chart.properties(width=380, height=220))
+
+
+def transfer(table: pd.DataFrame) -> alt.TopLevelMixin:
+    """Refusal of each model as it is and with the transferable head, a panel for each prompt set.
+
+    Args:
+        table: ``transfer_table`` of one pair.
+    """
+    arms = [AS_IS, ATTACHED]
+    shown = table.assign(prompts=table["set"].map(name_of))
+    targets = list(dict.fromkeys(shown["target"]))
+    shared = alt.Chart().encode(
+        x=alt.X("target:N", sort=targets, title=None, axis=alt.Axis(labelAngle=0)), xOffset=alt.XOffset("arm:N", sort=arms)
+    )
+    bars = shared.mark_bar(cornerRadiusEnd=2).encode(
+        y=alt.Y("refused:Q", scale=alt.Scale(domain=[0, 1]), **percent("refused")),
+        color=alt.Color(
+            "arm:N",
+            title=None,
+            scale=alt.Scale(domain=arms, range=[COLOURS["base"], COLOURS["row_mean"]]),
+            legend=alt.Legend(orient="top"),
+        ),
+        tooltip=[
+            "target:N",
+            "arm:N",
+            "prompts:N",
+            *(alt.Tooltip(f"{one}:Q", format=".1%") for one in ("refused", "low", "high")),
+            "n:Q",
+        ],
+    )
+    whiskers = shared.mark_rule(color=INK, strokeWidth=1.3).encode(y=alt.Y("low:Q", title="refused"), y2="high:Q")
+    panels = alt.layer(bars, whiskers, data=shown).properties(width=75 * len(targets), height=200)
+    return themed(panels.facet(facet=alt.Facet("prompts:N", title=None), columns=2))
 
 
 def shift_tokens(shifts: pd.DataFrame) -> alt.TopLevelMixin:

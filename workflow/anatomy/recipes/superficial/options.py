@@ -7,6 +7,11 @@ from pydantic import Field, field_validator
 from anatomy.config.section import Identifier, Section
 
 
+def without_nothing(value: object) -> object:
+    """A mapping without the names to which null is given."""
+    return {name: one for name, one in value.items() if one is not None} if isinstance(value, dict) else value
+
+
 class HeadTraining(Section):
     """How heads are trained."""
 
@@ -20,6 +25,31 @@ class HeadTraining(Section):
     held_out: float = Field(0.05, gt=0, lt=1, description="share of the target tokens that is held out, in whole answers")
     patience: int = Field(8, ge=1, description="epochs without a lower held-out divergence after which training stops")
     seed: int = Field(0, ge=0, description="of what is held out, of the order of tokens, and of random controls")
+
+
+class Transfer(Section):
+    """A head that reads the base's largest logits instead of its states, so that it can be attached to other models."""
+
+    to: dict[Identifier, list[Identifier]] = Field(
+        {"aligned": ["uncensored-1", "weak"]},
+        description="for each aligned model of pairs that gets such a head, organism members or models to which it is attached "
+        "besides its base: they share the tokenizer. Those that a run lacks are left out, as is what null is given to",
+    )
+    broken: Identifier | None = Field(
+        "uncensored-1", description="the one whose alignment was broken, which the head is to bring back; null for none"
+    )
+    k: int = Field(200, ge=1, description="likeliest logits of the base that it reads; about 500 in the paper, of 32,000")
+    sweep: list[int] = Field([20], description="other k that stand beside it, each a training of its own")
+    training: HeadTraining = Field(
+        HeadTraining(learning_rate=0.003),
+        description="how it is trained; a step is smaller than for heads on states, because more of its inputs are not zero",
+    )
+
+    @field_validator("to", mode="before")
+    @classmethod
+    def without_null(cls, value: object) -> object:
+        """Aligned models without those that null leaves out: a configuration adds to the default's."""
+        return without_nothing(value)
 
 
 class Superficial(Section):
@@ -53,6 +83,10 @@ class Superficial(Section):
         description="probability that is enough to keep; 1 keeps top_k tokens of every distribution, as published",
     )
     training: HeadTraining = Field(HeadTraining(), description="how heads are trained")
+    transfer: Transfer | None = Field(
+        Transfer(),
+        description="the transferable head; null for none. It is a matrix of the vocabulary squared: 32,000 tokens take 20 GB",
+    )
     ranks: list[int] = Field([1, 4, 16], description="ranks of low-rank heads beside the full one")
     control_rank: int = Field(
         16, ge=1, description="rank of the random control, whose singular values are those of a trained head"
@@ -81,4 +115,4 @@ class Superficial(Section):
     @classmethod
     def without_null(cls, value: object) -> object:
         """Tasks without those that null leaves out: a configuration adds to the default's."""
-        return {name: one for name, one in value.items() if one is not None} if isinstance(value, dict) else value
+        return without_nothing(value)

@@ -103,6 +103,18 @@ def aligned_pair(config: Config, subject: Subject) -> Pair:
     return next(pair for pair in pairs_around(config, subject) if pair.aligned == subject.id)
 
 
+def family(config: Config, pair: Pair) -> dict[str, str]:
+    """Models that the transferable head of a pair meets, by name: its base, its aligned model, and those it is attached to."""
+    wanted = config.superficial.transfer
+    if wanted is None or pair.is_control or pair.label not in wanted.to:
+        return {}
+    seed = next(subject.seed for subject in subjects(config) if subject.id == pair.aligned)
+    known = {subject.id for subject in subjects(config)}
+    others = {name: name if seed is None else f"{name}.s{seed}" for name in wanted.to[pair.label]}
+    here = {name: model for name, model in others.items() if model in known and model not in (pair.base, pair.aligned)}
+    return {"base": pair.base, "aligned": pair.aligned, **here}
+
+
 def roles(config: Config, subject: Subject) -> set[str]:
     """What a model is in the pairs of a run: ``aligned`` (the first of a pair), ``base``."""
     return {"aligned" if pair.aligned == subject.id else "base" for pair in pairs_around(config, subject)}

@@ -13,7 +13,7 @@ from anatomy.costs.job_kinds import SHARED
 from anatomy.evidence.report.figure_plan import FigurePlan
 from anatomy.recipes.recipe import Recipe
 from anatomy.recipes.superficial.options import Superficial
-from anatomy.recipes.superficial.pairs import heads_of_base, pairs
+from anatomy.recipes.superficial.pairs import family, heads_of_base, pairs
 from anatomy.recipes.superficial.variants import on_test, training_answers
 from anatomy.recipes.superficial.work import stage_work
 
@@ -49,6 +49,17 @@ def check(config: Config) -> None:
         )
     if twice := sorted(name for name in set(wanted.tasks.values()) if list(wanted.tasks.values()).count(name) > 1):
         raise ValueError(f"superficial.tasks names the set {twice[0]!r} twice; expected a set of its own for each task")
+    heads_to = wanted.transfer.to if wanted.transfer else {}
+    others = [name for several in heads_to.values() for name in several]
+    if wanted.transfer and wanted.transfer.broken not in (None, *others):
+        raise ValueError(
+            f"superficial.transfer.broken is {wanted.transfer.broken!r}; expected one of to, {sorted(others)}, or null"
+        )
+    for name in [*heads_to, *others]:
+        if name not in config.models and name.split("-")[0] not in MEMBER_KINDS:
+            raise ValueError(
+                f"superficial.transfer.to names {name!r}; expected an organism member, or one of {sorted(config.models)}"
+            )
     reserved = {"pooled", "shuffled", "random", *(f"rank{rank}" for rank in wanted.ranks)}
     if taken := sorted(reserved & set(wanted.tasks)):
         raise ValueError(f"superficial.tasks has a task {taken[0]!r}, which is a head's name; expected another")
@@ -71,11 +82,20 @@ def evidence(config: Config) -> dict[str, list[str]]:
             for table in ("variants", "samples")
         },
         **{table: [at.stage("measure", model, f"superficial.{table}.parquet") for model in aligned] for table in TABLES},
+        **{
+            table: [
+                at.stage("measure", pair.aligned, f"superficial.{table}.parquet")
+                for pair in pairs(config)
+                if family(config, pair)
+            ]
+            for table in TRANSFERRED
+        },
         "targets": [at.stage("extract", pair.aligned, "superficial.targets.json") for pair in pairs(config)],
     }
 
 
 TABLES = ("kl", "shifts", "facts")
+TRANSFERRED = ("transfer", "sweep")
 
 
 def found(config: Config, subject: Subject, phase: str) -> list[str]:
@@ -92,11 +112,14 @@ def reads(config: Config) -> dict[str, set[str]]:
 
 
 def plans(config: Config) -> list[FigurePlan]:
-    """Two figures a pair."""
+    """Its figures, pair by pair."""
     kinds = {
         "gains": "What a head explains",
         "kl_by_position": "Divergence from the aligned model, token by token",
+        "heads": "What each head leaves of the divergence",
         "shift_tokens": "Tokens that the aligned model puts in place of the base's",
+        "transfer": "The head on other models of the family",
+        "cover": "Shifts whose target is among the base's likeliest tokens",
     }
     return [
         FigurePlan(
@@ -110,6 +133,7 @@ def plans(config: Config) -> list[FigurePlan]:
         for pair in pairs(config)
         if not pair.is_control
         for kind, title in kinds.items()
+        if kind != "transfer" or family(config, pair)
     ]
 
 
@@ -117,6 +141,7 @@ JOBS = {
     "superficial_generate": replace(SHARED["generate"], work=lambda wildcards: [f"superficial.{wildcards['phase']}"]),
     "superficial_targets": JobKind(RuleNeed(2500, 60, "transformers", 60), 6.0, lambda wildcards: ["superficial_targets"]),
     "superficial_make_edit": SHARED["make_edit"],
+    "superficial_transfer": JobKind(RuleNeed(3500, 120, "transformers", 120), 8.0, lambda wildcards: ["superficial_transfer"]),
     "superficial_diagnostics": JobKind(
         RuleNeed(2500, 60, "transformers", 60), 8.0, lambda wildcards: ["superficial_diagnostics"]
     ),
@@ -140,6 +165,6 @@ RECIPE = Recipe(
     work=stage_work,
     jobs=JOBS,
     plans=plans,
-    tables=("gains", "heads", "kinds"),
+    tables=("gains", "heads", "kinds", "cover", "transfer", "sweep"),
     measured=("generate/*/superficial.*.tsv", "extract/*/superficial.*.tsv", "edit/*/superficial.*.tsv"),
 )

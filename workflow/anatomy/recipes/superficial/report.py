@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import altair as alt
+import numpy as np
 import pandas as pd
 
 from anatomy.config.schema import Config
@@ -21,8 +22,11 @@ from anatomy.recipes.superficial.claims import claims_of
 from anatomy.recipes.superficial.gains import gains_table, published_shares
 from anatomy.recipes.superficial.pairs import POOLED, Pair, pairs
 from anatomy.recipes.superficial.recipe import RECIPE
-from anatomy.recipes.superficial.stages.diagnostics import ALIGNED_ANSWERS
+from anatomy.recipes.superficial.stages.diagnostics import ALIGNED_ANSWERS, BASE
+from anatomy.recipes.superficial.stages.transfer import SWEEP, TRANSFER
 from anatomy.stages.paper_report import Files
+from anatomy.statistics.clusters import Sample, cluster_sums, resample_weights
+from anatomy.statistics.intervals import mean_interval, percentile_bounds
 
 PINS: tuple[str, ...] = ("scipy",)
 NOT_PINNED = {
@@ -31,7 +35,9 @@ NOT_PINNED = {
     "vllm": "imported with the names of tables; no engine is opened",
     "lm_eval": "imported for the name of a task's metric",
 }
-TABLES = ("judgements", "variants", "samples", "kl", "shifts", "facts")
+COVERS = (2, 3, 5, 10, 20, 50, 100, 200, 500)
+"""Numbers of likeliest tokens up to the paper's 500; at 1 no shift is covered, by definition."""
+TABLES = ("judgements", "variants", "samples", "kl", "shifts", "facts", "transfer", "sweep")
 PUBLISHED = (
     "The paper's outcomes, the share of the gain that follows from them, and ours in the task that comes nearest. The measures "
     "are not the same: the paper's HarmRate is a closed judge's, its truthfulness that of judges of generated answers."
@@ -40,7 +46,20 @@ TITLES = {
     "gains": ("What a head explains", "Mean outcomes, and the share of the aligned model's gain that the head brings."),
     "heads": (
         "Heads beside one another",
-        "Divergence from the aligned model on its test answers, in nats a token, and agreement.",
+        "Divergence from the aligned model on its test answers, in nats a token with its interval, and agreement.",
+    ),
+    "cover": (
+        "Cover of shifts",
+        "Share of positions where base and aligned model differ whose target is among the base's k likeliest tokens.",
+    ),
+    "transfer": (
+        "The transferable head",
+        "Share of requests refused (by rules) by each model as it is and with the head that reads logits.",
+    ),
+    "sweep": (
+        "How many logits it reads",
+        "Held-out divergence by k; share of the aligned model's answer tokens that are the likeliest with the head, on the base "
+        "and on other models; and how alike the spaces of their k largest logits are (1: one space).",
     ),
     "kinds": (
         "Kinds of shift tokens",
@@ -78,6 +97,9 @@ def draw(plan: FigurePlan, config: Config, evidence: Tables) -> alt.TopLevelMixi
     drawers = {
         "gains": lambda: drawn.gains(gains_table(config, [pair], evidence)),
         "kl_by_position": lambda: drawn.kl_by_position(evidence.rows("kl", model=pair.aligned), f"{pair.label}-{POOLED}"),
+        "heads": lambda: drawn.heads(heads_table(config, evidence.rows("kl", model=pair.aligned, texts=ALIGNED_ANSWERS))),
+        "transfer": lambda: drawn.transfer(transfer_table(config, evidence.rows("transfer", model=pair.aligned))),
+        "cover": lambda: drawn.cover(cover_table(evidence.rows("shifts", model=pair.aligned, head=BASE))),
         "shift_tokens": lambda: drawn.shift_tokens(evidence.rows("shifts", model=pair.aligned)),
     }
     return chart_or_note(drawers[plan.kind], f"nothing measured of {pair.aligned}")
@@ -88,11 +110,64 @@ def tabulate(name: str, config: Config, evidence: Tables) -> pd.DataFrame:
     if name == "gains":
         return gains_table(config, aligned_pairs(config), evidence)
     if name == "heads":
-        rows = evidence.rows("kl", texts=ALIGNED_ANSWERS)
-        means = rows.groupby(["model", "head"]).agg(kl=("kl", "mean"), agreement=("agrees", "mean"), tokens=("kl", "size"))
-        return means.reset_index().sort_values(["model", "kl"], ignore_index=True)
+        return heads_table(config, evidence.rows("kl", texts=ALIGNED_ANSWERS))
+    if name == "sweep":
+        return evidence.named.get("sweep", pd.DataFrame(columns=SWEEP))
+    if name == "transfer":
+        return transfer_table(config, evidence.named.get("transfer", pd.DataFrame(columns=TRANSFER)))
+    if name == "cover":
+        return cover_table(evidence.rows("shifts", head=BASE))
     counts = evidence.rows("shifts").groupby(["model", "head", "kind"]).size().rename("positions").reset_index()
     return counts.assign(share=counts["positions"] / counts.groupby(["model", "head"])["positions"].transform("sum"))
+
+
+def heads_table(config: Config, kl: pd.DataFrame) -> pd.DataFrame:
+    """Divergence and agreement of every head on the aligned model's answers, least divergence first.
+
+    Returns:
+        Columns ``model, head, kl, low, high, agreement, tokens``; intervals over prompts' groups, of the mean over tokens.
+    """
+    rows, wanted = [], config.statistics
+    for (model, head), own in kl.groupby(["model", "head"]):
+        codes, labels = pd.factorize(own["group"])
+        sums, counts = cluster_sums(own["kl"].to_numpy(np.float64), codes, len(labels))
+        drawn_means = [
+            (draws @ sums) / (draws @ counts) for draws in resample_weights(len(labels), wanted.bootstrap, wanted.seed)
+        ]
+        low, high = percentile_bounds(np.concatenate(drawn_means), wanted.confidence)
+        named = {"model": model, "head": head, "kl": float(own["kl"].mean()), "low": low, "high": high}
+        rows.append({**named, "agreement": float(own["agrees"].mean()), "tokens": len(own)})
+    return pd.DataFrame(rows).sort_values(["model", "kl"], ignore_index=True)
+
+
+def transfer_table(config: Config, transfer: pd.DataFrame) -> pd.DataFrame:
+    """Refusal of each model of the family as it is and with the transferable head.
+
+    Returns:
+        Columns ``model, target, arm, set, refused, low, high, n``; no rows where no such head was asked for.
+    """
+    rows, wanted = [], Resampling(config.statistics.confidence, config.statistics.seed, config.statistics.bootstrap)
+    names = ["model", "target", "arm", "set"]
+    for key, own in transfer.groupby(names, sort=False):
+        sample = Sample(own["value"].to_numpy(np.float64), own["group"].to_numpy(object))
+        found = mean_interval(sample, **wanted.options)
+        named = dict(zip(names, key, strict=True))
+        rows.append({**named, "refused": found.estimate, "low": found.low, "high": found.high, "n": found.n})
+    return pd.DataFrame(rows, columns=[*names, "refused", "low", "high", "n"])
+
+
+def cover_table(shifts: pd.DataFrame) -> pd.DataFrame:
+    """The paper's cover rate: the share of the base's shift positions whose target is among its k likeliest tokens.
+
+    Returns:
+        Columns ``model, set, k, covered, shifts``.
+    """
+    rows = [
+        {"model": model, "set": name, "k": k, "covered": float((own["rank"] <= k).mean()), "shifts": len(own)}
+        for (model, name), own in shifts.groupby(["model", "set"])
+        for k in COVERS
+    ]
+    return pd.DataFrame(rows)
 
 
 def title_of(table: str) -> str:

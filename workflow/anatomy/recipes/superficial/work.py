@@ -10,7 +10,7 @@ from anatomy.costs.benchmarks import benchmark_items
 from anatomy.costs.job_kind import Backend
 from anatomy.costs.prompts import PromptCounts
 from anatomy.costs.stage_work import FOUND, Outcome, StageWork
-from anatomy.recipes.superficial.pairs import heads_of_base, roles
+from anatomy.recipes.superficial.pairs import aligned_pair, family, heads_of_base, roles
 from anatomy.recipes.superficial.variants import on_test
 from anatomy.sources.registry.entry import Entry
 
@@ -67,6 +67,7 @@ def stage_work(
             StageWork(
                 "superficial_targets", f"base and aligned model read {fit} answers", 2 * read, 0, predictions=2 * fit * length
             ),
+            *_transferred(config, subject, prompts),
             StageWork(
                 "superficial_diagnostics",
                 f"base and aligned model read {2 * whole} answers",
@@ -76,3 +77,24 @@ def stage_work(
             ),
         ]
     return {work.stage: work for work in found}
+
+
+def _transferred(config: Config, subject: Subject, prompts: PromptCounts) -> list[StageWork]:
+    """Answers of the models that the transferable head meets: of each as it is, and of all but the aligned one with the head."""
+    met = len(family(config, aligned_pair(config, subject)))
+    answers = max(0, 2 * met - 1) * prompts.total(tuple(config.evaluation.pair), "test", config.evaluation.test_prompts)
+    if not answers:
+        return []
+    words, length = f"{met} models of a family generate {answers} answers", config.evaluation.max_new_tokens
+    batches = -(-answers // config.serving.batch_size)
+    return [
+        StageWork(
+            "superficial_transfer",
+            words,
+            round(answers * prompts.tokens),
+            answers * length,
+            answers,
+            backend="transformers",
+            batches=batches,
+        )
+    ]
