@@ -25,7 +25,7 @@ def require_square(vocabulary: int, where: str) -> None:
             found=f"a vocabulary of {vocabulary:,} tokens, for which the matrix has {vocabulary**2 / 1e9:.0f} billion entries",
             expected=f"at most {MOST_TOKENS:,}",
             where=where,
-            remedy="leave the pair out of those that get a transferable head (superficial.transfer)",
+            remedy="leave the pair out of those that get a transferable head",
         )
 
 

@@ -1,0 +1,58 @@
+"""Superficial knowledge through Snakemake beside ROSI, on the quick run: from training answers to its section of the one page."""
+
+import json
+
+import pandas as pd
+import pytest
+import yaml
+
+from anatomy.evidence.claims.claim import Verdict
+
+pytestmark = pytest.mark.workflow
+SMALL = {
+    "recipes": ["rosi", "superficial"],
+    "superficial": {"ranks": [1], "control_rank": 4, "transfer": {"sweep": [], "training": {"epochs": 30}}},
+}
+
+
+@pytest.fixture(scope="module")
+def run(finished, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("superficial")
+    overlay = folder / "small.yaml"
+    overlay.write_text(yaml.safe_dump(SMALL))
+    copy = finished.copy(folder / "run")
+    copy.call("superficial", configs=(overlay,))
+    return copy
+
+
+def test_it_has_a_section_of_the_page_beside_the_other_paper(run):
+    page = (run.results / "report.html").read_text()
+    assert "Superficial knowledge" in page and "The head on other models of the family" in page and "ROSI" in page
+
+
+def test_every_claim_has_a_verdict_and_its_reason(run):
+    ledger = pd.read_csv(run.results / "claims" / "ledger.csv")
+    own = ledger[ledger["claim"].str.startswith("superficial.")]
+    assert set(own["verdict"]) <= {str(verdict) for verdict in Verdict} and own["reason"].notna().all()
+    assert {"superficial.safety", "superficial.facts", "superficial.recovers", "superficial.placebo.placebo-1"} <= set(
+        own["claim"]
+    )
+
+
+def test_the_heads_follow_the_aligned_model_and_the_controls_do_not(run):
+    kl = pd.read_parquet(run.results / "measure" / "aligned.s0" / "superficial.kl.parquet")
+    mean = kl[kl["texts"] == "aligned answers"].groupby("head")["kl"].mean()
+    assert mean["aligned-pooled"] < mean["aligned-rank1"] < mean["base"]
+    assert mean["aligned-pooled"] < 0.5 * min(mean["aligned-shuffled"], mean["aligned-random"])
+
+
+def test_the_cache_is_small_and_what_k_costs_is_measured(run):
+    index = json.loads((run.results / "extract" / "aligned.s0" / "superficial.targets.json").read_text())
+    assert index["bytes_a_token"] <= 200 and 0 <= index["whole_kl"] - index["kept_kl"] < 0.05 * index["whole_kl"]
+
+
+def test_refusals_with_the_transferable_head_are_kept_without_texts(run):
+    table = pd.read_parquet(run.results / "measure" / "aligned.s0" / "superficial.transfer.parquet")
+    assert set(table["target"]) == {"base", "aligned", "uncensored-1", "weak"} and "response" not in table
+    harmful = table[table["set"] == "harmful_requests"].groupby(["target", "arm"])["value"].mean()
+    assert harmful["base", "with the head"] > harmful["base", "as it is"]
