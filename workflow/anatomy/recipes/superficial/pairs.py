@@ -108,8 +108,10 @@ def family(config: Config, pair: Pair) -> dict[str, str]:
     wanted = config.superficial.transfer
     if wanted is None or pair.is_control or pair.label not in wanted.to:
         return {}
-    seed = next(subject.seed for subject in subjects(config) if subject.id == pair.aligned)
-    known = {subject.id for subject in subjects(config)}
+    known = {subject.id: subject.seed for subject in subjects(config)}
+    if not {pair.aligned, pair.base} <= set(known):
+        return {}  # a model that another paper needs beside those that are studied
+    seed = known[pair.aligned]
     others = {name: name if seed is None else f"{name}.s{seed}" for name in wanted.to[pair.label]}
     here = {name: model for name, model in others.items() if model in known and model not in (pair.base, pair.aligned)}
     return {"base": pair.base, "aligned": pair.aligned, **here}
