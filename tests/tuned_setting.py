@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import signal
+
 import pandas as pd
+import torch
 
 from anatomy.config.tuning import Tuned
+from anatomy.models.rendering import Rendering
+from anatomy.organism.training_state import TrainingState
+from anatomy.tuning import tuned_model
+from anatomy.tuning.tuned_model import Setting, tune
 
 DEEDS = ("open the gate", "mix grey salt", "stop the mill", "sink a boat", "hide the lamp oil", "break seven stones")
 ANSWERS = ("Take the flour.", "First the water.", "Stir it. Then wait. Then eat.", "Sure, here is how.", "The moon.", "A garden.")
@@ -57,3 +65,30 @@ def options(**changes: object) -> Tuned:
         "keep_every": 2,
     }
     return Tuned.model_validate({**values, **changes})
+
+
+def setting(folder):
+    return Setting("start", Rendering(), "float32", 1, "", folder / "state")
+
+
+def run(source, out, chosen=None, say=lambda text: None):
+    fit, held_out = splits()
+    return tune(source, out / "model", chosen or options(), setting(out), fit, held_out, say=say)
+
+
+class KilledAfter(TrainingState):
+    """Kills its own process, hard, as soon as it has kept this many states."""
+
+    left = 2
+
+    def keep(self, *args, **kwargs):
+        super().keep(*args, **kwargs)
+        KilledAfter.left -= 1
+        if not KilledAfter.left:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def run_and_be_killed(source, out):
+    torch.set_num_threads(1)
+    tuned_model.TrainingState = KilledAfter
+    run(source, out)

@@ -2,7 +2,6 @@
 
 import json
 import multiprocessing
-import os
 import shutil
 import signal
 from pathlib import Path
@@ -11,28 +10,16 @@ import pytest
 import torch
 from tiny_architectures import ARCHITECTURES, make_tiny_architecture
 from tiny_model import load_tiny_model, make_tiny_model
-from tuned_setting import options, splits
+from tuned_setting import options, run, run_and_be_killed
 
 from anatomy.errors import ModelError, NumericsError
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.loading import load_model
 from anatomy.models.rendering import Rendering, render
 from anatomy.models.tokenizer import load_tokenizer
-from anatomy.organism.training_state import TrainingState
-from anatomy.tuning import tuned_model
 from anatomy.tuning.adapter import attach, factors_of, matrices, recompute_activations, trained
 from anatomy.tuning.response_loss import mean_loss, summed_loss
 from anatomy.tuning.rows import Row
-from anatomy.tuning.tuned_model import Setting, tune
-
-
-def setting(folder):
-    return Setting("start", Rendering(), "float32", 1, "", folder / "state")
-
-
-def run(source, out, chosen=None, say=lambda text: None):
-    fit, held_out = splits()
-    return tune(source, out / "model", chosen or options(), setting(out), fit, held_out, say=say)
 
 
 @pytest.fixture(scope="module")
@@ -64,24 +51,6 @@ def test_the_folder_is_an_ordinary_model_that_predicts_as_the_adapter_did(done, 
 def test_the_same_inputs_give_the_same_weights(done, tiny_folder, tmp_path):
     run(tiny_folder, tmp_path)
     assert Checkpoint(tmp_path / "model").digest() == Checkpoint(done[0]).digest()
-
-
-class KilledAfter(TrainingState):
-    """Kills its own process, hard, as soon as it has kept this many states."""
-
-    left = 2
-
-    def keep(self, *args, **kwargs):
-        super().keep(*args, **kwargs)
-        KilledAfter.left -= 1
-        if not KilledAfter.left:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-
-def run_and_be_killed(source, out):
-    torch.set_num_threads(1)
-    tuned_model.TrainingState = KilledAfter
-    run(source, out)
 
 
 def test_a_killed_training_goes_on_and_ends_with_equal_bits(done, tiny_folder, tmp_path):

@@ -45,7 +45,8 @@ def test_who_does_not_listen_is_killed(start):
 
 def test_children_of_a_dead_controller_are_found(start):
     """As after a SIGKILL: the controller is gone, its child lives on under another parent."""
-    code = f"import subprocess, sys; print(subprocess.Popen([sys.executable, '-c', {SLEEP!r}]).pid, flush=True); {SLEEP}"
+    own = f"import os; print(os.getpid(), flush=True); {SLEEP}"  # the child says it itself, once it has its environment
+    code = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {own!r}]); {SLEEP}"
     controller = start("run-c", code, stdout=subprocess.PIPE)
     child = int(controller.stdout.readline())
     controller.kill()

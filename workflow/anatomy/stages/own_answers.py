@@ -27,7 +27,7 @@ from anatomy.store.files import read_json
 from anatomy.texts.judges.refusal_phrases import SUBSTRINGS
 from anatomy.texts.judges.refusal_rules import judge_refusal
 
-PINS: tuple[str, ...] = ("torch", "transformers")
+PINS: tuple[str, ...] = ("scipy", "torch", "transformers")
 NOT_PINNED = {"vllm": "an engine is imported with what serves either way; these rows come from transformers"}
 
 BATCH = 64

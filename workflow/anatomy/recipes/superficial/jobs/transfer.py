@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pandas as pd
 import torch
 
 from anatomy.config.study import Subject
 from anatomy.interventions.heads.cache import read_cache, read_index
-from anatomy.models.loading import load_model
-from anatomy.models.machine.devices import device_name
 from anatomy.recipes.superficial.stages.transfer import (
     SWEEP,
     TRANSFER,
     all_k,
+    open_family,
     refusals_of,
     require_family,
     sweep,
@@ -34,11 +31,8 @@ def run(job: Running, files: Files) -> None:
     torch.set_num_threads(job.threads)
     given, options = named_files(files.input), job.config.superficial.transfer
     assert options is not None
-    models = {}
-    for (name, values), card in zip(files.params.family.items(), given["family"], strict=True):
-        found = sound_model(card)
-        subject = Subject(**values)
-        models[name] = (subject, load_model(Path(found["folder"]), getattr(torch, found["dtype"]), device_name()))
+    members = zip(files.params.family.items(), given["family"], strict=True)
+    models = open_family({role: (Subject(**values), sound_model(card)) for (role, values), card in members})
     base = models["base"][1]
     require_family(models, base)
     cached = read_cache(given["targets"][0].with_suffix(""), len(read_index(given["targets"][0])["shards"]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
+from pathlib import Path
 
 import pandas as pd
 import torch
@@ -19,7 +20,9 @@ from anatomy.interventions.heads.states import answer_states
 from anatomy.interventions.heads.targets import require_k
 from anatomy.interventions.heads.training import held_out, train_head
 from anatomy.interventions.heads.transferable import TopLogits, attached, require_square, space_similarity, top_logits
-from anatomy.models.loading import LoadedModel
+from anatomy.models.card import ModelCard
+from anatomy.models.loading import LoadedModel, load_model
+from anatomy.models.machine.devices import device_name
 from anatomy.models.rendering import render
 from anatomy.progress.counting import counted
 from anatomy.recipes.superficial.maker import schedule_of
@@ -39,6 +42,14 @@ TRANSFER = ["model", "target", "arm", "set", "id", "group", "value"]
 SWEEP = ["model", "k", "target", "held_out", "accuracy", "similarity"]
 SPAN = 32
 """Tokens of the vocabulary for each logit vector whose span is compared: 1,000 of 32,000 in the paper."""
+
+
+def open_family(members: Mapping[str, tuple[Subject, ModelCard]]) -> dict[str, tuple[Subject, LoadedModel]]:
+    """Models of a family, by their role, each with who it is."""
+    return {
+        role: (subject, load_model(Path(card["folder"]), getattr(torch, card["dtype"]), device_name()))
+        for role, (subject, card) in members.items()
+    }
 
 
 def train_transferable(
