@@ -118,6 +118,23 @@ def test_verdicts_fail_where_the_opposite_was_planted(config):
     assert {found[name] for name in lost} == {Verdict.NOT_SUPPORTED}
 
 
+@pytest.mark.parametrize(
+    ("early", "verdict"), [(0.9, Verdict.SUPPORTED), (0.4, Verdict.NOT_SUPPORTED), (None, Verdict.NOT_TESTABLE)]
+)
+def test_an_early_head_is_compared_answer_by_answer(config, early, verdict):
+    heads = {"aligned-pooled": 0.5} | ({} if early is None else {"early": early})
+    rows = [
+        {"set": "harmful_requests", "id": f"p{n}", "group": f"g{n}", "position": place, "texts": "aligned answers"}
+        | {"model": f"aligned.s{seed}", "head": head, "kl": level + 0.01 * (n % 5)}
+        for seed in (0, 1)
+        for head, level in heads.items()
+        for n in range(40)
+        for place in range(3)
+    ]
+    tables = tables_of(config, RECOVERED, {"aligned-pooled": 0.0}, LEARNT)
+    assert verdicts(config, tables.but(kl=pd.DataFrame(rows)))["not_early"] == verdict
+
+
 def test_a_model_that_alignment_did_not_change_has_no_share(config):
     tables = tables_of(config, {"base": 0.5, "aligned": 0.5, "aligned-pooled": 0.5}, facts=dict.fromkeys(LEARNT, 0.2))
     assert verdicts(config, tables)["safety"] == Verdict.NOT_SUPPORTED

@@ -17,10 +17,10 @@ from anatomy.config.study import subjects
 from anatomy.evidence.claims.claim import Claim, Test
 from anatomy.evidence.claims.evidence import Contrast
 from anatomy.evidence.claims.measures import Metric, Refusals, gap, paired_change
-from anatomy.evidence.claims.tables import Tables
+from anatomy.evidence.claims.tables import MissingEvidence, Tables
 from anatomy.recipes.superficial.gains import FactHits, Task, beyond_share, gain, selector_of, tasks_of
 from anatomy.recipes.superficial.pairs import POOLED, Pair, family, heads_of_base
-from anatomy.recipes.superficial.stages.diagnostics import ALIGNED_ANSWERS, BASE, OWN_SAMPLES
+from anatomy.recipes.superficial.stages.diagnostics import ALIGNED_ANSWERS, BASE, EARLY, OWN_SAMPLES
 from anatomy.recipes.superficial.stages.transfer import AS_IS, ATTACHED
 from anatomy.statistics.clusters import Sample
 
@@ -103,6 +103,12 @@ def claims_of(config: Config, pair: Pair) -> list[Claim]:
             Test(
                 "difference_above", _exposure(pair, pooled), {"threshold": 0}, "nats a token, own samples minus aligned answers"
             ),
+        ),
+        claim(
+            "not_early",
+            "A head that reads the last states comes nearer to the aligned model than one of its size that reads an early layer.",
+            "ours (control)",
+            Test("difference_above", _beside_early(pair, pooled), {"threshold": 0}, "nats a token, early minus last, by answer"),
         ),
         claim(
             "shuffled",
@@ -224,6 +230,24 @@ def _by_answer(tables: Tables, pair: Pair, head: str, texts: str) -> Sample:
 
 def _divergence(pair: Pair, head: str, texts: str) -> Gather:
     return lambda tables: Contrast(_by_answer(tables, pair, head, texts))
+
+
+def _beside_early(pair: Pair, head: str) -> Gather:
+    def gather(tables: Tables) -> Contrast:
+        rows = tables.rows("kl", model=pair.aligned, texts=ALIGNED_ANSWERS)
+        rows = rows[rows["head"].isin([EARLY, head])]
+        means = rows.pivot_table(index=["set", "id"], columns="head", values="kl", aggfunc="mean").dropna()
+        if not {EARLY, head} <= set(means.columns):
+            raise MissingEvidence(
+                found=f"divergences of {sorted(means.columns)}",
+                expected=f"of {EARLY} and {head}",
+                where=f"table kl of {pair.aligned}",
+                because="no head was trained on an early layer",
+            )
+        groups = rows.drop_duplicates(["set", "id"]).set_index(["set", "id"])["group"].loc[means.index]
+        return Contrast(Sample((means[EARLY] - means[head]).to_numpy(np.float64), groups.to_numpy(object), signed=True))
+
+    return gather
 
 
 def _family_refusals(config: Config, pair: Pair, tables: Tables) -> tuple[pd.DataFrame, pd.Series]:
