@@ -127,8 +127,13 @@ def convert(
         "dtype": str(dtype).removeprefix("torch."),
         "adds_bos": adds_bos(header),
         "plain_text": found,
-        "versions": {name: version(name) for name in ("gguf", "transformers", "tokenizers")},
+        "versions": package_versions(),
     }
+
+
+def package_versions() -> dict[str, str]:
+    """Versions of the packages that read a file."""
+    return {name: version(name) for name in ("gguf", "transformers", "tokenizers")}
 
 
 def in_words(conversion: Conversion) -> str:
