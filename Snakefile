@@ -16,6 +16,7 @@ from anatomy.config.study import Layout, subjects, target_names
 from anatomy.recipes import missing_data
 from anatomy.recipes.asked_variants import drawn_controls, everyone, target_modules
 from anatomy.runs.controller.interpreter import name_plainly
+from anatomy.runs.controller.named_papers import join_named_papers
 from anatomy.runs.controller.standing import cores_given, read_config_from_there, require_writable
 from anatomy.runs.controller.supervise import supervise
 from anatomy.recipes.prompt_needs import named_entries, phases_of, read_phases, with_what_is_here
@@ -34,6 +35,7 @@ report: "workflow/report/workflow.rst"
 name_plainly()
 require_writable(Path.cwd())
 read_config_from_there(workflow, config)
+join_named_papers(config, sys.argv, known())
 CONFIG = check_config(config, ", ".join(map(str, workflow.configfiles)))
 ENTRIES = named_entries(CONFIG)
 CONFIG = with_threads(with_what_is_here(CONFIG, ENTRIES), on_gpu=installed_set() == "cuda", at_most=cores_given(workflow))

@@ -60,6 +60,9 @@ def test_a_run_without_a_pair_says_so(run):
         assert "gives it nothing to study" in done.stdout + done.stderr
 
 
-def test_a_paper_that_asks_the_engine_has_to_be_one_of_the_runs(run):
-    done = run.call("rosi", "--dry-run", "--config", "recipes=[pasta]", check=False)
-    assert done.returncode != 0 and "name it in recipes" in done.stdout + done.stderr
+def test_a_paper_that_asks_the_engine_joins_the_run_that_names_it(run):
+    jobs = planned(run.call("rosi", "--dry-run", "--config", "recipes=[pasta]"))
+    assert jobs["rosi_claims"] == 1 and jobs["pick"] and jobs["signature"] == 2 and jobs["page"] == 1
+    assert "superficial_diagnostics" not in jobs
+    assert planned(run.call("superficial", "--dry-run"))["superficial_diagnostics"] == 1
+    assert "superficial_diagnostics" not in planned(run.call("--dry-run"))

@@ -69,7 +69,7 @@ rule stage_prepare:
 def end_of(paper):
     """What a paper ends in: the page of the run if it is one of the run's papers, else a page of its own.
 
-    A paper that asks the engine has to be one of the run's: the engine serves the variants of all of them together.
+    A paper that asks the engine is one of the run's once it is named (``join_named_papers``).
     """
     if not (paper.asked or paper.studied)(CONFIG):
         raise WorkflowError(
@@ -77,8 +77,6 @@ def end_of(paper):
         )
     if paper.name in CHOSEN:
         return [f"{CONFIG.results}/report.html"]
-    if paper.engine:
-        raise WorkflowError(f"{paper.name} asks the engine for answers: name it in recipes, beside {', '.join(CHOSEN)}")
     return [f"{CONFIG.results}/{paper.name}/report.html"]
 
 

@@ -27,8 +27,8 @@ class Config(Section):
         ["rosi"],
         min_length=1,
         description="papers that the default target makes: names of papers in workflow/anatomy/recipes, or folders of your own "
-        "with recipe.py and rules.smk, such as ./mine/paper. A paper that asks nothing of the engine can be made by its own "
-        "target (`snakemake <paper>`) without standing here",
+        "with recipe.py and rules.smk, such as ./mine/paper. `snakemake <paper>` adds one for that command: to the page of the "
+        "run if it asks the engine for answers, else on a page of its own",
     )
     results: str = Field("results", description="folder for everything that the workflow makes")
     seeds: list[int] = Field([0], min_length=1, description="seeds of the organism; each grows a family of its own")
