@@ -39,7 +39,7 @@ def gradient_scores(
     hooks = [weight.register_post_accumulate_grad_hook(count(name)) for name, weight in matrices.items()]
     try:
         for example, loss in enumerate(losses):  # noqa: B007 -- the hooks read it
-            loss().backward()  # type: ignore[no-untyped-call]
+            loss().backward()
     finally:
         for hook in hooks:
             hook.remove()
