@@ -12,7 +12,7 @@ from torch import Tensor
 from anatomy.errors import ConfigError
 from anatomy.interventions.pruning.rankings import Ranking
 
-Mask = dict[str, Int64[Tensor, " place"]]
+Mask = dict[str, Int64[Tensor, " _"]]
 """Places of weights in storage order, ascending, by the name of their matrix; every matrix is named."""
 
 ScoreOf = Callable[[str], Float32[Tensor, "rows columns"]]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 from anatomy.errors import StoreError, parsing
@@ -52,7 +52,9 @@ def read_top(path: Path) -> tuple[dict[str, TopScores], dict[str, object]]:
     Raises:
         StoreError: the file is missing or damaged.
     """
-    with parsing(StoreError, str(path), "scores written by the workflow", remedy="delete the file and run again"):
+    with parsing(
+        StoreError, str(path), "scores written by the workflow", SafetensorError, remedy="delete the file and run again"
+    ):
         with safe_open(path, framework="pt") as stream:
             meta = json.loads(stream.metadata()["scores"])
         tensors = load_file(path)

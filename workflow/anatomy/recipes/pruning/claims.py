@@ -197,7 +197,7 @@ def overlap_gap(model: str) -> Gather:
                 because="answers were scored of fewer than two kinds of harm",
             )
         samples = [Sample(one["jaccard"].to_numpy(float), one["one"].to_numpy(object)) for one in (among, benign)]
-        return Contrast(*samples)
+        return Contrast(samples[0], samples[1])
 
     return gather
 
