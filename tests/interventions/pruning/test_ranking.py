@@ -60,9 +60,9 @@ def test_masks_are_those_of_a_whole_sort(ranking, most, share, levels, seed):
 @pytest.mark.parametrize("ranking", ["matrix", "row", "global"])
 def test_scores_read_back_are_those_written(ranking, tmp_path):
     top = top_scores(scores_of(40, 1).__getitem__, SHAPES, 0.5, ranking)
-    write_top(tmp_path / "x.safetensors", {"one.set": top}, {"n": 3})
+    write_top(tmp_path / "x.safetensors", {"one.set": top}, {"model": "m", "answers": {"a": 3}})
     (name, found), *_ = read_top(tmp_path / "x.safetensors")[0].items()
-    assert name == "one.set" and read_top(tmp_path / "x.safetensors")[1] == {"n": 3}
+    assert name == "one.set" and read_top(tmp_path / "x.safetensors")[1]["answers"] == {"a": 3}
     assert all(torch.equal(places, top.top(0.3)[name]) for name, places in found.top(0.3).items())
     (tmp_path / "x.safetensors").write_bytes(b"cut")
     with pytest.raises(StoreError, match="delete the file"):

@@ -3,12 +3,15 @@
 #                                                                                 → make_edit → evaluate, judge (test)
 #   → claims, figures, page
 # evaluate, judge and the report are as every paper's (rules/*.smk).
+from anatomy.recipes.pruning.variants import prompt_sets as asked_of_pruned
+
+
 def pruning_inputs(**given):
     """What every job of this paper reads besides: the model, and the prompts that it is asked."""
     return {
         "model": AT.model("{model}"),
         "world": lambda wildcards: world_of(wildcards.model),
-        "prompts": lambda wildcards: prompt_tables(wildcards.model, sorted(set(CONFIG.pruning.sets.values()))),
+        "prompts": lambda wildcards: prompt_tables(wildcards.model, asked_of_pruned(CONFIG)),
         **given,
     }
 

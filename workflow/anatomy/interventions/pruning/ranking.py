@@ -66,9 +66,15 @@ class TopScores:
             found[name] = chosen.sort().values
         return found
 
-    def first(self, counts: Mapping[str, int]) -> Mask:
-        """The highest so many weights of each matrix; at most as many as were kept."""
-        return {name: self.places[name].flatten()[: counts[name]].sort().values for name in self.shapes}
+    def first(self, counts: Mapping[str, int], besides: Sequence[Mask] = ()) -> Mask:
+        """The highest so many weights of each matrix that no other mask has; at most as many as were kept."""
+        found: Mask = {}
+        for name, places in self.places.items():
+            free = places.flatten()
+            for other in besides:
+                free = free[~torch.isin(free, other[name])]
+            found[name] = free[: counts[name]].sort().values
+        return found
 
 
 def require_fraction(fraction: float, where: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TypedDict
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -35,18 +36,25 @@ def absolute_score(matrices: Mapping[str, torch.nn.Parameter], found: GradientSu
     return lambda name: matrices[name].detach().float().abs() * found.sums[name]
 
 
-def write_top(path: Path, several: Mapping[str, TopScores], said: Mapping[str, object]) -> None:
-    """Write highest scores by name into one file, with what else is said of them."""
+class ScoredAnswers(TypedDict):
+    """What scores were made from: the model's digest, and how many answers each set had."""
+
+    model: str
+    answers: dict[str, int]
+
+
+def write_top(path: Path, several: Mapping[str, TopScores], said: ScoredAnswers) -> None:
+    """Write highest scores by name into one file, with what they were made from."""
     tensors = {f"{key}|{name}": tensor for key, top in several.items() for name, tensor in named_tensors(top)}
     meta = {
         "tops": {key: {"ranking": top.ranking, "most": top.most} for key, top in several.items()},
         "shapes": dict(next(iter(several.values())).shapes),
-        "said": dict(said),
+        "said": said,
     }
     write_aside(path, lambda aside: save_file(tensors, aside, {"scores": json.dumps(meta)}))
 
 
-def read_top(path: Path) -> tuple[dict[str, TopScores], dict[str, object]]:
+def read_top(path: Path) -> tuple[dict[str, TopScores], ScoredAnswers]:
     """What ``write_top`` wrote.
 
     Raises:

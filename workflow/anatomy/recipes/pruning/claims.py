@@ -173,10 +173,8 @@ def claims_of(config: Config, subject: Subject) -> list[Claim]:
 
 def base_of(config: Config, subject: Subject) -> str | None:
     """The base that an aligned model is compared with, where the run prunes both."""
-    wanted = config.pruning
-    if wanted.unaligned is None or (subject.member or subject.id) != wanted.aligned:
-        return None
-    name = wanted.unaligned if subject.seed is None else f"{wanted.unaligned}.s{subject.seed}"
+    base = config.pruning.pairs.get(subject.member or subject.id)
+    name = base if base is None or subject.seed is None else f"{base}.s{subject.seed}"
     known = {one.id for one in pruned(config)} & {one.id for one in subjects(config)}
     return name if name in known else None
 

@@ -28,20 +28,23 @@ class Pruning(Section):
         ["base", "aligned", "uncensored-1"],
         description="organism members or models that are pruned, each from its own answers; those that a run lacks are left out",
     )
-    unaligned: Identifier | None = Field("base", description="the one of them that is not aligned yet; null for none")
-    aligned: Identifier | None = Field(
-        "aligned",
-        description="the one of them that is compared with it: how far harm separates from benign; null for none",
+    pairs: dict[Identifier, Identifier] = Field(
+        {"aligned": "base"},
+        description="aligned model to its base, both among models: how far harm separates from benign is compared in them. "
+        "null leaves a pair out",
     )
     sets: dict[Ability, Identifier] = Field(
         {},
         description="for models of your own, the prompt set that asks for each ability: generation of harm (its categories are "
         "kinds of harm), benign, recognition, explanation, refusal. The organism has its own",
     )
+    further: dict[Ability, list[Identifier]] = Field(
+        {}, description="for models of your own, more prompt sets for an ability, all rows of which are asked on the test alone"
+    )
     plain: list[Ability] = Field(
         [],
-        description="abilities that models of your own are asked for as plain text, without their chat template, as in the "
-        "released code",
+        description="abilities that models of your own are asked for as plain text and a line break, without their chat template, "
+        "as in the released code",
     )
     scored: list[str] | None = Field(
         ["hex", "snare", "venom"],
@@ -59,12 +62,12 @@ class Pruning(Section):
         "row, or of all matrices (global); the others stand beside at the chosen fractions",
     )
     prune: list[float] = Field(
-        [0.003, 0.01, 0.02, 0.04],
+        [0.0003, 0.001, 0.003, 0.01, 0.03],
         min_length=1,
         description="fractions q of highest prune scores; 1e-6 to 1e-4 for models of billions, where a matrix needs 1/q weights",
     )
     preserve: list[float] = Field(
-        [0.0, 0.005, 0.02], min_length=1, description="fractions p of highest preserve scores that are kept"
+        [0.0, 0.02, 0.1], min_length=1, description="fractions p of highest preserve scores that are kept"
     )
     limits: PruningLimits = Field(
         PruningLimits(), description="of the grid's masks within these, the one with the least harm is taken, then the smallest q"
@@ -85,6 +88,12 @@ class Pruning(Section):
     )
     removed_elsewhere: float = Field(0.3, gt=0, lt=1, description="the same for kinds that were never scored")
     published: str | None = Field(None, description="CSV file with the paper's numbers, printed beside ours; null for none")
+
+    @field_validator("pairs", mode="before")
+    @classmethod
+    def without_null(cls, value: object) -> object:
+        """Pairs without those that null leaves out: a configuration adds to the default's."""
+        return {name: one for name, one in value.items() if one is not None} if isinstance(value, dict) else value
 
     @field_validator("prune", "preserve")
     @classmethod

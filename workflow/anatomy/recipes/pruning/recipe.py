@@ -11,7 +11,7 @@ from anatomy.costs.job_kind import JobKind, RuleNeed
 from anatomy.costs.job_kinds import SHARED
 from anatomy.evidence.report.figure_plan import FigurePlan
 from anatomy.recipes.pruning.options import Pruning
-from anatomy.recipes.pruning.variants import found, on_test, pruned
+from anatomy.recipes.pruning.variants import found, on_test, prompt_sets, pruned
 from anatomy.recipes.pruning.work import stage_work
 from anatomy.recipes.recipe import Recipe
 
@@ -27,8 +27,8 @@ NEEDED = ("generation", "benign")
 def check(config: Config) -> None:
     """Combinations that no single section can see."""
     wanted = config.pruning
-    for option, names in (("models", wanted.models), ("unaligned", [wanted.unaligned]), ("aligned", [wanted.aligned])):
-        for name in filter(None, names):
+    for option, names in (("models", wanted.models), ("pairs", [*wanted.pairs, *wanted.pairs.values()])):
+        for name in names:
             if name not in config.models and name.split("-")[0] not in MEMBER_KINDS:
                 raise ValueError(
                     f"pruning.{option} names {name!r}; expected an organism member, or one of {sorted(config.models)}"
@@ -38,9 +38,11 @@ def check(config: Config) -> None:
     own = [name for name in wanted.models if name in config.models]
     if own and (lacking := [ability for ability in NEEDED if ability not in wanted.sets]):
         raise ValueError(f"pruning.sets has no {lacking[0]}, which {own[0]} needs; expected prompt sets for {', '.join(NEEDED)}")
-    for ability, name in wanted.sets.items():
+    asked = [(f"sets.{ability}", name) for ability, name in wanted.sets.items()]
+    asked += [(f"further.{ability}", name) for ability, names in wanted.further.items() for name in names]
+    for option, name in asked:
         if name not in config.prompt_sets:
-            raise ValueError(f"pruning.sets.{ability} names {name!r}; expected a prompt set, one of {sorted(config.prompt_sets)}")
+            raise ValueError(f"pruning.{option} names {name!r}; expected a prompt set, one of {sorted(config.prompt_sets)}")
     if max(wanted.prune) == 0:
         raise ValueError("pruning.prune asks for no weights; expected a fraction above 0")
 
@@ -100,7 +102,7 @@ RECIPE = Recipe(
     check=check,
     asked=lambda config: bool(pruned(config)),
     reads=lambda config: (
-        {phase: set(config.pruning.sets.values()) for phase in ("fit", "select", "test")}
+        {phase: set(config.pruning.sets.values()) for phase in ("fit", "select")} | {"test": set(prompt_sets(config))}
         if any(not subject.is_organism for subject in pruned(config))
         else {}
     ),

@@ -12,7 +12,6 @@ from anatomy.recipes.pruning.stages.mask_plans import CHOSEN, UNEDITED
 from anatomy.statistics.clusters import Sample
 from anatomy.statistics.intervals import mean_interval
 
-RATES = ["model", "mask", "what", "rate", "low", "high", "n", "clusters"]
 HARM, UNSEEN, COHERENT = "harm, scored kinds", "harm, kinds never scored", "coherent"
 
 

@@ -19,6 +19,12 @@ def pruned(config: Config) -> list[Subject]:
     return [subject for subject in subjects(config) if is_pruned(config, subject)]
 
 
+def prompt_sets(config: Config) -> list[str]:
+    """Prompt sets that models of one's own are asked."""
+    wanted = config.pruning
+    return sorted({*wanted.sets.values(), *(name for names in wanted.further.values() for name in names)})
+
+
 def on_test(config: Config, subject: Subject) -> list[Variant]:
     """The model as it is and with the chosen mask, with all test sets and benchmarks."""
     if not is_pruned(config, subject):

@@ -10,7 +10,7 @@ from anatomy.costs.benchmarks import benchmark_items
 from anatomy.costs.job_kind import Backend
 from anatomy.costs.prompts import PromptCounts
 from anatomy.costs.stage_work import FOUND, Outcome, StageWork
-from anatomy.recipes.pruning.variants import is_pruned, on_test
+from anatomy.recipes.pruning.variants import is_pruned, on_test, prompt_sets
 from anatomy.sources.registry.entry import Entry
 
 ORGANISM = {"fit": 480, "select": 230, "test": 440}
@@ -38,7 +38,8 @@ def stage_work(
     def rows(phase: str, limit: int) -> int:
         if subject.is_organism:
             return ORGANISM[phase]
-        return sum(prompts.of(name, phase, limit) for name in wanted.sets.values())
+        names = prompt_sets(config) if phase == "test" else sorted(set(wanted.sets.values()))
+        return sum(prompts.of(name, phase, limit) for name in names)
 
     def answers(stage: str, words: str, count: int, read: float = 0.0) -> StageWork:
         return StageWork(

@@ -10,7 +10,7 @@ from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject
 from anatomy.organism import wording
 from anatomy.organism.world import Item, World
-from anatomy.recipes.pruning.options import ABILITIES
+from anatomy.recipes.pruning.options import ABILITIES, Ability
 from anatomy.store.digest import digest
 from anatomy.store.files import read_json, read_table
 
@@ -30,21 +30,30 @@ def asked(config: Config, subject: Subject, world: Path | None) -> pd.DataFrame:
     """
     if world is not None:
         return _of_world(World.from_json(read_json(world)))
-    wanted, tables = config.pruning, []
-    for ability in ABILITIES:
-        if ability in wanted.sets:
-            table = read_table(Path(Layout(config.results).prompts(subject, wanted.sets[ability])))
-            table = table.reindex(columns=[*table.columns, *({"category", "response"} - set(table.columns))])
-            tables.append(
-                table.assign(
-                    id=[f"{ability}/{name}" for name in table["id"]],
-                    ability=ability,
-                    category=table["category"].fillna("all"),
-                    plain=ability in wanted.plain,
-                    harmful=ability in ("generation", "refusal"),
-                )
-            )
+    wanted = config.pruning
+    tables = [
+        _of_table(config, subject, ability, name, "" if name == wanted.sets.get(ability) else "test")
+        for ability in ABILITIES
+        for name in [*filter(None, [wanted.sets.get(ability)]), *wanted.further.get(ability, [])]
+    ]
     return pd.concat(tables, ignore_index=True)[COLUMNS]
+
+
+def _of_table(config: Config, subject: Subject, ability: Ability, name: str, split: str) -> pd.DataFrame:
+    """Prompts of one set of one's own; ``split``: where all of them belong, empty for where the set has them."""
+    table = read_table(Path(Layout(config.results).prompts(subject, name)))
+    table = table.reindex(columns=list(dict.fromkeys([*table.columns, "category", "response"])))
+    plain = ability in config.pruning.plain
+    return table.assign(
+        id=[f"{ability}/{name}/{one}" for one in table["id"]],
+        ability=ability,
+        category=table["category"].fillna(name),
+        split=split or table["split"],
+        prompt=[f"{prompt}\n" if plain else prompt for prompt in table["prompt"]],
+        response="",
+        plain=plain,
+        harmful=ability in ("generation", "refusal"),
+    )
 
 
 def of_split(prompts: pd.DataFrame, split: str, limit: int) -> pd.DataFrame:

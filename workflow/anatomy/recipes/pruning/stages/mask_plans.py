@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypedDict
 
 import pandas as pd
 import torch
@@ -24,6 +25,20 @@ NOT_PINNED = {
 
 CHOSEN, UNEDITED = "chosen", "unedited"
 RANDOM, MAGNITUDE, FLIPPED, FORMAT = "random", "magnitude-matched", "sign-flipped", "benign answers"
+
+
+class MaskRow(TypedDict):
+    """What a table says of a mask: its plan, how many weights it has, and which share of all scored ones."""
+
+    mask: str
+    source: str
+    protected: str
+    ranking: Ranking
+    q: float
+    p: float
+    control: str
+    weights: int
+    share: float
 
 
 @dataclass(frozen=True)
@@ -47,7 +62,7 @@ class MaskPlan:
     p: float
     control: str = ""
 
-    def row(self, mask: Mask, shapes: Mapping[str, tuple[int, int]]) -> dict[str, object]:
+    def row(self, mask: Mask, shapes: Mapping[str, tuple[int, int]]) -> MaskRow:
         """What is said of it in a table."""
         size = sum(rows * columns for rows, columns in shapes.values())
         return {
@@ -123,7 +138,8 @@ def controls(
     for draw in range(wanted.control_draws):
         add(RANDOM, random_mask(mask, shapes, generator), f"-{draw + 1}")
         add(MAGNITUDE, magnitude_matched(mask, weights, generator), f"-{draw + 1}")
-    add(FLIPPED, tops[OPPOSITE].first(counts))
+    kept = [tops[preserve_key(name, chosen.ranking)].top(chosen.p) for name in chosen.protected]
+    add(FLIPPED, tops[OPPOSITE].first(counts, besides=kept))
     add(FORMAT, tops[prune_key(BENIGN, wanted.ranking)].first(counts))
     return found
 

@@ -75,7 +75,7 @@ def scored_kinds(wanted: Pruning, prompts: pd.DataFrame) -> list[str]:
     Raises:
         DataError: one that no prompt has.
     """
-    known = sorted(set(prompts.loc[prompts["ability"] == POOLED, "category"]))
+    known = sorted(set(prompts.loc[(prompts["ability"] == POOLED) & (prompts["split"] == "fit"), "category"]))
     chosen = known if wanted.scored is None else wanted.scored
     if unknown := [kind for kind in chosen if kind not in known]:
         raise DataError(
