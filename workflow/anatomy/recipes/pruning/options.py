@@ -39,12 +39,12 @@ class Pruning(Section):
         "kinds of harm), benign, recognition, explanation, refusal. The organism has its own",
     )
     further: dict[Ability, list[Identifier]] = Field(
-        {}, description="for models of your own, more prompt sets for an ability, all rows of which are asked on the test alone"
+        {}, description="for models of your own, more prompt sets for an ability, whose rows are asked on the test alone"
     )
     plain: list[Ability] = Field(
         [],
-        description="abilities that models of your own are asked for as plain text and a line break, without their chat template, "
-        "as in the released code",
+        description="abilities that models of your own are asked for as plain text and a line break, without their chat "
+        "template, as in the released code",
     )
     scored: list[str] | None = Field(
         ["hex", "snare", "venom"],
@@ -67,7 +67,7 @@ class Pruning(Section):
         description="fractions q of highest prune scores; 1e-6 to 1e-4 for models of billions, where a matrix needs 1/q weights",
     )
     preserve: list[float] = Field(
-        [0.0, 0.02, 0.1], min_length=1, description="fractions p of highest preserve scores that are kept"
+        [0.0, 0.05, 0.2], min_length=1, description="fractions p of highest preserve scores that are kept"
     )
     limits: PruningLimits = Field(
         PruningLimits(), description="of the grid's masks within these, the one with the least harm is taken, then the smallest q"
