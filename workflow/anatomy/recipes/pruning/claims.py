@@ -12,6 +12,7 @@ from anatomy.config.study import Subject, subjects
 from anatomy.evidence.claims.claim import Claim, Test
 from anatomy.evidence.claims.evidence import Contrast
 from anatomy.evidence.claims.tables import MissingEvidence, Tables
+from anatomy.recipes.pruning.finetuned_claims import finetuned_claims
 from anatomy.recipes.pruning.outcomes import Gather, beyond, coherence, further_separated, rate, separation_of
 from anatomy.recipes.pruning.stages.mask_plans import CHOSEN, FLIPPED, FORMAT, MAGNITUDE, RANDOM, UNEDITED
 from anatomy.recipes.pruning.variants import pruned
@@ -153,6 +154,7 @@ def claims_of(config: Config, subject: Subject) -> list[Claim]:
             Test("difference_above", loss_change(model, wanted.prune[0]), {"threshold": 0}, "nats a token at the smallest q"),
         ),
     ]
+    found += finetuned_claims(config, subject, claim)
     partner = base_of(config, subject)
     if partner is not None:
         found.append(
