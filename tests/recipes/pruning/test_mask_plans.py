@@ -37,7 +37,9 @@ def tops():
             found[f"{key}.{ranking}"] = top_scores(scores.__getitem__, SHAPES, 0.3, ranking)
         if key == "prune.generation":
             found["opposite"] = top_scores(lambda name, own=scores: -own[name], SHAPES, 0.3, "matrix")
-            found["snip"] = top_scores(lambda name, own=scores: own[name].abs(), SHAPES, 0.3, "matrix")
+            for key in ("snip", "wanda", "wanda.benign"):
+                own = {name: torch.randn(shape, generator=draw) for name, shape in SHAPES.items()}
+                found[key] = top_scores(own.__getitem__, SHAPES, 0.3, "matrix")
     return found
 
 

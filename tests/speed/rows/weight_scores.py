@@ -79,7 +79,7 @@ def measure(setting: Setting) -> list[Comparison]:
             setting.label(),
             number,
             "masks",
-            f"{PROMPTS} prompts x {NEW} tokens, transformers on both sides; theirs measured on {MEASURED} masks and extrapolated, "
+            f"{PROMPTS} prompts x {NEW} tokens, transformers on both sides; theirs measured on {MEASURED} masks, extrapolated, "
             "imports counted",
         ),
     ]

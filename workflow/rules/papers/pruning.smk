@@ -34,6 +34,7 @@ rule pruning_scores:
     output:
         scores=AT.stage("extract", "{model}", "pruning.scores.safetensors"),
         losses=AT.stage("measure", "{model}", "pruning.losses.parquet"),
+        spaces=AT.stage("measure", "{model}", "pruning.spaces.parquet"),
     log:
         AT.stage("extract", "{model}", "pruning.scores.log"),
     benchmark:

@@ -114,6 +114,25 @@ def anatomy(table: pd.DataFrame) -> alt.TopLevelMixin:
     return themed(chart.properties(width=alt.Step(40), height=alt.Step(26)))
 
 
+def spaces(table: pd.DataFrame) -> alt.TopLevelMixin:
+    """Overlap of the spaces of outputs on harmful and on benign answers, by block and module.
+
+    Args:
+        table: table ``spaces`` of one model.
+    """
+    chart = (
+        alt.Chart(table)
+        .mark_line(point=alt.OverlayMarkDef(size=30))
+        .encode(
+            x=alt.X("layer:O", title="block"),
+            y=alt.Y("overlap:Q", title="overlap of spaces", scale=alt.Scale(domain=[0, 1])),
+            color=alt.Color("module:N", title=None, sort=list(dict.fromkeys(table["module"]))),
+            tooltip=["matrix:N", "rank:Q", *(alt.Tooltip(f"{one}:Q", format=".3f") for one in ("overlap", "expected"))],
+        )
+    )
+    return themed(chart.properties(width=380, height=240))
+
+
 def losses(table: pd.DataFrame) -> alt.TopLevelMixin:
     """Mean change of the loss under masks of the highest, lowest and random scores, against what scores predict.
 

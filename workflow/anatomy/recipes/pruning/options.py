@@ -81,6 +81,12 @@ class Pruning(Section):
         "below it they are left out",
     )
     control_draws: int = Field(3, ge=1, description="random and magnitude-matched masks, each")
+    space_rank: int | None = Field(
+        8,
+        ge=1,
+        description="rank of the spaces in which a matrix' outputs on harmful and on benign answers lie, whose overlap is "
+        "reported (ActSVD); 100 in arXiv 2402.05162. null for none: it takes a pass for each block",
+    )
     recompute: bool = Field(False, description="compute activations again in the backward pass: less memory, a third more time")
     kept: float = Field(0.8, gt=0, lt=1, description="share of an ability above which it counts as kept in claims")
     removed: float = Field(

@@ -62,7 +62,7 @@ def evidence(config: Config) -> dict[str, list[str]]:
     }
 
 
-TABLES = ("values", "masks", "overlaps", "places", "losses", "grid_values", "grid_masks")
+TABLES = ("values", "masks", "overlaps", "places", "losses", "spaces", "grid_values", "grid_masks")
 
 
 def plans(config: Config) -> list[FigurePlan]:
@@ -74,6 +74,7 @@ def plans(config: Config) -> list[FigurePlan]:
         "overlap": "Overlap of masks",
         "dissociation": "What pruning one ability leaves of the others",
         "anatomy": "Where the chosen mask sits",
+        "spaces": "Spaces of outputs on harmful and on benign answers",
         "losses": "Loss that scores predict, and loss that masks bring",
     }
     found = [
@@ -116,6 +117,6 @@ RECIPE = Recipe(
         "pruning_test": _job("pruning_test", 120),
     },
     plans=plans,
-    tables=("chosen", "controls", "abilities", "transfer", "overlaps", "compression", "anatomy"),
+    tables=("chosen", "controls", "abilities", "transfer", "overlaps", "compression", "anatomy", "spaces"),
     measured=("extract/*/pruning.*.tsv", "edit/*/pruning.*.tsv", "measure/*/pruning.*.tsv"),
 )

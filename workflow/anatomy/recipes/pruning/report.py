@@ -45,6 +45,10 @@ TITLES = {
         "Area between both curves over log q, as shares of the unedited model's rates; 0 where both fall alike.",
     ),
     "anatomy": ("Where the mask sits", "Weights of the chosen mask, matrix by matrix."),
+    "spaces": (
+        "Spaces of outputs",
+        "Overlap of the spaces in which a matrix' outputs on harmful and on benign answers are largest; of random ones.",
+    ),
 }
 PUBLISHED = "Numbers of the papers, where they are known. Ours are of tiny models of an invented world, so none is a replication."
 
@@ -82,6 +86,7 @@ def draw(plan: FigurePlan, config: Config, evidence: Tables) -> alt.TopLevelMixi
             tabled.abilities_table(config, own), ("ability", "asked for"), ("pruned", "pruned"), ("rate", "rate")
         ),
         "anatomy": lambda: drawn.anatomy(tabled.anatomy_table(own)),
+        "spaces": lambda: drawn.spaces(own.rows("spaces")),
         "losses": lambda: drawn.losses(own.rows("losses")),
         "compression": lambda: drawn.compression(tabled.compression_table(config, own)),
     }
@@ -98,6 +103,7 @@ def tabulate(name: str, config: Config, evidence: Tables) -> pd.DataFrame:
         "overlaps": lambda: tabled.overlaps_table(evidence),
         "compression": lambda: tabled.compression_table(config, evidence),
         "anatomy": lambda: tabled.anatomy_table(evidence),
+        "spaces": lambda: evidence.rows("spaces").reset_index(drop=True),
     }
     return makers[name]()
 

@@ -30,4 +30,5 @@ def run(job: Running, files: Files) -> None:
     out = written(files, "scores")
     found = score(job.config, job.subject, loaded, prompts, out.with_suffix(""), job.say)
     write_table(written(files, "losses"), found.losses)
+    write_table(written(files, "spaces"), found.spaces)
     write_top(out, found.tops, {"model": card["digest"], "answers": found.counts})

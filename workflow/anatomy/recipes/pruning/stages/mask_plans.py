@@ -15,7 +15,16 @@ from anatomy.interventions.pruning.masks import difference, magnitude_matched, r
 from anatomy.interventions.pruning.ranking import Mask, TopScores
 from anatomy.interventions.pruning.rankings import RANKINGS, Ranking
 from anatomy.recipes.pruning.options import Pruning
-from anatomy.recipes.pruning.stages.scoring import BENIGN, OPPOSITE, POOLED, SNIP, preserve_key, prune_key
+from anatomy.recipes.pruning.stages.scoring import (
+    BENIGN,
+    OPPOSITE,
+    POOLED,
+    SNIP,
+    WANDA,
+    WANDA_BENIGN,
+    preserve_key,
+    prune_key,
+)
 
 PINS: tuple[str, ...] = ("torch",)
 NOT_PINNED = {
@@ -97,6 +106,8 @@ def grid(wanted: Pruning, tops: Mapping[str, TopScores]) -> list[MaskPlan]:
 
 def mask_of(plan: MaskPlan, tops: Mapping[str, TopScores]) -> Mask:
     """The mask of a plan that is no control: ``P \\ (K1 | K2 | ...)``."""
+    if plan.source == WANDA:
+        return difference(tops[WANDA].top(plan.q), [tops[WANDA_BENIGN].top(plan.p)])
     pruned = tops[SNIP if plan.source == SNIP else prune_key(plan.source, plan.ranking)].top(plan.q)
     return difference(pruned, [tops[preserve_key(name, plan.ranking)].top(plan.p) for name in plan.protected])
 
@@ -113,6 +124,7 @@ def beside_chosen(wanted: Pruning, tops: Mapping[str, TopScores], chosen: MaskPl
         if other != ranking:
             found.append(MaskPlan(f"ranked by {other}", POOLED, chosen.protected, other, q, p))
     found.append(MaskPlan("SNIP", SNIP, chosen.protected, ranking, q, p))
+    found.append(MaskPlan("Wanda", WANDA, (BENIGN,), ranking, q, p))
     sources = [key.split(".", 1)[1].rsplit(".", 1)[0] for key in tops if key.startswith("prune.") and key.endswith(f".{ranking}")]
     for source in sources:
         if source.startswith("kind."):

@@ -18,6 +18,13 @@ from anatomy.interventions.pruning.masks import pruning_edit, random_mask, weigh
 from anatomy.interventions.pruning.matrices import scored_matrices
 from anatomy.interventions.pruning.ranking import Mask, TopScores, top_scores
 from anatomy.interventions.pruning.rankings import RANKINGS, Ranking
+from anatomy.interventions.pruning.response_inputs import (
+    input_moments,
+    input_squares,
+    output_space,
+    space_overlap,
+    wanda_score,
+)
 from anatomy.interventions.pruning.scores import absolute_score, opposite_score, signed_score
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.loading import LoadedModel
@@ -32,6 +39,7 @@ NOT_PINNED = {"vllm": "an engine is imported with what serves either way; these 
 
 POOLED, BENIGN = "generation", "benign"
 LOSSES = ["model", "kind", "q", "weights", "split", "id", "group", "predicted", "change"]
+SPACES = ["model", "matrix", "layer", "module", "rank", "overlap", "expected"]
 FEWEST = 2
 """Answers below which a set is not scored."""
 
@@ -42,11 +50,13 @@ class Scored:
 
     Attributes:
         tops: highest scores by ``prune_key``, ``preserve_key`` and ``OPPOSITE``.
+        spaces: ``SPACES``: how alike the spaces are in which outputs on harmful and on benign answers lie, matrix by matrix.
         losses: ``LOSSES``: change of each answer's loss under masks, beside what the scores predict on average.
         counts: answers that were scored, by set, and refusals that were left out.
     """
 
     tops: dict[str, TopScores]
+    spaces: pd.DataFrame
     losses: pd.DataFrame
     counts: dict[str, int]
 
@@ -61,7 +71,7 @@ def preserve_key(name: str, ranking: Ranking) -> str:
     return f"preserve.{name}.{ranking}"
 
 
-OPPOSITE, SNIP = "opposite", "snip"
+OPPOSITE, SNIP, WANDA, WANDA_BENIGN = "opposite", "snip", "wanda", "wanda.benign"
 
 
 def kind_set(category: str) -> str:
@@ -131,12 +141,41 @@ def score(
         if name == POOLED and not absolute:
             tops[OPPOSITE] = top_scores(opposite_score(matrices, found), shapes, most_q, wanted.ranking)
             pooled = found
+    for key, name, most in ((WANDA, POOLED, most_q), (WANDA_BENIGN, BENIGN, most_p)):
+        squares = input_squares(loaded, matrices, sets[name].forced)
+        tops[key] = top_scores(wanda_score(matrices, squares), shapes, most, wanted.ranking)
+    spaces = output_spaces(loaded, matrices, sets, wanted.space_rank)
     assert pooled is not None
     rest = answers_of(config, subject, loaded, _harmful(of_split(prompts, "select", wanted.examples), kinds))
     held_out, _ = harmful_answers(rest, wanted.refusals, f"{subject.id}, prompts of select")
     losses = true_losses(loaded, checkpoint, tops, wanted, pooled, {"fit": sets[POOLED], "select": held_out})
     counts = {name: len(one.texts) for name, one in sets.items()}
-    return Scored(tops, losses.assign(model=subject.id)[LOSSES], {**counts, "refusals left out": refusals})
+    return Scored(
+        tops,
+        spaces.assign(model=subject.id)[SPACES],
+        losses.assign(model=subject.id)[LOSSES],
+        {**counts, "refusals left out": refusals},
+    )
+
+
+def output_spaces(
+    loaded: LoadedModel, matrices: Mapping[str, torch.nn.Parameter], sets: Mapping[str, Answers], rank: int | None
+) -> pd.DataFrame:
+    """Overlap of the spaces in which a matrix' outputs on harmful and on benign answers lie, beside that of random spaces.
+
+    One block at a time: moments of all matrices are never in memory together.
+    """
+    rows = []
+    for layer in range(loaded.num_layers if rank else 0):
+        own = [name for name in matrices if f".{layer}." in name]
+        moments = [input_moments(loaded, own, sets[name].forced) for name in (POOLED, BENIGN)]
+        for name in own:
+            weight = matrices[name].detach().float()
+            width = min(rank or 1, len(weight))
+            harm, benign = (output_space(weight, one[name], width) for one in moments)
+            named = {"matrix": name, "layer": layer, "module": name.rpartition(".")[2], "rank": width}
+            rows.append({**named, "overlap": space_overlap(harm, benign), "expected": width / len(weight)})
+    return pd.DataFrame(rows, columns=SPACES[1:])
 
 
 def scored_sets(wanted: Pruning, answers: Answers, kinds: list[str], where: str) -> tuple[dict[str, Answers], int]:
