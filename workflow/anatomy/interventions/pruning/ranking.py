@@ -109,9 +109,9 @@ def top_scores(scores: ScoreOf, shapes: Mapping[str, tuple[int, int]], most: flo
             if ranking == "matrix":
                 values[name], places[name] = _highest(score.flatten(), int(most * rows * columns))
             else:
-                several = [_highest(row, int(most * columns)) for row in score]
-                values[name] = torch.stack([value for value, _ in several])
-                places[name] = torch.stack([place + number * columns for number, (_, place) in enumerate(several)])
+                order = score.argsort(dim=1, descending=True, stable=True)[:, : int(most * columns)]
+                values[name] = score.gather(1, order).cpu()
+                places[name] = (order + torch.arange(rows, device=order.device)[:, None] * columns).cpu()
     return TopScores(ranking, dict(shapes), places, values, ranks, most)
 
 
