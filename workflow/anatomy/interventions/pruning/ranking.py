@@ -67,10 +67,13 @@ class TopScores:
         return found
 
     def first(self, counts: Mapping[str, int], besides: Sequence[Mask] = ()) -> Mask:
-        """The highest so many weights of each matrix that no other mask has; at most as many as were kept."""
+        """The highest so many weights of each matrix that no other mask has; at most as many as were kept.
+
+        Under ``row`` the best of every row come first, then the second best.
+        """
         found: Mask = {}
         for name, places in self.places.items():
-            free = places.flatten()
+            free = (places.T if places.ndim == 2 else places).flatten()
             for other in besides:
                 free = free[~torch.isin(free, other[name])]
             found[name] = free[: counts[name]].sort().values

@@ -43,7 +43,7 @@ def run(job: Running, files: Files) -> None:
     weights = {name: loaded.model.get_submodule(name).weight for name in shapes}
     masks = [(plan, mask_of(plan, tops)) for plan in [chosen, *beside_chosen(wanted, tops, chosen)]]
     masks += controls(wanted, tops, chosen, weights, job.subject.seed or 0)
-    rows = tested(prompts, kinds, job.config.evaluation.test_prompts)
+    rows = asked_on_test(prompts, kinds, job.config.evaluation.test_prompts)
     values = under_masks(job.config, job.subject, loaded, rows, [(plan.name, mask) for plan, mask in masks], kinds, job.say)
     named = {"model": job.subject.id}
     write_table(written(files, "values"), values.assign(**named))
@@ -52,7 +52,7 @@ def run(job: Running, files: Files) -> None:
     write_table(written(files, "places"), places(masks[0], shapes).assign(**named)[PLACES])
 
 
-def tested(prompts: pd.DataFrame, kinds: list[str], limit: int) -> pd.DataFrame:
+def asked_on_test(prompts: pd.DataFrame, kinds: list[str], limit: int) -> pd.DataFrame:
     """Prompts of test; of kinds of harm that were not scored those of every split, none of which was asked before."""
     unseen = prompts["harmful"] & ~prompts["category"].isin(kinds)
     rows = of_split(prompts.assign(split=prompts["split"].where(~unseen, "test")), "test", limit)
