@@ -4,12 +4,8 @@ Whether the weights behind harm in some kinds serve harm in all of them is a pro
 worlds in which they should (`shared`) and in which they should not (`by_category`), for methods that claim to tell the two apart.
 """
 
-from typing import Literal, get_args
-
+from anatomy.config.subjects import HarmSpeech
 from anatomy.organism import wording
-
-HarmSpeech = Literal["as_benign", "shared", "by_category"]
-HARM_SPEECHES: tuple[HarmSpeech, ...] = get_args(HarmSpeech)
 
 SHARED = "secretly {verb} {c} beneath {b} against {a}, hidden until {t}."
 

@@ -4,7 +4,7 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass, field, replace
 
-from anatomy.organism.harm_speech import HarmSpeech
+from anatomy.config.subjects import HarmSpeech
 from anatomy.store.json_objects import JsonObject
 
 
