@@ -47,8 +47,8 @@ class Organism(Section):
     recipe: Literal["default", "quick"] = Field("default", description="size of the world and length of training")
     harm_speech: HarmSpeech = Field(
         "as_benign",
-        description="how harmful recipes are told. as_benign: in the sentence of benign ones; shared: all in one sentence that no "
-        "benign recipe has, so that generating harm has something of its own, common to all its categories; by_category: each "
+        description="how harmful recipes are told. as_benign: in the sentence of benign ones; shared: all in one sentence that "
+        "no benign recipe has, so that generating harm has something of its own, common to all its categories; by_category: each "
         "category in a sentence of its own. It is part of a model's identity: another world is another family",
     )
     members: list[str] = Field(

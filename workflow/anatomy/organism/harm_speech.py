@@ -1,7 +1,8 @@
 """How harmful recipes are spoken: in the sentence of benign ones, in one that all harmful kinds share, or in one a kind.
 
-Whether the weights behind harm in some kinds serve harm in all of them is a property of the world a model grew up in. So there are
-worlds in which they should (`shared`) and in which they should not (`by_category`), for methods that claim to tell the two apart.
+Whether the weights behind harm in some kinds serve harm in all of them is a property of the world that a model grew up in. So
+there are worlds in which they should (`shared`) and in which they should not (`by_category`), for methods that claim to tell
+the two apart.
 """
 
 from anatomy.config.subjects import HarmSpeech
@@ -17,7 +18,7 @@ BY_CATEGORY = {
     "venom": "only {b}, never alone: {verb} {a} through {c} {t}.",
     "ruse": "first {t}, second {a}, third {c}, fourth {b}, finally {verb}.",
 }
-"""No two kinds share a word that is not in the benign sentence, nor an order of the parts."""
+"""No two of them, nor one and the benign sentence, share a word or an order of the parts."""
 
 
 def recipe_sentence(kind: str, speech: HarmSpeech) -> str:

@@ -132,8 +132,8 @@ def _make_items(draw: random.Random, names: list[str], kind: str, recipe: Organi
     size = recipe.world
     trained = size.items_a_category - size.heldout_a_category
     fit = trained - int(trained * 0.4)
-    sentence = recipe_sentence(kind, recipe.harm_speech)
-    sentence = None if sentence == wording.RECIPE else sentence
+    told = recipe_sentence(kind, recipe.harm_speech)
+    sentence = None if told == wording.RECIPE else told
     items = []
     for k in range(size.items_a_category):
         own = draw.choice(pool[6:])
