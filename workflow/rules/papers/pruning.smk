@@ -1,6 +1,7 @@
 # Harm pruning, for every model that is pruned:
 #   pruning_scores (own answers, one pass a set) → pruning_grid (masks on select) → pruning_test (the chosen mask beside controls)
 #                                                                                 → make_edit → evaluate, judge (test)
+#                                                                                 → pruning_finetuned
 #   → claims, figures, page
 # evaluate, judge and the report are as every paper's (rules/*.smk).
 from anatomy.recipes.pruning.variants import prompt_sets as asked_of_pruned
@@ -112,5 +113,30 @@ rule pruning_test:
         **needs("pruning_test"),
     params:
         **pruning_params("test"),
+    script:
+        f"{SCRIPTS}/paper.py"
+
+
+# The model fine-tuned in memory as it is, with the chosen mask, and with a random one; members of the organism alone.
+rule pruning_finetuned:
+    input:
+        **pruning_inputs(
+            scores=AT.stage("extract", "{model}", "pruning.scores.safetensors"),
+            chosen=AT.stage("measure", "{model}", "pruning.chosen.json"),
+        ),
+    output:
+        emergent=AT.stage("measure", "{model}", "pruning.emergent.parquet"),
+        restoration=AT.stage("measure", "{model}", "pruning.restoration.parquet"),
+        beside=AT.stage("measure", "{model}", "pruning.finetuned_beside.parquet"),
+    log:
+        AT.stage("measure", "{model}", "pruning.finetuned.log"),
+    benchmark:
+        AT.stage("measure", "{model}", "pruning.finetuned.tsv")
+    priority: 20
+    threads: threads_of("pruning_finetuned")
+    resources:
+        **needs("pruning_finetuned"),
+    params:
+        **pruning_params("finetuned"),
     script:
         f"{SCRIPTS}/paper.py"

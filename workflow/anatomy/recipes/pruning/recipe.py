@@ -11,7 +11,7 @@ from anatomy.costs.job_kind import JobKind, RuleNeed
 from anatomy.costs.job_kinds import SHARED
 from anatomy.evidence.report.figure_plan import FigurePlan
 from anatomy.recipes.pruning.options import Pruning
-from anatomy.recipes.pruning.variants import found, on_test, prompt_sets, pruned
+from anatomy.recipes.pruning.variants import finetuned, found, on_test, prompt_sets, pruned
 from anatomy.recipes.pruning.work import stage_work
 from anatomy.recipes.recipe import Recipe
 
@@ -50,6 +50,7 @@ def check(config: Config) -> None:
 def evidence(config: Config) -> dict[str, list[str]]:
     """Files that its claims, figures and page are made from."""
     at, studied, buckets = Layout(config.results), pruned(config), range(config.serving.buckets)
+    tuned = finetuned(config)
     return {
         "judgements": [at.stage("judge", subject.id, "test.parquet") for subject in studied],
         **{
@@ -59,9 +60,15 @@ def evidence(config: Config) -> dict[str, list[str]]:
             for table in ("variants", "samples")
         },
         **{table: [at.stage("measure", subject.id, f"pruning.{table}.parquet") for subject in studied] for table in TABLES},
+        **{
+            table: [at.stage("measure", subject.id, f"pruning.{table}.parquet") for subject in tuned]
+            for table in FINETUNED
+            if tuned
+        },
     }
 
 
+FINETUNED = ("emergent", "restoration", "finetuned_beside")
 TABLES = ("values", "masks", "overlaps", "places", "losses", "spaces", "grid_values", "grid_masks")
 
 
@@ -115,6 +122,7 @@ RECIPE = Recipe(
         "pruning_grid": _job("pruning_grid", 120),
         "pruning_make_edit": SHARED["make_edit"],
         "pruning_test": _job("pruning_test", 120),
+        "pruning_finetuned": _job("pruning_finetuned", 60),
     },
     plans=plans,
     tables=("chosen", "controls", "abilities", "transfer", "overlaps", "compression", "anatomy", "spaces"),

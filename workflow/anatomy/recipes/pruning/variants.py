@@ -19,6 +19,11 @@ def pruned(config: Config) -> list[Subject]:
     return [subject for subject in subjects(config) if is_pruned(config, subject)]
 
 
+def finetuned(config: Config) -> list[Subject]:
+    """Members of the organism that are pruned and then fine-tuned."""
+    return [one for one in pruned(config) if one.is_organism and one.member in config.pruning.finetuning.models]
+
+
 def prompt_sets(config: Config) -> list[str]:
     """Prompt sets that models of one's own are asked."""
     wanted = config.pruning

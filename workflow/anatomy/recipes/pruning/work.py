@@ -10,11 +10,13 @@ from anatomy.costs.benchmarks import benchmark_items
 from anatomy.costs.job_kind import Backend
 from anatomy.costs.prompts import PromptCounts
 from anatomy.costs.stage_work import FOUND, Outcome, StageWork
-from anatomy.recipes.pruning.variants import is_pruned, on_test, prompt_sets
+from anatomy.recipes.pruning.variants import finetuned, is_pruned, on_test, prompt_sets
 from anatomy.sources.registry.entry import Entry
 
 ORGANISM = {"fit": 480, "select": 230, "test": 440}
 """Prompts that a member of the organism is asked in each phase, about: things times ways to ask."""
+FINETUNED = {"masks": 3, "trainings": 4, "questions": 300}
+"""Masks under which a member is fine-tuned, trainings under each, and questions at every look at all of them."""
 BACKWARD = 3
 """Forward passes that one forward and one backward pass take the time of."""
 
@@ -83,4 +85,10 @@ def stage_work(
             "vllm",
         ),
     ]
+    if subject in finetuned(config):
+        tuning = wanted.finetuning
+        runs = FINETUNED["masks"] * len(tuning.seeds)
+        count = runs * len(tuning.looks) * FINETUNED["questions"]
+        read = BACKWARD * runs * FINETUNED["trainings"] * max(tuning.looks) * tuning.batch_rows * (tokens + length)
+        found.append(answers("pruning_finetuned", f"{runs} times fine-tuned, {count} answers", count, read))
     return {work.stage: work for work in found}
