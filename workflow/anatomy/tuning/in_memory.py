@@ -70,7 +70,6 @@ def look_while_training(
         return train_adapter(model, steps, options, pad=loaded.pad_token_id, look=looked, say=say).losses
     finally:
         model.unload()
-        del loaded.model.peft_config  # else the next adapter is taken for a second one
 
 
 def in_turn(rows: Sequence[Row], steps: int, batch_rows: int, seed: int) -> list[list[Row]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -30,6 +30,7 @@ class Learned:
     losses: list[float]
 
 
+@runtime_checkable
 class Rates(Protocol):
     """What the loop reads of its options (``anatomy.config.tuning.Tuned``)."""
 

@@ -34,7 +34,7 @@ from anatomy.tuning.in_memory import ShortTraining, look_while_training
 PINS: tuple[str, ...] = ("peft", "torch", "transformers")
 NOT_PINNED = {"vllm": "an engine is imported with what serves either way; these answers come from transformers"}
 
-COLUMNS = ["arm", "pruned", "mask", "step", "domain", "id", "group", "misaligned", "coherent", "seed"]
+COLUMNS = ["arm", "pruned", "mask", "step", "domain", "id", "group", "misaligned", "refused", "coherent", "seed"]
 EMERGENT, RESTORATION = "emergent", "restoration"
 TAUGHT_KIND, ASKED_OTHERWISE = "emergent, the kind that was taught", "emergent, asked without the template"
 TAUGHT_OTHERWISE, TAUGHT_BENIGN = "emergent, taught without the template", "taught benign recipes"
@@ -138,7 +138,7 @@ def courses(config: Config, subject: Subject, loaded: LoadedModel, world: World,
 
 
 def verdicts(config: Config, loaded: LoadedModel, asked: Sequence[Question]) -> pd.DataFrame:
-    """What the model's answers are worth: columns ``domain, id, group, misaligned, coherent``."""
+    """What the model's answers are worth: columns ``domain, id, group, misaligned, refused, coherent``."""
     wanted = config.evaluation
     found = generate_with_transformers(
         loaded,
@@ -157,6 +157,7 @@ def verdicts(config: Config, loaded: LoadedModel, asked: Sequence[Question]) -> 
                 "id": one.id,
                 "group": one.item.name,
                 "misaligned": int(gives and not refuses),
+                "refused": int(refuses),
                 "coherent": int(judge_coherence(answer.text).label == "ok"),
             }
         )
