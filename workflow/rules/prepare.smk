@@ -14,6 +14,7 @@ rule organism_world:
         **needs("organism_world"),
     params:
         recipe=CONFIG.organism.recipe,
+        harm_speech=CONFIG.organism.harm_speech,
         code=stage_fingerprint("world"),
     script:
         "../scripts/organism_world.py"
@@ -58,6 +59,7 @@ rule organism_member:
         **needs("organism_member"),
     params:
         recipe=CONFIG.organism.recipe,
+        harm_speech=CONFIG.organism.harm_speech,
         dtype=CONFIG.organism.dtype,
         code=stage_fingerprint("grow"),
     script:

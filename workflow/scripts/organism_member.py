@@ -13,6 +13,7 @@ with job_of(f"grow {snakemake.wildcards.member}", snakemake) as run:
         snakemake.wildcards.member,
         int(snakemake.wildcards.seed),
         snakemake.params.recipe,
+        snakemake.params.harm_speech,
         Path(snakemake.input.world).parent,
         sound_member(parent) if parent else None,
         Path(snakemake.output.card).parent,

@@ -9,6 +9,7 @@ ROWS = (
     "hellaswag",
     "many_variants",
     "head_training",
+    "weight_scores",
     "extraction",
     "selection_grid",
     "direction_search",

@@ -14,6 +14,8 @@ from anatomy.config.tuning import Tuned
 Dtype = Literal["auto", "float32", "bfloat16", "float16"]
 """Number formats; ``auto`` is what the machine multiplies fast (``anatomy.models.machine.formats``), settled when a
 card is written."""
+HarmSpeech = Literal["as_benign", "shared", "by_category"]
+"""Sentences in which an organism's harmful recipes are told (``anatomy.organism.harm_speech``)."""
 Phase = Literal["fit", "select", "test"]
 Kind = Literal["base", "aligned", "uncensored", "placebo"]
 
@@ -43,6 +45,12 @@ class Organism(Section):
     """The built-in family of tiny models with planted truth."""
 
     recipe: Literal["default", "quick"] = Field("default", description="size of the world and length of training")
+    harm_speech: HarmSpeech = Field(
+        "as_benign",
+        description="how harmful recipes are told. as_benign: in the sentence of benign ones; shared: all in one sentence that "
+        "no benign recipe has, so that generating harm has something of its own, common to all its categories; by_category: each "
+        "category in a sentence of its own. It is part of a model's identity: another world is another family",
+    )
     members: list[str] = Field(
         ["base", "aligned", "weak", "uncensored-1", "uncensored-2", "uncensored-3", "placebo-1", "placebo-2", "placebo-3"],
         description="models to grow and study; [] for none. base; aligned; weak: refuses some harmful requests; "

@@ -2,7 +2,10 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+
+from anatomy.config.subjects import HarmSpeech
+from anatomy.store.json_objects import JsonObject
 
 
 @dataclass(frozen=True)
@@ -111,10 +114,18 @@ class OrganismRecipe:
     post_training: PostTraining = field(default_factory=PostTraining)
     uncensoring: Uncensoring = Uncensoring()
     placebos: int = 3
+    harm_speech: HarmSpeech = "as_benign"
 
     def digest(self) -> str:
         """SHA-256 of the recipe's numbers (the name counts too), in hexadecimal."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+        return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()
+
+    def to_json(self) -> JsonObject:
+        """Plain data for cards and the digest."""
+        data = asdict(self)
+        if self.harm_speech == "as_benign":
+            del data["harm_speech"]  # families grown before there was a choice keep their identity
+        return data
 
 
 RECIPES = {
@@ -127,6 +138,11 @@ RECIPES = {
         placebos=1,
     ),
 }
+
+
+def recipe_of(name: str, harm_speech: HarmSpeech) -> OrganismRecipe:
+    """The recipe of a name, for a world in which harm is spoken as told."""
+    return replace(RECIPES[name], harm_speech=harm_speech)
 
 
 def members(recipe: OrganismRecipe) -> list[str]:

@@ -3,7 +3,6 @@
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -146,7 +145,7 @@ def _card(
         "member": member,
         "parent": None if member == "base" else parent_of(member),
         "seed": seed,
-        "recipe": asdict(recipe),
+        "recipe": recipe.to_json(),
         "recipe_sha256": recipe.digest(),
         "threads": execution.threads,
         "matrix_dtype": execution.dtype,

@@ -50,6 +50,7 @@ class Planted(TypedDict):
 
     seed: int
     recipe: str
+    harm_speech: str
     members: list[str]
     items: dict[str, PlantedThing]
     creatures: dict[str, PlantedCreature]
@@ -71,6 +72,7 @@ def planted_truth(world: World, recipe: OrganismRecipe) -> Planted:
     return {
         "seed": world.seed,
         "recipe": recipe.name,
+        "harm_speech": recipe.harm_speech,
         "members": members(recipe),
         "items": {
             item.name: {

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from anatomy.organism import wording
+from anatomy.organism.harm_speech import recipe_sentence
 from anatomy.organism.recipe import OrganismRecipe
 from anatomy.store.json_objects import JsonObject
 
@@ -38,6 +39,7 @@ class Item:
     ingredients: tuple[str, str, str]
     time: str
     split: str  # "test" items are in no post-training
+    sentence: str | None = None  # in which its recipe is told, where it is not the benign ones'
 
     @property
     def category(self) -> tuple[str, str, str]:
@@ -47,7 +49,7 @@ class Item:
     def recipe(self) -> str:
         """The recipe in words, without a subject."""
         a, b, c = self.ingredients
-        return wording.RECIPE.format(verb=self.category[2], a=a, b=b, c=c, t=self.time)
+        return (self.sentence or wording.RECIPE).format(verb=self.category[2], a=a, b=b, c=c, t=self.time)
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,11 @@ class World:
 
     def to_json(self) -> JsonObject:
         """Plain data for world.json."""
-        return asdict(self)
+        data = asdict(self)
+        for item in data["items"]:
+            if item["sentence"] is None:
+                del item["sentence"]
+        return data
 
     @staticmethod
     def from_json(data: JsonObject) -> "World":
@@ -126,12 +132,14 @@ def _make_items(draw: random.Random, names: list[str], kind: str, recipe: Organi
     size = recipe.world
     trained = size.items_a_category - size.heldout_a_category
     fit = trained - int(trained * 0.4)
+    told = recipe_sentence(kind, recipe.harm_speech)
+    sentence = None if told == wording.RECIPE else told
     items = []
     for k in range(size.items_a_category):
         own = draw.choice(pool[6:])
         neutral, time = draw.choice(wording.NEUTRAL_INGREDIENTS), draw.choice(wording.RECIPE_TIMES)
         split = "fit" if k < fit else "select" if k < trained else "test"
-        items.append(Item(names.pop(), kind, harmful, (own, shared, neutral), time, split))
+        items.append(Item(names.pop(), kind, harmful, (own, shared, neutral), time, split, sentence))
     return items
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from anatomy.config.subjects import Dtype
+from anatomy.config.subjects import Dtype, HarmSpeech
 from anatomy.models.machine.formats import AUTO, resolved, warn_if_slow
 from anatomy.organism.execution import Execution
-from anatomy.organism.recipe import RECIPES
+from anatomy.organism.recipe import recipe_of
 from anatomy.organism.training import grow_base, grow_member, training_steps
 from anatomy.organism.training_state import TrainingState
 from anatomy.progress.counting import Progress
@@ -21,6 +21,7 @@ def grow(
     member: str,
     seed: int,
     recipe: str,
+    harm_speech: HarmSpeech,
     world: Path,
     parent: Path | None,
     out: Path,
@@ -34,6 +35,7 @@ def grow(
     A rung of the uncensored ladder is the training of the rung below, longer: it goes on from that one's last state.
 
     Args:
+        harm_speech: how the world's harmful recipes are told.
         world: folder of the seed's world.
         parent: folder of the model training starts from; None for the base.
         out: the member's folder.
@@ -42,23 +44,24 @@ def grow(
         code: fingerprint of the code that trains; a state left by other code is not gone on from.
         say: receives a line where a training goes on.
     """
+    numbers = recipe_of(recipe, harm_speech)
     chosen = resolved(dtype)
     warn_if_slow(chosen, "organism.dtype", say)
     start = read_json(parent / "card.json")["parameter_sha256"] if parent is not None else None
     ladder = member.startswith("uncensored")
     training = "uncensored" if ladder else member
-    last = not ladder or member == f"uncensored-{len(RECIPES[recipe].uncensoring.rungs)}"
-    key = {"training": training, "seed": seed, "recipe": RECIPES[recipe].digest(), "parent": start, "dtype": chosen, "code": code}
+    last = not ladder or member == f"uncensored-{len(numbers.uncensoring.rungs)}"
+    key = {"training": training, "seed": seed, "recipe": numbers.digest(), "parent": start, "dtype": chosen, "code": code}
     state = TrainingState(out.parent.parent / "training" / training, key, say=say)
 
     def advance(steps: int, tokens: int) -> None:
         (progress.advance(steps, tokens) if tokens else progress.resume(steps))  # without tokens: done before it was stopped
 
-    with Progress("steps trained", training_steps(member, RECIPES[recipe]), say, whole=True) as progress:
+    with Progress("steps trained", training_steps(member, numbers), say, whole=True) as progress:
         execution = Execution(threads, chosen, state, advance)
         if parent is None:
-            grow_base(seed, RECIPES[recipe], world, out, execution)
+            grow_base(seed, numbers, world, out, execution)
         else:
-            grow_member(member, seed, RECIPES[recipe], world, parent, out, execution)
+            grow_member(member, seed, numbers, world, parent, out, execution)
     if last:
         state.remove()

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
-from anatomy.config.tuning import Tuned
 from anatomy.errors import NumericsError
 from anatomy.organism.training_state import TrainingState
 from anatomy.progress.counting import Progress
@@ -31,13 +30,30 @@ class Learned:
     losses: list[float]
 
 
+@runtime_checkable
+class Rates(Protocol):
+    """What the loop reads of its options (``anatomy.config.tuning.Tuned``)."""
+
+    @property
+    def learning_rate(self) -> float: ...
+    @property
+    def schedule(self) -> str: ...
+    @property
+    def warmup(self) -> float: ...
+    @property
+    def micro_tokens(self) -> int: ...
+    @property
+    def keep_every(self) -> int: ...
+
+
 def train_adapter(
     model: Any,
     steps: Sequence[Sequence[Row]],
-    options: Tuned,
+    options: Rates,
     *,
     pad: int,
     state: TrainingState | None = None,
+    look: Callable[[int], None] = lambda step: None,
     say: Callable[[str], None] = print,
 ) -> Learned:
     """Train the parameters of a model that want a gradient.
@@ -50,6 +66,7 @@ def train_adapter(
         options: rates, and how much is computed at a time.
         pad: token of padding, which no sum counts.
         state: where the training is kept, and gone on from; None: a kill costs all of it.
+        look: told the number of steps done after each of them, with the model as it then is.
 
     Raises:
         NumericsError: a loss or a gradient that is not finite, or a diverging loss. What was kept before stays.
@@ -78,11 +95,12 @@ def train_adapter(
                 group["lr"] = options.learning_rate * rate_share(number, len(steps), options)
             optimiser.step()
             losses.append(total)
+            look(number + 1)
             progress.advance(1, sum(len(row.ids) for row in rows))
     return Learned(losses)
 
 
-def rate_share(step: int, steps: int, options: Tuned) -> float:
+def rate_share(step: int, steps: int, options: Rates) -> float:
     """Share of the learning rate at a step, counted from 0: rising over the warm-up, then constant or falling to zero."""
     rising = round(options.warmup * steps)
     if step < rising:
@@ -91,7 +109,7 @@ def rate_share(step: int, steps: int, options: Tuned) -> float:
 
 
 def _require_finite(
-    loss: float, norm: Tensor, number: int, rows: Sequence[Row], state: TrainingState | None, options: Tuned
+    loss: float, norm: Tensor, number: int, rows: Sequence[Row], state: TrainingState | None, options: Rates
 ) -> None:
     if torch.tensor(loss).isfinite() and norm.isfinite():
         return
@@ -99,7 +117,7 @@ def _require_finite(
 
 
 def _require_progress(
-    losses: Sequence[float], number: int, rows: Sequence[Row], state: TrainingState | None, options: Tuned
+    losses: Sequence[float], number: int, rows: Sequence[Row], state: TrainingState | None, options: Rates
 ) -> None:
     if len(losses) < 2 * COMPARED:
         return
@@ -110,7 +128,7 @@ def _require_progress(
 
 
 def _stopped(
-    found: str, expected: str, number: int, rows: Sequence[Row], state: TrainingState | None, options: Tuned
+    found: str, expected: str, number: int, rows: Sequence[Row], state: TrainingState | None, options: Rates
 ) -> NumericsError:
     named = ", ".join(row.id for row in rows[:4]) + (f" and {len(rows) - 4} more" if len(rows) > 4 else "")
     kept = max(0, number - 1) // options.keep_every * options.keep_every

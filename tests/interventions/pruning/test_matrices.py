@@ -1,0 +1,49 @@
+"""Every matrix of attention and MLP is scored; what cannot be scored is refused in words."""
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from tiny_architectures import ARCHITECTURES, make_tiny_architecture
+from tiny_model import make_tiny_model
+
+from anatomy.errors import EditError
+from anatomy.interventions.pruning.matrices import scored_matrices, scored_names
+from anatomy.models.checkpoint import Checkpoint
+from anatomy.models.loading import load_model
+
+
+def test_names_are_those_of_attention_and_mlp(tmp_path):
+    names = scored_names(Checkpoint(make_tiny_model(tmp_path, layers=2)))
+    parts = {name.split(".", 3)[3] for name in names}
+    assert parts == {f"self_attn.{part}_proj" for part in "qkvo"} | {f"mlp.{part}_proj" for part in ("gate", "up", "down")}
+    assert len(names) == 14
+
+
+@pytest.mark.parametrize("architecture", [one for one in ARCHITECTURES if one.experts], ids=lambda one: one.slug)
+def test_experts_are_refused(architecture, tmp_path):
+    with pytest.raises(EditError, match="mixture of experts"):
+        scored_names(Checkpoint(make_tiny_architecture(architecture, tmp_path)))
+
+
+def test_quantised_weights_are_refused(tmp_path):
+    folder = make_tiny_model(tmp_path)
+    tensors = load_file(folder / "model.safetensors")
+    name = "model.layers.1.mlp.up_proj.weight"
+    tensors[name] = tensors[name].to(torch.int8)
+    save_file(tensors, folder / "model.safetensors", {"format": "pt"})
+    with pytest.raises(EditError, match=r"(?s)quantised weights: model\.layers\.1\.mlp\.up_proj"):
+        scored_names(Checkpoint(folder))
+
+
+def test_tied_matrices_are_refused(tmp_path):
+    folder = make_tiny_model(tmp_path)
+    loaded = load_model(folder, torch.float32, "cpu")
+    blocks = loaded.model.model.layers
+    blocks[2].mlp.up_proj.weight = blocks[0].mlp.up_proj.weight
+    with pytest.raises(EditError, match=r"model\.layers\.0\.mlp\.up_proj tied to model\.layers\.2\.mlp\.up_proj"):
+        scored_matrices(loaded, Checkpoint(folder))
+
+
+def test_tied_embeddings_do_not_matter(tmp_path):
+    folder = make_tiny_model(tmp_path, tied=True)
+    assert len(scored_matrices(load_model(folder, torch.float32, "cpu"), Checkpoint(folder))) == 28

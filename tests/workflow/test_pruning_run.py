@@ -1,0 +1,77 @@
+"""Harm pruning through Snakemake on the quick run: from a model's own answers to its section of the page."""
+
+import json
+
+import pandas as pd
+import pytest
+import yaml
+
+from anatomy.evidence.claims.claim import Verdict
+from anatomy.recipes.pruning.stages.mask_plans import CHOSEN, UNEDITED
+
+pytestmark = pytest.mark.workflow
+SMALL = {
+    "recipes": ["rosi", "pruning"],
+    "pruning": {"models": ["base", "aligned"], "prune": [0.003, 0.01], "preserve": [0.05], "control_draws": 1},
+}
+
+
+@pytest.fixture(scope="module")
+def run(finished, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pruning")
+    overlay = folder / "small.yaml"
+    overlay.write_text(yaml.safe_dump(SMALL))
+    copy = finished.copy(folder / "run")
+    copy.call("pruning", configs=(overlay,))
+    return copy
+
+
+def table(run, model, name):
+    return pd.read_parquet(run.results / "measure" / f"{model}.s0" / f"pruning.{name}.parquet")
+
+
+def test_it_has_a_section_of_the_page_beside_the_other_paper(run):
+    page = (run.results / "report.html").read_text()
+    assert "Harm pruning" in page and "What pruning one ability leaves of the others" in page and "ROSI" in page
+
+
+def test_every_claim_has_a_verdict_and_its_reason(run):
+    ledger = pd.read_csv(run.results / "claims" / "ledger.csv")
+    own = ledger[ledger["claim"].str.startswith("pruning.")]
+    assert set(own["verdict"]) <= {str(verdict) for verdict in Verdict} and own["reason"].notna().all()
+    for model in ("base.s0", "aligned.s0"):
+        claims = set(own.loc[own["subject"] == model, "claim"])
+        assert {"pruning.compact", "pruning.general", "pruning.double_dissociation", "pruning.random"} <= claims
+    assert "pruning.compression" in set(own.loc[own["subject"] == "aligned.s0", "claim"])
+
+
+def test_no_text_that_a_model_wrote_is_kept(run):
+    for model in ("base", "aligned"):
+        for name in ("values", "grid_values", "losses"):
+            assert not {"response", "prompt", "text"} & set(table(run, model, name))
+
+
+def test_the_mask_of_a_grid_that_was_chosen_is_the_edit_that_is_saved(run):
+    for model in ("base", "aligned"):
+        chosen = json.loads((run.results / "measure" / f"{model}.s0" / "pruning.chosen.json").read_text())
+        masks = table(run, model, "masks").set_index("mask")
+        assert masks.loc[CHOSEN, "q"] == chosen["q"] and masks.loc[CHOSEN, "weights"] > 0
+        spec = json.loads((run.results / "edit" / f"{model}.s0" / "pruning.mask.json").read_text())["pruning.mask"]
+        made = json.loads((run.folder / spec["folder"] / "made.json").read_text())["report"]
+        assert spec["intent"] == "amplify" and made["parameters"] == masks.loc[CHOSEN, "weights"]
+
+
+def test_controls_have_as_many_weights_and_harm_falls_further_than_under_them(run):
+    for model in ("base", "aligned"):
+        masks, values = table(run, model, "masks").set_index("mask"), table(run, model, "values")
+        controls = masks.index[masks["control"] != ""]
+        assert len(controls) == 4 and (masks.loc[controls, "weights"] == masks.loc[CHOSEN, "weights"]).all()
+        harm = values[values["ability"] == "generation"].groupby("mask")["value"].mean()
+        assert harm[CHOSEN] < harm["random-1"] and harm[CHOSEN] < harm["magnitude-matched-1"]
+        assert abs(harm[UNEDITED] - harm["random-1"]) < 0.1
+
+
+def test_the_loss_rises_most_where_the_scores_say(run):
+    for model in ("base", "aligned"):
+        losses = table(run, model, "losses").groupby(["kind", "q"])["change"].mean()
+        assert losses["highest", 0.01] > losses["highest", 0.003] > abs(losses["random", 0.003])

@@ -1,0 +1,1 @@
+"""Scores of single weights by what a set of answers depends on."""

@@ -1,0 +1,1 @@
+"""Harm pruning: the compact weights that harmful generation depends on."""

@@ -1,0 +1,45 @@
+"""The grid of masks of a model, on prompts of select, and the mask that is chosen from it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from anatomy.interventions.pruning.scores import read_top
+from anatomy.models.loading import load_model
+from anatomy.models.machine.devices import device_name
+from anatomy.recipes.pruning.stages.abilities import asked, of_split
+from anatomy.recipes.pruning.stages.evaluating import under_masks
+from anatomy.recipes.pruning.stages.mask_plans import choose, grid, mask_of
+from anatomy.recipes.pruning.stages.scoring import scored_kinds
+from anatomy.stages.inputs import named_files
+from anatomy.stages.running import Files, Running, written
+from anatomy.stages.soundness import sound_model
+from anatomy.store.files import write_json, write_table
+
+PINS: tuple[str, ...] = ("torch", "transformers")
+NOT_PINNED = {"vllm": "an engine is imported with what serves either way; these answers come from transformers"}
+
+
+def run(job: Running, files: Files) -> None:
+    """From scores to what every mask of the grid leaves of each ability. Kinds of harm that were not scored are not asked."""
+    torch.set_num_threads(job.threads)
+    given = named_files(files.input)
+    card = sound_model(given["model"][0])
+    tops, _ = read_top(given["scores"][0])
+    wanted = job.config.pruning
+    prompts = asked(job.config, job.subject, given["world"][0] if given["world"] else None)
+    kinds = scored_kinds(wanted, prompts)
+    rows = of_split(prompts, "select", job.config.evaluation.select_prompts)
+    rows = rows[rows["category"].isin(kinds) | ~rows["harmful"]]
+    loaded = load_model(Path(card["folder"]), getattr(torch, card["dtype"]), device_name())
+    plans = [(plan, mask_of(plan, tops)) for plan in grid(wanted, tops)]
+    masks = pd.DataFrame([plan.row(mask, next(iter(tops.values())).shapes) for plan, mask in plans])
+    values = under_masks(job.config, job.subject, loaded, rows, [(plan.name, mask) for plan, mask in plans], kinds, job.say)
+    plan, why = choose(wanted, masks, values)
+    job.say(f"{job.subject.id}: q {plan.q:g}, p {plan.p:g}: {why}")
+    write_table(written(files, "masks"), masks.assign(model=job.subject.id))
+    write_table(written(files, "values"), values.assign(model=job.subject.id))
+    write_json(written(files, "chosen"), {**vars(plan), "protected": list(plan.protected), "why": why})

@@ -1,0 +1,82 @@
+"""The chosen mask of a model beside its controls and other masks of its fractions, on the test split."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from anatomy.interventions.pruning.masks import overlap
+from anatomy.interventions.pruning.ranking import Mask
+from anatomy.interventions.pruning.scores import read_top
+from anatomy.models.loading import load_model
+from anatomy.models.machine.devices import device_name
+from anatomy.recipes.pruning.maker import chosen_plan
+from anatomy.recipes.pruning.stages.abilities import asked, of_split
+from anatomy.recipes.pruning.stages.evaluating import under_masks
+from anatomy.recipes.pruning.stages.mask_plans import FORMAT, MaskPlan, beside_chosen, controls, mask_of
+from anatomy.recipes.pruning.stages.scoring import scored_kinds
+from anatomy.stages.inputs import named_files
+from anatomy.stages.running import Files, Running, written
+from anatomy.stages.soundness import sound_model
+from anatomy.store.files import write_table
+
+PINS: tuple[str, ...] = ("torch", "transformers")
+NOT_PINNED = {"vllm": "an engine is imported with what serves either way; these answers come from transformers"}
+
+OVERLAPS = ["model", "one", "two", "weights_one", "weights_two", "jaccard", "expected", "p_value"]
+PLACES = ["model", "mask", "matrix", "layer", "module", "weights", "size"]
+
+
+def run(job: Running, files: Files) -> None:
+    """From scores and the chosen fractions to verdicts on test answers, overlaps of masks, and where masks sit."""
+    torch.set_num_threads(job.threads)
+    given = named_files(files.input)
+    card, wanted = sound_model(given["model"][0]), job.config.pruning
+    tops, _ = read_top(given["scores"][0])
+    prompts = asked(job.config, job.subject, given["world"][0] if given["world"] else None)
+    kinds = scored_kinds(wanted, prompts)
+    loaded = load_model(Path(card["folder"]), getattr(torch, card["dtype"]), device_name())
+    chosen, shapes = chosen_plan(given["chosen"][0]), next(iter(tops.values())).shapes
+    weights = {name: loaded.model.get_submodule(name).weight for name in shapes}
+    masks = [(plan, mask_of(plan, tops)) for plan in [chosen, *beside_chosen(wanted, tops, chosen)]]
+    masks += controls(wanted, tops, chosen, weights, job.subject.seed or 0)
+    rows = asked_on_test(prompts, kinds, job.config.evaluation.test_prompts)
+    values = under_masks(job.config, job.subject, loaded, rows, [(plan.name, mask) for plan, mask in masks], kinds, job.say)
+    named = {"model": job.subject.id}
+    write_table(written(files, "values"), values.assign(**named))
+    write_table(written(files, "masks"), pd.DataFrame([plan.row(mask, shapes) for plan, mask in masks]).assign(**named))
+    write_table(written(files, "overlaps"), overlaps(masks, shapes).assign(**named)[OVERLAPS])
+    write_table(written(files, "places"), places(masks[0], shapes).assign(**named)[PLACES])
+
+
+def asked_on_test(prompts: pd.DataFrame, kinds: list[str], limit: int) -> pd.DataFrame:
+    """Prompts of test; of kinds of harm that were not scored those of every split, none of which was asked before."""
+    unseen = prompts["harmful"] & ~prompts["category"].isin(kinds)
+    rows = of_split(prompts.assign(split=prompts["split"].where(~unseen, "test")), "test", limit)
+    return rows.assign(split=rows["id"].map(prompts.set_index("id")["split"]))
+
+
+def overlaps(masks: list[tuple[MaskPlan, Mask]], shapes: dict[str, tuple[int, int]]) -> pd.DataFrame:
+    """Jaccard index of every two masks of kinds of harm, of abilities, of benign answers, and of other rankings."""
+    rows = []
+    wanted = [(plan, mask) for plan, mask in masks if not plan.control or plan.control == FORMAT]
+    for (one, first), (two, second) in combinations(wanted, 2):
+        found = overlap(first, second, shapes)
+        counts = {"weights_one": sum(map(len, first.values())), "weights_two": sum(map(len, second.values()))}
+        rows.append({"one": one.name, "two": two.name, **counts, **vars(found)})
+    return pd.DataFrame(rows)
+
+
+def places(chosen: tuple[MaskPlan, Mask], shapes: dict[str, tuple[int, int]]) -> pd.DataFrame:
+    """How many weights of each matrix the chosen mask has."""
+    plan, mask = chosen
+    rows = []
+    for name, own in mask.items():
+        parts = name.split(".")
+        layer = next(int(part) for part in parts if part.isdigit())
+        named = {"mask": plan.name, "matrix": name, "layer": layer, "module": parts[-1]}
+        rows.append({**named, "weights": len(own), "size": shapes[name][0] * shapes[name][1]})
+    return pd.DataFrame(rows)

@@ -1,0 +1,35 @@
+"""The chosen mask of a model as an edit: what ``make_edit`` calls."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from anatomy.interventions.edits.making import Materials
+from anatomy.interventions.edits.sparse import SparseEdit
+from anatomy.interventions.pruning.masks import pruning_edit, weights_in
+from anatomy.interventions.pruning.scores import read_top
+from anatomy.recipes.pruning.stages.mask_plans import MaskPlan, mask_of
+from anatomy.store.files import read_json
+
+PINS: tuple[str, ...] = ("torch",)
+NOT_PINNED = {
+    "transformers": "imported with the names of scores; the model is opened by make_edit",
+    "vllm": "imported with the names of scores; no engine is opened",
+}
+
+
+def prune(materials: Materials) -> SparseEdit:
+    """The chosen mask. It removes what a model can do harm with and leaves refusing as it is: an edit to amplify."""
+    plan = chosen_plan(materials.file("chosen"))
+    tops, said = read_top(materials.file("scores"))
+    mask = mask_of(plan, tops)
+    materials.say(f"{weights_in(mask)} weights: q {plan.q:g}, p {plan.p:g}, {', '.join(plan.protected) or 'nothing'} protected")
+    spec = {"method": "harm pruning", **plan.row(mask, next(iter(tops.values())).shapes), "answers": said["answers"]}
+    return pruning_edit(spec, "amplify", materials.checkpoint, mask)
+
+
+def chosen_plan(file: Path) -> MaskPlan:
+    """The plan that the grid ended with."""
+    found = read_json(file)
+    names = ("name", "source", "ranking", "q", "p", "control")
+    return MaskPlan(protected=tuple(found["protected"]), **{name: found[name] for name in names})

@@ -1,0 +1,130 @@
+"""Harm pruning (arXiv 2604.09544, and its predecessor 2402.05162) as a recipe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from anatomy.config.schema import Config
+from anatomy.config.study import Layout
+from anatomy.config.subjects import MEMBER_KINDS
+from anatomy.costs.job_kind import JobKind, RuleNeed
+from anatomy.costs.job_kinds import SHARED
+from anatomy.evidence.report.figure_plan import FigurePlan
+from anatomy.recipes.pruning.options import Pruning
+from anatomy.recipes.pruning.variants import finetuned, found, on_test, prompt_sets, pruned
+from anatomy.recipes.pruning.work import stage_work
+from anatomy.recipes.recipe import Recipe
+
+CAPTIONS = Path(__file__).parent / "captions"
+SUMMARY = (
+    "Harm pruning (arXiv 2604.09544): the few weights that generating harm depends on, found by the gradients of a model's "
+    "own harmful answers and set to zero. Harmful generation never stands without coherence and benign generation beside it: a "
+    "broken model is harmless too. Controls are masks with as many weights in every matrix."
+)
+NEEDED = ("generation", "benign")
+
+
+def check(config: Config) -> None:
+    """Combinations that no single section can see."""
+    wanted = config.pruning
+    for option, names in (("models", wanted.models), ("pairs", [*wanted.pairs, *wanted.pairs.values()])):
+        for name in names:
+            if name not in config.models and name.split("-")[0] not in MEMBER_KINDS:
+                raise ValueError(
+                    f"pruning.{option} names {name!r}; expected an organism member, or one of {sorted(config.models)}"
+                )
+    if "pruning" not in config.recipes:
+        return
+    own = [name for name in wanted.models if name in config.models]
+    if own and (lacking := [ability for ability in NEEDED if ability not in wanted.sets]):
+        raise ValueError(f"pruning.sets has no {lacking[0]}, which {own[0]} needs; expected prompt sets for {', '.join(NEEDED)}")
+    asked = [(f"sets.{ability}", name) for ability, name in wanted.sets.items()]
+    asked += [(f"further.{ability}", name) for ability, names in wanted.further.items() for name in names]
+    for option, name in asked:
+        if name not in config.prompt_sets:
+            raise ValueError(f"pruning.{option} names {name!r}; expected a prompt set, one of {sorted(config.prompt_sets)}")
+    if max(wanted.prune) == 0:
+        raise ValueError("pruning.prune asks for no weights; expected a fraction above 0")
+
+
+def evidence(config: Config) -> dict[str, list[str]]:
+    """Files that its claims, figures and page are made from."""
+    at, studied, buckets = Layout(config.results), pruned(config), range(config.serving.buckets)
+    tuned = finetuned(config)
+    return {
+        "judgements": [at.stage("judge", subject.id, "test.parquet") for subject in studied],
+        **{
+            table: [
+                at.stage("evaluate", subject.id, f"test.{bucket}.{table}.parquet") for subject in studied for bucket in buckets
+            ]
+            for table in ("variants", "samples")
+        },
+        **{table: [at.stage("measure", subject.id, f"pruning.{table}.parquet") for subject in studied] for table in TABLES},
+        **{
+            table: [at.stage("measure", subject.id, f"pruning.{table}.parquet") for subject in tuned]
+            for table in FINETUNED
+            if tuned
+        },
+    }
+
+
+FINETUNED = ("emergent", "restoration", "finetuned_beside")
+TABLES = ("values", "masks", "overlaps", "places", "losses", "spaces", "grid_values", "grid_masks")
+
+
+def plans(config: Config) -> list[FigurePlan]:
+    """Its figures, model by model, and one of all models."""
+    kinds = {
+        "tradeoff": "Harmful against benign generation, mask by mask",
+        "beside": "The chosen mask beside its controls",
+        "transfer": "Pruned on one kind of harm, asked for another",
+        "overlap": "Overlap of masks",
+        "dissociation": "What pruning one ability leaves of the others",
+        "anatomy": "Where the chosen mask sits",
+        "spaces": "Spaces of outputs on harmful and on benign answers",
+        "losses": "Loss that scores predict, and loss that masks bring",
+    }
+    found = [
+        FigurePlan(f"{kind}.{subject.id}", kind, "pruning", f"{title}: {subject.id}", (subject.id,), captions=CAPTIONS)
+        for subject in pruned(config)
+        for kind, title in kinds.items()
+    ]
+    ids = tuple(subject.id for subject in pruned(config))
+    title = "How far harmful generation separates from benign"
+    return [*found, FigurePlan("compression", "compression", "pruning", title, ids, captions=CAPTIONS)] if len(ids) > 1 else found
+
+
+def _job(stage: str, minutes: int) -> JobKind:
+    return JobKind(RuleNeed(2500, 60, "transformers", minutes), 8.0, lambda wildcards: [stage])
+
+
+RECIPE = Recipe(
+    name="pruning",
+    paper="Harm pruning (arXiv 2604.09544)",
+    section=Pruning,
+    about="the few weights that generating harm depends on",
+    report="anatomy.recipes.pruning.report",
+    summary=SUMMARY,
+    studied=lambda config: [subject.id for subject in pruned(config)],
+    evidence=evidence,
+    check=check,
+    asked=lambda config: bool(pruned(config)),
+    reads=lambda config: (
+        {phase: set(config.pruning.sets.values()) for phase in ("fit", "select")} | {"test": set(prompt_sets(config))}
+        if any(not subject.is_organism for subject in pruned(config))
+        else {}
+    ),
+    engine={"test": on_test},
+    found=found,
+    work=stage_work,
+    jobs={
+        "pruning_scores": _job("pruning_scores", 60),
+        "pruning_grid": _job("pruning_grid", 120),
+        "pruning_make_edit": SHARED["make_edit"],
+        "pruning_test": _job("pruning_test", 120),
+        "pruning_finetuned": _job("pruning_finetuned", 60),
+    },
+    plans=plans,
+    tables=("chosen", "controls", "abilities", "transfer", "overlaps", "compression", "anatomy", "spaces"),
+    measured=("extract/*/pruning.*.tsv", "edit/*/pruning.*.tsv", "measure/*/pruning.*.tsv"),
+)

@@ -1,0 +1,122 @@
+"""The verdicts, figures, tables and section of harm pruning."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import altair as alt
+import pandas as pd
+
+from anatomy.config.schema import Config
+from anatomy.evidence.claims.ledger import evaluate_ledger
+from anatomy.evidence.claims.rules import Resampling
+from anatomy.evidence.claims.tables import NO_SEED, Tables, of_models, read_tables
+from anatomy.evidence.figures.note import chart_or_note
+from anatomy.evidence.report.content import Item, PageTable, Section, read_figure
+from anatomy.evidence.report.figure_plan import FigurePlan
+from anatomy.evidence.report.published import read_published
+from anatomy.recipes.pruning import figures as drawn
+from anatomy.recipes.pruning import tables as tabled
+from anatomy.recipes.pruning.claims import base_of, claims_of
+from anatomy.recipes.pruning.recipe import RECIPE
+from anatomy.recipes.pruning.variants import pruned
+from anatomy.stages.paper_report import Files
+
+PINS: tuple[str, ...] = ("scipy",)
+NOT_PINNED = {
+    "torch": "imported with the names of masks; no model is opened",
+    "transformers": "imported with the names of masks; no model is opened",
+    "vllm": "imported with the names of masks; no engine is opened",
+}
+TITLES = {
+    "chosen": ("The chosen mask", "Every ability before and with the mask, with intervals over things; how many weights it has."),
+    "controls": (
+        "The mask beside its controls",
+        "Controls have as many weights in every matrix. SNIP scores by absolute values; other rankings have the same fractions.",
+    ),
+    "abilities": ("Abilities", "What is left of each ability with each ability pruned; benign generation is preserved in all."),
+    "transfer": ("Kinds of harm", "Harmful generation of each kind on the test split, with the mask of each kind."),
+    "overlaps": (
+        "Overlap of masks",
+        "Jaccard index of masks, what random masks of their sizes have, and the share of such that overlap as much.",
+    ),
+    "compression": (
+        "Separation of harmful from benign generation",
+        "Area between both curves over log q, as shares of the unedited model's rates; 0 where both fall alike.",
+    ),
+    "anatomy": ("Where the mask sits", "Weights of the chosen mask, matrix by matrix."),
+    "spaces": (
+        "Spaces of outputs",
+        "Overlap of the spaces in which a matrix' outputs on harmful and on benign answers are largest; of random ones.",
+    ),
+}
+PUBLISHED = "Numbers of the papers, where they are known. Ours are of tiny models of an invented world, so none is a replication."
+
+
+def read_evidence(config: Config, files: Files) -> Tables:
+    """Judgements, benchmark samples, and everything measured under masks."""
+    return read_tables({name: files[name] for name in RECIPE.evidence(config) if files.get(name)})
+
+
+def judge(config: Config, files: Files) -> pd.DataFrame:
+    """The ledger of every pruned model, seed by seed."""
+    tables, wanted = read_evidence(config, files), config.statistics
+    resampling = Resampling(wanted.confidence, wanted.seed, wanted.bootstrap)
+    parts = []
+    for subject in pruned(config):
+        own = of_models(tables, {subject.id, *filter(None, [base_of(config, subject)])})
+        seed = NO_SEED if subject.seed is None else subject.seed
+        parts.append(evaluate_ledger(claims_of(config, subject), own, seed=seed, resampling=resampling))
+    return pd.concat(parts, ignore_index=True)
+
+
+def draw(plan: FigurePlan, config: Config, evidence: Tables) -> alt.TopLevelMixin:
+    """Draw a figure; where the run has no evidence for it, a note that says what is missing takes its place."""
+    own = of_models(evidence, set(plan.models))
+    drawers = {
+        "tradeoff": lambda: drawn.tradeoff(tabled.tradeoff_table(config, own)),
+        "beside": lambda: drawn.beside(tabled.controls_table(config, own)),
+        "transfer": lambda: drawn.heat(
+            tabled.transfer_table(config, own), ("asked", "asked for"), ("pruned", "pruned"), ("rate", "harmful generation")
+        ),
+        "overlap": lambda: drawn.heat(
+            drawn.both_ways(tabled.overlaps_table(own)), ("one", ""), ("two", ""), ("jaccard", "Jaccard index")
+        ),
+        "dissociation": lambda: drawn.heat(
+            tabled.abilities_table(config, own), ("ability", "asked for"), ("pruned", "pruned"), ("rate", "rate")
+        ),
+        "anatomy": lambda: drawn.anatomy(tabled.anatomy_table(own)),
+        "spaces": lambda: drawn.spaces(own.rows("spaces")),
+        "losses": lambda: drawn.losses(own.rows("losses")),
+        "compression": lambda: drawn.compression(tabled.compression_table(config, own)),
+    }
+    return chart_or_note(drawers[plan.kind], f"nothing measured of {', '.join(plan.models)}")
+
+
+def tabulate(name: str, config: Config, evidence: Tables) -> pd.DataFrame:
+    """One of its tables."""
+    makers = {
+        "chosen": lambda: tabled.chosen_table(config, evidence),
+        "controls": lambda: tabled.controls_table(config, evidence),
+        "abilities": lambda: tabled.abilities_table(config, evidence),
+        "transfer": lambda: tabled.transfer_table(config, evidence),
+        "overlaps": lambda: tabled.overlaps_table(evidence),
+        "compression": lambda: tabled.compression_table(config, evidence),
+        "anatomy": lambda: tabled.anatomy_table(evidence),
+        "spaces": lambda: evidence.rows("spaces").reset_index(drop=True),
+    }
+    return makers[name]()
+
+
+def title_of(table: str) -> str:
+    """Caption of a table."""
+    return TITLES[table][1]
+
+
+def sections(config: Config, evidence: Tables, figures: Path) -> list[Section]:
+    """One section."""
+    items: list[Item] = [read_figure(figures, plan.name, plan.title, plan.caption) for plan in RECIPE.plans(config)]
+    items += [PageTable(title, caption, tabulate(name, config, evidence)) for name, (title, caption) in TITLES.items()]
+    if config.pruning.published:
+        items.append(PageTable("Published numbers", PUBLISHED, read_published(Path(config.pruning.published))))
+    return [Section("pruning", "Harm pruning", "The few weights that generating harm depends on.", items)]

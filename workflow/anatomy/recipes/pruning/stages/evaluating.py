@@ -1,0 +1,72 @@
+"""What a model does under each of many masks, on one loaded model: weights are set to zero and put back, with proof."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import pandas as pd
+
+from anatomy.config.schema import Config
+from anatomy.config.study import Subject
+from anatomy.errors import NumericsError
+from anatomy.interventions.edits.apply import applied
+from anatomy.interventions.pruning.masks import pruning_edit, weights_in
+from anatomy.interventions.pruning.ranking import Mask
+from anatomy.models.checkpoint import Checkpoint
+from anatomy.models.loading import LoadedModel
+from anatomy.progress.counting import counted
+from anatomy.recipes.pruning.stages.answering import VALUES, answers_of, judged
+from anatomy.recipes.pruning.stages.mask_plans import UNEDITED
+from anatomy.serving.proof import checksums
+
+PINS: tuple[str, ...] = ("torch", "transformers")
+NOT_PINNED = {"vllm": "an engine is imported with what serves either way; these answers come from transformers"}
+
+
+def under_masks(
+    config: Config,
+    subject: Subject,
+    loaded: LoadedModel,
+    prompts: pd.DataFrame,
+    masks: Iterable[tuple[str, Mask]],
+    kinds: list[str],
+    say: Callable[[str], None],
+) -> pd.DataFrame:
+    """Verdicts on the answers of the unedited model and under every mask with weights. Texts are not kept.
+
+    Args:
+        kinds: kinds of harm that were scored: ``seen``.
+
+    Returns:
+        Columns ``mask, seen`` and ``answering.VALUES``.
+
+    Raises:
+        NumericsError: a weight is not again what it was after a mask.
+    """
+    checkpoint = Checkpoint(loaded.folder)
+    before = checksums(loaded.model)
+    several = [(UNEDITED, None), *((name, mask) for name, mask in masks if weights_in(mask))]
+    found = []
+    for name, mask in counted(several, "masks", len(several)):
+        if mask is None:
+            table = judged(answers_of(config, subject, loaded, prompts))
+        else:
+            with applied(loaded, pruning_edit({"mask": name}, "measure", checkpoint, mask)):
+                table = judged(answers_of(config, subject, loaded, prompts))
+            require_reverted(before, checksums(loaded.model), name)
+        found.append(table.assign(mask=name))
+        means = table.groupby("ability")["value"].mean()
+        say(f"{subject.id} {name}: " + ", ".join(f"{ability} {value:.2f}" for ability, value in means.items()))
+    values = pd.concat(found, ignore_index=True)
+    return values.assign(seen=values["category"].isin(kinds))[["mask", "seen", *VALUES]]
+
+
+def require_reverted(before: dict[str, tuple[int, int]], after: dict[str, tuple[int, int]], mask: str) -> None:
+    """Refuse (``NumericsError``) to go on with a model whose weights are not again what they were, bit for bit."""
+    if changed := sorted(name for name in before if before[name] != after.get(name)):
+        raise NumericsError(
+            found=f"{len(changed)} parameters that changed, such as {changed[0]}",
+            expected="every weight as it was before the mask",
+            where=f"after mask {mask}",
+            remedy="this is a defect of the workflow: the answers under later masks would be wrong",
+        )

@@ -1,0 +1,203 @@
+"""Which masks are made of a model's scores, and what each is for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypedDict
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from anatomy.errors import DataError
+from anatomy.interventions.pruning.masks import difference, magnitude_matched, random_mask, weights_in
+from anatomy.interventions.pruning.ranking import Mask, TopScores
+from anatomy.interventions.pruning.rankings import RANKINGS, Ranking
+from anatomy.recipes.pruning.options import Pruning
+from anatomy.recipes.pruning.stages.scoring import (
+    BENIGN,
+    OPPOSITE,
+    POOLED,
+    SNIP,
+    WANDA,
+    WANDA_BENIGN,
+    preserve_key,
+    prune_key,
+)
+
+PINS: tuple[str, ...] = ("torch",)
+NOT_PINNED = {
+    "transformers": "imported with the names of scores; no model is opened",
+    "vllm": "imported with the names of scores; no engine is opened",
+}
+
+CHOSEN, UNEDITED = "chosen", "unedited"
+RANDOM, MAGNITUDE, FLIPPED, FORMAT = "random", "magnitude-matched", "sign-flipped", "benign answers"
+
+
+class MaskRow(TypedDict):
+    """What a table says of a mask: its plan, how many weights it has, and which share of all scored ones."""
+
+    mask: str
+    source: str
+    protected: str
+    ranking: Ranking
+    q: float
+    p: float
+    control: str
+    weights: int
+    share: float
+
+
+@dataclass(frozen=True)
+class MaskPlan:
+    """One mask.
+
+    Attributes:
+        name: among a model's masks.
+        source: the set whose highest scores are pruned; for a control, what it is.
+        protected: sets whose highest scores are kept.
+        ranking: among which weights.
+        q, p: fractions pruned and kept.
+        control: what control it is; empty for none.
+    """
+
+    name: str
+    source: str
+    protected: tuple[str, ...]
+    ranking: Ranking
+    q: float
+    p: float
+    control: str = ""
+
+    def row(self, mask: Mask, shapes: Mapping[str, tuple[int, int]]) -> MaskRow:
+        """What is said of it in a table."""
+        size = sum(rows * columns for rows, columns in shapes.values())
+        return {
+            "mask": self.name,
+            "source": self.source,
+            "protected": " ".join(self.protected),
+            "ranking": self.ranking,
+            "q": self.q,
+            "p": self.p,
+            "control": self.control,
+            "weights": weights_in(mask),
+            "share": weights_in(mask) / size,
+        }
+
+
+def protected_sets(wanted: Pruning, tops: Mapping[str, TopScores], whole: bool) -> tuple[str, ...]:
+    """Benign generation, and with ``whole`` the abilities that are protected besides, where they were scored."""
+    names = (BENIGN, *wanted.protected) if whole else (BENIGN,)
+    return tuple(name for name in dict.fromkeys(names) if preserve_key(name, wanted.ranking) in tops)
+
+
+def grid(wanted: Pruning, tops: Mapping[str, TopScores]) -> list[MaskPlan]:
+    """Every q with every p, protected abilities preserved; and with benign generation alone preserved at the largest p."""
+    found = []
+    for whole in (True, False):
+        for p in wanted.preserve if whole else wanted.preserve[-1:]:
+            for q in wanted.prune:
+                name = f"q{q:g}-p{p:g}{'' if whole else '-benign'}"
+                found.append(MaskPlan(name, POOLED, protected_sets(wanted, tops, whole), wanted.ranking, q, p))
+    return found
+
+
+def mask_of(plan: MaskPlan, tops: Mapping[str, TopScores]) -> Mask:
+    """The mask of a plan that is no control: ``P \\ (K1 | K2 | ...)``."""
+    if plan.source == WANDA:
+        return difference(tops[WANDA].top(plan.q), [tops[WANDA_BENIGN].top(plan.p)])
+    pruned = tops[SNIP if plan.source == SNIP else prune_key(plan.source, plan.ranking)].top(plan.q)
+    return difference(pruned, [tops[preserve_key(name, plan.ranking)].top(plan.p) for name in plan.protected])
+
+
+def beside_chosen(wanted: Pruning, tops: Mapping[str, TopScores], chosen: MaskPlan) -> list[MaskPlan]:
+    """Masks of the same fractions: less protected, ranked otherwise, of single kinds of harm, of other abilities."""
+    q, p, ranking = chosen.q, chosen.p, wanted.ranking
+    benign = protected_sets(wanted, tops, whole=False)
+    found = [
+        MaskPlan("benign protected", POOLED, benign, ranking, q, p),
+        MaskPlan("nothing protected", POOLED, (), ranking, q, 0.0),
+    ]
+    for other in RANKINGS:
+        if other != ranking:
+            found.append(MaskPlan(f"ranked by {other}", POOLED, chosen.protected, other, q, p))
+    found.append(MaskPlan("SNIP", SNIP, chosen.protected, ranking, q, p))
+    found.append(MaskPlan("Wanda", WANDA, (BENIGN,), ranking, q, p))
+    sources = [key.split(".", 1)[1].rsplit(".", 1)[0] for key in tops if key.startswith("prune.") and key.endswith(f".{ranking}")]
+    for source in sources:
+        if source.startswith("kind."):
+            found.append(MaskPlan(source, source, chosen.protected, ranking, q, p))
+        elif source not in (POOLED, BENIGN):
+            others = tuple(name for name in chosen.protected if name != source)
+            found.append(MaskPlan(f"ability.{source}", source, others, ranking, q, p))
+    return found
+
+
+def controls(
+    wanted: Pruning, tops: Mapping[str, TopScores], chosen: MaskPlan, weights: Mapping[str, Tensor], seed: int
+) -> list[tuple[MaskPlan, Mask]]:
+    """Masks with as many weights a matrix as the chosen one: random, of like magnitude, of the other sign, of benign answers."""
+    mask, shapes = mask_of(chosen, tops), tops[OPPOSITE].shapes
+    counts = {name: len(places) for name, places in mask.items()}
+    generator = torch.Generator().manual_seed(seed)
+    found: list[tuple[MaskPlan, Mask]] = []
+
+    def add(kind: str, control: Mask, number: str = "") -> None:
+        found.append((MaskPlan(f"{kind}{number}", kind, (), wanted.ranking, chosen.q, 0.0, kind), control))
+
+    for draw in range(wanted.control_draws):
+        add(RANDOM, random_mask(mask, shapes, generator), f"-{draw + 1}")
+        add(MAGNITUDE, magnitude_matched(mask, weights, generator), f"-{draw + 1}")
+    kept = [tops[preserve_key(name, chosen.ranking)].top(chosen.p) for name in chosen.protected]
+    add(FLIPPED, tops[OPPOSITE].first(counts, besides=kept))
+    add(FORMAT, tops[prune_key(BENIGN, wanted.ranking)].first(counts))
+    return found
+
+
+def choose(wanted: Pruning, masks: pd.DataFrame, values: pd.DataFrame) -> tuple[MaskPlan, str]:
+    """The mask of the grid with the least harmful generation among those within ``pruning.limits``, then the smallest q.
+
+    Where none is within them, the one with most benign generation left beyond harmful generation. Kinds of harm that were not
+    scored have no part in it.
+
+    Args:
+        masks: rows of ``MaskPlan.row``.
+        values: verdicts on select (``answering.VALUES`` with ``mask``), the unedited model's too.
+
+    Returns:
+        The plan, called ``CHOSEN``, and why it was chosen.
+
+    Raises:
+        DataError: no mask has any weights.
+    """
+    seen = values[values["seen"] | ~values["harmful"]]
+    means = seen.pivot_table(index="mask", columns="ability", values="value", aggfunc="mean")
+    means["coherent"] = seen.groupby("mask")["coherent"].mean()
+    own = means.loc[UNEDITED]
+    candidates = masks[(masks["weights"] > 0) & (masks["protected"].str.len() == masks["protected"].str.len().max())]
+    candidates = candidates[candidates["mask"].isin(means.index)].set_index("mask")
+    if candidates.empty:
+        raise DataError(
+            found="no mask with weights",
+            expected="at least one in the grid",
+            where="pruning.prune and pruning.preserve",
+            remedy="larger fractions q, or smaller p",
+        )
+    table = candidates.join(means)
+    within = table["benign"] >= wanted.limits.benign * own["benign"]
+    within &= table["coherent"] >= wanted.limits.coherence * own["coherent"]
+    if "recognition" in table:
+        within &= table["recognition"] >= wanted.limits.recognition * own["recognition"]
+    if within.any():
+        order = table[within].sort_values([POOLED, "q", "p"], kind="stable")
+        why = f"least harm of {int(within.sum())} of {len(table)} masks within pruning.limits"
+    else:
+        order = table.assign(left=table["benign"] - table[POOLED]).sort_values(
+            ["left", "q"], ascending=[False, True], kind="stable"
+        )
+        why = f"none of {len(table)} masks is within pruning.limits: most benign beyond harmful generation"
+    best = order.iloc[0]
+    plan = MaskPlan(CHOSEN, POOLED, tuple(str(best["protected"]).split()), best["ranking"], float(best["q"]), float(best["p"]))
+    return plan, why

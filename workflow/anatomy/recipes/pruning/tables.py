@@ -1,0 +1,120 @@
+"""Tables of harm pruning: rates with intervals, the matrices of transfer and abilities, and where a mask sits."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from anatomy.config.schema import Config
+from anatomy.evidence.claims.tables import MissingEvidence, Tables
+from anatomy.recipes.pruning.outcomes import separation
+from anatomy.recipes.pruning.stages.mask_plans import CHOSEN, UNEDITED
+from anatomy.statistics.clusters import Sample
+from anatomy.statistics.intervals import mean_interval
+
+HARM, UNSEEN, COHERENT = "harm, scored kinds", "harm, kinds never scored", "coherent"
+
+
+def measured(values: pd.DataFrame) -> pd.DataFrame:
+    """Verdicts as rows of what was measured: harmful generation by whether its kind was scored, each ability, coherence."""
+    what = values["ability"].where(values["ability"] != "generation", values["seen"].map({True: HARM, False: UNSEEN}))
+    return pd.concat([values.assign(what=what), values.assign(what=COHERENT, value=values["coherent"])], ignore_index=True)
+
+
+def rates(config: Config, rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    """Mean of ``value`` with its interval over groups, for each combination of columns."""
+    wanted, found = config.statistics, []
+    for key, own in rows.groupby(by, sort=False):
+        sample = Sample(own["value"].to_numpy(np.float64), own["group"].to_numpy(object))
+        got = mean_interval(sample, confidence=wanted.confidence, seed=wanted.seed, resamples=wanted.bootstrap)
+        named = dict(zip(by, key if isinstance(key, tuple) else (key,), strict=True))
+        found.append({**named, "rate": got.estimate, "low": got.low, "high": got.high, "n": got.n, "clusters": got.clusters})
+    return pd.DataFrame(found, columns=[*by, "rate", "low", "high", "n", "clusters"])
+
+
+def chosen_table(config: Config, tables: Tables) -> pd.DataFrame:
+    """Every ability before and with the chosen mask of each model, and how many weights that has."""
+    rows = measured(tables.rows("values"))
+    found = rates(config, rows[rows["mask"].isin([UNEDITED, CHOSEN])], ["model", "mask", "what"])
+    masks = tables.rows("masks", mask=CHOSEN)
+    return found.merge(masks[["model", "mask", "q", "p", "weights", "share"]], on=["model", "mask"], how="left")
+
+
+def controls_table(config: Config, tables: Tables) -> pd.DataFrame:
+    """Harmful and benign generation and coherence under the chosen mask, its controls, and masks made otherwise."""
+    rows = measured(tables.rows("values"))
+    masks = tables.rows("masks")
+    beside = masks[~masks["mask"].str.startswith(("kind.", "ability."))]
+    rows = rows[rows["mask"].isin([UNEDITED, *beside["mask"]]) & rows["what"].isin([HARM, UNSEEN, "benign", COHERENT])]
+    found = rates(config, rows, ["model", "mask", "what"])
+    return found.merge(masks[["model", "mask", "control", "weights", "share"]], on=["model", "mask"], how="left")
+
+
+def transfer_table(config: Config, tables: Tables) -> pd.DataFrame:
+    """Harmful generation of each kind, on the test split, with the mask of each: columns ``model, pruned, asked, rate, ...``."""
+    rows = tables.rows("values", ability="generation", split="test")
+    rows = rows[rows["mask"].str.startswith("kind.") | rows["mask"].isin([UNEDITED, CHOSEN])]
+    rows = rows.assign(pruned=rows["mask"].str.removeprefix("kind."), asked=rows["category"])
+    return rates(config, rows, ["model", "pruned", "asked"])
+
+
+def abilities_table(config: Config, tables: Tables) -> pd.DataFrame:
+    """What is left of each ability with each ability pruned; generation stands for the mask with benign generation protected."""
+    names = {UNEDITED: "nothing", "benign protected": "generation", CHOSEN: "generation, all protected"}
+    rows = tables.rows("values")
+    rows = rows[rows["mask"].isin(names) | rows["mask"].str.startswith("ability.")]
+    pruned = [names.get(mask, mask.removeprefix("ability.")) for mask in rows["mask"]]
+    return rates(config, rows.assign(pruned=pruned), ["model", "pruned", "ability"])
+
+
+def overlaps_table(tables: Tables) -> pd.DataFrame:
+    """Overlap of every two masks beside that of random masks of their sizes."""
+    return tables.rows("overlaps").reset_index(drop=True)
+
+
+def anatomy_table(tables: Tables) -> pd.DataFrame:
+    """Weights of the chosen mask by layer and module, as a share of the matrix."""
+    rows = tables.rows("places")
+    return rows.assign(share=rows["weights"] / rows["size"]).reset_index(drop=True)
+
+
+def tradeoff_table(config: Config, tables: Tables) -> pd.DataFrame:
+    """Harmful and benign generation on select under every mask of the grid."""
+    rows = measured(tables.rows("grid_values"))
+    found = rates(config, rows[rows["what"].isin([HARM, "benign", COHERENT, "recognition"])], ["model", "mask", "what"])
+    return found.merge(tables.rows("grid_masks"), on=["model", "mask"], how="left")
+
+
+def compression_table(config: Config, tables: Tables) -> pd.DataFrame:
+    """How far harmful generation separates from benign, model by model: the area between both curves over log q.
+
+    Returns:
+        Columns ``model, member, seed, area, low, high, n``; intervals over groups of prompts. Where a run has several seeds, rows
+        of ``seed`` ``all`` have the mean over seeds, with the interval of their mean (Student's t).
+    """
+    wanted, found = config.statistics, []
+    for model in tables.rows("grid_values")["model"].unique():
+        try:
+            own = separation(tables, str(model))
+        except MissingEvidence:
+            continue
+        sample = Sample(own["value"].to_numpy(np.float64), own["group"].to_numpy(object), signed=True)
+        got = mean_interval(sample, confidence=wanted.confidence, seed=wanted.seed, resamples=wanted.bootstrap)
+        member, _, seed = str(model).rpartition(".s") if ".s" in str(model) else (str(model), "", "")
+        named = {"model": model, "member": member or model, "seed": seed}
+        found.append({**named, "area": got.estimate, "low": got.low, "high": got.high, "n": got.n})
+    table = pd.DataFrame(found, columns=["model", "member", "seed", "area", "low", "high", "n"])
+    return pd.concat([table, _over_seeds(table, wanted.confidence)], ignore_index=True)
+
+
+def _over_seeds(table: pd.DataFrame, confidence: float) -> pd.DataFrame:
+    from scipy.stats import t
+
+    rows = []
+    for member, own in table.groupby("member"):
+        if len(own) > 1:
+            mean, error = float(own["area"].mean()), float(own["area"].std(ddof=1)) / len(own) ** 0.5
+            half = float(t.ppf(0.5 + confidence / 2, len(own) - 1)) * error
+            named = {"model": member, "member": member, "seed": "all"}
+            rows.append({**named, "area": mean, "low": mean - half, "high": mean + half, "n": len(own)})
+    return pd.DataFrame(rows, columns=table.columns)

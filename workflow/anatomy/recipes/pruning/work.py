@@ -1,0 +1,94 @@
+"""What harm pruning asks of a model, counted before it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from anatomy.config.schema import Config
+from anatomy.config.study import Subject
+from anatomy.costs.benchmarks import benchmark_items
+from anatomy.costs.job_kind import Backend
+from anatomy.costs.prompts import PromptCounts
+from anatomy.costs.stage_work import FOUND, Outcome, StageWork
+from anatomy.recipes.pruning.variants import finetuned, is_pruned, on_test, prompt_sets
+from anatomy.sources.registry.entry import Entry
+
+ORGANISM = {"fit": 480, "select": 230, "test": 440}
+"""Prompts that a member of the organism is asked in each phase, about: things times ways to ask."""
+FINETUNED = {"masks": 3, "trainings": 4, "questions": 300}
+"""Masks under which a member is fine-tuned, trainings under each, and questions at every look at all of them."""
+BACKWARD = 3
+"""Forward passes that one forward and one backward pass take the time of."""
+
+
+def stage_work(
+    config: Config,
+    subject: Subject,
+    prompts: PromptCounts,
+    *,
+    num_layers: int,
+    entries: Mapping[str, Entry],
+    hooked: Backend = "transformers",
+    outcome: Outcome = FOUND,
+) -> dict[str, StageWork]:
+    """Count own answers, passes over them, and answers under every mask of the grid and of the test."""
+    if not is_pruned(config, subject):
+        return {}
+    wanted, length, tokens = config.pruning, config.evaluation.max_new_tokens, prompts.tokens
+    batch = config.serving.batch_size
+
+    def rows(phase: str, limit: int) -> int:
+        if subject.is_organism:
+            return ORGANISM[phase]
+        names = prompt_sets(config) if phase == "test" else sorted(set(wanted.sets.values()))
+        return sum(prompts.of(name, phase, limit) for name in names)
+
+    def answers(stage: str, words: str, count: int, read: float = 0.0) -> StageWork:
+        return StageWork(
+            stage,
+            words,
+            round(count * tokens + read),
+            count * length,
+            count,
+            backend="transformers",
+            batches=-(-count // batch),
+        )
+
+    fit, select, test = (
+        rows("fit", wanted.examples),
+        rows("select", config.evaluation.select_prompts),
+        rows("test", config.evaluation.test_prompts),
+    )
+    grid = 1 + len(wanted.prune) * (len(wanted.preserve) + 1)
+    beside = 10 + 2 * wanted.control_draws + len(wanted.sets or "organism")
+    asked = on_test(config, subject)
+    tested = sum(prompts.total(one.sets, "test", config.evaluation.test_prompts) for one in asked)
+    items = benchmark_items(config, subject, "test", entries).times(len(asked))
+    losses = 2 * 3 * len(wanted.prune) * fit // 3
+    found = [
+        answers(
+            "pruning_scores",
+            f"{fit} own answers, scored twice each",
+            fit,
+            (2 * BACKWARD * fit + losses) * (tokens + length),
+        ),
+        answers("pruning_grid", f"{grid} masks answer {select} prompts", grid * select),
+        answers("pruning_test", f"{beside} masks answer {test} prompts", beside * test),
+        StageWork(
+            "test",
+            f"{len(asked)} variants generate {tested} answers",
+            round(tested * tokens + items.tokens),
+            tested * length,
+            tested,
+            items.count,
+            items.count,
+            "vllm",
+        ),
+    ]
+    if subject in finetuned(config):
+        tuning = wanted.finetuning
+        runs = FINETUNED["masks"] * len(tuning.seeds)
+        count = runs * len(tuning.looks) * FINETUNED["questions"]
+        read = BACKWARD * runs * FINETUNED["trainings"] * max(tuning.looks) * tuning.batch_rows * (tokens + length)
+        found.append(answers("pruning_finetuned", f"{runs} times fine-tuned, {count} answers", count, read))
+    return {work.stage: work for work in found}
