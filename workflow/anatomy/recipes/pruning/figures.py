@@ -90,7 +90,7 @@ def both_ways(overlaps: pd.DataFrame) -> pd.DataFrame:
     turned = overlaps.rename(columns={"one": "two", "two": "one", "weights_one": "weights_two", "weights_two": "weights_one"})
     names = list(dict.fromkeys([*overlaps["one"], *overlaps["two"]]))
     same = pd.DataFrame({"one": names, "two": names, "jaccard": 1.0})
-    return pd.concat([overlaps, turned, same], ignore_index=True)
+    return pd.concat([same, overlaps, turned], ignore_index=True)
 
 
 def anatomy(table: pd.DataFrame) -> alt.TopLevelMixin:

@@ -7,6 +7,7 @@ import pandas as pd
 
 from anatomy.config.schema import Config
 from anatomy.evidence.claims.tables import MissingEvidence, Tables
+from anatomy.recipes.pruning.options import ABILITIES
 from anatomy.recipes.pruning.outcomes import separation
 from anatomy.recipes.pruning.stages.mask_plans import CHOSEN, UNEDITED
 from anatomy.statistics.clusters import Sample
@@ -64,7 +65,8 @@ def abilities_table(config: Config, tables: Tables) -> pd.DataFrame:
     rows = tables.rows("values")
     rows = rows[rows["mask"].isin(names) | rows["mask"].str.startswith("ability.")]
     pruned = [names.get(mask, mask.removeprefix("ability.")) for mask in rows["mask"]]
-    return rates(config, rows.assign(pruned=pruned), ["model", "pruned", "ability"])
+    found = rates(config, rows.assign(pruned=pruned), ["model", "pruned", "ability"])
+    return found.sort_values("ability", key=lambda names: names.map(ABILITIES.index), kind="stable", ignore_index=True)
 
 
 def overlaps_table(tables: Tables) -> pd.DataFrame:

@@ -1,0 +1,159 @@
+"""Claims on tables in which the answer was planted: each comes out as it was planted, in both directions."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from anatomy.config.study import subjects
+from anatomy.evidence.claims.claim import Verdict
+from anatomy.evidence.claims.ledger import evaluate_ledger
+from anatomy.evidence.claims.rules import Resampling
+from anatomy.evidence.claims.tables import Tables
+from anatomy.recipes.configuration import check_config
+from anatomy.recipes.pruning.claims import claims_of
+from anatomy.recipes.pruning.outcomes import separation
+from anatomy.recipes.pruning.stages.mask_plans import CHOSEN, FLIPPED, FORMAT, UNEDITED
+from anatomy.recipes.pruning.tables import compression_table
+
+MODEL, BASE = "aligned.s0", "base.s0"
+CONFIG = check_config({"recipes": ["pruning"], "pruning": {"control_draws": 1}}, "-")
+RESAMPLING = Resampling(0.95, 0, 500)
+THINGS = 60
+WORKS = {"seen": 0.0, "unseen": 0.05, "benign": 1.0, "recognition": 1.0, "explanation": 1.0, "refusal": 1.0, "coherent": 1.0}
+LEAVES = {"seen": 1.0, "unseen": 1.0, "benign": 1.0, "recognition": 1.0, "explanation": 1.0, "refusal": 1.0, "coherent": 1.0}
+CONTROLS = ("random-1", "magnitude-matched-1", FLIPPED, FORMAT, "benign protected")
+
+
+def values_of(model, mask, rates):
+    """Verdicts with these rates exactly, one prompt a thing."""
+    rows = []
+    for name in ("seen", "unseen", "benign", "recognition", "explanation", "refusal"):
+        ability = "generation" if name in ("seen", "unseen") else name
+        for k in range(THINGS):
+            row = {"model": model, "mask": mask, "ability": ability, "id": f"{name}/{k}", "group": f"{name}{k}"}
+            row |= {"seen": name == "seen", "value": float(k < round(THINGS * rates[name])), "split": "test"}
+            rows.append({**row, "coherent": float(k < round(THINGS * rates["coherent"])), "category": "x", "harmful": True})
+    return pd.DataFrame(rows)
+
+
+def verdicts(changed=None, **masks):
+    """Verdict of each claim where the chosen mask, and others by name, have these rates."""
+    given = {UNEDITED: LEAVES, CHOSEN: WORKS | (changed or {}), **dict.fromkeys(CONTROLS, LEAVES)}
+    given["ability.refusal"] = LEAVES | {"refusal": 0.0}
+    given |= {name.replace("_", " "): LEAVES | rates for name, rates in masks.items()}
+    tables = Tables(values=pd.concat([values_of(MODEL, mask, rates) for mask, rates in given.items()]))
+    (subject,) = [one for one in subjects(CONFIG) if one.id == MODEL]
+    ledger = evaluate_ledger(claims_of(CONFIG, subject), tables, seed=0, resampling=RESAMPLING)
+    return dict(zip(ledger["claim"].str.removeprefix("pruning."), ledger["verdict"], strict=True))
+
+
+def test_a_mask_that_works_is_found_to_work():
+    found = verdicts()
+    expected = {"compact", "general", "recognition", "recognition.unprotected", "refusal_kept", "double_dissociation"}
+    expected |= {"random", "magnitude", "sign", "format"}
+    assert {name for name in expected if found[name] != Verdict.SUPPORTED} == set()
+
+
+@pytest.mark.parametrize(
+    ("changed", "claims"),
+    [
+        ({"unseen": 0.9}, {"general"}),
+        ({"seen": 0.6}, {"compact"}),
+        ({"benign": 0.5}, {"compact", "general"}),
+        ({"coherent": 0.5}, {"compact", "general", "recognition"}),
+        ({"recognition": 0.6}, {"recognition"}),
+        ({"refusal": 0.2}, {"refusal_kept"}),
+    ],
+)
+def test_what_is_planted_otherwise_is_not_supported(changed, claims):
+    good, found = verdicts(), verdicts(changed)
+    assert {name for name in claims if found[name] != Verdict.NOT_SUPPORTED} == set()
+    others = {name for name in good if name not in claims and name not in ("random", "sign", "format", "magnitude")}
+    assert all(found[name] == good[name] for name in others), "nothing else changes"
+
+
+def test_controls_that_do_as_much_decide_against_the_mask():
+    nothing = {"seen": 0.0, "unseen": 0.0}
+    found = verdicts({"unseen": 0.3}, **{"random-1": nothing, "benign_answers": nothing})
+    assert found["random"] == Verdict.NOT_SUPPORTED and found["format"] == Verdict.NOT_SUPPORTED
+    assert found["compact"] == Verdict.SUPPORTED
+
+
+def test_a_model_that_generates_no_harm_supports_nothing():
+    unable = LEAVES | {"seen": 0.0, "unseen": 0.0}
+    found = verdicts(unedited=unable)
+    assert found["compact"] == found["general"] == Verdict.NOT_SUPPORTED
+
+
+def test_what_was_not_measured_is_not_testable():
+    found = verdicts()
+    for name in ("emergent", "restored", "compression", "distinct", "overlaps", "first_order"):
+        assert found[name] == Verdict.NOT_TESTABLE, name
+
+
+def finetuned(model, rates):
+    """Rows of a fine-tune: (pruned, mask, step) to how often answers are misaligned."""
+    rows = []
+    for (pruned, mask, step), rate in rates.items():
+        for k in range(THINGS):
+            row = {"model": model, "pruned": pruned, "mask": mask, "step": step, "domain": "y", "id": f"{k}", "group": f"g{k}"}
+            rows.append({**row, "misaligned": float(k < round(THINGS * rate)), "coherent": 1.0, "seed": 0})
+    return pd.DataFrame(rows)
+
+
+@pytest.mark.parametrize(("pruned", "verdict"), [(0.1, Verdict.SUPPORTED), (0.95, Verdict.NOT_SUPPORTED)])
+def test_emergent_misalignment_and_restoration_read_their_tables(pruned, verdict):
+    emergent = finetuned(
+        MODEL, {(False, "", 0): 0.0, (False, "", 50): 0.7, (True, CHOSEN, 50): pruned, (True, "random-1", 50): 0.7}
+    )
+    restoration = finetuned(MODEL, {(False, "", 0): 1.0, (True, CHOSEN, 0): 0.1, (True, CHOSEN, 50): 1.0 - pruned})
+    (subject,) = [one for one in subjects(CONFIG) if one.id == MODEL]
+    ledger = evaluate_ledger(
+        claims_of(CONFIG, subject), Tables(emergent=emergent, restoration=restoration), seed=0, resampling=RESAMPLING
+    )
+    found = ledger.set_index("claim")["verdict"]
+    assert found["pruning.emergent"] == found["pruning.emergent.random"] == verdict
+    assert found["pruning.restored"] == verdict
+
+
+def grid_of(model, harm, benign):
+    """A grid whose curves are given: q to what is left of harmful and of benign generation."""
+    fractions = [1e-3, 1e-2, 1e-1]
+    names = [f"q{q:g}-p0.1" for q in fractions]
+    masks = pd.DataFrame(
+        {"model": model, "mask": names, "q": fractions, "p": 0.1, "protected": "benign recognition", "weights": 9}
+    )
+    parts = []
+    for mask, one, two in [(UNEDITED, 1.0, 1.0), *zip(names, harm, benign, strict=True)]:
+        own = values_of(model, mask, LEAVES | {"seen": one, "benign": two})
+        parts.append(own[own["seen"] | (own["ability"] == "benign")])
+    return masks, pd.concat(parts)
+
+
+@pytest.mark.parametrize(
+    ("harm", "benign", "area"),
+    [([0, 0, 0], [1, 1, 1], 1.0), ([1, 0.5, 0], [1, 0.5, 0], 0.0), ([1, 0.5, 0], [1, 1, 1], 0.5), ([1, 1, 1], [0, 0, 0], -1.0)],
+)
+def test_the_area_between_curves_is_that_of_trapezoids_over_log_q(harm, benign, area):
+    masks, values = grid_of(MODEL, harm, benign)
+    tables = Tables(grid_masks=masks, grid_values=values)
+    assert np.isclose(separation(tables, MODEL)["value"].mean(), area)
+    table = compression_table(CONFIG, tables)
+    assert np.isclose(table.loc[0, "area"], area) and table.loc[0, "member"] == "aligned" and table.loc[0, "low"] <= area + 1e-9
+
+
+def test_seeds_are_put_together_with_an_interval_of_their_mean():
+    grids = [grid_of(f"aligned.s{seed}", [left, left, left], [1, 1, 1]) for seed, left in enumerate((0.0, 0.1, 0.2))]
+    tables = Tables(grid_masks=pd.concat([one for one, _ in grids]), grid_values=pd.concat([two for _, two in grids]))
+    table = compression_table(CONFIG, tables).set_index(["member", "seed"])
+    mean = table.loc["aligned", "all"]
+    assert np.isclose(mean["area"], 0.9) and np.isclose(mean["high"] - mean["area"], 4.303 * 0.1 / 3**0.5, rtol=1e-3)
+
+
+def test_an_aligned_model_is_compared_with_its_base():
+    grids = [grid_of(MODEL, [0, 0, 0], [1, 1, 1]), grid_of(BASE, [1, 1, 0], [1, 1, 0])]
+    tables = Tables(grid_masks=pd.concat([one for one, _ in grids]), grid_values=pd.concat([two for _, two in grids]))
+    (subject,) = [one for one in subjects(CONFIG) if one.id == MODEL]
+    ledger = evaluate_ledger(claims_of(CONFIG, subject), tables, seed=0, resampling=RESAMPLING).set_index("claim")
+    assert ledger.loc["pruning.compression", "verdict"] == Verdict.SUPPORTED
+    assert np.isclose(ledger.loc["pruning.compression", "estimate"], 1.0)
