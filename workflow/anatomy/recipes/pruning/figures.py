@@ -6,7 +6,7 @@ import altair as alt
 import pandas as pd
 
 from anatomy.evidence.figures.theme import COLOURS, INK, SEQUENTIAL, percent, themed
-from anatomy.recipes.pruning.stages.mask_plans import CHOSEN, UNEDITED
+from anatomy.recipes.pruning.stages.mask_plans import CHOSEN, RANDOM, UNEDITED
 from anatomy.recipes.pruning.tables import COHERENT, HARM, UNSEEN
 
 WHAT = {
@@ -157,6 +157,25 @@ def losses(table: pd.DataFrame) -> alt.TopLevelMixin:
     )
     line = same.encode(x=alt.X("predicted:Q", title="predicted change of the loss (nats a token)"), y="change:Q")
     return themed(alt.layer(line, points).properties(width=360, height=260))
+
+
+def over_steps(table: pd.DataFrame, title: str) -> alt.TopLevelMixin:
+    """How often answers give harm after each step of a fine-tune, with weights pruned and without.
+
+    Args:
+        table: ``tables.steps_table`` of one model.
+        title: of the axis.
+    """
+    order = [mask for mask in (UNEDITED, CHOSEN, RANDOM) if mask in set(table["mask"])]
+    colours = {UNEDITED: COLOURS["base"], CHOSEN: COLOURS["harmful"], RANDOM: COLOURS["benign"]}
+    colour = alt.Color("mask:N", title="mask", sort=order, scale=alt.Scale(domain=order, range=[colours[one] for one in order]))
+    shared = alt.Chart(table).encode(x=alt.X("step:Q", title="steps of the fine-tune"), color=colour)
+    band = shared.mark_area(opacity=0.15).encode(y=alt.Y("low:Q", title=title), y2="high:Q")
+    line = shared.mark_line(point=alt.OverlayMarkDef(size=30)).encode(
+        y=alt.Y("rate:Q", scale=alt.Scale(domain=[0, 1]), **percent(title)),
+        tooltip=["mask:N", "step:Q", *(alt.Tooltip(f"{one}:Q", format=".1%") for one in (*RATE, "coherent")), "n:Q"],
+    )
+    return themed(alt.layer(band, line).properties(width=400, height=240))
 
 
 def compression(table: pd.DataFrame) -> alt.TopLevelMixin:

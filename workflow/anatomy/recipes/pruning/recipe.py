@@ -82,6 +82,8 @@ def plans(config: Config) -> list[FigurePlan]:
         "dissociation": "What pruning one ability leaves of the others",
         "anatomy": "Where the chosen mask sits",
         "spaces": "Spaces of outputs on harmful and on benign answers",
+        "emergent": "Misalignment that spreads from a narrow fine-tune",
+        "restoration": "Harmful generation that a fine-tune brings back",
         "losses": "Loss that scores predict, and loss that masks bring",
     }
     found = [

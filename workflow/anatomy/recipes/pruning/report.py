@@ -88,6 +88,10 @@ def draw(plan: FigurePlan, config: Config, evidence: Tables) -> alt.TopLevelMixi
         "anatomy": lambda: drawn.anatomy(tabled.anatomy_table(own)),
         "spaces": lambda: drawn.spaces(own.rows("spaces")),
         "losses": lambda: drawn.losses(own.rows("losses")),
+        "emergent": lambda: drawn.over_steps(
+            tabled.steps_table(config, own.rows("emergent")), "misaligned answers in other domains"
+        ),
+        "restoration": lambda: drawn.over_steps(tabled.steps_table(config, own.rows("restoration")), "harmful generation"),
         "compression": lambda: drawn.compression(tabled.compression_table(config, own)),
     }
     return chart_or_note(drawers[plan.kind], f"nothing measured of {', '.join(plan.models)}")

@@ -87,6 +87,16 @@ def tradeoff_table(config: Config, tables: Tables) -> pd.DataFrame:
     return found.merge(tables.rows("grid_masks"), on=["model", "mask"], how="left")
 
 
+def steps_table(config: Config, rows: pd.DataFrame) -> pd.DataFrame:
+    """How often answers give harm, and are text, after each step of a fine-tune under each mask."""
+    by = ["model", "mask", "step"]
+    means = rows.groupby([*by, "id"], as_index=False).agg(
+        value=("misaligned", "mean"), coherent=("coherent", "mean"), group=("group", "first")
+    )
+    coherent = means.groupby(by, as_index=False)["coherent"].mean()
+    return rates(config, means, by).merge(coherent, on=by)
+
+
 def compression_table(config: Config, tables: Tables) -> pd.DataFrame:
     """How far harmful generation separates from benign, model by model: the area between both curves over log q.
 
