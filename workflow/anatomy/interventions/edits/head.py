@@ -10,7 +10,8 @@ from anatomy.errors import EditError
 from anatomy.interventions.edits.card import EditCard, measure
 from anatomy.interventions.edits.low_rank import Factors
 from anatomy.interventions.edits.spec import Intent, MadeBy
-from anatomy.models.checkpoint import Checkpoint
+from anatomy.models.checkpoint import EMBEDDING, Checkpoint
+from anatomy.models.checkpoint import HEAD as TENSOR
 
 HEAD = "lm_head"
 
@@ -18,6 +19,9 @@ HEAD = "lm_head"
 @dataclass(frozen=True)
 class HeadEdit:
     """``W_U' = W_U + R`` for the output head W_U [vocabulary, d_model] (the linear head of superficial knowledge).
+
+    Where the head is the embedding, W_U' is a matrix of its own and the embedding stays: in memory, in an engine and in exports.
+    Where a model caps its logits, R stands before the cap.
 
     Args:
         residual: R itself, or (A [rank, d_model], B [vocabulary, rank]) with ``R = B A``.
@@ -57,7 +61,7 @@ class HeadEdit:
     @property
     def tensors(self) -> tuple[str, ...]:
         """Names of the checkpoint's tensors that it changes."""
-        return (f"{HEAD}.weight",)
+        return (TENSOR,)
 
     def shape(self, tensor: str) -> tuple[int, int]:
         """Shape that the head must have, as stored."""
@@ -72,15 +76,11 @@ class HeadEdit:
 def head_edit(spec: MadeBy, intent: Intent, checkpoint: Checkpoint, residual: Tensor | tuple[Tensor, Tensor]) -> HeadEdit:
     """An edit of the head with its card: R [vocabulary, d_model], or (A [rank, d_model], B [vocabulary, rank]), in fp32.
 
-    A model whose head is its embedding is refused, and not untied on the way: an untied copy is another model, with a digest
-    of its own that every row about it must carry.
-
     Raises:
-        EditError: tied embeddings, no matrix of that name, or a residual of another shape or dtype.
+        EditError: a head tied to an embedding of another name, or a residual of another shape or dtype.
         NumericsError: NaN, infinity or nothing but zeros.
     """
-    require_own_head(checkpoint)
-    weight = checkpoint.tensor(f"{HEAD}.weight").float()
+    weight = head_matrix(checkpoint)
     parts = residual if isinstance(residual, tuple) else (residual,)
     shape = (parts[-1].shape[0], parts[0].shape[1])
     inner = not isinstance(residual, tuple) or residual[0].shape[0] == residual[1].shape[1]
@@ -106,13 +106,17 @@ def head_edit(spec: MadeBy, intent: Intent, checkpoint: Checkpoint, residual: Te
     return HeadEdit(residual, card)
 
 
-def require_own_head(checkpoint: Checkpoint) -> None:
-    """Refuse (``EditError``) a model whose output head is its embedding, or has another name."""
-    if checkpoint.tied_embeddings:
+def head_matrix(checkpoint: Checkpoint) -> Float32[Tensor, "vocabulary d_model"]:
+    """W_U: the embedding, where the head is tied to it.
+
+    Raises:
+        EditError: a head that is tied under names that no configuration switch would part.
+    """
+    if checkpoint.tied_embeddings and checkpoint.source(TENSOR) == TENSOR:
         raise EditError(
-            found="tied input and output embeddings",
-            expected="an output head of its own",
+            found="an output head tied to an embedding of another name",
+            expected=f"{TENSOR} and {EMBEDDING}, which untie by the configuration",
             where=str(checkpoint.folder),
-            remedy="write an untied copy (anatomy.interventions.export.untied.write_untied) and study that: an edit of the head "
-            "would change the embedding too",
+            remedy="study a checkpoint of the language model alone",
         )
+    return checkpoint.tensor(checkpoint.source(TENSOR)).float()

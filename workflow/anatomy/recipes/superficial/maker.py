@@ -11,7 +11,7 @@ from torch import Tensor
 
 from anatomy.config.study import Layout
 from anatomy.errors import DataError
-from anatomy.interventions.edits.head import HeadEdit, head_edit
+from anatomy.interventions.edits.head import HeadEdit, head_edit, head_matrix
 from anatomy.interventions.edits.making import Materials
 from anatomy.interventions.edits.spec import Intent
 from anatomy.interventions.heads.cache import read_cache, read_index
@@ -53,7 +53,7 @@ def distil(materials: Materials, *, name: str, tasks: Sequence[str], rank: int |
     validation = held_out(lengths, options.held_out, generator)
     if control == "shuffled":
         targets = shuffled(targets, _within(validation, generator))
-    start = materials.checkpoint.tensor("lm_head.weight").float()
+    start = head_matrix(materials.checkpoint)
     head = FullHead.of(start) if rank is None else LowRankHead.of(start, rank, generator)
     trained = train_head(
         head,
