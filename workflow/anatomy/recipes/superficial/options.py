@@ -85,9 +85,9 @@ class Superficial(Section):
     union: int | None = Field(
         None,
         ge=2,
-        description="most tokens whose logits heads may change: those that are likeliest under the aligned model and the base, added "
-        "up over all training tokens; all others keep the base's logits. It departs from the paper, for vocabularies whose heads no "
-        "memory holds, and is named on cards and pages. null for the whole vocabulary, as published",
+        description="most tokens whose logits heads may change: those that are likeliest under the aligned model and the base, "
+        "added up over all training tokens; all others keep the base's logits. It departs from the paper, for vocabularies whose "
+        "heads no memory holds, and is named on cards and pages. null for the whole vocabulary, as published",
     )
     training: HeadTraining = Field(HeadTraining(), description="how heads are trained")
     transfer: Transfer | None = Field(

@@ -38,6 +38,10 @@ NOT_PINNED = {
 COVERS = (2, 3, 5, 10, 20, 50, 100, 200, 500)
 """Numbers of likeliest tokens up to the paper's 500; at 1 no shift is covered, by definition."""
 TABLES = ("judgements", "variants", "samples", "kl", "shifts", "facts", "transfer", "sweep")
+DEPARTURE = (
+    " Not as in the paper: heads, the transferable one too, change the logits of the {most:,} likeliest tokens alone (those that "
+    "have most of the probability on the training answers); all others keep the base's."
+)
 PUBLISHED = (
     "The paper's outcomes, the share of the gain that follows from them, and ours in the task that comes nearest. The measures "
     "are not the same: the paper's HarmRate is a closed judge's, its truthfulness that of judges of generated answers."
@@ -183,5 +187,11 @@ def sections(config: Config, evidence: Tables, figures: Path) -> list[Section]:
         table = published_shares(read_published(Path(config.superficial.published)), tabulate("gains", config, evidence))
         items.append(PageTable("The paper's numbers", PUBLISHED, table))
     return [
-        Section("superficial", "Superficial knowledge", "What of alignment a residual on the base's output head carries.", items)
+        Section(
+            "superficial",
+            "Superficial knowledge",
+            "What of alignment a residual on the base's output head carries."
+            + (DEPARTURE.format(most=config.superficial.union) if config.superficial.union else ""),
+            items,
+        )
     ]
