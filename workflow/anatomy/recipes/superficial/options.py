@@ -92,7 +92,7 @@ class Superficial(Section):
     training: HeadTraining = Field(HeadTraining(), description="how heads are trained")
     transfer: Transfer | None = Field(
         Transfer(),
-        description="the transferable head; null for none. It is a matrix of the vocabulary squared (32,000 tokens take 20 GB), or "
+        description="the transferable head; null for none. A matrix of the vocabulary squared (32,000 tokens take 20 GB), or "
         "of union squared",
     )
     ranks: list[int] = Field([1, 4, 16], description="ranks of low-rank heads beside the full one")
