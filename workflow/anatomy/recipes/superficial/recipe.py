@@ -171,6 +171,6 @@ RECIPE = Recipe(
     work=stage_work,
     jobs=JOBS,
     plans=plans,
-    tables=("gains", "heads", "kinds", "cover", "transfer", "sweep"),
+    tables=("gains", "refusals", "heads", "kinds", "cover", "transfer", "sweep"),
     measured=("generate/*/superficial.*.tsv", "extract/*/superficial.*.tsv", "edit/*/superficial.*.tsv"),
 )

@@ -22,6 +22,7 @@ from anatomy.recipes.superficial.claims import claims_of
 from anatomy.recipes.superficial.gains import gains_table, published_shares
 from anatomy.recipes.superficial.pairs import POOLED, Pair, pairs
 from anatomy.recipes.superficial.recipe import RECIPE
+from anatomy.recipes.superficial.refusals import refusals_table
 from anatomy.recipes.superficial.stages.diagnostics import ALIGNED_ANSWERS, BASE
 from anatomy.recipes.superficial.stages.transfer import SWEEP, TRANSFER
 from anatomy.stages.paper_report import Files
@@ -48,6 +49,10 @@ PUBLISHED = (
 )
 TITLES = {
     "gains": ("What a head explains", "Mean outcomes, and the share of the aligned model's gain that the head brings."),
+    "refusals": (
+        "Refusals of every set",
+        "Share of requests refused, with its interval over groups: by base, aligned model and heads. Look-alikes are harmless.",
+    ),
     "heads": (
         "Heads beside one another",
         "Divergence from the aligned model on its test answers, in nats a token with its interval, and agreement.",
@@ -113,6 +118,8 @@ def tabulate(name: str, config: Config, evidence: Tables) -> pd.DataFrame:
     """One of its tables."""
     if name == "gains":
         return gains_table(config, aligned_pairs(config), evidence)
+    if name == "refusals":
+        return refusals_table(config, aligned_pairs(config), evidence)
     if name == "heads":
         return heads_table(config, evidence.rows("kl", texts=ALIGNED_ANSWERS))
     if name == "sweep":
