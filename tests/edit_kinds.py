@@ -1,8 +1,8 @@
-"""One edit of each kind for any checkpoint with a head of its own, large enough to show in what a random model writes."""
+"""One edit of each kind for any checkpoint, large enough to show in what a random model writes."""
 
 import torch
 
-from anatomy.interventions.edits.head import head_edit
+from anatomy.interventions.edits.head import head_edit, head_matrix
 from anatomy.interventions.edits.low_rank import low_rank_edit
 from anatomy.interventions.edits.rank_one import build_edit
 from anatomy.interventions.edits.sparse import sparse_edit
@@ -34,7 +34,7 @@ def pruned(checkpoint: Checkpoint, share: float = 0.3, seed: int = 0, sites=PRUN
 def head(checkpoint: Checkpoint, rank: int | None = None, seed: int = 0, scale: float = 0.3):
     """A residual of a share of the head's own size, dense or of low rank."""
     generator = torch.Generator().manual_seed(seed)
-    weight = checkpoint.tensor("lm_head.weight").float()
+    weight = head_matrix(checkpoint)
     if rank is None:
         residual = scale * weight.std() * torch.randn(weight.shape, generator=generator)
     else:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from architecture_models import checkpoint_of, edit_of, random_prompts
+from edit_kinds import head
 from greedy import difference, margins
 from intervention_grid import hooked_margins, states
 from tiny_architectures import ARCHITECTURES, D_MODEL, LAYERS, Architecture
@@ -41,6 +42,7 @@ class Served:
         hooked: how many completions that were.
         hooked_changed: how many of them base writes otherwise.
         hook_refusal: what the engine says where it refuses interventions.
+        head_same, head_logprob_error, head_changed: as for the edit, under an edit of the output head, tied or not.
     """
 
     same: int
@@ -54,6 +56,9 @@ class Served:
     hooked: int = 0
     hooked_changed: int = 0
     hook_refusal: str | None = None
+    head_same: int = 0
+    head_logprob_error: float = 1.0
+    head_changed: int = 0
 
 
 def served() -> dict[str, Served]:
@@ -96,6 +101,9 @@ def serve(architecture: Architecture) -> Served:
     base, hooked = _reference(loaded), _hooked_reference(loaded)
     with applied(loaded, edit):
         edited = _reference(loaded)
+    residual = head(checkpoint)
+    with applied(loaded, residual):
+        headed = _reference(loaded)
     engine = Engine(
         checkpoint.folder,
         dtype="float32",
@@ -112,10 +120,23 @@ def serve(architecture: Architecture) -> Served:
         with engine.under([edit]) as adapter:
             found = _agreement(engine, edited, adapter)
         changed = sum(one != other for one, other in zip(edited.written, base.written, strict=True))
+        with engine.under([residual]) as adapter:
+            assert adapter is None
+            head_same, head_error = _agreement(engine, headed, None)
+        head_changed = sum(one != other for one, other in zip(headed.written, base.written, strict=True))
         again, _ = _agreement(engine, base, None)
         said = "; ".join(map(str, engine.fallbacks.found))
         return Served(
-            min(same, again), error, *found, changed, engine.way([edit]).kind, said, **_hooked_agreement(engine, base, hooked)
+            min(same, again),
+            error,
+            *found,
+            changed,
+            engine.way([edit]).kind,
+            said,
+            **_hooked_agreement(engine, base, hooked),
+            head_same=head_same,
+            head_logprob_error=head_error,
+            head_changed=head_changed,
         )
 
 

@@ -36,6 +36,14 @@ def test_an_edit_writes_and_scores_as_in_memory_in_transformers(architecture):
     assert ("mixture of experts" in found.fallback and "Triton" in found.fallback) if architecture.experts else not found.fallback
 
 
+def test_an_edit_of_the_head_writes_and_scores_as_in_memory_in_transformers(architecture):
+    """Tied classes too, which vLLM keeps as one matrix: the head alone changes, and the base is back after it."""
+    found = served()[architecture.name]
+    assert found.head_same == len(random_prompts())
+    assert found.head_logprob_error <= SERVED
+    assert found.head_changed >= 3, "the edit must show"
+
+
 def test_interventions_write_as_in_transformers_or_are_refused_by_name(architecture):
     found = served()[architecture.name]
     if architecture.model_type not in PROVEN:

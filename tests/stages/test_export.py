@@ -73,8 +73,8 @@ def export(folder, tmp_path):
     row = kept(folder, results / "edit" / "mine" / "adapters" / FAMILY)
     files = written(tmp_path / "tables", gate_tables())
 
-    def call(family=FAMILY, adapters=(row,), files=files, subject=None, **options):
-        config = make_config(results, export={"to": str(tmp_path / "out"), **options})
+    def call(family=FAMILY, adapters=(row,), files=files, subject=None, extraction=None, **options):
+        config = make_config(results, export={"to": str(tmp_path / "out"), **options}, extraction=extraction or {})
         return export_pick(
             config, subject or make_subject(), family, make_card(folder), list(adapters), files, LEDGER, lambda text: None
         )
@@ -243,3 +243,9 @@ def test_picks_of_several_families_are_found_by_what_they_are(folder, export, st
     assert [one["digest"][:16] for one in record["edits"]] == [row["digest"], export.row["digest"]]
     with pytest.raises(EditError, match="the edit that was evaluated"):
         stacked(SPEC | {"strength": 0.9}, "pick", adapters=[export.row, row])
+
+
+def test_sets_that_directions_come_from_need_no_test_split(export, tmp_path):
+    """Published sets of the contrast often have none; the gate reads what was tested."""
+    record = export(extraction={"harmful": "contrast_harmful", "harmless": "contrast_harmless"})
+    assert record["folder"] == str(export.target)

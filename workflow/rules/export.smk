@@ -27,7 +27,7 @@ def destination(wildcards):
 
 def exporting():
     """Everything an export depends on; whether it is pushed afterwards does not count."""
-    sections = options(CONFIG, "extraction", "judges", "statistics", "export")
+    sections = options(CONFIG, "evaluation", "judges", "statistics", "export")
     sections["export"].pop("push")
     return sections
 

@@ -13,7 +13,7 @@ from anatomy.interventions.edits.head import head_edit
 from anatomy.interventions.edits.low_rank import low_rank_edit
 from anatomy.interventions.edits.saved import CARD, WEIGHTS, load_edit, save_edit, saved_edit, spec_of
 from anatomy.interventions.edits.sparse import sparse_edit
-from anatomy.interventions.edits.weight_edit import WeightEdit, edited_tensors, stack_digest, touched
+from anatomy.interventions.edits.weight_edit import WeightEdit, check_stack, edited_tensors, stack_digest, touched
 from anatomy.interventions.export.untied import write_untied
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.loading import load_model
@@ -106,10 +106,13 @@ def test_impossible_heads_are_refused(checkpoint):
         head_edit({}, "amplify", checkpoint, torch.full((400, 64), float("nan")))
 
 
-def test_a_tied_head_is_refused_and_an_untied_copy_is_the_same_function(tmp_path, token_ids, logits):
+def test_a_tied_head_is_edited_alone_and_an_untied_copy_is_the_same_function(tmp_path, token_ids, logits):
     tied = Checkpoint(make_tiny_model(tmp_path / "tied", tied=True))
+    embedding = low_rank_edit(
+        {}, "amplify", tied, {"model.embed_tokens": (torch.ones(1, 400), torch.ones(64, 1))}, ["model.embed_tokens"]
+    )
     with pytest.raises(EditError, match="write_untied"):
-        head_edit({}, "amplify", tied, torch.ones(400, 64))
+        check_stack([embedding], tied)
     (tmp_path / "untied").mkdir()
     copy = write_untied(tied, tmp_path / "untied")
     assert not copy.tied_embeddings and copy.digest() != tied.digest()

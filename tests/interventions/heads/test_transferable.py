@@ -8,7 +8,7 @@ from anatomy.errors import ConfigError, EditError
 from anatomy.interventions.heads.head_model import FullHead
 from anatomy.interventions.heads.targets import keep
 from anatomy.interventions.heads.training import Schedule, train_head
-from anatomy.interventions.heads.transferable import attached, require_square, space_similarity, top_logits
+from anatomy.interventions.heads.transferable import LogitsHead, attached, require_square, space_similarity, top_logits
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def test_logits_change_by_the_matrix_times_the_largest_and_come_back(loaded):
     ids, rows = torch.tensor([[5, 9, 30]]), loaded.model.lm_head.weight.shape[0]
     before, hooks = loaded.model(ids).logits, hooks_of(loaded.model)
     matrix = torch.randn(rows, rows, generator=torch.Generator().manual_seed(0)) / rows
-    with attached(loaded.model, matrix, 7):
+    with attached(loaded.model, LogitsHead(matrix, 7)):
         inside = loaded.model(ids).logits
     expected = before[0] + top_logits(before[0], 7) @ matrix.T
     assert torch.allclose(inside[0], expected, atol=1e-4) and not torch.allclose(inside, before, atol=1e-3)
@@ -34,9 +34,15 @@ def test_logits_change_by_the_matrix_times_the_largest_and_come_back(loaded):
 
 def test_another_vocabulary_too_many_tokens_and_too_large_a_matrix_are_refused(loaded):
     rows = loaded.model.lm_head.weight.shape[0]
-    with pytest.raises(EditError, match=rf"expected: +\[{rows}, {rows}\]"), attached(loaded.model, torch.zeros(9, 9), 3):
+    with (
+        pytest.raises(EditError, match=rf"expected: +\[{rows}, {rows}\]"),
+        attached(loaded.model, LogitsHead(torch.zeros(9, 9), 3)),
+    ):
         pass
-    with pytest.raises(ConfigError, match=f"k = {rows + 1}"), attached(loaded.model, torch.zeros(rows, rows), rows + 1):
+    with (
+        pytest.raises(ConfigError, match=f"k = {rows + 1}"),
+        attached(loaded.model, LogitsHead(torch.zeros(rows, rows), rows + 1)),
+    ):
         pass
     with pytest.raises(ConfigError, match="23 billion entries"):
         require_square(152_000, "here")

@@ -16,6 +16,7 @@ from anatomy.recipes.configuration import check_config
 from anatomy.recipes.superficial.claims import claims_of
 from anatomy.recipes.superficial.gains import gains_table, published_shares
 from anatomy.recipes.superficial.pairs import heads_of_base, pairs
+from anatomy.recipes.superficial.refusals import refusals_table
 
 PUBLISHED = Path(__file__).resolve().parents[3] / "config" / "paper" / "superficial.published.csv"
 OPTIONS = {
@@ -149,3 +150,15 @@ def test_the_interval_holds_the_planted_share_and_pools_seeds(config):
     assert refusals["share"].round(2).eq(0.5).all() and (refusals["low"] < 0.5).all() and (refusals["high"] > 0.5).all()
     width = refusals["high"] - refusals["low"]
     assert width["pooled"] < width["aligned.s0"] and refusals.loc["pooled", "n"] == 200
+
+
+def test_refusals_of_every_set_stand_beside_one_another_with_their_n(config):
+    """Heads stand for the sets that they answered, and safety beside over-refusal."""
+    tables = tables_of(config, {"aligned": 0.9, "aligned-pooled": 0.7}, {"aligned": 0.1, "aligned-pooled": 0.3})
+    pair = next(pair for pair in pairs(config) if not pair.is_control)
+    found = refusals_table(config, [pair], tables).set_index(["who", "set"])
+    assert found.loc[("aligned-pooled", "harmful_requests"), ["refused", "n"]].tolist() == pytest.approx([0.7, 100])
+    assert found.loc[("aligned-pooled", "benign_requests"), "refused"] == pytest.approx(0.3)
+    row = found.loc[("aligned", "harmful_requests")]
+    assert row["low"] < row["refused"] == pytest.approx(0.9) and row["high"] > row["refused"]
+    assert "lookalike_requests" not in found.index.get_level_values("set"), "nobody answered them here"

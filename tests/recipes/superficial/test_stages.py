@@ -95,13 +95,13 @@ def test_empty_answers_are_left_out_and_what_k_costs_is_said(made):
 def test_heads_come_nearer_on_what_they_were_trained_on(made, cards):
     models = open_pair(cards)
     residuals = {
-        "pooled": head_of(made, cards)[0].delta(),
-        "rank1": head_of(made, cards, "tuned-rank1", rank=1)[0].delta(),
-        "shuffled": head_of(made, cards, "tuned-shuffled", control="shuffled", intent="measure")[0].delta(),
-        "random": head_of(made, cards, "tuned-random", rank=2, control="random", intent="measure")[0].delta(),
+        "pooled": head_of(made, cards)[0],
+        "rank1": head_of(made, cards, "tuned-rank1", rank=1)[0],
+        "shuffled": head_of(made, cards, "tuned-shuffled", control="shuffled", intent="measure")[0],
+        "random": head_of(made, cards, "tuned-random", rank=2, control="random", intent="measure")[0],
     }
-    early = torch.zeros_like(residuals["pooled"])
-    pair = Pairing(SUBJECTS, models, residuals, early, 1)
+    nothing = torch.zeros_like(residuals["pooled"].delta())
+    pair = Pairing(SUBJECTS, models, residuals, lambda states: states @ nothing.T, 1)
     found = diagnose(made[0], pair, completions(ANSWERS), {"pooled": completions(["the old mill", "a cake"])}, print)
     kl, shifts = found["kl"], found["shifts"]
     mean = kl[kl["texts"] == ALIGNED_ANSWERS].groupby("head")["kl"].mean()

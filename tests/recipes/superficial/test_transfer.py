@@ -16,10 +16,13 @@ from anatomy.evidence.claims.ledger import evaluate_claim
 from anatomy.evidence.claims.rules import Resampling
 from anatomy.evidence.claims.tables import Tables
 from anatomy.interventions.heads.cache import read_cache
+from anatomy.interventions.heads.transferable import LogitsHead
+from anatomy.interventions.heads.union import likeliest
 from anatomy.recipes.configuration import check_config
 from anatomy.recipes.superficial.claims import claims_of
 from anatomy.recipes.superficial.options import HeadTraining, Transfer
 from anatomy.recipes.superficial.pairs import family, pairs
+from anatomy.recipes.superficial.recipe import plans
 from anatomy.recipes.superficial.report import transfer_table
 from anatomy.recipes.superficial.stages.targets import targets
 from anatomy.recipes.superficial.stages.transfer import (
@@ -61,9 +64,10 @@ def study(tmp_path_factory):
     return config, models, read_cache(results / "cache", len(index["shards"])), answers
 
 
-def trained(study, k):
+def trained(study, k, most=None):
     weight = study[1]["base"][1].model.get_output_embeddings().weight.detach()
-    return train_transferable(weight, study[2], OPTIONS, k, 0, lambda text: None)
+    union = None if most is None else likeliest(study[2].features, weight, study[2].targets, most, 64)
+    return train_transferable(weight, study[2], OPTIONS, k, 0, lambda text: None, union)
 
 
 def test_it_comes_nearer_and_is_met_by_every_model_but_the_aligned_one(study):
@@ -128,6 +132,27 @@ def test_what_a_head_brings_back_to_a_broken_model_is_judged_by_half_of_the_way(
 def test_the_matrix_of_nothing_changes_nothing(study):
     config, models, *_ = study
     rows = models["base"][1].model.lm_head.weight.shape[0]
-    found = refusals_of(config, {"base": models["base"]}, torch.zeros(rows, rows), "aligned", lambda text: None)
+    found = refusals_of(config, {"base": models["base"]}, LogitsHead(torch.zeros(rows, rows), 40), "aligned", lambda text: None)
     wide = found.pivot_table(index=["set", "id"], columns="arm", values="value")
     assert (wide[AS_IS] == wide[ATTACHED]).all()
+
+
+def test_over_some_tokens_it_comes_nearer_too_and_says_how_many(study):
+    """What 200 of 400 tokens hold lies between nothing and what all hold; the sweep reads the same logits a few at a time."""
+    config, models, cached, answers = study
+    some, whole = trained(study, 40, 200), trained(study, 40)
+    before = float(cached.kept_kl.sum()) / len(cached.answered)
+    assert whole[1] < before and some[1] < before and some[0].matrix.shape == (200, 200) and len(some[0].tokens) == 200
+    table = sweep(config, models["base"], {"other": models["other"]}, answers, {40: some}).set_index("target")
+    assert table.loc["base", "similarity"] == pytest.approx(1) and 0 < table.loc["other", "similarity"] < 1
+    assert table["accuracy"].between(0, 1).all()
+    found = refusals_of(config, {"base": models["base"]}, some[0], "aligned", lambda text: None)
+    assert set(found["arm"]) == {AS_IS, ATTACHED}
+
+
+def test_titles_name_a_departure_from_the_paper():
+    config = check_config({"recipes": ["superficial"], "judges": ["rules"], "selection": HEADLINE, "rosi": HEADLINE}, "mine.yaml")
+    assert not any("heads change" in plan.title for plan in plans(config))
+    wanted = config.superficial.model_copy(update={"union": 4096})
+    own = config.model_copy(update={"superficial": wanted})
+    assert plans(own) and all("heads change the 4,096 likeliest tokens" in plan.title for plan in plans(own))

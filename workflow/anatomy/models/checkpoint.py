@@ -35,6 +35,9 @@ DIGESTED = (
 )
 """Files beside the weights that decide what the model computes and how it is spoken to."""
 
+EMBEDDING, HEAD = "model.embed_tokens.weight", "lm_head.weight"
+"""Tensors of the token embedding and of the output head, as checkpoints that can be untied name them."""
+
 _file_digests: dict[tuple[str, int, int], str] = {}
 
 
@@ -86,6 +89,10 @@ class Checkpoint:
     def tied_embeddings(self) -> bool:
         """Whether input and output embeddings are one matrix, so that editing one edits the other."""
         return bool(self.config.get("tie_word_embeddings", False)) or "lm_head.weight" not in self._place
+
+    def source(self, name: str) -> str:
+        """Name of the tensor that a matrix begins as: the embedding for a head that is tied to it, else the matrix itself."""
+        return EMBEDDING if name == HEAD and self.tied_embeddings and EMBEDDING in self._place else name
 
     @property
     def quantisation(self) -> str | None:

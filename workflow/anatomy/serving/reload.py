@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from anatomy.errors import EngineError
 from anatomy.interventions.edits.weight_edit import WeightEdit, check_stack, edited_weight, stack_digest, touched
-from anatomy.models.checkpoint import Checkpoint
+from anatomy.models.checkpoint import HEAD, Checkpoint
+from anatomy.serving.own_head import use_head
 from anatomy.serving.proof import TOLERANCE, Ask, Fingerprint, cached_tokens, probe_prompts, take_fingerprint
 
 if TYPE_CHECKING:
@@ -78,7 +80,7 @@ class Reloader:
         if self._dtype == "float16":  # the one dtype that finite numbers can overflow: asked before anything changes
             for name in wanted:
                 self._tensor(name, edits)
-        self._reload(self._with_siblings([*wanted, *(name for name in self._touched if name not in wanted)]), edits)
+        self._put([*wanted, *(name for name in self._touched if name not in wanted)], edits)
         self._current, self._touched = stack_digest(edits), wanted
 
     def restore(self) -> None:
@@ -91,7 +93,7 @@ class Reloader:
             return
         if self._before is None:
             raise self._broken("the originals were never asked")
-        self._reload(self._with_siblings(self._touched), ())
+        self._put(self._touched, ())
         self._current, self._touched = stack_digest(()), ()
         self.proofs += 1
         if differs := self._fingerprint().differs(self._before, TOLERANCE[self._device]):
@@ -104,7 +106,7 @@ class Reloader:
         """The tensor to pass. An original must still be what it was when it was first read."""
         import torch
 
-        original, known = self._checkpoint.tensor(name), self._originals.get(name)
+        original, known = self._checkpoint.tensor(self._checkpoint.source(name)), self._originals.get(name)
         if known is None:
             self._originals[name] = _digest(original)
         elif name not in touched(edits) and _digest(original) != known:
@@ -116,6 +118,21 @@ class Reloader:
             )
         dtype = getattr(torch, self._dtype)
         return edited_weight(name, original.to(dtype), edits, dtype)
+
+    def _put(self, names: Sequence[str], edits: Sequence[WeightEdit]) -> None:
+        """Some tensors under a stack: reloaded, but for a head that the engine shares with its embedding."""
+        tied = [name for name in names if self._checkpoint.source(name) != name]
+        if stored := [name for name in names if name not in tied]:
+            self._reload(self._with_siblings(stored), edits)
+        if not tied:
+            return
+        self.reloads += 1
+        weight = self._tensor(HEAD, edits) if HEAD in touched(edits) else None
+        try:
+            self._llm.apply_model(partial(use_head, weight=weight))
+        except BaseException as error:
+            self._broken(f"the output head could not be changed: {type(error).__name__}")
+            raise
 
     def _reload(self, names: Iterable[str], edits: Sequence[WeightEdit]) -> None:
         self.reloads += 1

@@ -1,7 +1,7 @@
 """Edits of weights applied to a model in memory, and taken back bit for bit: the reference for every other way."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import torch
 from torch import Tensor
@@ -9,6 +9,7 @@ from torch import Tensor
 from anatomy.errors import EditError
 from anatomy.interventions.edits.low_rank import Factors, is_embedding
 from anatomy.interventions.edits.weight_edit import WeightEdit, edited_weight, touched
+from anatomy.models.checkpoint import HEAD
 from anatomy.models.loading import LoadedModel
 
 
@@ -17,10 +18,10 @@ def applied(loaded: LoadedModel, *edits: WeightEdit) -> Iterator[LoadedModel]:
     """Run the ``with`` body on the edited model: a stack in order, computed in fp32 and cast to the model's dtype once.
 
     Originals are kept and copied back at the end, whatever happens in the body; subtracting an edit would leave rounding
-    behind. Contexts nest, each casting once.
+    behind. Contexts nest, each casting once. A head that is tied to the embedding has a matrix of its own in the body.
 
     Raises:
-        EditError: an edit made for another model, a matrix that the model lacks or has in another shape, or one of two tied.
+        EditError: an edit made for another model, a matrix that the model lacks or has in another shape, or a tied embedding.
         NumericsError: a number that the model's dtype cannot hold.
     """
     for edit in edits:
@@ -31,10 +32,31 @@ def applied(loaded: LoadedModel, *edits: WeightEdit) -> Iterator[LoadedModel]:
                 where=str(loaded.folder),
                 remedy="build the edit from this model's own weights",
             )
-    targets = {name: _target(loaded, name, edit.shape(name)) for edit in edits for name in edit.tensors}
     changes = {name: lambda weight, name=name: edited_weight(name, weight, edits, weight.dtype) for name in touched(edits)}
-    with _changed(targets, changes):
+    with ExitStack() as contexts:
+        if HEAD in changes:
+            contexts.enter_context(own_head(loaded))
+        targets = {name: _target(loaded, name, edit.shape(name)) for edit in edits for name in edit.tensors}
+        contexts.enter_context(_changed(targets, changes))
         yield loaded
+
+
+@contextmanager
+def own_head(loaded: LoadedModel) -> Iterator[None]:
+    """In the ``with`` body a head that is the embedding has a matrix of its own, a copy; after it both are one again.
+
+    Where a model caps its logits (Gemma 2: c tanh(l / c)), the head's matrix stands before the cap.
+    """
+    head, embedding = loaded.model.get_output_embeddings(), loaded.model.get_input_embeddings()
+    shared = head.weight
+    if shared is not embedding.weight:
+        yield
+        return
+    head.weight = torch.nn.Parameter(shared.detach().clone(), requires_grad=shared.requires_grad)
+    try:
+        yield
+    finally:
+        head.weight = shared
 
 
 @contextmanager

@@ -10,13 +10,14 @@ from torch import Tensor
 from anatomy.errors import EditError, parsing
 from anatomy.interventions.edits import adapter
 from anatomy.interventions.edits.card import EditCard, require_files
-from anatomy.interventions.edits.head import HeadEdit
+from anatomy.interventions.edits.head import HeadEdit, SomeRows
 from anatomy.interventions.edits.low_rank import LowRankEdit
 from anatomy.interventions.edits.sparse import SparseEdit
 from anatomy.interventions.edits.spec import SAVED, SavedSpec, check_spec
 from anatomy.interventions.edits.weight_edit import WeightEdit, check_stack
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.store.files import write_aside, write_json
+from anatomy.store.json_objects import JsonObject
 
 WEIGHTS, CARD = "edit.safetensors", "edit.card.json"
 
@@ -47,7 +48,11 @@ def save_edit(edit: SavedEdit, folder: Path, checkpoint: Checkpoint, *, private:
         adapter.write_adapter(edit, folder, checkpoint)
         return
     kind = "sparse" if isinstance(edit, SparseEdit) else "head"
-    shapes = {"shapes": {name: list(shape) for name, shape in edit.shapes.items()}} if isinstance(edit, SparseEdit) else {}
+    shapes: JsonObject = {}
+    if isinstance(edit, SparseEdit):
+        shapes = {"shapes": {name: list(shape) for name, shape in edit.shapes.items()}}
+    elif isinstance(edit, HeadEdit) and edit.some is not None:
+        shapes = {"vocabulary": edit.some.vocabulary}
     write_aside(folder / WEIGHTS, lambda aside: save_file(_tensors(edit), aside, metadata={"format": "pt"}))
     write_json(folder / CARD, edit.card.as_json() | shapes | {"kind": kind, "digest": edit.digest()})
 
@@ -76,7 +81,8 @@ def load_edit(folder: Path, checkpoint: Checkpoint) -> SavedEdit:
             edit: SavedEdit = SparseEdit(places, {name: tuple(shape) for name, shape in shapes.items()}, EditCard.from_json(card))
         else:
             residual = tensors["residual"] if "residual" in tensors else (tensors["a"], tensors["b"])
-            edit = HeadEdit(residual, EditCard.from_json(card))
+            some = SomeRows(tensors["tokens"], int(card.pop("vocabulary"))) if "tokens" in tensors else None
+            edit = HeadEdit(residual, EditCard.from_json(card), some)
         found = edit.digest()
     if found != digest:
         raise EditError(
@@ -93,6 +99,7 @@ def load_edit(folder: Path, checkpoint: Checkpoint) -> SavedEdit:
 def _tensors(edit: SparseEdit | HeadEdit) -> dict[str, Tensor]:
     if isinstance(edit, HeadEdit):
         names = ("a", "b") if isinstance(edit.residual, tuple) else ("residual",)
+        names = names if edit.some is None else (*names, "tokens")
         return {name: part.contiguous() for name, part in zip(names, edit.parts, strict=True)}
     return {
         f"{name}.{kind}": part.contiguous()

@@ -44,21 +44,26 @@ def touched(edits: Sequence[WeightEdit]) -> list[str]:
 
 
 def check_stack(edits: Sequence[WeightEdit], checkpoint: Checkpoint) -> None:
-    """Refuse (``EditError``) a stack for another model, for tensors it lacks or has in another shape, or for one of two tied."""
+    """Refuse (``EditError``) a stack for another model, for tensors it lacks or has in another shape, or for a tied embedding.
+
+    A head that is tied to the embedding gets a matrix of its own wherever the edit is applied; an edit of the embedding would
+    change what the head computes too.
+    """
     names = set(checkpoint.names())
     for edit in edits:
         for name in edit.tensors:
-            if checkpoint.tied_embeddings and name.endswith(TIED):
+            source = checkpoint.source(name)
+            if checkpoint.tied_embeddings and name.endswith(TIED) and source == name:
                 raise EditError(
                     found=f"an edit of {name}, tied to another matrix",
                     expected="a matrix of its own",
                     where=str(checkpoint.folder),
                     remedy="write an untied copy (anatomy.interventions.export.untied.write_untied) and study that",
                 )
-            if name not in names or checkpoint.shape(name) != edit.shape(name):
+            if source not in names or checkpoint.shape(source) != edit.shape(name):
                 raise EditError(
                     found=f"an edit of {name}, shape {list(edit.shape(name))}",
-                    expected=f"shape {list(checkpoint.shape(name))}" if name in names else "a tensor that the model has",
+                    expected=f"shape {list(checkpoint.shape(source))}" if source in names else "a tensor that the model has",
                     where=str(checkpoint.folder),
                     remedy="build the edit from this model's own weights",
                 )
@@ -81,7 +86,7 @@ def edited_tensors(edits: Sequence[WeightEdit], checkpoint: Checkpoint, dtype: t
         NumericsError: a number that the dtype cannot hold.
     """
     for name in touched(edits):
-        yield name, edited_weight(name, checkpoint.tensor(name).to(dtype), edits, dtype)
+        yield name, edited_weight(name, checkpoint.tensor(checkpoint.source(name)).to(dtype), edits, dtype)
 
 
 def edited_weight(name: str, weight: Tensor, edits: Sequence[WeightEdit], dtype: torch.dtype) -> Tensor:

@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from anatomy.errors import EditError
 from anatomy.interventions.export.layout import EDITABLE, Entry, Layout
 from anatomy.interventions.export.rewrite import Rewrite
-from anatomy.models.checkpoint import Checkpoint
-
-EMBEDDING, HEAD = "model.embed_tokens.weight", "lm_head.weight"
+from anatomy.models.checkpoint import EMBEDDING, HEAD, Checkpoint
 
 
 @dataclass(frozen=True)

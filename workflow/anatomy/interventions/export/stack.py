@@ -64,7 +64,8 @@ def _rewrites(edit: WeightEdit) -> dict[str, Rewrite]:
         matrices = [tensor.removesuffix(".weight") for tensor in edit.tensors]
         return {f"{name}.weight": Sparse(edit.shapes[name], *edit.places[name]) for name in matrices}
     if isinstance(edit, HeadEdit):
-        rewrite = LowRank(*edit.residual) if isinstance(edit.residual, tuple) else Addition(edit.residual)
+        whole = edit.some is None and isinstance(edit.residual, tuple)
+        rewrite = LowRank(*edit.residual) if whole else Addition(edit.delta())
         return dict.fromkeys(edit.tensors, rewrite)
     raise EditError(
         found=type(edit).__name__,

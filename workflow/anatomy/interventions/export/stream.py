@@ -14,10 +14,10 @@ from anatomy.errors import NumericsError
 from anatomy.interventions.export.companions import copy_companions, copy_index
 from anatomy.interventions.export.folder import check_space
 from anatomy.interventions.export.layout import EDITABLE, read_layout
-from anatomy.interventions.export.plan import HEAD, PlannedFile, Task, check_rewrites, must_untie, plan_file, untouched
+from anatomy.interventions.export.plan import PlannedFile, Task, check_rewrites, must_untie, plan_file, untouched
 from anatomy.interventions.export.ranges import copy_range, read_into, write_all
 from anatomy.interventions.export.rewrite import Rewrite
-from anatomy.models.checkpoint import Checkpoint
+from anatomy.models.checkpoint import HEAD, Checkpoint
 from anatomy.progress.counting import counted
 from anatomy.store.files import sync
 

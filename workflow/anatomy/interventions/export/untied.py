@@ -6,9 +6,9 @@ from anatomy.errors import EditError
 from anatomy.interventions.export.companions import copy_companions, copy_index
 from anatomy.interventions.export.folder import check_space
 from anatomy.interventions.export.layout import read_layout
-from anatomy.interventions.export.plan import EMBEDDING, HEAD, plan_file
+from anatomy.interventions.export.plan import plan_file
 from anatomy.interventions.export.stream import write_file
-from anatomy.models.checkpoint import Checkpoint
+from anatomy.models.checkpoint import EMBEDDING, HEAD, Checkpoint
 
 
 def write_untied(checkpoint: Checkpoint, folder: Path) -> Checkpoint:

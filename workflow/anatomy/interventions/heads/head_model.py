@@ -77,6 +77,3 @@ class LowRankHead:
     def residual(self) -> tuple[Float[Tensor, "rank feature"], Float[Tensor, "vocabulary rank"]]:
         """(A, B), of which the residual is B A."""
         return self.a, self.b
-
-
-Head = FullHead | LowRankHead

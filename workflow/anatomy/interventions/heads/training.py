@@ -14,11 +14,15 @@ from torch import Tensor
 
 from anatomy.errors import DataError, NumericsError
 from anatomy.interventions.heads.divergence import coarse_divergence, divergence_and_gradient
-from anatomy.interventions.heads.head_model import Head
+from anatomy.interventions.heads.head_model import FullHead, LowRankHead
 from anatomy.interventions.heads.targets import Targets
 from anatomy.interventions.heads.training_state import TrainingState, load_state, save_state
+from anatomy.interventions.heads.union import UnionHead
 from anatomy.progress.counting import Progress
 from anatomy.store.json_objects import JsonObject
+
+Head = FullHead | LowRankHead | UnionHead
+"""What can be trained."""
 
 Offset = Callable[[Int[Tensor, " row"]], Float32[Tensor, "row vocabulary"]]
 """Logits of some tokens that a head is trained beside, such as the base's own."""

@@ -25,7 +25,7 @@ def require_square(vocabulary: int, where: str) -> None:
             found=f"a vocabulary of {vocabulary:,} tokens, for which the matrix has {vocabulary**2 / 1e9:.0f} billion entries",
             expected=f"at most {MOST_TOKENS:,}",
             where=where,
-            remedy="leave the pair out of those that get a transferable head",
+            remedy="let heads change the likeliest tokens alone (superficial.union), or leave the pair out of transfer.to",
         )
 
 
@@ -56,8 +56,32 @@ class TopLogits:
         return top_logits(self.logits(rows), self.k)
 
 
+@dataclass(frozen=True)
+class LogitsHead:
+    """``T topk(l)``, which is added to logits l.
+
+    Args:
+        matrix: T.
+        k: logits of the whole vocabulary that it reads.
+        tokens: ids of T's rows and columns where these are not all tokens: it reads and changes no others.
+    """
+
+    matrix: Float[Tensor, "member member"]
+    k: int
+    tokens: Int[Tensor, " member"] | None = None
+
+    def changed(self, logits: Float[Tensor, "row vocabulary"]) -> Float[Tensor, "row vocabulary"]:
+        """``l + T topk(l)``."""
+        read = top_logits(logits, self.k)
+        matrix = self.matrix.to(logits.device)
+        if self.tokens is None:
+            return logits + read @ matrix.T
+        tokens = self.tokens.to(logits.device)
+        return logits.index_add(1, tokens, read[:, tokens] @ matrix.T)
+
+
 @contextmanager
-def attached(model: Any, matrix: Float[Tensor, "vocabulary vocabulary"], k: int) -> Iterator[None]:
+def attached(model: Any, added: LogitsHead) -> Iterator[None]:
     """While the context lasts, a model's logits are ``l + T topk(l)``.
 
     Raises:
@@ -65,20 +89,20 @@ def attached(model: Any, matrix: Float[Tensor, "vocabulary vocabulary"], k: int)
         EditError: the model's vocabulary is another than the matrix's.
     """
     head = model.get_output_embeddings()
-    rows = head.weight.shape[0]
-    if matrix.shape != (rows, rows):
+    rows, wanted = head.weight.shape[0], added.matrix.shape
+    square = wanted == (rows, rows) if added.tokens is None else wanted[0] == wanted[1] and int(added.tokens.max()) < rows
+    if not square:
         raise EditError(
-            found=f"a matrix of {list(matrix.shape)}",
-            expected=f"[{rows}, {rows}], the model's vocabulary",
+            found=f"a matrix of {list(wanted)}",
+            expected=f"[{rows}, {rows}], the model's vocabulary, or some of its tokens",
             where="a transferable head",
             remedy="attach it to models of the family that it was trained in",
         )
-    require_k(k, rows, "a transferable head")
-    held = matrix.to(head.weight.device)
+    require_k(added.k, rows, "a transferable head")
 
     def changed(_module: torch.nn.Module, _inputs: Any, output: Tensor) -> Tensor:
         flat = output.reshape(-1, rows).float()
-        return (flat + top_logits(flat, k) @ held.T).reshape(output.shape).to(output.dtype)
+        return added.changed(flat).reshape(output.shape).to(output.dtype)
 
     handle = head.register_forward_hook(changed)
     try:

@@ -11,14 +11,16 @@ from torch import Tensor
 
 from anatomy.config.study import Layout
 from anatomy.errors import DataError
-from anatomy.interventions.edits.head import HeadEdit, head_edit
+from anatomy.interventions.edits.head import HeadEdit, head_edit, head_matrix
 from anatomy.interventions.edits.making import Materials
 from anatomy.interventions.edits.spec import Intent
 from anatomy.interventions.heads.cache import read_cache, read_index
 from anatomy.interventions.heads.head_model import FullHead, LowRankHead
-from anatomy.interventions.heads.targets import shuffled
+from anatomy.interventions.heads.targets import Targets, shuffled
 from anatomy.interventions.heads.training import Schedule, held_out, train_head
-from anatomy.recipes.superficial.options import HeadTraining
+from anatomy.interventions.heads.training_memory import require_training_memory
+from anatomy.interventions.heads.union import Union, UnionHead, UnionInputs, likeliest, within
+from anatomy.recipes.superficial.options import HeadTraining, Superficial
 from anatomy.store.digest import digest
 from anatomy.store.files import read_table
 
@@ -53,17 +55,21 @@ def distil(materials: Materials, *, name: str, tasks: Sequence[str], rank: int |
     validation = held_out(lengths, options.held_out, generator)
     if control == "shuffled":
         targets = shuffled(targets, _within(validation, generator))
-    start = materials.checkpoint.tensor("lm_head.weight").float()
+    whole = head_matrix(materials.checkpoint)
+    union = union_of(materials.config.superficial, features, whole, targets)
+    start = whole if union is None else whole[union.tokens]
+    require_training_memory(tuple(start.shape), rank, options.batch_tokens, f"head {name} of {materials.subject.id}")
     head = FullHead.of(start) if rank is None else LowRankHead.of(start, rank, generator)
     trained = train_head(
-        head,
-        features,
-        targets,
+        head if union is None else UnionHead(head),
+        features if union is None else UnionInputs(features, union),
+        targets if union is None else within(targets, union),
         validation,
         schedule_of(options),
         materials.say,
         checkpoint=_checkpoint(materials, name),
-        key={"targets": digest(read_index(index)["shards"]), "tasks": list(tasks), "rank": rank, "control": control},
+        key={"targets": digest(read_index(index)["shards"]), "tasks": list(tasks), "rank": rank, "control": control}
+        | ({} if union is None else {"union": materials.config.superficial.union}),
     )
     materials.say(
         f"{name}: {len(rows)} tokens of {len(lengths)} answers; held-out divergence {trained.before:.3f} to {trained.best:.3f} "
@@ -73,7 +79,24 @@ def distil(materials: Materials, *, name: str, tasks: Sequence[str], rank: int |
     if control == "random" and isinstance(residual, tuple):
         residual = _random_directions(residual, generator)
     spec = {"method": "distilled head", "name": name, "rank": rank, "tasks": list(tasks), "control": control}
-    return head_edit(spec, intent, materials.checkpoint, residual)
+    if union is None:
+        return head_edit(spec, intent, materials.checkpoint, residual)
+    materials.say(said_of(union))
+    spec |= {"deviation": f"changes the {len(union.tokens)} likeliest of {union.vocabulary} tokens"}
+    return head_edit(spec, intent, materials.checkpoint, residual, union.tokens)
+
+
+def union_of(options: Superficial, features: Tensor, weight: Tensor, targets: Targets) -> Union | None:
+    """The tokens that a head may change, where a configuration names how many; None for all."""
+    return None if options.union is None else likeliest(features, weight, targets, options.union, options.top_k)
+
+
+def said_of(union: Union) -> str:
+    """What heads over a union leave out, in words."""
+    return (
+        f"heads change {len(union.tokens):,} of {union.vocabulary:,} tokens (not as in the paper); the others have "
+        f"{union.lost:.2g} of the aligned model's probability"
+    )
 
 
 def schedule_of(options: HeadTraining) -> Schedule:

@@ -82,10 +82,18 @@ class Superficial(Section):
         le=1,
         description="probability that is enough to keep; 1 keeps top_k tokens of every distribution, as published",
     )
+    union: int | None = Field(
+        None,
+        ge=2,
+        description="most tokens whose logits heads may change: those that are likeliest under the aligned model and the base, "
+        "added up over all training tokens; all others keep the base's logits. It departs from the paper, for vocabularies whose "
+        "heads no memory holds, and is named on cards and pages. null for the whole vocabulary, as published",
+    )
     training: HeadTraining = Field(HeadTraining(), description="how heads are trained")
     transfer: Transfer | None = Field(
         Transfer(),
-        description="the transferable head; null for none. It is a matrix of the vocabulary squared: 32,000 tokens take 20 GB",
+        description="the transferable head; null for none. A matrix of the vocabulary squared (32,000 tokens take 20 GB), or "
+        "of union squared",
     )
     ranks: list[int] = Field([1, 4, 16], description="ranks of low-rank heads beside the full one")
     control_rank: int = Field(

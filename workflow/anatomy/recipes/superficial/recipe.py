@@ -111,6 +111,12 @@ def reads(config: Config) -> dict[str, set[str]]:
     return {"fit": set(config.superficial.tasks.values()), "test": set(config.evaluation.test_sets)}
 
 
+def departure(config: Config) -> str:
+    """What titles say of heads that are not the paper's; nothing where they are."""
+    most = config.superficial.union
+    return "" if most is None else f" (heads change the {most:,} likeliest tokens)"
+
+
 def plans(config: Config) -> list[FigurePlan]:
     """Its figures, pair by pair."""
     kinds = {
@@ -126,7 +132,7 @@ def plans(config: Config) -> list[FigurePlan]:
             f"{kind}.{pair.aligned}",
             kind,
             "superficial",
-            f"{title}: {pair.aligned}",
+            f"{title}: {pair.aligned}{departure(config)}",
             (pair.aligned, pair.base),
             captions=CAPTIONS,
         )
@@ -165,6 +171,6 @@ RECIPE = Recipe(
     work=stage_work,
     jobs=JOBS,
     plans=plans,
-    tables=("gains", "heads", "kinds", "cover", "transfer", "sweep"),
+    tables=("gains", "refusals", "heads", "kinds", "cover", "transfer", "sweep"),
     measured=("generate/*/superficial.*.tsv", "extract/*/superficial.*.tsv", "edit/*/superficial.*.tsv"),
 )

@@ -22,6 +22,7 @@ from anatomy.recipes.superficial.claims import claims_of
 from anatomy.recipes.superficial.gains import gains_table, published_shares
 from anatomy.recipes.superficial.pairs import POOLED, Pair, pairs
 from anatomy.recipes.superficial.recipe import RECIPE
+from anatomy.recipes.superficial.refusals import refusals_table
 from anatomy.recipes.superficial.stages.diagnostics import ALIGNED_ANSWERS, BASE
 from anatomy.recipes.superficial.stages.transfer import SWEEP, TRANSFER
 from anatomy.stages.paper_report import Files
@@ -38,12 +39,20 @@ NOT_PINNED = {
 COVERS = (2, 3, 5, 10, 20, 50, 100, 200, 500)
 """Numbers of likeliest tokens up to the paper's 500; at 1 no shift is covered, by definition."""
 TABLES = ("judgements", "variants", "samples", "kl", "shifts", "facts", "transfer", "sweep")
+DEPARTURE = (
+    " Not as in the paper: heads, the transferable one too, change the logits of the {most:,} likeliest tokens alone (those that "
+    "have most of the probability on the training answers); all others keep the base's."
+)
 PUBLISHED = (
     "The paper's outcomes, the share of the gain that follows from them, and ours in the task that comes nearest. The measures "
     "are not the same: the paper's HarmRate is a closed judge's, its truthfulness that of judges of generated answers."
 )
 TITLES = {
     "gains": ("What a head explains", "Mean outcomes, and the share of the aligned model's gain that the head brings."),
+    "refusals": (
+        "Refusals of every set",
+        "Share of requests refused, with its interval over groups: by base, aligned model and heads. Look-alikes are harmless.",
+    ),
     "heads": (
         "Heads beside one another",
         "Divergence from the aligned model on its test answers, in nats a token with its interval, and agreement.",
@@ -109,6 +118,8 @@ def tabulate(name: str, config: Config, evidence: Tables) -> pd.DataFrame:
     """One of its tables."""
     if name == "gains":
         return gains_table(config, aligned_pairs(config), evidence)
+    if name == "refusals":
+        return refusals_table(config, aligned_pairs(config), evidence)
     if name == "heads":
         return heads_table(config, evidence.rows("kl", texts=ALIGNED_ANSWERS))
     if name == "sweep":
@@ -183,5 +194,11 @@ def sections(config: Config, evidence: Tables, figures: Path) -> list[Section]:
         table = published_shares(read_published(Path(config.superficial.published)), tabulate("gains", config, evidence))
         items.append(PageTable("The paper's numbers", PUBLISHED, table))
     return [
-        Section("superficial", "Superficial knowledge", "What of alignment a residual on the base's output head carries.", items)
+        Section(
+            "superficial",
+            "Superficial knowledge",
+            "What of alignment a residual on the base's output head carries."
+            + (DEPARTURE.format(most=config.superficial.union) if config.superficial.union else ""),
+            items,
+        )
     ]

@@ -11,14 +11,16 @@ from jaxtyping import Float32
 from torch import Tensor
 
 from anatomy.config.study import Subject
-from anatomy.interventions.edits.head import HeadEdit
+from anatomy.interventions.edits.head import HeadEdit, SomeRows
 from anatomy.interventions.edits.saved import saved_edit
 from anatomy.interventions.heads.cache import Shard, read_cache, read_index
 from anatomy.interventions.heads.head_model import FullHead
 from anatomy.interventions.heads.training import held_out, train_head
+from anatomy.interventions.heads.training_memory import require_training_memory
+from anatomy.interventions.heads.union import UnionHead, UnionInputs, union_logits, within
 from anatomy.models.checkpoint import Checkpoint
-from anatomy.recipes.superficial.maker import schedule_of
-from anatomy.recipes.superficial.options import HeadTraining
+from anatomy.recipes.superficial.maker import schedule_of, union_of
+from anatomy.recipes.superficial.options import Superficial
 from anatomy.recipes.superficial.pairs import POOLED, aligned_pair, heads_of_base
 from anatomy.recipes.superficial.stages.diagnostics import Pairing, diagnose, fact_answers, open_pair
 from anatomy.stages.inputs import named_files
@@ -43,12 +45,12 @@ def run(job: Running, files: Files) -> None:
     for name, file in zip(names, given["edits"], strict=True):
         edit = saved_edit(read_json(file)[f"superficial.{name}"], checkpoint)
         assert isinstance(edit, HeadEdit)
-        residuals[name] = edit.delta()
+        residuals[name] = edit
     index = read_index(given["targets"][0])
     cached = read_cache(given["targets"][0].with_suffix(""), len(index["shards"]))
     models = open_pair(cards)
     weight = models["base"].model.get_output_embeddings().weight.detach().float().cpu()
-    early = early_residual(weight, cached, job.config.superficial.training, job.say)
+    early = early_head(weight, cached, job.config.superficial, job.say)
     pair = Pairing(subjects, models, residuals, early, index["key"]["layer"])
     variants = pd.concat(map(read_table, given["base_variants"]), ignore_index=True)
     texts = {role: pd.concat(map(read_table, given[f"{role}_completions"]), ignore_index=True) for role in subjects}
@@ -66,20 +68,29 @@ def run(job: Running, files: Files) -> None:
         write_table(written(files, name), table)
 
 
-def early_residual(
-    weight: Float32[Tensor, "vocabulary d_model"], cached: Shard, options: HeadTraining, say: Callable[[str], None]
-) -> Float32[Tensor, "vocabulary d_model"]:
-    """A residual of the head's size that reads an early layer, trained beside the base's own logits as the pooled head is."""
+def early_head(
+    weight: Float32[Tensor, "vocabulary d_model"], cached: Shard, wanted: Superficial, say: Callable[[str], None]
+) -> Callable[[Float32[Tensor, "token d_model"]], Float32[Tensor, "token vocabulary"]]:
+    """What a head of the pooled one's size adds that reads an early layer, trained beside the base's own logits as that is."""
+    options = wanted.training
     validation = held_out(cached.lengths, options.held_out, torch.Generator().manual_seed(options.seed))
-    head = FullHead.of(torch.zeros_like(weight))
+    union = union_of(wanted, cached.features, weight, cached.targets)
+    own = weight if union is None else weight[union.tokens]
+    require_training_memory(tuple(own.shape), None, options.batch_tokens, "the control head on an early layer")
+    head = FullHead.of(torch.zeros_like(own))
     trained = train_head(
-        head,
-        cached.early,
-        cached.targets,
+        head if union is None else UnionHead(head),
+        cached.early if union is None else UnionInputs(cached.early, union),
+        cached.targets if union is None else within(cached.targets, union),
         validation,
         schedule_of(options),
         say,
-        offset=lambda rows: cached.features[rows].float() @ weight.T,
+        offset=lambda rows: (
+            cached.features[rows].float() @ weight.T if union is None else union_logits(cached.features, own, rows)
+        ),
     )
     say(f"early layer: held-out divergence {trained.before:.3f} to {trained.best:.3f} nats a token")
-    return head.matrix
+    if union is None:
+        return lambda states: states @ head.matrix.T
+    some = SomeRows(union.tokens, union.vocabulary)
+    return lambda states: some.among_all(states @ head.matrix.T)

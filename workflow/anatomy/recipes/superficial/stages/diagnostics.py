@@ -13,6 +13,7 @@ from torch import Tensor
 
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
+from anatomy.interventions.edits.head import HeadEdit
 from anatomy.interventions.heads.divergence import full_divergence
 from anatomy.interventions.heads.states import Read, answer_states
 from anatomy.models.card import ModelCard
@@ -38,14 +39,14 @@ class Pairing:
 
     Attributes:
         subjects, models: by role, ``base`` and ``aligned``.
-        residuals: name of a head to its residual on the base's head.
-        early: residual that multiplies the stream at the input of block ``layer`` instead.
+        residuals: name of a head to what it adds to the base's.
+        early: what a head adds that reads the stream at the input of block ``layer`` instead.
     """
 
     subjects: Mapping[str, Subject]
     models: Mapping[str, LoadedModel]
-    residuals: Mapping[str, Float32[Tensor, "vocabulary d_model"]]
-    early: Float32[Tensor, "vocabulary d_model"]
+    residuals: Mapping[str, HeadEdit]
+    early: Callable[[Float32[Tensor, "token d_model"]], Float32[Tensor, "token vocabulary"]]
     layer: int
 
 
@@ -92,9 +93,9 @@ def _read(config: Config, pair: Pairing, table: pd.DataFrame, texts: str, heads:
                 for role, read in (("base", ours), ("aligned", theirs))
             )
             made = {BASE: plain} if texts == ALIGNED_ANSWERS else {}
-            made |= {head: plain + ours.final.float() @ pair.residuals[head].T for head in heads}
+            made |= {head: plain + pair.residuals[head].added(ours.final.float()) for head in heads}
             if texts == ALIGNED_ANSWERS and ours.early is not None:
-                made[EARLY] = plain + ours.early @ pair.early.T
+                made[EARLY] = plain + pair.early(ours.early)
             about = found.table.iloc[row]
             for head, logits in made.items():
                 agrees = logits.argmax(1) == goal.argmax(1)
@@ -141,7 +142,7 @@ def fact_answers(pair: Pairing, world: Path, heads: list[str]) -> pd.DataFrame:
     for head in ("aligned", BASE, *heads):
         loaded = pair.models["aligned" if head == "aligned" else "base"]
         if head in pair.residuals:
-            weight.data.copy_(plain + pair.residuals[head].to(plain))
+            weight.data.copy_(plain + pair.residuals[head].delta().to(plain))
         texts = greedy_answers(loaded.model, loaded.tokenizer, list(questions["prompt"]))
         weight.data.copy_(plain)
         hits = [float(fact in text) for fact, text in zip(questions["response"], texts, strict=True)]

@@ -19,7 +19,16 @@ from anatomy.interventions.heads.same_tokens import require_same_tokens
 from anatomy.interventions.heads.states import answer_states
 from anatomy.interventions.heads.targets import require_k
 from anatomy.interventions.heads.training import held_out, train_head
-from anatomy.interventions.heads.transferable import TopLogits, attached, require_square, space_similarity, top_logits
+from anatomy.interventions.heads.training_memory import require_training_memory
+from anatomy.interventions.heads.transferable import (
+    LogitsHead,
+    TopLogits,
+    attached,
+    require_square,
+    space_similarity,
+    top_logits,
+)
+from anatomy.interventions.heads.union import ROWS, Union, UnionHead, UnionTopLogits, within
 from anatomy.models.card import ModelCard
 from anatomy.models.loading import LoadedModel, load_model
 from anatomy.models.machine.devices import device_name
@@ -53,23 +62,35 @@ def open_family(members: Mapping[str, tuple[Subject, ModelCard]]) -> dict[str, t
 
 
 def train_transferable(
-    weight: Float32[Tensor, "vocabulary d_model"], cached: Shard, options: Transfer, k: int, seed: int, say: Callable[[str], None]
-) -> tuple[Float32[Tensor, "vocabulary vocabulary"], float]:
+    weight: Float32[Tensor, "vocabulary d_model"],
+    cached: Shard,
+    options: Transfer,
+    k: int,
+    seed: int,
+    say: Callable[[str], None],
+    union: Union | None = None,
+) -> tuple[LogitsHead, float]:
     """T with ``l + T topk(l)`` near the aligned model's distributions, l the base's logits; and its held-out divergence.
+
+    Args:
+        union: the tokens that T reads and changes; None for all, as published.
 
     Raises:
         ConfigError: k above the vocabulary, or a vocabulary whose square is too large.
+        ModelError: not enough memory.
     """
     vocabulary = weight.shape[0]
     require_k(k, vocabulary, "superficial.transfer")
-    require_square(vocabulary, "superficial.transfer")
-    inputs = TopLogits(cached.features, weight, k)
+    members = vocabulary if union is None else len(union.tokens)
+    require_square(members, "superficial.transfer")
+    require_training_memory((members, members), None, options.training.batch_tokens, "superficial.transfer")
+    inputs = TopLogits(cached.features, weight, k) if union is None else UnionTopLogits.of(cached.features, weight, union, k)
     validation = held_out(cached.lengths, options.training.held_out, torch.Generator().manual_seed(seed))
-    head = FullHead.of(torch.zeros(vocabulary, vocabulary))
+    head = FullHead.of(torch.zeros(members, members))
     trained = train_head(
-        head,
+        head if union is None else UnionHead(head),
         inputs,
-        cached.targets,
+        cached.targets if union is None else within(cached.targets, union),
         validation,
         schedule_of(options.training),
         say,
@@ -77,13 +98,13 @@ def train_transferable(
     )
     found = f"{trained.before:.3f} to {trained.best:.3f} nats a token"
     say(f"transferable head, k {k}: held-out divergence {found} after {trained.epoch} epochs ({trained.outcome})")
-    return head.matrix, trained.best
+    return LogitsHead(head.matrix, k, None if union is None else union.tokens), trained.best
 
 
 def refusals_of(
     config: Config,
     models: Mapping[str, tuple[Subject, LoadedModel]],
-    matrix: Float32[Tensor, "vocabulary vocabulary"],
+    added: LogitsHead,
     unattached: str,
     say: Callable[[str], None],
 ) -> pd.DataFrame:
@@ -101,7 +122,7 @@ def refusals_of(
             for prompts_of in config.evaluation.pair:
                 limit = config.evaluation.test_prompts
                 prompts = phase_prompts(Layout(config.results), subject, prompts_of, "test", limit)
-                with attached(loaded.model, matrix, _k(config)) if arm == ATTACHED else nullcontext():
+                with attached(loaded.model, added) if arm == ATTACHED else nullcontext():
                     found = generate_with_transformers(
                         loaded,
                         render(loaded.tokenizer, list(prompts["prompt"]), answer_rendering(config.evaluation, subject)),
@@ -121,19 +142,20 @@ def sweep(
     base: tuple[Subject, LoadedModel],
     others: Mapping[str, tuple[Subject, LoadedModel]],
     answers: pd.DataFrame,
-    matrices: Mapping[int, tuple[Float32[Tensor, "vocabulary vocabulary"], float]],
+    matrices: Mapping[int, tuple[LogitsHead, float]],
 ) -> pd.DataFrame:
     """What each k brings: agreement with the aligned model's answers from the base's logits and from others', and similarity.
 
     Args:
         answers: the aligned model's answers to test prompts.
-        matrices: k to a head and its held-out divergence.
+        matrices: k to a head and its held-out divergence. Logits of the whole vocabulary are in memory for few tokens at a time.
 
     Returns:
         Columns ``k, target, held_out, accuracy`` (share of the answers' tokens that are the likeliest) and ``similarity`` of the
         spaces of the target's and the base's k largest logits; 1 for the base itself.
     """
-    rows, own = [], None
+    rows: list[dict[str, object]] = []
+    own: dict[int, Tensor] = {}
     for name, (subject, loaded) in {"base": base, **others}.items():
         roles = {"base": subject}
         texts = answered(answers, config.evaluation, roles, loaded.tokenizer, f"test answers that {subject.id} reads")
@@ -141,16 +163,25 @@ def sweep(
             answer_states(loaded, texts.prompts["base"], texts.answers, config.extraction.token_budget), key=lambda read: read.row
         )
         weight = loaded.model.get_output_embeddings().weight.detach().float().cpu()
-        logits = torch.cat([read.final for read in reads]).float() @ weight.T
-        said = torch.tensor([token for ids in texts.answers for token in ids])
-        own = logits if own is None else own
-        few = torch.linspace(0, len(logits) - 1, min(len(logits), max(2, len(weight) // SPAN))).round().long()
-        for k, (matrix, divergence) in matrices.items():
-            changed = logits + top_logits(logits, k) @ matrix.T
-            alike = space_similarity(top_logits(own[few], k), top_logits(logits[few], k))
-            accuracy = float((changed.argmax(1) == said).float().mean())
+        states, said = torch.cat([read.final for read in reads]), torch.tensor([token for ids in texts.answers for token in ids])
+        for k, (head, divergence) in matrices.items():
+            members = len(weight) if head.tokens is None else len(head.tokens)
+            few = torch.linspace(0, len(states) - 1, min(len(states), max(2, members // SPAN))).round().long()
+            read = _read_logits(states[few], weight, head)
+            own.setdefault(k, read)
+            hits = [
+                (head.changed(some.float() @ weight.T).argmax(1) == words).sum()
+                for some, words in zip(states.split(ROWS), said.split(ROWS), strict=True)
+            ]
+            alike, accuracy = space_similarity(own[k], read), float(sum(hits)) / len(said)
             rows.append({"k": k, "target": name, "held_out": divergence, "accuracy": accuracy, "similarity": alike})
     return pd.DataFrame(rows)
+
+
+def _read_logits(states: Tensor, weight: Tensor, head: LogitsHead) -> Float32[Tensor, "row member"]:
+    """What a head reads of some states' logits."""
+    parts = [top_logits(some.float() @ weight.T, head.k) for some in states.split(ROWS)]
+    return torch.cat(parts if head.tokens is None else [part[:, head.tokens] for part in parts])
 
 
 def require_family(models: Mapping[str, tuple[Subject, LoadedModel]], base: LoadedModel) -> None:
@@ -162,8 +193,3 @@ def require_family(models: Mapping[str, tuple[Subject, LoadedModel]], base: Load
 def all_k(options: Transfer) -> Sequence[int]:
     """The k that is used, then those that stand beside it."""
     return list(dict.fromkeys([options.k, *options.sweep]))
-
-
-def _k(config: Config) -> int:
-    assert config.superficial.transfer is not None
-    return config.superficial.transfer.k
