@@ -6,39 +6,57 @@ import altair as alt
 import pandas as pd
 
 from anatomy.evidence.figures.theme import COLOURS, INK, name_of, percent, themed
+from anatomy.recipes.superficial.pairs import FINE_TUNED, IN_CONTEXT
 from anatomy.recipes.superficial.stages.diagnostics import ALIGNED_ANSWERS, BASE, EARLY, OWN_SAMPLES
+from anatomy.recipes.superficial.stages.orders import HEAD, TEMPLATE
 from anatomy.recipes.superficial.stages.transfer import AS_IS, ATTACHED
 
 MOST_TOKENS = 25
 MOST_POSITIONS = 32
-WHO = {"base": "base", "head": "with the head", "aligned": "aligned"}
+WHO = {
+    "base": "base",
+    IN_CONTEXT: "base behind examples",
+    FINE_TUNED: "base trained on examples",
+    "head": "with the head",
+    "aligned": "aligned",
+}
+WHO_COLOURS = [COLOURS["base"], "#e69f00", "#cc79a7", COLOURS["row_mean"], COLOURS["harmful"]]
 KINDS = {"style": "#0072b2", "content": "#d55e00", "function": "#009e73", "mark": "#7b8794"}
 
 
 def gains(table: pd.DataFrame) -> alt.TopLevelMixin:
-    """Base, base with the head, and aligned model, task by task; above each task the share of the gain.
+    """Base, baselines, base with the head, and aligned model, task by task; above each task the head's share of the gain.
 
     Args:
         table: ``anatomy.recipes.superficial.gains.gains_table`` of one pair.
     """
-    long = table.melt(["task", "share", "low", "high", "n"], ["base", "head", "aligned"], var_name="who", value_name="mean")
+    once = table.drop_duplicates("task")
+    parts = [once.assign(who=who, mean=once[who]) for who in ("base", "aligned")] + [
+        table.assign(who=table["arm"], mean=table["value"])
+    ]
+    long = pd.concat(parts, ignore_index=True)
     long = long.assign(model=long["who"].map(WHO), task=long["task"].str.replace("_", " "))
-    told = table.assign(
-        task=table["task"].str.replace("_", " "),
-        top=table[["base", "head", "aligned"]].max(axis=1),
+    head = table[table["arm"] == "head"]
+    tops = long.groupby("task")["mean"].max()
+    told = head.assign(
+        task=head["task"].str.replace("_", " "),
         words=[
             "no clear gain" if pd.isna(row.share) else f"{row.share:.0%} [{row.low:.0%}, {row.high:.0%}]"
-            for row in table.itertuples()
+            for row in head.itertuples()
         ],
-    )[["task", "top", "words"]]
+    )[["task", "words"]]
+    told["top"] = [tops[task] for task in told["task"]]
+    shown = [words for words in WHO.values() if words in set(long["model"])]
     x = alt.X("task:N", title=None, sort=list(told["task"]), axis=alt.Axis(labelAngle=0, labelLimit=0))
-    scale = alt.Scale(domain=list(WHO.values()), range=[COLOURS["base"], COLOURS["row_mean"], COLOURS["harmful"]])
+    scale = alt.Scale(
+        domain=list(WHO.values()), range=[COLOURS["base"], "#e69f00", "#cc79a7", COLOURS["row_mean"], COLOURS["harmful"]]
+    )
     bars = (
         alt.Chart(long[["task", "model", "mean", "n"]])
         .mark_bar(cornerRadiusEnd=2)
         .encode(
             x=x,
-            xOffset=alt.XOffset("model:N", sort=list(WHO.values())),
+            xOffset=alt.XOffset("model:N", sort=shown),
             y=alt.Y("mean:Q", title="mean outcome", scale=alt.Scale(domain=[0, 1.08])),
             color=alt.Color("model:N", title=None, scale=scale, legend=alt.Legend(orient="top")),
             tooltip=["task:N", "model:N", alt.Tooltip("mean:Q", format=".3f"), "n:Q"],
@@ -101,6 +119,26 @@ def heads(table: pd.DataFrame) -> alt.TopLevelMixin:
         x=alt.X("low:Q", title="divergence (nats a token)"), x2="high:Q"
     )
     return themed(alt.layer(bars, whiskers).properties(width=380, height=alt.Step(22)))
+
+
+def orders(table: pd.DataFrame) -> alt.TopLevelMixin:
+    """Divergences in each order of template: of the base, of the base with the order's head, and what the template alone makes.
+
+    Args:
+        table: ``orders_table`` of one pair.
+    """
+    arms = {BASE: "base", HEAD: "with the head of this order", TEMPLATE: "template alone"}
+    rows = table.assign(line=table["arm"].map(arms))
+    shared = alt.Chart().encode(y=alt.Y("line:N", sort=list(arms.values()), title=None, axis=alt.Axis(labelLimit=220)))
+    bars = shared.mark_bar(cornerRadiusEnd=2, color=COLOURS["row_mean"]).encode(
+        x=alt.X("kl:Q", title="divergence (nats a token)"),
+        tooltip=["order:N", "line:N", *(alt.Tooltip(f"{one}:Q", format=".3f") for one in ("kl", "low", "high")), "tokens:Q"],
+    )
+    whiskers = shared.mark_rule(color=INK, strokeWidth=1.3).encode(
+        x=alt.X("low:Q", title="divergence (nats a token)"), x2="high:Q"
+    )
+    panels = alt.layer(bars, whiskers, data=rows).properties(width=380, height=alt.Step(22))
+    return themed(panels.facet(row=alt.Row("order:N", title=None, header=alt.Header(labelAngle=0, labelAlign="left"))))
 
 
 def cover(table: pd.DataFrame) -> alt.TopLevelMixin:
