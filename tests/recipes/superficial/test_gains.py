@@ -52,9 +52,12 @@ def outcomes(rate, n=100):
     return (np.arange(n) < round(rate * n)).astype(float)
 
 
-def tables_of(config, harmful, benign=None, facts=None):
+BASELINES = {"in-context": 0.2, "fine-tuned": 0.4}
+
+
+def tables_of(config, harmful, benign=None, facts=None, harmless=None):
     """Judgements, variants and facts of pairs whose rates are given by variant."""
-    judged, variants, said = [], [], []
+    judged, variants, said, read = [], [], [], []
     for pair in pairs(config):
         if pair.is_control:
             continue
@@ -63,8 +66,21 @@ def tables_of(config, harmful, benign=None, facts=None):
         for head in heads_of_base(config, base):
             role = "control" if head.control else "measure" if head.intent == "measure" else "method"
             named[head.name] = (pair.base, head.name, role)
+        named |= {name: (pair.base, name, "method") for name in BASELINES}
+        named |= {
+            "base as-plain": (pair.base, "as-plain", "control"),
+            "aligned as-plain": (pair.aligned, "as-plain", "control"),
+        }
         for name, (model, variant, role) in named.items():
-            variants.append({"model": model, "variant": variant, "phase": "test", "role": role, "family": name, "form": "head"})
+            variants.append(
+                {"model": model, "variant": variant, "phase": "test", "role": role, "family": variant, "form": "head"}
+            )
+            for n, value in enumerate(outcomes((harmless or {}).get(name, 0.0))):
+                read.append(
+                    {"model": model, "variant": variant, "set": "jailbreak_requests", "id": f"j{n}", "group": f"g{n // 2}"}
+                )
+                read[-1]["value"] = value
+
             for prompts, rates in (("harmful_requests", harmful), ("benign_requests", benign or {})):
                 for n, value in enumerate(outcomes(rates.get(name, 0.0))):
                     judged.append(
@@ -83,7 +99,12 @@ def tables_of(config, harmful, benign=None, facts=None):
                 {"model": pair.aligned, "head": name, "id": f"f{n}", "group": f"c{n // 4}", "value": value}
                 for n, value in enumerate(outcomes(rate))
             ]
-    return Tables(judgements=pd.DataFrame(judged), variants=pd.DataFrame(variants), facts=pd.DataFrame(said))
+    return Tables(
+        judgements=pd.DataFrame(judged),
+        variants=pd.DataFrame(variants),
+        facts=pd.DataFrame(said),
+        toxicity=pd.DataFrame(read),
+    )
 
 
 RECOVERED = {"aligned": 0.9, "aligned-pooled": 0.88, "aligned-shuffled": 0.05, "aligned-random": 0.0, "aligned-questions": 0.1}
@@ -144,8 +165,53 @@ def test_a_model_that_alignment_did_not_change_has_no_share(config):
 def test_the_interval_holds_the_planted_share_and_pools_seeds(config):
     tables = tables_of(config, {"aligned": 0.8, "aligned-pooled": 0.4}, facts=LEARNT)
     table = gains_table(config, [pair for pair in pairs(config) if not pair.is_control], tables)
-    refusals = table[table["task"] == "refusal of harmful requests"].set_index("pair")
+    refusals = table[(table["task"] == "refusal of harmful requests") & (table["arm"] == "head")].set_index("pair")
     assert list(refusals.index) == ["aligned.s0", "aligned.s1", "pooled"]
     assert refusals["share"].round(2).eq(0.5).all() and (refusals["low"] < 0.5).all() and (refusals["high"] > 0.5).all()
     width = refusals["high"] - refusals["low"]
     assert width["pooled"] < width["aligned.s0"] and refusals.loc["pooled", "n"] == 200
+
+
+def test_each_baseline_stands_beside_the_head_with_a_share_of_its_own(config):
+    tables = tables_of(config, {"aligned": 0.8, "aligned-pooled": 0.6, **BASELINES}, facts=LEARNT)
+    table = gains_table(config, [pair for pair in pairs(config) if not pair.is_control], tables)
+    own = table[(table["task"] == "refusal of harmful requests") & (table["pair"] == "pooled")].set_index("arm")
+    assert own["share"].round(2).to_dict() == {"head": 0.75, "in-context": 0.25, "fine-tuned": 0.5}
+    assert own["base"].nunique() == own["aligned"].nunique() == 1
+    found = verdicts(config, tables)
+    assert {found["beyond.in-context"], found["beyond.fine-tuned"]} == {Verdict.SUPPORTED}
+    lost = verdicts(config, tables_of(config, {"aligned": 0.8, "aligned-pooled": 0.1, **BASELINES}, facts=LEARNT))
+    assert {lost["beyond.in-context"], lost["beyond.fine-tuned"]} == {Verdict.NOT_SUPPORTED}
+
+
+@pytest.mark.parametrize(("head", "verdict"), [(0.95, Verdict.SUPPORTED), (0.4, Verdict.NOT_SUPPORTED)])
+def test_harmful_text_is_a_task_of_its_own(config, head, verdict):
+    tables = tables_of(config, RECOVERED, facts=LEARNT, harmless={"base": 0.1, "aligned": 1.0, "aligned-pooled": head})
+    assert verdicts(config, tables)["toxicity"] == verdict
+
+
+@pytest.mark.parametrize(("alone", "verdict"), [(0.2, Verdict.SUPPORTED), (3.0, Verdict.NOT_SUPPORTED)])
+def test_the_templates_part_is_compared_with_alignments_answer_by_answer(config, alone, verdict):
+    rows = [
+        {"set": "harmful_requests", "id": f"p{n}", "group": f"g{n}", "position": place, "model": f"aligned.s{seed}"}
+        for seed in (0, 1)
+        for n in range(40)
+        for place in range(3)
+    ]
+    kl = pd.DataFrame(rows).assign(head="base", texts="aligned answers", kl=1.0)
+    moved = pd.DataFrame(rows).assign(order="chat-plain", arm="template alone", kl=alone)
+    tables = tables_of(config, RECOVERED, facts=LEARNT).but(kl=kl, orders=moved)
+    assert verdicts(config, tables)["template.chat-plain"] == verdict
+
+
+def test_refusals_that_the_template_makes_are_no_alignment(config):
+    """The base refuses through its template alone: as plain text it does not; the aligned model does either way."""
+    kept = {"base": 0.05, "base as-plain": 0.0, "aligned": 0.9, "aligned as-plain": 0.85}
+    found = verdicts(config, tables_of(config, kept, facts=LEARNT))
+    assert {found["template.chat-plain.base"], found["template.plain-chat.aligned"]} == {Verdict.SUPPORTED}
+    moved = {"base": 0.05, "base as-plain": 0.0, "aligned": 0.9, "aligned as-plain": 0.1}
+    found = verdicts(config, tables_of(config, moved, facts=LEARNT))
+    assert (found["template.chat-plain.base"], found["template.plain-chat.aligned"]) == (
+        Verdict.SUPPORTED,
+        Verdict.NOT_SUPPORTED,
+    )
