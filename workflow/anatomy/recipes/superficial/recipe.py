@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,16 @@ from anatomy.costs.job_kinds import SHARED
 from anatomy.evidence.report.figure_plan import FigurePlan
 from anatomy.recipes.recipe import Recipe
 from anatomy.recipes.superficial.options import Superficial
-from anatomy.recipes.superficial.pairs import FINE_TUNED, asked_otherwise, family, heads_of_base, is_fine_tuned, orders, pairs
+from anatomy.recipes.superficial.pairs import (
+    FINE_TUNED,
+    Pair,
+    asked_otherwise,
+    family,
+    heads_of_base,
+    is_fine_tuned,
+    orders,
+    pairs,
+)
 from anatomy.recipes.superficial.variants import asked, on_test
 from anatomy.recipes.superficial.work import stage_work
 
@@ -43,7 +53,7 @@ def check(config: Config) -> None:
                     )
     if both := sorted(set(wanted.pairs) & set(wanted.controls)):
         raise ValueError(f"superficial.controls names {both[0]!r}, which superficial.pairs has too; expected it in one of them")
-    if "superficial" in config.recipes and wanted.toxicity.prompts not in config.evaluation.test_sets:
+    if wanted.toxicity.classifier is not None and wanted.toxicity.prompts not in config.evaluation.test_sets:
         raise ValueError(
             f"superficial.toxicity.prompts is {wanted.toxicity.prompts!r}; expected one of the sets of evaluation, "
             f"{config.evaluation.test_sets}"
@@ -135,9 +145,17 @@ def plans(config: Config) -> list[FigurePlan]:
         "orders": "The template control",
         "kl_by_position": "Divergence from the aligned model, token by token",
         "heads": "What each head leaves of the divergence",
+        "ranks": "What a rank is enough for",
         "shift_tokens": "Tokens that the aligned model puts in place of the base's",
         "transfer": "The head on other models of the family",
+        "sweep": "How many logits the transferable head reads",
         "cover": "Shifts whose target is among the base's likeliest tokens",
+    }
+    there: dict[str, Callable[[Pair], bool]] = {
+        **dict.fromkeys(kinds, lambda pair: True),
+        **dict.fromkeys(("transfer", "sweep"), lambda pair: bool(family(config, pair))),
+        "orders": lambda pair: bool(orders(config, pair)),
+        "ranks": lambda pair: bool(config.superficial.ranks),
     }
     return [
         FigurePlan(
@@ -151,7 +169,7 @@ def plans(config: Config) -> list[FigurePlan]:
         for pair in pairs(config)
         if not pair.is_control
         for kind, title in kinds.items()
-        if (kind != "transfer" or family(config, pair)) and (kind != "orders" or orders(config, pair))
+        if there[kind](pair)
     ]
 
 

@@ -115,6 +115,10 @@ def draw(plan: FigurePlan, config: Config, evidence: Tables) -> alt.TopLevelMixi
         "gains": lambda: drawn.gains(gains_table(config, [pair], evidence)),
         "kl_by_position": lambda: drawn.kl_by_position(evidence.rows("kl", model=pair.aligned), f"{pair.label}-{POOLED}"),
         "heads": lambda: drawn.heads(heads_table(config, evidence.rows("kl", model=pair.aligned, texts=ALIGNED_ANSWERS))),
+        "ranks": lambda: drawn.ranks(
+            heads_table(config, evidence.rows("kl", model=pair.aligned, texts=ALIGNED_ANSWERS)), pair.label
+        ),
+        "sweep": lambda: drawn.sweep(evidence.rows("sweep", model=pair.aligned)),
         "orders": lambda: drawn.orders(orders_table(config, evidence.rows("orders", model=pair.aligned))),
         "transfer": lambda: drawn.transfer(transfer_table(config, evidence.rows("transfer", model=pair.aligned))),
         "cover": lambda: drawn.cover(cover_table(evidence.rows("shifts", model=pair.aligned, head=BASE))),
