@@ -31,7 +31,8 @@ RESAMPLING = Resampling(0.95, 0, 500)
 
 def test_the_papers_shares_follow_from_its_tables():
     table = published_shares(read_published(PUBLISHED), pd.DataFrame())
-    found = table.set_index(["model", "measure"])["share"].mul(100).round()
+    heads = table[(table["arm"] == "superficial") & table["table"].isin([1, 5, 6])]
+    found = heads.set_index(["model", "measure"])["share"].mul(100).round()
     gsm = {"llama-2-7b-chat": 53, "llama-2-13b-chat": 62, "mistral-7b-instruct-v0.3": 25, "qwen2.5-3b-instruct": 38}
     truth = {"llama-2-7b-chat": 94, "llama-2-13b-chat": 67, "mistral-7b-instruct-v0.3": 74, "qwen2.5-3b-instruct": 74}
     assert {model: found[model, "gsm"] for model in gsm} == gsm
@@ -40,11 +41,22 @@ def test_the_papers_shares_follow_from_its_tables():
 
 def test_the_papers_headline_is_the_ratio_of_summed_gains():
     table = published_shares(read_published(PUBLISHED), pd.DataFrame())
-    llamas = table[table["model"].str.startswith("llama")]
+    llamas = table[table["model"].str.startswith("llama") & (table["arm"] == "superficial")]
     for measure, headline in (("gsm", 0.583), ("info_true", 0.780)):
         rows = llamas[llamas["measure"] == measure]
-        share = (rows["superficial"] - rows["base"]).sum() / (rows["aligned"] - rows["base"]).sum()
+        share = (rows["value"] - rows["base"]).sum() / (rows["aligned"] - rows["base"]).sum()
         assert share == pytest.approx(headline, abs=0.001)
+
+
+def test_each_published_baseline_stands_beside_ours():
+    """7B with URIAL in table 1: GSM .049 of .037 and .230; ours are found by the model's pair and the nearest task."""
+    ours = pd.DataFrame([{"pair": "llama-2-7b-chat", "task": "refusal of harmful requests", "arm": "in-context", "share": 0.3}])
+    table = published_shares(read_published(PUBLISHED), ours).set_index(["model", "measure", "arm"])
+    assert table.loc[("llama-2-7b-chat", "gsm", "urial"), "share"].item() == pytest.approx(0.012 / 0.193)
+    assert table.loc[("llama-2-7b-chat", "harm_rate", "urial"), "our_share"].item() == 0.3
+    assert table["our_share"].notna().sum() == 1
+    assert table.loc[("llama-2-7b-chat", "gsm", "transferable"), "share"].item() == pytest.approx(0.074 / 0.193)
+    assert {"superficial", "urial", "lima", "transferable"} == set(table.index.get_level_values("arm"))
 
 
 def outcomes(rate, n=100):

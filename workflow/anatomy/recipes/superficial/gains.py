@@ -26,6 +26,7 @@ ARMS = ("head", IN_CONTEXT, FINE_TUNED)
 HARM = "refusal of harmful requests"
 NEAREST = {"harm_rate": HARM, "toxi": HARMLESS, "info_true": "truthfulqa_mc1"}
 """The paper's measures and the task here that comes nearest to each."""
+OUR_ARMS = {"superficial": "head", "urial": IN_CONTEXT, "lima": FINE_TUNED}
 
 
 @dataclass(frozen=True)
@@ -207,16 +208,20 @@ def published_shares(published: pd.DataFrame, ours: pd.DataFrame) -> pd.DataFram
         ours: ``gains_table``.
 
     Returns:
-        One row a model and measure of the paper: columns ``table, model, measure, base, aligned, superficial, share, our_task,
-        our_share``.
-        Measures differ (a closed judge's HarmRate beside refusals by rules), so the last two are no replication.
+        One row a model, measure and arm of the paper (its head, URIAL, LIMA, the transferable head): columns ``table, model,
+        measure, arm, base, aligned, value, share, our_task, our_arm, our_share``. Measures differ (a closed judge's HarmRate
+        beside refusals by rules), and so do baselines, so the last three are no replication.
     """
     wide = published.pivot_table(index=["table", "model", "source"], columns="arm", values="value").reset_index()
-    wide = wide.dropna(subset=["base", "aligned", "superficial"])
-    share = (wide["superficial"] - wide["base"]) / (wide["aligned"] - wide["base"])
-    near = wide["source"].map(NEAREST).fillna("")
-    ours = ours[ours["arm"] == "head"] if len(ours) else ours
-    known = ours.set_index(["pair", "task"])["share"].to_dict() if len(ours) else {}
-    mine = [known.get(key, float("nan")) for key in zip(wide["model"], near, strict=True)]
-    found = wide.rename(columns={"source": "measure"})[["table", "model", "measure", "base", "aligned", "superficial"]]
-    return found.assign(share=share, our_task=near, our_share=mine).reset_index(drop=True)
+    wide = wide.rename(columns={"source": "measure"})
+    ends = ["base", "aligned"]  # of a model they stand in one table, and what stands between them in others too
+    wide[ends] = wide.groupby(["model", "measure"])[ends].transform("first")
+    wide = wide.dropna(subset=ends)
+    arms = [arm for arm in ("superficial", "urial", "lima", "transferable") if arm in wide]
+    long = wide.melt(["table", "model", "measure", "base", "aligned"], arms, var_name="arm").dropna(subset="value")
+    share = (long["value"] - long["base"]) / (long["aligned"] - long["base"])
+    near, arm = long["measure"].map(NEAREST).fillna(""), long["arm"].map(OUR_ARMS).fillna("")
+    known = ours.set_index(["pair", "task", "arm"])["share"].to_dict() if len(ours) else {}
+    mine = [known.get(key, float("nan")) for key in zip(long["model"], near, arm, strict=True)]
+    found = long.assign(share=share, our_task=near, our_arm=arm, our_share=mine)
+    return found.sort_values(["table", "model", "measure"], kind="stable", ignore_index=True)
