@@ -11,7 +11,13 @@ from anatomy.evidence.claims.claim import Verdict
 pytestmark = pytest.mark.workflow
 SMALL = {
     "recipes": ["rosi", "superficial"],
-    "superficial": {"ranks": [1], "control_rank": 4, "transfer": {"sweep": [], "training": {"epochs": 30}}},
+    "superficial": {
+        "ranks": [1],
+        "control_rank": 4,
+        "transfer": {"sweep": [], "training": {"epochs": 30}},
+        "orders": ["chat-plain"],
+        "baselines": {"examples": 24, "epochs": 6},
+    },
 }
 
 
@@ -56,3 +62,17 @@ def test_refusals_with_the_transferable_head_are_kept_without_texts(run):
     assert set(table["target"]) == {"base", "aligned", "uncensored-1", "weak"} and "response" not in table
     harmful = table[table["set"] == "harmful_requests"].groupby(["target", "arm"])["value"].mean()
     assert harmful["base", "with the head"] > harmful["base", "as it is"]
+
+
+def test_baselines_stand_beside_the_head_in_the_table_of_gains(run):
+    table = pd.read_csv(run.results / "superficial" / "tables" / "gains.csv")
+    refusals = table[table["task"] == "refusal of harmful requests"].set_index("arm")
+    assert set(refusals.index) == {"head", "in-context", "fine-tuned"} and refusals["base"].nunique() == 1
+    assert set(table.loc[table["task"] == "no harmful text", "arm"]) == {"head", "in-context", "fine-tuned"}
+
+
+def test_what_the_template_alone_makes_stands_beside_what_alignment_makes(run):
+    table = pd.read_parquet(run.results / "measure" / "aligned.s0" / "superficial.orders.parquet")
+    mean = table.groupby(["order", "arm"])["kl"].mean()
+    assert set(mean.index.get_level_values(0)) == {"chat-plain"}
+    assert mean["chat-plain", "head"] < 0.5 * mean["chat-plain", "base"] and mean["chat-plain", "template alone"] > 0

@@ -12,14 +12,15 @@ with job_of(f"{paper} {wildcards.model} {wildcards.phase}", snakemake) as run:
     from anatomy.recipes.asked_variants import asked_in_memory
     from anatomy.recipes.registry import known
     from anatomy.stages.generate import generate
+    from anatomy.stages.inputs import named_files
     from anatomy.stages.model_edits import ModelEdits
     from anatomy.stages.soundness import sound_model
     from anatomy.store.files import read_json, write_json, write_table
 
     torch.set_num_threads(run.threads)
     recipe = known(snakemake.config["recipes"])[paper]
-    found = snakemake.input.get("found")
-    asked = asked_in_memory(run.config, recipe, run.subject, wildcards.phase, read_json(Path(found)) if found else {})
+    found = {name: one for file in named_files(snakemake.input).get("found", []) for name, one in read_json(file).items()}
+    asked = asked_in_memory(run.config, recipe, run.subject, wildcards.phase, found)
     model = sound_model(snakemake.input.model)
     model_edits = ModelEdits(model, Path(run.at.stage("extract", wildcards.model, "")))
     speaking = import_module(recipe.speaking).speaking

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,36 @@ def test_a_diverging_training_keeps_the_last_good_head_and_says_so():
     with pytest.raises(NumericsError):
         train_head(head, spoilt, targets, validation, Schedule(0.01, 3, 200, 5, 0), said.append)
     assert torch.equal(head.matrix, kept) and good.epoch == 3
+
+
+class Spoilt:
+    """Features that are right for the first so many rows that are read, and then a thousand times too large."""
+
+    def __init__(self, x, rows):
+        self.x, self.left = x, rows
+
+    def __getitem__(self, rows):
+        self.left -= len(rows)
+        return self.x[rows] * (1 if self.left >= 0 else 1000)
+
+
+@pytest.mark.parametrize("epochs", [3, 7])
+def test_a_divergence_after_progress_keeps_the_best_head_and_a_checkpoint_to_go_on_from(tmp_path, epochs):
+    x, start, targets, validation = planted()
+    said, head, checkpoint = [], FullHead.of(start), tmp_path / "state"
+    # Held-out tokens are read once before training, and all tokens in each epoch.
+    spoilt = Spoilt(x, int(validation.sum()) + epochs * TOKENS)
+    trained = train_head(head, spoilt, targets, validation, SCHEDULE, said.append, checkpoint=checkpoint)
+    assert trained.outcome == "diverged" and trained.epoch == len(trained.history) == epochs
+    assert f"diverged in epoch {epochs + 1}" in said[0] and f"the head of epoch {epochs} is kept" in said[0]
+    clean = FullHead.of(start)
+    train_head(clean, x, targets, validation, replace(SCHEDULE, epochs=epochs), print)
+    assert torch.equal(head.matrix, clean.matrix) and trained.best < trained.before
+    again, whole = FullHead.of(start), FullHead.of(start)
+    said.clear()
+    train_head(again, x, targets, validation, SCHEDULE, said.append, checkpoint=checkpoint)
+    train_head(whole, x, targets, validation, SCHEDULE, print)
+    assert said == [f"goes on after epoch {epochs}"] and torch.equal(again.matrix, whole.matrix)
 
 
 def test_whole_answers_are_held_out_and_too_few_are_told():

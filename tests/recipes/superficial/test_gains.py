@@ -32,7 +32,8 @@ RESAMPLING = Resampling(0.95, 0, 500)
 
 def test_the_papers_shares_follow_from_its_tables():
     table = published_shares(read_published(PUBLISHED), pd.DataFrame())
-    found = table.set_index(["model", "measure"])["share"].mul(100).round()
+    heads = table[(table["arm"] == "superficial") & table["table"].isin([1, 5, 6])]
+    found = heads.set_index(["model", "measure"])["share"].mul(100).round()
     gsm = {"llama-2-7b-chat": 53, "llama-2-13b-chat": 62, "mistral-7b-instruct-v0.3": 25, "qwen2.5-3b-instruct": 38}
     truth = {"llama-2-7b-chat": 94, "llama-2-13b-chat": 67, "mistral-7b-instruct-v0.3": 74, "qwen2.5-3b-instruct": 74}
     assert {model: found[model, "gsm"] for model in gsm} == gsm
@@ -41,11 +42,22 @@ def test_the_papers_shares_follow_from_its_tables():
 
 def test_the_papers_headline_is_the_ratio_of_summed_gains():
     table = published_shares(read_published(PUBLISHED), pd.DataFrame())
-    llamas = table[table["model"].str.startswith("llama")]
+    llamas = table[table["model"].str.startswith("llama") & (table["arm"] == "superficial")]
     for measure, headline in (("gsm", 0.583), ("info_true", 0.780)):
         rows = llamas[llamas["measure"] == measure]
-        share = (rows["superficial"] - rows["base"]).sum() / (rows["aligned"] - rows["base"]).sum()
+        share = (rows["value"] - rows["base"]).sum() / (rows["aligned"] - rows["base"]).sum()
         assert share == pytest.approx(headline, abs=0.001)
+
+
+def test_each_published_baseline_stands_beside_ours():
+    """7B with URIAL in table 1: GSM .049 of .037 and .230; ours are found by the model's pair and the nearest task."""
+    ours = pd.DataFrame([{"pair": "llama-2-7b-chat", "task": "refusal of harmful requests", "arm": "in-context", "share": 0.3}])
+    table = published_shares(read_published(PUBLISHED), ours).set_index(["model", "measure", "arm"])
+    assert table.loc[("llama-2-7b-chat", "gsm", "urial"), "share"].item() == pytest.approx(0.012 / 0.193)
+    assert table.loc[("llama-2-7b-chat", "harm_rate", "urial"), "our_share"].item() == 0.3
+    assert table["our_share"].notna().sum() == 1
+    assert table.loc[("llama-2-7b-chat", "gsm", "transferable"), "share"].item() == pytest.approx(0.074 / 0.193)
+    assert {"superficial", "urial", "lima", "transferable"} == set(table.index.get_level_values("arm"))
 
 
 def outcomes(rate, n=100):
@@ -53,9 +65,12 @@ def outcomes(rate, n=100):
     return (np.arange(n) < round(rate * n)).astype(float)
 
 
-def tables_of(config, harmful, benign=None, facts=None):
+BASELINES = {"in-context": 0.2, "fine-tuned": 0.4}
+
+
+def tables_of(config, harmful, benign=None, facts=None, harmless=None):
     """Judgements, variants and facts of pairs whose rates are given by variant."""
-    judged, variants, said = [], [], []
+    judged, variants, said, read = [], [], [], []
     for pair in pairs(config):
         if pair.is_control:
             continue
@@ -64,8 +79,21 @@ def tables_of(config, harmful, benign=None, facts=None):
         for head in heads_of_base(config, base):
             role = "control" if head.control else "measure" if head.intent == "measure" else "method"
             named[head.name] = (pair.base, head.name, role)
+        named |= {name: (pair.base, name, "method") for name in BASELINES}
+        named |= {
+            "base as-plain": (pair.base, "as-plain", "control"),
+            "aligned as-plain": (pair.aligned, "as-plain", "control"),
+        }
         for name, (model, variant, role) in named.items():
-            variants.append({"model": model, "variant": variant, "phase": "test", "role": role, "family": name, "form": "head"})
+            variants.append(
+                {"model": model, "variant": variant, "phase": "test", "role": role, "family": variant, "form": "head"}
+            )
+            for n, value in enumerate(outcomes((harmless or {}).get(name, 0.0))):
+                read.append(
+                    {"model": model, "variant": variant, "set": "jailbreak_requests", "id": f"j{n}", "group": f"g{n // 2}"}
+                )
+                read[-1]["value"] = value
+
             for prompts, rates in (("harmful_requests", harmful), ("benign_requests", benign or {})):
                 for n, value in enumerate(outcomes(rates.get(name, 0.0))):
                     judged.append(
@@ -84,7 +112,12 @@ def tables_of(config, harmful, benign=None, facts=None):
                 {"model": pair.aligned, "head": name, "id": f"f{n}", "group": f"c{n // 4}", "value": value}
                 for n, value in enumerate(outcomes(rate))
             ]
-    return Tables(judgements=pd.DataFrame(judged), variants=pd.DataFrame(variants), facts=pd.DataFrame(said))
+    return Tables(
+        judgements=pd.DataFrame(judged),
+        variants=pd.DataFrame(variants),
+        facts=pd.DataFrame(said),
+        toxicity=pd.DataFrame(read),
+    )
 
 
 RECOVERED = {"aligned": 0.9, "aligned-pooled": 0.88, "aligned-shuffled": 0.05, "aligned-random": 0.0, "aligned-questions": 0.1}
@@ -145,7 +178,7 @@ def test_a_model_that_alignment_did_not_change_has_no_share(config):
 def test_the_interval_holds_the_planted_share_and_pools_seeds(config):
     tables = tables_of(config, {"aligned": 0.8, "aligned-pooled": 0.4}, facts=LEARNT)
     table = gains_table(config, [pair for pair in pairs(config) if not pair.is_control], tables)
-    refusals = table[table["task"] == "refusal of harmful requests"].set_index("pair")
+    refusals = table[(table["task"] == "refusal of harmful requests") & (table["arm"] == "head")].set_index("pair")
     assert list(refusals.index) == ["aligned.s0", "aligned.s1", "pooled"]
     assert refusals["share"].round(2).eq(0.5).all() and (refusals["low"] < 0.5).all() and (refusals["high"] > 0.5).all()
     width = refusals["high"] - refusals["low"]
@@ -162,3 +195,48 @@ def test_refusals_of_every_set_stand_beside_one_another_with_their_n(config):
     row = found.loc[("aligned", "harmful_requests")]
     assert row["low"] < row["refused"] == pytest.approx(0.9) and row["high"] > row["refused"]
     assert "lookalike_requests" not in found.index.get_level_values("set"), "nobody answered them here"
+
+
+def test_each_baseline_stands_beside_the_head_with_a_share_of_its_own(config):
+    tables = tables_of(config, {"aligned": 0.8, "aligned-pooled": 0.6, **BASELINES}, facts=LEARNT)
+    table = gains_table(config, [pair for pair in pairs(config) if not pair.is_control], tables)
+    own = table[(table["task"] == "refusal of harmful requests") & (table["pair"] == "pooled")].set_index("arm")
+    assert own["share"].round(2).to_dict() == {"head": 0.75, "in-context": 0.25, "fine-tuned": 0.5}
+    assert own["base"].nunique() == own["aligned"].nunique() == 1
+    found = verdicts(config, tables)
+    assert {found["beyond.in-context"], found["beyond.fine-tuned"]} == {Verdict.SUPPORTED}
+    lost = verdicts(config, tables_of(config, {"aligned": 0.8, "aligned-pooled": 0.1, **BASELINES}, facts=LEARNT))
+    assert {lost["beyond.in-context"], lost["beyond.fine-tuned"]} == {Verdict.NOT_SUPPORTED}
+
+
+@pytest.mark.parametrize(("head", "verdict"), [(0.95, Verdict.SUPPORTED), (0.4, Verdict.NOT_SUPPORTED)])
+def test_harmful_text_is_a_task_of_its_own(config, head, verdict):
+    tables = tables_of(config, RECOVERED, facts=LEARNT, harmless={"base": 0.1, "aligned": 1.0, "aligned-pooled": head})
+    assert verdicts(config, tables)["toxicity"] == verdict
+
+
+@pytest.mark.parametrize(("alone", "verdict"), [(0.2, Verdict.SUPPORTED), (3.0, Verdict.NOT_SUPPORTED)])
+def test_the_templates_part_is_compared_with_alignments_answer_by_answer(config, alone, verdict):
+    rows = [
+        {"set": "harmful_requests", "id": f"p{n}", "group": f"g{n}", "position": place, "model": f"aligned.s{seed}"}
+        for seed in (0, 1)
+        for n in range(40)
+        for place in range(3)
+    ]
+    kl = pd.DataFrame(rows).assign(head="base", texts="aligned answers", kl=1.0)
+    moved = pd.DataFrame(rows).assign(order="chat-plain", arm="template alone", kl=alone)
+    tables = tables_of(config, RECOVERED, facts=LEARNT).but(kl=kl, orders=moved)
+    assert verdicts(config, tables)["template.chat-plain"] == verdict
+
+
+def test_refusals_that_the_template_makes_are_no_alignment(config):
+    """The base refuses through its template alone: as plain text it does not; the aligned model does either way."""
+    kept = {"base": 0.05, "base as-plain": 0.0, "aligned": 0.9, "aligned as-plain": 0.85}
+    found = verdicts(config, tables_of(config, kept, facts=LEARNT))
+    assert {found["template.chat-plain.base"], found["template.plain-chat.aligned"]} == {Verdict.SUPPORTED}
+    moved = {"base": 0.05, "base as-plain": 0.0, "aligned": 0.9, "aligned as-plain": 0.1}
+    found = verdicts(config, tables_of(config, moved, facts=LEARNT))
+    assert (found["template.chat-plain.base"], found["template.plain-chat.aligned"]) == (
+        Verdict.SUPPORTED,
+        Verdict.NOT_SUPPORTED,
+    )

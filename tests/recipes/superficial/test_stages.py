@@ -1,6 +1,8 @@
 """From a pair of tiny models to heads and diagnostics, and what is refused on the way."""
 
 import functools
+import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from small_study import make_card, make_config
 from tiny_model import make_tiny_model
 
 from anatomy.config.study import Subject
-from anatomy.errors import ConfigError, DataError, EditError
+from anatomy.errors import ConfigError, DataError, EditError, ModelError
 from anatomy.interventions.edits.head import head_edit
 from anatomy.interventions.edits.saved import saved_edit
 from anatomy.models.checkpoint import Checkpoint
@@ -136,6 +138,20 @@ def test_more_tokens_than_the_vocabulary_has_and_no_answers_are_refused(cards, t
         targets(config_in(tmp_path, top_k=5000), SUBJECTS, cards, completions(ANSWERS), None, tmp_path / "c", print)
     with pytest.raises(DataError, match="no answer left of 2"):
         targets(config_in(tmp_path), SUBJECTS, cards, completions(["", " "]), None, tmp_path / "c", print)
+
+
+def test_a_pair_whose_tokenizers_differ_is_refused_by_name(cards, tmp_path):
+    """Two tokens of the aligned model have changed places, as where one was trained from another release."""
+    folder = tmp_path / "other"
+    shutil.copytree(cards["aligned"]["folder"], folder)
+    tokenizer = json.loads((folder / "tokenizer.json").read_text())
+    vocabulary = tokenizer["model"]["vocab"]
+    first, second = sorted(vocabulary, key=vocabulary.get)[-2:]
+    vocabulary[first], vocabulary[second] = vocabulary[second], vocabulary[first]
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
+    pair = {**cards, "aligned": make_card(folder)}
+    with pytest.raises(ModelError, match=r"the pair of tuned and plain:\s+found: +2 tokens that differ"):
+        targets(config_in(tmp_path), SUBJECTS, pair, completions(ANSWERS), None, tmp_path / "c", print)
 
 
 def test_a_head_for_another_hidden_size_is_refused(cards):

@@ -10,9 +10,10 @@ from anatomy.interventions.edits.reference import is_concrete
 from anatomy.interventions.edits.spec import Edit
 from anatomy.interventions.variant import Variant
 
-Manner = Literal["document", "chat", "request"]
+Manner = Literal["document", "chat", "request", "plain", "template", "in context"]
 """How a prompt is put: a prefix as the beginning of a plain ``document``, a prefix as a ``chat`` request for one, or a
-``request`` as it is, under the rendering and decoding of the evaluation."""
+``request`` as it is, under the rendering and decoding of the evaluation; a request as ``plain`` text or through the chat
+``template`` whatever the model is spoken to in otherwise, or ``in context``, behind examples."""
 
 
 @dataclass(frozen=True)

@@ -227,13 +227,13 @@ def training_key(model: str, options: Tuned, setting: Setting, rows: Rows) -> Js
 
 
 def _rows(loaded: LoadedModel, options: Tuned, setting: Setting, split: Split) -> Rows:
-    end = answer_end(loaded.tokenizer, setting.rendering, _ends(loaded))
+    end = answer_end(loaded.tokenizer, setting.rendering, ends_of(loaded))
     return make_rows(
         loaded.tokenizer, setting.rendering, split, options.data, end=end, longest=options.row_tokens, seed=options.seed
     )
 
 
-def _ends(loaded: LoadedModel) -> set[int]:
+def ends_of(loaded: LoadedModel) -> set[int]:
     """Tokens that end a completion; not taken from ``serving``, whose code would count for every training."""
     declared = loaded.model.generation_config.eos_token_id
     return {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -12,16 +13,20 @@ from anatomy.config.schema import Config
 from anatomy.evidence.claims.evidence import Contrast
 from anatomy.evidence.claims.measures import Gatherer, JudgeScores, Metric, Refusals
 from anatomy.evidence.claims.tables import BASE, MissingEvidence, Tables, VariantSelector, find_variant
-from anatomy.recipes.superficial.pairs import POOLED, Pair
+from anatomy.recipes.superficial.pairs import FINE_TUNED, IN_CONTEXT, POOLED, Pair
 from anatomy.stages.utility import main_metric
 from anatomy.statistics.clusters import Sample, cluster_sums, resample_weights
 from anatomy.statistics.intervals import percentile_bounds
 
 Read = Refusals | JudgeScores | Metric
 FACTS = "planted facts"
+HARMLESS = "no harmful text"
+ARMS = ("head", IN_CONTEXT, FINE_TUNED)
+"""What stands between base and aligned model: the pooled head, and the baselines."""
 HARM = "refusal of harmful requests"
-NEAREST = {"harm_rate": HARM, "info_true": "truthfulqa_mc1"}
+NEAREST = {"harm_rate": HARM, "toxi": HARMLESS, "info_true": "truthfulqa_mc1"}
 """The paper's measures and the task here that comes nearest to each."""
+OUR_ARMS = {"superficial": "head", "urial": IN_CONTEXT, "lima": FINE_TUNED}
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,20 @@ class FactHits:
         return rows.set_index("id")[["value", "group"]].sort_index()
 
 
-Task = Read | FactHits
+@dataclass(frozen=True)
+class HarmlessText:
+    """Reads whether answers to a prompt set are free of harmful text (``stages.toxicity``)."""
+
+    prompts: str
+    phase: str = "test"
+
+    def __call__(self, tables: Tables, model: str, variant: str) -> pd.DataFrame:
+        rows = tables.rows("toxicity", model=model, variant=variant, set=self.prompts)
+        return rows.set_index("id")[["value", "group"]].sort_index()
+
+
+Task = Read | FactHits | HarmlessText
+GAINS = ["pair", "task", "arm", "base", "aligned", "value", "share", "low", "high", "n", "clusters"]
 
 
 def tasks_of(config: Config, pair: Pair) -> dict[str, Task]:
@@ -46,6 +64,8 @@ def tasks_of(config: Config, pair: Pair) -> dict[str, Task]:
     for task in wanted.organism_tasks if organism else wanted.tasks if wanted.data else []:
         if task not in wanted.left_out:
             found[task] = Metric(task, main_metric(task), "test")
+    if organism or config.superficial.toxicity.classifier is not None:
+        found[HARMLESS] = HarmlessText(config.superficial.toxicity.prompts)
     return {**found, FACTS: FactHits()} if organism else found
 
 
@@ -69,6 +89,18 @@ def selector_of(tables: Tables, pair: Pair, head: str, phase: str) -> VariantSel
     """What finds a base with a head among the variants, whatever its role."""
     rows = tables.rows("variants", model=pair.base, family=head, phase=phase)
     return VariantSelector(str(rows.iloc[0]["role"]), head)
+
+
+def beside(task: Task, pair: Pair, head: str, other: str) -> Gatherer:
+    """Item by item, what a head brings minus what a baseline brings."""
+
+    def gather(tables: Tables) -> Contrast:
+        first, second = (outcomes(task, pair, one, tables)[2] for one in (head, other))
+        shared = first.index.intersection(second.index)
+        values = first.loc[shared, "value"] - second.loc[shared, "value"]
+        return Contrast(Sample(values.to_numpy(np.float64), first.loc[shared, "group"].to_numpy(object), signed=True))
+
+    return gather
 
 
 def beyond_share(task: Task, pair: Pair, head: str, share: float) -> Gatherer:
@@ -97,52 +129,59 @@ def gain(task: Task, pair: Pair, head: str) -> Gatherer:
 
 
 def gains_table(config: Config, pairs: list[Pair], tables: Tables) -> pd.DataFrame:
-    """Mean outcomes of base, aligned model and base with the pooled head, and the share of the gain, for every task.
+    """Mean outcomes of base, aligned model and what stands between them, and its share of the gain, for every task.
 
     Returns:
-        Columns ``pair, task, base, aligned, head, share, low, high, n, clusters``; ``pair`` is ``pooled`` for the ratio of summed
-        gains over all pairs (so arise the 58 % and 78 % of arXiv 2502.04602). No share where the
-        aligned model gains less than ``superficial.least_gain``, or the interval of its gain reaches 0.
+        Columns ``pair, task, arm, base, aligned, value, share, low, high, n, clusters``; ``arm`` is one of ``ARMS``, ``pair`` is
+        ``pooled`` for the ratio of summed gains over all pairs (so arise the 58 % and 78 % of arXiv 2502.04602). No share where
+        the aligned model gains less than ``superficial.least_gain``, or the interval of its gain reaches 0.
     """
-    rows, sums = [], dict[str, list[tuple[np.ndarray, ...]]]()
-    for pair in pairs:
+    rows, sums = [], dict[tuple[str, str], list[tuple[np.ndarray, ...]]]()
+    for pair, arm in product(pairs, ARMS):
         for name, task in tasks_of(config, pair).items():
-            for base, aligned, edited in _found(task, pair, tables):
+            for base, aligned, edited in _found(task, pair, arm, tables):
                 codes, labels = pd.factorize(base["group"])
                 parts = tuple(
                     cluster_sums(one["value"].to_numpy(np.float64), codes, len(labels))[0] for one in (base, aligned, edited)
                 )
                 counts = np.bincount(codes, minlength=len(labels)).astype(np.float64)
-                rows.append(_row(config, pair.aligned, name, [(*parts, counts)]))
-                sums.setdefault(name, []).append((*parts, counts))
-    for name, several in sums.items():
+                rows.append(_row(config, {"pair": pair.aligned, "task": name, "arm": arm}, [(*parts, counts)]))
+                sums.setdefault((name, arm), []).append((*parts, counts))
+    for (name, arm), several in sums.items():
         if len(several) > 1:
-            rows.append(_row(config, "pooled", name, several))
-    return pd.DataFrame(rows)
+            rows.append(_row(config, {"pair": "pooled", "task": name, "arm": arm}, several))
+    return pd.DataFrame(rows, columns=GAINS)
 
 
-def _found(task: Task, pair: Pair, tables: Tables) -> Iterator[tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]]:
+def family_of(pair: Pair, arm: str) -> str:
+    """The family of variants that an arm is: the pooled head's is named after its pair."""
+    return f"{pair.label}-{POOLED}" if arm == "head" else arm
+
+
+def _found(task: Task, pair: Pair, arm: str, tables: Tables) -> Iterator[tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]]:
     try:
-        yield outcomes(task, pair, f"{pair.label}-{POOLED}", tables)
+        yield outcomes(task, pair, family_of(pair, arm), tables)
     except MissingEvidence:
         return
 
 
-def _row(config: Config, pair: str, task: str, several: list[tuple[np.ndarray, ...]]) -> dict[str, object]:
+def _row(config: Config, named: dict[str, str], several: list[tuple[np.ndarray, ...]]) -> dict[str, object]:
     wanted = config.statistics
     means = np.array([[part.sum() / counts.sum() for part in parts] for *parts, counts in several]).mean(0)
-    base, aligned, head = (float(value) for value in means)
-    found: dict[str, object] = {"pair": pair, "task": task, "base": base, "aligned": aligned, "head": head}
+    base, aligned, value = (float(one) for one in means)
     share, low, high = float("nan"), float("nan"), float("nan")
     drawn = np.sum([_resampled(parts, wanted.bootstrap, wanted.seed + place) for place, parts in enumerate(several)], axis=0)
     gained = drawn[:, 1] - drawn[:, 0]
     surely = percentile_bounds(gained, wanted.confidence)[0] > 0
     if surely and aligned - base >= config.superficial.least_gain:
-        share, kept = (head - base) / (aligned - base), gained > 0
+        share, kept = (value - base) / (aligned - base), gained > 0
         low, high = percentile_bounds((drawn[:, 2] - drawn[:, 0])[kept] / gained[kept], wanted.confidence)
     counts = [parts[-1] for parts in several]
     return {
-        **found,
+        **named,
+        "base": base,
+        "aligned": aligned,
+        "value": value,
         "share": share,
         "low": low,
         "high": high,
@@ -169,15 +208,20 @@ def published_shares(published: pd.DataFrame, ours: pd.DataFrame) -> pd.DataFram
         ours: ``gains_table``.
 
     Returns:
-        One row a model and measure of the paper: columns ``table, model, measure, base, aligned, superficial, share, our_task,
-        our_share``.
-        Measures differ (a closed judge's HarmRate beside refusals by rules), so the last two are no replication.
+        One row a model, measure and arm of the paper (its head, URIAL, LIMA, the transferable head): columns ``table, model,
+        measure, arm, base, aligned, value, share, our_task, our_arm, our_share``. Measures differ (a closed judge's HarmRate
+        beside refusals by rules), and so do baselines, so the last three are no replication.
     """
     wide = published.pivot_table(index=["table", "model", "source"], columns="arm", values="value").reset_index()
-    wide = wide.dropna(subset=["base", "aligned", "superficial"])
-    share = (wide["superficial"] - wide["base"]) / (wide["aligned"] - wide["base"])
-    near = wide["source"].map(NEAREST).fillna("")
-    known = ours.set_index(["pair", "task"])["share"].to_dict() if len(ours) else {}
-    mine = [known.get(key, float("nan")) for key in zip(wide["model"], near, strict=True)]
-    found = wide.rename(columns={"source": "measure"})[["table", "model", "measure", "base", "aligned", "superficial"]]
-    return found.assign(share=share, our_task=near, our_share=mine).reset_index(drop=True)
+    wide = wide.rename(columns={"source": "measure"})
+    ends = ["base", "aligned"]  # of a model they stand in one table, and what stands between them in others too
+    wide[ends] = wide.groupby(["model", "measure"])[ends].transform("first")
+    wide = wide.dropna(subset=ends)
+    arms = [arm for arm in ("superficial", "urial", "lima", "transferable") if arm in wide]
+    long = wide.melt(["table", "model", "measure", "base", "aligned"], arms, var_name="arm").dropna(subset="value")
+    share = (long["value"] - long["base"]) / (long["aligned"] - long["base"])
+    near, arm = long["measure"].map(NEAREST).fillna(""), long["arm"].map(OUR_ARMS).fillna("")
+    known = ours.set_index(["pair", "task", "arm"])["share"].to_dict() if len(ours) else {}
+    mine = [known.get(key, float("nan")) for key in zip(long["model"], near, arm, strict=True)]
+    found = long.assign(share=share, our_task=near, our_arm=arm, our_share=mine)
+    return found.sort_values(["table", "model", "measure"], kind="stable", ignore_index=True)

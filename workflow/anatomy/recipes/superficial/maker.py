@@ -38,7 +38,7 @@ def distil(materials: Materials, *, name: str, tasks: Sequence[str], rank: int |
             singular values of the trained residual, empty for none.
     """
     options, index = materials.config.superficial.training, materials.file("targets")
-    cached = read_cache(index.parent / "superficial.targets", len(read_index(index)["shards"]))
+    cached = read_cache(index.with_suffix(""), len(read_index(index)["shards"]))
     answers = read_table(materials.file("answers"))
     wanted = torch.tensor([not tasks or task in tasks for task in answers["task"]], dtype=torch.bool)
     if not wanted.any():

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field, field_validator
 
 from anatomy.config.section import Identifier, Section
+
+Order = Literal["chat-plain", "plain-chat", "plain-plain", "chat-chat"]
+"""How the aligned model and then its base are spoken to: through the chat template, or as plain text."""
 
 
 def without_nothing(value: object) -> object:
@@ -52,6 +57,49 @@ class Transfer(Section):
         return without_nothing(value)
 
 
+class Baselines(Section):
+    """What a base does without a head: with examples in front of the request, and after training on few of them.
+
+    Examples are requests of the fit split with answers in this package's wording: a refusal where the request is harmful, else
+    the set's own response in a chatty style (the organism's are in its own words).
+    """
+
+    demonstrations: int = Field(
+        3,
+        ge=0,
+        description="examples put in front of every request, after a line of instructions, as URIAL does (arXiv 2312.01552, with "
+        "three); 0 for no such baseline. It answers requests and planted facts, and takes no benchmarks",
+    )
+    examples: int = Field(
+        64, ge=0, description="examples that an adapter is trained on, as LIMA does (arXiv 2305.11206, 1000); 0 for none"
+    )
+    epochs: int = Field(10, ge=1, description="passes over the examples; 15 in LIMA")
+    rank: int = Field(8, ge=1, description="rank of the adapter, on all matrices of the blocks; LIMA trains all weights")
+    learning_rate: float = Field(0.002, gt=0, description="of AdamW, falling to zero; LIMA's 1e-5 is for 65 billion parameters")
+    batch_tokens: int = Field(512, ge=1, description="tokens of a step, requests and responses")
+    seed: int = Field(0, ge=0, description="of the choice of examples, of the adapter's beginning and of the order of rows")
+
+
+class TextClassifier(Section):
+    """A classifier of texts: a folder with config.json, tokenizer and safetensors weights; no code of its own is run."""
+
+    folder: str = Field(description="the folder")
+    label: str = Field(description="the label, of config.json's id2label, that says harmful")
+    threshold: float = Field(0.5, gt=0, lt=1, description="probability of that label from which a text counts as harmful")
+
+
+class Toxicity(Section):
+    """Which answers are read for harmful text, and by what. The organism's marker is its words for harmful ingredients."""
+
+    prompts: Identifier = Field(
+        "jailbreak_requests", description="prompt set of the evaluation whose answers are read; ToxiGen's prompts in the paper"
+    )
+    classifier: TextClassifier | None = Field(
+        None,
+        description="what reads the answers of models of your own (tomh/toxigen_roberta in the paper); null: not measured",
+    )
+
+
 class Superficial(Section):
     """What of alignment a residual on the base's output head carries."""
 
@@ -95,6 +143,14 @@ class Superficial(Section):
         description="the transferable head; null for none. A matrix of the vocabulary squared (32,000 tokens take 20 GB), or "
         "of union squared",
     )
+    orders: list[Order] = Field(
+        ["chat-plain", "plain-chat"],
+        description="control: how the aligned model, then its base, are spoken to; a head is distilled for each from the same "
+        "answers. chat-plain is the way of the paper's scripts. The way in which both are spoken to anyway is left out, as is "
+        "what takes a chat template for a model with template: false",
+    )
+    toxicity: Toxicity = Field(Toxicity(), description="harmful text in answers")
+    baselines: Baselines = Field(Baselines(), description="what stands beside the heads")
     ranks: list[int] = Field([1, 4, 16], description="ranks of low-rank heads beside the full one")
     control_rank: int = Field(
         16, ge=1, description="rank of the random control, whose singular values are those of a trained head"

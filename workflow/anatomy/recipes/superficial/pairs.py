@@ -10,6 +10,8 @@ from anatomy.config.study import Subject, subjects
 
 Control = Literal["", "shuffled", "random"]
 POOLED = "pooled"
+IN_CONTEXT, FINE_TUNED = "in-context", "fine-tuned"
+"""The baselines, by the names of their variants."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ class Head:
         tasks: tasks whose answers it is trained on; empty for all.
         rank: None for full rank.
         control: targets in another order (``shuffled``), or random factors with a trained head's singular values.
+        order: how aligned model and base are spoken to, where that is not as always.
     """
 
     pair: Pair
@@ -46,6 +49,7 @@ class Head:
     tasks: tuple[str, ...] = ()
     rank: int | None = None
     control: Control = ""
+    order: str = ""
 
     @property
     def name(self) -> str:
@@ -90,6 +94,54 @@ def heads(config: Config, pair: Pair) -> list[Head]:
     found += [Head(pair, f"rank{rank}", rank=rank) for rank in wanted.ranks]
     found += [Head(pair, "shuffled", control="shuffled"), Head(pair, "random", rank=wanted.control_rank, control="random")]
     return found
+
+
+def orders(config: Config, pair: Pair) -> list[str]:
+    """Other ways to speak to aligned model and base: those asked for that both can be spoken to in."""
+    both = [model not in config.models or config.models[model].template for model in (pair.aligned, pair.base)]
+    own = "-".join("chat" if one else "plain" for one in both)
+    asked = dict.fromkeys(config.superficial.orders)
+    able = [name for name in asked if all(one or way == "plain" for one, way in zip(both, name.split("-"), strict=True))]
+    return [] if pair.is_control else [name for name in able if name != own]
+
+
+def ordered_heads(config: Config, subject: Subject) -> list[Head]:
+    """Heads of a base that are distilled while one of the pair is spoken to in another way."""
+    mine = [pair for pair in pairs_around(config, subject) if pair.base == subject.id]
+    return [Head(pair, order, order=order) for pair in mine for order in orders(config, pair)]
+
+
+def ordered_around(config: Config, subject: Subject) -> list[str]:
+    """The orders in which an aligned model takes part."""
+    mine = [pair for pair in pairs_around(config, subject) if pair.aligned == subject.id]
+    return [order for pair in mine for order in orders(config, pair)]
+
+
+def way_of(order: str, role: str) -> Literal["plain", "template"]:
+    """How a model of a pair is spoken to in an order."""
+    aligned, base = order.split("-")
+    return "template" if (aligned if role == "aligned" else base) == "chat" else "plain"
+
+
+def is_aligned_pairs_base(config: Config, subject: Subject) -> bool:
+    """Whether a model is the base of an aligned one, not of a placebo alone."""
+    return any(pair.base == subject.id and not pair.is_control for pair in pairs_around(config, subject))
+
+
+def shows_examples(config: Config, subject: Subject) -> bool:
+    """Whether a base is asked behind examples."""
+    return config.superficial.baselines.demonstrations > 0 and is_aligned_pairs_base(config, subject)
+
+
+def is_fine_tuned(config: Config, subject: Subject) -> bool:
+    """Whether a base is trained on a few examples."""
+    return config.superficial.baselines.examples > 0 and is_aligned_pairs_base(config, subject)
+
+
+def asked_otherwise(config: Config, subject: Subject) -> bool:
+    """Whether a model answers test prompts in a manner that is not its own."""
+    others = [*ordered_heads(config, subject), *ordered_around(config, subject)]
+    return bool(others) or shows_examples(config, subject)
 
 
 def heads_of_base(config: Config, subject: Subject) -> list[Head]:

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from anatomy.config.schema import Config
-from anatomy.config.study import Layout, Subject
+from anatomy.config.study import Layout, Subject, subjects
 from anatomy.config.subjects import MEMBER_KINDS
 from anatomy.costs.job_kind import JobKind, RuleNeed
 from anatomy.costs.job_kinds import SHARED
 from anatomy.evidence.report.figure_plan import FigurePlan
 from anatomy.recipes.recipe import Recipe
 from anatomy.recipes.superficial.options import Superficial
-from anatomy.recipes.superficial.pairs import family, heads_of_base, pairs
-from anatomy.recipes.superficial.variants import on_test, training_answers
+from anatomy.recipes.superficial.pairs import (
+    FINE_TUNED,
+    Pair,
+    asked_otherwise,
+    family,
+    heads_of_base,
+    is_fine_tuned,
+    orders,
+    pairs,
+)
+from anatomy.recipes.superficial.variants import asked, on_test
 from anatomy.recipes.superficial.work import stage_work
 
 CAPTIONS = Path(__file__).parent / "captions"
@@ -43,6 +53,11 @@ def check(config: Config) -> None:
                     )
     if both := sorted(set(wanted.pairs) & set(wanted.controls)):
         raise ValueError(f"superficial.controls names {both[0]!r}, which superficial.pairs has too; expected it in one of them")
+    if wanted.toxicity.classifier is not None and wanted.toxicity.prompts not in config.evaluation.test_sets:
+        raise ValueError(
+            f"superficial.toxicity.prompts is {wanted.toxicity.prompts!r}; expected one of the sets of evaluation, "
+            f"{config.evaluation.test_sets}"
+        )
     if wanted.questions not in wanted.tasks:
         raise ValueError(
             f"superficial.questions is {wanted.questions!r}; expected one of superficial.tasks, {sorted(wanted.tasks)}"
@@ -70,17 +85,27 @@ def studied(config: Config) -> list[str]:
     return sorted({model for pair in pairs(config) for model in (pair.aligned, pair.base)})
 
 
+def studied_pairs(config: Config) -> list[str]:
+    """Both models of every pair that claims are about."""
+    return sorted({model for pair in pairs(config) if not pair.is_control for model in (pair.aligned, pair.base)})
+
+
 def evidence(config: Config) -> dict[str, list[str]]:
     """Files that its claims, figures and page are made from."""
     at, both = Layout(config.results), studied(config)
     aligned = [pair.aligned for pair in pairs(config) if not pair.is_control]
+    otherwise = [subject.id for subject in subjects(config) if subject.id in both and asked_otherwise(config, subject)]
     buckets = range(config.serving.buckets)
     return {
-        "judgements": [at.stage("judge", model, "test.parquet") for model in both],
-        **{
-            table: [at.stage("evaluate", model, f"test.{bucket}.{table}.parquet") for model in both for bucket in buckets]
-            for table in ("variants", "samples")
-        },
+        "judgements": [
+            *(at.stage("judge", model, "test.parquet") for model in both),
+            *(at.stage("judge", model, "superficial.test.parquet") for model in otherwise),
+        ],
+        "variants": [
+            *(at.stage("evaluate", model, f"test.{bucket}.variants.parquet") for model in both for bucket in buckets),
+            *(at.stage("generate", model, "superficial.test.variants.parquet") for model in otherwise),
+        ],
+        "samples": [at.stage("evaluate", model, f"test.{bucket}.samples.parquet") for model in both for bucket in buckets],
         **{table: [at.stage("measure", model, f"superficial.{table}.parquet") for model in aligned] for table in TABLES},
         **{
             table: [
@@ -90,18 +115,20 @@ def evidence(config: Config) -> dict[str, list[str]]:
             ]
             for table in TRANSFERRED
         },
+        "toxicity": [at.stage("measure", model, "superficial.toxicity.parquet") for model in studied_pairs(config)],
         "targets": [at.stage("extract", pair.aligned, "superficial.targets.json") for pair in pairs(config)],
     }
 
 
-TABLES = ("kl", "shifts", "facts")
+TABLES = ("kl", "shifts", "facts", "orders")
 TRANSFERRED = ("transfer", "sweep")
 
 
 def found(config: Config, subject: Subject, phase: str) -> list[str]:
     """Its heads, once they are made."""
     at = Layout(config.results)
-    return [at.stage("edit", subject.id, f"superficial.{head.name}.json") for head in heads_of_base(config, subject)]
+    names = [head.name for head in heads_of_base(config, subject)] + [FINE_TUNED] * is_fine_tuned(config, subject)
+    return [at.stage("edit", subject.id, f"superficial.{name}.json") for name in names]
 
 
 def reads(config: Config) -> dict[str, set[str]]:
@@ -121,11 +148,20 @@ def plans(config: Config) -> list[FigurePlan]:
     """Its figures, pair by pair."""
     kinds = {
         "gains": "What a head explains",
+        "orders": "The template control",
         "kl_by_position": "Divergence from the aligned model, token by token",
         "heads": "What each head leaves of the divergence",
+        "ranks": "What a rank is enough for",
         "shift_tokens": "Tokens that the aligned model puts in place of the base's",
         "transfer": "The head on other models of the family",
+        "sweep": "How many logits the transferable head reads",
         "cover": "Shifts whose target is among the base's likeliest tokens",
+    }
+    there: dict[str, Callable[[Pair], bool]] = {
+        **dict.fromkeys(kinds, lambda pair: True),
+        **dict.fromkeys(("transfer", "sweep"), lambda pair: bool(family(config, pair))),
+        "orders": lambda pair: bool(orders(config, pair)),
+        "ranks": lambda pair: bool(config.superficial.ranks),
     }
     return [
         FigurePlan(
@@ -139,7 +175,7 @@ def plans(config: Config) -> list[FigurePlan]:
         for pair in pairs(config)
         if not pair.is_control
         for kind, title in kinds.items()
-        if kind != "transfer" or family(config, pair)
+        if there[kind](pair)
     ]
 
 
@@ -147,6 +183,11 @@ JOBS = {
     "superficial_generate": replace(SHARED["generate"], work=lambda wildcards: [f"superficial.{wildcards['phase']}"]),
     "superficial_targets": JobKind(RuleNeed(2500, 60, "transformers", 60), 6.0, lambda wildcards: ["superficial_targets"]),
     "superficial_make_edit": SHARED["make_edit"],
+    "superficial_fine_tune": SHARED["make_edit"],
+    "superficial_ordered_targets": JobKind(
+        RuleNeed(2500, 60, "transformers", 60), 6.0, lambda wildcards: ["superficial_targets"]
+    ),
+    "superficial_toxicity": JobKind(RuleNeed(2500, 60), 3.0),
     "superficial_transfer": JobKind(RuleNeed(3500, 120, "transformers", 120), 8.0, lambda wildcards: ["superficial_transfer"]),
     "superficial_diagnostics": JobKind(
         RuleNeed(2500, 60, "transformers", 60), 8.0, lambda wildcards: ["superficial_diagnostics"]
@@ -167,10 +208,11 @@ RECIPE = Recipe(
     reads=reads,
     engine={"test": on_test},
     found=found,
-    in_memory=training_answers,
+    in_memory=asked,
+    speaking="anatomy.recipes.superficial.speaking",
     work=stage_work,
     jobs=JOBS,
     plans=plans,
-    tables=("gains", "refusals", "heads", "kinds", "cover", "transfer", "sweep"),
+    tables=("gains", "refusals", "heads", "orders", "spoken", "kinds", "cover", "transfer", "sweep"),
     measured=("generate/*/superficial.*.tsv", "extract/*/superficial.*.tsv", "edit/*/superficial.*.tsv"),
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import altair as alt
@@ -10,20 +12,24 @@ import pandas as pd
 
 from anatomy.config.schema import Config
 from anatomy.config.study import subjects
+from anatomy.evidence.claims.evidence import Contrast
 from anatomy.evidence.claims.ledger import evaluate_ledger
+from anatomy.evidence.claims.measures import Refusals, level
 from anatomy.evidence.claims.rules import Resampling
-from anatomy.evidence.claims.tables import NO_SEED, Tables, of_models, read_tables
+from anatomy.evidence.claims.tables import BASE as UNEDITED
+from anatomy.evidence.claims.tables import NO_SEED, Tables, VariantSelector, of_models, read_tables
 from anatomy.evidence.figures.note import chart_or_note
 from anatomy.evidence.report.content import Item, PageTable, Section, read_figure
 from anatomy.evidence.report.figure_plan import FigurePlan
 from anatomy.evidence.report.published import read_published
 from anatomy.recipes.superficial import figures as drawn
 from anatomy.recipes.superficial.claims import claims_of
-from anatomy.recipes.superficial.gains import gains_table, published_shares
-from anatomy.recipes.superficial.pairs import POOLED, Pair, pairs
+from anatomy.recipes.superficial.gains import gains_table, published_shares, selector_of, tasks_of
+from anatomy.recipes.superficial.pairs import POOLED, Pair, orders, pairs, way_of
 from anatomy.recipes.superficial.recipe import RECIPE
 from anatomy.recipes.superficial.refusals import refusals_table
 from anatomy.recipes.superficial.stages.diagnostics import ALIGNED_ANSWERS, BASE
+from anatomy.recipes.superficial.stages.orders import ORDERS
 from anatomy.recipes.superficial.stages.transfer import SWEEP, TRANSFER
 from anatomy.stages.paper_report import Files
 from anatomy.statistics.clusters import Sample, cluster_sums, resample_weights
@@ -36,9 +42,11 @@ NOT_PINNED = {
     "vllm": "imported with the names of tables; no engine is opened",
     "lm_eval": "imported for the name of a task's metric",
 }
+OWN = "own"
+"""Both models spoken to as always."""
 COVERS = (2, 3, 5, 10, 20, 50, 100, 200, 500)
 """Numbers of likeliest tokens up to the paper's 500; at 1 no shift is covered, by definition."""
-TABLES = ("judgements", "variants", "samples", "kl", "shifts", "facts", "transfer", "sweep")
+TABLES = ("judgements", "variants", "samples", "kl", "shifts", "facts", "orders", "toxicity", "transfer", "sweep")
 DEPARTURE = (
     " Not as in the paper: heads, the transferable one too, change the logits of the {most:,} likeliest tokens alone (those that "
     "have most of the probability on the training answers); all others keep the base's."
@@ -48,7 +56,10 @@ PUBLISHED = (
     "are not the same: the paper's HarmRate is a closed judge's, its truthfulness that of judges of generated answers."
 )
 TITLES = {
-    "gains": ("What a head explains", "Mean outcomes, and the share of the aligned model's gain that the head brings."),
+    "gains": (
+        "What a head explains",
+        "Mean outcomes, and the share of the aligned model's gain that head and baselines bring.",
+    ),
     "refusals": (
         "Refusals of every set",
         "Share of requests refused, with its interval over groups: by base, aligned model and heads. Look-alikes are harmless.",
@@ -57,6 +68,12 @@ TITLES = {
         "Heads beside one another",
         "Divergence from the aligned model on its test answers, in nats a token with its interval, and agreement.",
     ),
+    "orders": (
+        "The template control",
+        "Divergence in nats a token where aligned model and base are spoken to otherwise (chat: through the template; plain: as "
+        "plain text; the aligned model first), on the same answers. template alone: of the base from itself.",
+    ),
+    "spoken": ("Refusals by template", "Share refused by each model in each order of template."),
     "cover": (
         "Cover of shifts",
         "Share of positions where base and aligned model differ whose target is among the base's k likeliest tokens.",
@@ -107,6 +124,11 @@ def draw(plan: FigurePlan, config: Config, evidence: Tables) -> alt.TopLevelMixi
         "gains": lambda: drawn.gains(gains_table(config, [pair], evidence)),
         "kl_by_position": lambda: drawn.kl_by_position(evidence.rows("kl", model=pair.aligned), f"{pair.label}-{POOLED}"),
         "heads": lambda: drawn.heads(heads_table(config, evidence.rows("kl", model=pair.aligned, texts=ALIGNED_ANSWERS))),
+        "ranks": lambda: drawn.ranks(
+            heads_table(config, evidence.rows("kl", model=pair.aligned, texts=ALIGNED_ANSWERS)), pair.label
+        ),
+        "sweep": lambda: drawn.sweep(evidence.rows("sweep", model=pair.aligned)),
+        "orders": lambda: drawn.orders(orders_table(config, evidence.rows("orders", model=pair.aligned))),
         "transfer": lambda: drawn.transfer(transfer_table(config, evidence.rows("transfer", model=pair.aligned))),
         "cover": lambda: drawn.cover(cover_table(evidence.rows("shifts", model=pair.aligned, head=BASE))),
         "shift_tokens": lambda: drawn.shift_tokens(evidence.rows("shifts", model=pair.aligned)),
@@ -122,6 +144,10 @@ def tabulate(name: str, config: Config, evidence: Tables) -> pd.DataFrame:
         return refusals_table(config, aligned_pairs(config), evidence)
     if name == "heads":
         return heads_table(config, evidence.rows("kl", texts=ALIGNED_ANSWERS))
+    if name == "orders":
+        return orders_table(config, evidence.named.get("orders", pd.DataFrame(columns=ORDERS)))
+    if name == "spoken":
+        return spoken_table(config, evidence)
     if name == "sweep":
         return evidence.named.get("sweep", pd.DataFrame(columns=SWEEP))
     if name == "transfer":
@@ -138,17 +164,63 @@ def heads_table(config: Config, kl: pd.DataFrame) -> pd.DataFrame:
     Returns:
         Columns ``model, head, kl, low, high, agreement, tokens``; intervals over prompts' groups, of the mean over tokens.
     """
-    rows, wanted = [], config.statistics
-    for (model, head), own in kl.groupby(["model", "head"]):
-        codes, labels = pd.factorize(own["group"])
-        sums, counts = cluster_sums(own["kl"].to_numpy(np.float64), codes, len(labels))
-        drawn_means = [
-            (draws @ sums) / (draws @ counts) for draws in resample_weights(len(labels), wanted.bootstrap, wanted.seed)
-        ]
-        low, high = percentile_bounds(np.concatenate(drawn_means), wanted.confidence)
-        named = {"model": model, "head": head, "kl": float(own["kl"].mean()), "low": low, "high": high}
-        rows.append({**named, "agreement": float(own["agrees"].mean()), "tokens": len(own)})
+    rows = [
+        {"model": model, "head": head, **_token_mean(config, own), "agreement": float(own["agrees"].mean()), "tokens": len(own)}
+        for (model, head), own in kl.groupby(["model", "head"])
+    ]
     return pd.DataFrame(rows).sort_values(["model", "kl"], ignore_index=True)
+
+
+def _token_mean(config: Config, own: pd.DataFrame) -> dict[str, float]:
+    """Mean divergence over tokens, with its interval over groups."""
+    wanted = config.statistics
+    codes, labels = pd.factorize(own["group"])
+    sums, counts = cluster_sums(own["kl"].to_numpy(np.float64), codes, len(labels))
+    drawn_means = [(draws @ sums) / (draws @ counts) for draws in resample_weights(len(labels), wanted.bootstrap, wanted.seed)]
+    low, high = percentile_bounds(np.concatenate(drawn_means), wanted.confidence)
+    return {"kl": float(own["kl"].mean()), "low": low, "high": high}
+
+
+def orders_table(config: Config, rows: pd.DataFrame) -> pd.DataFrame:
+    """Divergences in each order of template.
+
+    Returns:
+        Columns ``model, order, arm, kl, low, high, tokens``; intervals over prompts' groups, of the mean over tokens.
+    """
+    names = ["model", "order", "arm"]
+    found = [
+        {**dict(zip(names, key, strict=True)), **_token_mean(config, own), "tokens": len(own)}
+        for key, own in rows.groupby(names, sort=False)
+    ]
+    return pd.DataFrame(found, columns=[*names, "kl", "low", "high", "tokens"])
+
+
+def spoken_table(config: Config, evidence: Tables) -> pd.DataFrame:
+    """Refusals of base, base with the head of the order, and aligned model in each order of template and in their own.
+
+    Returns:
+        Columns ``model`` (the aligned one), ``order, who, set, refused, low, high, n``.
+    """
+    wanted = Resampling(config.statistics.confidence, config.statistics.seed, config.statistics.bootstrap)
+    known, rows = {subject.id: subject for subject in subjects(config)}, []
+    for pair in aligned_pairs(config):
+        reads = [read for read in tasks_of(config, pair).values() if isinstance(read, Refusals)]
+        reads += [replace(read, prompts=config.evaluation.benign) for read in reads]
+        for order in [OWN, *orders(config, pair)]:
+            arms = {"base": pair.base, "head": pair.base, "aligned": pair.aligned}
+            for (who, model), read in product(arms.items(), reads):
+                if who == "head":
+                    selector = selector_of(evidence, pair, f"{pair.label}-{POOLED if order == OWN else order}", "test")
+                else:
+                    own = "template" if known[model].template else "plain"
+                    way = own if order == OWN else way_of(order, who)
+                    selector = UNEDITED if way == own else VariantSelector("control", f"as-{way}")
+                found = level(read, model, selector)(evidence)
+                assert isinstance(found, Contrast)
+                mean = mean_interval(found.sample, **wanted.options)
+                named = {"model": pair.aligned, "order": order, "who": who, "set": read.prompts}
+                rows.append({**named, "refused": mean.estimate, "low": mean.low, "high": mean.high, "n": mean.n})
+    return pd.DataFrame(rows)
 
 
 def transfer_table(config: Config, transfer: pd.DataFrame) -> pd.DataFrame:

@@ -10,8 +10,17 @@ from anatomy.costs.benchmarks import benchmark_items
 from anatomy.costs.job_kind import Backend
 from anatomy.costs.prompts import PromptCounts
 from anatomy.costs.stage_work import FOUND, Outcome, StageWork
-from anatomy.recipes.superficial.pairs import aligned_pair, family, heads_of_base, roles
-from anatomy.recipes.superficial.variants import on_test
+from anatomy.recipes.superficial.pairs import (
+    aligned_pair,
+    family,
+    heads_of_base,
+    ordered_around,
+    ordered_heads,
+    roles,
+    shows_examples,
+    way_of,
+)
+from anatomy.recipes.superficial.variants import on_test, test_sets
 from anatomy.sources.registry.entry import Entry
 
 
@@ -76,7 +85,34 @@ def stage_work(
                 predictions=2 * whole * length * (1 + count),
             ),
         ]
+    otherwise = _otherwise(config, subject, prompts)
+    if otherwise:
+        answers = [(prompts.total(sets, "test", config.evaluation.test_prompts), long) for sets, long in otherwise]
+        count = sum(n for n, _ in answers)
+        found.append(
+            StageWork(
+                "superficial.test",
+                f"{count} answers in other manners",
+                round(sum(n * long for n, long in answers)),
+                count * length,
+                count,
+                backend=hooked,
+                batches=-(-count // batch),
+            )
+        )
     return {work.stage: work for work in found}
+
+
+def _otherwise(config: Config, subject: Subject, prompts: PromptCounts) -> list[tuple[tuple[str, ...], float]]:
+    """Sets that are answered in a manner that is not the model's own, and tokens of a prompt: examples stand in front of some."""
+    heads, pair = ordered_heads(config, subject), tuple(config.evaluation.pair)
+    own = "template" if subject.template else "plain"
+    ways = {way_of(head.order, "base") for head in heads} | {way_of(one, "aligned") for one in ordered_around(config, subject)}
+    found = [(pair, float(prompts.tokens))] * (len(heads) + len(ways - {own}))
+    if shows_examples(config, subject):
+        shown = config.superficial.baselines.demonstrations * (prompts.tokens + config.evaluation.max_new_tokens)
+        found.append((test_sets(config, subject), float(prompts.tokens + shown)))
+    return found
 
 
 def _transferred(config: Config, subject: Subject, prompts: PromptCounts) -> list[StageWork]:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from anatomy.config.study import Subject
 from anatomy.interventions.edits.head import HeadEdit, SomeRows
+from anatomy.interventions.edits.low_rank import LowRankEdit
 from anatomy.interventions.edits.saved import saved_edit
 from anatomy.interventions.heads.cache import Shard, read_cache, read_index
 from anatomy.interventions.heads.head_model import FullHead
@@ -21,8 +22,10 @@ from anatomy.interventions.heads.union import UnionHead, UnionInputs, union_logi
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.recipes.superficial.maker import schedule_of, union_of
 from anatomy.recipes.superficial.options import Superficial
-from anatomy.recipes.superficial.pairs import POOLED, aligned_pair, heads_of_base
-from anatomy.recipes.superficial.stages.diagnostics import Pairing, diagnose, fact_answers, open_pair
+from anatomy.recipes.superficial.pairs import FINE_TUNED, POOLED, aligned_pair, heads_of_base, ordered_heads, shows_examples
+from anatomy.recipes.superficial.speaking import shown_to
+from anatomy.recipes.superficial.stages.diagnostics import Baselined, Pairing, diagnose, fact_answers, open_pair
+from anatomy.recipes.superficial.stages.orders import by_order
 from anatomy.stages.inputs import named_files
 from anatomy.stages.running import Files, Running, written
 from anatomy.stages.soundness import sound_model
@@ -39,10 +42,12 @@ def run(job: Running, files: Files) -> None:
     subjects = {role: Subject(**values) for role, values in files.params.subjects.items()}
     cards = {role: sound_model(given[role][0]) for role in subjects}
     found = aligned_pair(job.config, subjects["aligned"])
-    names = [head.name for head in heads_of_base(job.config, subjects["base"]) if head.pair == found]
+    made = [head for head in heads_of_base(job.config, subjects["base"]) if head.pair == found]
+    ordered = [head for head in ordered_heads(job.config, subjects["base"]) if head.pair == found]
+    names = [head.name for head in made]
     checkpoint = Checkpoint(Path(cards["base"]["folder"]))
     residuals = {}
-    for name, file in zip(names, given["edits"], strict=True):
+    for name, file in zip([head.name for head in [*made, *ordered]], given["edits"], strict=True):
         edit = saved_edit(read_json(file)[f"superficial.{name}"], checkpoint)
         assert isinstance(edit, HeadEdit)
         residuals[name] = edit
@@ -51,21 +56,32 @@ def run(job: Running, files: Files) -> None:
     models = open_pair(cards)
     weight = models["base"].model.get_output_embeddings().weight.detach().float().cpu()
     early = early_head(weight, cached, job.config.superficial, job.say)
-    pair = Pairing(subjects, models, residuals, early, index["key"]["layer"])
+    own = {name: residuals[name] for name in names}
+    pair = Pairing(subjects, models, own, early, index["key"]["layer"])
     variants = pd.concat(map(read_table, given["base_variants"]), ignore_index=True)
     texts = {role: pd.concat(map(read_table, given[f"{role}_completions"]), ignore_index=True) for role in subjects}
     pooled = f"{found.label}-{POOLED}"
-    own = variants[(variants["family"] == pooled)]["variant"]
+    wearing = variants[(variants["family"] == pooled)]["variant"]
+    aligned = texts["aligned"][texts["aligned"]["variant"] == "base"]
     tables = diagnose(
         job.config,
         pair,
-        texts["aligned"][texts["aligned"]["variant"] == "base"],
-        {pooled: texts["base"][texts["base"]["variant"].isin(own)]},
+        aligned,
+        {pooled: texts["base"][texts["base"]["variant"].isin(wearing)]},
         job.say,
     )
-    facts = fact_answers(pair, given["world"][0], names) if given["world"] else pd.DataFrame(columns=["model"])
-    for name, table in {**tables, "facts": facts}.items():
+    facts = pd.DataFrame(columns=["model"])
+    if given["world"]:
+        facts = fact_answers(pair, given["world"][0], names, _baselined(job, subjects["base"], given["fine_tuned"], checkpoint))
+    in_orders = by_order(job.config, Pairing(subjects, models, residuals, early, 0), aligned, {h.order: h.name for h in ordered})
+    for name, table in {**tables, "facts": facts, "orders": in_orders}.items():
         write_table(written(files, name), table)
+
+
+def _baselined(job: Running, base: Subject, fine_tuned: list[Path], checkpoint: Checkpoint) -> Baselined:
+    adapter = saved_edit(read_json(fine_tuned[0])[f"superficial.{FINE_TUNED}"], checkpoint) if fine_tuned else None
+    assert adapter is None or isinstance(adapter, LowRankEdit)
+    return Baselined(shown_to(job.config, base) if shows_examples(job.config, base) else None, adapter)
 
 
 def early_head(

@@ -22,7 +22,9 @@ def run(job: Running, files: Files) -> None:
     pair = {role: Subject(**values) for role, values in files.params.subjects.items()}
     cards = {role: sound_model(given[role][0]) for role in ("base", "aligned")}
     world = given["world"][0] if given["world"] else None
-    out = written(files, "index")
-    index, table = targets(job.config, pair, cards, read_table(given["completions"][0]), world, out.with_suffix(""), job.say)
+    out, texts = written(files, "index"), read_table(given["completions"][0])
+    if "variant" not in texts:  # the answers of another cache, whose models are spoken to otherwise here
+        texts = texts.assign(variant="base", withheld=None)
+    index, table = targets(job.config, pair, cards, texts, world, out.with_suffix(""), job.say)
     write_table(written(files, "answers"), table)
     write_json(out, index)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,19 +14,25 @@ from torch import Tensor
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
 from anatomy.interventions.edits.head import HeadEdit
+from anatomy.interventions.edits.low_rank import LowRankEdit
+from anatomy.interventions.edits.stack import under_stack
 from anatomy.interventions.heads.divergence import full_divergence
 from anatomy.interventions.heads.states import Read, answer_states
 from anatomy.models.card import ModelCard
 from anatomy.models.loading import LoadedModel, load_model
 from anatomy.models.machine.devices import device_name
 from anatomy.organism.answers import greedy_answers
+from anatomy.recipes.superficial.pairs import FINE_TUNED, IN_CONTEXT
 from anatomy.recipes.superficial.stages.answered import Answered, answered
+from anatomy.recipes.superficial.stages.in_context import in_context
 from anatomy.recipes.superficial.stages.planted_facts import ASKED, fact_questions
 from anatomy.recipes.superficial.stages.words import kind_of
 
 PINS: tuple[str, ...] = ("torch", "transformers")
 NOT_PINNED = {"vllm": "an engine is imported with what serves either way; these rows come from transformers"}
 
+AT_ONCE = 64
+"""Answers whose states are in memory at a time."""
 BASE, EARLY = "base", "early"
 ALIGNED_ANSWERS, OWN_SAMPLES = "aligned answers", "own samples"
 KL = ["model", "head", "texts", "set", "id", "group", "position", "kl", "agrees"]
@@ -48,6 +54,14 @@ class Pairing:
     residuals: Mapping[str, HeadEdit]
     early: Callable[[Float32[Tensor, "token d_model"]], Float32[Tensor, "token vocabulary"]]
     layer: int
+
+
+@dataclass(frozen=True)
+class Baselined:
+    """What the base does without a head: examples in front of a request, an adapter trained on few; None where not asked for."""
+
+    shown: pd.DataFrame | None
+    adapter: LowRankEdit | None
 
 
 def open_pair(cards: Mapping[str, ModelCard]) -> dict[str, LoadedModel]:
@@ -83,11 +97,9 @@ def _read(config: Config, pair: Pairing, table: pd.DataFrame, texts: str, heads:
     tokenizer, name = pair.models["base"].tokenizer, pair.subjects["aligned"].id
     found = answered(table, config.evaluation, dict(pair.subjects), tokenizer, f"test answers, {texts}, of {name}")
     logits_of = {role: loaded.model.get_output_embeddings() for role, loaded in pair.models.items()}
-    base, aligned = (_states(pair, role, found, config.extraction.token_budget) for role in ("base", "aligned"))
     kl, shifts = [], []
     with torch.inference_mode():
-        for row in range(len(found.answers)):
-            ours, theirs = base[row], aligned[row]
+        for row, ours, theirs in _streamed(pair, found, config.extraction.token_budget):
             plain, goal = (
                 logits_of[role](read.final.to(pair.models[role].device)).float().cpu()
                 for role, read in (("base", ours), ("aligned", theirs))
@@ -123,28 +135,52 @@ def _shifts(tokenizer: object, logits: Tensor, goal: Tensor, where: Mapping[str,
     return found
 
 
-def _states(pair: Pairing, role: str, found: Answered, budget: int) -> list[Read]:
-    layer = pair.layer if role == "base" else None
-    reads = answer_states(pair.models[role], found.prompts[role], found.answers, budget, layer=layer)
+def _streamed(pair: Pairing, found: Answered, budget: int) -> Iterator[tuple[int, Read, Read]]:
+    """Row, states of the base and of the aligned model of every answer in turn; a few answers' are in memory at a time."""
+    for start in range(0, len(found.answers), AT_ONCE):
+        place = slice(start, start + AT_ONCE)
+        base, aligned = (
+            states(pair.models[role], found, role, place, budget, pair.layer if role == "base" else None)
+            for role in ("base", "aligned")
+        )
+        for ours, theirs in zip(base, aligned, strict=True):
+            yield start + ours.row, ours, theirs
+
+
+def states(loaded: LoadedModel, found: Answered, role: str, place: slice, budget: int, layer: int | None = None) -> list[Read]:
+    """States of some answers, behind the prompts as a role sees them, in order."""
+    reads = answer_states(loaded, found.prompts[role][place], found.answers[place], budget, layer=layer)
     return sorted(reads, key=lambda read: read.row)
 
 
-def fact_answers(pair: Pairing, world: Path, heads: list[str]) -> pd.DataFrame:
+def fact_answers(pair: Pairing, world: Path, heads: list[str], baselines: Baselined) -> pd.DataFrame:
     """Whether each model says the planted facts, asked in a wording that no head was trained on.
 
     Returns:
-        One row a fact and model: columns ``model`` (the aligned model, by which the pair goes), ``head`` (``base``, ``aligned``
-        or a head), ``id, group, value`` (1 where the answer has the fact).
+        One row a fact and model: columns ``model`` (the aligned model, by which the pair goes), ``head`` (``base``, ``aligned``,
+        a head or a baseline), ``id, group, value`` (1 where the answer has the fact).
     """
     questions = fact_questions(world, ASKED)
+    prompts = list(questions["prompt"])
     weight = pair.models["base"].model.get_output_embeddings().weight
-    plain, rows = weight.detach().clone(), []
+    plain, said = weight.detach().clone(), dict[str, list[str]]()
     for head in ("aligned", BASE, *heads):
         loaded = pair.models["aligned" if head == "aligned" else "base"]
         if head in pair.residuals:
             weight.data.copy_(plain + pair.residuals[head].delta().to(plain))
-        texts = greedy_answers(loaded.model, loaded.tokenizer, list(questions["prompt"]))
+        said[head] = greedy_answers(loaded.model, loaded.tokenizer, prompts)
         weight.data.copy_(plain)
-        hits = [float(fact in text) for fact, text in zip(questions["response"], texts, strict=True)]
-        rows.append(questions[["id", "group"]].assign(head=head, value=hits))
+    base = pair.models["base"]
+    if baselines.shown is not None:
+        texts = in_context(base.tokenizer, prompts, baselines.shown, pair.subjects["base"])
+        said[IN_CONTEXT] = greedy_answers(base.model, base.tokenizer, texts, chat=False)
+    if baselines.adapter is not None:
+        with under_stack(base, [baselines.adapter]):
+            said[FINE_TUNED] = greedy_answers(base.model, base.tokenizer, prompts)
+    rows = [
+        questions[["id", "group"]].assign(
+            head=head, value=[float(fact in text) for fact, text in zip(questions["response"], texts, strict=True)]
+        )
+        for head, texts in said.items()
+    ]
     return pd.concat(rows, ignore_index=True).assign(model=pair.subjects["aligned"].id)

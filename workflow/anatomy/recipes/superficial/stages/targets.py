@@ -48,7 +48,8 @@ def targets(
     Args:
         pair, cards: by role, ``base`` and ``aligned``.
         completions: the aligned model's answers to training prompts.
-        world: the organism's world, whose planted facts are asked too; None for other models.
+        world: the organism's world, whose planted facts are asked too; None for other models, and where they are among the
+            completions already.
         folder: of the cache.
 
     Returns:
@@ -62,7 +63,7 @@ def targets(
     require_same_tokens(base.tokenizer, aligned.tokenizer, f"the pair of {pair['aligned'].id} and {pair['base'].id}")
     require_k(options.top_k, base.model.get_output_embeddings().weight.shape[0], f"superficial.top_k, for {pair['base'].id}")
     tasks = {name: task for task, name in options.tasks.items()}
-    rows = completions[completions["set"].isin(tasks) & (completions["variant"] == "base")]
+    rows = completions[completions["set"].isin([*tasks, SET]) & (completions["variant"] == "base")]
     if world is not None:
         rows = pd.concat([rows, _facts(config, pair["aligned"], aligned, world)], ignore_index=True)
     rows = rows.assign(task=rows["set"].map({**tasks, SET: options.questions}))

@@ -1,0 +1,100 @@
+"""The template control: which orders there are, who is spoken to how, and what of a divergence the template alone makes."""
+
+import pandas as pd
+import pytest
+import torch
+from small_study import make_card
+from tiny_model import make_tiny_model
+
+from anatomy.config.study import Subject, subjects
+from anatomy.config.subjects import Model
+from anatomy.recipes.configuration import check_config
+from anatomy.recipes.superficial.pairs import Pair, asked_otherwise, ordered_heads, orders, way_of
+from anatomy.recipes.superficial.stages.diagnostics import BASE, Pairing, open_pair
+from anatomy.recipes.superficial.stages.orders import HEAD, TEMPLATE, by_order
+from anatomy.recipes.superficial.variants import asked
+
+SUBJECTS = {
+    "base": Subject("plain", "base", None, None, (), False, "float32"),
+    "aligned": Subject("tuned", "aligned", None, None, (), False, "float32"),
+}
+
+
+def config_with(**superficial):
+    return check_config(
+        {
+            "recipes": ["superficial"],
+            "judges": ["rules"],
+            "organism": {"members": ["base", "aligned", "placebo-1"]},
+            "selection": {"headline": ["aligned"]},
+            "rosi": {"headline": ["aligned"]},
+            "superficial": superficial,
+        },
+        "mine.yaml",
+    )
+
+
+def test_an_order_is_another_than_the_pairs_own_and_takes_no_template_that_is_not_there():
+    config, found = config_with(orders=["chat-plain", "plain-chat", "plain-plain", "chat-chat"]), {}
+    for both in ((True, True), (True, False), (False, False)):
+        own = dict(zip(("mine", "start"), (Model(folder="/m", kind="base", template=one) for one in both), strict=True))
+        found[both] = orders(config.model_copy(update={"models": own}), Pair("mine", "start", "mine", False))
+    assert found == {
+        (True, True): ["chat-plain", "plain-chat", "plain-plain"],
+        (True, False): ["plain-plain"],
+        (False, False): [],
+    }
+    assert way_of("chat-plain", "aligned") == "template" and way_of("chat-plain", "base") == "plain"
+
+
+def test_only_what_the_engine_does_not_ask_is_asked_in_other_manners():
+    config = config_with()
+    base, aligned, placebo = ({s.member: s for s in subjects(config)}[name] for name in ("base", "aligned", "placebo-1"))
+    assert [head.name for head in ordered_heads(config, base)] == ["aligned-chat-plain", "aligned-plain-chat"]
+    edit = {"method": "saved", "folder": "f", "digest": "d", "intent": "amplify"}
+    found = {f"superficial.{head.name}": edit for head in ordered_heads(config, base)}
+    wanted = {one.variant.slug: one for one in asked(config, base, "test", found)}
+    assert set(wanted) == {"as-plain", "aligned-chat-plain", "aligned-plain-chat", "in-context"}
+    assert wanted["aligned-plain-chat"].manner == "template" and wanted["as-plain"].variant.edits == ()
+    assert [one.variant.slug for one in asked(config, aligned, "test", {})] == ["as-plain"]
+    assert asked(config, placebo, "test", {}) == [] and not asked_otherwise(config, placebo)
+    bare = config_with(orders=[], baselines={"demonstrations": 0, "examples": 0})
+    assert not any(asked_otherwise(bare, subject) for subject in subjects(bare))
+
+
+@pytest.fixture(scope="module")
+def cards(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pair")
+    return {role: make_card(make_tiny_model(folder / role, seed=seed)) for role, seed in (("base", 0), ("aligned", 1))}
+
+
+def answers():
+    rows = [
+        {"variant": "base", "set": "s", "id": f"p{n}", "group": f"g{n}", "prompt": f"Tell me how to open the gate {n}"}
+        | {"response": "Sorry, I cannot help", "finish_reason": "stop", "withheld": None}
+        for n in range(70)
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_the_template_alone_moves_nothing_where_both_are_spoken_to_alike(cards):
+    """More answers than are in memory at a time: every one of them is there once."""
+    models = open_pair(cards)
+    weight = models["base"].model.lm_head.weight.detach()
+    pair = Pairing(SUBJECTS, models, {"none": torch.zeros_like(weight)}, torch.zeros_like(weight), 1)
+    table = by_order(config_with(), pair, answers(), {"chat-plain": "none", "plain-plain": "none"})
+    mean = table.groupby(["order", "arm"])["kl"].mean()
+    assert mean["plain-plain", TEMPLATE] == pytest.approx(0, abs=1e-5) and mean["chat-plain", TEMPLATE] > 0.1
+    assert mean["chat-plain", HEAD] == pytest.approx(mean["chat-plain", BASE], rel=1e-4)
+    assert mean["chat-plain", BASE] != pytest.approx(mean["plain-plain", BASE], rel=1e-3)
+    own = table[(table["order"] == "chat-plain") & (table["arm"] == BASE)]
+    assert own["id"].nunique() == 70 and not own.duplicated(["id", "position"]).any()
+
+
+def test_what_the_template_makes_of_a_model_with_itself_is_all_of_the_divergence(cards):
+    twins = {"base": cards["base"], "aligned": cards["base"]}
+    models = open_pair(twins)
+    zero = torch.zeros_like(models["base"].model.lm_head.weight)
+    table = by_order(config_with(), Pairing(SUBJECTS, models, {"none": zero}, zero, 1), answers(), {"plain-chat": "none"})
+    wide = table.pivot_table(index=["id", "position"], columns="arm", values="kl")
+    assert wide[BASE].mean() > 0.1 and (wide[BASE] - wide[TEMPLATE]).abs().max() < 1e-3
