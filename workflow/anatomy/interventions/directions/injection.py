@@ -13,8 +13,8 @@ from anatomy.interventions.directions.candidates import Directions
 from anatomy.interventions.directions.metrics import RefusalMetric
 from anatomy.interventions.directions.shared_prefix import logits_after, prefix_cache, rows_of, split_prefix
 from anatomy.models.activations.batching import batches
-from anatomy.models.activations.hooks import modifying, reading
-from anatomy.models.blocks import decoder_blocks
+from anatomy.models.activations.hooks import reading
+from anatomy.models.activations.starting import starting_at
 from anatomy.models.loading import LoadedModel
 from anatomy.progress.counting import counted
 
@@ -100,24 +100,7 @@ def _starting(
     vectors: Float[Tensor, "candidate d_model"],
     prompts: int,
 ) -> Iterator[None]:
-    """Begin a pass at ``layer``, with the known stream there and candidate c added in rows c * prompts .. (c + 1) * prompts.
-
-    The blocks below pass on what they get, and the block at ``layer`` is given the stream instead.
-    """
+    """Begin a pass at ``layer``, with the known stream there and candidate c added in rows c * prompts .. (c + 1) * prompts."""
     added = vectors.repeat_interleave(prompts, 0)[:, None]
-    start = (stream.repeat(len(vectors), 1, 1).float() + added).to(stream.dtype)
-    with _skipping(model, layer), modifying(model, {("block_input", layer): lambda _: start}):
+    with starting_at(model, layer, (stream.repeat(len(vectors), 1, 1).float() + added).to(stream.dtype)):
         yield
-
-
-@contextmanager
-def _skipping(model: nn.Module, layer: int) -> Iterator[None]:
-    """Make the blocks below ``layer`` pass their input on."""
-    skipped = [block.module for block in decoder_blocks(model)[:layer]]
-    for module in skipped:
-        module.forward = lambda hidden_states, *_args, **_kwargs: hidden_states
-    try:
-        yield
-    finally:
-        for module in skipped:
-            del module.forward

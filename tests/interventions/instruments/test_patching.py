@@ -1,0 +1,123 @@
+"""Patches beside a plain re-implementation, attribution beside finite differences, pairs that are pairs."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, Gemma2Config, LlamaConfig, Olmo2Config, Qwen2Config
+
+from anatomy.errors import DataError, ModelError
+from anatomy.interventions.directions.metrics import RefusalMetric
+from anatomy.interventions.instruments.attribution_patching import attribution
+from anatomy.interventions.instruments.paired_prompts import PairedPrompts, Prompt, pair_by_length
+from anatomy.interventions.instruments.patching import WAYS, Place, patch_pair, places_of
+from anatomy.interventions.instruments.run_record import record_run
+from anatomy.models.blocks import decoder_blocks
+from anatomy.models.loading import LoadedModel
+
+SMALL = dict(vocab_size=50, hidden_size=32, intermediate_size=48, num_hidden_layers=3, num_attention_heads=4)
+SMALL |= dict(num_key_value_heads=2, head_dim=8, pad_token_id=0, bos_token_id=1, eos_token_id=2)
+PAIR = PairedPrompts("clean", "corrupt", "g", (1, 8, 9, 10, 4), (1, 8, 22, 31, 4))
+METRIC = RefusalMetric((7, 9), 0.0)
+PARTS = ("stream", "attention", "mlp", "head")
+
+
+@pytest.fixture(params=[LlamaConfig, Qwen2Config, Gemma2Config, Olmo2Config])
+def loaded(request):
+    torch.manual_seed(0)
+    model = AutoModelForCausalLM.from_config(request.param(**SMALL)).eval().requires_grad_(False)
+    for name, parameter in model.named_parameters():
+        if "norm" in name:
+            parameter.data.normal_(1.0, 0.5)
+        elif "embed" not in name:
+            parameter.data.mul_(4.0)  # far enough from zero that patches do something
+    return LoadedModel(model, SimpleNamespace(pad_token_id=0, eos_token_id=2), Path(), "", 3, 32)
+
+
+def plainly(loaded, place, giving, taking):
+    """A whole pass over ``taking`` with the activation of ``giving`` put in by a hook of its own."""
+    block = decoder_blocks(loaded.model)[place.layer]
+    module = {"stream": block.module, "attention": block.attention_write, "mlp": block.mlp_write, "head": block.attention.o_proj}
+    module, before, kept = module[place.part], place.part in ("stream", "head"), {}
+
+    def hidden(args, kwargs):
+        return args[0] if args else kwargs["hidden_states"]
+
+    def take(_module, args, kwargs, output=None):
+        x = hidden(args, kwargs) if before else (output[0] if isinstance(output, tuple) else output)
+        kept["there"] = x.clone()
+
+    def put(_module, args, kwargs, output=None):
+        x = (hidden(args, kwargs) if before else (output[0] if isinstance(output, tuple) else output)).clone()
+        columns = slice(None) if place.column is None else [place.column]
+        rest = slice(None) if place.head is None else slice(place.head * 8, place.head * 8 + 8)
+        x[:, columns, rest] = kept["there"][:, columns, rest]
+        if not before:
+            return (x, *output[1:]) if isinstance(output, tuple) else x
+        return ((x, *args[1:]), kwargs) if args else (args, {**kwargs, "hidden_states": x})
+
+    register = module.register_forward_pre_hook if before else module.register_forward_hook
+    for hook, tokens in ((take, giving), (put, taking)):
+        handle = register(hook, with_kwargs=True)
+        logits = loaded.model(input_ids=torch.tensor([tokens])).logits[:, -1]
+        handle.remove()
+    return METRIC(logits).item()
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_every_patch_is_what_a_whole_pass_with_a_hook_gives(loaded, way):
+    places = places_of(loaded, PAIR.length, PARTS)
+    assert len(places) == 3 * (3 * 5 + 4)
+    found = patch_pair(loaded, PAIR, places, METRIC, way, token_budget=35)
+    giving, taking = (PAIR.clean, PAIR.corrupt) if way == "denoise" else (PAIR.corrupt, PAIR.clean)
+    wanted = [plainly(loaded, place, giving, taking) for place in places]
+    assert found["patched"].tolist() == pytest.approx(wanted, abs=1e-5)
+    assert found["patched"].std() > 1e-3
+    last = found[(found["part"] == "stream") & (found["column"] == 0)]
+    assert last["recovery"].tolist() == pytest.approx([0.0] * 3, abs=1e-5)  # the first token is the same in both
+
+
+def test_all_of_the_stream_brings_the_whole_metric(loaded):
+    whole = [Place("stream", layer, None) for layer in range(3)]
+    for way in WAYS:
+        assert patch_pair(loaded, PAIR, whole, METRIC, way, 1000)["recovery"].tolist() == pytest.approx([1.0] * 3, abs=1e-4)
+
+
+def test_parts_sum_to_the_stream(loaded):
+    run = record_run(loaded, torch.tensor([PAIR.clean]))
+    for layer in range(3):
+        assert torch.allclose(run.streams[layer] + run.attention[layer] + run.mlp[layer], run.streams[layer + 1], atol=1e-5)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_attribution_is_the_slope_of_small_patches(loaded, way):
+    near = PairedPrompts("clean", "corrupt", "g", PAIR.clean, PAIR.corrupt)
+    places = places_of(loaded, near.length, PARTS)
+    table = loaded.model.get_input_embeddings().weight.data
+    for one, other in zip(near.clean, near.corrupt, strict=True):  # two runs that differ by little
+        table[one] = table[other] + 1e-2 * (table[one] - table[other])
+    found = patch_pair(loaded, near, places, METRIC, way, 1000)
+    start = found["corrupt"] if way == "denoise" else found["clean"]
+    predicted = attribution(loaded, near, places, METRIC.refusal_tokens, METRIC.epsilon, way)
+    true = torch.tensor((found["patched"] - start).to_numpy())
+    assert (predicted - true).abs().max() < 0.05 * true.abs().max()
+    assert not any(parameter.requires_grad for parameter in loaded.model.parameters())
+
+
+def test_what_is_not_there_is_named(loaded):
+    with pytest.raises(ModelError, match="layer 3"):
+        places_of(loaded, 5, PARTS, [0, 3])
+    with pytest.raises(ModelError, match="head 4"):
+        patch_pair(loaded, PAIR, [Place("head", 0, None, 4)], METRIC, "noise", 1000)
+
+
+def test_pairs_have_as_many_tokens_on_both_sides():
+    with pytest.raises(DataError, match="3 tokens in a and 2 in b"):
+        PairedPrompts("a", "b", "g", (1, 2, 3), (1, 2))
+    clean = [Prompt("c0", "g0", (1, 2, 3), "x"), Prompt("c1", "g1", (1, 5, 3)), Prompt("c2", "g2", (1,))]
+    corrupt = [Prompt("d0", "h0", (1, 2, 9)), Prompt("d1", "h1", (1, 6, 9), "x"), Prompt("d2", "h2", (4, 4))]
+    pairs, left = pair_by_length(clean, corrupt, 10)
+    assert [(pair.id, pair.corrupt_id) for pair in pairs] == [("c0", "d1"), ("c1", "d0")] and left == 1
+    with pytest.raises(DataError, match="none of equal length"):
+        pair_by_length(clean[2:], corrupt, 10)

@@ -1,0 +1,124 @@
+"""Lenses, direct attribution, attention and probes: what they must add up to, and what they must not find."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, Gemma2Config, GraniteConfig, LlamaConfig, Olmo2Config, Qwen2Config
+
+from anatomy.errors import DataError
+from anatomy.interventions.instruments.direct_attribution import attention_regions, direct_attribution
+from anatomy.interventions.instruments.logit_lens import last_streams, lens_table
+from anatomy.interventions.instruments.probes import probe_aurocs, probe_table, shuffled
+from anatomy.interventions.instruments.tuned_lens import LensTraining, train_lens
+from anatomy.models.loading import LoadedModel
+
+SMALL = dict(vocab_size=50, hidden_size=32, intermediate_size=48, num_hidden_layers=3, num_attention_heads=4)
+SMALL |= dict(num_key_value_heads=2, head_dim=8, pad_token_id=0, bos_token_id=1, eos_token_id=2)
+PROMPTS = [[1, 8, 9, 10, 11, 4], [1, 12, 4], [1, 30, 31, 32, 33, 34, 35, 4]]
+IDS = ["a", "b", "c"]
+
+
+@pytest.fixture(params=[LlamaConfig, Qwen2Config, Gemma2Config, Olmo2Config, GraniteConfig])
+def loaded(request):
+    torch.manual_seed(0)
+    more = {"logits_scaling": 3.0} if request.param is GraniteConfig else {}
+    sizes = {key: value for key, value in SMALL.items() if key != "head_dim"} if more else SMALL
+    model = AutoModelForCausalLM.from_config(request.param(**sizes, **more)).eval().requires_grad_(False)
+    for name, parameter in model.named_parameters():
+        if "norm" in name or name.endswith("bias"):
+            parameter.data.normal_(1.0, 0.5)
+    return LoadedModel(model, SimpleNamespace(pad_token_id=0, eos_token_id=2), Path(), "", 3, 32)
+
+
+def test_the_lens_of_the_last_layer_is_the_model(loaded):
+    streams = last_streams(loaded, PROMPTS, 100, IDS)
+    table = lens_table(loaded, streams, IDS, [7, 9], [3, 5], 0.0).set_index(["layer", "id"])
+    for name, tokens in zip(IDS, PROMPTS, strict=True):
+        logits = loaded.model(input_ids=torch.tensor([tokens])).logits[0, -1]
+        said = logits.double().softmax(-1)
+        row = table.loc[(3, name)]
+        assert row["probability"] == pytest.approx(said[[7, 9]].sum().item(), rel=1e-4)
+        assert row["random_probability"] == pytest.approx(said[[3, 5]].sum().item(), rel=1e-4)
+        assert row["rank"] == 1 + (logits > logits[[7, 9]].max()).sum() and row["agrees"] and row["kl"] == pytest.approx(0)
+    assert (table.loc[0, "kl"] > 0).all()
+
+
+def test_a_tuned_lens_comes_nearer_on_rows_that_it_has_not_seen(loaded):
+    generator = torch.Generator().manual_seed(0)
+    prompts = [[1, *torch.randint(3, 50, (5,), generator=generator).tolist()] for _ in range(60)]
+    streams = last_streams(loaded, prompts, 1000, [str(n) for n in range(60)])
+    held = torch.arange(60) % 4 == 0
+    lens = train_lens(loaded, streams, held, LensTraining(1e-3, 30, 3, 16, 0))
+    assert all(after <= before for before, after in zip(lens.before, lens.after, strict=True))
+    assert sum(lens.after) < 0.9 * sum(lens.before)
+    ids = [str(n) for n in range(int(held.sum()))]
+    tuned = lens_table(loaded, streams[:, held], ids, [7], [3], 0.0, lens).groupby("layer")["kl"].mean()
+    assert tuned[:3].tolist() == pytest.approx(lens.after, rel=1e-3, abs=1e-6) and tuned[3] == pytest.approx(0)
+
+
+def test_contributions_sum_to_the_final_stream(loaded):
+    scale = getattr(loaded.model.config, "residual_multiplier", 1.0)
+    assert scale == 1.0
+    unit = torch.nn.functional.normalize(torch.randn(32, generator=torch.Generator().manual_seed(1)), dim=0)
+    table = direct_attribution(loaded, PROMPTS, IDS, {"one": unit, "minus": -unit})
+    streams = last_streams(loaded, PROMPTS, 100, IDS)
+    found = table.groupby(["direction", "id"])["contribution"].sum()
+    for sign, name in ((1, "one"), (-1, "minus")):
+        assert found[name].tolist() == pytest.approx((sign * streams[-1] @ unit).tolist(), abs=1e-5)
+    assert table.groupby(["id", "direction"]).size().nunique() == 1
+    assert set(table["part"]) >= {"embedding", "head", "mlp"}
+
+
+def test_attention_is_shared_out_whole(loaded):
+    table = attention_regions(loaded, PROMPTS[:1], IDS[:1], start=1, end=1)
+    assert len(table) == 3 * 4
+    assert table[["instruction", "template_before", "template_after"]].sum(axis=1).tolist() == pytest.approx([1.0] * 12, abs=1e-5)
+    assert table["entropy"].between(0, np.log(6) + 1e-6).all()
+
+
+def planted(signal, seed=0):
+    """Forty groups of three prompts; one feature tells the kinds apart by ``signal``, and a group has a shift of its own."""
+    generator = np.random.default_rng(seed)
+    groups = np.repeat([f"g{n}" for n in range(40)], 3)
+    y = np.repeat(np.arange(40) % 2 == 0, 3)
+    x = generator.normal(size=(1, 120, 16)) + np.repeat(generator.normal(size=(40, 16)), 3, axis=0)[None]
+    x[0, :, 3] += signal * y
+    return x, y, groups
+
+
+def read(x, y, groups, texts=None):
+    table = probe_table(
+        x, y, groups, [str(n) for n in range(len(y))], texts or ["a word"] * len(y), np.full(len(y), 7), few=2, seed=0
+    )
+    return probe_aurocs(table).set_index(["probe", "control"])["auroc"]
+
+
+def test_probes_find_what_is_there_and_nothing_else():
+    found, nothing = read(*planted(6.0)), read(*planted(0.0))
+    for name in ("difference_of_means", "logistic", "sparse_2"):
+        assert found[name, ""] > 0.9 and found[name, "equal_length"] > 0.9
+        assert abs(found[name, "shuffled"] - 0.5) < 0.25
+        assert abs(nothing[name, ""] - 0.5) < 0.25  # forty groups, and not 120 prompts, are what is independent
+
+
+def test_a_bag_of_words_sees_the_wording():
+    x, y, groups = planted(0.0)
+    texts = [f"how {'bad' if label else 'good'} it is" for label in y]
+    assert read(x, y, groups, texts)["bag_of_words", ""] == 1.0
+
+
+def test_groups_keep_their_label_when_shuffled():
+    _, y, groups = planted(0.0)
+    dealt = shuffled(y, groups, 0)
+    assert all(len(set(dealt[groups == name])) == 1 for name in set(groups)) and dealt.sum() == y.sum()
+
+
+@pytest.mark.parametrize("kind", ["class", "group"])
+def test_a_probe_needs_two_kinds_in_two_groups_each(kind):
+    x, y, groups = planted(1.0)
+    y, groups = (np.ones_like(y), groups) if kind == "class" else (y, np.where(y, "one", groups))
+    with pytest.raises(DataError, match="at least two groups"):
+        read(x, y, groups)

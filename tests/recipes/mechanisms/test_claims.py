@@ -1,0 +1,130 @@
+"""Verdicts of the mechanism battery on tables in which the answer was planted."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from anatomy.config.study import subjects
+from anatomy.evidence.claims.claim import Verdict
+from anatomy.evidence.claims.ledger import evaluate_ledger
+from anatomy.evidence.claims.rules import Resampling
+from anatomy.evidence.claims.tables import Tables
+from anatomy.recipes.configuration import check_config
+from anatomy.recipes.mechanisms import figures
+from anatomy.recipes.mechanisms.claims import claims_of
+from anatomy.recipes.mechanisms.profiles import INSTRUMENTS, agreement_table, profile_table
+
+LAYERS, PAIRS, TOKENS = 4, 20, 3
+MODEL = "aligned.s0"
+
+
+@pytest.fixture(scope="module")
+def config():
+    return check_config({"statistics": {"bootstrap": 200}}, "a test")
+
+
+def tables_of(*, gap=8.0, recovery=0.9, predicted=True, half=0.05, direction=5.0, words=0.5, outcome="picked"):
+    """A model whose refusal sits in the last token's stream from block 2 on, of tables as the job leaves them."""
+    generator = np.random.default_rng(0)
+    ids, groups = [f"p{n}" for n in range(PAIRS)], [f"g{n}" for n in range(PAIRS)]
+    patches, lens, direct, probes = [], [], [], []
+    for name, group in zip(ids, groups, strict=True):
+        noise = generator.normal(scale=0.02)
+        for way in ("denoise", "noise"):
+            for part in ("stream", "attention", "mlp"):
+                for layer in range(LAYERS):
+                    for column in range(-TOKENS, 0):
+                        here = recovery * (column == -1 and (layer >= 2 if part == "stream" else layer == 1)) + noise
+                        said = here if predicted else generator.normal()
+                        patches.append((part, layer, column, None, way, gap, 0.0, here, said, name, name + "c", group))
+        for layer in range(LAYERS + 1):
+            chance = half if layer <= LAYERS // 2 else 0.9
+            lens.append((name, layer, "logit", gap * chance, chance, 0.0, 1, True, 0.1, "harmful", group))
+        for layer in range(LAYERS):
+            for part in ("head", "mlp"):
+                direct.append((name, "refusal", layer, part, -1, direction / 8, group))
+                direct.append((name, "random", layer, part, -1, 0.01, group))
+    for label in (True, False):
+        for n in range(PAIRS):
+            for layer in range(LAYERS + 1):
+                for control in ("", "shuffled"):
+                    score = generator.normal() + 6 * label * (control == "")
+                    probes.append((f"{label}{n}", f"{label}{n}", label, score, "logistic", layer, control))
+            score = generator.normal() if words == 0.5 else generator.normal() + 20 * label
+            probes.append((f"{label}{n}", f"{label}{n}", label, score, "bag_of_words", -1, ""))
+    columns = ["part", "layer", "column", "head", "way", "clean", "corrupt", "recovery", "predicted", "id", "corrupt_id", "group"]
+    named = {
+        "patching": pd.DataFrame(patches, columns=columns).assign(patched=0.0),
+        "lens": pd.DataFrame(
+            lens,
+            columns=[
+                "id",
+                "layer",
+                "lens",
+                "metric",
+                "probability",
+                "random_probability",
+                "rank",
+                "agrees",
+                "kl",
+                "side",
+                "group",
+            ],
+        ),
+        "direct": pd.DataFrame(direct, columns=["id", "direction", "layer", "part", "head", "contribution", "group"]),
+        "probes": pd.DataFrame(probes, columns=["id", "group", "label", "score", "probe", "layer", "control"]),
+        "picked": pd.DataFrame([{"outcome": outcome, "position": -1, "layer": 2 if outcome == "picked" else None}]),
+    }
+    return Tables(**{name: table.assign(model=MODEL) for name, table in named.items()})
+
+
+def verdicts(config, **planted):
+    subject = next(one for one in subjects(config) if one.id == MODEL)
+    ledger = evaluate_ledger(claims_of(config, subject), tables_of(**planted), seed=0, resampling=Resampling(0.95, 0, 200))
+    return {name.removeprefix("mechanisms."): verdict for name, verdict in zip(ledger["claim"], ledger["verdict"], strict=True)}
+
+
+def test_what_was_planted_is_supported(config):
+    assert set(verdicts(config).values()) == {Verdict.SUPPORTED}
+
+
+@pytest.mark.parametrize(
+    ("planted", "fails"),
+    [
+        ({"recovery": 0.2}, ("causal", "needed")),
+        ({"gap": -1.0}, ("causal", "needed", "first_order", "onset", "written")),
+        ({"half": 0.8}, ("onset",)),
+        ({"predicted": False}, ("first_order",)),
+        ({"direction": 0.0}, ("written",)),
+        ({"words": 1.0}, ("decodable",)),
+    ],
+)
+def test_the_opposite_is_not(config, planted, fails):
+    found = verdicts(config, **planted)
+    assert {name for name, verdict in found.items() if verdict != Verdict.SUPPORTED} == set(fails)
+
+
+def test_without_a_direction_its_place_cannot_be_tested(config):
+    found = verdicts(config, outcome="empty grid")
+    assert found["causal"] == found["needed"] == Verdict.NOT_TESTABLE and found["decodable"] == Verdict.SUPPORTED
+
+
+def test_profiles_rise_where_refusal_was_planted_and_agree_with_themselves(config):
+    table = profile_table(config, tables_of(), MODEL)
+    top = table[table["top"]].groupby("instrument")["layer"].first()
+    assert top["patch attention"] == 1 and top["predict mlp"] == 1 and top["patch stream"] == 1
+    assert set(table["instrument"]) == set(INSTRUMENTS) and table["share"].between(0, 1).all()
+    agreement = agreement_table(config, tables_of(), MODEL, resamples=50).set_index(["one", "two"])
+    assert agreement.loc[("patch attention", "predict attention"), "rho"] == pytest.approx(1)
+
+
+def test_every_figure_is_drawn(config):
+    tables = tables_of()
+    for chart in (
+        figures.atlas(profile_table(config, tables, MODEL)),
+        figures.patching(tables.rows("patching")),
+        figures.predicted(tables.rows("patching")),
+        figures.lens(tables.rows("lens")),
+        figures.direct(tables.rows("direct")),
+    ):
+        assert chart.to_dict()["config"]

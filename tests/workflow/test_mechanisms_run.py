@@ -1,0 +1,36 @@
+"""The mechanism battery through Snakemake on the quick run: one model in memory, every instrument, a page of its own."""
+
+import pandas as pd
+import pytest
+
+from anatomy.evidence.claims.claim import Verdict
+
+pytestmark = pytest.mark.workflow
+
+
+@pytest.fixture(scope="module")
+def run(finished, tmp_path_factory):
+    copy = finished.copy(tmp_path_factory.mktemp("mechanisms") / "run")
+    copy.call("mechanisms", "--config", "mechanisms={models: [aligned, base], pairs: 4, prompts: 24, lens: {epochs: 3}}")
+    return copy
+
+
+def test_it_has_a_page_of_its_own_with_an_atlas_a_model(run):
+    page = (run.results / "mechanisms" / "report.html").read_text()
+    assert page.count("Where each instrument says that refusal sits") >= 2
+    ledger = pd.read_parquet(run.results / "mechanisms" / "claims" / "ledger.parquet")
+    assert len(ledger) == 14 and set(ledger["verdict"]) <= {str(verdict) for verdict in Verdict}
+
+
+def test_patches_of_the_whole_stream_bring_the_metric_and_of_the_shared_tokens_nothing(run):
+    rows = pd.read_parquet(run.results / "measure" / "aligned.s0" / "mechanisms.patching.parquet")
+    streams = rows[rows["part"] == "stream"]
+    last = streams[(streams["column"] == -1) & (streams["layer"] == streams["layer"].max())]
+    assert (last["recovery"] - 1).abs().max() < 0.25 and len(last) == 2 * last["id"].nunique()
+    first = streams[streams["column"] == streams.groupby("id")["column"].transform("min")]
+    assert first["recovery"].abs().max() < 1e-3
+
+
+def test_probes_read_groups_that_they_have_not_seen(run):
+    aurocs = pd.read_csv(run.results / "mechanisms" / "tables" / "aurocs.csv")
+    assert set(aurocs["model"]) == {"aligned.s0", "base.s0"} and aurocs["auroc"].between(0, 1).all()

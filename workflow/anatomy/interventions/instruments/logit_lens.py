@@ -1,0 +1,94 @@
+"""Logit lens: what the model would say if each block were its last, ``softmax(W_U norm(x_l))`` (nostalgebraist 2020)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from anatomy.interventions.directions.metrics import kl_divergence, refusal_metric
+from anatomy.interventions.instruments.tuned_lens import TunedLens
+from anatomy.models.activations.batching import batches
+from anatomy.models.activations.hooks import reading
+from anatomy.models.activations.means import check_finite, gather
+from anatomy.models.activations.starting import stream_logits
+from anatomy.models.loading import LoadedModel
+
+ROWS = 64
+"""Streams decoded at a time: logits of a large vocabulary are what takes memory."""
+
+
+@torch.no_grad()
+def last_streams(
+    loaded: LoadedModel, token_ids: Sequence[Sequence[int]], token_budget: int, ids: Sequence[str]
+) -> Float[Tensor, "layer prompt d_model"]:
+    """Stream at the last token of each prompt, before each block and after the last, in float32 on the CPU.
+
+    Raises:
+        NumericsError: NaN or infinity, prompt and layer named.
+    """
+    found = torch.empty(loaded.num_layers + 1, len(token_ids), loaded.d_model)
+    for batch in batches(token_ids, token_budget, loaded.pad_token_id, loaded.device):
+
+        def read(layer: int, activations: Tensor, batch=batch) -> None:  # type: ignore[no-untyped-def]
+            x = gather(activations, batch, [-1])[:, 0]
+            check_finite(x, batch, f"layer {layer}", ids)
+            found[layer, list(batch.rows)] = x.float().cpu()
+
+        with reading(loaded.model, range(loaded.num_layers + 1), read):
+            loaded.model.base_model(**batch.inputs(), use_cache=False)
+    return found
+
+
+@torch.no_grad()
+def lens_table(
+    loaded: LoadedModel,
+    streams: Float[Tensor, "layer prompt d_model"],
+    ids: Sequence[str],
+    tokens: Sequence[int],
+    random_tokens: Sequence[int],
+    epsilon: float,
+    maps: TunedLens | None = None,
+) -> pd.DataFrame:
+    """What each layer would answer: a row a prompt and layer.
+
+    Args:
+        tokens: refusal tokens.
+        random_tokens: as many drawn at random: the control.
+        maps: a tuned lens; None for the logit lens.
+
+    Returns:
+        Columns ``id, layer, lens, metric, probability, random_probability, rank, agrees, kl``: the refusal metric, probability of
+        refusal tokens and of random ones, rank of the likeliest refusal token (1: the likeliest of all), whether the
+        likeliest token is the final one, and KL(final || lens) in nats.
+    """
+    finals, parts = _logits(loaded, streams[-1]), []
+    for layer in range(len(streams)):
+        carried = streams[layer] if maps is None else maps(layer, streams[layer])
+        logits = finals if layer == len(streams) - 1 else _logits(loaded, carried)
+        probabilities = logits.double().softmax(-1)
+        best = logits[:, list(tokens)].max(-1).values
+        parts.append(
+            pd.DataFrame(
+                {
+                    "id": list(ids),
+                    "layer": layer,
+                    "lens": "logit" if maps is None else "tuned",
+                    "metric": refusal_metric(logits, tokens, epsilon).numpy(),
+                    "probability": probabilities[:, list(tokens)].sum(-1).numpy(),
+                    "random_probability": probabilities[:, list(random_tokens)].sum(-1).numpy(),
+                    "rank": (1 + (logits > best[:, None]).sum(-1)).numpy(),
+                    "agrees": (logits.argmax(-1) == finals.argmax(-1)).numpy(),
+                    "kl": kl_divergence(finals, logits).numpy(),
+                }
+            )
+        )
+    return pd.concat(parts, ignore_index=True)
+
+
+def _logits(loaded: LoadedModel, streams: Float[Tensor, "prompt d_model"]) -> Float[Tensor, "prompt vocabulary"]:
+    parts = [stream_logits(loaded, part.to(loaded.device)).float().cpu() for part in streams.split(ROWS)]
+    return torch.cat(parts)

@@ -1,0 +1,200 @@
+"""Activation patching: one activation of a run replaced by what another run has in its place.
+
+Recovery ``(m_patched - m_corrupt) / (m_clean - m_corrupt)`` (Heimersheim and Nanda 2024, arXiv 2404.15255; dossier, section 4e).
+Everything below the patched block is as in the run that is patched, and is not computed again: a pass starts at the block, with
+that run's stream, and its rows are the patches of one block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+import pandas as pd
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from anatomy.errors import ModelError
+from anatomy.interventions.directions.metrics import RefusalMetric
+from anatomy.interventions.instruments.paired_prompts import PairedPrompts
+from anatomy.interventions.instruments.run_record import RunRecord, head_count, output_projection, record_run
+from anatomy.models.activations.hooks import modifying
+from anatomy.models.activations.last_block import last_block_at, last_columns
+from anatomy.models.activations.starting import starting_at
+from anatomy.models.blocks import decoder_blocks
+from anatomy.models.loading import LoadedModel
+
+PatchedPart = Literal["stream", "attention", "mlp", "head"]
+"""What is replaced: a block's input, what attention or the MLP adds, or one head's output."""
+
+Way = Literal["denoise", "noise"]
+"""``denoise``: the clean run's activation in the corrupt run; ``noise``: the corrupt run's in the clean one."""
+
+WAYS: tuple[Way, ...] = ("denoise", "noise")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a patch is made.
+
+    Attributes:
+        part: what is replaced.
+        layer: 0-based block.
+        column: token from the start of the prompt; None for all tokens at once.
+        head: query head, for the part ``head``.
+    """
+
+    part: PatchedPart
+    layer: int
+    column: int | None
+    head: int | None = None
+
+
+def places_of(loaded: LoadedModel, length: int, parts: Sequence[PatchedPart], layers: Sequence[int] | None = None) -> list[Place]:
+    """Every place of a prompt: each layer and token of stream, attention and MLP, and each layer and head over all tokens.
+
+    Raises:
+        ModelError: a layer that the model does not have.
+    """
+    chosen = list(range(loaded.num_layers) if layers is None else layers)
+    if wrong := [layer for layer in chosen if not 0 <= layer < loaded.num_layers]:
+        raise ModelError(
+            found=f"layer {wrong[0]}",
+            expected=f"layers 0 to {loaded.num_layers - 1}",
+            where=str(loaded.folder),
+            remedy="correct the layers that are to be patched",
+        )
+    heads = head_count(loaded.model) if "head" in parts else 0
+    return [
+        place
+        for part in parts
+        for layer in chosen
+        for place in (
+            [Place(part, layer, None, head) for head in range(heads)]
+            if part == "head"
+            else [Place(part, layer, column) for column in range(length)]
+        )
+    ]
+
+
+@torch.no_grad()
+def patch_pair(
+    loaded: LoadedModel, pair: PairedPrompts, places: Sequence[Place], metric: RefusalMetric, way: Way, token_budget: int
+) -> pd.DataFrame:
+    """Metric of a run with each place patched: columns ``part, layer, column, head, way, patched, clean, corrupt, recovery``.
+
+    ``recovery`` is 0 where the patch leaves the run as it was and 1 where it brings the other run's metric: in the noising way
+    that is the share of the metric that is lost. It is NaN where both runs have the same metric.
+
+    Args:
+        token_budget: most tokens of a pass.
+
+    Raises:
+        ModelError: a head or layer that the model does not have.
+    """
+    both = record_run(loaded, torch.tensor([pair.clean, pair.corrupt], device=loaded.device))
+    assert both.logits is not None
+    clean, corrupt = metric(both.logits).tolist()
+    giving, taking = (0, 1) if way == "denoise" else (1, 0)
+    scored = torch.empty(len(places), dtype=torch.float64)
+    for layer in sorted({place.layer for place in places}):
+        own = [index for index, place in enumerate(places) if place.layer == layer]
+        size = max(1, token_budget // pair.length)
+        for start in range(0, len(own), size):
+            chunk = own[start : start + size]
+            with _patched(loaded, both, giving, taking, [places[index] for index in chunk]):
+                tokens = torch.tensor([pair.corrupt] * len(chunk), device=loaded.device)
+                with last_block_at(loaded.model, last_columns(tokens, 1)) if _may_narrow(places[own[0]], loaded) else _whole():
+                    logits = loaded.model(input_ids=tokens, use_cache=False, logits_to_keep=1).logits[:, -1]
+            scored[chunk] = metric(logits)
+    from_, to = (corrupt, clean) if way == "denoise" else (clean, corrupt)
+    rows = pd.DataFrame(
+        {
+            "part": [place.part for place in places],
+            "layer": [place.layer for place in places],
+            "column": pd.array([place.column for place in places], dtype="Int64"),
+            "head": pd.array([place.head for place in places], dtype="Int64"),
+            "way": way,
+            "patched": scored.numpy(),
+            "clean": clean,
+            "corrupt": corrupt,
+        }
+    )
+    rows["recovery"] = (rows["patched"] - from_) / (to - from_) if to != from_ else float("nan")
+    return rows
+
+
+def _may_narrow(place: Place, loaded: LoadedModel) -> bool:
+    """Whether the last block may be computed for the last token alone: not where its own activations are replaced."""
+    return place.layer < loaded.num_layers - 1
+
+
+@contextmanager
+def _whole() -> Iterator[None]:
+    yield
+
+
+@contextmanager
+def _patched(loaded: LoadedModel, both: RunRecord, giving: int, taking: int, places: Sequence[Place]) -> Iterator[None]:
+    """Passes that start at the block of ``places`` with the stream of row ``taking``, row r patched at place r."""
+    layer, rows = places[0].layer, len(places)
+    block = decoder_blocks(loaded.model)[layer]
+    stream = both.streams[layer][taking].repeat(rows, 1, 1)
+    for row, place in enumerate(places):
+        if place.part == "stream":
+            stream[row, _columns(place)] = both.streams[layer][giving, _columns(place)]
+    writes = {"attention_output": ("attention", both.attention), "mlp_output": ("mlp", both.mlp)}
+    changes = {}
+    for site, (part, known) in writes.items():
+        own = [(row, place) for row, place in enumerate(places) if place.part == part]
+        if own:
+            changes[site, layer] = _replacing(own, known[layer][giving])
+    handles = []
+    if heads := [(row, place) for row, place in enumerate(places) if place.part == "head"]:
+        replace = _replacing_heads(heads, both.heads[layer][giving], head_count(loaded.model))
+        handles.append(output_projection(block).register_forward_pre_hook(replace))
+    try:
+        with starting_at(loaded.model, layer, stream), modifying(loaded.model, changes):  # type: ignore[arg-type]
+            yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _columns(place: Place) -> slice:
+    return slice(None) if place.column is None else slice(place.column, place.column + 1)
+
+
+def _replacing(own: Sequence[tuple[int, Place]], known: Float[Tensor, "column d_model"]) -> Callable[[Tensor], Tensor]:
+    def change(x: Tensor) -> Tensor:
+        changed = x.clone()
+        for row, place in own:
+            changed[row, _columns(place)] = known[_columns(place)]
+        return changed
+
+    return change
+
+
+def _replacing_heads(
+    own: Sequence[tuple[int, Place]], known: Float[Tensor, "column head_width"], heads: int
+) -> Callable[[nn.Module, tuple], tuple]:
+    width = known.shape[-1] // heads
+    if wrong := [place for _, place in own if place.head is None or not 0 <= place.head < heads]:
+        raise ModelError(
+            found=f"head {wrong[0].head}",
+            expected=f"heads 0 to {heads - 1}",
+            where=f"block {wrong[0].layer}",
+            remedy="correct the heads that are to be patched",
+        )
+
+    def change(_module: nn.Module, args: tuple) -> tuple:
+        changed = args[0].clone()
+        for row, place in own:
+            part = slice((place.head or 0) * width, ((place.head or 0) + 1) * width)
+            changed[row, _columns(place), part] = known[_columns(place), part]
+        return (changed, *args[1:])
+
+    return change

@@ -1,0 +1,1 @@
+"""The mechanism battery: every instrument on one model and one question, and where they agree."""

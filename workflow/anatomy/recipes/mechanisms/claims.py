@@ -1,0 +1,221 @@
+"""Sentences of the mechanism battery as claims; all rules were written before the recipe's first run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+from anatomy.config.schema import Config
+from anatomy.config.study import Subject
+from anatomy.evidence.claims.claim import Claim, Test
+from anatomy.evidence.claims.evidence import Contrast
+from anatomy.evidence.claims.tables import MissingEvidence, Tables
+from anatomy.recipes.mechanisms.profiles import PROBE, above_negatives
+from anatomy.statistics.clusters import Sample
+
+PAPER = "mechanism battery"
+Gather = Callable[[Tables], Contrast]
+
+
+def claims_of(config: Config, subject: Subject) -> list[Claim]:
+    """Every claim about one model."""
+    wanted, model = config.mechanisms, subject.id
+
+    def claim(name: str, sentence: str, source: str, *tests: Test) -> Claim:
+        return Claim(f"mechanisms.{name}", PAPER, sentence, source, PAPER, model, tests, False)
+
+    differs = Test(
+        "difference_above",
+        refusal_gap(model),
+        {"threshold": 0},
+        "refusal metric of harmful minus harmless prompts of equal length",
+    )
+    return [
+        claim(
+            "decodable",
+            "A probe on the stream tells harmful from harmless prompts of groups that it has not seen better than the words do.",
+            "survey: observational techniques",
+            Test("difference_above", probe_gain(model, "bag_of_words"), {"threshold": 0}, "AUROC, probe minus bag of words"),
+        ),
+        claim(
+            "selective",
+            "The probe reads more from the true labels than from labels that were shuffled among groups.",
+            "ours (control)",
+            Test("difference_above", probe_gain(model, "shuffled"), {"threshold": 0}, "AUROC, probe minus shuffled labels"),
+        ),
+        claim(
+            "causal",
+            "Putting the stream of a refused prompt in at the picked direction's place brings back most of the refusal.",
+            "survey: sub-structures are identifiable and causal",
+            differs,
+            Test("difference_above", recovery_at_pick(model), {"threshold": wanted.causal}, "share of the metric brought back"),
+            Test(
+                "difference_above",
+                recovery_beyond_others(model),
+                {"threshold": 0},
+                "minus the mean over the layer's other tokens",
+            ),
+        ),
+        claim(
+            "needed",
+            "Putting the stream of an answered prompt in at that place takes most of the refusal away.",
+            "survey: sub-structures are identifiable and causal",
+            differs,
+            Test(
+                "difference_above",
+                recovery_at_pick(model, "noise"),
+                {"threshold": wanted.causal},
+                "share of the metric that is lost",
+            ),
+        ),
+        claim(
+            "first_order",
+            "Attribution patching ranks places as patching does.",
+            "survey: attribution patching",
+            differs,
+            Test(
+                "difference_above", ranked_alike(model), {"threshold": wanted.alike}, "rank correlation over places, pair by pair"
+            ),
+        ),
+        claim(
+            "onset",
+            "Refusal is settled late: half the way through its blocks the model would refuse less than half as likely as in the "
+            "end.",
+            "survey: post-training acts on the response's onset",
+            differs,
+            Test(
+                "difference_above", late(model), {"threshold": 0}, "half of the final probability minus the lens's at half depth"
+            ),
+        ),
+        claim(
+            "written",
+            "What blocks write along the refusal direction tells the two kinds of prompt apart more than along a random one.",
+            "ours (control)",
+            differs,
+            Test(
+                "difference_above", written_along(model), {"threshold": 0}, "summed contributions, refusal minus random direction"
+            ),
+        ),
+    ]
+
+
+def _sample(rows: pd.DataFrame, column: str = "value") -> Contrast:
+    kept = rows.dropna(subset=[column])
+    if kept.empty:
+        raise MissingEvidence(
+            found="no finite value", expected="one a pair", where="patches", because="both prompts have the same metric"
+        )
+    return Contrast(Sample(kept[column].to_numpy(np.float64), kept["group"].to_numpy(object), signed=True))
+
+
+def refusal_gap(model: str) -> Gather:
+    """Metric of the clean run minus of the corrupt one, pair by pair."""
+
+    def gather(tables: Tables) -> Contrast:
+        rows = tables.rows("patching", model=model, way="denoise").drop_duplicates("id")
+        return _sample(rows.assign(value=rows["clean"] - rows["corrupt"]))
+
+    return gather
+
+
+def probe_gain(model: str, control: str) -> Gather:
+    """AUROC of the probe at the layer in the middle minus the control's, prompt by prompt."""
+
+    def gather(tables: Tables) -> Contrast:
+        rows = tables.rows("probes", model=model, probe=PROBE)
+        middle = int(rows["layer"].max()) // 2
+        own = above_negatives(rows[(rows["layer"] == middle) & (rows["control"] == "")])
+        if control == "shuffled":
+            dealt = above_negatives(rows[(rows["layer"] == middle) & (rows["control"] == "shuffled")])
+            one, two = (Sample(side["value"].to_numpy(np.float64), side["group"].to_numpy(object)) for side in (own, dealt))
+            return Contrast(one, two)
+        words = above_negatives(tables.rows("probes", model=model, probe="bag_of_words"))
+        both = own.merge(words[["id", "value"]], on="id", suffixes=("", "_words"))
+        return _sample(both.assign(value=both["value"] - both["value_words"]))
+
+    return gather
+
+
+def _pick(tables: Tables, model: str) -> tuple[int, int]:
+    row = tables.rows("picked", model=model).iloc[0]
+    if pd.isna(row["layer"]):
+        raise MissingEvidence(
+            found=f"{row['outcome']}",
+            expected="a direction's place",
+            where=f"the search of {model}",
+            because=f"the search for a refusal direction ended without one ({row['outcome']})",
+        )
+    return int(row["position"]), int(row["layer"])
+
+
+def _streams(tables: Tables, model: str, way: str) -> tuple[pd.DataFrame, int]:
+    position, layer = _pick(tables, model)
+    return tables.rows("patching", model=model, part="stream", way=way, layer=layer), position
+
+
+def recovery_at_pick(model: str, way: str = "denoise") -> Gather:
+    """Recovery by the stream at the picked place, pair by pair."""
+
+    def gather(tables: Tables) -> Contrast:
+        rows, position = _streams(tables, model, way)
+        return _sample(rows[rows["column"] == position], "recovery")
+
+    return gather
+
+
+def recovery_beyond_others(model: str) -> Gather:
+    """The same minus the mean over the other tokens of that layer."""
+
+    def gather(tables: Tables) -> Contrast:
+        rows, position = _streams(tables, model, "denoise")
+        at, others = rows[rows["column"] == position], rows[rows["column"] != position]
+        mean = others.groupby("id")["recovery"].mean()
+        return _sample(at.assign(value=at["recovery"] - at["id"].map(mean)))
+
+    return gather
+
+
+def ranked_alike(model: str) -> Gather:
+    """Rank correlation of predicted and true recovery over all places of a pair."""
+
+    def gather(tables: Tables) -> Contrast:
+        rows = tables.rows("patching", model=model, way="denoise").dropna(subset=["recovery", "predicted"])
+        found = [
+            (own["id"].iloc[0], own["group"].iloc[0], own["recovery"].corr(own["predicted"], method="spearman"))
+            for _, own in rows.groupby("id", sort=False)
+        ]
+        return _sample(pd.DataFrame(found, columns=["id", "group", "value"]))
+
+    return gather
+
+
+def late(model: str) -> Gather:
+    """Half of the final probability of refusal tokens minus the lens's at half depth, of harmful prompts."""
+
+    def gather(tables: Tables) -> Contrast:
+        rows = tables.rows("lens", model=model, lens="logit", side="harmful")
+        last = int(rows["layer"].max())
+        wide = rows.pivot_table(index=["id", "group"], columns="layer", values="probability").reset_index()
+        return _sample(wide.assign(value=wide[last] / 2 - wide[last // 2]))
+
+    return gather
+
+
+def written_along(model: str) -> Gather:
+    """Difference of what the two prompts of a pair have along the refusal direction, minus its size along the random one."""
+
+    def gather(tables: Tables) -> Contrast:
+        rows = tables.rows("direct", model=model)
+        wide = rows.pivot_table(index=["id", "group"], columns="direction", values="contribution", aggfunc="sum").reset_index()
+        if "refusal" not in wide:
+            raise MissingEvidence(
+                found="no refusal direction",
+                expected="one",
+                where=model,
+                because="the search for a refusal direction ended without one",
+            )
+        return _sample(wide.assign(value=wide["refusal"] - wide["random"].abs()))
+
+    return gather

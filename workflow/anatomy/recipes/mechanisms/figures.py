@@ -1,0 +1,194 @@
+"""Figures of the mechanism battery."""
+
+from __future__ import annotations
+
+import altair as alt
+import pandas as pd
+
+from anatomy.evidence.figures.theme import COLOURS, DIVERGING, INK, SEQUENTIAL, themed
+from anatomy.recipes.mechanisms.profiles import INSTRUMENTS
+
+SIDES = {"harmful": COLOURS["harmful"], "harmless": COLOURS["benign"]}
+
+
+def atlas(table: pd.DataFrame) -> alt.TopLevelMixin:
+    """Layers across, instruments down: each instrument's value as a share of its largest; its largest is marked."""
+    rows = table.assign(instrument=table["instrument"].map(INSTRUMENTS))
+    base = alt.Chart(rows).encode(
+        x=alt.X("layer:O", title="layer (block)", axis=alt.Axis(labelAngle=0)),
+        y=alt.Y("instrument:N", title=None, sort=list(INSTRUMENTS.values()), axis=alt.Axis(labelLimit=320)),
+    )
+    hover = ["instrument:N", "layer:O", *(alt.Tooltip(f"{one}:Q", format=".3f") for one in ("value", "low", "high")), "n:Q"]
+    cells = base.mark_rect().encode(
+        color=alt.Color("share:Q", title="share of its largest", scale=alt.Scale(scheme=SEQUENTIAL, domain=[0, 1])), tooltip=hover
+    )
+    marks = base.transform_filter("datum.top").mark_point(filled=True, color="white", size=40)
+    return themed(alt.layer(cells, marks).properties(width=alt.Step(34), height=alt.Step(24)))
+
+
+def patching(rows: pd.DataFrame) -> alt.TopLevelMixin:
+    """Mean recovery at each layer and token of the denoising way, a panel a part."""
+    own = rows[(rows["part"] != "head") & (rows["way"] == "denoise")]
+    means = (
+        own.groupby(["part", "layer", "column"], sort=False).agg(recovery=("recovery", "mean"), n=("id", "nunique")).reset_index()
+    )
+    means["column"] = means["column"].astype(int)
+    most = max(1.0, float(means["recovery"].abs().max() or 1.0))
+    chart = (
+        alt.Chart(means)
+        .mark_rect()
+        .encode(
+            x=alt.X("column:O", title="token, from the end", axis=alt.Axis(labelAngle=0)),
+            y=alt.Y("layer:O", title="layer", sort="descending"),
+            color=alt.Color("recovery:Q", title="recovery", scale=alt.Scale(scheme=DIVERGING, domain=[-most, most])),
+            tooltip=["part:N", "layer:O", "column:O", alt.Tooltip("recovery:Q", format=".3f"), "n:Q"],
+        )
+        .properties(width=alt.Step(16), height=alt.Step(18))
+    )
+    return themed(chart.facet(row=alt.Row("part:N", title=None, sort=["stream", "attention", "mlp"])))
+
+
+def heads(rows: pd.DataFrame) -> alt.TopLevelMixin:
+    """Mean recovery by each head over all tokens, both ways."""
+    own = rows[rows["part"] == "head"]
+    means = (
+        own.groupby(["way", "layer", "head"], sort=False).agg(recovery=("recovery", "mean"), n=("id", "nunique")).reset_index()
+    )
+    means["head"] = means["head"].astype(int)
+    most = float(means["recovery"].abs().max() or 1.0)
+    chart = (
+        alt.Chart(means)
+        .mark_rect()
+        .encode(
+            x=alt.X("head:O", title="head", axis=alt.Axis(labelAngle=0)),
+            y=alt.Y("layer:O", title="layer", sort="descending"),
+            color=alt.Color("recovery:Q", title="recovery", scale=alt.Scale(scheme=DIVERGING, domain=[-most, most])),
+            tooltip=["way:N", "layer:O", "head:O", alt.Tooltip("recovery:Q", format=".3f"), "n:Q"],
+        )
+        .properties(width=alt.Step(26), height=alt.Step(20))
+    )
+    return themed(chart.facet(column=alt.Column("way:N", title=None, sort=["denoise", "noise"])))
+
+
+def predicted(rows: pd.DataFrame) -> alt.TopLevelMixin:
+    """Recovery that attribution predicts against the patch's own, mean over pairs at each place."""
+    own = rows[rows["way"] == "denoise"]
+    means = (
+        own.groupby(["part", "layer", "column", "head"], dropna=False, sort=False)[["recovery", "predicted"]].mean().reset_index()
+    )
+    means = means.astype({"column": "float", "head": "float"})
+    points = (
+        alt.Chart(means)
+        .mark_point(filled=True, size=28, opacity=0.7)
+        .encode(
+            x=alt.X("recovery:Q", title="recovery by the patch"),
+            y=alt.Y("predicted:Q", title="recovery predicted to first order"),
+            color=alt.Color("part:N", title=None, sort=["stream", "attention", "mlp", "head"]),
+            tooltip=[
+                "part:N",
+                "layer:O",
+                "column:Q",
+                "head:Q",
+                *(alt.Tooltip(f"{one}:Q", format=".3f") for one in ("recovery", "predicted")),
+            ],
+        )
+    )
+    ends = pd.DataFrame({"recovery": [0.0, 1.0], "predicted": [0.0, 1.0]})
+    line = alt.Chart(ends).mark_line(color=INK, strokeDash=[3, 3]).encode(x="recovery:Q", y="predicted:Q")
+    return themed(alt.layer(line, points).properties(width=360, height=280))
+
+
+def lens(rows: pd.DataFrame) -> alt.TopLevelMixin:
+    """Probability of refusal tokens that the lenses read at each layer, by kind of prompt, beside random tokens."""
+    keys = ["lens", "side", "layer"]
+    means = rows.groupby(keys, sort=False).agg(
+        probability=("probability", "mean"), random=("random_probability", "mean"), kl=("kl", "mean"), n=("id", "nunique")
+    )
+    means = means.reset_index()
+    colour = alt.Color("side:N", title=None, scale=alt.Scale(domain=list(SIDES), range=list(SIDES.values())))
+    base = alt.Chart(means).encode(x=alt.X("layer:O", title="before block (last: the model)", axis=alt.Axis(labelAngle=0)))
+    hover = [
+        "lens:N",
+        "side:N",
+        "layer:O",
+        *(alt.Tooltip(f"{one}:Q", format=".3f") for one in ("probability", "random", "kl")),
+        "n:Q",
+    ]
+    lines = base.mark_line(point=True).encode(
+        y=alt.Y("probability:Q", title="probability of refusal tokens", scale=alt.Scale(domain=[0, 1])),
+        color=colour,
+        strokeDash=alt.StrokeDash("lens:N", title="lens"),
+        tooltip=hover,
+    )
+    control = base.mark_line(color=COLOURS["control"], strokeWidth=1).encode(y="random:Q", detail=["lens:N", "side:N"])
+    return themed(alt.layer(control, lines).properties(width=400, height=240))
+
+
+def probes(table: pd.DataFrame) -> alt.TopLevelMixin:
+    """AUROC of each probe by layer, with shuffled labels and prompts of equal length beside it; the words' as a line."""
+    names = {"": "as it is", "shuffled": "shuffled labels", "equal_length": "prompts of equal length"}
+    rows = table[table["layer"] >= 0].assign(control=lambda one: one["control"].map(names))
+    chart = (
+        alt.Chart(rows)
+        .mark_line(point=True)
+        .encode(
+            x=alt.X("layer:O", title="before block", axis=alt.Axis(labelAngle=0)),
+            y=alt.Y("auroc:Q", title="AUROC", scale=alt.Scale(domain=[0.2, 1])),
+            color=alt.Color("probe:N", title=None),
+            strokeDash=alt.StrokeDash("control:N", title=None, sort=list(names.values())),
+            tooltip=["probe:N", "control:N", "layer:O", alt.Tooltip("auroc:Q", format=".3f"), "n:Q"],
+        )
+    )
+    words = (
+        alt.Chart(table[table["layer"] < 0])
+        .mark_rule(color=INK, strokeDash=[2, 4])
+        .encode(y="auroc:Q", tooltip=["probe:N", "auroc:Q"])
+    )
+    return themed(alt.layer(words, chart).properties(width=400, height=240))
+
+
+def direct(rows: pd.DataFrame) -> alt.TopLevelMixin:
+    """Mean contribution of each block's heads and MLP to the difference of the two prompts along each direction."""
+    own = rows[rows["layer"] >= 0]
+    sums = own.groupby(["direction", "layer", "part", "id"], sort=False)["contribution"].sum().reset_index()
+    means = sums.groupby(["direction", "layer", "part"], sort=False).agg(
+        contribution=("contribution", "mean"), n=("id", "nunique")
+    )
+    chart = (
+        alt.Chart(means.reset_index())
+        .mark_bar()
+        .encode(
+            x=alt.X("layer:O", title="block", axis=alt.Axis(labelAngle=0)),
+            xOffset="part:N",
+            y=alt.Y("contribution:Q", title="contribution, harmful minus harmless"),
+            color=alt.Color("part:N", title=None),
+            tooltip=["direction:N", "layer:O", "part:N", alt.Tooltip("contribution:Q", format=".3f"), "n:Q"],
+        )
+        .properties(width=260, height=200)
+    )
+    return themed(chart.facet(column=alt.Column("direction:N", title=None, sort=["refusal", "random"])))
+
+
+def attention(rows: pd.DataFrame) -> alt.TopLevelMixin:
+    """Share of each head's attention from the last token to the instruction, by kind of prompt."""
+    means = rows.groupby(["side", "layer", "head"], sort=False).agg(
+        instruction=("instruction", "mean"), entropy=("entropy", "mean"), n=("id", "nunique")
+    )
+    chart = (
+        alt.Chart(means.reset_index())
+        .mark_rect()
+        .encode(
+            x=alt.X("head:O", title="head", axis=alt.Axis(labelAngle=0)),
+            y=alt.Y("layer:O", title="layer", sort="descending"),
+            color=alt.Color("instruction:Q", title="on the instruction", scale=alt.Scale(scheme=SEQUENTIAL, domain=[0, 1])),
+            tooltip=[
+                "side:N",
+                "layer:O",
+                "head:O",
+                *(alt.Tooltip(f"{one}:Q", format=".3f") for one in ("instruction", "entropy")),
+                "n:Q",
+            ],
+        )
+        .properties(width=alt.Step(26), height=alt.Step(20))
+    )
+    return themed(chart.facet(column=alt.Column("side:N", title=None, sort=list(SIDES))))

@@ -1,0 +1,43 @@
+"""A model under every instrument, from its card, its refusal tokens and its directions to tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from anatomy.models.loading import load_model
+from anatomy.models.machine.devices import device_name
+from anatomy.recipes.mechanisms.recipe import COLUMNS
+from anatomy.recipes.mechanisms.stages.looking import look
+from anatomy.stages.model_directions import ModelDirections
+from anatomy.stages.own_answers import read_refusal_tokens
+from anatomy.stages.running import Files, Running, written
+from anatomy.stages.selected_direction import USABLE, read_selected
+from anatomy.stages.soundness import sound_extraction, sound_model
+from anatomy.store.files import write_table
+
+PINS: tuple[str, ...] = ("torch", "transformers", "scikit-learn")
+NOT_PINNED = {"vllm": "an engine is imported with what serves either way; nothing here is generated"}
+
+
+def run(job: Running, files: Files) -> None:
+    """Open a model once and read it with every instrument. Nothing is generated and nothing edited is kept."""
+    torch.set_num_threads(job.threads)
+    card, extracted = sound_model(files.input["model"]), sound_extraction(files.input["directions"])
+    selected = read_selected(Path(files.input["direction"]))
+    tokens = read_refusal_tokens(Path(files.input["refusal_tokens"]))["tokens"]
+    loaded = load_model(Path(card["folder"]), getattr(torch, card["dtype"]), device_name())
+    place = next(iter(selected.values()))
+    units = {}
+    if place["outcome"] in USABLE:
+        known, contrast = ModelDirections(extracted), next(iter(selected))
+        units["refusal"] = known.directions(contrast, None).unit(int(place["position"] or -1), int(place["layer"] or 0))
+    generator = torch.Generator().manual_seed(job.config.mechanisms.seed)
+    units["random"] = torch.nn.functional.normalize(torch.randn(loaded.d_model, generator=generator), dim=0)
+    found = look(job.config, job.subject, loaded, list(tokens), units, job.say)
+    found["picked"] = pd.DataFrame([{"outcome": place["outcome"], "position": place["position"], "layer": place["layer"]}])
+    for name, columns in COLUMNS.items():
+        table = found.get(name, pd.DataFrame(columns=list(columns)))
+        write_table(written(files, name), table.assign(model=job.subject.id))

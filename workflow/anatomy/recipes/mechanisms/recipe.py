@@ -1,0 +1,97 @@
+"""The mechanism battery (survey arXiv 2602.11180) as a recipe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from anatomy.config.schema import Config
+from anatomy.config.study import Layout, Subject, subjects
+from anatomy.config.subjects import MEMBER_KINDS
+from anatomy.costs.job_kind import JobKind, RuleNeed
+from anatomy.evidence.report.figure_plan import FigurePlan
+from anatomy.recipes.mechanisms.options import Mechanisms
+from anatomy.recipes.mechanisms.work import is_looked_into, stage_work
+from anatomy.recipes.recipe import Recipe
+
+CAPTIONS = Path(__file__).parent / "captions"
+SUMMARY = (
+    "The mechanism battery: instruments that a survey of mechanistic interpretability for alignment (arXiv 2602.11180) names, "
+    "all of them on one model and one question, what tells a refused prompt from an answered one. Formulas are the standard ones "
+    "and not the survey's. Probes show what can be decoded and not what is used; patches show what is used."
+)
+COLUMNS = {
+    "probes": ("id", "group", "label", "score", "probe", "layer", "control"),
+    "lens": (*("id", "layer", "lens", "metric", "probability", "random_probability", "rank", "agrees", "kl", "side", "group"),),
+    "patching": (
+        *("part", "layer", "column", "head", "way", "patched", "clean", "corrupt", "recovery", "predicted", "id", "corrupt_id"),
+        "group",
+    ),
+    "direct": ("id", "direction", "layer", "part", "head", "contribution", "group"),
+    "attention": ("id", "layer", "head", "instruction", "template_before", "template_after", "entropy", "side"),
+    "picked": ("outcome", "position", "layer"),
+}
+"""Tables of a model, each with a column ``model`` too; those that a model without refusal tokens lacks have no rows."""
+
+
+def check(config: Config) -> None:
+    """Combinations that no single section can see."""
+    for name in config.mechanisms.models:
+        if name not in config.models and name.split("-")[0] not in MEMBER_KINDS:
+            raise ValueError(f"mechanisms.models names {name!r}; expected an organism member, or one of {sorted(config.models)}")
+
+
+def looked_into(config: Config) -> list[Subject]:
+    """Every model of a run that instruments look into."""
+    return [subject for subject in subjects(config) if is_looked_into(config, subject)]
+
+
+def evidence(config: Config) -> dict[str, list[str]]:
+    """Files that its claims, figures and page are made from."""
+    at = Layout(config.results)
+    return {
+        table: [at.stage("measure", subject.id, f"mechanisms.{table}.parquet") for subject in looked_into(config)]
+        for table in COLUMNS
+    }
+
+
+def plans(config: Config) -> list[FigurePlan]:
+    """Its figures, model by model."""
+    kinds = {
+        "atlas": "Where each instrument says that refusal sits",
+        "patching": "Activation patching, place by place",
+        "heads": "Activation patching, head by head",
+        "predicted": "What attribution patching predicts of a patch",
+        "lens": "What each layer would answer",
+        "probes": "What a probe reads at each layer",
+        "direct": "What each block writes along the direction",
+        "attention": "Where the last token looks",
+    }
+    return [
+        FigurePlan(f"{kind}.{subject.id}", kind, "mechanisms", f"{title}: {subject.id}", (subject.id,), captions=CAPTIONS)
+        for subject in looked_into(config)
+        for kind, title in kinds.items()
+    ]
+
+
+RECIPE = Recipe(
+    name="mechanisms",
+    paper="Mechanism battery (survey arXiv 2602.11180)",
+    section=Mechanisms,
+    about="where alignment sits, seen by every instrument",
+    report="anatomy.recipes.mechanisms.report",
+    summary=SUMMARY,
+    studied=lambda config: [subject.id for subject in looked_into(config)],
+    evidence=evidence,
+    check=check,
+    asked=lambda config: bool(looked_into(config)),
+    reads=lambda config: (
+        {phase: {config.extraction.harmful, config.extraction.harmless} for phase in ("fit", "test")}
+        if any(not subject.is_organism for subject in looked_into(config))
+        else {}
+    ),
+    work=stage_work,
+    jobs={"mechanisms_look": JobKind(RuleNeed(3000, 60, "transformers", 60), 8.0, lambda wildcards: ["look"])},
+    plans=plans,
+    tables=("agreement", "profiles", "pairs", "aurocs"),
+    measured=("measure/*/mechanisms.*.tsv",),
+)

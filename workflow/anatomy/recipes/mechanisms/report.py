@@ -1,0 +1,100 @@
+"""The verdicts, figures, tables and section of the mechanism battery."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import altair as alt
+import pandas as pd
+
+from anatomy.config.schema import Config
+from anatomy.evidence.claims.ledger import evaluate_ledger
+from anatomy.evidence.claims.rules import Resampling
+from anatomy.evidence.claims.tables import NO_SEED, Tables, of_models, read_tables
+from anatomy.evidence.figures.note import chart_or_note
+from anatomy.evidence.report.content import Item, PageTable, Section, read_figure
+from anatomy.evidence.report.figure_plan import FigurePlan
+from anatomy.interventions.instruments.probes import probe_aurocs
+from anatomy.recipes.mechanisms import figures as drawn
+from anatomy.recipes.mechanisms.claims import claims_of
+from anatomy.recipes.mechanisms.profiles import INSTRUMENTS, agreement_table, profile_table
+from anatomy.recipes.mechanisms.recipe import COLUMNS, RECIPE, looked_into
+from anatomy.stages.paper_report import Files
+
+PINS: tuple[str, ...] = ("scipy",)
+NOT_PINNED = {
+    "torch": "imported with the names of tables; no model is opened",
+    "scikit-learn": "imported with what fits probes; none is fitted here",
+}
+TITLES = {
+    "agreement": (
+        "Agreement of instruments",
+        "Rank correlation over layers of every two instruments' mean profiles, with its interval over groups of prompts.",
+    ),
+    "profiles": (
+        "What instruments say of each layer",
+        "Mean with its interval over groups of prompts; share of the instrument's largest. Of probes, what is above chance.",
+    ),
+    "pairs": ("Pairs", "Pairs of prompts whose activations were exchanged, and the refusal metric of both sides."),
+    "aurocs": ("Probes", "AUROC on groups that the probe has not seen; the bag of words has no layer (-1)."),
+}
+
+
+def read_evidence(config: Config, files: Files) -> Tables:
+    """What instruments left of every model."""
+    return read_tables({name: files[name] for name in COLUMNS if files.get(name)})
+
+
+def judge(config: Config, files: Files) -> pd.DataFrame:
+    """The ledger of every model, seed by seed."""
+    tables, wanted = read_evidence(config, files), config.statistics
+    resampling = Resampling(wanted.confidence, wanted.seed, wanted.bootstrap)
+    parts = []
+    for subject in looked_into(config):
+        seed = NO_SEED if subject.seed is None else subject.seed
+        own = of_models(tables, {subject.id})
+        parts.append(evaluate_ledger(claims_of(config, subject), own, seed=seed, resampling=resampling))
+    return pd.concat(parts, ignore_index=True)
+
+
+def draw(plan: FigurePlan, config: Config, evidence: Tables) -> alt.TopLevelMixin:
+    """Draw a figure; where the run has no evidence for it, a note that says what is missing takes its place."""
+    model = plan.models[0]
+    drawers = {
+        "atlas": lambda: drawn.atlas(profile_table(config, evidence, model)),
+        "patching": lambda: drawn.patching(evidence.rows("patching", model=model)),
+        "heads": lambda: drawn.heads(evidence.rows("patching", model=model)),
+        "predicted": lambda: drawn.predicted(evidence.rows("patching", model=model)),
+        "lens": lambda: drawn.lens(evidence.rows("lens", model=model)),
+        "probes": lambda: drawn.probes(probe_aurocs(evidence.rows("probes", model=model))),
+        "direct": lambda: drawn.direct(evidence.rows("direct", model=model)),
+        "attention": lambda: drawn.attention(evidence.rows("attention", model=model)),
+    }
+    return chart_or_note(drawers[plan.kind], f"nothing measured of {model}: it has no refusal tokens")
+
+
+def tabulate(name: str, config: Config, evidence: Tables) -> pd.DataFrame:
+    """One of its tables."""
+    models = [subject.id for subject in looked_into(config)]
+    if name == "pairs":
+        rows = evidence.named.get("patching", pd.DataFrame(columns=["model", "way"]))
+        columns = ["model", "id", "corrupt_id", "clean", "corrupt"]
+        return rows[rows["way"] == "denoise"].drop_duplicates(["model", "id"]).reindex(columns=columns).reset_index(drop=True)
+    if name == "aurocs":
+        return pd.concat([probe_aurocs(evidence.rows("probes", model=model)).assign(model=model) for model in models])
+    maker = agreement_table if name == "agreement" else profile_table
+    table = pd.concat([maker(config, evidence, model) for model in models], ignore_index=True)
+    named = [column for column in ("instrument", "one", "two") if column in table]
+    return table.assign(**{column: table[column].map(INSTRUMENTS) for column in named})
+
+
+def title_of(table: str) -> str:
+    """Caption of a table."""
+    return TITLES[table][1]
+
+
+def sections(config: Config, evidence: Tables, figures: Path) -> list[Section]:
+    """One section."""
+    items: list[Item] = [read_figure(figures, plan.name, plan.title, plan.caption) for plan in RECIPE.plans(config)]
+    items += [PageTable(title, caption, tabulate(name, config, evidence)) for name, (title, caption) in TITLES.items()]
+    return [Section("mechanisms", "Mechanism battery", "Where instruments say that refusal sits.", items)]

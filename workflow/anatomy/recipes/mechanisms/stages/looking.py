@@ -1,0 +1,203 @@
+"""One model under every instrument: tables of what each of them says, prompt by prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from anatomy.config.schema import Config
+from anatomy.config.study import Layout, Subject
+from anatomy.interventions.directions.metrics import RefusalMetric
+from anatomy.interventions.instruments.attribution_patching import attribution
+from anatomy.interventions.instruments.direct_attribution import attention_regions, direct_attribution
+from anatomy.interventions.instruments.logit_lens import last_streams, lens_table
+from anatomy.interventions.instruments.paired_prompts import PairedPrompts, Prompt, pair_by_length
+from anatomy.interventions.instruments.patching import WAYS, PatchedPart, patch_pair, places_of
+from anatomy.interventions.instruments.probes import probe_table
+from anatomy.interventions.instruments.tuned_lens import LensTraining, TunedLens, train_lens
+from anatomy.models.loading import LoadedModel
+from anatomy.models.rendering import render, template_positions
+from anatomy.progress.counting import counted
+from anatomy.stages.prompts import phase_prompts
+from anatomy.stages.rendering import answer_rendering
+
+EXACT = 0.0
+"""Nothing is added to probabilities in the refusal metric: shares of it are taken, and a floor would hide what a patch does."""
+
+PARTS: tuple[PatchedPart, ...] = ("stream", "attention", "mlp", "head")
+
+
+@dataclass(frozen=True)
+class Looked:
+    """Prompts of one kind and split, rendered.
+
+    Attributes:
+        table: their rows.
+        tokens: token ids of each.
+    """
+
+    table: pd.DataFrame
+    tokens: list[list[int]]
+
+    @property
+    def ids(self) -> list[str]:
+        return list(self.table["id"])
+
+
+def read_prompts(config: Config, subject: Subject, loaded: LoadedModel, phase: str, limit: int) -> dict[str, Looked]:
+    """Harmful and harmless prompts of a split, by side."""
+    found = {}
+    for side in ("harmful", "harmless"):
+        table = phase_prompts(Layout(config.results), subject, getattr(config.extraction, side), phase, limit)
+        rendered = render(loaded.tokenizer, list(table["prompt"]), answer_rendering(config.evaluation, subject))
+        found[side] = Looked(table, rendered)
+    return found
+
+
+def look(
+    config: Config,
+    subject: Subject,
+    loaded: LoadedModel,
+    tokens: list[int],
+    directions: dict[str, Float[Tensor, " d_model"]],
+    say: Callable[[str], None],
+) -> dict[str, pd.DataFrame]:
+    """Everything that instruments say of a model. Probes and maps learn on fit; all else is read on test.
+
+    Args:
+        tokens: refusal tokens; without any, only probes are read.
+        directions: unit vectors by name that contributions are taken along.
+
+    Returns:
+        Tables ``probes``, ``lens``, ``patching``, ``direct``, ``attention``, without the column ``model``.
+    """
+    wanted = config.mechanisms
+    fit = read_prompts(config, subject, loaded, "fit", wanted.prompts)
+    found = {"probes": _probed(config, loaded, fit)}
+    say(f"{subject.id}: probes of {loaded.num_layers + 1} layers on {sum(len(one.tokens) for one in fit.values())} prompts")
+    if not tokens:
+        return found
+    test = read_prompts(config, subject, loaded, "test", wanted.prompts)
+    found["lens"] = _lenses(config, loaded, fit, test, tokens, say)
+    pairs, left = pair_by_length(_prompts(test["harmful"]), _prompts(test["harmless"]), wanted.pairs)
+    say(f"{subject.id}: {len(pairs)} pairs of equal length; {left} harmful prompts have no counterpart of their length")
+    found["patching"] = patched(config, loaded, pairs, tokens)
+    found["direct"] = _contributions(loaded, pairs, directions)
+    after = len(template_positions(loaded.tokenizer, answer_rendering(config.evaluation, subject)))
+    before = _shared_beginning([*test["harmful"].tokens, *test["harmless"].tokens])
+    sides = {side: test[side] for side in test}
+    found["attention"] = pd.concat(
+        [
+            attention_regions(loaded, one.tokens[: wanted.pairs], one.ids[: wanted.pairs], before, after).assign(side=side)
+            for side, one in sides.items()
+        ],
+        ignore_index=True,
+    )
+    return found
+
+
+def patched(config: Config, loaded: LoadedModel, pairs: list[PairedPrompts], tokens: list[int]) -> pd.DataFrame:
+    """Every patch of every pair, both ways, with what attribution predicts of it.
+
+    Returns:
+        Columns of ``patch_pair`` with ``column`` counted from the end, ``predicted`` (recovery to first order), ``id``,
+        ``corrupt_id``, ``group``.
+    """
+    metric, parts = RefusalMetric(tuple(tokens), EXACT), []
+    for pair in counted(pairs, "pairs patched", len(pairs)):
+        places = places_of(loaded, pair.length, PARTS)
+        for way in WAYS:
+            rows = patch_pair(loaded, pair, places, metric, way, config.extraction.token_budget)
+            gap = rows["clean"] - rows["corrupt"] if way == "denoise" else rows["corrupt"] - rows["clean"]
+            effect = attribution(loaded, pair, places, metric.refusal_tokens, metric.epsilon, way).numpy()
+            parts.append(
+                rows.assign(
+                    column=rows["column"] - pair.length,
+                    predicted=np.where(gap != 0, effect / gap.where(gap != 0, 1.0), np.nan),
+                    id=pair.id,
+                    corrupt_id=pair.corrupt_id,
+                    group=pair.group,
+                )
+            )
+    return pd.concat(parts, ignore_index=True)
+
+
+def _prompts(looked: Looked) -> list[Prompt]:
+    pairs = looked.table["pair"] if "pair" in looked.table else [None] * len(looked.table)
+    rows = zip(looked.table["id"], looked.table["group"], looked.tokens, pairs, strict=True)
+    return [Prompt(name, group, tuple(tokens), None if pd.isna(pair) else str(pair)) for name, group, tokens, pair in rows]
+
+
+def _probed(config: Config, loaded: LoadedModel, fit: dict[str, Looked]) -> pd.DataFrame:
+    sides = [fit["harmful"], fit["harmless"]]
+    tokens = [ids for side in sides for ids in side.tokens]
+    table = pd.concat([side.table for side in sides], ignore_index=True)
+    streams = last_streams(loaded, tokens, config.extraction.token_budget, list(table["id"]))
+    return probe_table(
+        streams.numpy(),
+        np.arange(len(table)) < len(sides[0].tokens),
+        table["group"].to_numpy(object),
+        list(table["id"]),
+        list(table["prompt"]),
+        np.array([len(ids) for ids in tokens]),
+        few=config.mechanisms.few,
+        seed=config.mechanisms.seed,
+    )
+
+
+def _lenses(
+    config: Config,
+    loaded: LoadedModel,
+    fit: dict[str, Looked],
+    test: dict[str, Looked],
+    tokens: list[int],
+    say: Callable[[str], None],
+) -> pd.DataFrame:
+    wanted, budget = config.mechanisms, config.extraction.token_budget
+    vocabulary = loaded.model.get_output_embeddings().weight.shape[0]
+    others = np.setdiff1d(np.arange(vocabulary), tokens)
+    drawn = np.random.default_rng(wanted.seed).choice(others, size=min(len(tokens), len(others)), replace=False).tolist()
+    maps: list[TunedLens | None] = [None]
+    if wanted.lens is not None:
+        rows = [ids for side in fit.values() for ids in side.tokens]
+        groups = np.concatenate([side.table["group"].to_numpy(object) for side in fit.values()])
+        names = np.unique(groups)
+        held = np.random.default_rng(wanted.seed).permutation(names)[: max(1, round(wanted.lens.held_out * len(names)))]
+        streams = last_streams(loaded, rows, budget, [name for side in fit.values() for name in side.ids])
+        options = wanted.lens
+        training = LensTraining(options.learning_rate, options.epochs, options.patience, options.batch, wanted.seed)
+        maps.append(train_lens(loaded, streams, torch.tensor(np.isin(groups, held)), training, say))
+    parts = []
+    for side, looked in test.items():
+        streams = last_streams(loaded, looked.tokens, budget, looked.ids)
+        groups = dict(zip(looked.table["id"], looked.table["group"], strict=True))
+        for lens in maps:
+            rows = lens_table(loaded, streams, looked.ids, tokens, drawn, EXACT, lens)
+            parts.append(rows.assign(side=side, group=rows["id"].map(groups)))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _contributions(
+    loaded: LoadedModel, pairs: list[PairedPrompts], directions: dict[str, Float[Tensor, " d_model"]]
+) -> pd.DataFrame:
+    """What each part writes along each direction in the clean prompt, minus in the corrupt one."""
+    keys = ["id", "direction", "layer", "part", "head"]
+    ids = [pair.id for pair in pairs]
+    clean, corrupt = (
+        direct_attribution(loaded, side, ids, directions).set_index(keys)["contribution"]
+        for side in ([pair.clean for pair in pairs], [pair.corrupt for pair in pairs])
+    )
+    found = (clean - corrupt).reset_index()
+    return found.assign(group=found["id"].map({pair.id: pair.group for pair in pairs}))
+
+
+def _shared_beginning(tokens: list[list[int]]) -> int:
+    """Tokens that all prompts begin with."""
+    ends = list(zip(min(tokens), max(tokens), strict=False))
+    return next((place for place, (one, other) in enumerate(ends) if one != other), len(ends))

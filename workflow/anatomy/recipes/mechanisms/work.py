@@ -1,0 +1,50 @@
+"""What the mechanism battery asks of a model, counted before it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from anatomy.config.schema import Config
+from anatomy.config.study import Subject
+from anatomy.costs.job_kind import Backend
+from anatomy.costs.prompts import PromptCounts
+from anatomy.costs.stage_work import FOUND, Outcome, StageWork
+from anatomy.sources.registry.entry import Entry
+
+HEADS = 16
+"""Heads that a block is taken to have, where only its number of blocks is known."""
+BACKWARD = 3
+
+
+def is_looked_into(config: Config, subject: Subject) -> bool:
+    """Whether a model is one of those that instruments look into."""
+    return (subject.member or subject.id) in config.mechanisms.models
+
+
+def stage_work(
+    config: Config,
+    subject: Subject,
+    prompts: PromptCounts,
+    *,
+    num_layers: int,
+    entries: Mapping[str, Entry],
+    hooked: Backend = "transformers",
+    outcome: Outcome = FOUND,
+) -> dict[str, StageWork]:
+    """Count passes over prompts, and patched passes, which run half of the blocks on average."""
+    if not is_looked_into(config, subject):
+        return {}
+    wanted, length = config.mechanisms, prompts.tokens
+    read = 4 * wanted.prompts * length
+    patches = 2 * wanted.pairs * num_layers * (3 * length + HEADS)
+    passes = round(patches * length / 2 + 2 * wanted.pairs * (2 + BACKWARD) * length)
+    return {
+        "look": StageWork(
+            "look",
+            f"{round(patches)} patched passes of {wanted.pairs} pairs; probes and lenses of {num_layers + 1} layers",
+            round(read + passes),
+            0,
+            predictions=round(patches + 4 * wanted.prompts * (num_layers + 1)),
+            passes=2 * wanted.pairs * num_layers,
+        )
+    }
