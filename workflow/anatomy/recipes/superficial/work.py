@@ -80,7 +80,7 @@ def stage_work(
             *_transferred(config, subject, prompts),
             StageWork(
                 "superficial_diagnostics",
-                f"base and aligned model read answers {reads * whole} times",
+                f"base and aligned model read {reads * whole} answers",
                 round(reads * whole * (tokens + length)),
                 0,
                 predictions=2 * whole * length * (1 + count),
