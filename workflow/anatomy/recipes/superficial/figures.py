@@ -51,9 +51,7 @@ def gains(table: pd.DataFrame) -> alt.TopLevelMixin:
     told["top"] = [tops[task] for task in told["task"]]
     shown = [words for words in WHO.values() if words in set(long["model"])]
     x = alt.X("task:N", title=None, sort=list(told["task"]), axis=alt.Axis(labelAngle=0, labelLimit=0))
-    scale = alt.Scale(
-        domain=list(WHO.values()), range=[COLOURS["base"], "#e69f00", "#cc79a7", COLOURS["row_mean"], COLOURS["harmful"]]
-    )
+    scale = alt.Scale(domain=list(WHO.values()), range=WHO_COLOURS)
     bars = (
         alt.Chart(long[["task", "model", "mean", "n"]])
         .mark_bar(cornerRadiusEnd=2)

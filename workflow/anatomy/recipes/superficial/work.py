@@ -63,6 +63,7 @@ def stage_work(
         read = round(fit * (tokens + length))
         whole = prompts.total(tuple(config.evaluation.test_sets), "test", config.evaluation.test_prompts)
         count = len(heads_of_base(config, subject)) or 1
+        reads = 4 + 3 * len(ordered_around(config, subject))  # in another order the base reads under both ways
         found += [
             StageWork(
                 "superficial.fit",
@@ -79,8 +80,8 @@ def stage_work(
             *_transferred(config, subject, prompts),
             StageWork(
                 "superficial_diagnostics",
-                f"base and aligned model read {2 * whole} answers",
-                round(4 * whole * (tokens + length)),
+                f"base and aligned model read {reads * whole} answers",
+                round(reads * whole * (tokens + length)),
                 0,
                 predictions=2 * whole * length * (1 + count),
             ),
