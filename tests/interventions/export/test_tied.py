@@ -93,6 +93,17 @@ def test_a_head_that_is_there_although_tied_is_kept_as_it_is(folder, rewrite, ou
     assert json.loads((out / "config.json").read_text())["tie_word_embeddings"] is False
 
 
+def test_an_edit_of_a_stored_head_that_is_not_the_embedding_it_is_tied_to_is_refused(folder, rewrite, out, tmp_path):
+    """In memory and in an engine such an edit is one of the embedding's copy, which the file does not hold."""
+    stored = tmp_path / "stored"
+    stored.mkdir()
+    stream_checkpoint(Checkpoint(folder), {EMBEDDING: rewrite[0]}, stored)
+    (stored / "config.json").write_bytes((folder / "config.json").read_bytes())
+    head = LowRank(torch.ones(1, rewrite[1][1]), torch.ones(rewrite[1][0], 1))
+    with pytest.raises(EditError, match="differs from the embedding"):
+        stream_checkpoint(Checkpoint(stored), {HEAD: head}, out)
+
+
 def test_matrices_tied_under_other_names_are_refused(tied_folder, rewrite, tmp_path, out):
     from safetensors.torch import save_file
 

@@ -56,6 +56,13 @@ def must_untie(checkpoint: Checkpoint, rewrites: Mapping[str, Rewrite]) -> bool:
             where=str(checkpoint.folder),
             remedy="leave the embedding out of the edit, or untie the checkpoint first",
         )
+    if HEAD in rewrites and HEAD in checkpoint.names() and not checkpoint.tensor(HEAD).equal(checkpoint.tensor(EMBEDDING)):
+        raise EditError(
+            found=f"{HEAD}, which differs from the embedding that the configuration ties it to",
+            expected="the embedding a second time, or no such tensor: that is what models compute with and the edit was made for",
+            where=str(checkpoint.folder),
+            remedy="leave the stored head out of the checkpoint",
+        )
     return True
 
 
