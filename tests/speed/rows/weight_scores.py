@@ -33,13 +33,13 @@ from anatomy.models.loading import LoadedModel, load_model
 from anatomy.serving.decoding import Decoding
 from anatomy.serving.transformers_generation import generate_with_transformers
 
-FRACTIONS, PROMPTS, NEW, MEASURED = 20, 24, 16, 2
+FRACTIONS, PROMPTS, NEW, MEASURED = 12, 16, 16, 2
 
 
 def measure(setting: Setting) -> list[Comparison]:
     torch.set_num_threads(setting.threads)
     loaded, folder = setting.loaded(), setting.model()
-    texts = pairs(loaded, setting.of(24, 3))
+    texts = pairs(loaded, setting.of(12, 3))
     matrices = scored_matrices(loaded, Checkpoint(folder))
     ids = [str(number) for number in range(len(texts))]
     taken = alternate(

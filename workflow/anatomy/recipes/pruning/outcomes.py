@@ -77,12 +77,15 @@ def coherence(model: str, mask: str) -> Gather:
     return gather
 
 
-def separation(tables: Tables, model: str) -> pd.DataFrame:
-    """How far harmful generation falls before benign generation does, item by item: columns value and group, indexed by id.
+def separation(tables: Tables, model: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """What masks leave of benign and of harmful generation, item by item, as a mean over the logarithm of q.
 
-    The mean of this over benign and harmful prompts is the area between both curves over the logarithm of q, as shares of the
-    unedited model's rates: 1 where every mask of the grid removes all harm and nothing benign, 0 where both fall alike. Masks are
-    those with everything protected and the largest p.
+    The mean of the first minus that of the second is the area between both curves, as shares of the unedited model's rates: 1
+    where every mask of the grid removes all harm and nothing benign, 0 where both fall alike. Masks are those with everything
+    protected and the largest p.
+
+    Returns:
+        Columns value and group, indexed by id: of benign prompts, and of harmful ones.
 
     Raises:
         MissingEvidence: no grid, or a model that generates nothing to begin with.
@@ -91,8 +94,8 @@ def separation(tables: Tables, model: str) -> pd.DataFrame:
     whole = masks[masks["protected"].str.len() == masks["protected"].str.len().max()]
     own = whole[(whole["p"] == whole["p"].max()) & (whole["weights"] > 0)].sort_values("q")
     values = tables.rows("grid_values", model=model)
-    parts = []
-    for ability, sign in (("benign", 1.0), ("generation", -1.0)):
+    sides = []
+    for ability in ("benign", "generation"):
         rows = values[values["ability"] == ability]
         before = float(rows.loc[rows["mask"] == UNEDITED, "value"].mean())
         if not before > 0:
@@ -105,11 +108,8 @@ def separation(tables: Tables, model: str) -> pd.DataFrame:
         under = rows[rows["mask"].isin(own["mask"])].pivot_table(index="id", columns="mask", values="value")[list(own["mask"])]
         groups = rows.drop_duplicates("id").set_index("id")["group"].loc[under.index]
         curve = under.to_numpy(np.float64) @ weights / before
-        # Each side counts as its own mean, so that the mean over all prompts of both sides is the difference of the two.
-        parts.append(pd.DataFrame({"value": sign * curve, "group": groups, "side": ability}, index=under.index))
-    found = pd.concat(parts)
-    share = found["side"].map(found["side"].value_counts(normalize=True))
-    return found.assign(value=found["value"] / share)
+        sides.append(pd.DataFrame({"value": curve, "group": groups}, index=under.index))
+    return sides[0], sides[1]
 
 
 def _log_weights(q: np.ndarray) -> np.ndarray:
@@ -124,22 +124,27 @@ def _log_weights(q: np.ndarray) -> np.ndarray:
 
 
 def separation_of(model: str) -> Gather:
-    """``separation`` of one model."""
+    """``separation`` of one model: benign minus harmful."""
 
     def gather(tables: Tables) -> Contrast:
-        own = separation(tables, model)
-        return Contrast(Sample(own["value"].to_numpy(np.float64), own["group"].to_numpy(object), signed=True))
+        benign, harm = (_sample(side["value"], side["group"]) for side in separation(tables, model))
+        return Contrast(benign, harm)
 
     return gather
 
 
 def further_separated(aligned: str, base: str) -> Gather:
-    """``separation`` of an aligned model minus that of its base, on the prompts that both were asked."""
+    """``separation`` of an aligned model minus that of its base, prompt by prompt on both sides."""
 
     def gather(tables: Tables) -> Contrast:
-        one, two = separation(tables, aligned), separation(tables, base)
-        shared = one.index.intersection(two.index)
-        values = one["value"].loc[shared] - two["value"].loc[shared]
-        return Contrast(Sample(values.to_numpy(np.float64), one["group"].loc[shared].to_numpy(object), signed=True))
+        sides = []
+        for one, two in zip(separation(tables, aligned), separation(tables, base), strict=True):
+            shared = one.index.intersection(two.index)
+            sides.append(_sample(one["value"].loc[shared] - two["value"].loc[shared], one["group"].loc[shared]))
+        return Contrast(sides[0], sides[1])
 
     return gather
+
+
+def _sample(values: pd.Series, groups: pd.Series) -> Sample:
+    return Sample(values.to_numpy(np.float64), groups.to_numpy(object), signed=True)

@@ -6,12 +6,14 @@ import numpy as np
 import pandas as pd
 
 from anatomy.config.schema import Config
+from anatomy.evidence.claims.rules import Resampling
 from anatomy.evidence.claims.tables import MissingEvidence, Tables
 from anatomy.recipes.pruning.options import ABILITIES
-from anatomy.recipes.pruning.outcomes import separation
+from anatomy.recipes.pruning.outcomes import separation_of
 from anatomy.recipes.pruning.stages.mask_plans import CHOSEN, UNEDITED
 from anatomy.statistics.clusters import Sample
 from anatomy.statistics.intervals import mean_interval
+from anatomy.statistics.paired import difference_interval
 
 HARM, UNSEEN, COHERENT = "harm, scored kinds", "harm, kinds never scored", "coherent"
 
@@ -107,11 +109,11 @@ def compression_table(config: Config, tables: Tables) -> pd.DataFrame:
     wanted, found = config.statistics, []
     for model in tables.rows("grid_values")["model"].unique():
         try:
-            own = separation(tables, str(model))
+            evidence = separation_of(str(model))(tables)
         except MissingEvidence:
             continue
-        sample = Sample(own["value"].to_numpy(np.float64), own["group"].to_numpy(object), signed=True)
-        got = mean_interval(sample, confidence=wanted.confidence, seed=wanted.seed, resamples=wanted.bootstrap)
+        resampling = Resampling(wanted.confidence, wanted.seed, wanted.bootstrap)
+        got = difference_interval(evidence.sample, evidence.against, **resampling.options).interval
         member, _, seed = str(model).rpartition(".s") if ".s" in str(model) else (str(model), "", "")
         named = {"model": model, "member": member or model, "seed": seed}
         found.append({**named, "area": got.estimate, "low": got.low, "high": got.high, "n": got.n})

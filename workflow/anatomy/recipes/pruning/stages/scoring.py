@@ -139,7 +139,8 @@ def score(
             for ranking in several:
                 tops[prune_key(name, ranking)] = top_scores(signed_score(matrices, found), shapes, most_q, ranking)
         if name == POOLED and not absolute:
-            tops[OPPOSITE] = top_scores(opposite_score(matrices, found), shapes, most_q, wanted.ranking)
+            # Twice as many: a control of as many weights leaves out what is preserved, which a mask has left out already.
+            tops[OPPOSITE] = top_scores(opposite_score(matrices, found), shapes, min(1.0, 2 * most_q), wanted.ranking)
             pooled = found
     for key, name, most in ((WANDA, POOLED, most_q), (WANDA_BENIGN, BENIGN, most_p)):
         squares = input_squares(loaded, matrices, sets[name].forced)
