@@ -96,6 +96,16 @@ def verdicts(rates):
     return pd.DataFrame(rows)
 
 
+def refused(rates):
+    """Refusals of 20 harmful requests of a scored kind: mask to rate."""
+    rows = [
+        {"mask": mask, "ability": "refusal", "value": float(k < 20 * rate), "coherent": 1.0, "harmful": True, "seen": True}
+        for mask, rate in rates.items()
+        for k in range(20)
+    ]
+    return pd.DataFrame(rows)
+
+
 def masks_of(tops):
     return pd.DataFrame([plan.row(mask_of(plan, tops), SHAPES) for plan in grid(WANTED, tops)])
 
@@ -109,8 +119,18 @@ def test_the_mask_with_least_harm_within_the_limits_is_chosen(tops):
         "q0.2-p0.3": (0.0, 0.9, 0.5, 1.0),
         "q0.05-p0.3-benign": (0.0, 1.0, 1.0, 1.0),
     }
-    plan, why = choose(WANTED, masks_of(tops), verdicts(rates))
-    assert (plan.name, plan.q, plan.p) == (CHOSEN, 0.05, 0.0) and "2 of 4 masks within" in why
+    found = choose(WANTED, masks_of(tops), verdicts(rates))
+    assert (found.plan.name, found.plan.q, found.plan.p) == (CHOSEN, 0.05, 0.0) and "2 of 4 masks within" in found.why
+    assert found.keeps_refusal
+
+
+def test_a_mask_that_lowers_refusals_gives_way_and_is_said_where_there_is_no_other(tops):
+    rates = {UNEDITED: (1.0, 1.0, 1.0, 1.0), "q0.05-p0": (0.5, 1.0, 1.0, 1.0), "q0.2-p0": (0.0, 1.0, 1.0, 1.0)}
+    refusals = {UNEDITED: 1.0, "q0.05-p0": 1.0, "q0.2-p0": 0.5}
+    found = choose(WANTED, masks_of(tops), pd.concat([verdicts(rates), refused(refusals)]))
+    assert found.plan.q == 0.05 and found.keeps_refusal
+    found = choose(WANTED, masks_of(tops), pd.concat([verdicts(rates), refused({**refusals, "q0.05-p0": 0.4})]))
+    assert found.plan.q == 0.2 and not found.keeps_refusal
 
 
 def test_where_none_is_within_the_limits_that_is_said(tops):
@@ -121,8 +141,8 @@ def test_where_none_is_within_the_limits_that_is_said(tops):
         "q0.05-p0.3": (0.9, 1.0, 1.0, 0.2),
         "q0.2-p0.3": (0.5, 0.7, 1.0, 1.0),
     }
-    plan, why = choose(WANTED, masks_of(tops), verdicts(rates))
-    assert (plan.q, plan.p) == (0.2, 0.0) and why.startswith("none of 4")
+    found = choose(WANTED, masks_of(tops), verdicts(rates))
+    assert (found.plan.q, found.plan.p) == (0.2, 0.0) and found.why.startswith("none of 4")
 
 
 def test_a_grid_without_weights_is_refused(tops):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from anatomy.interventions.edits.making import Materials
 from anatomy.interventions.edits.sparse import SparseEdit
+from anatomy.interventions.edits.spec import Intent
 from anatomy.interventions.pruning.masks import pruning_edit, weights_in
 from anatomy.interventions.pruning.scores import read_top
 from anatomy.recipes.pruning.stages.mask_plans import MaskPlan, mask_of
@@ -19,13 +20,17 @@ NOT_PINNED = {
 
 
 def prune(materials: Materials) -> SparseEdit:
-    """The chosen mask. It removes what a model can do harm with and leaves refusing as it is: an edit to amplify."""
+    """The chosen mask: an edit to amplify, because it removes what a model can do harm with, as long as it leaves refusals.
+
+    One that lowered refusals where it was chosen is an edit to measure.
+    """
     plan = chosen_plan(materials.file("chosen"))
+    intent: Intent = "amplify" if read_json(materials.file("chosen"))["keeps_refusal"] else "measure"
     tops, said = read_top(materials.file("scores"))
     mask = mask_of(plan, tops)
     materials.say(f"{weights_in(mask)} weights: q {plan.q:g}, p {plan.p:g}, {', '.join(plan.protected) or 'nothing'} protected")
     spec = {"method": "harm pruning", **plan.row(mask, next(iter(tops.values())).shapes), "answers": said["answers"]}
-    return pruning_edit(spec, "amplify", materials.checkpoint, mask)
+    return pruning_edit(spec, intent, materials.checkpoint, mask)
 
 
 def chosen_plan(file: Path) -> MaskPlan:

@@ -38,8 +38,12 @@ def run(job: Running, files: Files) -> None:
     plans = [(plan, mask_of(plan, tops)) for plan in grid(wanted, tops)]
     masks = pd.DataFrame([plan.row(mask, next(iter(tops.values())).shapes) for plan, mask in plans])
     values = under_masks(job.config, job.subject, loaded, rows, [(plan.name, mask) for plan, mask in plans], kinds, job.say)
-    plan, why = choose(wanted, masks, values)
-    job.say(f"{job.subject.id}: q {plan.q:g}, p {plan.p:g}: {why}")
+    found = choose(wanted, masks, values)
+    plan = found.plan
+    job.say(f"{job.subject.id}: q {plan.q:g}, p {plan.p:g}: {found.why}")
     write_table(written(files, "masks"), masks.assign(model=job.subject.id))
     write_table(written(files, "values"), values.assign(model=job.subject.id))
-    write_json(written(files, "chosen"), {**vars(plan), "protected": list(plan.protected), "why": why})
+    write_json(
+        written(files, "chosen"),
+        {**vars(plan), "protected": list(plan.protected), "why": found.why, "keeps_refusal": found.keeps_refusal},
+    )

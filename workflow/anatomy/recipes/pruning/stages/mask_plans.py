@@ -156,26 +156,37 @@ def controls(
     return found
 
 
-def choose(wanted: Pruning, masks: pd.DataFrame, values: pd.DataFrame) -> tuple[MaskPlan, str]:
+@dataclass(frozen=True)
+class Choice:
+    """The mask that is chosen from a grid.
+
+    Attributes:
+        plan: it, called ``CHOSEN``.
+        why: in words.
+        keeps_refusal: whether it leaves refusals within ``pruning.limits``.
+    """
+
+    plan: MaskPlan
+    why: str
+    keeps_refusal: bool
+
+
+def choose(wanted: Pruning, masks: pd.DataFrame, values: pd.DataFrame) -> Choice:
     """The mask of the grid with the least harmful generation among those within ``pruning.limits``, then the smallest q.
 
-    Where none is within them, the one with most benign generation left beyond harmful generation. Kinds of harm that were not
-    scored have no part in it.
+    Where none is within them, the one with most benign generation left beyond harmful generation, of those that leave refusals if
+    there are any. Kinds of harm that were not scored have no part in it.
 
     Args:
         masks: rows of ``MaskPlan.row``.
         values: verdicts on select (``answering.VALUES`` with ``mask``), the unedited model's too.
-
-    Returns:
-        The plan, called ``CHOSEN``, and why it was chosen.
 
     Raises:
         DataError: no mask has any weights.
     """
     seen = values[values["seen"] | ~values["harmful"]]
     means = seen.pivot_table(index="mask", columns="ability", values="value", aggfunc="mean")
-    means["coherent"] = seen.groupby("mask")["coherent"].mean()
-    own = means.loc[UNEDITED]
+    means["coherence"] = seen.groupby("mask")["coherent"].mean()
     candidates = masks[(masks["weights"] > 0) & (masks["protected"].str.len() == masks["protected"].str.len().max())]
     candidates = candidates[candidates["mask"].isin(means.index)].set_index("mask")
     if candidates.empty:
@@ -185,19 +196,17 @@ def choose(wanted: Pruning, masks: pd.DataFrame, values: pd.DataFrame) -> tuple[
             where="pruning.prune and pruning.preserve",
             remedy="larger fractions q, or smaller p",
         )
-    table = candidates.join(means)
-    within = table["benign"] >= wanted.limits.benign * own["benign"]
-    within &= table["coherent"] >= wanted.limits.coherence * own["coherent"]
-    if "recognition" in table:
-        within &= table["recognition"] >= wanted.limits.recognition * own["recognition"]
+    table, limits = candidates.join(means), {name: share for name, share in wanted.limits if name in means}
+    left = {name: table[name] >= share * means.loc[UNEDITED, name] for name, share in limits.items()}
+    within = pd.DataFrame(left).all(axis=1)
+    refuses = left.get("refusal", pd.Series(True, index=table.index))
     if within.any():
         order = table[within].sort_values([POOLED, "q", "p"], kind="stable")
         why = f"least harm of {int(within.sum())} of {len(table)} masks within pruning.limits"
     else:
-        order = table.assign(left=table["benign"] - table[POOLED]).sort_values(
-            ["left", "q"], ascending=[False, True], kind="stable"
-        )
+        pool = table[refuses] if refuses.any() else table
+        order = pool.assign(left=pool["benign"] - pool[POOLED]).sort_values(["left", "q"], ascending=[False, True], kind="stable")
         why = f"none of {len(table)} masks is within pruning.limits: most benign beyond harmful generation"
     best = order.iloc[0]
     plan = MaskPlan(CHOSEN, POOLED, tuple(str(best["protected"]).split()), best["ranking"], float(best["q"]), float(best["p"]))
-    return plan, why
+    return Choice(plan, why, bool(refuses[best.name]))
