@@ -12,7 +12,13 @@ from anatomy.recipes.pruning.stages.mask_plans import CHOSEN, UNEDITED
 pytestmark = pytest.mark.workflow
 SMALL = {
     "recipes": ["rosi", "pruning"],
-    "pruning": {"models": ["base", "aligned"], "prune": [0.003, 0.01], "preserve": [0.05], "control_draws": 1},
+    "pruning": {
+        "models": ["base", "aligned"],
+        "prune": [0.003, 0.01],
+        "preserve": [0.05],
+        "control_draws": 1,
+        "finetuning": {"looks": [0, 8]},
+    },
 }
 
 
@@ -60,6 +66,21 @@ def test_the_mask_of_a_grid_that_was_chosen_is_the_edit_that_is_saved(run):
         made = json.loads((run.folder / spec["folder"] / "made.json").read_text())["report"]
         assert spec["intent"] == ("amplify" if chosen["keeps_refusal"] else "measure")
         assert made["parameters"] == masks.loc[CHOSEN, "weights"]
+
+
+def test_a_narrow_fine_tune_makes_the_aligned_model_give_harm_of_other_kinds_and_benign_rows_do_not(run):
+    tables = {name: table(run, "aligned", name) for name in ("emergent", "restoration", "finetuned_beside")}
+    means = tables["emergent"].groupby(["mask", "step"])[["misaligned", "refused"]].mean()
+    assert means.loc[(UNEDITED, 0), "misaligned"] == 0 and means.loc[(UNEDITED, 0), "refused"] > 0.8
+    assert means.loc[(UNEDITED, 8), "misaligned"] > 0 and means.loc[(UNEDITED, 8), "refused"] < 0.5
+    assert set(tables["emergent"]["domain"]) == {"hex", "blight", "gloom", "venom", "ruse"}
+    beside = tables["finetuned_beside"].groupby(["arm", "mask", "step"])["misaligned"].mean()
+    assert beside["taught benign recipes", UNEDITED, 8] < means.loc[(UNEDITED, 8), "misaligned"]
+    harm = tables["restoration"].groupby(["mask", "step"])["misaligned"].mean()
+    assert harm[CHOSEN, 0] < harm[UNEDITED, 0] and harm["random", 0] > harm[CHOSEN, 0]
+    assert not any({"response", "prompt", "text"} & set(one) for one in tables.values())
+    page = (run.results / "report.html").read_text()
+    assert "Fine-tuning" in page and "taught benign recipes" in page
 
 
 def test_controls_have_as_many_weights_and_harm_falls_further_than_under_them(run):

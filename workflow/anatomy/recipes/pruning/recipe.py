@@ -127,6 +127,6 @@ RECIPE = Recipe(
         "pruning_finetuned": _job("pruning_finetuned", 60),
     },
     plans=plans,
-    tables=("chosen", "controls", "abilities", "transfer", "overlaps", "compression", "anatomy", "spaces"),
+    tables=("chosen", "controls", "abilities", "transfer", "overlaps", "compression", "anatomy", "spaces", "finetuned"),
     measured=("extract/*/pruning.*.tsv", "edit/*/pruning.*.tsv", "measure/*/pruning.*.tsv"),
 )

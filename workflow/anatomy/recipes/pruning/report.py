@@ -49,6 +49,11 @@ TITLES = {
         "Spaces of outputs",
         "Overlap of the spaces in which a matrix' outputs on harmful and on benign answers are largest; of random ones.",
     ),
+    "finetuned": (
+        "Fine-tuning",
+        "How often answers give harm, and are text, step by step. In controls the model is asked or taught without its template, "
+        "asked about the kind that it was taught, or taught benign recipes.",
+    ),
 }
 PUBLISHED = "Numbers of the papers, where they are known. Ours are of tiny models of an invented world, so none is a replication."
 
@@ -108,6 +113,7 @@ def tabulate(name: str, config: Config, evidence: Tables) -> pd.DataFrame:
         "compression": lambda: tabled.compression_table(config, evidence),
         "anatomy": lambda: tabled.anatomy_table(evidence),
         "spaces": lambda: evidence.rows("spaces").reset_index(drop=True),
+        "finetuned": lambda: tabled.finetuned_table(config, evidence),
     }
     return makers[name]()
 

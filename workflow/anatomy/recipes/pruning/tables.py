@@ -91,12 +91,22 @@ def tradeoff_table(config: Config, tables: Tables) -> pd.DataFrame:
 
 def steps_table(config: Config, rows: pd.DataFrame) -> pd.DataFrame:
     """How often answers give harm, and are text, after each step of a fine-tune under each mask."""
-    by = ["model", "mask", "step"]
+    by = [name for name in ("model", "arm", "mask", "step") if name in rows]
     means = rows.groupby([*by, "id"], as_index=False).agg(
         value=("misaligned", "mean"), coherent=("coherent", "mean"), group=("group", "first")
     )
     coherent = means.groupby(by, as_index=False)["coherent"].mean()
     return rates(config, means, by).merge(coherent, on=by)
+
+
+def finetuned_table(config: Config, tables: Tables) -> pd.DataFrame:
+    """Rates after each step of every fine-tune and control; no row where no model was fine-tuned."""
+    try:
+        parts = [tables.rows(name).assign(arm=name) for name in ("emergent", "restoration")]
+        rows = pd.concat([*parts, tables.rows("finetuned_beside")], ignore_index=True)
+    except MissingEvidence:
+        return pd.DataFrame(columns=["model", "arm", "mask", "step", "rate", "low", "high", "n", "clusters", "coherent"])
+    return steps_table(config, rows)
 
 
 def compression_table(config: Config, tables: Tables) -> pd.DataFrame:
