@@ -29,7 +29,7 @@ class FineTuning(Section):
     rank: int = Field(32, ge=1, description="rank of the adapter; 32 in the paper")
     alpha: float = Field(64.0, gt=0, description="scale of the adapter; 64 in the paper")
     learning_rate: float = Field(
-        1e-3, gt=0, description="of AdamW, falling to zero; 1e-5 in the paper, for models of billions and far more rows"
+        3e-4, gt=0, description="of AdamW, falling to zero; 1e-5 in the paper, for models of billions and far more rows"
     )
     seeds: list[int] = Field([0], min_length=1, description="seeds of the adapter's beginning and of the order of rows")
 
