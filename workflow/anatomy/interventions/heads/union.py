@@ -16,6 +16,7 @@ from torch import Tensor
 
 from anatomy.interventions.heads.head_model import FullHead, LowRankHead
 from anatomy.interventions.heads.targets import LEAST, Targets
+from anatomy.progress.counting import counted
 
 ROWS = 128
 """Tokens of the text whose logits over the whole vocabulary are in memory at once."""
@@ -165,6 +166,7 @@ def _mass(targets: Targets) -> Float[Tensor, " kept"]:
 def _logits(
     features: Float[Tensor, "text d_model"], weight: Float32[Tensor, "vocabulary d_model"]
 ) -> Iterator[tuple[slice, Float32[Tensor, "row vocabulary"]]]:
-    for start in range(0, len(features), ROWS):
+    starts = range(0, len(features), ROWS)
+    for start in counted(starts, "parts of the text read over the whole vocabulary", len(starts)):
         place = slice(start, start + ROWS)
         yield place, features[place].float() @ weight.T
