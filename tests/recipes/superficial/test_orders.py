@@ -1,5 +1,7 @@
 """The template control: which orders there are, who is spoken to how, and what of a divergence the template alone makes."""
 
+from pathlib import Path
+
 import pandas as pd
 import pytest
 import torch
@@ -8,6 +10,8 @@ from tiny_model import make_tiny_model
 
 from anatomy.config.study import Subject, subjects
 from anatomy.config.subjects import Model
+from anatomy.interventions.edits.head import head_edit
+from anatomy.models.checkpoint import Checkpoint
 from anatomy.recipes.configuration import check_config
 from anatomy.recipes.superficial.pairs import Pair, asked_otherwise, ordered_heads, orders, way_of
 from anatomy.recipes.superficial.stages.diagnostics import BASE, Pairing, open_pair
@@ -77,12 +81,18 @@ def answers():
     return pd.DataFrame(rows)
 
 
+def paired(cards, models):
+    """Both models, with a head that is too small to change anything."""
+    checkpoint = Checkpoint(Path(cards["base"]["folder"]))
+    tiny = torch.full_like(models["base"].model.lm_head.weight, 1e-12)
+    edit = head_edit({"maker": "a test", "name": "none"}, "measure", checkpoint, tiny)
+    return Pairing(SUBJECTS, models, {"none": edit}, lambda states: states @ tiny.T, 1)
+
+
 def test_the_template_alone_moves_nothing_where_both_are_spoken_to_alike(cards):
     """More answers than are in memory at a time: every one of them is there once."""
     models = open_pair(cards)
-    weight = models["base"].model.lm_head.weight.detach()
-    pair = Pairing(SUBJECTS, models, {"none": torch.zeros_like(weight)}, torch.zeros_like(weight), 1)
-    table = by_order(config_with(), pair, answers(), {"chat-plain": "none", "plain-plain": "none"})
+    table = by_order(config_with(), paired(cards, models), answers(), {"chat-plain": "none", "plain-plain": "none"})
     mean = table.groupby(["order", "arm"])["kl"].mean()
     assert mean["plain-plain", TEMPLATE] == pytest.approx(0, abs=1e-5) and mean["chat-plain", TEMPLATE] > 0.1
     assert mean["chat-plain", HEAD] == pytest.approx(mean["chat-plain", BASE], rel=1e-4)
@@ -94,7 +104,6 @@ def test_the_template_alone_moves_nothing_where_both_are_spoken_to_alike(cards):
 def test_what_the_template_makes_of_a_model_with_itself_is_all_of_the_divergence(cards):
     twins = {"base": cards["base"], "aligned": cards["base"]}
     models = open_pair(twins)
-    zero = torch.zeros_like(models["base"].model.lm_head.weight)
-    table = by_order(config_with(), Pairing(SUBJECTS, models, {"none": zero}, zero, 1), answers(), {"plain-chat": "none"})
+    table = by_order(config_with(), paired(twins, models), answers(), {"plain-chat": "none"})
     wide = table.pivot_table(index=["id", "position"], columns="arm", values="kl")
     assert wide[BASE].mean() > 0.1 and (wide[BASE] - wide[TEMPLATE]).abs().max() < 1e-3
