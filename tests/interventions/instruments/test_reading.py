@@ -8,10 +8,12 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, Gemma2Config, GraniteConfig, LlamaConfig, Olmo2Config, Qwen2Config
 
-from anatomy.errors import DataError
+from anatomy.errors import DataError, ModelError
+from anatomy.interventions.directions.metrics import RefusalMetric, kl_divergence
 from anatomy.interventions.instruments.direct_attribution import attention_regions, direct_attribution
 from anatomy.interventions.instruments.logit_lens import last_streams, lens_table
 from anatomy.interventions.instruments.probes import probe_aurocs, probe_table, shuffled
+from anatomy.interventions.instruments.steering import dose_response
 from anatomy.interventions.instruments.tuned_lens import LensTraining, train_lens
 from anatomy.models.loading import LoadedModel
 
@@ -122,3 +124,25 @@ def test_a_probe_needs_two_kinds_in_two_groups_each(kind):
     y, groups = (np.ones_like(y), groups) if kind == "class" else (y, np.where(y, "one", groups))
     with pytest.raises(DataError, match="at least two groups"):
         read(x, y, groups)
+
+
+def test_a_dose_is_what_an_added_vector_gives(loaded):
+    unit = torch.nn.functional.normalize(torch.randn(32, generator=torch.Generator().manual_seed(1)), dim=0)
+    metric = RefusalMetric((7, 9), 0.0)
+    table = dose_response(loaded, PROMPTS, IDS, unit, 1, [0.0, 3.0], metric, 100).set_index(["id", "dose"])
+    block = loaded.model.model.layers[1]
+
+    def add(_module, args, kwargs):
+        moved = (args[0] if args else kwargs["hidden_states"]) + 3.0 * unit
+        return ((moved, *args[1:]), kwargs) if args else (args, {**kwargs, "hidden_states": moved})
+
+    for name, tokens in zip(IDS, PROMPTS, strict=True):
+        plain = loaded.model(input_ids=torch.tensor([tokens])).logits[:, -1]
+        handle = block.register_forward_pre_hook(add, with_kwargs=True)
+        steered = loaded.model(input_ids=torch.tensor([tokens])).logits[:, -1]
+        handle.remove()
+        assert table.loc[(name, 3.0), "metric"] == pytest.approx(metric(steered).item(), abs=1e-4)
+        assert table.loc[(name, 3.0), "kl"] == pytest.approx(kl_divergence(plain, steered).item(), abs=1e-4)
+        assert table.loc[(name, 0.0), "kl"] == pytest.approx(0, abs=1e-9)
+    with pytest.raises(ModelError, match="layer 3"):
+        dose_response(loaded, PROMPTS, IDS, unit, 3, [1.0], metric, 100)

@@ -23,7 +23,7 @@ def config():
     return check_config({"statistics": {"bootstrap": 200}}, "a test")
 
 
-def tables_of(*, gap=8.0, recovery=0.9, predicted=True, half=0.05, direction=5.0, words=0.5, outcome="picked"):
+def tables_of(*, gap=8.0, recovery=0.9, predicted=True, half=0.05, direction=5.0, words=0.5, outcome="picked", steer=4.0):
     """A model whose refusal sits in the last token's stream from block 2 on, of tables as the job leaves them."""
     generator = np.random.default_rng(0)
     ids, groups = [f"p{n}" for n in range(PAIRS)], [f"g{n}" for n in range(PAIRS)]
@@ -44,6 +44,13 @@ def tables_of(*, gap=8.0, recovery=0.9, predicted=True, half=0.05, direction=5.0
             for part in ("head", "mlp"):
                 direct.append((name, "refusal", layer, part, -1, direction / 8, group))
                 direct.append((name, "random", layer, part, -1, 0.01, group))
+    doses = [
+        (name, dose, (gap if side == "harmful" else 0.0) + dose * (steer if one == "refusal" else 0.1), 0.1, side, one, group)
+        for name, group in zip(ids, groups, strict=True)
+        for side in ("harmful", "harmless")
+        for one in ("refusal", "random")
+        for dose in (-1.0, 0.0, 1.0)
+    ]
     for label in (True, False):
         for n in range(PAIRS):
             for layer in range(LAYERS + 1):
@@ -73,6 +80,7 @@ def tables_of(*, gap=8.0, recovery=0.9, predicted=True, half=0.05, direction=5.0
         ),
         "direct": pd.DataFrame(direct, columns=["id", "direction", "layer", "part", "head", "contribution", "group"]),
         "probes": pd.DataFrame(probes, columns=["id", "group", "label", "score", "probe", "layer", "control"]),
+        "steering": pd.DataFrame(doses, columns=["id", "dose", "metric", "kl", "side", "direction", "group"]),
         "picked": pd.DataFrame([{"outcome": outcome, "position": -1, "layer": 2 if outcome == "picked" else None}]),
     }
     return Tables(**{name: table.assign(model=MODEL) for name, table in named.items()})
@@ -92,7 +100,8 @@ def test_what_was_planted_is_supported(config):
     ("planted", "fails"),
     [
         ({"recovery": 0.2}, ("causal", "needed")),
-        ({"gap": -1.0}, ("causal", "needed", "first_order", "onset", "written")),
+        ({"gap": -1.0}, ("causal", "needed", "first_order", "onset", "written", "steered_back")),
+        ({"steer": 0.05}, ("steered", "steered_back")),
         ({"half": 0.8}, ("onset",)),
         ({"predicted": False}, ("first_order",)),
         ({"direction": 0.0}, ("written",)),
@@ -126,5 +135,6 @@ def test_every_figure_is_drawn(config):
         figures.predicted(tables.rows("patching")),
         figures.lens(tables.rows("lens")),
         figures.direct(tables.rows("direct")),
+        figures.steering(tables.rows("steering")),
     ):
         assert chart.to_dict()["config"]

@@ -14,6 +14,7 @@ rule mechanisms_look:
         patching=AT.stage("measure", "{model}", "mechanisms.patching.parquet"),
         direct=AT.stage("measure", "{model}", "mechanisms.direct.parquet"),
         attention=AT.stage("measure", "{model}", "mechanisms.attention.parquet"),
+        steering=AT.stage("measure", "{model}", "mechanisms.steering.parquet"),
         picked=AT.stage("measure", "{model}", "mechanisms.picked.parquet"),
     log:
         AT.stage("measure", "{model}", "mechanisms.log"),

@@ -98,6 +98,24 @@ def claims_of(config: Config, subject: Subject) -> list[Claim]:
                 "difference_above", written_along(model), {"threshold": 0}, "summed contributions, refusal minus random direction"
             ),
         ),
+        claim(
+            "steered",
+            "Adding the direction makes harmless requests lean to refusal, more than a random one of the same length.",
+            "survey: steering",
+            Test("difference_above", dose_gain(model, "harmless", 1.0), {"threshold": 0}, "rise of the metric, minus random"),
+        ),
+        claim(
+            "steered_back",
+            "Subtracting it makes harmful requests lean to an answer, more than a random one of the same length.",
+            "survey: steering",
+            differs,
+            Test(
+                "difference_above",
+                dose_gain(model, "harmful", -1.0),
+                {"threshold": 0},
+                "fall of the metric, minus random",
+            ),
+        ),
     ]
 
 
@@ -217,5 +235,17 @@ def written_along(model: str) -> Gather:
                 because="the search for a refusal direction ended without one",
             )
         return _sample(wide.assign(value=wide["refusal"] - wide["random"].abs()))
+
+    return gather
+
+
+def dose_gain(model: str, side: str, dose: float) -> Gather:
+    """Change of the metric by one dose in the dose's own direction, minus the size of that by the random direction."""
+
+    def gather(tables: Tables) -> Contrast:
+        rows = tables.rows("steering", model=model, side=side)
+        wide = rows.pivot_table(index=["id", "group", "direction"], columns="dose", values="metric")
+        moved = (wide[dose] - wide[0.0]).unstack("direction").reset_index()
+        return _sample(moved.assign(value=(1 if dose > 0 else -1) * moved["refusal"] - moved["random"].abs()))
 
     return gather

@@ -192,3 +192,26 @@ def attention(rows: pd.DataFrame) -> alt.TopLevelMixin:
         .properties(width=alt.Step(26), height=alt.Step(20))
     )
     return themed(chart.facet(column=alt.Column("side:N", title=None, sort=list(SIDES))))
+
+
+def steering(rows: pd.DataFrame) -> alt.TopLevelMixin:
+    """Mean refusal metric and divergence at each dose of the refusal and of a random direction, by kind of prompt."""
+    means = rows.groupby(["side", "direction", "dose"], sort=False).agg(
+        metric=("metric", "mean"), kl=("kl", "mean"), n=("id", "nunique")
+    )
+    titles = {"metric": "refusal metric (log odds)", "kl": "KL from the unedited model, nats"}
+    colour = alt.Color("side:N", title=None, scale=alt.Scale(domain=list(SIDES), range=list(SIDES.values())))
+    panels = [
+        alt.Chart(means.reset_index())
+        .mark_line(point=True)
+        .encode(
+            x=alt.X("dose:Q", title="dose (1: from harmless to harmful)"),
+            y=alt.Y(f"{column}:Q", title=title),
+            color=colour,
+            strokeDash=alt.StrokeDash("direction:N", title=None, sort=["refusal", "random"]),
+            tooltip=["side:N", "direction:N", "dose:Q", alt.Tooltip(f"{column}:Q", format=".3f"), "n:Q"],
+        )
+        .properties(width=260, height=220)
+        for column, title in titles.items()
+    ]
+    return themed(alt.hconcat(*panels))

@@ -31,6 +31,12 @@ class Mechanisms(Section):
     )
     few: int = Field(8, ge=1, description="features of the sparse probe")
     lens: Lens | None = Field(Lens(), description="the tuned lens; null for the logit lens alone")
+    doses: list[float] = Field(
+        [-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0],
+        min_length=1,
+        description="multiples of the picked direction that are added, 1 being the distance of harmful from harmless requests "
+        "along it; 0, 1 and -1 are what claims are about, and are always asked",
+    )
     seed: int = Field(0, ge=0, description="of shuffled labels, random tokens and directions, and what is held out")
     causal: float = Field(
         0.5,

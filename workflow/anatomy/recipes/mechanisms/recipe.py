@@ -28,6 +28,7 @@ COLUMNS = {
     ),
     "direct": ("id", "direction", "layer", "part", "head", "contribution", "group"),
     "attention": ("id", "layer", "head", "instruction", "template_before", "template_after", "entropy", "side"),
+    "steering": ("id", "dose", "metric", "kl", "side", "direction", "group"),
     "picked": ("outcome", "position", "layer"),
 }
 """Tables of a model, each with a column ``model`` too; those that a model without refusal tokens lacks have no rows."""
@@ -65,6 +66,7 @@ def plans(config: Config) -> list[FigurePlan]:
         "probes": "What a probe reads at each layer",
         "direct": "What each block writes along the direction",
         "attention": "Where the last token looks",
+        "steering": "What doses of the direction do",
     }
     return [
         FigurePlan(f"{kind}.{subject.id}", kind, "mechanisms", f"{title}: {subject.id}", (subject.id,), captions=CAPTIONS)

@@ -69,6 +69,7 @@ def draw(plan: FigurePlan, config: Config, evidence: Tables) -> alt.TopLevelMixi
         "probes": lambda: drawn.probes(probe_aurocs(evidence.rows("probes", model=model))),
         "direct": lambda: drawn.direct(evidence.rows("direct", model=model)),
         "attention": lambda: drawn.attention(evidence.rows("attention", model=model)),
+        "steering": lambda: drawn.steering(evidence.rows("steering", model=model)),
     }
     return chart_or_note(drawers[plan.kind], f"nothing measured of {model}: it has no refusal tokens")
 

@@ -36,7 +36,8 @@ def run(job: Running, files: Files) -> None:
         units["refusal"] = known.directions(contrast, None).unit(int(place["position"] or -1), int(place["layer"] or 0))
     generator = torch.Generator().manual_seed(job.config.mechanisms.seed)
     units["random"] = torch.nn.functional.normalize(torch.randn(loaded.d_model, generator=generator), dim=0)
-    found = look(job.config, job.subject, loaded, list(tokens), units, job.say)
+    layer = int(place["layer"] or 0) if "refusal" in units else None
+    found = look(job.config, job.subject, loaded, list(tokens), units, layer, job.say)
     found["picked"] = pd.DataFrame([{"outcome": place["outcome"], "position": place["position"], "layer": place["layer"]}])
     for name, columns in COLUMNS.items():
         table = found.get(name, pd.DataFrame(columns=list(columns)))

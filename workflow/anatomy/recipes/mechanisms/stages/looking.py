@@ -20,6 +20,7 @@ from anatomy.interventions.instruments.logit_lens import last_streams, lens_tabl
 from anatomy.interventions.instruments.paired_prompts import PairedPrompts, Prompt, pair_by_length
 from anatomy.interventions.instruments.patching import WAYS, PatchedPart, patch_pair, places_of
 from anatomy.interventions.instruments.probes import probe_table
+from anatomy.interventions.instruments.steering import dose_response
 from anatomy.interventions.instruments.tuned_lens import LensTraining, TunedLens, train_lens
 from anatomy.models.loading import LoadedModel
 from anatomy.models.rendering import render, template_positions
@@ -66,6 +67,7 @@ def look(
     loaded: LoadedModel,
     tokens: list[int],
     directions: dict[str, Float[Tensor, " d_model"]],
+    layer: int | None,
     say: Callable[[str], None],
 ) -> dict[str, pd.DataFrame]:
     """Everything that instruments say of a model. Probes and maps learn on fit; all else is read on test.
@@ -73,9 +75,10 @@ def look(
     Args:
         tokens: refusal tokens; without any, only probes are read.
         directions: unit vectors by name that contributions are taken along.
+        layer: block before which the direction was picked; None where there is none.
 
     Returns:
-        Tables ``probes``, ``lens``, ``patching``, ``direct``, ``attention``, without the column ``model``.
+        Tables ``probes``, ``lens``, ``patching``, ``direct``, ``attention``, ``steering``, without the column ``model``.
     """
     wanted = config.mechanisms
     fit = read_prompts(config, subject, loaded, "fit", wanted.prompts)
@@ -89,6 +92,8 @@ def look(
     say(f"{subject.id}: {len(pairs)} pairs of equal length; {left} harmful prompts have no counterpart of their length")
     found["patching"] = patched(config, loaded, pairs, tokens)
     found["direct"] = _contributions(loaded, pairs, directions)
+    if layer is not None:
+        found["steering"] = _steered(config, loaded, fit, test, tokens, directions, layer)
     after = len(template_positions(loaded.tokenizer, answer_rendering(config.evaluation, subject)))
     before = _shared_beginning([*test["harmful"].tokens, *test["harmless"].tokens])
     sides = {side: test[side] for side in test}
@@ -180,6 +185,32 @@ def _lenses(
         for lens in maps:
             rows = lens_table(loaded, streams, looked.ids, tokens, drawn, EXACT, lens)
             parts.append(rows.assign(side=side, group=rows["id"].map(groups)))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _steered(
+    config: Config,
+    loaded: LoadedModel,
+    fit: dict[str, Looked],
+    test: dict[str, Looked],
+    tokens: list[int],
+    directions: dict[str, Float[Tensor, " d_model"]],
+    layer: int,
+) -> pd.DataFrame:
+    """Doses of each direction on test prompts of both kinds; one is the distance of the kinds' means on fit along the refusal
+    direction, for the random one too."""
+    wanted, budget = config.mechanisms, config.extraction.token_budget
+    means = [last_streams(loaded, one.tokens, budget, one.ids)[layer].double().mean(0) for one in fit.values()]
+    one = ((means[0] - means[1]) @ directions["refusal"].double().cpu()).item()
+    doses, parts = sorted({*wanted.doses, -1.0, 0.0, 1.0}), []
+    metric = RefusalMetric(tuple(tokens), EXACT)
+    for side, looked in test.items():
+        groups = dict(zip(looked.table["id"], looked.table["group"], strict=True))
+        for name, unit in directions.items():
+            lengths = [dose * one for dose in doses]
+            rows = dose_response(loaded, looked.tokens, looked.ids, unit, layer, lengths, metric, budget)
+            multiple = rows["dose"].map(dict(zip(lengths, doses, strict=True)))
+            parts.append(rows.assign(side=side, direction=name, dose=multiple, group=rows["id"].map(groups)))
     return pd.concat(parts, ignore_index=True)
 
 
