@@ -14,7 +14,7 @@ from anatomy.interventions.edits.head import head_edit
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.recipes.configuration import check_config
 from anatomy.recipes.superficial.pairs import Pair, asked_otherwise, ordered_heads, orders, way_of
-from anatomy.recipes.superficial.stages.diagnostics import BASE, Pairing, open_pair
+from anatomy.recipes.superficial.stages.diagnostics import BASE, Pairing, diagnose, open_pair
 from anatomy.recipes.superficial.stages.orders import HEAD, TEMPLATE, by_order
 from anatomy.recipes.superficial.variants import asked
 
@@ -99,6 +99,15 @@ def test_the_template_alone_moves_nothing_where_both_are_spoken_to_alike(cards):
     assert mean["chat-plain", BASE] != pytest.approx(mean["plain-plain", BASE], rel=1e-3)
     own = table[(table["order"] == "chat-plain") & (table["arm"] == BASE)]
     assert own["id"].nunique() == 70 and not own.duplicated(["id", "position"]).any()
+
+
+def test_a_base_without_a_chat_template_is_read_with_the_aligned_models(cards):
+    models = open_pair(cards)
+    models["base"].tokenizer.chat_template = None
+    pair = paired(cards, models)
+    table = by_order(config_with(), pair, answers(), {"chat-plain": "none"})
+    assert set(table["arm"]) == {BASE, HEAD, TEMPLATE}
+    assert len(diagnose(config_with(), pair, answers(), {}, print)["kl"])
 
 
 def test_what_the_template_makes_of_a_model_with_itself_is_all_of_the_divergence(cards):

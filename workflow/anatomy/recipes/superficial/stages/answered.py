@@ -34,7 +34,7 @@ def answered(table: pd.DataFrame, evaluation: Evaluation, subjects: dict[str, Su
     Args:
         table: completions.
         subjects: role to model: each sees the prompt as it is spoken to (as in the paper's scripts).
-        tokenizer: of both.
+        tokenizer: of both; the aligned model's where they differ in having a chat template.
         where: the answers, in words.
 
     Raises:

@@ -94,7 +94,7 @@ def diagnose(
 
 
 def _read(config: Config, pair: Pairing, table: pd.DataFrame, texts: str, heads: list[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    tokenizer, name = pair.models["base"].tokenizer, pair.subjects["aligned"].id
+    tokenizer, name = pair.models["aligned"].tokenizer, pair.subjects["aligned"].id
     found = answered(table, config.evaluation, dict(pair.subjects), tokenizer, f"test answers, {texts}, of {name}")
     logits_of = {role: loaded.model.get_output_embeddings() for role, loaded in pair.models.items()}
     kl, shifts = [], []

@@ -34,7 +34,7 @@ def by_order(config: Config, pair: Pairing, aligned: pd.DataFrame, heads: Mappin
         Columns ``ORDERS``. ``arm``: ``base`` (KL(aligned || base) in nats), ``head`` (KL(aligned || base + head)), and ``template
         alone``: KL(base spoken to as the aligned model is || base as it is spoken to), which is 0 where both are spoken to alike.
     """
-    tokenizer, name = pair.models["base"].tokenizer, pair.subjects["aligned"].id
+    tokenizer, name = pair.models["aligned"].tokenizer, pair.subjects["aligned"].id
     logits_of = {role: loaded.model.get_output_embeddings() for role, loaded in pair.models.items()}
     tables = []
     for order, head in heads.items():
