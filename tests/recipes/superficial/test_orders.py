@@ -66,6 +66,15 @@ def test_only_what_the_engine_does_not_ask_is_asked_in_other_manners():
     assert not any(asked_otherwise(bare, subject) for subject in subjects(bare))
 
 
+@pytest.mark.parametrize("wanted", [[], ["chat-plain"], ["plain-chat"], ["plain-plain"], ["chat-plain", "plain-chat"]])
+def test_a_rule_runs_for_the_models_that_something_is_asked_of_and_no_others(wanted):
+    for examples in (0, 3):
+        config = config_with(orders=wanted, baselines={"demonstrations": examples, "examples": 0})
+        for subject in subjects(config):
+            found = {f"superficial.{head.name}": {} for head in ordered_heads(config, subject)}
+            assert asked_otherwise(config, subject) == bool(asked(config, subject, "test", found))
+
+
 @pytest.fixture(scope="module")
 def cards(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pair")

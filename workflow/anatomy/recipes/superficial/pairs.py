@@ -140,8 +140,9 @@ def is_fine_tuned(config: Config, subject: Subject) -> bool:
 
 def asked_otherwise(config: Config, subject: Subject) -> bool:
     """Whether a model answers test prompts in a manner that is not its own."""
-    others = [*ordered_heads(config, subject), *ordered_around(config, subject)]
-    return bool(others) or shows_examples(config, subject)
+    own = "template" if subject.template else "plain"
+    moved = any(way_of(order, "aligned") != own for order in ordered_around(config, subject))
+    return moved or bool(ordered_heads(config, subject)) or shows_examples(config, subject)
 
 
 def heads_of_base(config: Config, subject: Subject) -> list[Head]:
