@@ -62,6 +62,7 @@ def test_a_model_is_opened_and_a_device_named_in_one_place():
             "anatomy/models/scorer.py",  # an adapter, onto a model that is open
             "anatomy/models/tokenizer.py",
             "anatomy/serving/packed_likelihood.py",  # a configuration
+            "anatomy/texts/judges/text_classifier.py",  # a classifier, which is no language model
         },
         "cuda.is_available": {
             "anatomy/models/machine/devices.py",

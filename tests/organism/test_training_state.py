@@ -127,7 +127,9 @@ def test_a_rung_of_the_ladder_goes_on_with_the_training_of_the_rung_below(short,
     monkeypatch.setitem(RECIPES, "ladder", ladder)
     said, models = [], tmp_path / "models"
     for member in ("uncensored-1", "uncensored-2"):
-        grow_job(member, 5, "ladder", world_folder, family / "aligned", models / member, 1, "float32", say=said.append)
+        grow_job(
+            member, 5, "ladder", "as_benign", world_folder, family / "aligned", models / member, 1, "float32", say=said.append
+        )
     assert [line for line in said if "going on" in line] == ["going on after step 3 of a training that was stopped"]
     assert not (tmp_path / "training").exists() or not list((tmp_path / "training").glob("*/*"))
     grow_member("uncensored-2", 5, ladder, world_folder, family / "aligned", tmp_path / "alone")

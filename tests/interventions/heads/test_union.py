@@ -111,5 +111,5 @@ def test_a_head_that_memory_does_not_hold_is_refused_before_it_is_trained(monkey
     monkeypatch.setattr(training_memory, "this_machine", lambda: Machine(2**33, 2**31))
     with pytest.raises(ModelError, match=r"2\.0 GiB are free") as caught:
         require_training_memory((152_000, 896), None, 1000, "head pooled of qwen")
-    assert "superficial.union" in caught.value.remedy and "at rank 16" in caught.value.remedy
+    assert "option union" in caught.value.remedy and "at rank 16" in caught.value.remedy
     require_training_memory((4096, 896), None, 1000, "head pooled of qwen")

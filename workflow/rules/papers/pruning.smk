@@ -17,14 +17,11 @@ def pruning_inputs(**given):
     }
 
 
-def pruning_params(job):
-    """Parameters of a job of this paper."""
-    job_module = f"anatomy.recipes.pruning.jobs.{job}"
+def pruning_params():
+    """What every job of this paper is told."""
     return {
         "options": options(CONFIG, "pruning", "evaluation", "serving", "results"),
         "subject": lambda wildcards: vars(EVERYONE[wildcards.model]),
-        "module": job_module,
-        "code": stage_fingerprint(job_module),
     }
 
 
@@ -45,7 +42,9 @@ rule pruning_scores:
     resources:
         **needs("pruning_scores"),
     params:
-        **pruning_params("scores"),
+        **pruning_params(),
+        module="anatomy.recipes.pruning.jobs.scores",
+        code=stage_fingerprint("anatomy.recipes.pruning.jobs.scores"),
     script:
         f"{SCRIPTS}/paper.py"
 
@@ -67,7 +66,9 @@ rule pruning_grid:
     resources:
         **needs("pruning_grid"),
     params:
-        **pruning_params("grid"),
+        **pruning_params(),
+        module="anatomy.recipes.pruning.jobs.grid",
+        code=stage_fingerprint("anatomy.recipes.pruning.jobs.grid"),
     script:
         f"{SCRIPTS}/paper.py"
 
@@ -112,7 +113,9 @@ rule pruning_test:
     resources:
         **needs("pruning_test"),
     params:
-        **pruning_params("test"),
+        **pruning_params(),
+        module="anatomy.recipes.pruning.jobs.test",
+        code=stage_fingerprint("anatomy.recipes.pruning.jobs.test"),
     script:
         f"{SCRIPTS}/paper.py"
 
@@ -137,6 +140,8 @@ rule pruning_finetuned:
     resources:
         **needs("pruning_finetuned"),
     params:
-        **pruning_params("finetuned"),
+        **pruning_params(),
+        module="anatomy.recipes.pruning.jobs.finetuned",
+        code=stage_fingerprint("anatomy.recipes.pruning.jobs.finetuned"),
     script:
         f"{SCRIPTS}/paper.py"

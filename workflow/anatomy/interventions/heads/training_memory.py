@@ -35,6 +35,6 @@ def require_training_memory(shape: tuple[int, ...], rank: int | None, batch_toke
         f"the logits of {batch_tokens:,} tokens; {say_bytes(free)} are free",
         expected=f"at most {say_bytes(free)}",
         where=where,
-        remedy="let heads change the likeliest tokens alone (superficial.union), or take fewer tokens a step "
-        f"(superficial.training.batch_tokens); at rank 16 it would take {say_bytes(low)}",
+        remedy="let heads change the likeliest tokens alone (the paper's option union), or take fewer tokens a step "
+        f"(training.batch_tokens); at rank 16 it would take {say_bytes(low)}",
     )

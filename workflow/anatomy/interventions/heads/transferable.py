@@ -25,7 +25,7 @@ def require_square(vocabulary: int, where: str) -> None:
             found=f"a vocabulary of {vocabulary:,} tokens, for which the matrix has {vocabulary**2 / 1e9:.0f} billion entries",
             expected=f"at most {MOST_TOKENS:,}",
             where=where,
-            remedy="let heads change the likeliest tokens alone (superficial.union), or leave the pair out of transfer.to",
+            remedy="let heads change the likeliest tokens alone (the paper's option union), or leave the pair out of transfer.to",
         )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from anatomy.errors import DataError, ModelError
+from anatomy.models.tokenizer import load_tokenizer
 
 BATCH = 16
 
@@ -30,7 +31,7 @@ class TextClassifier:
                 file does not hold.
             DataError: a label that the model has not.
         """
-        from transformers import AutoModelForSequenceClassification, AutoTokenizer
+        from transformers import AutoModelForSequenceClassification
 
         remedy = "convert the weights to safetensors, or name another classifier"
         if not list(Path(folder).glob("*.safetensors")):
@@ -42,7 +43,7 @@ class TextClassifier:
             model, loading = AutoModelForSequenceClassification.from_pretrained(
                 folder, use_safetensors=True, output_loading_info=True, **given
             )
-            tokenizer = AutoTokenizer.from_pretrained(folder, **given)
+            tokenizer = load_tokenizer(Path(folder))
         except (OSError, ValueError, KeyError) as error:
             raise ModelError(
                 found=f"{type(error).__name__}: {error}", expected="a sequence classifier", where=str(folder), remedy=remedy

@@ -7,11 +7,10 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from anatomy.models.loading import load_model
-from anatomy.models.machine.devices import device_name
 from anatomy.recipes.mechanisms.recipe import COLUMNS
 from anatomy.recipes.mechanisms.stages.looking import look
 from anatomy.stages.model_directions import ModelDirections
+from anatomy.stages.opening import opened
 from anatomy.stages.own_answers import read_refusal_tokens
 from anatomy.stages.running import Files, Running, written
 from anatomy.stages.selected_direction import USABLE, read_selected
@@ -28,7 +27,7 @@ def run(job: Running, files: Files) -> None:
     card, extracted = sound_model(files.input["model"]), sound_extraction(files.input["directions"])
     selected = read_selected(Path(files.input["direction"]))
     tokens = read_refusal_tokens(Path(files.input["refusal_tokens"]))["tokens"]
-    loaded = load_model(Path(card["folder"]), getattr(torch, card["dtype"]), device_name())
+    loaded = opened(card)
     place = next(iter(selected.values()))
     units = {}
     if place["outcome"] in USABLE:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import torch
 
 from anatomy.interventions.pruning.scores import read_top
-from anatomy.models.loading import load_model
-from anatomy.models.machine.devices import device_name
 from anatomy.organism.world import World
 from anatomy.recipes.pruning.maker import chosen_plan
 from anatomy.recipes.pruning.stages.abilities import asked
@@ -16,6 +12,7 @@ from anatomy.recipes.pruning.stages.finetuned import EMERGENT, RESTORATION, fine
 from anatomy.recipes.pruning.stages.mask_plans import CHOSEN, RANDOM, UNEDITED, controls, mask_of
 from anatomy.recipes.pruning.stages.scoring import scored_kinds
 from anatomy.stages.inputs import named_files
+from anatomy.stages.opening import opened
 from anatomy.stages.running import Files, Running, written
 from anatomy.stages.soundness import sound_model
 from anatomy.store.files import read_json, write_table
@@ -31,7 +28,7 @@ def run(job: Running, files: Files) -> None:
     card, wanted = sound_model(given["model"][0]), job.config.pruning
     tops, _ = read_top(given["scores"][0])
     kinds = scored_kinds(wanted, asked(job.config, job.subject, given["world"][0]))
-    loaded = load_model(Path(card["folder"]), getattr(torch, card["dtype"]), device_name())
+    loaded = opened(card)
     chosen = chosen_plan(given["chosen"][0])
     weights = {name: loaded.model.get_submodule(name).weight for name in next(iter(tops.values())).shapes}
     random = next(mask for plan, mask in controls(wanted, tops, chosen, weights, job.subject.seed or 0) if plan.control == RANDOM)

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pandas as pd
 import torch
 
 from anatomy.interventions.pruning.scores import read_top
-from anatomy.models.loading import load_model
-from anatomy.models.machine.devices import device_name
 from anatomy.recipes.pruning.stages.abilities import asked, of_split
 from anatomy.recipes.pruning.stages.evaluating import under_masks
 from anatomy.recipes.pruning.stages.mask_plans import choose, grid, mask_of
 from anatomy.recipes.pruning.stages.scoring import scored_kinds
 from anatomy.stages.inputs import named_files
+from anatomy.stages.opening import opened
 from anatomy.stages.running import Files, Running, written
 from anatomy.stages.soundness import sound_model
 from anatomy.store.files import write_json, write_table
@@ -34,7 +31,7 @@ def run(job: Running, files: Files) -> None:
     kinds = scored_kinds(wanted, prompts)
     rows = of_split(prompts, "select", job.config.evaluation.select_prompts)
     rows = rows[rows["category"].isin(kinds) | ~rows["harmful"]]
-    loaded = load_model(Path(card["folder"]), getattr(torch, card["dtype"]), device_name())
+    loaded = opened(card)
     plans = [(plan, mask_of(plan, tops)) for plan in grid(wanted, tops)]
     masks = pd.DataFrame([plan.row(mask, next(iter(tops.values())).shapes) for plan, mask in plans])
     values = under_masks(job.config, job.subject, loaded, rows, [(plan.name, mask) for plan, mask in plans], kinds, job.say)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import torch
 
 from anatomy.interventions.pruning.scores import write_top
-from anatomy.models.loading import load_model
-from anatomy.models.machine.devices import device_name
 from anatomy.recipes.pruning.stages.abilities import asked
 from anatomy.recipes.pruning.stages.scoring import score
 from anatomy.stages.inputs import named_files
+from anatomy.stages.opening import opened
 from anatomy.stages.running import Files, Running, written
 from anatomy.stages.soundness import sound_model
 from anatomy.store.files import write_table
@@ -25,7 +22,7 @@ def run(job: Running, files: Files) -> None:
     torch.set_num_threads(job.threads)
     given = named_files(files.input)
     card = sound_model(given["model"][0])
-    loaded = load_model(Path(card["folder"]), getattr(torch, card["dtype"]), device_name())
+    loaded = opened(card)
     prompts = asked(job.config, job.subject, given["world"][0] if given["world"] else None)
     out = written(files, "scores")
     found = score(job.config, job.subject, loaded, prompts, out.with_suffix(""), job.say)

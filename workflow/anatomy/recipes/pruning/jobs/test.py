@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from itertools import combinations
-from pathlib import Path
 
 import pandas as pd
 import torch
@@ -11,14 +10,13 @@ import torch
 from anatomy.interventions.pruning.masks import overlap
 from anatomy.interventions.pruning.ranking import Mask
 from anatomy.interventions.pruning.scores import read_top
-from anatomy.models.loading import load_model
-from anatomy.models.machine.devices import device_name
 from anatomy.recipes.pruning.maker import chosen_plan
 from anatomy.recipes.pruning.stages.abilities import asked, of_split
 from anatomy.recipes.pruning.stages.evaluating import under_masks
 from anatomy.recipes.pruning.stages.mask_plans import FORMAT, MaskPlan, beside_chosen, controls, mask_of
 from anatomy.recipes.pruning.stages.scoring import scored_kinds
 from anatomy.stages.inputs import named_files
+from anatomy.stages.opening import opened
 from anatomy.stages.running import Files, Running, written
 from anatomy.stages.soundness import sound_model
 from anatomy.store.files import write_table
@@ -38,7 +36,7 @@ def run(job: Running, files: Files) -> None:
     tops, _ = read_top(given["scores"][0])
     prompts = asked(job.config, job.subject, given["world"][0] if given["world"] else None)
     kinds = scored_kinds(wanted, prompts)
-    loaded = load_model(Path(card["folder"]), getattr(torch, card["dtype"]), device_name())
+    loaded = opened(card)
     chosen, shapes = chosen_plan(given["chosen"][0]), next(iter(tops.values())).shapes
     weights = {name: loaded.model.get_submodule(name).weight for name in shapes}
     masks = [(plan, mask_of(plan, tops)) for plan in [chosen, *beside_chosen(wanted, tops, chosen)]]

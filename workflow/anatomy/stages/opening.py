@@ -1,0 +1,19 @@
+"""A model opened as its card says, for jobs that read it with instruments of their own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from anatomy.models.card import ModelCard
+from anatomy.models.loading import LoadedModel, load_model
+from anatomy.models.machine.devices import device_name
+
+
+def opened(card: ModelCard) -> LoadedModel:
+    """The model of a card whose content was checked (``sound_model``), in the card's number format, on this process's device.
+
+    Raises: as ``load_model``.
+    """
+    return load_model(Path(card["folder"]), getattr(torch, card["dtype"]), device_name())
