@@ -6,19 +6,23 @@ than ``partly``; each such claim opens with the premise that alignment brings so
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-
-import numpy as np
-import pandas as pd
 
 from anatomy.config.schema import Config
 from anatomy.config.study import subjects
 from anatomy.evidence.claims.claim import Claim, Test
-from anatomy.evidence.claims.evidence import Contrast
-from anatomy.evidence.claims.measures import Metric, Refusals, gap, paired_change
-from anatomy.evidence.claims.tables import MissingEvidence, Tables
-from anatomy.recipes.superficial.gains import HARMLESS, FactHits, Task, beside, beyond_share, gain, selector_of, tasks_of
+from anatomy.evidence.claims.measures import Metric, Refusals
+from anatomy.recipes.superficial.claimed import (
+    beside_early,
+    brought_by_transfer,
+    divergence,
+    exposure,
+    first_tokens,
+    harm_gap,
+    refusal_change,
+    way_to_go,
+)
+from anatomy.recipes.superficial.gains import HARMLESS, FactHits, Task, beside, beyond_share, gain, tasks_of
 from anatomy.recipes.superficial.pairs import (
     FINE_TUNED,
     IN_CONTEXT,
@@ -29,10 +33,8 @@ from anatomy.recipes.superficial.pairs import (
     is_fine_tuned,
     shows_examples,
 )
-from anatomy.recipes.superficial.stages.diagnostics import ALIGNED_ANSWERS, BASE, EARLY, OWN_SAMPLES
-from anatomy.recipes.superficial.stages.transfer import AS_IS, ATTACHED
+from anatomy.recipes.superficial.stages.diagnostics import ALIGNED_ANSWERS
 from anatomy.recipes.superficial.template_claims import template_claims
-from anatomy.statistics.clusters import Sample
 
 PAPER = "superficial knowledge"
 LEFT_OVER = 0.01
@@ -79,7 +81,7 @@ def claims_of(config: Config, pair: Pair) -> list[Claim]:
             "ours",
             Test(
                 "difference_within",
-                _change(replace(benign, comply=True), pair, pooled),
+                refusal_change(replace(benign, comply=True), pair, pooled),
                 {"margin": config.statistics.benign_margin, "side": "lower"},
                 "paired change of compliance with benign requests",
             ),
@@ -90,7 +92,7 @@ def claims_of(config: Config, pair: Pair) -> list[Claim]:
             "figure 2",
             Test(
                 "difference_above",
-                _first_tokens(pair, wanted.first_tokens),
+                first_tokens(pair, wanted.first_tokens),
                 {"threshold": 0},
                 "summed divergence, first minus later tokens",
             ),
@@ -101,7 +103,7 @@ def claims_of(config: Config, pair: Pair) -> list[Claim]:
             "figure 2",
             Test(
                 "difference_above",
-                _divergence(pair, pooled, ALIGNED_ANSWERS),
+                divergence(pair, pooled, ALIGNED_ANSWERS),
                 {"threshold": LEFT_OVER},
                 "nats a token, by answer",
             ),
@@ -110,15 +112,13 @@ def claims_of(config: Config, pair: Pair) -> list[Claim]:
             "own_samples",
             "On its own samples the head is further from the aligned model than on that model's answers.",
             "ours (exposure bias)",
-            Test(
-                "difference_above", _exposure(pair, pooled), {"threshold": 0}, "nats a token, own samples minus aligned answers"
-            ),
+            Test("difference_above", exposure(pair, pooled), {"threshold": 0}, "nats a token, own samples minus aligned answers"),
         ),
         claim(
             "not_early",
             "A head that reads the last states comes nearer to the aligned model than one of its size that reads an early layer.",
             "ours (control)",
-            Test("difference_above", _beside_early(pair, pooled), {"threshold": 0}, "nats a token, early minus last, by answer"),
+            Test("difference_above", beside_early(pair, pooled), {"threshold": 0}, "nats a token, early minus last, by answer"),
         ),
         claim(
             "shuffled",
@@ -188,13 +188,13 @@ def claims_of(config: Config, pair: Pair) -> list[Claim]:
                     source,
                     Test(
                         "difference_above",
-                        _way(config, pair, target),
+                        way_to_go(config, pair, target),
                         {"threshold": wanted.least_gain},
                         "refusal of the aligned model minus that of the other",
                     ),
                     Test(
                         "difference_above",
-                        _transferred(config, pair, target, wanted.partly),
+                        brought_by_transfer(config, pair, target, wanted.partly),
                         {"threshold": 0},
                         f"what the head brings minus {wanted.partly:g} of the way",
                     ),
@@ -231,7 +231,7 @@ def claims_of(config: Config, pair: Pair) -> list[Claim]:
                     "ours (control)",
                     Test(
                         "difference_within",
-                        _harm_gap(refusal, benign, pair, head.name),
+                        harm_gap(refusal, benign, pair, head.name),
                         {"margin": wanted.placebo_margin, "side": "both"},
                         "refusal of harmful minus refusal of benign requests with the placebo's head",
                     ),
@@ -239,82 +239,3 @@ def claims_of(config: Config, pair: Pair) -> list[Claim]:
                 )
             )
     return found
-
-
-Gather = Callable[[Tables], Contrast]
-
-
-def _change(read: Refusals, pair: Pair, head: str) -> Gather:
-    return lambda tables: paired_change(read, pair.base, selector_of(tables, pair, head, read.phase))(tables)
-
-
-def _harm_gap(harmful: Refusals, benign: Refusals, pair: Pair, head: str) -> Gather:
-    return lambda tables: gap(harmful, benign, pair.base, selector_of(tables, pair, head, harmful.phase))(tables)  # type: ignore[return-value]
-
-
-def _first_tokens(pair: Pair, first: int) -> Gather:
-    def gather(tables: Tables) -> Contrast:
-        rows = tables.rows("kl", model=pair.aligned, head=BASE, texts=ALIGNED_ANSWERS)
-        signed = rows.assign(value=np.where(rows["position"] < first, rows["kl"], -rows["kl"]))
-        items = signed.groupby(["set", "id"]).agg(value=("value", "sum"), group=("group", "first"))
-        return Contrast(Sample(items["value"].to_numpy(np.float64), items["group"].to_numpy(object)))
-
-    return gather
-
-
-def _by_answer(tables: Tables, pair: Pair, head: str, texts: str) -> Sample:
-    rows = tables.rows("kl", model=pair.aligned, head=head, texts=texts)
-    items = rows.groupby(["set", "id"]).agg(value=("kl", "mean"), group=("group", "first"))
-    return Sample(items["value"].to_numpy(np.float64), items["group"].to_numpy(object))
-
-
-def _divergence(pair: Pair, head: str, texts: str) -> Gather:
-    return lambda tables: Contrast(_by_answer(tables, pair, head, texts))
-
-
-def _beside_early(pair: Pair, head: str) -> Gather:
-    def gather(tables: Tables) -> Contrast:
-        rows = tables.rows("kl", model=pair.aligned, texts=ALIGNED_ANSWERS)
-        rows = rows[rows["head"].isin([EARLY, head])]
-        means = rows.pivot_table(index=["set", "id"], columns="head", values="kl", aggfunc="mean").dropna()
-        if not {EARLY, head} <= set(means.columns):
-            raise MissingEvidence(
-                found=f"divergences of {sorted(means.columns)}",
-                expected=f"of {EARLY} and {head}",
-                where=f"table kl of {pair.aligned}",
-                because="no head was trained on an early layer",
-            )
-        groups = rows.drop_duplicates(["set", "id"]).set_index(["set", "id"])["group"].loc[means.index]
-        return Contrast(Sample((means[EARLY] - means[head]).to_numpy(np.float64), groups.to_numpy(object), signed=True))
-
-    return gather
-
-
-def _family_refusals(config: Config, pair: Pair, tables: Tables) -> tuple[pd.DataFrame, pd.Series]:
-    """Refusal of each harmful request by each model and arm, and the request's group."""
-    rows = tables.rows("transfer", model=pair.aligned, set=config.evaluation.harmful)
-    wide = rows.pivot_table(index="id", columns=["target", "arm"], values="value")
-    return wide, rows.drop_duplicates("id").set_index("id")["group"].loc[wide.index]
-
-
-def _way(config: Config, pair: Pair, target: str) -> Gather:
-    def gather(tables: Tables) -> Contrast:
-        refused, groups = _family_refusals(config, pair, tables)
-        values = refused["aligned", AS_IS] - refused[target, AS_IS]
-        return Contrast(Sample(values.to_numpy(np.float64), groups.to_numpy(object), signed=True))
-
-    return gather
-
-
-def _transferred(config: Config, pair: Pair, target: str, share: float) -> Gather:
-    def gather(tables: Tables) -> Contrast:
-        refused, groups = _family_refusals(config, pair, tables)
-        way = refused["aligned", AS_IS] - refused[target, AS_IS]
-        values = refused[target, ATTACHED] - refused[target, AS_IS] - share * way
-        return Contrast(Sample(values.to_numpy(np.float64), groups.to_numpy(object), signed=True))
-
-    return gather
-
-
-def _exposure(pair: Pair, head: str) -> Gather:
-    return lambda tables: Contrast(_by_answer(tables, pair, head, OWN_SAMPLES), _by_answer(tables, pair, head, ALIGNED_ANSWERS))
