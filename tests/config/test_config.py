@@ -1,5 +1,7 @@
 """The typed model, the generated file and what a wrong configuration is told."""
 
+import json
+
 import pytest
 import yaml
 
@@ -145,3 +147,15 @@ def test_models_whose_names_look_alike_get_targets_of_their_own():
     names = target_names(["a.b", "a-b", "weak.s0"])
     assert names["weak.s0"] == "weak_s0"
     assert len(set(names.values())) == 3 and all(name.startswith("a_b_") for name in (names["a.b"], names["a-b"]))
+
+
+@pytest.mark.parametrize("name", ["placebo", "uncensored-x", "base-7", "weak-1", "mine"])
+@pytest.mark.parametrize(
+    "section",
+    [{"superficial": {"pairs": {"NAME": "base"}}}, {"pasta": {"pairs": {"NAME": "base"}}}]
+    + [{paper: {"models": ["NAME"]}} for paper in ("pruning", "mechanisms")],
+)
+def test_a_name_that_no_member_can_have_is_refused_wherever_papers_name_models(name, section):
+    named = json.loads(json.dumps(section).replace("NAME", name))
+    with pytest.raises(ConfigError, match="expected an organism member"):
+        check_config(named, "a test")

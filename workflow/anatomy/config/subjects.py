@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Iterable
 from datetime import date
 from typing import Literal
 
@@ -41,6 +42,20 @@ def member_kind(member: str) -> Kind:
     return MEMBER_KINDS[member.split("-")[0]]
 
 
+def is_member_name(name: str) -> bool:
+    """Whether a name is one that a member of the organism can have: ``weak``, or ``uncensored-2``."""
+    stem, _, number = name.partition("-")
+    numbered = stem in ("uncensored", "placebo")
+    return stem in MEMBER_KINDS and numbered == bool(number) and (not number or number.isdigit())
+
+
+def require_names_of_models(option: str, names: Iterable[str], models: Collection[str]) -> None:
+    """Refuse (ValueError) a name in an option that is neither one of a member of the organism nor of a model of one's own."""
+    for name in names:
+        if name not in models and not is_member_name(name):
+            raise ValueError(f"{option} names {name!r}; expected an organism member, or one of {sorted(models)}")
+
+
 class Organism(Section):
     """The built-in family of tiny models with planted truth."""
 
@@ -71,9 +86,7 @@ class Organism(Section):
     @model_validator(mode="after")
     def known_members(self) -> Organism:
         for member in self.members:
-            stem, _, number = member.partition("-")
-            numbered = stem in ("uncensored", "placebo")
-            if stem not in MEMBER_KINDS or numbered != bool(number) or (number and not number.isdigit()):
+            if not is_member_name(member):
                 raise ValueError(f"unknown organism member {member!r}; expected base, aligned, weak, uncensored-N or placebo-N")
         if self.members and "base" not in self.members:
             raise ValueError("organism.members lacks 'base', from which all others grow")

@@ -8,7 +8,7 @@ that run's stream, and its rows are the patches of one block.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Literal
 
@@ -107,7 +107,8 @@ def patch_pair(
             chunk = own[start : start + size]
             with _patched(loaded, both, giving, taking, [places[index] for index in chunk]):
                 tokens = torch.tensor([pair.corrupt] * len(chunk), device=loaded.device)
-                with last_block_at(loaded.model, last_columns(tokens, 1)) if _may_narrow(places[own[0]], loaded) else _whole():
+                # The last block is computed for the last token alone, but where its own activations are replaced.
+                with last_block_at(loaded.model, last_columns(tokens, 1)) if layer < loaded.num_layers - 1 else nullcontext():
                     logits = loaded.model(input_ids=tokens, use_cache=False, logits_to_keep=1).logits[:, -1]
             scored[chunk] = metric(logits)
     from_, to = (corrupt, clean) if way == "denoise" else (clean, corrupt)
@@ -125,16 +126,6 @@ def patch_pair(
     )
     rows["recovery"] = (rows["patched"] - from_) / (to - from_) if to != from_ else float("nan")
     return rows
-
-
-def _may_narrow(place: Place, loaded: LoadedModel) -> bool:
-    """Whether the last block may be computed for the last token alone: not where its own activations are replaced."""
-    return place.layer < loaded.num_layers - 1
-
-
-@contextmanager
-def _whole() -> Iterator[None]:
-    yield
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject, subjects
-from anatomy.config.subjects import MEMBER_KINDS
+from anatomy.config.subjects import require_names_of_models
 from anatomy.costs.job_kind import JobKind, RuleNeed
 from anatomy.evidence.report.figure_plan import FigurePlan
 from anatomy.recipes.mechanisms.options import Mechanisms
@@ -36,9 +36,7 @@ COLUMNS = {
 
 def check(config: Config) -> None:
     """Combinations that no single section can see."""
-    for name in config.mechanisms.models:
-        if name not in config.models and name.split("-")[0] not in MEMBER_KINDS:
-            raise ValueError(f"mechanisms.models names {name!r}; expected an organism member, or one of {sorted(config.models)}")
+    require_names_of_models("mechanisms.models", config.mechanisms.models, config.models)
 
 
 def looked_into(config: Config) -> list[Subject]:

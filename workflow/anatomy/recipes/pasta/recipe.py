@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject, subjects
-from anatomy.config.subjects import MEMBER_KINDS
+from anatomy.config.subjects import require_names_of_models
 from anatomy.costs.job_kind import JobKind, RuleNeed, Wildcards
 from anatomy.costs.job_kinds import SHARED
 from anatomy.costs.prompts import PromptCounts
@@ -39,9 +39,7 @@ def check(config: Config) -> None:
             f"pasta.scorers_seed is {pasta.scorers_seed}, one of seeds {config.seeds}; expected another: a "
             "family scored by itself would say nothing of transfer"
         )
-    for name in [*pasta.pairs, *pasta.pairs.values()]:
-        if name not in models and name.split("-")[0] not in MEMBER_KINDS:
-            raise ValueError(f"pasta.pairs names {name!r}; expected an organism member, or one of {sorted(models)}")
+    require_names_of_models("pasta.pairs", [*pasta.pairs, *pasta.pairs.values()], models)
     if both := sorted(set(pasta.pairs) & set(pasta.pairs.values())):
         raise ValueError(f"pasta.pairs has {both[0]!r} on both sides; expected a model to be aligned or a base, not both")
     own = [name for name in pasta.pairs if name in models]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from anatomy.config.schema import Config
 from anatomy.config.study import Layout
-from anatomy.config.subjects import MEMBER_KINDS
+from anatomy.config.subjects import require_names_of_models
 from anatomy.costs.job_kind import JobKind, RuleNeed
 from anatomy.costs.job_kinds import SHARED
 from anatomy.evidence.report.figure_plan import FigurePlan
@@ -28,11 +28,7 @@ def check(config: Config) -> None:
     """Combinations that no single section can see."""
     wanted = config.pruning
     for option, names in (("models", wanted.models), ("pairs", [*wanted.pairs, *wanted.pairs.values()])):
-        for name in names:
-            if name not in config.models and name.split("-")[0] not in MEMBER_KINDS:
-                raise ValueError(
-                    f"pruning.{option} names {name!r}; expected an organism member, or one of {sorted(config.models)}"
-                )
+        require_names_of_models(f"pruning.{option}", names, config.models)
     if "pruning" not in config.recipes:
         return
     own = [name for name in wanted.models if name in config.models]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject, subjects
-from anatomy.config.subjects import MEMBER_KINDS
+from anatomy.config.subjects import require_names_of_models
 from anatomy.costs.job_kind import JobKind, RuleNeed
 from anatomy.costs.job_kinds import SHARED
 from anatomy.evidence.report.figure_plan import FigurePlan
@@ -39,10 +39,7 @@ def check(config: Config) -> None:
     """Combinations that no single section can see."""
     wanted = config.superficial
     for option, side in (("pairs", wanted.pairs), ("controls", wanted.controls)):
-        for name in [*side, *side.values()]:
-            if name not in config.models and name.split("-")[0] not in MEMBER_KINDS:
-                others = sorted(config.models)
-                raise ValueError(f"superficial.{option} names {name!r}; expected an organism member, or one of {others}")
+        require_names_of_models(f"superficial.{option}", [*side, *side.values()], config.models)
         for aligned, base in side.items():
             for known in (set(config.organism.members), set(config.models)):
                 if (aligned in known) != (base in known) and "superficial" in config.recipes:
@@ -70,11 +67,7 @@ def check(config: Config) -> None:
         raise ValueError(
             f"superficial.transfer.broken is {wanted.transfer.broken!r}; expected one of to, {sorted(others)}, or null"
         )
-    for name in [*heads_to, *others]:
-        if name not in config.models and name.split("-")[0] not in MEMBER_KINDS:
-            raise ValueError(
-                f"superficial.transfer.to names {name!r}; expected an organism member, or one of {sorted(config.models)}"
-            )
+    require_names_of_models("superficial.transfer.to", [*heads_to, *others], config.models)
     reserved = {"pooled", "shuffled", "random", *(f"rank{rank}" for rank in wanted.ranks)}
     if taken := sorted(reserved & set(wanted.tasks)):
         raise ValueError(f"superficial.tasks has a task {taken[0]!r}, which is a head's name; expected another")

@@ -29,13 +29,12 @@ def run(job: Running, files: Files) -> None:
     tokens = read_refusal_tokens(Path(files.input["refusal_tokens"]))["tokens"]
     loaded = opened(card)
     place = next(iter(selected.values()))
-    units = {}
-    if place["outcome"] in USABLE:
-        known, contrast = ModelDirections(extracted), next(iter(selected))
-        units["refusal"] = known.directions(contrast, None).unit(int(place["position"] or -1), int(place["layer"] or 0))
+    units, layer = {}, place["layer"] if place["outcome"] in USABLE else None
+    if layer is not None and place["position"] is not None:
+        known = ModelDirections(extracted).directions(next(iter(selected)), None)
+        units["refusal"] = known.unit(place["position"], layer)
     generator = torch.Generator().manual_seed(job.config.mechanisms.seed)
     units["random"] = torch.nn.functional.normalize(torch.randn(loaded.d_model, generator=generator), dim=0)
-    layer = int(place["layer"] or 0) if "refusal" in units else None
     found = look(job.config, job.subject, loaded, list(tokens), units, layer, job.say)
     found["picked"] = pd.DataFrame([{"outcome": place["outcome"], "position": place["position"], "layer": place["layer"]}])
     for name, columns in COLUMNS.items():

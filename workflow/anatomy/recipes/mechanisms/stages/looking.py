@@ -96,11 +96,10 @@ def look(
         found["steering"] = _steered(config, loaded, fit, test, tokens, directions, layer)
     after = len(template_positions(loaded.tokenizer, answer_rendering(config.evaluation, subject)))
     before = _shared_beginning([*test["harmful"].tokens, *test["harmless"].tokens])
-    sides = {side: test[side] for side in test}
     found["attention"] = pd.concat(
         [
             attention_regions(loaded, one.tokens[: wanted.pairs], one.ids[: wanted.pairs], before, after).assign(side=side)
-            for side, one in sides.items()
+            for side, one in test.items()
         ],
         ignore_index=True,
     )
