@@ -4,11 +4,13 @@ import pytest
 import torch
 from tiny_model import make_tiny_model
 
-from anatomy.errors import DataError, ModelError
+from anatomy.errors import DataError, ModelError, StoreError
 from anatomy.interventions.heads.cache import Shard, fill_cache, read_cache, read_index
 from anatomy.interventions.heads.same_tokens import require_same_tokens
 from anatomy.interventions.heads.states import answer_states
 from anatomy.interventions.heads.targets import keep
+from anatomy.interventions.heads.union import likeliest
+from anatomy.interventions.heads.union_cache import fill_union, read_union
 from anatomy.models.loading import load_model
 
 
@@ -97,3 +99,27 @@ def test_a_cache_is_filled_once_and_goes_on_where_it_was_cut(tmp_path):
     assert torch.equal(every.features[-3:], shard_of(slice(8, 10)).features[-3:]) and len(every.targets) == index["tokens"]
     fill_cache(tmp_path, {"a": 2}, 4, 4, compute, said.append)
     assert len(computed) == 5 and len(list(tmp_path.glob("shard-*"))) == 1
+
+
+def test_a_union_is_found_once_for_all_heads_of_a_pair_and_again_for_other_texts(tmp_path):
+    index = fill_cache(tmp_path, {"texts": "a"}, 6, 4, shard_of, print)
+    weight, cached = torch.randn(300, 8, generator=torch.Generator().manual_seed(3)), read_cache(tmp_path, 2)
+    union, file = fill_union(tmp_path, index, weight, 40, 50), tmp_path / "union.safetensors"
+    whole = likeliest(cached.features, weight, cached.targets, 40, 50)
+    back, some = read_union(tmp_path), read_union(tmp_path, torch.tensor([2, 5]))
+    for one in (union, back):
+        assert torch.equal(one.tokens, whole.tokens) and torch.equal(one.others, whole.others)
+        assert (one.vocabulary, one.lost) == (300, whole.lost)
+    assert torch.equal(some.others, whole.others[[2, 5]]) and torch.equal(some.tokens, whole.tokens)
+    made = file.stat().st_mtime_ns
+    fill_union(tmp_path, index, weight, 40, 50)
+    assert file.stat().st_mtime_ns == made
+    assert len(fill_union(tmp_path, index, weight, 30, 50).tokens) == 30
+    fill_union(tmp_path, {**index, "shards": ["others"]}, weight, 30, 50)
+    assert file.stat().st_mtime_ns != made
+    file.write_bytes(file.read_bytes()[:100])
+    with pytest.raises(StoreError, match="heads of this pair"):
+        read_union(tmp_path)
+    file.unlink()
+    with pytest.raises(StoreError, match="heads of this pair"):
+        read_union(tmp_path)

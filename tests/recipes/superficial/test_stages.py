@@ -67,8 +67,11 @@ def config_in(results, **changes):
 @pytest.fixture(scope="module")
 def made(cards, tmp_path_factory):
     """The cache of the pair, and where it lies."""
-    results, said = tmp_path_factory.mktemp("results"), []
-    config, folder = config_in(results), results / "extract" / "tuned"
+    return cached_in(tmp_path_factory.mktemp("results"), cards)
+
+
+def cached_in(results, cards, **changes):
+    said, config, folder = [], config_in(results, **changes), results / "extract" / "tuned"
     cache = folder / "superficial.targets"
     index, table = targets(config, SUBJECTS, cards, completions(ANSWERS), None, cache, said.append)
     write_json(folder / "superficial.targets.json", index)
@@ -115,6 +118,17 @@ def test_heads_come_nearer_on_what_they_were_trained_on(made, cards):
     assert (~base["agrees"]).sum() == (shifts["head"] == "base").sum()
     ours = made[2]["whole_kl"]
     assert base["kl"].mean() == pytest.approx(ours, rel=1e-3)
+
+
+def test_all_heads_of_a_pair_change_the_same_tokens(cards, tmp_path):
+    """Of a large vocabulary those that are likeliest on all the pair's texts, whatever a head is trained on."""
+    made = cached_in(tmp_path, cards, union=40)
+    assert any("heads change 40 of" in line for line in made[4])
+    changed = {
+        name: (head_of(made, cards, name, **options)[0].delta().abs().sum(1) > 0).nonzero()[:, 0].tolist()
+        for name, options in (("pooled", {}), ("harmful", {"tasks": ["harmful"]}), ("rank2", {"rank": 2}))
+    }
+    assert len(changed["pooled"]) == 40 and changed["harmful"] == changed["pooled"] == changed["rank2"]
 
 
 def test_a_random_head_has_the_singular_values_of_the_trained_one(made, cards):

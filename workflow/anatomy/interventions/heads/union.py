@@ -67,6 +67,14 @@ def likeliest(
     return Union(tokens, others, vocabulary, lost)
 
 
+def said_of(union: Union) -> str:
+    """What heads over a union leave out, in words."""
+    return (
+        f"heads change {len(union.tokens):,} of {union.vocabulary:,} tokens (not as in the paper); the others have "
+        f"{union.lost:.2g} of the aligned model's probability"
+    )
+
+
 def within(targets: Targets, union: Union) -> Targets:
     """Targets by place in the union; what is kept of other tokens goes to the rest."""
     place = torch.full((union.vocabulary,), -1, dtype=torch.long)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from jaxtyping import Bool
+from jaxtyping import Bool, Int
 from torch import Tensor
 
 from anatomy.config.study import Layout
@@ -16,10 +16,11 @@ from anatomy.interventions.edits.making import Materials
 from anatomy.interventions.edits.spec import Intent
 from anatomy.interventions.heads.cache import read_cache, read_index
 from anatomy.interventions.heads.head_model import FullHead, LowRankHead
-from anatomy.interventions.heads.targets import Targets, shuffled
+from anatomy.interventions.heads.targets import shuffled
 from anatomy.interventions.heads.training import Schedule, held_out, train_head
 from anatomy.interventions.heads.training_memory import require_training_memory
-from anatomy.interventions.heads.union import Union, UnionHead, UnionInputs, likeliest, within
+from anatomy.interventions.heads.union import Union, UnionHead, UnionInputs, within
+from anatomy.interventions.heads.union_cache import read_union
 from anatomy.recipes.superficial.options import HeadTraining, Superficial
 from anatomy.store.digest import digest
 from anatomy.store.files import read_table
@@ -56,7 +57,7 @@ def distil(materials: Materials, *, name: str, tasks: Sequence[str], rank: int |
     if control == "shuffled":
         targets = shuffled(targets, _within(validation, generator))
     whole = head_matrix(materials.checkpoint)
-    union = union_of(materials.config.superficial, features, whole, targets)
+    union = union_of(materials.config.superficial, index, rows)
     start = whole if union is None else whole[union.tokens]
     require_training_memory(tuple(start.shape), rank, options.batch_tokens, f"head {name} of {materials.subject.id}")
     head = FullHead.of(start) if rank is None else LowRankHead.of(start, rank, generator)
@@ -81,22 +82,18 @@ def distil(materials: Materials, *, name: str, tasks: Sequence[str], rank: int |
     spec = {"method": "distilled head", "name": name, "rank": rank, "tasks": list(tasks), "control": control}
     if union is None:
         return head_edit(spec, intent, materials.checkpoint, residual)
-    materials.say(said_of(union))
     spec |= {"deviation": f"changes the {len(union.tokens)} likeliest of {union.vocabulary} tokens"}
     return head_edit(spec, intent, materials.checkpoint, residual, union.tokens)
 
 
-def union_of(options: Superficial, features: Tensor, weight: Tensor, targets: Targets) -> Union | None:
-    """The tokens that a head may change, where a configuration names how many; None for all."""
-    return None if options.union is None else likeliest(features, weight, targets, options.union, options.top_k)
+def union_of(options: Superficial, index: Path, rows: Int[Tensor, " row"] | None = None) -> Union | None:
+    """The tokens that heads of a pair may change, where a configuration names how many; None for all.
 
-
-def said_of(union: Union) -> str:
-    """What heads over a union leave out, in words."""
-    return (
-        f"heads change {len(union.tokens):,} of {union.vocabulary:,} tokens (not as in the paper); the others have "
-        f"{union.lost:.2g} of the aligned model's probability"
-    )
+    Args:
+        index: of the pair's features and targets.
+        rows: the cached tokens that a head is trained on; None for all.
+    """
+    return None if options.union is None else read_union(index.with_suffix(""), rows)
 
 
 def schedule_of(options: HeadTraining) -> Schedule:

@@ -18,7 +18,7 @@ from anatomy.interventions.heads.cache import Shard, read_cache, read_index
 from anatomy.interventions.heads.head_model import FullHead
 from anatomy.interventions.heads.training import held_out, train_head
 from anatomy.interventions.heads.training_memory import require_training_memory
-from anatomy.interventions.heads.union import UnionHead, UnionInputs, union_logits, within
+from anatomy.interventions.heads.union import Union, UnionHead, UnionInputs, union_logits, within
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.recipes.superficial.maker import schedule_of, union_of
 from anatomy.recipes.superficial.options import Superficial
@@ -55,7 +55,8 @@ def run(job: Running, files: Files) -> None:
     cached = read_cache(given["targets"][0].with_suffix(""), len(index["shards"]))
     models = open_pair(cards)
     weight = models["base"].model.get_output_embeddings().weight.detach().float().cpu()
-    early = early_head(weight, cached, job.config.superficial, job.say)
+    union = union_of(job.config.superficial, given["targets"][0])
+    early = early_head(weight, cached, job.config.superficial, union, job.say)
     own = {name: residuals[name] for name in names}
     pair = Pairing(subjects, models, own, early, index["key"]["layer"])
     variants = pd.concat(map(read_table, given["base_variants"]), ignore_index=True)
@@ -85,12 +86,15 @@ def _baselined(job: Running, base: Subject, fine_tuned: list[Path], checkpoint: 
 
 
 def early_head(
-    weight: Float32[Tensor, "vocabulary d_model"], cached: Shard, wanted: Superficial, say: Callable[[str], None]
+    weight: Float32[Tensor, "vocabulary d_model"],
+    cached: Shard,
+    wanted: Superficial,
+    union: Union | None,
+    say: Callable[[str], None],
 ) -> Callable[[Float32[Tensor, "token d_model"]], Float32[Tensor, "token vocabulary"]]:
     """What a head of the pooled one's size adds that reads an early layer, trained beside the base's own logits as that is."""
     options = wanted.training
     validation = held_out(cached.lengths, options.held_out, torch.Generator().manual_seed(options.seed))
-    union = union_of(wanted, cached.features, weight, cached.targets)
     own = weight if union is None else weight[union.tokens]
     require_training_memory(tuple(own.shape), None, options.batch_tokens, "the control head on an early layer")
     head = FullHead.of(torch.zeros_like(own))

@@ -7,7 +7,7 @@ import torch
 
 from anatomy.config.study import Subject
 from anatomy.interventions.heads.cache import read_cache, read_index
-from anatomy.recipes.superficial.maker import said_of, union_of
+from anatomy.recipes.superficial.maker import union_of
 from anatomy.recipes.superficial.stages.transfer import (
     SWEEP,
     TRANSFER,
@@ -38,9 +38,7 @@ def run(job: Running, files: Files) -> None:
     require_family(models, base)
     cached = read_cache(given["targets"][0].with_suffix(""), len(read_index(given["targets"][0])["shards"]))
     weight = base.model.get_output_embeddings().weight.detach().float().cpu()
-    union = union_of(job.config.superficial, cached.features, weight, cached.targets)
-    if union is not None:
-        job.say(said_of(union))
+    union = union_of(job.config.superficial, given["targets"][0])
     matrices = {k: train_transferable(weight, cached, options, k, options.training.seed, job.say, union) for k in all_k(options)}
     refused = refusals_of(job.config, models, matrices[options.k][0], "aligned", job.say)
     answers = pd.concat(map(read_table, given["aligned_completions"]), ignore_index=True)

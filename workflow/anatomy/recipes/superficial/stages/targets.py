@@ -15,6 +15,8 @@ from anatomy.interventions.heads.divergence import coarse_divergence, full_diver
 from anatomy.interventions.heads.same_tokens import require_same_tokens
 from anatomy.interventions.heads.states import Read, answer_states
 from anatomy.interventions.heads.targets import joined, keep, require_k
+from anatomy.interventions.heads.union import said_of
+from anatomy.interventions.heads.union_cache import fill_union
 from anatomy.models.card import ModelCard
 from anatomy.models.loading import LoadedModel, load_model
 from anatomy.models.machine.devices import device_name
@@ -84,6 +86,9 @@ def targets(
         return _shard(models, found, place, options.top_k, options.mass, layer, budget)
 
     index = fill_cache(folder, key, len(found.answers), SHARD, compute, say)
+    if options.union is not None:
+        weight = base.model.get_output_embeddings().weight.detach().float().cpu()
+        say(said_of(fill_union(folder, index, weight, options.union, options.top_k)))
     say(
         f"{index['tokens']} target tokens of {index['answers']} answers ({len(rows) - len(found.answers)} empty ones left out, "
         f"{changed} of other length when read again); KL(aligned || base) {index['whole_kl']:.4f} nats a token, of which "
