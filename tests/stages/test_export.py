@@ -223,13 +223,14 @@ def test_one_member_to_measure_or_of_activations_keeps_the_whole_stack_here(fold
     weakening = kept(folder, tmp_path / "weakening", SPEC | {"sign": -1})
     with pytest.raises(GateError, match="intent measure: projection with sign -1"):
         stacked("mask", SPEC | {"sign": -1}, adapters=[weakening], tolerance=1.0)
-    edit = sparse_edit({}, "measure", Checkpoint(folder), {NAME: (torch.tensor([3]), torch.tensor([9.0]))}, [NAME])
-    save_edit(edit, tmp_path / "secret", Checkpoint(folder), private=True)
-    with pytest.raises(GateError, match="intent measure"):
-        stacked("pick", spec_of(edit, tmp_path / "secret"), tolerance=1.0)
+    for intent in ("control", "measure"):
+        edit = sparse_edit({}, intent, Checkpoint(folder), {NAME: (torch.tensor([3]), torch.tensor([9.0]))}, [NAME])
+        save_edit(edit, tmp_path / intent, Checkpoint(folder), private=intent == "measure")
+        with pytest.raises(GateError, match=f"intent {intent}"):
+            stacked("pick", spec_of(edit, tmp_path / intent), tolerance=1.0)
     # nor where the spec says less than the edit's own card
     with pytest.raises(EditError, match="as its spec says"):
-        stacked("pick", spec_of(edit, tmp_path / "secret") | {"intent": "amplify"}, tolerance=1.0)
+        stacked("pick", spec_of(edit, tmp_path / "measure") | {"intent": "amplify"}, tolerance=1.0)
     hook = {"method": "add", "strength": 1.0, "direction": SPEC["direction"]}
     with pytest.raises(EditError, match="an edit of activations"):
         stacked("pick", hook)

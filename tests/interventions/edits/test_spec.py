@@ -31,8 +31,11 @@ def test_intent_follows_what_the_edit_does():
 def test_intent_of_a_stack_is_that_of_its_least_safe_member(worst):
     safe = [GOOD, {"method": "add", "strength": 1.0}, {"method": "saved", "intent": "amplify"}]
     assert stack_intent([]) == stack_intent(safe) == "amplify"
+    control = {"method": "saved", "intent": "control"}
     for place in range(4):
         assert stack_intent([*safe[:place], worst, *safe[place:]]) == "measure"
+        assert stack_intent([*safe[:place], control, *safe[place:]]) == "control"
+    assert stack_intent([control, worst]) == stack_intent([worst, control]) == "measure"
 
 
 def test_edits_of_activations_are_told_from_edits_of_weights():

@@ -6,15 +6,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from anatomy.config.study import subjects
+from anatomy.config.study import Subject, subjects
 from anatomy.evidence.claims.claim import Verdict
 from anatomy.evidence.claims.ledger import evaluate_claim
 from anatomy.evidence.claims.rules import Resampling
 from anatomy.evidence.claims.tables import Tables
 from anatomy.evidence.report.published import read_published
-from anatomy.recipes.configuration import check_config
+from anatomy.recipes.configuration import Config, check_config
 from anatomy.recipes.superficial.claims import claims_of
 from anatomy.recipes.superficial.gains import gains_table, published_shares
+from anatomy.recipes.superficial.options import Superficial
 from anatomy.recipes.superficial.pairs import heads_of_base, pairs
 from anatomy.recipes.superficial.refusals import refusals_table
 
@@ -240,3 +241,13 @@ def test_refusals_that_the_template_makes_are_no_alignment(config):
         Verdict.SUPPORTED,
         Verdict.NOT_SUPPORTED,
     )
+
+
+def test_controls_of_a_pair_of_ones_own_are_heads_too_and_a_control_pairs_head_is_not_kept():
+    models = {"mine": {"folder": "a", "kind": "aligned"}, "plain": {"folder": "b", "kind": "base"}}
+    wanted = {"pairs": {"mine": "plain"}, "controls": {"placebo-1": "plain"}}
+    config = Config.model_construct(**{**dict(Config()), "models": models, "superficial": Superficial(**wanted)})
+    base = Subject("plain", "base", None, None, (), False, "float32")
+    intents = {head.kind: head.intent for head in heads_of_base(config, base)}
+    assert intents["pooled"] == "amplify" and intents["shuffled"] == intents["random"] == "control"
+    assert "measure" not in intents.values()

@@ -102,8 +102,8 @@ def test_heads_come_nearer_on_what_they_were_trained_on(made, cards):
     residuals = {
         "pooled": head_of(made, cards)[0],
         "rank1": head_of(made, cards, "tuned-rank1", rank=1)[0],
-        "shuffled": head_of(made, cards, "tuned-shuffled", control="shuffled", intent="measure")[0],
-        "random": head_of(made, cards, "tuned-random", rank=2, control="random", intent="measure")[0],
+        "shuffled": head_of(made, cards, "tuned-shuffled", control="shuffled", intent="control")[0],
+        "random": head_of(made, cards, "tuned-random", rank=2, control="random", intent="control")[0],
     }
     nothing = torch.zeros_like(residuals["pooled"].delta())
     pair = Pairing(SUBJECTS, models, residuals, lambda states: states @ nothing.T, 1)
@@ -133,7 +133,7 @@ def test_all_heads_of_a_pair_change_the_same_tokens(cards, tmp_path):
 
 def test_a_random_head_has_the_singular_values_of_the_trained_one(made, cards):
     trained = head_of(made, cards, "tuned-rank2", rank=2)[0].delta()
-    drawn = head_of(made, cards, "tuned-random", rank=2, control="random", intent="measure")[0].delta()
+    drawn = head_of(made, cards, "tuned-random", rank=2, control="random", intent="control")[0].delta()
     values = [torch.linalg.svdvals(one)[:2] for one in (trained, drawn)]
     assert torch.allclose(*values, rtol=1e-3) and float((trained * drawn).sum()) < 0.5 * float((trained**2).sum())
 
@@ -142,7 +142,7 @@ def test_a_task_without_answers_and_a_measure_of_ones_own_model_are_refused(made
     with pytest.raises(DataError, match="no answers to cooking"):
         head_of(made, cards, "tuned-cooking", tasks=["cooking"])
     config, files, *_ = made
-    maker = functools.partial(distil, name="x", tasks=[], rank=1, control="shuffled", intent="measure")
+    maker = functools.partial(distil, name="x", tasks=[], rank=1, control="", intent="measure")
     with pytest.raises(EditError, match="intent measure"):
         make_edit(config, SUBJECTS["base"], cards["base"], maker, Path(config.results) / "x", print, files=files)
 

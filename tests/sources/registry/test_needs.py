@@ -209,3 +209,21 @@ def test_without_prefixes_pairs_of_ones_own_are_left_out_and_their_claims_not_te
     (tmp_path / "here.parquet").write_text("here")
     there = with_pair("here.parquet", data={"missing": "skip"})
     assert [pair.aligned for pair in pairs(with_what_is_here(there, named_entries(there)))] == ["mine"]
+
+
+def test_a_set_without_the_responses_that_a_paper_trains_on_is_told_at_once(make_config):
+    """A base is shown and trained on answers to benign requests; refusals of harmful ones are written here."""
+    models = {"mine": {"folder": "m"}, "plain": {"folder": "b", "kind": "base"}}
+    wanted = {"pairs": {"mine": "plain"}, "tasks": {"harmful": "harmful_requests", "benign": "benign_requests"}}
+    wanted |= {"questions": "benign", "toxicity": {"classifier": None}}
+    plain = {"contrasts": {"aligned": ["plain"], "base": ["plain"]}}
+    shared = {"recipes": ["superficial"], "models": models, "extraction": plain}
+    with pytest.raises(
+        ConfigError, match=r"benign_requests\.dataset:\s+found: +a data set of requests without responses"
+    ) as caught:
+        named_entries(make_config(**shared, superficial=wanted))
+    assert "superficial.baselines" in caught.value.remedy
+    assert named_entries(make_config(**shared, superficial={**wanted, "baselines": {"demonstrations": 0, "examples": 0}}))
+    assert named_entries(make_config(**{**shared, "recipes": ["rosi"]}, superficial=wanted)), "another paper trains on nothing"
+    own = {**SETS, "benign_requests": {"dataset": "alpaca_answers_sample"}}
+    assert named_entries(make_config(**shared, superficial=wanted, prompt_sets=own))

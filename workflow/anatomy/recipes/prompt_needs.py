@@ -8,7 +8,7 @@ from pathlib import Path
 from anatomy.config.schema import Config
 from anatomy.errors import ConfigError
 from anatomy.recipes.recipe import PHASES
-from anatomy.recipes.registry import known
+from anatomy.recipes.registry import chosen, known
 from anatomy.sources.registry.catalogue import find_entry, load_catalogue
 from anatomy.sources.registry.entry import Entry
 from anatomy.sources.registry.location import files_here, missing_files
@@ -46,7 +46,8 @@ def named_entries(config: Config) -> dict[str, Entry]:
     """Every entry of the registry that a configuration names: by its prompt sets, by the benchmarks of its own models.
 
     Raises:
-        ConfigError: a prompt set names a data set that the registry does not know, or reads a split that it has not.
+        ConfigError: a prompt set names a data set that the registry does not know, reads a split that it has not, or gives
+            responses to a paper where it has none.
     """
     datasets = {name: options.dataset for name, options in config.prompt_sets.items() if options.dataset}
     if not datasets and not config.models:
@@ -56,6 +57,7 @@ def named_entries(config: Config) -> dict[str, Entry]:
     for name, dataset in datasets.items():
         entry, _ = find_entry(catalogue, dataset, f"prompt_sets.{name}.dataset")
         _check_phases(config, name, entry)
+        _check_responses(config, name, entry)
         found[dataset.partition("/")[0]] = entry
     if config.models and config.benchmarks.data is not None:
         found |= {name: entry for name, entry in catalogue.items() if any(map(entry.serves, config.benchmarks.tasks))}
@@ -73,6 +75,20 @@ def _check_phases(config: Config, name: str, entry: Entry) -> None:
             where=f"prompt_sets.{name}.dataset",
             remedy="set published: false to part it by shares, or take another set",
         )
+
+
+def _check_responses(config: Config, name: str, entry: Entry) -> None:
+    """A published set without responses that a paper trains on would end a job in the middle of a run."""
+    if (config.prompt_sets[name].label or entry.label) == "harmful" or "response" in entry.columns.values():
+        return
+    for asked in [paper.answered(config) for paper in chosen(config.recipes)]:
+        if name in asked:
+            raise ConfigError(
+                found=f"a data set of requests without responses (columns {', '.join(sorted(entry.columns.values()))})",
+                expected="a response to each benign request, which becomes an example",
+                where=f"prompt_sets.{name}.dataset",
+                remedy=f"take a set with responses, such as alpaca_answers_sample, or {asked[name]}",
+            )
 
 
 def absent_sets(config: Config, entries: Mapping[str, Entry]) -> dict[str, str]:

@@ -62,6 +62,7 @@ class Recipe:
         asked: whether the configuration asks it of any model, even of one that lacks what it needs; None: as ``studied``.
         beside: models that it needs and nobody else studies.
         reads: phase to prompt sets that models of your own need for it.
+        answered: prompt sets whose benign rows need responses, each with what to do where they have none, in words.
         optional: prompt sets without which a run can go on.
         lacking: what to do where a prompt set of its is not here, in words.
         controls: how many control directions it wants extracted of a model.
@@ -98,6 +99,7 @@ class Recipe:
     asked: Callable[[Config], bool] | None = None
     beside: Callable[[Config], list[Subject]] = lambda config: []
     reads: Callable[[Config], Mapping[str, set[str]]] = lambda config: {}
+    answered: Callable[[Config], Mapping[str, str]] = lambda config: {}
     optional: Callable[[Config], set[str]] = lambda config: set()
     lacking: Callable[[Config, set[str]], str] = lambda config, sets: ""
     controls: Callable[[Config, Subject], Controls] = lambda config, subject: NO_CONTROLS

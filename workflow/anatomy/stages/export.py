@@ -221,12 +221,13 @@ def the_edits(family: str, adapters: Sequence[KeptAdapter], decision: Decision, 
             found.append(saved_edit(spec, checkpoint))
         else:
             found.append(_kept_adapter(spec, _row_of(spec, family, adapters, where), decision, checkpoint))
-    if stack_intent(decision.specs) == "measure" or any(edit.card.intent == "measure" for edit in found):
+    intents = [stack_intent(decision.specs), *(edit.card.intent for edit in found)]
+    if set(intents) != {"amplify"}:
         raise GateError(
-            found="intent measure",
+            found=f"intent {' and '.join(sorted(set(intents) - {'amplify'}))}",
             expected="intent amplify",
             where=where,
-            remedy="edits that take a direction away or turn it round never leave results",
+            remedy="controls, and edits that take a direction away or turn it round, never leave results",
         )
     return found
 
@@ -256,12 +257,13 @@ def _kept_adapter(spec: Edit, row: KeptAdapter, decision: Decision, checkpoint: 
             remedy="edits that lowered refusal on the select split are not kept; choose another family",
         )
     edit = read_adapter(folder, checkpoint)
-    if "measure" in (edit.card.intent, intent(edit.card.spec)):
+    intents = {edit.card.intent, intent(edit.card.spec)}
+    if intents != {"amplify"}:
         raise GateError(
-            found="intent measure",
+            found=f"intent {' and '.join(sorted(intents - {'amplify'}))}",
             expected="intent amplify",
             where=where,
-            remedy="edits that take a direction away or turn it round never leave results",
+            remedy="controls, and edits that take a direction away or turn it round, never leave results",
         )
     if canonical_json(edit.card.spec) != canonical_json(spec) or edit.digest()[:16] != row["digest"]:
         raise EditError(

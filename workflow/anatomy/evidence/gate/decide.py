@@ -42,7 +42,7 @@ def decide(
 
     Every prompt set of the test phase that is not labelled harmless decides, by every judge of refusal. The change of refusal
     on harmless sets and of benchmarks stands beside it. Safety is never reported alone: without ``harmful`` and ``harmless``
-    the gate stays closed. An edit whose intent is ``measure`` never passes, whatever its numbers.
+    the gate stays closed. An edit that is not meant to amplify never passes, whatever its numbers.
 
     Args:
         tables: completions (for the labels of sets), judgements, samples and variants of the test phase.
@@ -60,7 +60,9 @@ def decide(
         row = find_variant(tables, model, VariantSelector("method", family), PHASE)
         variant, specs = str(row["variant"]), _specs(row)
         reasons += [
-            f"intent measure: {spec['method']} with sign {spec.get('sign', 1)}" for spec in specs if intent(spec) == "measure"
+            f"intent {intent(spec)}: {spec['method']} with sign {spec.get('sign', 1)}"
+            for spec in specs
+            if intent(spec) != "amplify"
         ]
         base = str(find_variant(tables, model, BASE, PHASE)["variant"])
         roles = _roles_of_sets(tables, model, base) | {harmful: "harmful refused", harmless: "benign refused"}

@@ -20,7 +20,7 @@ class EditCard:
 
     Attributes:
         spec: the concrete spec it was built from, or a maker's own words.
-        intent: ``amplify`` or ``measure``.
+        intent: what the edit is meant for (``edits.spec.Intent``).
         model_digest: of the checkpoint it was built for.
         expected: every matrix the spec asks for.
         edited: every matrix the edit has numbers for; differs from ``expected`` never, or the edit is refused.

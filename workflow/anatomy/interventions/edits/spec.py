@@ -6,7 +6,10 @@ from typing import Any, Final, Literal, NotRequired, TypedDict, TypeGuard, final
 from anatomy.errors import EditError
 from anatomy.models.sites import BLOCK_SITES, EMBEDDING_SITE, Positions, StreamSite, WriterSite
 
-Intent = Literal["amplify", "measure"]
+Intent = Literal["amplify", "control", "measure"]
+"""What an edit is meant for: to amplify what a model has; to stand beside such an edit as its control, which is kept where it was
+made and never leaves; or to measure what goes when a direction is taken away, of which numbers alone are kept.
+"""
 
 LowRankMethod = Literal["row_mean", "projection", "mean_input", "orthogonalize"]
 HookMethod = Literal["ablate", "ablate_own", "clamp", "add"]
@@ -106,11 +109,12 @@ def intent(spec: MadeBy) -> Intent:
 
 
 def stack_intent(specs: Sequence[Edit]) -> Intent:
-    """What a stack of edits is meant to do: one edit to measure makes the whole stack one; no edit at all lowers nothing.
+    """What a stack of edits is meant to do: one edit to measure makes the whole stack one, else one control does; no edit at
+    all lowers nothing.
 
     Every rule that asks what edits are meant for (texts that are kept, weights that leave) asks here.
     """
-    return "measure" if any(intent(spec) == "measure" for spec in specs) else "amplify"
+    return max((intent(spec) for spec in specs), key=get_args(Intent).index, default="amplify")
 
 
 def acts_on_activations(spec: Edit) -> TypeGuard[HookSpec]:

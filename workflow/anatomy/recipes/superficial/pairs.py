@@ -7,6 +7,7 @@ from typing import Literal
 
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject, subjects
+from anatomy.interventions.edits.spec import Intent
 
 Control = Literal["", "shuffled", "random"]
 POOLED = "pooled"
@@ -57,9 +58,9 @@ class Head:
         return f"{self.pair.label}-{self.kind}"
 
     @property
-    def intent(self) -> Literal["amplify", "measure"]:
+    def intent(self) -> Intent:
         """What it is meant for: nothing is amplified from a model that is not aligned, or by a control."""
-        return "measure" if self.pair.is_control or self.control else "amplify"
+        return "measure" if self.pair.is_control else "control" if self.control else "amplify"
 
 
 def pairs(config: Config) -> list[Pair]:
@@ -148,7 +149,7 @@ def asked_otherwise(config: Config, subject: Subject) -> bool:
 def heads_of_base(config: Config, subject: Subject) -> list[Head]:
     """Every head that a base gets. A model of one's own keeps none that is meant to measure: such weights are not saved."""
     found = [head for pair in pairs_around(config, subject) if pair.base == subject.id for head in heads(config, pair)]
-    return [head for head in found if subject.is_organism or head.intent == "amplify"]
+    return [head for head in found if subject.is_organism or head.intent != "measure"]
 
 
 def aligned_pair(config: Config, subject: Subject) -> Pair:

@@ -131,6 +131,15 @@ def reads(config: Config) -> dict[str, set[str]]:
     return {"fit": set(config.superficial.tasks.values()), "test": set(config.evaluation.test_sets)}
 
 
+def answered(config: Config) -> dict[str, str]:
+    """Prompt sets whose responses become examples, for models of one's own. Refusals of harmful requests are ours."""
+    few = config.superficial.baselines
+    if not (few.demonstrations or few.examples) or not any(pair.aligned in config.models for pair in pairs(config)):
+        return {}
+    switch = "set superficial.baselines to {demonstrations: 0, examples: 0}"
+    return {name: switch for name in config.superficial.tasks.values() if name != config.evaluation.harmful}
+
+
 def departure(config: Config) -> str:
     """What titles say of heads that are not the paper's; nothing where they are."""
     most = config.superficial.union
@@ -199,6 +208,7 @@ RECIPE = Recipe(
     check=check,
     asked=lambda config: bool(pairs(config)),
     reads=reads,
+    answered=answered,
     engine={"test": on_test},
     found=found,
     in_memory=asked,
