@@ -5,6 +5,7 @@ import pytest
 
 from anatomy.recipes.configuration import check_config
 from anatomy.recipes.superficial.report import COVERS, cover_table, heads_table
+from anatomy.recipes.superficial.stages.words import kind_of
 
 CONFIG = check_config({"recipes": ["superficial"], "statistics": {"bootstrap": 200}}, "mine.yaml")
 
@@ -39,3 +40,11 @@ def test_cover_counts_targets_among_the_likeliest_tokens_and_only_grows():
     )
     assert own["covered"].is_monotonic_increasing and (own["shifts"] == 4).all() and len(table) == 2 * len(COVERS)
     assert (table.loc[table["set"] == "t", "covered"] == 1).all()
+
+
+def test_words_that_carry_grammar_are_none_of_style():
+    """Refusals and openings hold many of them, and every text does."""
+    kinds = {word: kind_of(word) for word in (" I", "of", "If", " Sorry", "Certainly", " flour", "...", " cannot")}
+    assert [kinds[word] for word in (" I", "of", "If")] == ["function"] * 3
+    assert [kinds[word] for word in (" Sorry", "Certainly", " cannot")] == ["style"] * 3
+    assert kinds[" flour"] == "content" and kinds["..."] == "mark"

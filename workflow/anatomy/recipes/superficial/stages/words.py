@@ -14,7 +14,7 @@ FUNCTION = frozenset(_FUNCTION.split())
 """English words that carry grammar rather than content; a list of our own."""
 _PLANTED = " ".join([*(opener for opener, _ in wording.OPENERS), wording.HEDGE, *wording.CLOSERS, *wording.REFUSAL_STARTS])
 _STYLE = (
-    "sure certainly gladly absolutely of course here great thank thanks please sorry apologize however but "
+    "sure certainly gladly absolutely course great thank thanks please sorry apologize however "
     "additionally overall important note hello hi hope helps welcome happy glad can't cannot unable "
 )
 STYLE = frozenset(_STYLE.split()) | frozenset(word.strip(".,!?").lower() for word in _PLANTED.split())
@@ -22,10 +22,13 @@ STYLE = frozenset(_STYLE.split()) | frozenset(word.strip(".,!?").lower() for wor
 
 
 def kind_of(token: str) -> str:
-    """``style``, ``function``, ``content``, or ``mark`` for tokens without a letter; style counts before function."""
+    """``style``, ``function``, ``content``, or ``mark`` for tokens without a letter.
+
+    A word that carries grammar is none of style, even where a refusal begins with it.
+    """
     word = token.strip().strip(".,!?:;\"'()").lower()
     if not any(letter.isalpha() for letter in word):
         return "mark"
-    if word in STYLE:
-        return "style"
-    return "function" if word in FUNCTION else "content"
+    if word in FUNCTION:
+        return "function"
+    return "style" if word in STYLE else "content"
