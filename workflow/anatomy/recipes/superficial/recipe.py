@@ -90,6 +90,9 @@ def evidence(config: Config) -> dict[str, list[str]]:
     otherwise = [subject.id for subject in subjects(config) if subject.id in both and asked_otherwise(config, subject)]
     buckets = range(config.serving.buckets)
     return {
+        "completions": [
+            at.stage("evaluate", model, f"test.{bucket}.completions.parquet") for model in both for bucket in buckets
+        ],
         "judgements": [
             *(at.stage("judge", model, "test.parquet") for model in both),
             *(at.stage("judge", model, "superficial.test.parquet") for model in otherwise),

@@ -31,6 +31,7 @@ from anatomy.recipes.superficial.refusals import refusals_table
 from anatomy.recipes.superficial.stages.diagnostics import ALIGNED_ANSWERS, BASE
 from anatomy.recipes.superficial.stages.orders import ORDERS
 from anatomy.recipes.superficial.stages.transfer import SWEEP, TRANSFER
+from anatomy.recipes.superficial.worked import worked_examples
 from anatomy.stages.paper_report import Files
 from anatomy.statistics.clusters import Sample, cluster_sums, resample_weights
 from anatomy.statistics.intervals import mean_interval, percentile_bounds
@@ -46,7 +47,7 @@ OWN = "own"
 """Both models spoken to as always."""
 COVERS = (2, 3, 5, 10, 20, 50, 100, 200, 500)
 """Numbers of likeliest tokens up to the paper's 500; at 1 no shift is covered, by definition."""
-TABLES = ("judgements", "variants", "samples", "kl", "shifts", "facts", "orders", "toxicity", "transfer", "sweep")
+TABLES = ("completions", "judgements", "variants", "samples", "kl", "shifts", "facts", "orders", "toxicity", "transfer", "sweep")
 DEPARTURE = (
     " Not as in the paper: heads, the transferable one too, change the logits of the {most:,} likeliest tokens alone (those that "
     "have most of the probability on the training answers); all others keep the base's."
@@ -262,6 +263,7 @@ def sections(config: Config, evidence: Tables, figures: Path) -> list[Section]:
     """One section."""
     items: list[Item] = [read_figure(figures, plan.name, plan.title, plan.caption) for plan in RECIPE.plans(config)]
     items += [PageTable(title, caption, tabulate(name, config, evidence)) for name, (title, caption) in TITLES.items()]
+    items += [item for pair in aligned_pairs(config) for item in worked_examples(config, pair, evidence)]
     if config.superficial.published:
         table = published_shares(read_published(Path(config.superficial.published)), tabulate("gains", config, evidence))
         items.append(PageTable("The paper's numbers", PUBLISHED, table))
