@@ -23,16 +23,24 @@ class BlockTensors:
         name: dotted name of the block.
         layer: 0-based index.
         shapes: shape of each tensor by its name inside the block.
+        d_model: width of the residual stream.
     """
 
     name: str
     layer: int
     shapes: dict[str, tuple[int, ...]]
+    d_model: int
 
     @property
     def mixtures(self) -> set[str]:
-        """Children of the block that are mixtures of experts: fused (three axes), or one module an expert."""
-        return {inside.partition(".")[0] for inside, shape in self.shapes.items() if len(shape) == 3 or ".experts." in inside}
+        """Children of the block that are mixtures of experts: fused (three axes, one of them the stream's), or one module an
+        expert. A convolution has three axes too, and none of the stream's width but the first.
+        """
+        return {
+            inside.partition(".")[0]
+            for inside, shape in self.shapes.items()
+            if (len(shape) == 3 and self.d_model in shape[1:]) or ".experts." in inside
+        }
 
 
 def block_tensors(source: nn.Module | Checkpoint) -> list[BlockTensors]:
@@ -44,8 +52,9 @@ def block_tensors(source: nn.Module | Checkpoint) -> list[BlockTensors]:
     """
     if isinstance(source, Checkpoint):
         return _stored(source)
+    width = source.config.get_text_config().hidden_size
     return [
-        BlockTensors(block.name, block.layer, {name: tuple(part.shape) for name, part in block.module.named_parameters()})
+        BlockTensors(block.name, block.layer, {name: tuple(part.shape) for name, part in block.module.named_parameters()}, width)
         for block in decoder_blocks(source)
     ]
 
@@ -83,4 +92,7 @@ def _stored(checkpoint: Checkpoint) -> list[BlockTensors]:
             remedy="take the language model on its own: transformers renames these tensors as it loads them, so that an edit "
             "of the names in the file would reach nothing",
         )
-    return [BlockTensors(f"{found[0]}.{layer}", layer, shapes) for layer, shapes in sorted(stacks[found[0]].items())]
+    return [
+        BlockTensors(f"{found[0]}.{layer}", layer, shapes, checkpoint.d_model)
+        for layer, shapes in sorted(stacks[found[0]].items())
+    ]

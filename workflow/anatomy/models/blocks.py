@@ -52,13 +52,25 @@ def decoder_blocks(model: nn.Module) -> list[Block]:
         if isinstance(stack, nn.ModuleList) and len(stack) == num_layers and (found := _described(name, stack)) is not None
     ]
     if len(stacks) != 1:
+        expected = f"{num_layers} blocks with one o_proj and one down_proj sublayer"
         raise ModelError(
-            found=f"{len(stacks)} lists of {num_layers} blocks with one o_proj and one down_proj sublayer",
+            found=f"{len(stacks)} lists of {expected}{_others(model, num_layers)}",
             expected="exactly one",
             where=type(model).__name__,
-            remedy="this architecture needs its own entry in anatomy.models.blocks",
+            remedy="choose a model whose every block is one attention and one MLP; this architecture has no entry in "
+            "anatomy.models.blocks",
         )
     return stacks[0]
+
+
+def _others(model: nn.Module, num_layers: int) -> str:
+    """What stands in the first block that is none of ours, for a message; nothing where there is no list of blocks."""
+    for name, stack in model.named_modules():
+        if isinstance(stack, nn.ModuleList) and len(stack) == num_layers:
+            layer = next((layer for layer, block in enumerate(stack) if _sublayers(block) is None), 0)
+            parts = [f"{child} ({type(part).__name__})" for child, part in stack[layer].named_children() if _has_matrix(part)]
+            return f"; {name}.{layer} has {', '.join(parts)}"
+    return ""
 
 
 def _described(name: str, stack: nn.ModuleList) -> list[Block] | None:
@@ -72,9 +84,15 @@ def _described(name: str, stack: nn.ModuleList) -> list[Block] | None:
 
 
 def _sublayers(block: nn.Module) -> tuple[nn.Module, nn.Module] | None:
+    """Attention and MLP of a block; None unless it has one of each and no third part with matrices, which might write too."""
     attention = [child for child in block.children() if hasattr(child, "o_proj")]
     mlp = [child for child in block.children() if any(part == "down_proj" for part in _leaf_names(child))]
-    return (attention[0], mlp[0]) if len(attention) == len(mlp) == 1 else None
+    several = [child for child in block.children() if _has_matrix(child)]
+    return (attention[0], mlp[0]) if len(attention) == len(mlp) == 1 and len(several) == 2 else None
+
+
+def _has_matrix(module: nn.Module) -> bool:
+    return any(parameter.ndim >= 2 for parameter in module.parameters())
 
 
 def _leaf_names(module: nn.Module) -> set[str]:
@@ -84,7 +102,7 @@ def _leaf_names(module: nn.Module) -> set[str]:
 
 def _describe(layer: int, name: str, block: nn.Module, attention: nn.Module, mlp: nn.Module) -> Block:
     for marker, (after_attention, after_mlp) in POST_NORMS.items():
-        if hasattr(block, marker):
+        if all(hasattr(block, norm) for norm in (marker, after_attention, after_mlp)):
             writes = getattr(block, after_attention), getattr(block, after_mlp)
             return Block(layer, name, block, attention, mlp, *writes, post_norm=True)
     return Block(layer, name, block, attention, mlp, attention, mlp, post_norm=False)

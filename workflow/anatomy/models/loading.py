@@ -13,6 +13,7 @@ from anatomy.models.configuration import attention_implementation
 from anatomy.models.imports import without_unused
 from anatomy.models.memory import estimate_memory, require_memory
 from anatomy.models.size import ModelSize, model_size
+from anatomy.models.stream_sum import require_sound_stream
 from anatomy.models.tokenizer import load_tokenizer
 from anatomy.models.vocabulary import filler
 
@@ -57,15 +58,17 @@ def load_model(folder: Path, dtype: torch.dtype, device: torch.device | str) -> 
         device: as ``anatomy.models.machine.devices.device_name`` says.
 
     Raises:
-        ModelError: unusable folder (see ``Checkpoint``), more weights than memory (``require_memory``), remote code, or weights
-            that do not fill the architecture.
+        ModelError: unusable folder (see ``Checkpoint``), more weights than memory (``require_memory``), remote code, weights
+            that do not fill the architecture, or blocks that add other things to the stream than attention and MLP give.
         NumericsError: a weight that is NaN or infinite.
     """
     checkpoint = Checkpoint(Path(folder))
     model, tokenizer = open_weights(checkpoint, model_size(checkpoint), dtype, device, attention_implementation)
     model.to(device).eval().requires_grad_(False)
     require_finite(model, str(folder))
-    return LoadedModel(model, tokenizer, checkpoint.folder, checkpoint.digest(), checkpoint.num_layers, checkpoint.d_model)
+    loaded = LoadedModel(model, tokenizer, checkpoint.folder, checkpoint.digest(), checkpoint.num_layers, checkpoint.d_model)
+    require_sound_stream(model, loaded.pad_token_id, str(folder))
+    return loaded
 
 
 @torch.no_grad()
