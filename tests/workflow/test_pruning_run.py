@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from anatomy.evidence.claims.claim import Verdict
-from anatomy.recipes.pruning.stages.mask_plans import CHOSEN, UNEDITED
+from anatomy.recipes.pruning.stages.mask_plans import CHOSEN, OF_A_KIND, UNEDITED, matched
 
 pytestmark = pytest.mark.workflow
 SMALL = {
@@ -86,12 +86,22 @@ def test_a_narrow_fine_tune_makes_the_aligned_model_give_harm_of_other_kinds_and
 def test_controls_have_as_many_weights_and_harm_falls_further_than_under_them(run):
     for model in ("base", "aligned"):
         masks, values = table(run, model, "masks").set_index("mask"), table(run, model, "values")
-        controls = masks.index[masks["control"] != ""]
+        controls = masks.index[~masks["control"].isin(["", OF_A_KIND])]
         assert len(controls) == 4 and (masks.loc[controls, "weights"] == masks.loc[CHOSEN, "weights"]).all()
         harm = values[values["ability"] == "generation"].groupby("mask")["value"].mean()
         # With everything protected an organism this small keeps its harm: what scores find shows where nothing is.
         assert harm["nothing protected"] < 0.5 * min(harm["random-1"], harm["magnitude-matched-1"])
         assert abs(harm[UNEDITED] - harm["random-1"]) < 0.1
+
+
+def test_transfer_stands_beside_random_masks_of_each_kinds_size(run):
+    for model in ("base", "aligned"):
+        masks, values = table(run, model, "masks").set_index("mask"), table(run, model, "values")
+        kinds = [name for name in masks.index if name.startswith("kind.") and masks.loc[name, "weights"]]
+        assert kinds and all(masks.loc[matched(name), "weights"] == masks.loc[name, "weights"] for name in kinds)
+        assert set(values.loc[values["mask"].isin([matched(name) for name in kinds]), "ability"]) == {"generation"}
+    ledger = pd.read_csv(run.results / "claims" / "ledger.csv")
+    assert (ledger["claim"] == "pruning.transfers").sum() >= 2
 
 
 def test_the_loss_rises_most_where_the_scores_say(run):

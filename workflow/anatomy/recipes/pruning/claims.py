@@ -12,6 +12,7 @@ from anatomy.config.study import Subject, subjects
 from anatomy.evidence.claims.claim import Claim, Test
 from anatomy.evidence.claims.evidence import Contrast
 from anatomy.evidence.claims.tables import MissingEvidence, Tables
+from anatomy.recipes.pruning.against_chance import transferred
 from anatomy.recipes.pruning.finetuned_claims import finetuned_claims
 from anatomy.recipes.pruning.outcomes import Gather, beyond, coherence, further_separated, rate, separation_of
 from anatomy.recipes.pruning.stages.mask_plans import CHOSEN, FLIPPED, FORMAT, MAGNITUDE, RANDOM, UNEDITED
@@ -89,6 +90,15 @@ def claims_of(config: Config, subject: Subject) -> list[Claim]:
             "Masks of different kinds of harm share more weights with one another than with the mask of benign answers.",
             "abstract: unified mechanism",
             Test("difference_above", overlap_gap(model), {"threshold": 0}, "Jaccard index, two kinds minus a kind and benign"),
+        ),
+        claim(
+            "transfers",
+            "A mask of one kind of harm leaves less harmful generation of the other kinds than a random mask of its size.",
+            "abstract: general across harm types",
+            generates(False),
+            Test(
+                "difference_below", transferred(model), {"threshold": 0}, "harmful generation of other kinds, mask minus random"
+            ),
         ),
         claim(
             "recognition",

@@ -67,22 +67,39 @@ def beside(table: pd.DataFrame) -> alt.TopLevelMixin:
     return themed(panels.facet(facet=alt.Facet("what:N", title=None, sort=shown), columns=4))
 
 
-def heat(table: pd.DataFrame, x: tuple[str, str], y: tuple[str, str], value: tuple[str, str]) -> alt.TopLevelMixin:
-    """A matrix of numbers from 0 to 1: column and title of x, y and value; the order is that of the table."""
-    base = alt.Chart(table).encode(
+def heat(
+    table: pd.DataFrame, x: tuple[str, str], y: tuple[str, str], value: tuple[str, str], level: float = 0.0
+) -> alt.TopLevelMixin:
+    """A matrix of numbers from 0 to 1: column and title of x, y and value; the order is that of the table.
+
+    Args:
+        level: cells whose adjusted p lies below it are marked with a star.
+    """
+    base = alt.Chart(table.assign(said=[f"{one:.2f}" for one in table[value[0]]]))
+    if "p_adjusted" in table:
+        stars = ["*" if p < level else "" for p in table["p_adjusted"]]
+        base = alt.Chart(table.assign(said=[f"{one:.2f}{star}" for one, star in zip(table[value[0]], stars, strict=True)]))
+    base = base.encode(
         x=alt.X(f"{x[0]}:N", title=x[1], sort=list(dict.fromkeys(table[x[0]])), axis=alt.Axis(labelAngle=-40, labelLimit=160)),
         y=alt.Y(f"{y[0]}:N", title=y[1], sort=list(dict.fromkeys(table[y[0]])), axis=alt.Axis(labelLimit=200)),
     )
-    more = [f"{column}:Q" for column in ("low", "high", "n", "expected", "p_value") if column in table]
+    more = [f"{column}:Q" for column in HOVER if column in table]
     cells = base.mark_rect().encode(
         color=alt.Color(f"{value[0]}:Q", title=value[1], scale=alt.Scale(scheme=SEQUENTIAL, domain=[0, 1])),
         tooltip=[f"{x[0]}:N", f"{y[0]}:N", alt.Tooltip(f"{value[0]}:Q", format=".3f"), *more],
     )
     words = base.mark_text(fontSize=10).encode(
-        text=alt.Text(f"{value[0]}:Q", format=".2f"),
+        text="said:N",
         color=alt.condition(f"datum['{value[0]}'] > 0.55", alt.value("white"), alt.value(INK)),
     )
     return themed(alt.layer(cells, words).properties(width=alt.Step(46), height=alt.Step(24)))
+
+
+HOVER = (
+    *("low", "high", "n", "clusters", "random", "change", "change_low", "change_high"),
+    *("expected", "random_low", "random_high", "p_value", "p_adjusted"),
+)
+"""What a cell says besides where it is hovered over."""
 
 
 def both_ways(overlaps: pd.DataFrame) -> pd.DataFrame:

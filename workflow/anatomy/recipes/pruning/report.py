@@ -17,6 +17,7 @@ from anatomy.evidence.report.figure_plan import FigurePlan
 from anatomy.evidence.report.published import read_published
 from anatomy.recipes.pruning import figures as drawn
 from anatomy.recipes.pruning import tables as tabled
+from anatomy.recipes.pruning.against_chance import overlaps_table, transfer_table
 from anatomy.recipes.pruning.claims import base_of, claims_of
 from anatomy.recipes.pruning.recipe import RECIPE
 from anatomy.recipes.pruning.variants import pruned
@@ -35,10 +36,15 @@ TITLES = {
         "Controls have as many weights in every matrix. SNIP scores by absolute values; other rankings have the same fractions.",
     ),
     "abilities": ("Abilities", "What is left of each ability with each ability pruned; benign generation is preserved in all."),
-    "transfer": ("Kinds of harm", "Harmful generation of each kind on the test split, with the mask of each kind."),
+    "transfer": (
+        "Kinds of harm",
+        "Harmful generation of each kind with the mask of each, and the change against random masks of its size, with Holm's "
+        "correction over a model's cells. A cell of n things (clusters) has no p below 2^-n.",
+    ),
     "overlaps": (
         "Overlap of masks",
-        "Jaccard index of masks, what random masks of their sizes have, and the share of such that overlap as much.",
+        "Jaccard index of masks, what random masks of their sizes have (mean, and between which 95 % of them lie), and the "
+        "probability that such overlap as much, with Holm's correction over a model's pairs.",
     ),
     "compression": (
         "Separation of harmful from benign generation",
@@ -77,15 +83,15 @@ def judge(config: Config, files: Files) -> pd.DataFrame:
 
 def draw(plan: FigurePlan, config: Config, evidence: Tables) -> alt.TopLevelMixin:
     """Draw a figure; where the run has no evidence for it, a note that says what is missing takes its place."""
-    own = of_models(evidence, set(plan.models))
+    own, level = of_models(evidence, set(plan.models)), 1 - config.statistics.confidence
     drawers = {
         "tradeoff": lambda: drawn.tradeoff(tabled.tradeoff_table(config, own)),
         "beside": lambda: drawn.beside(tabled.controls_table(config, own)),
         "transfer": lambda: drawn.heat(
-            tabled.transfer_table(config, own), ("asked", "asked for"), ("pruned", "pruned"), ("rate", "harmful generation")
+            transfer_table(config, own), ("asked", "asked for"), ("pruned", "pruned"), ("rate", "harmful generation"), level
         ),
         "overlap": lambda: drawn.heat(
-            drawn.both_ways(tabled.overlaps_table(own)), ("one", ""), ("two", ""), ("jaccard", "Jaccard index")
+            drawn.both_ways(overlaps_table(own)), ("one", ""), ("two", ""), ("jaccard", "Jaccard index"), level
         ),
         "dissociation": lambda: drawn.heat(
             tabled.abilities_table(config, own), ("ability", "asked for"), ("pruned", "pruned"), ("rate", "rate")
@@ -108,8 +114,8 @@ def tabulate(name: str, config: Config, evidence: Tables) -> pd.DataFrame:
         "chosen": lambda: tabled.chosen_table(config, evidence),
         "controls": lambda: tabled.controls_table(config, evidence),
         "abilities": lambda: tabled.abilities_table(config, evidence),
-        "transfer": lambda: tabled.transfer_table(config, evidence),
-        "overlaps": lambda: tabled.overlaps_table(evidence),
+        "transfer": lambda: transfer_table(config, evidence),
+        "overlaps": lambda: overlaps_table(evidence),
         "compression": lambda: tabled.compression_table(config, evidence),
         "anatomy": lambda: tabled.anatomy_table(evidence),
         "spaces": lambda: evidence.rows("spaces").reset_index(drop=True),

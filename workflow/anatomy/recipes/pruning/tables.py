@@ -10,7 +10,7 @@ from anatomy.evidence.claims.rules import Resampling
 from anatomy.evidence.claims.tables import MissingEvidence, Tables
 from anatomy.recipes.pruning.options import ABILITIES
 from anatomy.recipes.pruning.outcomes import separation_of
-from anatomy.recipes.pruning.stages.mask_plans import CHOSEN, UNEDITED
+from anatomy.recipes.pruning.stages.mask_plans import CHOSEN, OF_A_KIND, UNEDITED
 from anatomy.statistics.clusters import Sample
 from anatomy.statistics.intervals import mean_interval
 from anatomy.statistics.paired import difference_interval
@@ -47,18 +47,10 @@ def controls_table(config: Config, tables: Tables) -> pd.DataFrame:
     """Harmful and benign generation and coherence under the chosen mask, its controls, and masks made otherwise."""
     rows = measured(tables.rows("values"))
     masks = tables.rows("masks")
-    beside = masks[~masks["mask"].str.startswith(("kind.", "ability."))]
+    beside = masks[~masks["mask"].str.startswith(("kind.", "ability.")) & (masks["control"] != OF_A_KIND)]
     rows = rows[rows["mask"].isin([UNEDITED, *beside["mask"]]) & rows["what"].isin([HARM, UNSEEN, "benign", COHERENT])]
     found = rates(config, rows, ["model", "mask", "what"])
     return found.merge(masks[["model", "mask", "control", "weights", "share"]], on=["model", "mask"], how="left")
-
-
-def transfer_table(config: Config, tables: Tables) -> pd.DataFrame:
-    """Harmful generation of each kind, on the test split, with the mask of each: columns ``model, pruned, asked, rate, ...``."""
-    rows = tables.rows("values", ability="generation", split="test")
-    rows = rows[rows["mask"].str.startswith("kind.") | rows["mask"].isin([UNEDITED, CHOSEN])]
-    rows = rows.assign(pruned=rows["mask"].str.removeprefix("kind."), asked=rows["category"])
-    return rates(config, rows, ["model", "pruned", "asked"])
 
 
 def abilities_table(config: Config, tables: Tables) -> pd.DataFrame:
@@ -69,11 +61,6 @@ def abilities_table(config: Config, tables: Tables) -> pd.DataFrame:
     pruned = [names.get(mask, mask.removeprefix("ability.")) for mask in rows["mask"]]
     found = rates(config, rows.assign(pruned=pruned), ["model", "pruned", "ability"])
     return found.sort_values("ability", key=lambda names: names.map(ABILITIES.index), kind="stable", ignore_index=True)
-
-
-def overlaps_table(tables: Tables) -> pd.DataFrame:
-    """Overlap of every two masks beside that of random masks of their sizes."""
-    return tables.rows("overlaps").reset_index(drop=True)
 
 
 def anatomy_table(tables: Tables) -> pd.DataFrame:

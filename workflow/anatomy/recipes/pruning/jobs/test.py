@@ -7,24 +7,24 @@ from itertools import combinations
 import pandas as pd
 import torch
 
-from anatomy.interventions.pruning.masks import overlap
+from anatomy.interventions.pruning.overlaps import overlap
 from anatomy.interventions.pruning.ranking import Mask
 from anatomy.interventions.pruning.scores import read_top
 from anatomy.recipes.pruning.maker import chosen_plan
 from anatomy.recipes.pruning.stages.abilities import asked, of_split
 from anatomy.recipes.pruning.stages.evaluating import under_masks
-from anatomy.recipes.pruning.stages.mask_plans import FORMAT, MaskPlan, beside_chosen, controls, mask_of
-from anatomy.recipes.pruning.stages.scoring import scored_kinds
+from anatomy.recipes.pruning.stages.mask_plans import FORMAT, MaskPlan, beside_chosen, controls, mask_of, sized_as_kinds
+from anatomy.recipes.pruning.stages.scoring import POOLED, scored_kinds
 from anatomy.stages.inputs import named_files
 from anatomy.stages.opening import opened
 from anatomy.stages.running import Files, Running, written
 from anatomy.stages.soundness import sound_model
 from anatomy.store.files import write_table
 
-PINS: tuple[str, ...] = ("torch", "transformers")
+PINS: tuple[str, ...] = ("scipy", "torch", "transformers")
 NOT_PINNED = {"vllm": "an engine is imported with what serves either way; these answers come from transformers"}
 
-OVERLAPS = ["model", "one", "two", "weights_one", "weights_two", "jaccard", "expected", "p_value"]
+OVERLAPS = ["model", "one", "two", "weights_one", "weights_two", "jaccard", "expected", "random_low", "random_high", "p_value"]
 PLACES = ["model", "mask", "matrix", "layer", "module", "weights", "size"]
 
 
@@ -43,6 +43,11 @@ def run(job: Running, files: Files) -> None:
     masks += controls(wanted, tops, chosen, weights, job.subject.seed or 0)
     rows = asked_on_test(prompts, kinds, job.config.evaluation.test_prompts)
     values = under_masks(job.config, job.subject, loaded, rows, [(plan.name, mask) for plan, mask in masks], kinds, job.say)
+    # What transfer is compared with is asked for harm alone: it is a fifth of the prompts.
+    sized, harm = sized_as_kinds(masks, shapes, job.subject.seed or 0), rows[rows["ability"] == POOLED]
+    several = [(plan.name, mask) for plan, mask in sized]
+    beside = under_masks(job.config, job.subject, loaded, harm, several, kinds, job.say, unedited=False)
+    values, masks = pd.concat([values, beside], ignore_index=True), masks + sized
     named = {"model": job.subject.id}
     write_table(written(files, "values"), values.assign(**named))
     write_table(written(files, "masks"), pd.DataFrame([plan.row(mask, shapes) for plan, mask in masks]).assign(**named))

@@ -31,10 +31,13 @@ def under_masks(
     masks: Iterable[tuple[str, Mask]],
     kinds: list[str],
     say: Callable[[str], None],
+    *,
+    unedited: bool = True,
 ) -> pd.DataFrame:
     """Verdicts on the answers of the unedited model and under every mask with weights. Texts are not kept.
 
     Args:
+        unedited: whether the model is asked as it is, too.
         kinds: kinds of harm that were scored: ``seen``.
 
     Returns:
@@ -45,7 +48,8 @@ def under_masks(
     """
     checkpoint = Checkpoint(loaded.folder)
     before = checksums(loaded.model)
-    several = [(UNEDITED, None), *((name, mask) for name, mask in masks if weights_in(mask))]
+    several: list[tuple[str, Mask | None]] = [(UNEDITED, None)] if unedited else []
+    several += [(name, mask) for name, mask in masks if weights_in(mask)]
     found = []
     for name, mask in counted(several, "masks", len(several)):
         if mask is None:
@@ -57,6 +61,8 @@ def under_masks(
         found.append(table.assign(mask=name))
         means = table.groupby("ability")["value"].mean()
         say(f"{subject.id} {name}: " + ", ".join(f"{ability} {value:.2f}" for ability, value in means.items()))
+    if not found:
+        return pd.DataFrame(columns=["mask", "seen", *VALUES])
     values = pd.concat(found, ignore_index=True)
     return values.assign(seen=values["category"].isin(kinds))[["mask", "seen", *VALUES]]
 

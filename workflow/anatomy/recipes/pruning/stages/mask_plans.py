@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypedDict
 
@@ -34,6 +34,8 @@ NOT_PINNED = {
 
 CHOSEN, UNEDITED = "chosen", "unedited"
 RANDOM, MAGNITUDE, FLIPPED, FORMAT = "random", "magnitude-matched", "sign-flipped", "benign answers"
+OF_A_KIND = "random, of a kind's size"
+"""Control of the mask of one kind of harm, whose weights are not as many as the chosen mask's."""
 
 
 class MaskRow(TypedDict):
@@ -154,6 +156,26 @@ def controls(
     add(FLIPPED, tops[OPPOSITE].first(counts, besides=kept))
     add(FORMAT, tops[prune_key(BENIGN, wanted.ranking)].first(counts))
     return found
+
+
+def sized_as_kinds(
+    plans: Sequence[tuple[MaskPlan, Mask]], shapes: Mapping[str, tuple[int, int]], seed: int
+) -> list[tuple[MaskPlan, Mask]]:
+    """For the mask of each kind of harm a random one with as many weights in every matrix."""
+    generator = torch.Generator().manual_seed(seed)
+    return [
+        (
+            MaskPlan(matched(plan.name), OF_A_KIND, (), plan.ranking, plan.q, 0.0, OF_A_KIND),
+            random_mask(mask, shapes, generator),
+        )
+        for plan, mask in plans
+        if plan.name.startswith("kind.")
+    ]
+
+
+def matched(name: str) -> str:
+    """Name of the random mask of the size of one of a kind."""
+    return f"{RANDOM} as {name}"
 
 
 @dataclass(frozen=True)
