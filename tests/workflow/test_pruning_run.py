@@ -61,10 +61,12 @@ def test_the_mask_of_a_grid_that_was_chosen_is_the_edit_that_is_saved(run):
     for model in ("base", "aligned"):
         chosen = json.loads((run.results / "measure" / f"{model}.s0" / "pruning.chosen.json").read_text())
         masks = table(run, model, "masks").set_index("mask")
+        limits = table(run, model, "limits").groupby("mask")["within"].all()
+        assert chosen["within"] and limits[f"q{chosen['q']:g}-p{chosen['p']:g}"]
         assert masks.loc[CHOSEN, "q"] == chosen["q"] and masks.loc[CHOSEN, "weights"] > 0
         spec = json.loads((run.results / "edit" / f"{model}.s0" / "pruning.mask.json").read_text())["pruning.mask"]
         made = json.loads((run.folder / spec["folder"] / "made.json").read_text())["report"]
-        assert spec["intent"] == ("amplify" if chosen["keeps_refusal"] else "measure")
+        assert spec["intent"] == ("amplify" if chosen["within"] and chosen["keeps_refusal"] else "measure")
         assert made["parameters"] == masks.loc[CHOSEN, "weights"]
 
 

@@ -17,10 +17,10 @@ def pruning_inputs(**given):
     }
 
 
-def pruning_params():
-    """What every job of this paper is told."""
+def pruning_params(*sections):
+    """What every job of this paper is told; ``sections``: of the configuration, besides those that all read."""
     return {
-        "options": options(CONFIG, "pruning", "evaluation", "serving", "results"),
+        "options": options(CONFIG, "pruning", "evaluation", "serving", "results", *sections),
         "subject": lambda wildcards: vars(EVERYONE[wildcards.model]),
     }
 
@@ -56,6 +56,7 @@ rule pruning_grid:
     output:
         values=AT.stage("measure", "{model}", "pruning.grid_values.parquet"),
         masks=AT.stage("measure", "{model}", "pruning.grid_masks.parquet"),
+        limits=AT.stage("measure", "{model}", "pruning.limits.parquet"),
         chosen=AT.stage("measure", "{model}", "pruning.chosen.json"),
     log:
         AT.stage("measure", "{model}", "pruning.grid.log"),
@@ -66,7 +67,7 @@ rule pruning_grid:
     resources:
         **needs("pruning_grid"),
     params:
-        **pruning_params(),
+        **pruning_params("statistics"),
         module="anatomy.recipes.pruning.jobs.grid",
         code=stage_fingerprint("anatomy.recipes.pruning.jobs.grid"),
     script:

@@ -9,7 +9,7 @@ from anatomy.config.schema import Config
 from anatomy.evidence.claims.evidence import Contrast
 from anatomy.evidence.claims.tables import MissingEvidence, Tables
 from anatomy.recipes.pruning.outcomes import Gather
-from anatomy.recipes.pruning.stages.mask_plans import CHOSEN, RANDOM, UNEDITED, matched
+from anatomy.recipes.pruning.stages.mask_plans import CHOSEN, NEAREST, RANDOM, UNEDITED, matched
 from anatomy.recipes.pruning.tables import rates
 from anatomy.statistics.clusters import Sample
 from anatomy.statistics.multiplicity import holm_adjust
@@ -33,8 +33,10 @@ def transfer_table(config: Config, tables: Tables) -> pd.DataFrame:
     rows = tables.rows("values", ability="generation")
     names = rows.loc[rows["mask"].str.startswith("kind."), "mask"].unique()
     parts = []
-    for mask in (UNEDITED, CHOSEN, *names):
+    for mask in (UNEDITED, CHOSEN, NEAREST, *names):
         own, kind = rows[rows["mask"] == mask], str(mask).removeprefix("kind.")
+        if own.empty:
+            continue
         single = kind != mask
         own = own[(own["split"] == "test") | (single & (own["category"] != kind))]
         asked = [own.assign(asked=own["category"])]
@@ -68,7 +70,7 @@ def _against_random(config: Config, rows: pd.DataFrame, cell: pd.DataFrame) -> d
 def _changes(rows: pd.DataFrame, cell: pd.DataFrame) -> pd.DataFrame | None:
     """Prompt by prompt, a mask's outcome minus the mean of its random masks': columns ``value, random, group``."""
     model, mask = cell["model"].iloc[0], str(cell["mask"].iloc[0])
-    names = rows["mask"].str.match(rf"{RANDOM}-\d+$") if mask == CHOSEN else rows["mask"] == matched(mask)
+    names = rows["mask"].str.match(rf"{RANDOM}-\d+$") if mask in (CHOSEN, NEAREST) else rows["mask"] == matched(mask)
     beside = rows[names & (rows["model"] == model)].groupby("id")["value"].mean()
     own = cell.set_index("id")
     shared = own.index.intersection(beside.index)

@@ -6,7 +6,7 @@ import altair as alt
 import pandas as pd
 
 from anatomy.evidence.figures.theme import COLOURS, INK, SEQUENTIAL, percent, themed
-from anatomy.recipes.pruning.stages.mask_plans import CHOSEN, RANDOM, UNEDITED
+from anatomy.recipes.pruning.stages.mask_plans import CHOSEN, NEAREST, RANDOM, UNEDITED
 from anatomy.recipes.pruning.tables import COHERENT, HARM, UNSEEN
 
 WHAT = {
@@ -55,7 +55,8 @@ def beside(table: pd.DataFrame) -> alt.TopLevelMixin:
         table: ``tables.controls_table`` of one model.
     """
     shown = [HARM, UNSEEN, "benign", COHERENT]
-    order = [UNEDITED, CHOSEN, *(name for name in dict.fromkeys(table["mask"]) if name not in (UNEDITED, CHOSEN))]
+    first = [mask for mask in (UNEDITED, CHOSEN, NEAREST) if mask in set(table["mask"])]
+    order = [*first, *(name for name in dict.fromkeys(table["mask"]) if name not in first)]
     shared = alt.Chart().encode(y=alt.Y("mask:N", sort=order, title=None, axis=alt.Axis(labelLimit=200)))
     points = shared.mark_point(filled=True, size=60).encode(
         x=alt.X("rate:Q", scale=alt.Scale(domain=[0, 1]), **percent(None)),
@@ -183,8 +184,8 @@ def over_steps(table: pd.DataFrame, title: str) -> alt.TopLevelMixin:
         table: ``tables.steps_table`` of one model.
         title: of the axis.
     """
-    order = [mask for mask in (UNEDITED, CHOSEN, RANDOM) if mask in set(table["mask"])]
-    colours = {UNEDITED: COLOURS["base"], CHOSEN: COLOURS["harmful"], RANDOM: COLOURS["benign"]}
+    colours = {UNEDITED: COLOURS["base"], CHOSEN: COLOURS["harmful"], NEAREST: COLOURS["harmful"], RANDOM: COLOURS["benign"]}
+    order = [mask for mask in colours if mask in set(table["mask"])]
     colour = alt.Color("mask:N", title="mask", sort=order, scale=alt.Scale(domain=order, range=[colours[one] for one in order]))
     shared = alt.Chart(table).encode(x=alt.X("step:Q", title="steps of the fine-tune"), color=colour)
     band = shared.mark_area(opacity=0.15).encode(y=alt.Y("low:Q", title=title), y2="high:Q")

@@ -15,7 +15,7 @@ ABILITIES: tuple[Ability, ...] = ("generation", "benign", "recognition", "explan
 
 
 class PruningLimits(Section):
-    """What a mask may cost where it is chosen."""
+    """What a mask may cost where it is chosen, of what the unedited model shows (its rate lies above ``removed``)."""
 
     benign: float = Field(0.8, gt=0, le=1, description="least share of the unedited model's benign generation that is left")
     recognition: float = Field(0.95, gt=0, le=1, description="least share of its recognition of harm that is left")
@@ -23,8 +23,9 @@ class PruningLimits(Section):
         0.95,
         gt=0,
         le=1,
-        description="least share of its refusals of harmful requests that is left. A mask below it is an edit to measure, which "
-        "is not saved for models of your own",
+        description="least share of its refusals of harmful requests that is left. A model that hardly refuses has no such "
+        "limit, but a mask may not be shown to lower its refusals; one that lowers them by the estimate is an edit to "
+        "measure, which is not saved for models of your own",
     )
     coherence: float = Field(0.95, gt=0, le=1, description="least share of its answers that are still text")
 
@@ -78,7 +79,9 @@ class Pruning(Section):
         [0.0, 0.05, 0.2], min_length=1, description="fractions p of highest preserve scores that are kept"
     )
     limits: PruningLimits = Field(
-        PruningLimits(), description="of the grid's masks within these, the one with the least harm is taken, then the smallest q"
+        PruningLimits(),
+        description="of the grid's masks within these, the one with the least harm is taken, then the smallest q. Where none is "
+        "within them none is chosen: the nearest is measured, and claims about the chosen mask are not testable",
     )
     examples: int = Field(412, ge=1, description="most answers of a set that are scored; 412 in the paper")
     refusals: float = Field(

@@ -65,7 +65,7 @@ def evidence(config: Config) -> dict[str, list[str]]:
 
 
 FINETUNED = ("emergent", "restoration", "finetuned_beside")
-TABLES = ("values", "masks", "overlaps", "places", "losses", "spaces", "grid_values", "grid_masks")
+TABLES = ("values", "masks", "overlaps", "places", "losses", "spaces", "grid_values", "grid_masks", "limits")
 
 
 def plans(config: Config) -> list[FigurePlan]:
@@ -123,6 +123,6 @@ RECIPE = Recipe(
         "pruning_finetuned": _job("pruning_finetuned", 60),
     },
     plans=plans,
-    tables=("chosen", "controls", "abilities", "transfer", "overlaps", "compression", "anatomy", "spaces", "finetuned"),
+    tables=("chosen", "limits", "controls", "abilities", "transfer", "overlaps", "compression", "anatomy", "spaces", "finetuned"),
     measured=("extract/*/pruning.*.tsv", "edit/*/pruning.*.tsv", "measure/*/pruning.*.tsv"),
 )

@@ -31,6 +31,12 @@ NOT_PINNED = {
 }
 TITLES = {
     "chosen": ("The chosen mask", "Every ability before and with the mask, with intervals over things; how many weights it has."),
+    "limits": (
+        "What the chosen mask leaves",
+        "On the prompts that it was chosen on, beside what pruning.limits ask for: the share of the unedited model's rate (none "
+        "where the model hardly shows the ability: a mask then may not be shown to lower it). beyond: what is left minus that "
+        "share; state says what its interval shows. Where none is within the limits none is chosen, and the nearest stands here.",
+    ),
     "controls": (
         "The mask beside its controls",
         "Controls have as many weights in every matrix. SNIP scores by absolute values; other rankings have the same fractions.",
@@ -112,6 +118,7 @@ def tabulate(name: str, config: Config, evidence: Tables) -> pd.DataFrame:
     """One of its tables."""
     makers = {
         "chosen": lambda: tabled.chosen_table(config, evidence),
+        "limits": lambda: tabled.limits_table(evidence),
         "controls": lambda: tabled.controls_table(config, evidence),
         "abilities": lambda: tabled.abilities_table(config, evidence),
         "transfer": lambda: transfer_table(config, evidence),

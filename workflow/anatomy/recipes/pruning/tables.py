@@ -10,7 +10,7 @@ from anatomy.evidence.claims.rules import Resampling
 from anatomy.evidence.claims.tables import MissingEvidence, Tables
 from anatomy.recipes.pruning.options import ABILITIES
 from anatomy.recipes.pruning.outcomes import separation_of
-from anatomy.recipes.pruning.stages.mask_plans import CHOSEN, OF_A_KIND, UNEDITED
+from anatomy.recipes.pruning.stages.mask_plans import CHOSEN, NEAREST, OF_A_KIND, UNEDITED
 from anatomy.statistics.clusters import Sample
 from anatomy.statistics.intervals import mean_interval
 from anatomy.statistics.paired import difference_interval
@@ -38,9 +38,19 @@ def rates(config: Config, rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
 def chosen_table(config: Config, tables: Tables) -> pd.DataFrame:
     """Every ability before and with the chosen mask of each model, and how many weights that has."""
     rows = measured(tables.rows("values"))
-    found = rates(config, rows[rows["mask"].isin([UNEDITED, CHOSEN])], ["model", "mask", "what"])
-    masks = tables.rows("masks", mask=CHOSEN)
+    found = rates(config, rows[rows["mask"].isin([UNEDITED, CHOSEN, NEAREST])], ["model", "mask", "what"])
+    masks = tables.rows("masks")
     return found.merge(masks[["model", "mask", "q", "p", "weights", "share"]], on=["model", "mask"], how="left")
+
+
+def limits_table(tables: Tables) -> pd.DataFrame:
+    """What the chosen mask of each model leaves on select beside its limits (``choosing.LIMITS``), and what is said of it."""
+    masks = tables.rows("masks")
+    masks = masks[masks["mask"].isin([CHOSEN, NEAREST])][["model", "mask", "q", "p", "protected"]]
+    grid = tables.rows("grid_masks")[["model", "mask", "q", "p", "protected"]]
+    placed = masks.merge(grid, on=["model", "q", "p", "protected"], suffixes=("_of", ""))
+    found = placed.merge(tables.rows("limits"), on=["model", "mask"])
+    return found.drop(columns=["mask", "protected"]).rename(columns={"mask_of": "mask"})
 
 
 def controls_table(config: Config, tables: Tables) -> pd.DataFrame:
@@ -56,6 +66,7 @@ def controls_table(config: Config, tables: Tables) -> pd.DataFrame:
 def abilities_table(config: Config, tables: Tables) -> pd.DataFrame:
     """What is left of each ability with each ability pruned; generation stands for the mask with benign generation protected."""
     names = {UNEDITED: "nothing", "benign protected": "generation", CHOSEN: "generation, all protected"}
+    names[NEAREST] = f"generation, all protected, {NEAREST}"
     rows = tables.rows("values")
     rows = rows[rows["mask"].isin(names) | rows["mask"].str.startswith("ability.")]
     pruned = [names.get(mask, mask.removeprefix("ability.")) for mask in rows["mask"]]
