@@ -98,6 +98,21 @@ def test_random_masks_have_the_size_of_each_kind_in_every_matrix():
     }
 
 
+def test_heads_are_corrected_for_their_number_and_drawn_one_panel_a_matrix():
+    from anatomy.recipes.pruning.figures import heads
+    from anatomy.recipes.pruning.tables import heads_table
+
+    named = {"model": MODEL, "mask": CHOSEN, "layer": 0, "size": 100}
+    rows = [{**named, "module": "q_proj", "head": head, "weights": 30 * head, "expected": 15.0} for head in (0, 1)]
+    rows += [{**named, "module": "o_proj", "head": head, "weights": 0, "expected": 0.0} for head in (0, 1)]
+    table = pd.DataFrame(rows).assign(matrix="m", p_value=[1.0, 1e-6, 1.0, 1.0])
+    found = heads_table(Tables(heads=table))
+    assert list(found["times"]) == [0.0, 2.0, 1.0, 1.0] and list(found["p_adjusted"]) == pytest.approx([1, 4e-6, 1, 1])
+    chart = heads(found, 0.05).to_dict()
+    (drawn,) = chart["datasets"].values()
+    assert [row["said"] for row in drawn] == ["", "*", "", ""] and chart["facet"]["sort"] == ["q_proj", "o_proj"]
+
+
 def overlapping(several):
     rows = [{"model": MODEL, "one": one, "two": two, "jaccard": index, "p_value": p} for one, two, index, p in several]
     return Tables(overlaps=pd.DataFrame(rows).assign(expected=0.01, random_low=0.0, random_high=0.02))

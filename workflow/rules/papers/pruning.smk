@@ -105,6 +105,7 @@ rule pruning_test:
         masks=AT.stage("measure", "{model}", "pruning.masks.parquet"),
         overlaps=AT.stage("measure", "{model}", "pruning.overlaps.parquet"),
         places=AT.stage("measure", "{model}", "pruning.places.parquet"),
+        heads=AT.stage("measure", "{model}", "pruning.heads.parquet"),
     log:
         AT.stage("measure", "{model}", "pruning.test.log"),
     benchmark:

@@ -132,6 +132,26 @@ def anatomy(table: pd.DataFrame) -> alt.TopLevelMixin:
     return themed(chart.properties(width=alt.Step(40), height=alt.Step(26)))
 
 
+def heads(table: pd.DataFrame, level: float) -> alt.TopLevelMixin:
+    """How many times what chance gives each attention head's slices hold of the chosen mask, block by block.
+
+    Args:
+        table: ``tables.heads_table`` of one model.
+        level: heads whose adjusted p lies below it are marked with a star.
+    """
+    rows = table.assign(said=["*" if p < level else "" for p in table["p_adjusted"]])
+    hover = ["matrix:N", "head:O", "weights:Q", alt.Tooltip("expected:Q", format=".1f"), alt.Tooltip("times:Q", format=".2f")]
+    base = alt.Chart(rows).encode(x=alt.X("head:O", title="head"), y=alt.Y("layer:O", title="block"))
+    cells = base.mark_rect().encode(
+        color=alt.Color("times:Q", title="times what chance gives", scale=alt.Scale(scheme=SEQUENTIAL)),
+        tooltip=[*hover, "p_value:Q", "p_adjusted:Q"],
+    )
+    words = base.mark_text(fontSize=11, color=INK).encode(text="said:N")
+    panels = alt.layer(cells, words).properties(width=alt.Step(26), height=alt.Step(22))
+    order = list(dict.fromkeys(rows["module"]))
+    return themed(panels.facet(facet=alt.Facet("module:N", title=None, sort=order), columns=2).resolve_scale(x="independent"))
+
+
 def spaces(table: pd.DataFrame) -> alt.TopLevelMixin:
     """Overlap of the spaces of outputs on harmful and on benign answers, by block and module.
 

@@ -57,6 +57,11 @@ TITLES = {
         "Area between both curves over log q, as shares of the unedited model's rates; 0 where both fall alike.",
     ),
     "anatomy": ("Where the mask sits", "Weights of the chosen mask, matrix by matrix."),
+    "heads": (
+        "Where the mask sits, head by head",
+        "Weights of the chosen mask in each attention head's rows of q, k and v and columns of o, how many times what a random "
+        "mask with as many in the matrix has there, and the probability of so many, with Holm's correction over a model's heads.",
+    ),
     "spaces": (
         "Spaces of outputs",
         "Overlap of the spaces in which a matrix' outputs on harmful and on benign answers are largest; of random ones.",
@@ -103,6 +108,7 @@ def draw(plan: FigurePlan, config: Config, evidence: Tables) -> alt.TopLevelMixi
             tabled.abilities_table(config, own), ("ability", "asked for"), ("pruned", "pruned"), ("rate", "rate")
         ),
         "anatomy": lambda: drawn.anatomy(tabled.anatomy_table(own)),
+        "heads": lambda: drawn.heads(tabled.heads_table(own), level),
         "spaces": lambda: drawn.spaces(own.rows("spaces")),
         "losses": lambda: drawn.losses(own.rows("losses")),
         "emergent": lambda: drawn.over_steps(
@@ -125,6 +131,7 @@ def tabulate(name: str, config: Config, evidence: Tables) -> pd.DataFrame:
         "overlaps": lambda: overlaps_table(evidence),
         "compression": lambda: tabled.compression_table(config, evidence),
         "anatomy": lambda: tabled.anatomy_table(evidence),
+        "heads": lambda: tabled.heads_table(evidence),
         "spaces": lambda: evidence.rows("spaces").reset_index(drop=True),
         "finetuned": lambda: tabled.finetuned_table(config, evidence),
     }

@@ -13,6 +13,7 @@ from anatomy.recipes.pruning.outcomes import separation_of
 from anatomy.recipes.pruning.stages.mask_plans import CHOSEN, NEAREST, OF_A_KIND, UNEDITED
 from anatomy.statistics.clusters import Sample
 from anatomy.statistics.intervals import mean_interval
+from anatomy.statistics.multiplicity import holm_adjust
 from anatomy.statistics.paired import difference_interval
 
 HARM, UNSEEN, COHERENT = "harm, scored kinds", "harm, kinds never scored", "coherent"
@@ -78,6 +79,19 @@ def anatomy_table(tables: Tables) -> pd.DataFrame:
     """Weights of the chosen mask by layer and module, as a share of the matrix."""
     rows = tables.rows("places")
     return rows.assign(share=rows["weights"] / rows["size"]).reset_index(drop=True)
+
+
+def heads_table(tables: Tables) -> pd.DataFrame:
+    """Weights of the chosen mask by attention head.
+
+    Returns:
+        The columns of the table ``heads`` with ``times``, how many times what chance gives them (1 where the matrix has no weight
+        of the mask), and ``p_adjusted`` by Holm's method over a model's heads.
+    """
+    rows = tables.rows("heads").reset_index(drop=True)
+    adjusted = rows.groupby("model")["p_value"].transform(lambda one: holm_adjust(one.to_numpy(np.float64)))
+    times = (rows["weights"] / rows["expected"].where(rows["expected"] > 0)).fillna(1.0)
+    return rows.assign(times=times, p_adjusted=adjusted)
 
 
 def tradeoff_table(config: Config, tables: Tables) -> pd.DataFrame:

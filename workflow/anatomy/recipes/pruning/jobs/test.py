@@ -7,9 +7,11 @@ from itertools import combinations
 import pandas as pd
 import torch
 
+from anatomy.interventions.pruning.head_shares import head_shares
 from anatomy.interventions.pruning.overlaps import overlap
 from anatomy.interventions.pruning.ranking import Mask
 from anatomy.interventions.pruning.scores import read_top
+from anatomy.models.checkpoint import Checkpoint
 from anatomy.recipes.pruning.maker import chosen_plan
 from anatomy.recipes.pruning.stages.abilities import asked, of_split
 from anatomy.recipes.pruning.stages.evaluating import under_masks
@@ -25,6 +27,7 @@ PINS: tuple[str, ...] = ("scipy", "torch", "transformers")
 NOT_PINNED = {"vllm": "an engine is imported with what serves either way; these answers come from transformers"}
 
 OVERLAPS = ["model", "one", "two", "weights_one", "weights_two", "jaccard", "expected", "random_low", "random_high", "p_value"]
+HEADS = ["model", "mask", "layer", "module", "matrix", "head", "weights", "size", "expected", "p_value"]
 PLACES = ["model", "mask", "matrix", "layer", "module", "weights", "size"]
 
 
@@ -53,6 +56,7 @@ def run(job: Running, files: Files) -> None:
     write_table(written(files, "masks"), pd.DataFrame([plan.row(mask, shapes) for plan, mask in masks]).assign(**named))
     write_table(written(files, "overlaps"), overlaps(masks, shapes).assign(**named)[OVERLAPS])
     write_table(written(files, "places"), places(masks[0], shapes).assign(**named)[PLACES])
+    write_table(written(files, "heads"), by_head(masks[0], shapes, Checkpoint(loaded.folder)).assign(**named)[HEADS])
 
 
 def asked_on_test(prompts: pd.DataFrame, kinds: list[str], limit: int) -> pd.DataFrame:
@@ -76,10 +80,18 @@ def overlaps(masks: list[tuple[MaskPlan, Mask]], shapes: dict[str, tuple[int, in
 def places(chosen: tuple[MaskPlan, Mask], shapes: dict[str, tuple[int, int]]) -> pd.DataFrame:
     """How many weights of each matrix the chosen mask has."""
     plan, mask = chosen
-    rows = []
-    for name, own in mask.items():
-        parts = name.split(".")
-        layer = next(int(part) for part in parts if part.isdigit())
-        named = {"mask": plan.name, "matrix": name, "layer": layer, "module": parts[-1]}
-        rows.append({**named, "weights": len(own), "size": shapes[name][0] * shapes[name][1]})
-    return pd.DataFrame(rows)
+    sizes = {name: rows * columns for name, (rows, columns) in shapes.items()}
+    rows = [{**_place(name), "weights": len(own), "size": sizes[name]} for name, own in mask.items()]
+    return pd.DataFrame(rows).assign(mask=plan.name)
+
+
+def by_head(chosen: tuple[MaskPlan, Mask], shapes: dict[str, tuple[int, int]], checkpoint: Checkpoint) -> pd.DataFrame:
+    """How many weights of each attention head's slices the chosen mask has, beside what chance gives."""
+    plan, mask = chosen
+    rows = [{**vars(one), **_place(one.matrix)} for one in head_shares(mask, shapes, checkpoint)]
+    return pd.DataFrame(rows, columns=[name for name in HEADS if name not in ("model", "mask")]).assign(mask=plan.name)
+
+
+def _place(matrix: str) -> dict[str, str | int]:
+    parts = matrix.split(".")
+    return {"matrix": matrix, "layer": next(int(part) for part in parts if part.isdigit()), "module": parts[-1]}
