@@ -146,7 +146,9 @@ def heads(table: pd.DataFrame, level: float) -> alt.TopLevelMixin:
         color=alt.Color("times:Q", title="times what chance gives", scale=alt.Scale(scheme=SEQUENTIAL)),
         tooltip=[*hover, "p_value:Q", "p_adjusted:Q"],
     )
-    words = base.mark_text(fontSize=11, color=INK).encode(text="said:N")
+    words = base.mark_text(fontSize=14, fontWeight="bold").encode(
+        text="said:N", color=alt.condition("datum.times > 1.5", alt.value("white"), alt.value(INK))
+    )
     panels = alt.layer(cells, words).properties(width=alt.Step(26), height=alt.Step(22))
     order = list(dict.fromkeys(rows["module"]))
     return themed(panels.facet(facet=alt.Facet("module:N", title=None, sort=order), columns=2).resolve_scale(x="independent"))

@@ -117,39 +117,24 @@ def score(
     answers = answers_of(config, subject, loaded, of_split(prompts, "fit", wanted.examples))
     sets, refusals = scored_sets(wanted, answers, kinds, f"{subject.id}, prompts of fit")
     say(f"{subject.id}: " + ", ".join(f"{len(one.texts)} answers of {name}" for name, one in sets.items()))
-    most_q, most_p = max(wanted.prune), max(wanted.preserve)
     tops: dict[str, TopScores] = {}
-    pooled = None
+    predicted: dict[tuple[str, float], float] = {}
     passes = _passes(wanted, sets)
     for name, absolute in counted(passes, "scored sets", len(passes)):
-        own = sets[name]
         saving = Saving(
             state / f"{name}.{'absolute' if absolute else 'signed'}.safetensors", digest([loaded.digest, sorted(shapes)])
         )
-        ids = list(own.table["id"])
-        found = gradient_sums(loaded, matrices, own.forced, ids, absolute=absolute, recompute=wanted.recompute, saving=saving)
-        saving.path.unlink(missing_ok=True)
-        several = RANKINGS if absolute or name == POOLED else (wanted.ranking,)
-        if absolute and name != POOLED:
-            for ranking in several:
-                tops[preserve_key(name, ranking)] = top_scores(absolute_score(matrices, found), shapes, most_p, ranking)
-        elif absolute:
-            tops[SNIP] = top_scores(absolute_score(matrices, found), shapes, most_q, wanted.ranking)
-        else:
-            for ranking in several:
-                tops[prune_key(name, ranking)] = top_scores(signed_score(matrices, found), shapes, most_q, ranking)
-        if name == POOLED and not absolute:
-            # Twice as many: a control of as many weights leaves out what is preserved, which a mask has left out already.
-            tops[OPPOSITE] = top_scores(opposite_score(matrices, found), shapes, min(1.0, 2 * most_q), wanted.ranking)
-            pooled = found
+        own, foreseen = _scored_set(wanted, loaded, matrices, sets[name], name, absolute=absolute, saving=saving)
+        tops |= own
+        predicted |= foreseen
+    most_q, most_p = max(wanted.prune), max(wanted.preserve)
     for key, name, most in ((WANDA, POOLED, most_q), (WANDA_BENIGN, BENIGN, most_p)):
         squares = input_squares(loaded, matrices, sets[name].forced)
         tops[key] = top_scores(wanda_score(matrices, squares), shapes, most, wanted.ranking)
     spaces = output_spaces(loaded, matrices, sets, wanted.space_rank)
-    assert pooled is not None
     rest = answers_of(config, subject, loaded, _harmful(of_split(prompts, "select", wanted.examples), kinds))
     held_out, _ = harmful_answers(rest, wanted.refusals, f"{subject.id}, prompts of select")
-    losses = true_losses(loaded, checkpoint, tops, wanted, pooled, {"fit": sets[POOLED], "select": held_out})
+    losses = true_losses(loaded, checkpoint, tops, wanted, predicted, {"fit": sets[POOLED], "select": held_out})
     counts = {name: len(one.texts) for name, one in sets.items()}
     return Scored(
         tops,
@@ -157,6 +142,40 @@ def score(
         losses.assign(model=subject.id)[LOSSES],
         {**counts, "refusals left out": refusals},
     )
+
+
+def _scored_set(
+    wanted: Pruning,
+    loaded: LoadedModel,
+    matrices: Mapping[str, torch.nn.Parameter],
+    own: Answers,
+    name: str,
+    *,
+    absolute: bool,
+    saving: Saving,
+) -> tuple[dict[str, TopScores], dict[tuple[str, float], float]]:
+    """Highest scores of one set, and of the pooled one what they predict (``predictions``).
+
+    Sums of gradients, as large as the weights in float32, end with this function: those of two sets are never in memory at once.
+    """
+    shapes = {matrix: (weight.shape[0], weight.shape[1]) for matrix, weight in matrices.items()}
+    ids = list(own.table["id"])
+    found = gradient_sums(loaded, matrices, own.forced, ids, absolute=absolute, recompute=wanted.recompute, saving=saving)
+    saving.path.unlink(missing_ok=True)
+    most_q, most_p = max(wanted.prune), max(wanted.preserve)
+    if absolute and name == POOLED:
+        return {SNIP: top_scores(absolute_score(matrices, found), shapes, most_q, wanted.ranking)}, {}
+    if absolute:
+        scores = absolute_score(matrices, found)
+        return {preserve_key(name, ranking): top_scores(scores, shapes, most_p, ranking) for ranking in RANKINGS}, {}
+    several = RANKINGS if name == POOLED else (wanted.ranking,)
+    scores = signed_score(matrices, found)
+    tops = {prune_key(name, ranking): top_scores(scores, shapes, most_q, ranking) for ranking in several}
+    if name != POOLED:
+        return tops, {}
+    # Twice as many: a control of as many weights leaves out what is preserved, which a mask has left out already.
+    tops[OPPOSITE] = top_scores(opposite_score(matrices, found), shapes, min(1.0, 2 * most_q), wanted.ranking)
+    return tops, predictions(matrices, tops, wanted, found)
 
 
 def output_spaces(
@@ -216,41 +235,52 @@ def _harmful(prompts: pd.DataFrame, kinds: list[str]) -> pd.DataFrame:
     return prompts[(prompts["ability"] == POOLED) & prompts["category"].isin(kinds)].reset_index(drop=True)
 
 
+def predictions(
+    matrices: Mapping[str, torch.nn.Parameter], tops: Mapping[str, TopScores], wanted: Pruning, pooled: GradientSums
+) -> dict[tuple[str, float], float]:
+    """First-order prediction of the mean change of the scored answers' loss, ``-sum_M W dl/dW``, by kind of mask and q."""
+    found = {}
+    for kind, q, mask in _loss_masks(tops, wanted):
+        changes = [
+            float((matrices[name].detach().float().flatten()[at] * pooled.sums[name].flatten()[at]).sum())
+            for name, places in mask.items()
+            for at in (places.to(matrices[name].device),)
+        ]
+        found[kind, q] = -sum(changes) / len(pooled.losses)
+    return found
+
+
 def true_losses(
     loaded: LoadedModel,
     checkpoint: Checkpoint,
     tops: Mapping[str, TopScores],
     wanted: Pruning,
-    pooled: GradientSums,
+    predicted: Mapping[tuple[str, float], float],
     answers: Mapping[str, Answers],
 ) -> pd.DataFrame:
     """Change of the loss of harmful answers under masks of the highest, the lowest and random scores of every fraction.
 
-    ``predicted`` is the first-order prediction of the mean change over the scored answers: ``-sum_M W dl/dW``.
+    Args:
+        predicted: ``predictions``, which stand beside.
     """
     before = {split: response_losses(loaded, own.forced) for split, own in answers.items()}
-    generator = torch.Generator().manual_seed(0)
-    weights = {name: loaded.model.get_submodule(name).weight for name in pooled.sums}
     rows = []
-    for kind, q, mask in _loss_masks(tops, wanted, generator):
+    for kind, q, mask in _loss_masks(tops, wanted):
         if not weights_in(mask):
             continue
-        predicted = -sum(
-            float((weights[name].detach().float().flatten()[at] * pooled.sums[name].flatten()[at]).sum())
-            for name, places in mask.items()
-            for at in (places.to(weights[name].device),)
-        ) / len(pooled.losses)
         edit = pruning_edit({"kind": kind, "q": q}, "measure", checkpoint, mask)
         with applied(loaded, edit):
             for split, own in answers.items():
                 changes = response_losses(loaded, own.forced) - before[split]
                 for name, group, change in zip(own.table["id"], own.table["group"], changes.tolist(), strict=True):
                     named = {"kind": kind, "q": q, "weights": weights_in(mask), "split": split, "id": name, "group": group}
-                    rows.append({**named, "predicted": predicted, "change": change})
+                    rows.append({**named, "predicted": predicted[kind, q], "change": change})
     return pd.DataFrame(rows)
 
 
-def _loss_masks(tops: Mapping[str, TopScores], wanted: Pruning, generator: torch.Generator) -> Iterator[tuple[str, float, Mask]]:
+def _loss_masks(tops: Mapping[str, TopScores], wanted: Pruning) -> Iterator[tuple[str, float, Mask]]:
+    """Masks whose loss is predicted and measured, the same ones at each call."""
+    generator = torch.Generator().manual_seed(0)
     best = tops[prune_key(POOLED, wanted.ranking)]
     for q in wanted.prune:
         mask = best.top(q)
