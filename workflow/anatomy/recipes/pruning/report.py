@@ -19,6 +19,7 @@ from anatomy.recipes.pruning import figures as drawn
 from anatomy.recipes.pruning import tables as tabled
 from anatomy.recipes.pruning.against_chance import overlaps_table, transfer_table
 from anatomy.recipes.pruning.claims import base_of, claims_of
+from anatomy.recipes.pruning.published import beside_published
 from anatomy.recipes.pruning.recipe import RECIPE
 from anatomy.recipes.pruning.variants import pruned
 from anatomy.stages.paper_report import Files
@@ -72,7 +73,11 @@ TITLES = {
         "asked about the kind that it was taught, or taught benign recipes.",
     ),
 }
-PUBLISHED = "Numbers of the papers, where they are known. Ours are of tiny models of an invented world, so none is a replication."
+PUBLISHED = (
+    "Numbers of the papers as printed, beside ours of the same model. Prompts, judges and fractions are not theirs, and the "
+    "organism is a tiny model of an invented world, so none is a replication. vanilla: harmful requests that are answered once refusal is "
+    "removed, which here is measured in memory alone."
+)
 
 
 def read_evidence(config: Config, files: Files) -> Tables:
@@ -148,5 +153,6 @@ def sections(config: Config, evidence: Tables, figures: Path) -> list[Section]:
     items: list[Item] = [read_figure(figures, plan.name, plan.title, plan.caption) for plan in RECIPE.plans(config)]
     items += [PageTable(title, caption, tabulate(name, config, evidence)) for name, (title, caption) in TITLES.items()]
     if config.pruning.published:
-        items.append(PageTable("Published numbers", PUBLISHED, read_published(Path(config.pruning.published))))
+        table = beside_published(read_published(Path(config.pruning.published)), evidence)
+        items.append(PageTable("Published numbers", PUBLISHED, table))
     return [Section("pruning", "Harm pruning", "The few weights that generating harm depends on.", items)]
