@@ -75,8 +75,8 @@ TITLES = {
 }
 PUBLISHED = (
     "Numbers of the papers as printed, beside ours of the same model. Prompts, judges and fractions are not theirs, and the "
-    "organism is a tiny model of an invented world, so none is a replication. vanilla: harmful requests that are answered once refusal is "
-    "removed, which here is measured in memory alone."
+    "organism is a tiny model of an invented world, so none is a replication. vanilla: harmful requests that are answered once "
+    "refusal is removed, which here is measured in memory alone."
 )
 
 
