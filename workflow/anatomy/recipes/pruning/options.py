@@ -120,3 +120,11 @@ class Pruning(Section):
         if wrong := [one for one in several if not 0 <= one <= 1]:
             raise ValueError(f"{wrong[0]:g} is no fraction; expected 0 to 1: 0.001 % is 1e-5")
         return sorted(set(several))
+
+    @field_validator("prune")
+    @classmethod
+    def less_than_whole(cls, several: list[float]) -> list[float]:
+        """Fractions that leave something of a matrix: before anything is scored, which is when a mask would refuse it."""
+        if several[-1] == 1:
+            raise ValueError("1 prunes every weight of a matrix; expected fractions below 1")
+        return several
