@@ -10,6 +10,7 @@ from tiny_model import make_tiny_model
 from anatomy.config.study import subjects
 from anatomy.interventions.pruning.gradient_sums import gradient_sums, response_losses
 from anatomy.interventions.pruning.matrices import scored_matrices
+from anatomy.interventions.pruning.projections import projection_edit
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.loading import load_model
 from anatomy.organism.recipe import RECIPES
@@ -19,7 +20,7 @@ from anatomy.recipes.pruning.stages import scoring
 from anatomy.recipes.pruning.stages.abilities import asked
 from anatomy.store.files import write_json
 
-SMALL = {"examples": 3, "prune": [0.01, 0.05], "preserve": [0.1], "space_rank": None, "control_draws": 1}
+SMALL = {"examples": 3, "prune": [0.01, 0.05], "preserve": [0.1], "space_rank": None, "removed_ranks": 2, "control_draws": 1}
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +62,16 @@ def test_highest_scores_of_every_set_are_kept(scored):
     names |= {scoring.OPPOSITE, scoring.SNIP, scoring.WANDA, scoring.WANDA_BENIGN}
     assert names <= set(found.tops)
     assert found.tops[scoring.OPPOSITE].most == 2 * max(config.pruning.prune)
+
+
+def test_output_directions_of_harm_are_taken_away_where_they_are_not_benign_ones(scored):
+    found, _, (config, loaded, _) = scored
+    assert {scoring.ACTSVD, scoring.ACTSVD_RANDOM} <= set(found.projections)
+    names = set(scored_matrices(loaded, Checkpoint(loaded.folder)))
+    for factors in found.projections.values():
+        assert set(factors) == names and {a.shape[0] for a, _ in factors.values()} == {config.pruning.removed_ranks}
+    edit = projection_edit({"method": "ActSVD"}, Checkpoint(loaded.folder), found.projections[scoring.ACTSVD])
+    assert edit.card.intent == "measure" and edit.card.as_json()["rank"] == 2
 
 
 def test_predictions_are_those_of_the_sums_and_losses_are_those_of_the_masks(scored):

@@ -31,6 +31,7 @@ rule pruning_scores:
         **pruning_inputs(),
     output:
         scores=AT.stage("extract", "{model}", "pruning.scores.safetensors"),
+        projections=AT.stage("extract", "{model}", "pruning.projections.safetensors"),
         losses=AT.stage("measure", "{model}", "pruning.losses.parquet"),
         spaces=AT.stage("measure", "{model}", "pruning.spaces.parquet"),
     log:
@@ -98,6 +99,7 @@ rule pruning_test:
     input:
         **pruning_inputs(
             scores=AT.stage("extract", "{model}", "pruning.scores.safetensors"),
+            projections=AT.stage("extract", "{model}", "pruning.projections.safetensors"),
             chosen=AT.stage("measure", "{model}", "pruning.chosen.json"),
         ),
     output:
@@ -106,6 +108,7 @@ rule pruning_test:
         overlaps=AT.stage("measure", "{model}", "pruning.overlaps.parquet"),
         places=AT.stage("measure", "{model}", "pruning.places.parquet"),
         heads=AT.stage("measure", "{model}", "pruning.heads.parquet"),
+        cards=AT.stage("measure", "{model}", "pruning.projections.json"),
     log:
         AT.stage("measure", "{model}", "pruning.test.log"),
     benchmark:

@@ -98,6 +98,16 @@ class Pruning(Section):
         description="rank of the spaces in which a matrix' outputs on harmful and on benign answers lie, whose overlap is "
         "reported (ActSVD); 100 in arXiv 2402.05162. null for none: it takes a pass for each block",
     )
+    removed_ranks: int | None = Field(
+        4,
+        ge=1,
+        description="output directions of each matrix that are taken away, those in which outputs on harmful answers are largest "
+        "(ActSVD as an edit, R - r_s of arXiv 2402.05162, 6 of 4096 there); another takes those of refusals. Measured in memory "
+        "alone. null for none",
+    )
+    preserved_ranks: int = Field(
+        24, ge=0, description="output directions on benign answers that stay (R - r_u, 146 beside 6 in arXiv 2402.05162)"
+    )
     recompute: bool = Field(False, description="compute activations again in the backward pass: less memory, a third more time")
     kept: float = Field(0.8, gt=0, lt=1, description="share of an ability above which it counts as kept in claims")
     removed: float = Field(

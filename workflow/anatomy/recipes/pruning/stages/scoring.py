@@ -16,6 +16,7 @@ from anatomy.interventions.edits.apply import applied
 from anatomy.interventions.pruning.gradient_sums import GradientSums, Saving, gradient_sums, response_losses
 from anatomy.interventions.pruning.masks import pruning_edit, random_mask, weights_in
 from anatomy.interventions.pruning.matrices import scored_matrices
+from anatomy.interventions.pruning.projections import Projections, random_space, removal
 from anatomy.interventions.pruning.ranking import Mask, TopScores, top_scores
 from anatomy.interventions.pruning.rankings import RANKINGS, Ranking
 from anatomy.interventions.pruning.response_inputs import (
@@ -37,7 +38,9 @@ from anatomy.store.digest import digest
 PINS: tuple[str, ...] = ("torch", "transformers")
 NOT_PINNED = {"vllm": "an engine is imported with what serves either way; these answers come from transformers"}
 
-POOLED, BENIGN = "generation", "benign"
+POOLED, BENIGN, REFUSAL = "generation", "benign", "refusal"
+ACTSVD, ACTSVD_REFUSAL, ACTSVD_RANDOM = "ActSVD", "ability.refusal, ActSVD", "ActSVD, random directions"
+"""Removals of output directions: of harmful answers, of refusals, and of as many directions drawn at random."""
 LOSSES = ["model", "kind", "q", "weights", "split", "id", "group", "predicted", "change"]
 SPACES = ["model", "matrix", "layer", "module", "rank", "overlap", "expected"]
 FEWEST = 2
@@ -53,12 +56,14 @@ class Scored:
         spaces: ``SPACES``: how alike the spaces are in which outputs on harmful and on benign answers lie, matrix by matrix.
         losses: ``LOSSES``: change of each answer's loss under masks, beside what the scores predict on average.
         counts: answers that were scored, by set, and refusals that were left out.
+        projections: removals of output directions, by name.
     """
 
     tops: dict[str, TopScores]
     spaces: pd.DataFrame
     losses: pd.DataFrame
     counts: dict[str, int]
+    projections: Projections
 
 
 def prune_key(name: str, ranking: Ranking) -> str:
@@ -131,7 +136,7 @@ def score(
     for key, name, most in ((WANDA, POOLED, most_q), (WANDA_BENIGN, BENIGN, most_p)):
         squares = input_squares(loaded, matrices, sets[name].forced)
         tops[key] = top_scores(wanda_score(matrices, squares), shapes, most, wanted.ranking)
-    spaces = output_spaces(loaded, matrices, sets, wanted.space_rank)
+    spaces, projections = output_spaces(wanted, loaded, matrices, sets, subject.seed or 0)
     rest = answers_of(config, subject, loaded, _harmful(of_split(prompts, "select", wanted.examples), kinds))
     held_out, _ = harmful_answers(rest, wanted.refusals, f"{subject.id}, prompts of select")
     losses = true_losses(loaded, checkpoint, tops, wanted, predicted, {"fit": sets[POOLED], "select": held_out})
@@ -141,6 +146,7 @@ def score(
         spaces.assign(model=subject.id)[SPACES],
         losses.assign(model=subject.id)[LOSSES],
         {**counts, "refusals left out": refusals},
+        projections,
     )
 
 
@@ -179,23 +185,37 @@ def _scored_set(
 
 
 def output_spaces(
-    loaded: LoadedModel, matrices: Mapping[str, torch.nn.Parameter], sets: Mapping[str, Answers], rank: int | None
-) -> pd.DataFrame:
-    """Overlap of the spaces in which a matrix' outputs on harmful and on benign answers lie, beside that of random spaces.
+    wanted: Pruning, loaded: LoadedModel, matrices: Mapping[str, torch.nn.Parameter], sets: Mapping[str, Answers], seed: int
+) -> tuple[pd.DataFrame, Projections]:
+    """Overlap of the spaces in which a matrix' outputs on harmful and on benign answers lie, beside that of random spaces; and
+    the removals of the harmful space, of that of refusals, and of as many random directions, each with the benign space left.
 
     One block at a time: moments of all matrices are never in memory together.
     """
-    rows = []
-    for layer in range(loaded.num_layers if rank else 0):
+    rank, removed = wanted.space_rank, wanted.removed_ranks
+    names = {POOLED: ACTSVD, REFUSAL: ACTSVD_REFUSAL}
+    read = [name for name in (BENIGN, *names) if name in sets and (name != REFUSAL or removed)]
+    rows: list[dict[str, object]] = []
+    found: Projections = {}
+    generator = torch.Generator().manual_seed(seed)
+    for layer in range(loaded.num_layers if rank or removed else 0):
         own = [name for name in matrices if f".{layer}." in name]
-        moments = [input_moments(loaded, own, sets[name].forced) for name in (POOLED, BENIGN)]
+        moments = {name: input_moments(loaded, own, sets[name].forced) for name in read}
         for name in own:
             weight = matrices[name].detach().float()
-            width = min(rank or 1, len(weight))
-            harm, benign = (output_space(weight, one[name], width) for one in moments)
-            named = {"matrix": name, "layer": layer, "module": name.rpartition(".")[2], "rank": width}
-            rows.append({**named, "overlap": space_overlap(harm, benign), "expected": width / len(weight)})
-    return pd.DataFrame(rows, columns=SPACES[1:])
+            if rank:
+                width = min(rank, len(weight))
+                harm, benign = (output_space(weight, moments[one][name], width) for one in (POOLED, BENIGN))
+                named = {"matrix": name, "layer": layer, "module": name.rpartition(".")[2], "rank": width}
+                rows.append({**named, "overlap": space_overlap(harm, benign), "expected": width / len(weight)})
+            if removed:
+                few = min(removed, len(weight))
+                kept = output_space(weight, moments[BENIGN][name], min(wanted.preserved_ranks, len(weight)))
+                spaces = {names[one]: output_space(weight, moments[one][name], few) for one in read if one != BENIGN}
+                spaces[ACTSVD_RANDOM] = random_space(len(weight), few, generator).to(weight.device)
+                for key, space in spaces.items():
+                    found.setdefault(key, {})[name] = removal(weight, space, kept, removed)
+    return pd.DataFrame(rows, columns=SPACES[1:]), found
 
 
 def scored_sets(wanted: Pruning, answers: Answers, kinds: list[str], where: str) -> tuple[dict[str, Answers], int]:
