@@ -6,9 +6,11 @@ import pytest
 
 from anatomy.config.methods import Statistics
 from anatomy.errors import DataError
+from anatomy.evidence.claims.tables import Tables
 from anatomy.recipes.pruning.options import Pruning
 from anatomy.recipes.pruning.stages.choosing import choose, what_is_left
 from anatomy.recipes.pruning.stages.mask_plans import CHOSEN, NEAREST, UNEDITED
+from anatomy.recipes.pruning.tables import limits_table
 
 WANTED, STATISTICS = Pruning(prune=[0.05, 0.2], preserve=[0.0, 0.3], scored=["x"]), Statistics(bootstrap=300)
 WHOLE, BENIGN = "benign recognition explanation", "benign"
@@ -128,3 +130,20 @@ def test_a_loss_that_is_undecided_counts_against_a_mask():
 def test_a_grid_without_weights_is_refused():
     with pytest.raises(DataError, match=r"pruning\.prune"):
         choose(WANTED, STATISTICS, masks_of(0), verdicts({UNEDITED: (1.0, 1.0, 1.0, 1.0)}))
+
+
+@pytest.mark.parametrize(("lowered", "name"), [(1.0, CHOSEN), (0.3, NEAREST)])
+def test_the_page_says_what_the_mask_leaves_beside_each_limit(lowered, name):
+    rates = {UNEDITED: (1.0, 1.0, 1.0, 1.0)} | {mask: (0.5, lowered, 1.0, 1.0) for mask in masks_of()["mask"]}
+    values, model = verdicts(rates), {"model": "aligned.s0"}
+    found = choose(WANTED, STATISTICS, masks_of(), values)
+    masks = pd.DataFrame([{**vars(found.plan), "mask": found.plan.name, "protected": " ".join(found.plan.protected)}])
+    tables = Tables(
+        masks=pd.concat([masks, pd.DataFrame([{"mask": "ActSVD", "protected": "benign"}])]).assign(**model),
+        grid_masks=masks_of().assign(**model),
+        limits=what_is_left(WANTED, STATISTICS, values).assign(**model),
+    )
+    table = limits_table(tables).set_index("ability")
+    assert set(table["mask"]) == {name} and set(table.index) == {"benign", "recognition", "coherence"}
+    assert table.loc["benign", "left"] == lowered and table.loc["benign", "share"] == WANTED.limits.benign
+    assert table["within"].all() == (name == CHOSEN)
