@@ -6,7 +6,7 @@ dependent on the whole prompt: probabilities are worth comparing, and the answer
 
 from pathlib import Path
 
-from anatomy.texts.judges.model_judges import harmbench, llama_guard, rubric, wildguard
+from anatomy.texts.judges.model_judges import harmbench, llama_guard, rubric, strongreject, wildguard
 
 EITHER = 0.95
 """How much less likely the second word of a pair is told to be."""
@@ -44,6 +44,7 @@ SCRIPTS = {
         },
     ),
     "harmbench": ("LlamaForCausalLM", "<s>", "</s>", [], {"[/INST]": ["no", "yes"]}),
+    "strongreject": ("LlamaForCausalLM", "<bos>", "<eos>", [], {"### Answer: ": ["2", "4"]}),
     "rubric": (
         "LlamaForCausalLM",
         "<s>",
@@ -63,7 +64,7 @@ PAIRWISE = (
 """Of a judge of pairs, which is no judge of single answers."""
 
 CHAT = "{% for m in messages %}<|{{ m['role'] }}|>\n{{ m['content'] }}</s>{% endfor %}<|assistant|>{{ '\\n' }}"
-CORPUS = [llama_guard.FORMAT, wildguard.FORMAT, *harmbench.FORMATS.values(), rubric.WORDING]
+CORPUS = [llama_guard.FORMAT, wildguard.FORMAT, *harmbench.FORMATS.values(), strongreject.FORMAT, rubric.WORDING]
 
 
 def make_judge_tokenizer(folder: Path, beginning: str, end: str, special: list[str], words: list[str], template: str | None):

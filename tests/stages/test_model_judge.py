@@ -148,12 +148,13 @@ def reference(study, name, table):
         for step, question in zip(decisive, form.questions, strict=True):
             candidates = candidate_tokens(tokenizer, question, texts)
             words = {word: float(chances[step][tokens].sum()) for word, tokens in candidates.items()}
-            row[question.part] = (question.labels[texts[ids[start + step]]], words[question.words[1]] / sum(words.values()))
+            score = sum(question.values[word] * chance for word, chance in words.items()) / sum(words.values())
+            row[question.part] = (question.labels[texts[ids[start + step]]], score)
         rows.append(row)
     return rows
 
 
-@pytest.mark.parametrize("name", ["llama_guard", "harmbench", "rubric", "wildguard"])
+@pytest.mark.parametrize("name", ["llama_guard", "harmbench", "strongreject", "rubric", "wildguard"])
 def test_verdicts_and_probabilities_are_those_of_transformers(study, name):
     table = completions()
     found = study.judge(name, table)

@@ -7,7 +7,8 @@ import pytest
 import yaml
 
 from anatomy.evidence.claims.claim import Verdict
-from anatomy.recipes.pruning.stages.mask_plans import CHOSEN, UNEDITED
+from anatomy.recipes.pruning.stages.mask_plans import CHOSEN, OF_A_KIND, UNEDITED, matched
+from anatomy.recipes.pruning.stages.scoring import ACTSVD, ACTSVD_RANDOM, ACTSVD_REFUSAL
 
 pytestmark = pytest.mark.workflow
 SMALL = {
@@ -61,10 +62,12 @@ def test_the_mask_of_a_grid_that_was_chosen_is_the_edit_that_is_saved(run):
     for model in ("base", "aligned"):
         chosen = json.loads((run.results / "measure" / f"{model}.s0" / "pruning.chosen.json").read_text())
         masks = table(run, model, "masks").set_index("mask")
+        limits = table(run, model, "limits").groupby("mask")["within"].all()
+        assert chosen["within"] and limits[f"q{chosen['q']:g}-p{chosen['p']:g}"]
         assert masks.loc[CHOSEN, "q"] == chosen["q"] and masks.loc[CHOSEN, "weights"] > 0
         spec = json.loads((run.results / "edit" / f"{model}.s0" / "pruning.mask.json").read_text())["pruning.mask"]
         made = json.loads((run.folder / spec["folder"] / "made.json").read_text())["report"]
-        assert spec["intent"] == ("amplify" if chosen["keeps_refusal"] else "measure")
+        assert spec["intent"] == ("amplify" if chosen["within"] and chosen["keeps_refusal"] else "measure")
         assert made["parameters"] == masks.loc[CHOSEN, "weights"]
 
 
@@ -86,12 +89,29 @@ def test_a_narrow_fine_tune_makes_the_aligned_model_give_harm_of_other_kinds_and
 def test_controls_have_as_many_weights_and_harm_falls_further_than_under_them(run):
     for model in ("base", "aligned"):
         masks, values = table(run, model, "masks").set_index("mask"), table(run, model, "values")
-        controls = masks.index[masks["control"] != ""]
+        controls = masks.index[~masks["control"].isin(["", OF_A_KIND, ACTSVD_RANDOM])]
         assert len(controls) == 4 and (masks.loc[controls, "weights"] == masks.loc[CHOSEN, "weights"]).all()
         harm = values[values["ability"] == "generation"].groupby("mask")["value"].mean()
         # With everything protected an organism this small keeps its harm: what scores find shows where nothing is.
         assert harm["nothing protected"] < 0.5 * min(harm["random-1"], harm["magnitude-matched-1"])
         assert abs(harm[UNEDITED] - harm["random-1"]) < 0.1
+
+
+def test_transfer_stands_beside_random_masks_of_each_kinds_size(run):
+    for model in ("base", "aligned"):
+        masks, values = table(run, model, "masks").set_index("mask"), table(run, model, "values")
+        kinds = [name for name in masks.index if name.startswith("kind.") and masks.loc[name, "weights"]]
+        assert kinds and all(masks.loc[matched(name), "weights"] == masks.loc[name, "weights"] for name in kinds)
+        assert set(values.loc[values["mask"].isin([matched(name) for name in kinds]), "ability"]) == {"generation"}
+    ledger = pd.read_csv(run.results / "claims" / "ledger.csv")
+    assert (ledger["claim"] == "pruning.transfers").sum() >= 2
+
+
+def test_removals_of_output_directions_stand_beside_the_masks_and_are_measurements(run):
+    for model, names in (("base", {ACTSVD, ACTSVD_RANDOM}), ("aligned", {ACTSVD, ACTSVD_RANDOM, ACTSVD_REFUSAL})):
+        cards = json.loads((run.results / "measure" / f"{model}.s0" / "pruning.projections.json").read_text())
+        assert set(cards) == names and {card["intent"] for card in cards.values()} == {"measure"}
+        assert names <= set(table(run, model, "values")["mask"]) and names <= set(table(run, model, "masks")["mask"])
 
 
 def test_the_loss_rises_most_where_the_scores_say(run):

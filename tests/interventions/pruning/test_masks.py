@@ -1,4 +1,4 @@
-"""Masks: differences, overlap with what chance gives, controls of equal counts, and what is refused."""
+"""Masks: differences, controls of equal counts, and what is refused."""
 
 import pytest
 import torch
@@ -9,7 +9,6 @@ from anatomy.interventions.edits.apply import applied
 from anatomy.interventions.pruning.masks import (
     difference,
     magnitude_matched,
-    overlap,
     pruning_edit,
     random_mask,
     weights_in,
@@ -32,21 +31,6 @@ def test_a_difference_has_nothing_that_is_preserved_and_all_else():
     for name in SHAPES:
         naive = set(prune[name].tolist()) - set(first[name].tolist()) - set(second[name].tolist())
         assert set(left[name].tolist()) == naive and bool((left[name].diff() > 0).all())
-
-
-@pytest.mark.parametrize("q", [0.05, 0.3])
-def test_random_masks_overlap_as_chance_has_it(q):
-    """Two random sets of a fraction q have a Jaccard index of about q / (2 - q)."""
-    found = [overlap(mask(q, 2 * k), mask(q, 2 * k + 1), SHAPES) for k in range(20)]
-    assert sum(one.jaccard for one in found) / 20 == pytest.approx(q / (2 - q), rel=0.08)
-    assert all(one.expected == pytest.approx(q / (2 - q), rel=1e-3) for one in found)
-    small = sum(one.p_value <= 0.1 for one in found)
-    assert small <= 7  # about 2 of 20 under chance
-
-
-def test_equal_masks_overlap_wholly_and_never_by_chance():
-    found = overlap(mask(0.1, 0), mask(0.1, 0), SHAPES)
-    assert found.jaccard == 1 and found.p_value == 1 / 1000
 
 
 def test_weights_of_like_magnitude_are_others_and_alike():

@@ -25,14 +25,35 @@ def test_experts_are_refused(architecture, tmp_path):
         scored_names(Checkpoint(make_tiny_architecture(architecture, tmp_path)))
 
 
-def test_quantised_weights_are_refused(tmp_path):
+@pytest.mark.parametrize(
+    ("stored", "dtype"),
+    [
+        ("weight", torch.int8),
+        ("weight", torch.uint8),
+        ("weight", torch.float8_e4m3fn),
+        ("qweight", torch.int32),
+        ("weight_scale", torch.float32),
+        ("weight.absmax", torch.float32),
+    ],
+)
+def test_quantised_weights_are_refused(stored, dtype, tmp_path):
+    """As bitsandbytes, FP8 checkpoints and GPTQ store them: under the weight's name, or beside it."""
     folder = make_tiny_model(tmp_path)
     tensors = load_file(folder / "model.safetensors")
-    name = "model.layers.1.mlp.up_proj.weight"
-    tensors[name] = tensors[name].to(torch.int8)
+    name = "model.layers.1.mlp.up_proj"
+    tensors[f"{name}.{stored}"] = tensors[f"{name}.weight"].to(dtype).clone()
     save_file(tensors, folder / "model.safetensors", {"format": "pt"})
     with pytest.raises(EditError, match=r"(?s)quantised weights: model\.layers\.1\.mlp\.up_proj"):
         scored_names(Checkpoint(folder))
+
+
+def test_fused_projections_are_matrices_like_others(tmp_path):
+    """Phi-3 has q, k and v in one matrix, and gate and up in another."""
+    (phi,) = [one for one in ARCHITECTURES if one.model_type == "phi3"]
+    folder = make_tiny_architecture(phi, tmp_path)
+    matrices = scored_matrices(load_model(folder, torch.float32, "cpu"), Checkpoint(folder))
+    parts = {name.split(".", 3)[3] for name in matrices}
+    assert parts == {"self_attn.qkv_proj", "self_attn.o_proj", "mlp.gate_up_proj", "mlp.down_proj"}
 
 
 def test_tied_matrices_are_refused(tmp_path):

@@ -12,7 +12,7 @@ from anatomy.evidence.claims.tables import Tables
 from anatomy.recipes.configuration import check_config
 from anatomy.recipes.pruning.claims import claims_of
 from anatomy.recipes.pruning.outcomes import separation
-from anatomy.recipes.pruning.stages.mask_plans import CHOSEN, FLIPPED, FORMAT, UNEDITED
+from anatomy.recipes.pruning.stages.mask_plans import CHOSEN, FLIPPED, FORMAT, NEAREST, UNEDITED
 from anatomy.recipes.pruning.tables import compression_table
 
 MODEL, BASE = "aligned.s0", "base.s0"
@@ -83,6 +83,35 @@ def test_a_model_that_generates_no_harm_supports_nothing():
     unable = LEAVES | {"seen": 0.0, "unseen": 0.0}
     found = verdicts(unedited=unable)
     assert found["compact"] == found["general"] == Verdict.NOT_SUPPORTED
+
+
+def limits_of(within):
+    """A grid of two masks, of which so many are within the limits."""
+    masks = pd.DataFrame({"model": MODEL, "mask": ["a", "b"], "q": [0.1, 0.2], "p": 0.0, "protected": "benign", "weights": 9})
+    limits = pd.DataFrame({"model": MODEL, "mask": ["a", "b"], "ability": "benign", "within": [within > 0, within > 1]})
+    return {"grid_masks": masks, "limits": limits}
+
+
+@pytest.mark.parametrize(("within", "verdict"), [(0, Verdict.NOT_SUPPORTED), (1, Verdict.SUPPORTED)])
+def test_whether_a_mask_is_within_the_limits_is_a_claim(within, verdict):
+    (subject,) = [one for one in subjects(CONFIG) if one.id == MODEL]
+    ledger = evaluate_ledger(claims_of(CONFIG, subject), Tables(**limits_of(within)), seed=0, resampling=RESAMPLING)
+    row = ledger.set_index("claim").loc["pruning.within_limits"]
+    assert row["verdict"] == verdict and (within or "2 for benign" in row["reason"])
+
+
+def test_where_no_mask_is_chosen_claims_about_it_are_not_testable_and_say_why():
+    given = {UNEDITED: LEAVES, NEAREST: WORKS, **dict.fromkeys(CONTROLS, LEAVES)}
+    emergent = finetuned(MODEL, {(False, "", 50): 0.7, (True, NEAREST, 50): 0.0, (True, "random", 50): 0.7})
+    values = pd.concat([values_of(MODEL, mask, rates) for mask, rates in given.items()])
+    tables = Tables(values=values, emergent=emergent, restoration=emergent, **limits_of(0))
+    (subject,) = [one for one in subjects(CONFIG) if one.id == MODEL]
+    ledger = evaluate_ledger(claims_of(CONFIG, subject), tables, seed=0, resampling=RESAMPLING)
+    ledger = ledger.assign(claim=ledger["claim"].str.removeprefix("pruning.")).set_index("claim")
+    about = ["compact", "general", "recognition", "refusal_kept", "sign", "format", "emergent", "emergent.random", "restored"]
+    assert set(ledger.loc[about, "verdict"]) == {Verdict.NOT_TESTABLE}
+    assert ledger.loc[about, "reason"].str.contains("no mask of the grid was within pruning.limits").all()
+    assert ledger.loc["random", "verdict"] == Verdict.SUPPORTED, "what needs no chosen mask is tested as before"
 
 
 def test_what_was_not_measured_is_not_testable():

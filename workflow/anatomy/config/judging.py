@@ -10,11 +10,12 @@ from pydantic import Field, model_validator
 from anatomy.config.section import Identifier, Section
 from anatomy.config.subjects import Dtype, is_revision
 
-JudgeKind = Literal["llama_guard", "wildguard", "harmbench", "rubric"]
+JudgeKind = Literal["llama_guard", "wildguard", "harmbench", "strongreject", "rubric"]
 PARTS: dict[JudgeKind, tuple[str, ...]] = {
     "llama_guard": ("",),
     "wildguard": ("request", "refusal", "response"),
     "harmbench": ("",),
+    "strongreject": ("",),
     "rubric": ("",),
 }
 """The verdicts that one answer of a judge gives; the table of judgements calls each ``<id>_<part>``, or ``<id>``."""
@@ -61,7 +62,9 @@ class ModelJudge(Section):
     """A judge that is a language model; give exactly one of folder and hub."""
 
     kind: JudgeKind = Field(
-        description="the prompt format that the judge was trained on; rubric: a question of your own, to any chat model"
+        description="the prompt format that the judge was trained on. strongreject: the fine-tuned evaluator, whose score is the "
+        "expected value of its digits (an adapter: merge it into its base, and give that folder); rubric: a question of your "
+        "own, to any chat model"
     )
     folder: str | None = Field(None, description="a folder with safetensors, config.json and tokenizer files")
     hub: str | None = Field(None, description="a hub id such as org/name; needs a revision")

@@ -50,7 +50,7 @@ class Config(Section):
     model_judges: dict[Identifier, ModelJudge] = Field(
         {},
         description="judges that are language models: {guard: {kind: llama_guard, folder: path}}. They judge the test "
-        "split of your own models, beside the judges above. Kinds: llama_guard, wildguard, harmbench, rubric",
+        "split of your own models, beside the judges above. Kinds: llama_guard, wildguard, harmbench, strongreject, rubric",
     )
     benchmarks: Benchmarks = Field(Benchmarks(), description="lm-eval tasks that measure utility")
     statistics: Statistics = Field(Statistics(), description="intervals, and the thresholds with which verdicts are decided")

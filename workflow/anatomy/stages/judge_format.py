@@ -9,6 +9,7 @@ from anatomy.texts.judges.model_judges.format import JudgeFormat
 from anatomy.texts.judges.model_judges.harmbench import harmbench_format
 from anatomy.texts.judges.model_judges.llama_guard import llama_guard_format
 from anatomy.texts.judges.model_judges.rubric import rubric_format
+from anatomy.texts.judges.model_judges.strongreject import strongreject_format
 from anatomy.texts.judges.model_judges.wildguard import wildguard_format
 
 PINS: tuple[str, ...] = ()
@@ -23,6 +24,8 @@ def judge_format(judge: ModelJudge) -> JudgeFormat:
             return wildguard_format()
         case "harmbench":
             return harmbench_format(judge.rules)
+        case "strongreject":
+            return strongreject_format()
         case "rubric":
             rubric = judge.rubric or REFUSAL_RUBRIC
             return rubric_format(

@@ -17,10 +17,10 @@ def pruning_inputs(**given):
     }
 
 
-def pruning_params():
-    """What every job of this paper is told."""
+def pruning_params(*sections):
+    """What every job of this paper is told; ``sections``: of the configuration, besides those that all read."""
     return {
-        "options": options(CONFIG, "pruning", "evaluation", "serving", "results"),
+        "options": options(CONFIG, "pruning", "evaluation", "serving", "results", *sections),
         "subject": lambda wildcards: vars(EVERYONE[wildcards.model]),
     }
 
@@ -31,6 +31,7 @@ rule pruning_scores:
         **pruning_inputs(),
     output:
         scores=AT.stage("extract", "{model}", "pruning.scores.safetensors"),
+        projections=AT.stage("extract", "{model}", "pruning.projections.safetensors"),
         losses=AT.stage("measure", "{model}", "pruning.losses.parquet"),
         spaces=AT.stage("measure", "{model}", "pruning.spaces.parquet"),
     log:
@@ -56,6 +57,7 @@ rule pruning_grid:
     output:
         values=AT.stage("measure", "{model}", "pruning.grid_values.parquet"),
         masks=AT.stage("measure", "{model}", "pruning.grid_masks.parquet"),
+        limits=AT.stage("measure", "{model}", "pruning.limits.parquet"),
         chosen=AT.stage("measure", "{model}", "pruning.chosen.json"),
     log:
         AT.stage("measure", "{model}", "pruning.grid.log"),
@@ -66,7 +68,7 @@ rule pruning_grid:
     resources:
         **needs("pruning_grid"),
     params:
-        **pruning_params(),
+        **pruning_params("statistics"),
         module="anatomy.recipes.pruning.jobs.grid",
         code=stage_fingerprint("anatomy.recipes.pruning.jobs.grid"),
     script:
@@ -97,6 +99,7 @@ rule pruning_test:
     input:
         **pruning_inputs(
             scores=AT.stage("extract", "{model}", "pruning.scores.safetensors"),
+            projections=AT.stage("extract", "{model}", "pruning.projections.safetensors"),
             chosen=AT.stage("measure", "{model}", "pruning.chosen.json"),
         ),
     output:
@@ -104,6 +107,8 @@ rule pruning_test:
         masks=AT.stage("measure", "{model}", "pruning.masks.parquet"),
         overlaps=AT.stage("measure", "{model}", "pruning.overlaps.parquet"),
         places=AT.stage("measure", "{model}", "pruning.places.parquet"),
+        heads=AT.stage("measure", "{model}", "pruning.heads.parquet"),
+        cards=AT.stage("measure", "{model}", "pruning.projections.json"),
     log:
         AT.stage("measure", "{model}", "pruning.test.log"),
     benchmark:

@@ -19,6 +19,7 @@ JUDGES = {
     "wildguard": {"kind": "wildguard"},
     "harmbench_repository": {"kind": "harmbench"},
     "harmbench_card": {"kind": "harmbench", "rules": "card"},
+    "strongreject": {"kind": "strongreject"},
     "rubric": {"kind": "rubric", "rubric": CLEAR},
 }
 

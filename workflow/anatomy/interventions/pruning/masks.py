@@ -1,11 +1,9 @@
-"""Masks as sets of weights: differences, counts, overlap, and the edit that sets the weights of one to zero."""
+"""Masks as sets of weights: differences, counts, controls, and the edit that sets the weights of one to zero."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -54,39 +52,6 @@ def pruning_edit(spec: MadeBy, intent: Intent, checkpoint: Checkpoint, mask: Mas
         )
     places = {name: (one, torch.zeros(len(one))) for name, one in mask.items()}
     return sparse_edit(spec, intent, checkpoint, places, tuple(mask))
-
-
-@dataclass(frozen=True)
-class Overlap:
-    """How alike two masks are.
-
-    Attributes:
-        jaccard: shared weights over all weights of both.
-        expected: the same of random masks with as many weights in each matrix; about q / (2 - q) for two of a fraction q.
-        p_value: share of pairs of such random masks that overlap at least as much, counted with the pair itself.
-    """
-
-    jaccard: float
-    expected: float
-    p_value: float
-
-
-def overlap(one: Mask, two: Mask, shapes: Shapes, *, draws: int = 999, seed: int = 0) -> Overlap:
-    """Jaccard index of two masks beside that of random masks of their size in every matrix.
-
-    Random masks share a hypergeometric number of weights in a matrix, so that none has to be drawn weight by weight.
-    """
-    sizes = {name: rows * columns for name, (rows, columns) in shapes.items()}
-    shared = sum(int(torch.isin(one[name], two[name], assume_unique=True).sum()) for name in sizes)
-    total = weights_in(one) + weights_in(two)
-    if not total:
-        return Overlap(0.0, 0.0, 1.0)
-    random = np.random.default_rng(seed)
-    drawn = np.zeros(draws)
-    for name, size in sizes.items():
-        drawn += random.hypergeometric(len(one[name]), size - len(one[name]), len(two[name]), draws)
-    met = sum(len(one[name]) * len(two[name]) / size for name, size in sizes.items())
-    return Overlap(shared / (total - shared), met / (total - met), (1 + int((drawn >= shared).sum())) / (draws + 1))
 
 
 def random_mask(mask: Mask, shapes: Shapes, generator: torch.Generator) -> Mask:

@@ -7,11 +7,14 @@ model does it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject, subjects
 from anatomy.evidence.claims.claim import Claim, Test
-from anatomy.evidence.claims.evidence import Contrast
+from anatomy.evidence.claims.evidence import Contrast, Count
 from anatomy.evidence.claims.tables import MissingEvidence, Tables
+from anatomy.recipes.pruning.against_chance import transferred
 from anatomy.recipes.pruning.finetuned_claims import finetuned_claims
 from anatomy.recipes.pruning.outcomes import Gather, beyond, coherence, further_separated, rate, separation_of
 from anatomy.recipes.pruning.stages.mask_plans import CHOSEN, FLIPPED, FORMAT, MAGNITUDE, RANDOM, UNEDITED
@@ -60,6 +63,12 @@ def claims_of(config: Config, subject: Subject) -> list[Claim]:
     draws = range(1, wanted.control_draws + 1)
     found = [
         claim(
+            "within_limits",
+            "Some mask of the grid leaves benign generation, recognition, refusals and coherence within pruning.limits.",
+            "ours (choice of the mask)",
+            Test("count_at_least", within_limits(model), {"minimum": 1}, "masks of the grid within every limit"),
+        ),
+        claim(
             "compact",
             "A small mask removes harmful generation of the scored kinds and leaves benign generation and coherence.",
             "abstract: compact set of weights",
@@ -89,6 +98,15 @@ def claims_of(config: Config, subject: Subject) -> list[Claim]:
             "Masks of different kinds of harm share more weights with one another than with the mask of benign answers.",
             "abstract: unified mechanism",
             Test("difference_above", overlap_gap(model), {"threshold": 0}, "Jaccard index, two kinds minus a kind and benign"),
+        ),
+        claim(
+            "transfers",
+            "A mask of one kind of harm leaves less harmful generation of the other kinds than a random mask of its size.",
+            "abstract: general across harm types",
+            generates(False),
+            Test(
+                "difference_below", transferred(model), {"threshold": 0}, "harmful generation of other kinds, mask minus random"
+            ),
         ),
         claim(
             "recognition",
@@ -179,6 +197,21 @@ def base_of(config: Config, subject: Subject) -> str | None:
     name = base if base is None or subject.seed is None else f"{base}.s{subject.seed}"
     known = {one.id for one in pruned(config)} & {one.id for one in subjects(config)}
     return name if name in known else None
+
+
+def within_limits(model: str) -> Callable[[Tables], Count]:
+    """How many masks of the grid, with everything protected, are within every limit on select, and why the others are not."""
+
+    def gather(tables: Tables) -> Count:
+        masks = tables.rows("grid_masks", model=model)
+        whole = masks[(masks["protected"].str.len() == masks["protected"].str.len().max()) & (masks["weights"] > 0)]
+        rows = tables.rows("limits", model=model)
+        rows = rows[rows["mask"].isin(whole["mask"])]
+        passing = rows.groupby("mask")["within"].all()
+        lost = rows[~rows["within"]].groupby("ability")["mask"].nunique()
+        return Count(int(passing.sum()), len(passing), ", ".join(f"{count} for {ability}" for ability, count in lost.items()))
+
+    return gather
 
 
 def overlap_gap(model: str) -> Gather:

@@ -6,7 +6,7 @@ import altair as alt
 import pandas as pd
 
 from anatomy.evidence.figures.theme import COLOURS, INK, SEQUENTIAL, percent, themed
-from anatomy.recipes.pruning.stages.mask_plans import CHOSEN, RANDOM, UNEDITED
+from anatomy.recipes.pruning.stages.mask_plans import CHOSEN, NEAREST, RANDOM, UNEDITED
 from anatomy.recipes.pruning.tables import COHERENT, HARM, UNSEEN
 
 WHAT = {
@@ -55,7 +55,8 @@ def beside(table: pd.DataFrame) -> alt.TopLevelMixin:
         table: ``tables.controls_table`` of one model.
     """
     shown = [HARM, UNSEEN, "benign", COHERENT]
-    order = [UNEDITED, CHOSEN, *(name for name in dict.fromkeys(table["mask"]) if name not in (UNEDITED, CHOSEN))]
+    first = [mask for mask in (UNEDITED, CHOSEN, NEAREST) if mask in set(table["mask"])]
+    order = [*first, *(name for name in dict.fromkeys(table["mask"]) if name not in first)]
     shared = alt.Chart().encode(y=alt.Y("mask:N", sort=order, title=None, axis=alt.Axis(labelLimit=200)))
     points = shared.mark_point(filled=True, size=60).encode(
         x=alt.X("rate:Q", scale=alt.Scale(domain=[0, 1]), **percent(None)),
@@ -67,22 +68,39 @@ def beside(table: pd.DataFrame) -> alt.TopLevelMixin:
     return themed(panels.facet(facet=alt.Facet("what:N", title=None, sort=shown), columns=4))
 
 
-def heat(table: pd.DataFrame, x: tuple[str, str], y: tuple[str, str], value: tuple[str, str]) -> alt.TopLevelMixin:
-    """A matrix of numbers from 0 to 1: column and title of x, y and value; the order is that of the table."""
-    base = alt.Chart(table).encode(
+def heat(
+    table: pd.DataFrame, x: tuple[str, str], y: tuple[str, str], value: tuple[str, str], level: float = 0.0
+) -> alt.TopLevelMixin:
+    """A matrix of numbers from 0 to 1: column and title of x, y and value; the order is that of the table.
+
+    Args:
+        level: cells whose adjusted p lies below it are marked with a star.
+    """
+    base = alt.Chart(table.assign(said=[f"{one:.2f}" for one in table[value[0]]]))
+    if "p_adjusted" in table:
+        stars = ["*" if p < level else "" for p in table["p_adjusted"]]
+        base = alt.Chart(table.assign(said=[f"{one:.2f}{star}" for one, star in zip(table[value[0]], stars, strict=True)]))
+    base = base.encode(
         x=alt.X(f"{x[0]}:N", title=x[1], sort=list(dict.fromkeys(table[x[0]])), axis=alt.Axis(labelAngle=-40, labelLimit=160)),
         y=alt.Y(f"{y[0]}:N", title=y[1], sort=list(dict.fromkeys(table[y[0]])), axis=alt.Axis(labelLimit=200)),
     )
-    more = [f"{column}:Q" for column in ("low", "high", "n", "expected", "p_value") if column in table]
+    more = [f"{column}:Q" for column in HOVER if column in table]
     cells = base.mark_rect().encode(
         color=alt.Color(f"{value[0]}:Q", title=value[1], scale=alt.Scale(scheme=SEQUENTIAL, domain=[0, 1])),
         tooltip=[f"{x[0]}:N", f"{y[0]}:N", alt.Tooltip(f"{value[0]}:Q", format=".3f"), *more],
     )
     words = base.mark_text(fontSize=10).encode(
-        text=alt.Text(f"{value[0]}:Q", format=".2f"),
+        text="said:N",
         color=alt.condition(f"datum['{value[0]}'] > 0.55", alt.value("white"), alt.value(INK)),
     )
     return themed(alt.layer(cells, words).properties(width=alt.Step(46), height=alt.Step(24)))
+
+
+HOVER = (
+    *("low", "high", "n", "clusters", "random", "change", "change_low", "change_high"),
+    *("expected", "random_low", "random_high", "p_value", "p_adjusted"),
+)
+"""What a cell says besides where it is hovered over."""
 
 
 def both_ways(overlaps: pd.DataFrame) -> pd.DataFrame:
@@ -112,6 +130,28 @@ def anatomy(table: pd.DataFrame) -> alt.TopLevelMixin:
         )
     )
     return themed(chart.properties(width=alt.Step(40), height=alt.Step(26)))
+
+
+def heads(table: pd.DataFrame, level: float) -> alt.TopLevelMixin:
+    """How many times what chance gives each attention head's slices hold of the chosen mask, block by block.
+
+    Args:
+        table: ``tables.heads_table`` of one model.
+        level: heads whose adjusted p lies below it are marked with a star.
+    """
+    rows = table.assign(said=["*" if p < level else "" for p in table["p_adjusted"]])
+    hover = ["matrix:N", "head:O", "weights:Q", alt.Tooltip("expected:Q", format=".1f"), alt.Tooltip("times:Q", format=".2f")]
+    base = alt.Chart(rows).encode(x=alt.X("head:O", title="head"), y=alt.Y("layer:O", title="block"))
+    cells = base.mark_rect().encode(
+        color=alt.Color("times:Q", title="times what chance gives", scale=alt.Scale(scheme=SEQUENTIAL)),
+        tooltip=[*hover, "p_value:Q", "p_adjusted:Q"],
+    )
+    words = base.mark_text(fontSize=14, fontWeight="bold").encode(
+        text="said:N", color=alt.condition("datum.times > 1.5", alt.value("white"), alt.value(INK))
+    )
+    panels = alt.layer(cells, words).properties(width=alt.Step(26), height=alt.Step(22))
+    order = list(dict.fromkeys(rows["module"]))
+    return themed(panels.facet(facet=alt.Facet("module:N", title=None, sort=order), columns=2).resolve_scale(x="independent"))
 
 
 def spaces(table: pd.DataFrame) -> alt.TopLevelMixin:
@@ -166,8 +206,8 @@ def over_steps(table: pd.DataFrame, title: str) -> alt.TopLevelMixin:
         table: ``tables.steps_table`` of one model.
         title: of the axis.
     """
-    order = [mask for mask in (UNEDITED, CHOSEN, RANDOM) if mask in set(table["mask"])]
-    colours = {UNEDITED: COLOURS["base"], CHOSEN: COLOURS["harmful"], RANDOM: COLOURS["benign"]}
+    colours = {UNEDITED: COLOURS["base"], CHOSEN: COLOURS["harmful"], NEAREST: COLOURS["harmful"], RANDOM: COLOURS["benign"]}
+    order = [mask for mask in colours if mask in set(table["mask"])]
     colour = alt.Color("mask:N", title="mask", sort=order, scale=alt.Scale(domain=order, range=[colours[one] for one in order]))
     shared = alt.Chart(table).encode(x=alt.X("step:Q", title="steps of the fine-tune"), color=colour)
     band = shared.mark_area(opacity=0.15).encode(y=alt.Y("low:Q", title=title), y2="high:Q")

@@ -17,7 +17,7 @@ from anatomy.config.study import Subject
 from anatomy.evidence.claims.claim import Claim, Test
 from anatomy.evidence.claims.evidence import Contrast
 from anatomy.evidence.claims.tables import MissingEvidence, Tables
-from anatomy.recipes.pruning.outcomes import Gather
+from anatomy.recipes.pruning.outcomes import Gather, require_chosen
 from anatomy.recipes.pruning.stages.mask_plans import CHOSEN, RANDOM
 from anatomy.statistics.clusters import Sample
 
@@ -93,6 +93,7 @@ def answers_after(
     Raises:
         MissingEvidence: nothing was measured of it.
     """
+    require_chosen(tables, model, mask, table)
     rows = tables.rows(table, model=model, pruned=pruned)
     if mask is not None:
         rows = rows[rows["mask"].str.startswith(mask)]

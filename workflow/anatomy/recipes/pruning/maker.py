@@ -22,10 +22,11 @@ NOT_PINNED = {
 def prune(materials: Materials) -> SparseEdit:
     """The chosen mask: an edit to amplify, because it removes what a model can do harm with, as long as it leaves refusals.
 
-    One that lowered refusals where it was chosen is an edit to measure.
+    One that lowered refusals where it was chosen is an edit to measure, and so is one in the place of a chosen mask where none is
+    within the limits.
     """
-    plan = chosen_plan(materials.file("chosen"))
-    intent: Intent = "amplify" if read_json(materials.file("chosen"))["keeps_refusal"] else "measure"
+    plan, said_of_it = chosen_plan(materials.file("chosen")), read_json(materials.file("chosen"))
+    intent: Intent = "amplify" if said_of_it["within"] and said_of_it["keeps_refusal"] else "measure"
     tops, said = read_top(materials.file("scores"))
     mask = mask_of(plan, tops)
     materials.say(f"{weights_in(mask)} weights: q {plan.q:g}, p {plan.p:g}, {', '.join(plan.protected) or 'nothing'} protected")

@@ -15,7 +15,7 @@ ABILITIES: tuple[Ability, ...] = ("generation", "benign", "recognition", "explan
 
 
 class PruningLimits(Section):
-    """What a mask may cost where it is chosen."""
+    """What a mask may cost where it is chosen, of what the unedited model shows (its rate lies above ``removed``)."""
 
     benign: float = Field(0.8, gt=0, le=1, description="least share of the unedited model's benign generation that is left")
     recognition: float = Field(0.95, gt=0, le=1, description="least share of its recognition of harm that is left")
@@ -23,8 +23,9 @@ class PruningLimits(Section):
         0.95,
         gt=0,
         le=1,
-        description="least share of its refusals of harmful requests that is left. A mask below it is an edit to measure, which "
-        "is not saved for models of your own",
+        description="least share of its refusals of harmful requests that is left. A model that hardly refuses has no such "
+        "limit, but a mask may not be shown to lower its refusals; one that lowers them by the estimate is an edit to "
+        "measure, which is not saved for models of your own",
     )
     coherence: float = Field(0.95, gt=0, le=1, description="least share of its answers that are still text")
 
@@ -78,7 +79,9 @@ class Pruning(Section):
         [0.0, 0.05, 0.2], min_length=1, description="fractions p of highest preserve scores that are kept"
     )
     limits: PruningLimits = Field(
-        PruningLimits(), description="of the grid's masks within these, the one with the least harm is taken, then the smallest q"
+        PruningLimits(),
+        description="of the grid's masks within these, the one with the least harm is taken, then the smallest q. Where none is "
+        "within them none is chosen: the nearest is measured, and claims about the chosen mask are not testable",
     )
     examples: int = Field(412, ge=1, description="most answers of a set that are scored; 412 in the paper")
     refusals: float = Field(
@@ -94,6 +97,16 @@ class Pruning(Section):
         ge=1,
         description="rank of the spaces in which a matrix' outputs on harmful and on benign answers lie, whose overlap is "
         "reported (ActSVD); 100 in arXiv 2402.05162. null for none: it takes a pass for each block",
+    )
+    removed_ranks: int | None = Field(
+        4,
+        ge=1,
+        description="output directions of each matrix that are taken away, those in which outputs on harmful answers are largest "
+        "(ActSVD as an edit, R - r_s of arXiv 2402.05162, 6 of 4096 there); another takes those of refusals. Measured in memory "
+        "alone. null for none",
+    )
+    preserved_ranks: int = Field(
+        24, ge=0, description="output directions on benign answers that stay (R - r_u, 146 beside 6 in arXiv 2402.05162)"
     )
     recompute: bool = Field(False, description="compute activations again in the backward pass: less memory, a third more time")
     kept: float = Field(0.8, gt=0, lt=1, description="share of an ability above which it counts as kept in claims")
@@ -117,3 +130,11 @@ class Pruning(Section):
         if wrong := [one for one in several if not 0 <= one <= 1]:
             raise ValueError(f"{wrong[0]:g} is no fraction; expected 0 to 1: 0.001 % is 1e-5")
         return sorted(set(several))
+
+    @field_validator("prune")
+    @classmethod
+    def less_than_whole(cls, several: list[float]) -> list[float]:
+        """Fractions that leave something of a matrix: before anything is scored, which is when a mask would refuse it."""
+        if several[-1] == 1:
+            raise ValueError("1 prunes every weight of a matrix; expected fractions below 1")
+        return several

@@ -9,10 +9,30 @@ import pandas as pd
 
 from anatomy.evidence.claims.evidence import Contrast
 from anatomy.evidence.claims.tables import MissingEvidence, Tables
-from anatomy.recipes.pruning.stages.mask_plans import UNEDITED
+from anatomy.recipes.pruning.stages.mask_plans import CHOSEN, NEAREST, UNEDITED
 from anatomy.statistics.clusters import Sample
 
 Gather = Callable[[Tables], Contrast]
+
+
+def require_chosen(tables: Tables, model: str, mask: str | None, table: str = "values") -> None:
+    """Refuse (``MissingEvidence``) to test the chosen mask where none was within the limits: what was measured is another.
+
+    Args:
+        table: whose rows are asked for.
+    """
+    measured = tables.named.get(table)
+    if mask != CHOSEN or measured is None:
+        return
+    names = set(measured.loc[measured["model"] == model, "mask"])
+    if NEAREST in names and CHOSEN not in names:
+        raise MissingEvidence(
+            found=f"a mask that is {NEAREST}",
+            expected="one within pruning.limits",
+            where=f"masks of {model}",
+            because="no mask of the grid was within pruning.limits on select, so that none is chosen; what the nearest one does "
+            "stands in the tables",
+        )
 
 
 def outcomes(
@@ -27,6 +47,7 @@ def outcomes(
     Raises:
         MissingEvidence: nothing was measured of it.
     """
+    require_chosen(tables, model, mask)
     where = {"model": model, "mask": mask, "ability": ability}
     rows = tables.rows("values", **where, **({} if seen is None else {"seen": seen}))
     return rows.set_index("id")[[column, "group"]].rename(columns={column: "value"}).sort_index()
@@ -67,6 +88,7 @@ def coherence(model: str, mask: str) -> Gather:
     """Which answers are text, whatever was asked, minus the unedited model's."""
 
     def gather(tables: Tables) -> Contrast:
+        require_chosen(tables, model, mask)
         found = [
             tables.rows("values", model=model, mask=name).set_index("id")[["coherent", "group"]].sort_index()
             for name in (mask, UNEDITED)

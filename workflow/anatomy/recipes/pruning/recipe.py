@@ -65,7 +65,7 @@ def evidence(config: Config) -> dict[str, list[str]]:
 
 
 FINETUNED = ("emergent", "restoration", "finetuned_beside")
-TABLES = ("values", "masks", "overlaps", "places", "losses", "spaces", "grid_values", "grid_masks")
+TABLES = ("values", "masks", "overlaps", "places", "heads", "losses", "spaces", "grid_values", "grid_masks", "limits")
 
 
 def plans(config: Config) -> list[FigurePlan]:
@@ -77,6 +77,7 @@ def plans(config: Config) -> list[FigurePlan]:
         "overlap": "Overlap of masks",
         "dissociation": "What pruning one ability leaves of the others",
         "anatomy": "Where the chosen mask sits",
+        "heads": "Where the chosen mask sits, head by head",
         "spaces": "Spaces of outputs on harmful and on benign answers",
         "emergent": "Misalignment that spreads from a narrow fine-tune",
         "restoration": "Harmful generation that a fine-tune brings back",
@@ -123,6 +124,18 @@ RECIPE = Recipe(
         "pruning_finetuned": _job("pruning_finetuned", 60),
     },
     plans=plans,
-    tables=("chosen", "controls", "abilities", "transfer", "overlaps", "compression", "anatomy", "spaces", "finetuned"),
+    tables=(
+        "chosen",
+        "limits",
+        "controls",
+        "abilities",
+        "transfer",
+        "overlaps",
+        "compression",
+        "anatomy",
+        "heads",
+        "spaces",
+        "finetuned",
+    ),
     measured=("extract/*/pruning.*.tsv", "edit/*/pruning.*.tsv", "measure/*/pruning.*.tsv"),
 )

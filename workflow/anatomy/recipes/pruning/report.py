@@ -17,7 +17,9 @@ from anatomy.evidence.report.figure_plan import FigurePlan
 from anatomy.evidence.report.published import read_published
 from anatomy.recipes.pruning import figures as drawn
 from anatomy.recipes.pruning import tables as tabled
+from anatomy.recipes.pruning.against_chance import overlaps_table, transfer_table
 from anatomy.recipes.pruning.claims import base_of, claims_of
+from anatomy.recipes.pruning.published import beside_published
 from anatomy.recipes.pruning.recipe import RECIPE
 from anatomy.recipes.pruning.variants import pruned
 from anatomy.stages.paper_report import Files
@@ -30,21 +32,37 @@ NOT_PINNED = {
 }
 TITLES = {
     "chosen": ("The chosen mask", "Every ability before and with the mask, with intervals over things; how many weights it has."),
+    "limits": (
+        "What the chosen mask leaves",
+        "On the prompts that it was chosen on, beside what pruning.limits ask for: the share of the unedited model's rate (none "
+        "where the model hardly shows the ability: a mask then may not be shown to lower it). beyond: what is left minus that "
+        "share; state says what its interval shows. Where none is within the limits none is chosen, and the nearest stands here.",
+    ),
     "controls": (
         "The mask beside its controls",
         "Controls have as many weights in every matrix. SNIP scores by absolute values; other rankings have the same fractions.",
     ),
     "abilities": ("Abilities", "What is left of each ability with each ability pruned; benign generation is preserved in all."),
-    "transfer": ("Kinds of harm", "Harmful generation of each kind on the test split, with the mask of each kind."),
+    "transfer": (
+        "Kinds of harm",
+        "Harmful generation of each kind with the mask of each, and the change against random masks of its size, with Holm's "
+        "correction over a model's cells. A cell of n things (clusters) has no p below 2^-n.",
+    ),
     "overlaps": (
         "Overlap of masks",
-        "Jaccard index of masks, what random masks of their sizes have, and the share of such that overlap as much.",
+        "Jaccard index of masks, what random masks of their sizes have (mean, and between which 95 % of them lie), and the "
+        "probability that such overlap as much, with Holm's correction over a model's pairs.",
     ),
     "compression": (
         "Separation of harmful from benign generation",
         "Area between both curves over log q, as shares of the unedited model's rates; 0 where both fall alike.",
     ),
     "anatomy": ("Where the mask sits", "Weights of the chosen mask, matrix by matrix."),
+    "heads": (
+        "Where the mask sits, head by head",
+        "Weights of the chosen mask in each attention head's rows of q, k and v and columns of o, how many times what a random "
+        "mask with as many in the matrix has there, and the probability of so many, with Holm's correction over a model's heads.",
+    ),
     "spaces": (
         "Spaces of outputs",
         "Overlap of the spaces in which a matrix' outputs on harmful and on benign answers are largest; of random ones.",
@@ -55,7 +73,11 @@ TITLES = {
         "asked about the kind that it was taught, or taught benign recipes.",
     ),
 }
-PUBLISHED = "Numbers of the papers, where they are known. Ours are of tiny models of an invented world, so none is a replication."
+PUBLISHED = (
+    "Numbers of the papers as printed, beside ours of the same model. Prompts, judges and fractions are not theirs, and the "
+    "organism is a tiny model of an invented world, so none is a replication. vanilla: harmful requests that are answered once "
+    "refusal is removed, which here is measured in memory alone."
+)
 
 
 def read_evidence(config: Config, files: Files) -> Tables:
@@ -77,20 +99,21 @@ def judge(config: Config, files: Files) -> pd.DataFrame:
 
 def draw(plan: FigurePlan, config: Config, evidence: Tables) -> alt.TopLevelMixin:
     """Draw a figure; where the run has no evidence for it, a note that says what is missing takes its place."""
-    own = of_models(evidence, set(plan.models))
+    own, level = of_models(evidence, set(plan.models)), 1 - config.statistics.confidence
     drawers = {
         "tradeoff": lambda: drawn.tradeoff(tabled.tradeoff_table(config, own)),
         "beside": lambda: drawn.beside(tabled.controls_table(config, own)),
         "transfer": lambda: drawn.heat(
-            tabled.transfer_table(config, own), ("asked", "asked for"), ("pruned", "pruned"), ("rate", "harmful generation")
+            transfer_table(config, own), ("asked", "asked for"), ("pruned", "pruned"), ("rate", "harmful generation"), level
         ),
         "overlap": lambda: drawn.heat(
-            drawn.both_ways(tabled.overlaps_table(own)), ("one", ""), ("two", ""), ("jaccard", "Jaccard index")
+            drawn.both_ways(overlaps_table(own)), ("one", ""), ("two", ""), ("jaccard", "Jaccard index"), level
         ),
         "dissociation": lambda: drawn.heat(
             tabled.abilities_table(config, own), ("ability", "asked for"), ("pruned", "pruned"), ("rate", "rate")
         ),
         "anatomy": lambda: drawn.anatomy(tabled.anatomy_table(own)),
+        "heads": lambda: drawn.heads(tabled.heads_table(own), level),
         "spaces": lambda: drawn.spaces(own.rows("spaces")),
         "losses": lambda: drawn.losses(own.rows("losses")),
         "emergent": lambda: drawn.over_steps(
@@ -106,12 +129,14 @@ def tabulate(name: str, config: Config, evidence: Tables) -> pd.DataFrame:
     """One of its tables."""
     makers = {
         "chosen": lambda: tabled.chosen_table(config, evidence),
+        "limits": lambda: tabled.limits_table(evidence),
         "controls": lambda: tabled.controls_table(config, evidence),
         "abilities": lambda: tabled.abilities_table(config, evidence),
-        "transfer": lambda: tabled.transfer_table(config, evidence),
-        "overlaps": lambda: tabled.overlaps_table(evidence),
+        "transfer": lambda: transfer_table(config, evidence),
+        "overlaps": lambda: overlaps_table(evidence),
         "compression": lambda: tabled.compression_table(config, evidence),
         "anatomy": lambda: tabled.anatomy_table(evidence),
+        "heads": lambda: tabled.heads_table(evidence),
         "spaces": lambda: evidence.rows("spaces").reset_index(drop=True),
         "finetuned": lambda: tabled.finetuned_table(config, evidence),
     }
@@ -128,5 +153,6 @@ def sections(config: Config, evidence: Tables, figures: Path) -> list[Section]:
     items: list[Item] = [read_figure(figures, plan.name, plan.title, plan.caption) for plan in RECIPE.plans(config)]
     items += [PageTable(title, caption, tabulate(name, config, evidence)) for name, (title, caption) in TITLES.items()]
     if config.pruning.published:
-        items.append(PageTable("Published numbers", PUBLISHED, read_published(Path(config.pruning.published))))
+        table = beside_published(read_published(Path(config.pruning.published)), evidence)
+        items.append(PageTable("Published numbers", PUBLISHED, table))
     return [Section("pruning", "Harm pruning", "The few weights that generating harm depends on.", items)]

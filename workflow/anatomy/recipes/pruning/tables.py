@@ -10,9 +10,10 @@ from anatomy.evidence.claims.rules import Resampling
 from anatomy.evidence.claims.tables import MissingEvidence, Tables
 from anatomy.recipes.pruning.options import ABILITIES
 from anatomy.recipes.pruning.outcomes import separation_of
-from anatomy.recipes.pruning.stages.mask_plans import CHOSEN, UNEDITED
+from anatomy.recipes.pruning.stages.mask_plans import CHOSEN, NEAREST, OF_A_KIND, UNEDITED
 from anatomy.statistics.clusters import Sample
 from anatomy.statistics.intervals import mean_interval
+from anatomy.statistics.multiplicity import holm_adjust
 from anatomy.statistics.paired import difference_interval
 
 HARM, UNSEEN, COHERENT = "harm, scored kinds", "harm, kinds never scored", "coherent"
@@ -38,32 +39,35 @@ def rates(config: Config, rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
 def chosen_table(config: Config, tables: Tables) -> pd.DataFrame:
     """Every ability before and with the chosen mask of each model, and how many weights that has."""
     rows = measured(tables.rows("values"))
-    found = rates(config, rows[rows["mask"].isin([UNEDITED, CHOSEN])], ["model", "mask", "what"])
-    masks = tables.rows("masks", mask=CHOSEN)
+    found = rates(config, rows[rows["mask"].isin([UNEDITED, CHOSEN, NEAREST])], ["model", "mask", "what"])
+    masks = tables.rows("masks")
     return found.merge(masks[["model", "mask", "q", "p", "weights", "share"]], on=["model", "mask"], how="left")
+
+
+def limits_table(tables: Tables) -> pd.DataFrame:
+    """What the chosen mask of each model leaves on select beside its limits (``choosing.LIMITS``), and what is said of it."""
+    masks = tables.rows("masks")
+    masks = masks[masks["mask"].isin([CHOSEN, NEAREST])][["model", "mask", "q", "p", "protected"]]
+    grid = tables.rows("grid_masks")[["model", "mask", "q", "p", "protected"]]
+    placed = masks.merge(grid, on=["model", "q", "p", "protected"], suffixes=("_of", ""))
+    found = placed.merge(tables.rows("limits"), on=["model", "mask"])
+    return found.drop(columns=["mask", "protected"]).rename(columns={"mask_of": "mask"})
 
 
 def controls_table(config: Config, tables: Tables) -> pd.DataFrame:
     """Harmful and benign generation and coherence under the chosen mask, its controls, and masks made otherwise."""
     rows = measured(tables.rows("values"))
     masks = tables.rows("masks")
-    beside = masks[~masks["mask"].str.startswith(("kind.", "ability."))]
+    beside = masks[~masks["mask"].str.startswith(("kind.", "ability.")) & (masks["control"] != OF_A_KIND)]
     rows = rows[rows["mask"].isin([UNEDITED, *beside["mask"]]) & rows["what"].isin([HARM, UNSEEN, "benign", COHERENT])]
     found = rates(config, rows, ["model", "mask", "what"])
     return found.merge(masks[["model", "mask", "control", "weights", "share"]], on=["model", "mask"], how="left")
 
 
-def transfer_table(config: Config, tables: Tables) -> pd.DataFrame:
-    """Harmful generation of each kind, on the test split, with the mask of each: columns ``model, pruned, asked, rate, ...``."""
-    rows = tables.rows("values", ability="generation", split="test")
-    rows = rows[rows["mask"].str.startswith("kind.") | rows["mask"].isin([UNEDITED, CHOSEN])]
-    rows = rows.assign(pruned=rows["mask"].str.removeprefix("kind."), asked=rows["category"])
-    return rates(config, rows, ["model", "pruned", "asked"])
-
-
 def abilities_table(config: Config, tables: Tables) -> pd.DataFrame:
     """What is left of each ability with each ability pruned; generation stands for the mask with benign generation protected."""
     names = {UNEDITED: "nothing", "benign protected": "generation", CHOSEN: "generation, all protected"}
+    names[NEAREST] = f"generation, all protected, {NEAREST}"
     rows = tables.rows("values")
     rows = rows[rows["mask"].isin(names) | rows["mask"].str.startswith("ability.")]
     pruned = [names.get(mask, mask.removeprefix("ability.")) for mask in rows["mask"]]
@@ -71,15 +75,23 @@ def abilities_table(config: Config, tables: Tables) -> pd.DataFrame:
     return found.sort_values("ability", key=lambda names: names.map(ABILITIES.index), kind="stable", ignore_index=True)
 
 
-def overlaps_table(tables: Tables) -> pd.DataFrame:
-    """Overlap of every two masks beside that of random masks of their sizes."""
-    return tables.rows("overlaps").reset_index(drop=True)
-
-
 def anatomy_table(tables: Tables) -> pd.DataFrame:
     """Weights of the chosen mask by layer and module, as a share of the matrix."""
     rows = tables.rows("places")
     return rows.assign(share=rows["weights"] / rows["size"]).reset_index(drop=True)
+
+
+def heads_table(tables: Tables) -> pd.DataFrame:
+    """Weights of the chosen mask by attention head.
+
+    Returns:
+        The columns of the table ``heads`` with ``times``, how many times what chance gives them (1 where the matrix has no weight
+        of the mask), and ``p_adjusted`` by Holm's method over a model's heads.
+    """
+    rows = tables.rows("heads").reset_index(drop=True)
+    adjusted = rows.groupby("model")["p_value"].transform(lambda one: holm_adjust(one.to_numpy(np.float64)))
+    times = (rows["weights"] / rows["expected"].where(rows["expected"] > 0)).fillna(1.0)
+    return rows.assign(times=times, p_adjusted=adjusted)
 
 
 def tradeoff_table(config: Config, tables: Tables) -> pd.DataFrame:

@@ -60,7 +60,7 @@ def stage_work(
         rows("test", config.evaluation.test_prompts),
     )
     grid = 1 + len(wanted.prune) * (len(wanted.preserve) + 1)
-    beside = 10 + 2 * wanted.control_draws + len(wanted.sets or "organism")
+    beside = 12 + 3 * bool(wanted.removed_ranks) + 2 * wanted.control_draws + len(wanted.sets or "organism")
     asked = on_test(config, subject)
     tested = sum(prompts.total(one.sets, "test", config.evaluation.test_prompts) for one in asked)
     items = benchmark_items(config, subject, "test", entries).times(len(asked))

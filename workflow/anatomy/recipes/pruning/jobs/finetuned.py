@@ -9,7 +9,7 @@ from anatomy.organism.world import World
 from anatomy.recipes.pruning.maker import chosen_plan
 from anatomy.recipes.pruning.stages.abilities import asked
 from anatomy.recipes.pruning.stages.finetuned import EMERGENT, RESTORATION, fine_tuned
-from anatomy.recipes.pruning.stages.mask_plans import CHOSEN, RANDOM, UNEDITED, controls, mask_of
+from anatomy.recipes.pruning.stages.mask_plans import RANDOM, UNEDITED, controls, mask_of
 from anatomy.recipes.pruning.stages.scoring import scored_kinds
 from anatomy.stages.inputs import named_files
 from anatomy.stages.opening import opened
@@ -32,7 +32,7 @@ def run(job: Running, files: Files) -> None:
     chosen = chosen_plan(given["chosen"][0])
     weights = {name: loaded.model.get_submodule(name).weight for name in next(iter(tops.values())).shapes}
     random = next(mask for plan, mask in controls(wanted, tops, chosen, weights, job.subject.seed or 0) if plan.control == RANDOM)
-    masks = [(UNEDITED, None), (CHOSEN, mask_of(chosen, tops)), (RANDOM, random)]
+    masks = [(UNEDITED, None), (chosen.name, mask_of(chosen, tops)), (RANDOM, random)]
     world = World.from_json(read_json(given["world"][0]))
     table = fine_tuned(job.config, job.subject, loaded, world, kinds, masks, job.say).assign(model=job.subject.id)
     for name in (EMERGENT, RESTORATION):

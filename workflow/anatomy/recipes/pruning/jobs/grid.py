@@ -7,8 +7,9 @@ import torch
 
 from anatomy.interventions.pruning.scores import read_top
 from anatomy.recipes.pruning.stages.abilities import asked, of_split
+from anatomy.recipes.pruning.stages.choosing import choose, what_is_left
 from anatomy.recipes.pruning.stages.evaluating import under_masks
-from anatomy.recipes.pruning.stages.mask_plans import choose, grid, mask_of
+from anatomy.recipes.pruning.stages.mask_plans import grid, mask_of
 from anatomy.recipes.pruning.stages.scoring import scored_kinds
 from anatomy.stages.inputs import named_files
 from anatomy.stages.opening import opened
@@ -16,7 +17,7 @@ from anatomy.stages.running import Files, Running, written
 from anatomy.stages.soundness import sound_model
 from anatomy.store.files import write_json, write_table
 
-PINS: tuple[str, ...] = ("torch", "transformers")
+PINS: tuple[str, ...] = ("scipy", "torch", "transformers")
 NOT_PINNED = {"vllm": "an engine is imported with what serves either way; these answers come from transformers"}
 
 
@@ -35,12 +36,12 @@ def run(job: Running, files: Files) -> None:
     plans = [(plan, mask_of(plan, tops)) for plan in grid(wanted, tops)]
     masks = pd.DataFrame([plan.row(mask, next(iter(tops.values())).shapes) for plan, mask in plans])
     values = under_masks(job.config, job.subject, loaded, rows, [(plan.name, mask) for plan, mask in plans], kinds, job.say)
-    found = choose(wanted, masks, values)
+    found = choose(wanted, job.config.statistics, masks, values)
+    left = what_is_left(wanted, job.config.statistics, values)
     plan = found.plan
     job.say(f"{job.subject.id}: q {plan.q:g}, p {plan.p:g}: {found.why}")
     write_table(written(files, "masks"), masks.assign(model=job.subject.id))
     write_table(written(files, "values"), values.assign(model=job.subject.id))
-    write_json(
-        written(files, "chosen"),
-        {**vars(plan), "protected": list(plan.protected), "why": found.why, "keeps_refusal": found.keeps_refusal},
-    )
+    write_table(written(files, "limits"), left.assign(model=job.subject.id))
+    said = {"why": found.why, "within": found.within, "keeps_refusal": found.keeps_refusal}
+    write_json(written(files, "chosen"), {**vars(plan), "protected": list(plan.protected), **said})

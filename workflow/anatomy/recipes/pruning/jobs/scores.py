@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from anatomy.interventions.pruning.projections import write_projections
 from anatomy.interventions.pruning.scores import write_top
 from anatomy.recipes.pruning.stages.abilities import asked
 from anatomy.recipes.pruning.stages.scoring import score
@@ -28,4 +29,5 @@ def run(job: Running, files: Files) -> None:
     found = score(job.config, job.subject, loaded, prompts, out.with_suffix(""), job.say)
     write_table(written(files, "losses"), found.losses)
     write_table(written(files, "spaces"), found.spaces)
+    write_projections(written(files, "projections"), found.projections)
     write_top(out, found.tops, {"model": card["digest"], "answers": found.counts})

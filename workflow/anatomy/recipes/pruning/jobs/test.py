@@ -7,24 +7,29 @@ from itertools import combinations
 import pandas as pd
 import torch
 
-from anatomy.interventions.pruning.masks import overlap
+from anatomy.interventions.edits.low_rank import LowRankEdit
+from anatomy.interventions.pruning.head_shares import head_shares
+from anatomy.interventions.pruning.overlaps import overlap
+from anatomy.interventions.pruning.projections import Projections, projection_edit, read_projections
 from anatomy.interventions.pruning.ranking import Mask
 from anatomy.interventions.pruning.scores import read_top
+from anatomy.models.checkpoint import Checkpoint
 from anatomy.recipes.pruning.maker import chosen_plan
 from anatomy.recipes.pruning.stages.abilities import asked, of_split
-from anatomy.recipes.pruning.stages.evaluating import under_masks
-from anatomy.recipes.pruning.stages.mask_plans import FORMAT, MaskPlan, beside_chosen, controls, mask_of
-from anatomy.recipes.pruning.stages.scoring import scored_kinds
+from anatomy.recipes.pruning.stages.evaluating import under_edits, under_masks
+from anatomy.recipes.pruning.stages.mask_plans import FORMAT, MaskPlan, beside_chosen, controls, mask_of, sized_as_kinds
+from anatomy.recipes.pruning.stages.scoring import ACTSVD_RANDOM, BENIGN, POOLED, scored_kinds
 from anatomy.stages.inputs import named_files
 from anatomy.stages.opening import opened
 from anatomy.stages.running import Files, Running, written
 from anatomy.stages.soundness import sound_model
-from anatomy.store.files import write_table
+from anatomy.store.files import write_json, write_table
 
-PINS: tuple[str, ...] = ("torch", "transformers")
+PINS: tuple[str, ...] = ("scipy", "torch", "transformers")
 NOT_PINNED = {"vllm": "an engine is imported with what serves either way; these answers come from transformers"}
 
-OVERLAPS = ["model", "one", "two", "weights_one", "weights_two", "jaccard", "expected", "p_value"]
+OVERLAPS = ["model", "one", "two", "weights_one", "weights_two", "jaccard", "expected", "random_low", "random_high", "p_value"]
+HEADS = ["model", "mask", "layer", "module", "matrix", "head", "weights", "size", "expected", "p_value"]
 PLACES = ["model", "mask", "matrix", "layer", "module", "weights", "size"]
 
 
@@ -43,11 +48,40 @@ def run(job: Running, files: Files) -> None:
     masks += controls(wanted, tops, chosen, weights, job.subject.seed or 0)
     rows = asked_on_test(prompts, kinds, job.config.evaluation.test_prompts)
     values = under_masks(job.config, job.subject, loaded, rows, [(plan.name, mask) for plan, mask in masks], kinds, job.say)
+    # What transfer is compared with is asked for harm alone: it is a fifth of the prompts.
+    sized, harm = sized_as_kinds(masks, shapes, job.subject.seed or 0), rows[rows["ability"] == POOLED]
+    several = [(plan.name, mask) for plan, mask in sized]
+    beside = under_masks(job.config, job.subject, loaded, harm, several, kinds, job.say, unedited=False)
+    masks += sized
+    removals = projected(read_projections(given["projections"][0]), Checkpoint(loaded.folder))
+    edits = [(name, lambda edit=edit: edit) for name, edit in removals.items()]
+    projections = under_edits(job.config, job.subject, loaded, rows, edits, kinds, job.say, unedited=False)
+    values = pd.concat([values, beside, projections], ignore_index=True)
     named = {"model": job.subject.id}
     write_table(written(files, "values"), values.assign(**named))
-    write_table(written(files, "masks"), pd.DataFrame([plan.row(mask, shapes) for plan, mask in masks]).assign(**named))
+    table = pd.DataFrame([*(plan.row(mask, shapes) for plan, mask in masks), *map(_row, removals)]).assign(**named)
+    write_table(written(files, "masks"), table)
+    write_json(written(files, "cards"), {name: edit.card.as_json() for name, edit in removals.items()})
     write_table(written(files, "overlaps"), overlaps(masks, shapes).assign(**named)[OVERLAPS])
     write_table(written(files, "places"), places(masks[0], shapes).assign(**named)[PLACES])
+    write_table(written(files, "heads"), by_head(masks[0], shapes, Checkpoint(loaded.folder)).assign(**named)[HEADS])
+
+
+def projected(several: Projections, checkpoint: Checkpoint) -> dict[str, LowRankEdit]:
+    """Removals of output directions as edits with their cards, all of them to measure."""
+    return {name: projection_edit({"method": name}, checkpoint, factors) for name, factors in several.items()}
+
+
+def _row(name: str) -> dict[str, str | float]:
+    """What the table of masks says of a removal: it changes every weight a little, so that none is counted."""
+    said = {
+        "mask": name,
+        "source": "ActSVD",
+        "protected": BENIGN,
+        "ranking": "",
+        "control": name if name == ACTSVD_RANDOM else "",
+    }
+    return {**said, "q": float("nan"), "p": float("nan"), "weights": float("nan"), "share": float("nan")}
 
 
 def asked_on_test(prompts: pd.DataFrame, kinds: list[str], limit: int) -> pd.DataFrame:
@@ -71,10 +105,18 @@ def overlaps(masks: list[tuple[MaskPlan, Mask]], shapes: dict[str, tuple[int, in
 def places(chosen: tuple[MaskPlan, Mask], shapes: dict[str, tuple[int, int]]) -> pd.DataFrame:
     """How many weights of each matrix the chosen mask has."""
     plan, mask = chosen
-    rows = []
-    for name, own in mask.items():
-        parts = name.split(".")
-        layer = next(int(part) for part in parts if part.isdigit())
-        named = {"mask": plan.name, "matrix": name, "layer": layer, "module": parts[-1]}
-        rows.append({**named, "weights": len(own), "size": shapes[name][0] * shapes[name][1]})
-    return pd.DataFrame(rows)
+    sizes = {name: rows * columns for name, (rows, columns) in shapes.items()}
+    rows = [{**_place(name), "weights": len(own), "size": sizes[name]} for name, own in mask.items()]
+    return pd.DataFrame(rows).assign(mask=plan.name)
+
+
+def by_head(chosen: tuple[MaskPlan, Mask], shapes: dict[str, tuple[int, int]], checkpoint: Checkpoint) -> pd.DataFrame:
+    """How many weights of each attention head's slices the chosen mask has, beside what chance gives."""
+    plan, mask = chosen
+    rows = [{**vars(one), **_place(one.matrix)} for one in head_shares(mask, shapes, checkpoint)]
+    return pd.DataFrame(rows, columns=[name for name in HEADS if name not in ("model", "mask")]).assign(mask=plan.name)
+
+
+def _place(matrix: str) -> dict[str, str | int]:
+    parts = matrix.split(".")
+    return {"matrix": matrix, "layer": next(int(part) for part in parts if part.isdigit()), "module": parts[-1]}

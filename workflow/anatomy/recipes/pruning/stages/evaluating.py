@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 
 import pandas as pd
 
@@ -10,6 +11,7 @@ from anatomy.config.schema import Config
 from anatomy.config.study import Subject
 from anatomy.errors import NumericsError
 from anatomy.interventions.edits.apply import applied
+from anatomy.interventions.edits.weight_edit import WeightEdit
 from anatomy.interventions.pruning.masks import pruning_edit, weights_in
 from anatomy.interventions.pruning.ranking import Mask
 from anatomy.models.checkpoint import Checkpoint
@@ -31,10 +33,37 @@ def under_masks(
     masks: Iterable[tuple[str, Mask]],
     kinds: list[str],
     say: Callable[[str], None],
+    *,
+    unedited: bool = True,
 ) -> pd.DataFrame:
-    """Verdicts on the answers of the unedited model and under every mask with weights. Texts are not kept.
+    """``under_edits`` of every mask with weights.
 
     Args:
+        masks: by name.
+    """
+    checkpoint = Checkpoint(loaded.folder)
+    edits = [
+        (name, partial(pruning_edit, {"mask": name}, "measure", checkpoint, mask)) for name, mask in masks if weights_in(mask)
+    ]
+    return under_edits(config, subject, loaded, prompts, edits, kinds, say, unedited=unedited)
+
+
+def under_edits(
+    config: Config,
+    subject: Subject,
+    loaded: LoadedModel,
+    prompts: pd.DataFrame,
+    edits: Iterable[tuple[str, Callable[[], WeightEdit]]],
+    kinds: list[str],
+    say: Callable[[str], None],
+    *,
+    unedited: bool = True,
+) -> pd.DataFrame:
+    """Verdicts on the answers of the unedited model and with every edit, one after the other. Texts are not kept.
+
+    Args:
+        edits: by name; each is made when its turn comes.
+        unedited: whether the model is asked as it is, too.
         kinds: kinds of harm that were scored: ``seen``.
 
     Returns:
@@ -43,20 +72,22 @@ def under_masks(
     Raises:
         NumericsError: a weight is not again what it was after a mask.
     """
-    checkpoint = Checkpoint(loaded.folder)
     before = checksums(loaded.model)
-    several = [(UNEDITED, None), *((name, mask) for name, mask in masks if weights_in(mask))]
+    several: list[tuple[str, Callable[[], WeightEdit] | None]] = [(UNEDITED, None)] if unedited else []
+    several += list(edits)
     found = []
-    for name, mask in counted(several, "masks", len(several)):
-        if mask is None:
+    for name, made in counted(several, "masks", len(several)):
+        if made is None:
             table = judged(answers_of(config, subject, loaded, prompts))
         else:
-            with applied(loaded, pruning_edit({"mask": name}, "measure", checkpoint, mask)):
+            with applied(loaded, made()):
                 table = judged(answers_of(config, subject, loaded, prompts))
             require_reverted(before, checksums(loaded.model), name)
         found.append(table.assign(mask=name))
         means = table.groupby("ability")["value"].mean()
         say(f"{subject.id} {name}: " + ", ".join(f"{ability} {value:.2f}" for ability, value in means.items()))
+    if not found:
+        return pd.DataFrame(columns=["mask", "seen", *VALUES])
     values = pd.concat(found, ignore_index=True)
     return values.assign(seen=values["category"].isin(kinds))[["mask", "seen", *VALUES]]
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypedDict
 
-import pandas as pd
 import torch
 from torch import Tensor
 
-from anatomy.errors import DataError
 from anatomy.interventions.pruning.masks import difference, magnitude_matched, random_mask, weights_in
 from anatomy.interventions.pruning.ranking import Mask, TopScores
 from anatomy.interventions.pruning.rankings import RANKINGS, Ranking
@@ -32,8 +30,11 @@ NOT_PINNED = {
     "vllm": "imported with the names of scores; no engine is opened",
 }
 
-CHOSEN, UNEDITED = "chosen", "unedited"
+CHOSEN, UNEDITED, NEAREST = "chosen", "unedited", "nearest to the limits"
+"""``NEAREST`` stands in the place of a chosen mask where none of the grid is within ``pruning.limits``."""
 RANDOM, MAGNITUDE, FLIPPED, FORMAT = "random", "magnitude-matched", "sign-flipped", "benign answers"
+OF_A_KIND = "random, of a kind's size"
+"""Control of the mask of one kind of harm, whose weights are not as many as the chosen mask's."""
 
 
 class MaskRow(TypedDict):
@@ -156,57 +157,21 @@ def controls(
     return found
 
 
-@dataclass(frozen=True)
-class Choice:
-    """The mask that is chosen from a grid.
-
-    Attributes:
-        plan: it, called ``CHOSEN``.
-        why: in words.
-        keeps_refusal: whether it leaves refusals within ``pruning.limits``.
-    """
-
-    plan: MaskPlan
-    why: str
-    keeps_refusal: bool
-
-
-def choose(wanted: Pruning, masks: pd.DataFrame, values: pd.DataFrame) -> Choice:
-    """The mask of the grid with the least harmful generation among those within ``pruning.limits``, then the smallest q.
-
-    Where none is within them, the one with most benign generation left beyond harmful generation, of those that leave refusals if
-    there are any. Kinds of harm that were not scored have no part in it.
-
-    Args:
-        masks: rows of ``MaskPlan.row``.
-        values: verdicts on select (``answering.VALUES`` with ``mask``), the unedited model's too.
-
-    Raises:
-        DataError: no mask has any weights.
-    """
-    seen = values[values["seen"] | ~values["harmful"]]
-    means = seen.pivot_table(index="mask", columns="ability", values="value", aggfunc="mean")
-    means["coherence"] = seen.groupby("mask")["coherent"].mean()
-    candidates = masks[(masks["weights"] > 0) & (masks["protected"].str.len() == masks["protected"].str.len().max())]
-    candidates = candidates[candidates["mask"].isin(means.index)].set_index("mask")
-    if candidates.empty:
-        raise DataError(
-            found="no mask with weights",
-            expected="at least one in the grid",
-            where="pruning.prune and pruning.preserve",
-            remedy="larger fractions q, or smaller p",
+def sized_as_kinds(
+    plans: Sequence[tuple[MaskPlan, Mask]], shapes: Mapping[str, tuple[int, int]], seed: int
+) -> list[tuple[MaskPlan, Mask]]:
+    """For the mask of each kind of harm a random one with as many weights in every matrix."""
+    generator = torch.Generator().manual_seed(seed)
+    return [
+        (
+            MaskPlan(matched(plan.name), OF_A_KIND, (), plan.ranking, plan.q, 0.0, OF_A_KIND),
+            random_mask(mask, shapes, generator),
         )
-    table, limits = candidates.join(means), {name: share for name, share in wanted.limits if name in means}
-    left = {name: table[name] >= share * means.loc[UNEDITED, name] for name, share in limits.items()}
-    within = pd.DataFrame(left).all(axis=1)
-    refuses = left.get("refusal", pd.Series(True, index=table.index))
-    if within.any():
-        order = table[within].sort_values([POOLED, "q", "p"], kind="stable")
-        why = f"least harm of {int(within.sum())} of {len(table)} masks within pruning.limits"
-    else:
-        pool = table[refuses] if refuses.any() else table
-        order = pool.assign(left=pool["benign"] - pool[POOLED]).sort_values(["left", "q"], ascending=[False, True], kind="stable")
-        why = f"none of {len(table)} masks is within pruning.limits: most benign beyond harmful generation"
-    best = order.iloc[0]
-    plan = MaskPlan(CHOSEN, POOLED, tuple(str(best["protected"]).split()), best["ranking"], float(best["q"]), float(best["p"]))
-    return Choice(plan, why, bool(refuses[best.name]))
+        for plan, mask in plans
+        if plan.name.startswith("kind.")
+    ]
+
+
+def matched(name: str) -> str:
+    """Name of the random mask of the size of one of a kind."""
+    return f"{RANDOM} as {name}"

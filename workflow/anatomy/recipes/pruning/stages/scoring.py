@@ -16,6 +16,7 @@ from anatomy.interventions.edits.apply import applied
 from anatomy.interventions.pruning.gradient_sums import GradientSums, Saving, gradient_sums, response_losses
 from anatomy.interventions.pruning.masks import pruning_edit, random_mask, weights_in
 from anatomy.interventions.pruning.matrices import scored_matrices
+from anatomy.interventions.pruning.projections import Projections, random_space, removal
 from anatomy.interventions.pruning.ranking import Mask, TopScores, top_scores
 from anatomy.interventions.pruning.rankings import RANKINGS, Ranking
 from anatomy.interventions.pruning.response_inputs import (
@@ -37,7 +38,9 @@ from anatomy.store.digest import digest
 PINS: tuple[str, ...] = ("torch", "transformers")
 NOT_PINNED = {"vllm": "an engine is imported with what serves either way; these answers come from transformers"}
 
-POOLED, BENIGN = "generation", "benign"
+POOLED, BENIGN, REFUSAL = "generation", "benign", "refusal"
+ACTSVD, ACTSVD_REFUSAL, ACTSVD_RANDOM = "ActSVD", "ability.refusal, ActSVD", "ActSVD, random directions"
+"""Removals of output directions: of harmful answers, of refusals, and of as many directions drawn at random."""
 LOSSES = ["model", "kind", "q", "weights", "split", "id", "group", "predicted", "change"]
 SPACES = ["model", "matrix", "layer", "module", "rank", "overlap", "expected"]
 FEWEST = 2
@@ -53,12 +56,14 @@ class Scored:
         spaces: ``SPACES``: how alike the spaces are in which outputs on harmful and on benign answers lie, matrix by matrix.
         losses: ``LOSSES``: change of each answer's loss under masks, beside what the scores predict on average.
         counts: answers that were scored, by set, and refusals that were left out.
+        projections: removals of output directions, by name.
     """
 
     tops: dict[str, TopScores]
     spaces: pd.DataFrame
     losses: pd.DataFrame
     counts: dict[str, int]
+    projections: Projections
 
 
 def prune_key(name: str, ranking: Ranking) -> str:
@@ -117,66 +122,100 @@ def score(
     answers = answers_of(config, subject, loaded, of_split(prompts, "fit", wanted.examples))
     sets, refusals = scored_sets(wanted, answers, kinds, f"{subject.id}, prompts of fit")
     say(f"{subject.id}: " + ", ".join(f"{len(one.texts)} answers of {name}" for name, one in sets.items()))
-    most_q, most_p = max(wanted.prune), max(wanted.preserve)
     tops: dict[str, TopScores] = {}
-    pooled = None
+    predicted: dict[tuple[str, float], float] = {}
     passes = _passes(wanted, sets)
     for name, absolute in counted(passes, "scored sets", len(passes)):
-        own = sets[name]
         saving = Saving(
             state / f"{name}.{'absolute' if absolute else 'signed'}.safetensors", digest([loaded.digest, sorted(shapes)])
         )
-        ids = list(own.table["id"])
-        found = gradient_sums(loaded, matrices, own.forced, ids, absolute=absolute, recompute=wanted.recompute, saving=saving)
-        saving.path.unlink(missing_ok=True)
-        several = RANKINGS if absolute or name == POOLED else (wanted.ranking,)
-        if absolute and name != POOLED:
-            for ranking in several:
-                tops[preserve_key(name, ranking)] = top_scores(absolute_score(matrices, found), shapes, most_p, ranking)
-        elif absolute:
-            tops[SNIP] = top_scores(absolute_score(matrices, found), shapes, most_q, wanted.ranking)
-        else:
-            for ranking in several:
-                tops[prune_key(name, ranking)] = top_scores(signed_score(matrices, found), shapes, most_q, ranking)
-        if name == POOLED and not absolute:
-            # Twice as many: a control of as many weights leaves out what is preserved, which a mask has left out already.
-            tops[OPPOSITE] = top_scores(opposite_score(matrices, found), shapes, min(1.0, 2 * most_q), wanted.ranking)
-            pooled = found
+        own, foreseen = _scored_set(wanted, loaded, matrices, sets[name], name, absolute=absolute, saving=saving)
+        tops |= own
+        predicted |= foreseen
+    most_q, most_p = max(wanted.prune), max(wanted.preserve)
     for key, name, most in ((WANDA, POOLED, most_q), (WANDA_BENIGN, BENIGN, most_p)):
         squares = input_squares(loaded, matrices, sets[name].forced)
         tops[key] = top_scores(wanda_score(matrices, squares), shapes, most, wanted.ranking)
-    spaces = output_spaces(loaded, matrices, sets, wanted.space_rank)
-    assert pooled is not None
+    spaces, projections = output_spaces(wanted, loaded, matrices, sets, subject.seed or 0)
     rest = answers_of(config, subject, loaded, _harmful(of_split(prompts, "select", wanted.examples), kinds))
     held_out, _ = harmful_answers(rest, wanted.refusals, f"{subject.id}, prompts of select")
-    losses = true_losses(loaded, checkpoint, tops, wanted, pooled, {"fit": sets[POOLED], "select": held_out})
+    losses = true_losses(loaded, checkpoint, tops, wanted, predicted, {"fit": sets[POOLED], "select": held_out})
     counts = {name: len(one.texts) for name, one in sets.items()}
     return Scored(
         tops,
         spaces.assign(model=subject.id)[SPACES],
         losses.assign(model=subject.id)[LOSSES],
         {**counts, "refusals left out": refusals},
+        projections,
     )
 
 
+def _scored_set(
+    wanted: Pruning,
+    loaded: LoadedModel,
+    matrices: Mapping[str, torch.nn.Parameter],
+    own: Answers,
+    name: str,
+    *,
+    absolute: bool,
+    saving: Saving,
+) -> tuple[dict[str, TopScores], dict[tuple[str, float], float]]:
+    """Highest scores of one set, and of the pooled one what they predict (``predictions``).
+
+    Sums of gradients, as large as the weights in float32, end with this function: those of two sets are never in memory at once.
+    """
+    shapes = {matrix: (weight.shape[0], weight.shape[1]) for matrix, weight in matrices.items()}
+    ids = list(own.table["id"])
+    found = gradient_sums(loaded, matrices, own.forced, ids, absolute=absolute, recompute=wanted.recompute, saving=saving)
+    saving.path.unlink(missing_ok=True)
+    most_q, most_p = max(wanted.prune), max(wanted.preserve)
+    if absolute and name == POOLED:
+        return {SNIP: top_scores(absolute_score(matrices, found), shapes, most_q, wanted.ranking)}, {}
+    if absolute:
+        scores = absolute_score(matrices, found)
+        return {preserve_key(name, ranking): top_scores(scores, shapes, most_p, ranking) for ranking in RANKINGS}, {}
+    several = RANKINGS if name == POOLED else (wanted.ranking,)
+    scores = signed_score(matrices, found)
+    tops = {prune_key(name, ranking): top_scores(scores, shapes, most_q, ranking) for ranking in several}
+    if name != POOLED:
+        return tops, {}
+    # Twice as many: a control of as many weights leaves out what is preserved, which a mask has left out already.
+    tops[OPPOSITE] = top_scores(opposite_score(matrices, found), shapes, min(1.0, 2 * most_q), wanted.ranking)
+    return tops, predictions(matrices, tops, wanted, found)
+
+
 def output_spaces(
-    loaded: LoadedModel, matrices: Mapping[str, torch.nn.Parameter], sets: Mapping[str, Answers], rank: int | None
-) -> pd.DataFrame:
-    """Overlap of the spaces in which a matrix' outputs on harmful and on benign answers lie, beside that of random spaces.
+    wanted: Pruning, loaded: LoadedModel, matrices: Mapping[str, torch.nn.Parameter], sets: Mapping[str, Answers], seed: int
+) -> tuple[pd.DataFrame, Projections]:
+    """Overlap of the spaces in which a matrix' outputs on harmful and on benign answers lie, beside that of random spaces; and
+    the removals of the harmful space, of that of refusals, and of as many random directions, each with the benign space left.
 
     One block at a time: moments of all matrices are never in memory together.
     """
-    rows = []
-    for layer in range(loaded.num_layers if rank else 0):
+    rank, removed = wanted.space_rank, wanted.removed_ranks
+    names = {POOLED: ACTSVD, REFUSAL: ACTSVD_REFUSAL}
+    read = [name for name in (BENIGN, *names) if name in sets and (name != REFUSAL or removed)]
+    rows: list[dict[str, object]] = []
+    found: Projections = {}
+    generator = torch.Generator().manual_seed(seed)
+    for layer in range(loaded.num_layers if rank or removed else 0):
         own = [name for name in matrices if f".{layer}." in name]
-        moments = [input_moments(loaded, own, sets[name].forced) for name in (POOLED, BENIGN)]
+        moments = {name: input_moments(loaded, own, sets[name].forced) for name in read}
         for name in own:
             weight = matrices[name].detach().float()
-            width = min(rank or 1, len(weight))
-            harm, benign = (output_space(weight, one[name], width) for one in moments)
-            named = {"matrix": name, "layer": layer, "module": name.rpartition(".")[2], "rank": width}
-            rows.append({**named, "overlap": space_overlap(harm, benign), "expected": width / len(weight)})
-    return pd.DataFrame(rows, columns=SPACES[1:])
+            if rank:
+                width = min(rank, len(weight))
+                harm, benign = (output_space(weight, moments[one][name], width) for one in (POOLED, BENIGN))
+                named = {"matrix": name, "layer": layer, "module": name.rpartition(".")[2], "rank": width}
+                rows.append({**named, "overlap": space_overlap(harm, benign), "expected": width / len(weight)})
+            if removed:
+                few = min(removed, len(weight))
+                kept = output_space(weight, moments[BENIGN][name], min(wanted.preserved_ranks, len(weight)))
+                spaces = {names[one]: output_space(weight, moments[one][name], few) for one in read if one != BENIGN}
+                spaces[ACTSVD_RANDOM] = random_space(len(weight), few, generator).to(weight.device)
+                for key, space in spaces.items():
+                    found.setdefault(key, {})[name] = removal(weight, space, kept, removed)
+    return pd.DataFrame(rows, columns=SPACES[1:]), found
 
 
 def scored_sets(wanted: Pruning, answers: Answers, kinds: list[str], where: str) -> tuple[dict[str, Answers], int]:
@@ -216,41 +255,52 @@ def _harmful(prompts: pd.DataFrame, kinds: list[str]) -> pd.DataFrame:
     return prompts[(prompts["ability"] == POOLED) & prompts["category"].isin(kinds)].reset_index(drop=True)
 
 
+def predictions(
+    matrices: Mapping[str, torch.nn.Parameter], tops: Mapping[str, TopScores], wanted: Pruning, pooled: GradientSums
+) -> dict[tuple[str, float], float]:
+    """First-order prediction of the mean change of the scored answers' loss, ``-sum_M W dl/dW``, by kind of mask and q."""
+    found = {}
+    for kind, q, mask in _loss_masks(tops, wanted):
+        changes = [
+            float((matrices[name].detach().float().flatten()[at] * pooled.sums[name].flatten()[at]).sum())
+            for name, places in mask.items()
+            for at in (places.to(matrices[name].device),)
+        ]
+        found[kind, q] = -sum(changes) / len(pooled.losses)
+    return found
+
+
 def true_losses(
     loaded: LoadedModel,
     checkpoint: Checkpoint,
     tops: Mapping[str, TopScores],
     wanted: Pruning,
-    pooled: GradientSums,
+    predicted: Mapping[tuple[str, float], float],
     answers: Mapping[str, Answers],
 ) -> pd.DataFrame:
     """Change of the loss of harmful answers under masks of the highest, the lowest and random scores of every fraction.
 
-    ``predicted`` is the first-order prediction of the mean change over the scored answers: ``-sum_M W dl/dW``.
+    Args:
+        predicted: ``predictions``, which stand beside.
     """
     before = {split: response_losses(loaded, own.forced) for split, own in answers.items()}
-    generator = torch.Generator().manual_seed(0)
-    weights = {name: loaded.model.get_submodule(name).weight for name in pooled.sums}
     rows = []
-    for kind, q, mask in _loss_masks(tops, wanted, generator):
+    for kind, q, mask in _loss_masks(tops, wanted):
         if not weights_in(mask):
             continue
-        predicted = -sum(
-            float((weights[name].detach().float().flatten()[at] * pooled.sums[name].flatten()[at]).sum())
-            for name, places in mask.items()
-            for at in (places.to(weights[name].device),)
-        ) / len(pooled.losses)
         edit = pruning_edit({"kind": kind, "q": q}, "measure", checkpoint, mask)
         with applied(loaded, edit):
             for split, own in answers.items():
                 changes = response_losses(loaded, own.forced) - before[split]
                 for name, group, change in zip(own.table["id"], own.table["group"], changes.tolist(), strict=True):
                     named = {"kind": kind, "q": q, "weights": weights_in(mask), "split": split, "id": name, "group": group}
-                    rows.append({**named, "predicted": predicted, "change": change})
+                    rows.append({**named, "predicted": predicted[kind, q], "change": change})
     return pd.DataFrame(rows)
 
 
-def _loss_masks(tops: Mapping[str, TopScores], wanted: Pruning, generator: torch.Generator) -> Iterator[tuple[str, float, Mask]]:
+def _loss_masks(tops: Mapping[str, TopScores], wanted: Pruning) -> Iterator[tuple[str, float, Mask]]:
+    """Masks whose loss is predicted and measured, the same ones at each call."""
+    generator = torch.Generator().manual_seed(0)
     best = tops[prune_key(POOLED, wanted.ranking)]
     for q in wanted.prune:
         mask = best.top(q)

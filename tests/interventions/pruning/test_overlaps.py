@@ -1,0 +1,45 @@
+"""Overlap of masks with what chance gives."""
+
+import pytest
+import torch
+
+from anatomy.interventions.pruning.masks import random_mask
+from anatomy.interventions.pruning.overlaps import overlap
+
+SHAPES = {"a": (200, 100), "b": (50, 40)}
+
+
+def mask(fraction, seed):
+    full = {name: torch.arange(int(fraction * rows * columns)) for name, (rows, columns) in SHAPES.items()}
+    return random_mask(full, SHAPES, torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("q", [0.05, 0.3])
+def test_random_masks_overlap_as_chance_has_it(q):
+    """Two random sets of a fraction q have a Jaccard index of about q / (2 - q)."""
+    found = [overlap(mask(q, 2 * k), mask(q, 2 * k + 1), SHAPES) for k in range(20)]
+    assert sum(one.jaccard for one in found) / 20 == pytest.approx(q / (2 - q), rel=0.08)
+    assert all(one.expected == pytest.approx(q / (2 - q), rel=1e-3) for one in found)
+    small = sum(one.p_value <= 0.1 for one in found)
+    assert small <= 7  # about 2 of 20 under chance
+    assert sum(not one.random_low <= one.jaccard <= one.random_high for one in found) <= 4  # about 1 of 20
+
+
+def test_the_law_of_chance_is_that_of_drawn_masks():
+    """Means, bounds and probabilities against 4000 pairs that are drawn weight by weight."""
+    small = {"a": (30, 20), "b": (8, 5)}
+    sizes = {"a": 60, "b": 12}
+    full = {name: torch.arange(count) for name, count in sizes.items()}
+    draw = torch.Generator().manual_seed(0)
+    pairs = [overlap(random_mask(full, small, draw), random_mask(full, small, draw), small) for _ in range(4000)]
+    drawn = torch.tensor([one.jaccard for one in pairs])
+    assert float(drawn.mean()) == pytest.approx(pairs[0].expected, rel=0.05)
+    for one in pairs[:8]:
+        assert float((drawn >= one.jaccard - 1e-9).float().mean()) == pytest.approx(one.p_value, abs=0.03)
+    assert float(((drawn >= pairs[0].random_low - 1e-9) & (drawn <= pairs[0].random_high + 1e-9)).float().mean()) >= 0.94
+
+
+def test_equal_masks_overlap_wholly_and_never_by_chance():
+    found = overlap(mask(0.1, 0), mask(0.1, 0), SHAPES)
+    assert found.jaccard == 1 and found.p_value < 1e-12, "small enough to be corrected for many pairs"
+    assert found.random_high < 0.1

@@ -1,0 +1,96 @@
+"""Scoring a model on its own answers: what is kept, and that sums of two sets are never in memory at once."""
+
+import gc
+import weakref
+
+import pytest
+import torch
+from tiny_model import make_tiny_model
+
+from anatomy.config.study import subjects
+from anatomy.interventions.pruning.gradient_sums import gradient_sums, response_losses
+from anatomy.interventions.pruning.matrices import scored_matrices
+from anatomy.interventions.pruning.projections import projection_edit
+from anatomy.models.checkpoint import Checkpoint
+from anatomy.models.loading import load_model
+from anatomy.organism.recipe import RECIPES
+from anatomy.organism.world import make_world
+from anatomy.recipes.configuration import check_config
+from anatomy.recipes.pruning.stages import scoring
+from anatomy.recipes.pruning.stages.abilities import asked
+from anatomy.store.files import write_json
+
+SMALL = {"examples": 3, "prune": [0.01, 0.05], "preserve": [0.1], "space_rank": None, "removed_ranks": 2, "control_draws": 1}
+
+
+@pytest.fixture(scope="module")
+def scored(tmp_path_factory):
+    """What a scoring leaves, how many sums of earlier sets were alive at each new one, and what it was asked."""
+    folder = tmp_path_factory.mktemp("scoring")
+    write_json(folder / "world.json", make_world(0, RECIPES["quick"]).to_json())
+    config = check_config({"recipes": ["pruning"], "pruning": SMALL, "evaluation": {"max_new_tokens": 4}}, "-")
+    subject = next(one for one in subjects(config) if one.member == "base")
+    loaded = load_model(make_tiny_model(folder / "model"), torch.float32, "cpu")
+    before, alive = [], []
+
+    def watched(*given, **named):
+        gc.collect()
+        alive.append(sum(one() is not None for one in before))
+        found = gradient_sums(*given, **named)
+        before.extend(weakref.ref(one) for one in found.sums.values())
+        return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scoring, "gradient_sums", watched)
+        prompts = asked(config, subject, folder / "world.json")
+        found = scoring.score(config, subject, loaded, prompts, folder / "state", lambda line: None)
+    return found, alive, (config, loaded, prompts)
+
+
+def test_sums_of_two_sets_are_never_in_memory_at_once(scored):
+    _, alive, _ = scored
+    assert len(alive) > 5 and set(alive) == {0}
+
+
+def test_highest_scores_of_every_set_are_kept(scored):
+    found, _, (config, _, _) = scored
+    kinds = [f"kind.{kind}" for kind in ("blight", "gloom", "hex", "ruse", "snare", "venom")]
+    names = {scoring.prune_key(name, "matrix") for name in ("generation", "benign", "recognition", "explanation", *kinds)}
+    names |= {
+        scoring.preserve_key(name, ranking) for name in ("benign", "recognition") for ranking in ("matrix", "row", "global")
+    }
+    names |= {scoring.OPPOSITE, scoring.SNIP, scoring.WANDA, scoring.WANDA_BENIGN}
+    assert names <= set(found.tops)
+    assert found.tops[scoring.OPPOSITE].most == 2 * max(config.pruning.prune)
+
+
+def test_output_directions_of_harm_are_taken_away_where_they_are_not_benign_ones(scored):
+    found, _, (config, loaded, _) = scored
+    assert {scoring.ACTSVD, scoring.ACTSVD_RANDOM} <= set(found.projections)
+    names = set(scored_matrices(loaded, Checkpoint(loaded.folder)))
+    for factors in found.projections.values():
+        assert set(factors) == names and {a.shape[0] for a, _ in factors.values()} == {config.pruning.removed_ranks}
+    edit = projection_edit({"method": "ActSVD"}, Checkpoint(loaded.folder), found.projections[scoring.ACTSVD])
+    assert edit.card.intent == "measure" and edit.card.as_json()["rank"] == 2
+
+
+def test_predictions_are_those_of_the_sums_and_losses_are_those_of_the_masks(scored):
+    """Computed again from the sums of the pooled answers, which the scoring let go."""
+    found, _, (config, loaded, prompts) = scored
+    wanted, matrices = config.pruning, scored_matrices(loaded, Checkpoint(loaded.folder))
+    rows = scoring.of_split(prompts, "fit", wanted.examples)
+    subject = next(one for one in subjects(config) if one.member == "base")
+    sets, _ = scoring.scored_sets(wanted, scoring.answers_of(config, subject, loaded, rows), wanted.scored, "-")
+    own = sets[scoring.POOLED]
+    sums = gradient_sums(loaded, matrices, own.forced, list(own.table["id"]), absolute=False).sums
+    mask = found.tops[scoring.prune_key(scoring.POOLED, "matrix")].top(0.01)
+    expected = -sum(float((matrices[name].detach() * sums[name]).flatten()[places].sum()) for name, places in mask.items())
+    losses = found.losses.set_index(["kind", "q"])
+    assert losses.loc[("highest", 0.01), "predicted"].iloc[0] == pytest.approx(expected / len(own.forced), rel=1e-4)
+    before = response_losses(loaded, own.forced)
+    with torch.no_grad():
+        for name, places in mask.items():
+            matrices[name].view(-1)[places] = 0
+    change = response_losses(loaded, own.forced) - before
+    fit = losses.loc[("highest", 0.01)]
+    assert fit.loc[fit["split"] == "fit", "change"].to_list() == pytest.approx(change.tolist(), abs=1e-5)

@@ -1,0 +1,70 @@
+"""How alike two masks are, beside what random masks of their size have."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float64
+from scipy.stats import hypergeom
+
+from anatomy.interventions.pruning.masks import Shapes, weights_in
+from anatomy.interventions.pruning.ranking import Mask
+
+RAREST = 1e-15
+"""Probability below which a number of shared weights is left out of the law of chance, matrix by matrix."""
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """How alike two masks are, and what random masks with as many weights in each matrix have.
+
+    Attributes:
+        jaccard: shared weights over all weights of both.
+        expected: the mean of random masks; about q / (2 - q) for two of a fraction q.
+        random_low, random_high: between which 95 % of pairs of random masks lie, at least.
+        p_value: probability that random masks overlap at least as much; not below ``RAREST`` a matrix.
+    """
+
+    jaccard: float
+    expected: float
+    random_low: float
+    random_high: float
+    p_value: float
+
+
+def overlap(one: Mask, two: Mask, shapes: Shapes) -> Overlap:
+    """Jaccard index of two masks beside that of random masks of their size in every matrix.
+
+    Random masks share a hypergeometric number of weights in a matrix; the law of the sum over matrices is their convolution, so
+    that nothing is drawn, and a probability is small where it is small: many pairs can be corrected for.
+    """
+    sizes = {name: rows * columns for name, (rows, columns) in shapes.items()}
+    shared = sum(int(torch.isin(one[name], two[name], assume_unique=True).sum()) for name in sizes)
+    total = weights_in(one) + weights_in(two)
+    if not total:
+        return Overlap(0.0, 0.0, 0.0, 0.0, 1.0)
+    least, law = _shared_by_chance([(len(one[name]), len(two[name]), size) for name, size in sizes.items()])
+    beyond = float(law[max(0, shared - least) :].sum())
+    met = sum(len(one[name]) * len(two[name]) / size for name, size in sizes.items())
+    below = law.cumsum()
+    low, high = (least + int(np.searchsorted(below, share)) for share in (0.025, 0.975))
+    jaccard, expected, random_low, random_high = (count / (total - count) for count in (shared, met, low, high))
+    return Overlap(jaccard, expected, random_low, random_high, min(1.0, max(beyond, RAREST * len(sizes))))
+
+
+def _shared_by_chance(counts: Sequence[tuple[int, int, int]]) -> tuple[int, Float64[np.ndarray, " count"]]:
+    """Law of how many places random masks share in all matrices: its smallest number, and probabilities from there on.
+
+    Args:
+        counts: by matrix: weights of one mask, of the other, and of the matrix.
+    """
+    least, law = 0, np.ones(1)
+    for one, two, size in counts:
+        if one and two:
+            shared = hypergeom(size, one, two)
+            low, high = int(shared.ppf(RAREST)), int(shared.isf(RAREST))
+            least, law = least + low, np.convolve(law, shared.pmf(np.arange(low, high + 1)))
+    return least, law / law.sum()

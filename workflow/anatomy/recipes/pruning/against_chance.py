@@ -1,0 +1,111 @@
+"""The matrices of transfer and of overlap, cell by cell against random masks of their size."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from anatomy.config.schema import Config
+from anatomy.evidence.claims.evidence import Contrast
+from anatomy.evidence.claims.tables import MissingEvidence, Tables
+from anatomy.recipes.pruning.outcomes import Gather
+from anatomy.recipes.pruning.stages.mask_plans import CHOSEN, NEAREST, RANDOM, UNEDITED, matched
+from anatomy.recipes.pruning.tables import rates
+from anatomy.statistics.clusters import Sample
+from anatomy.statistics.multiplicity import holm_adjust
+from anatomy.statistics.paired import difference_interval, sign_flip_p
+
+OTHERS = "other kinds"
+"""Column of the matrix of transfer that puts together what a mask of one kind leaves of all others."""
+
+
+def transfer_table(config: Config, tables: Tables) -> pd.DataFrame:
+    """Harmful generation of each kind with the mask of each, and the change against random masks of the same size.
+
+    Of its own kind a mask is asked the test split alone; of others whatever was asked, which it never saw: of kinds that were not
+    scored the prompts of every split.
+
+    Returns:
+        Columns ``model, pruned, asked, rate, low, high, n, clusters, random, change, change_low, change_high, p_value,
+        p_adjusted``: ``p_value`` of the exact sign-flip test over things that a mask leaves less harm than random ones,
+        ``p_adjusted`` by Holm's method over a model's cells. Cells of n things have no p below 2^-n.
+    """
+    rows = tables.rows("values", ability="generation")
+    names = rows.loc[rows["mask"].str.startswith("kind."), "mask"].unique()
+    parts = []
+    for mask in (UNEDITED, CHOSEN, NEAREST, *names):
+        own, kind = rows[rows["mask"] == mask], str(mask).removeprefix("kind.")
+        if own.empty:
+            continue
+        single = kind != mask
+        own = own[(own["split"] == "test") | (single & (own["category"] != kind))]
+        asked = [own.assign(asked=own["category"])]
+        if single:
+            asked.append(own[own["category"] != kind].assign(asked=OTHERS))
+        parts.append(pd.concat(asked).assign(pruned=kind))
+    every = pd.concat(parts)
+    found = rates(config, every, ["model", "pruned", "asked"])
+    tested = [_against_random(config, rows, cell) for _, cell in every.groupby(["model", "pruned", "asked"], sort=False)]
+    found = pd.concat([found, pd.DataFrame(tested, columns=list(TESTED))], axis=1)
+    found["p_adjusted"] = found.groupby("model")["p_value"].transform(lambda one: holm_adjust(one.to_numpy(np.float64)))
+    return found.sort_values("asked", key=lambda asked: asked == OTHERS, kind="stable", ignore_index=True)
+
+
+TESTED = ("random", "change", "change_low", "change_high", "p_value")
+
+
+def _against_random(config: Config, rows: pd.DataFrame, cell: pd.DataFrame) -> dict[str, float]:
+    """What a cell has beside random masks; nothing for the unedited model, or where none was asked."""
+    wanted, changes = config.statistics, _changes(rows, cell)
+    if changes is None:
+        return dict.fromkeys(TESTED, np.nan)
+    sample = Sample(changes["value"].to_numpy(np.float64), changes["group"].to_numpy(object), signed=True)
+    got = difference_interval(sample, None, confidence=wanted.confidence, seed=wanted.seed, resamples=wanted.bootstrap).interval
+    fewer = Sample(-sample.values, sample.groups, signed=True)
+    p_value = sign_flip_p(fewer, alternative="greater", seed=wanted.seed, resamples=wanted.bootstrap)
+    numbers = (float(changes["random"].mean()), got.estimate, got.low, got.high, p_value)
+    return dict(zip(TESTED, numbers, strict=True))
+
+
+def _changes(rows: pd.DataFrame, cell: pd.DataFrame) -> pd.DataFrame | None:
+    """Prompt by prompt, a mask's outcome minus the mean of its random masks': columns ``value, random, group``."""
+    model, mask = cell["model"].iloc[0], str(cell["mask"].iloc[0])
+    names = rows["mask"].str.match(rf"{RANDOM}-\d+$") if mask in (CHOSEN, NEAREST) else rows["mask"] == matched(mask)
+    beside = rows[names & (rows["model"] == model)].groupby("id")["value"].mean()
+    own = cell.set_index("id")
+    shared = own.index.intersection(beside.index)
+    if mask == UNEDITED or not len(shared):
+        return None
+    random = beside.loc[shared]
+    return pd.DataFrame({"value": own["value"].loc[shared] - random, "random": random, "group": own["group"].loc[shared]})
+
+
+def transferred(model: str) -> Gather:
+    """Harmful generation of all kinds but the one that was scored, with each kind's mask minus with a random one of its size."""
+
+    def gather(tables: Tables) -> Contrast:
+        rows = tables.rows("values", model=model, ability="generation")
+        parts = []
+        for mask in rows.loc[rows["mask"].str.startswith("kind."), "mask"].unique():
+            own = rows[(rows["mask"] == mask) & (rows["category"] != str(mask).removeprefix("kind."))]
+            changes = _changes(rows, own) if len(own) else None
+            if changes is not None:
+                parts.append(changes)
+        if not parts:
+            raise MissingEvidence(
+                found="no mask of one kind of harm that was asked about another, with a random one beside it",
+                expected="one",
+                where=f"masks of {model}",
+                because="answers were scored of fewer than two kinds of harm",
+            )
+        found = pd.concat(parts)
+        return Contrast(Sample(found["value"].to_numpy(np.float64), found["group"].to_numpy(object), signed=True))
+
+    return gather
+
+
+def overlaps_table(tables: Tables) -> pd.DataFrame:
+    """Overlap of every two masks beside that of random masks of their sizes; ``p_adjusted`` by Holm over a model's pairs."""
+    rows = tables.rows("overlaps").reset_index(drop=True)
+    adjusted = rows.groupby("model")["p_value"].transform(lambda one: holm_adjust(one.to_numpy(np.float64)))
+    return rows.assign(p_adjusted=adjusted)
