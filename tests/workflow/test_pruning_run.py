@@ -15,7 +15,7 @@ SMALL = {
     "recipes": ["rosi", "pruning"],
     "pruning": {
         "models": ["base", "aligned"],
-        "prune": [0.003, 0.01],
+        "prune": [0.001, 0.003, 0.01],
         "preserve": [0.05],
         "control_draws": 1,
         "finetuning": {"looks": [0, 8]},

@@ -1,10 +1,12 @@
 """Overlap of masks with what chance gives."""
 
+import numpy as np
 import pytest
 import torch
+from scipy.stats import hypergeom
 
 from anatomy.interventions.pruning.masks import random_mask
-from anatomy.interventions.pruning.overlaps import overlap
+from anatomy.interventions.pruning.overlaps import _shared_by_chance, overlap
 
 SHAPES = {"a": (200, 100), "b": (50, 40)}
 
@@ -43,3 +45,11 @@ def test_equal_masks_overlap_wholly_and_never_by_chance():
     found = overlap(mask(0.1, 0), mask(0.1, 0), SHAPES)
     assert found.jaccard == 1 and found.p_value < 1e-12, "small enough to be corrected for many pairs"
     assert found.random_high < 0.1
+
+
+@pytest.mark.parametrize(("one", "two", "size"), [(5, 7, 20), (19, 18, 20), (300, 400, 2000), (587, 587, 58_720_256), (9, 0, 50)])
+def test_the_law_of_one_matrix_is_hypergeometric(one, two, size):
+    least, law = _shared_by_chance([(one, two, size)])
+    reference = hypergeom(size, one, two).pmf(np.arange(least, least + len(law)))
+    np.testing.assert_allclose(law, reference, rtol=1e-5, atol=1e-18)
+    assert reference.sum() == pytest.approx(1, abs=1e-8), "nothing that matters is cut off"
