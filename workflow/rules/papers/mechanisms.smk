@@ -31,3 +31,45 @@ rule mechanisms_look:
         code=stage_fingerprint("anatomy.recipes.mechanisms.jobs.look"),
     script:
         f"{SCRIPTS}/paper.py"
+
+
+def neighbours_of(model):
+    """The base of a model, where the run has it, and files of the run's other papers that name directions of the model."""
+    from anatomy.recipes.mechanisms.neighbours import base_of, files_of_others
+
+    base = base_of(CONFIG, EVERYONE[model])
+    return {**({} if base is None else {"base": AT.model(base.id)}), **files_of_others(CONFIG, EVERYONE[model])}
+
+
+# Directions of a model beside those of its base and of the run's other papers.
+rule mechanisms_geometry:
+    input:
+        unpack(lambda wildcards: neighbours_of(wildcards.model)),
+        model=AT.model("{model}"),
+        directions=AT.stage("extract", "{model}", "card.json"),
+        direction=AT.stage("localize", "{model}", "selected.json"),
+        prompts=lambda wildcards: prompt_tables(wildcards.model, [CONFIG.extraction.harmful, CONFIG.extraction.harmless]),
+    output:
+        angles=AT.stage("measure", "{model}", "mechanisms.angles.parquet"),
+        shifts=AT.stage("measure", "{model}", "mechanisms.shifts.parquet"),
+        ranks=AT.stage("measure", "{model}", "mechanisms.ranks.parquet"),
+        stability=AT.stage("measure", "{model}", "mechanisms.stability.parquet"),
+        kinds=AT.stage("measure", "{model}", "mechanisms.kinds.parquet"),
+        kind_controls=AT.stage("measure", "{model}", "mechanisms.kind_controls.parquet"),
+        spaces=AT.stage("measure", "{model}", "mechanisms.spaces.parquet"),
+        vectors=AT.stage("measure", "{model}", "mechanisms.vectors.parquet"),
+    log:
+        AT.stage("measure", "{model}", "mechanisms.geometry.log"),
+    benchmark:
+        AT.stage("measure", "{model}", "mechanisms.geometry.tsv")
+    priority: 10
+    threads: threads_of("mechanisms_geometry")
+    resources:
+        **needs("mechanisms_geometry"),
+    params:
+        options=options(CONFIG, "mechanisms", "extraction", "selection", "evaluation", "results"),
+        subject=lambda wildcards: vars(EVERYONE[wildcards.model]),
+        module="anatomy.recipes.mechanisms.jobs.geometry",
+        code=stage_fingerprint("anatomy.recipes.mechanisms.jobs.geometry"),
+    script:
+        f"{SCRIPTS}/paper.py"

@@ -46,5 +46,11 @@ def stage_work(
             0,
             predictions=round(patches + 4 * wanted.prompts * (num_layers + 1)),
             passes=2 * wanted.pairs * num_layers,
-        )
+        ),
+        "geometry": StageWork(
+            "geometry",
+            f"{wanted.prompts} prompts of each kind and split, read by the model and its base with and without the template",
+            2 * 5 * 2 * wanted.prompts * length,
+            0,
+        ),
     }
