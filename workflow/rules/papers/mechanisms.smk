@@ -73,3 +73,36 @@ rule mechanisms_geometry:
         code=stage_fingerprint("anatomy.recipes.mechanisms.jobs.geometry"),
     script:
         f"{SCRIPTS}/paper.py"
+
+
+# A sparse autoencoder on one layer, from the model's own answers; its features beside the directions.
+rule mechanisms_features:
+    input:
+        model=AT.model("{model}"),
+        answers=AT.stage("answers", "{model}", "completions.parquet"),
+        refusal_tokens=AT.stage("answers", "{model}", "refusal_tokens.json"),
+        direction=AT.stage("localize", "{model}", "selected.json"),
+        vectors=AT.stage("measure", "{model}", "mechanisms.vectors.parquet"),
+        prompts=lambda wildcards: prompt_tables(wildcards.model, [CONFIG.extraction.harmful, CONFIG.extraction.harmless]),
+        autoencoder=[] if CONFIG.mechanisms.features is None else (CONFIG.mechanisms.features.file or []),
+    output:
+        fidelity=AT.stage("measure", "{model}", "mechanisms.fidelity.parquet"),
+        spliced=AT.stage("measure", "{model}", "mechanisms.spliced.parquet"),
+        feature_directions=AT.stage("measure", "{model}", "mechanisms.feature_directions.parquet"),
+        cards=AT.stage("measure", "{model}", "mechanisms.cards.parquet"),
+        feature_steering=AT.stage("measure", "{model}", "mechanisms.feature_steering.parquet"),
+    log:
+        AT.stage("measure", "{model}", "mechanisms.features.log"),
+    benchmark:
+        AT.stage("measure", "{model}", "mechanisms.features.tsv")
+    priority: 10
+    threads: threads_of("mechanisms_features")
+    resources:
+        **needs("mechanisms_features"),
+    params:
+        options=options(CONFIG, "mechanisms", "extraction", "selection", "evaluation", "results"),
+        subject=lambda wildcards: vars(EVERYONE[wildcards.model]),
+        module="anatomy.recipes.mechanisms.jobs.features",
+        code=stage_fingerprint("anatomy.recipes.mechanisms.jobs.features"),
+    script:
+        f"{SCRIPTS}/paper.py"

@@ -5,6 +5,8 @@ What a model has none of (a base, kinds of harm) leaves a table without rows.
 
 from __future__ import annotations
 
+from anatomy.config.schema import Config
+
 GEOMETRY = {
     "angles": ("one", "two", "layer", "cosine"),
     "shifts": ("id", "variant", "layer", "cosine", "length", "side", "group"),
@@ -15,4 +17,15 @@ GEOMETRY = {
     "spaces": ("layer", "other", "number", "degrees"),
     "vectors": ("direction", "layer", "vector"),
 }
-FURTHER = {**GEOMETRY}
+FEATURES = {
+    "fidelity": ("layer", "features", "active", "explained", "alive", "tokens", "source"),
+    "spliced": ("id", "clean", "spliced", "mean", "group", "side"),
+    "feature_directions": ("direction", "feature", "rank", "cosine", "chance"),
+    "cards": ("feature", "nearest", "cosine", "density", "strength", "harmful", "harmless", "by_lens", "by_activation"),
+    "feature_steering": ("id", "dose", "metric", "kl", "side", "kind", "feature", "group"),
+}
+
+
+def further(config: Config) -> dict[str, tuple[str, ...]]:
+    """Every such table of a run."""
+    return {**GEOMETRY, **({} if config.mechanisms.features is None else FEATURES)}

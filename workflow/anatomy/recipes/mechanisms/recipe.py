@@ -9,7 +9,7 @@ from anatomy.config.study import Layout, Subject, subjects
 from anatomy.config.subjects import require_names_of_models
 from anatomy.costs.job_kind import JobKind, RuleNeed
 from anatomy.evidence.report.figure_plan import FigurePlan
-from anatomy.recipes.mechanisms.evidence_tables import FURTHER
+from anatomy.recipes.mechanisms.evidence_tables import further
 from anatomy.recipes.mechanisms.options import Mechanisms
 from anatomy.recipes.mechanisms.work import is_looked_into, stage_work
 from anatomy.recipes.recipe import Recipe
@@ -50,7 +50,7 @@ def evidence(config: Config) -> dict[str, list[str]]:
     at = Layout(config.results)
     return {
         table: [at.stage("measure", subject.id, f"mechanisms.{table}.parquet") for subject in looked_into(config)]
-        for table in (*COLUMNS, *FURTHER)
+        for table in (*COLUMNS, *further(config))
     }
 
 
@@ -66,6 +66,7 @@ def plans(config: Config) -> list[FigurePlan]:
         "direct": "What each block writes along the direction",
         "attention": "Where the last token looks",
         "steering": "What doses of the direction do",
+        "features": "What steering by features does",
         "angles": "Angles between directions",
         "shifts": "What alignment moved, with and without the template's share",
     }
@@ -73,6 +74,7 @@ def plans(config: Config) -> list[FigurePlan]:
         FigurePlan(f"{kind}.{subject.id}", kind, "mechanisms", f"{title}: {subject.id}", (subject.id,), captions=CAPTIONS)
         for subject in looked_into(config)
         for kind, title in kinds.items()
+        if kind != "features" or config.mechanisms.features is not None
     ]
 
 
@@ -95,9 +97,10 @@ RECIPE = Recipe(
     work=stage_work,
     jobs={
         "mechanisms_look": JobKind(RuleNeed(3000, 60, "transformers", 60), 8.0, lambda wildcards: ["look"]),
+        "mechanisms_features": JobKind(RuleNeed(3000, 20, "transformers", 20), 10.0, lambda wildcards: ["features"]),
         "mechanisms_geometry": JobKind(RuleNeed(3000, 20, "transformers", 20), 8.0, lambda wildcards: ["geometry"]),
     },
     plans=plans,
-    tables=("agreement", "profiles", "pairs", "aurocs", "stability", "kinds", "seeds"),
+    tables=("agreement", "profiles", "pairs", "aurocs", "stability", "kinds", "seeds", "fidelity", "nearest", "cards"),
     measured=("measure/*/mechanisms.*.tsv",),
 )

@@ -18,7 +18,9 @@ from anatomy.interventions.instruments.probes import probe_aurocs
 from anatomy.recipes.mechanisms import figures as drawn
 from anatomy.recipes.mechanisms import geometry_figures as geometry
 from anatomy.recipes.mechanisms.claims import claims_of
-from anatomy.recipes.mechanisms.evidence_tables import FURTHER
+from anatomy.recipes.mechanisms.evidence_tables import further
+from anatomy.recipes.mechanisms.feature_claims import feature_claims, fidelity_table, rows_of
+from anatomy.recipes.mechanisms.feature_figures import features
 from anatomy.recipes.mechanisms.geometry_claims import geometry_claims
 from anatomy.recipes.mechanisms.profiles import INSTRUMENTS, agreement_table, profile_table
 from anatomy.recipes.mechanisms.recipe import COLUMNS, RECIPE, looked_into
@@ -49,14 +51,34 @@ TITLES = {
         "Cosine of a test prompt with its own kind's direction minus the mean with other kinds', beside kinds dealt at random; "
         "share of all kinds' directions along one line; smallest angle of the space of kinds with others.",
     ),
+    "fidelity": (
+        "Sparse autoencoder",
+        "Features that fire at once, share of the variance explained, living features, and loss a token on held-out answers as "
+        "the model is, with the layer as features rebuild it, and with the layer at its mean.",
+    ),
+    "nearest": (
+        "Features nearest to directions",
+        "Cosine of decoder rows with directions; chance: the best of as many random ones.",
+    ),
+    "cards": (
+        "Feature cards",
+        "Share of tokens on which a feature fires, mean strength at the last token of each kind of prompt, tokens that it raises "
+        "and tokens on which it fires most. Single tokens are shown, never the texts they stand in.",
+    ),
     "seeds": ("Directions across seeds", "Cosine of a member's directions between organism seeds, beside chance."),
 }
-PER_MODEL = {"stability": geometry.stability_table, "kinds": geometry.kinds_table}
+PER_MODEL = {
+    "stability": geometry.stability_table,
+    "kinds": geometry.kinds_table,
+    "fidelity": fidelity_table,
+    "nearest": lambda tables, model: rows_of(tables, "feature_directions", model),
+    "cards": lambda tables, model: rows_of(tables, "cards", model),
+}
 
 
 def read_evidence(config: Config, files: Files) -> Tables:
     """What instruments left of every model."""
-    return read_tables({name: files[name] for name in (*COLUMNS, *FURTHER) if files.get(name)})
+    return read_tables({name: files[name] for name in (*COLUMNS, *further(config)) if files.get(name)})
 
 
 def judge(config: Config, files: Files) -> pd.DataFrame:
@@ -67,7 +89,7 @@ def judge(config: Config, files: Files) -> pd.DataFrame:
     for subject in looked_into(config):
         seed = NO_SEED if subject.seed is None else subject.seed
         own = of_models(tables, {subject.id})
-        asked = [*claims_of(config, subject), *geometry_claims(subject)]
+        asked = [*claims_of(config, subject), *geometry_claims(subject), *feature_claims(config, subject)]
         parts.append(evaluate_ledger(asked, own, seed=seed, resampling=resampling))
     return pd.concat(parts, ignore_index=True)
 
@@ -85,6 +107,7 @@ def draw(plan: FigurePlan, config: Config, evidence: Tables) -> alt.TopLevelMixi
         "direct": lambda: drawn.direct(evidence.rows("direct", model=model)),
         "attention": lambda: drawn.attention(evidence.rows("attention", model=model)),
         "steering": lambda: drawn.steering(evidence.rows("steering", model=model)),
+        "features": lambda: features(evidence.rows("feature_steering", model=model)),
         "angles": lambda: geometry.angles(evidence.rows("angles", model=model)),
         "shifts": lambda: geometry.shifts(evidence.rows("shifts", model=model)),
     }

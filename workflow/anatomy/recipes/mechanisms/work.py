@@ -38,7 +38,7 @@ def stage_work(
     read = 4 * wanted.prompts * length
     patches = 2 * wanted.pairs * num_layers * (3 * length + HEADS)
     passes = round(patches * length / 2 + 2 * wanted.pairs * (2 + BACKWARD) * length)
-    return {
+    found = {
         "look": StageWork(
             "look",
             f"{round(patches)} patched passes of {wanted.pairs} pairs; probes and lenses of {num_layers + 1} layers",
@@ -54,3 +54,12 @@ def stage_work(
             0,
         ),
     }
+    if wanted.features is not None:
+        texts, steered = 2 * (config.extraction.prompts + config.selection.prompts), 2 * wanted.features.steered
+        found["features"] = StageWork(
+            "features",
+            f"{wanted.features.size} features of one layer, {wanted.features.random + 2} of them to steer {steered} prompts by",
+            round(4 * texts * length * 2 + 2 * (wanted.features.random + 3) * steered * length),
+            0,
+        )
+    return found

@@ -12,8 +12,8 @@ from torch import Tensor
 from anatomy.interventions.edits.head import HeadEdit
 from anatomy.interventions.edits.saved import saved_edit
 from anatomy.interventions.edits.sparse import SparseEdit
+from anatomy.interventions.instruments.logit_lens import final_gain
 from anatomy.models.activations.answers import ALL
-from anatomy.models.activations.starting import stream_logits
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.loading import LoadedModel
 from anatomy.models.sites import BLOCK_SITES
@@ -77,13 +77,8 @@ def head_direction(residual: Float[Tensor, "vocabulary d_model"], loaded: Loaded
 
     The first right singular vector, with the gain of the final norm taken in.
     """
-    kept: list[Tensor] = []
-    handle = loaded.model.get_output_embeddings().register_forward_pre_hook(lambda _module, args: kept.append(args[0]))
-    try:
-        stream_logits(loaded, torch.ones(1, loaded.d_model, device=loaded.device))  # its root mean square is one
-    finally:
-        handle.remove()
-    gain = kept[0].reshape(-1, loaded.d_model)[0].float().cpu()
     found = torch.zeros(loaded.num_layers + 1, loaded.d_model)
-    found[-1] = torch.nn.functional.normalize(gain * torch.linalg.svd(residual.float(), full_matrices=False)[2][0], dim=0)
+    found[-1] = torch.nn.functional.normalize(
+        final_gain(loaded) * torch.linalg.svd(residual.float(), full_matrices=False)[2][0], dim=0
+    )
     return found
