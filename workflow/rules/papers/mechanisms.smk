@@ -106,3 +106,37 @@ rule mechanisms_features:
         code=stage_fingerprint("anatomy.recipes.mechanisms.jobs.features"),
     script:
         f"{SCRIPTS}/paper.py"
+
+
+def masks_of(model):
+    """The mask that another paper of the run made of a model."""
+    return {name: file for name, file in neighbours_of(model).items() if name == "mask"}
+
+
+# Facts patched and rewritten in memory.
+rule mechanisms_facts:
+    input:
+        unpack(lambda wildcards: masks_of(wildcards.model)),
+        model=AT.model("{model}"),
+        world=lambda wildcards: world_of(wildcards.model),
+        answers=AT.stage("answers", "{model}", "completions.parquet"),
+        directions=AT.stage("extract", "{model}", "card.json"),
+        direction=AT.stage("localize", "{model}", "selected.json"),
+    output:
+        fact_patches=AT.stage("measure", "{model}", "mechanisms.fact_patches.parquet"),
+        fact_edits=AT.stage("measure", "{model}", "mechanisms.fact_edits.parquet"),
+    log:
+        AT.stage("measure", "{model}", "mechanisms.facts.log"),
+    benchmark:
+        AT.stage("measure", "{model}", "mechanisms.facts.tsv")
+    priority: 10
+    threads: threads_of("mechanisms_facts")
+    resources:
+        **needs("mechanisms_facts"),
+    params:
+        options=options(CONFIG, "mechanisms", "extraction", "selection", "evaluation", "results"),
+        subject=lambda wildcards: vars(EVERYONE[wildcards.model]),
+        module="anatomy.recipes.mechanisms.jobs.facts",
+        code=stage_fingerprint("anatomy.recipes.mechanisms.jobs.facts"),
+    script:
+        f"{SCRIPTS}/paper.py"

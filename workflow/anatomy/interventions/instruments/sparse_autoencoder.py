@@ -124,7 +124,7 @@ def train_autoencoder(x: Float[Tensor, "row d_model"], options: SparseTraining) 
             found=f"a loss of {loss.item()}",
             expected="a finite one",
             where="a sparse autoencoder",
-            remedy="lower mechanisms.features.learning_rate",
+            remedy="lower features.learning_rate",
         )
     # In the stream's own unit: f((x - m) / s) = W_e (x - m - s b) / s + b_e, times s.
     learnt = (encoder.detach(), (encoder_bias * scale).detach(), decoder.detach(), (middle + scale * bias).detach())
@@ -155,7 +155,7 @@ def load_autoencoder(path: Path, d_model: int, active: int) -> SparseAutoencoder
         str(path),
         f"safetensors with {', '.join(FILE)}",
         SafetensorError,
-        remedy="name the weights of a sparse autoencoder, or leave mechanisms.features.file out to train one",
+        remedy="name the weights of a sparse autoencoder, or leave features.file out to train one",
     ):
         tensors = load_file(path)
         encoder, encoder_bias, decoder, bias = (tensors[name].float() for name in FILE)
@@ -164,13 +164,13 @@ def load_autoencoder(path: Path, d_model: int, active: int) -> SparseAutoencoder
             found=f"an autoencoder of {len(encoder)} features for a stream of width {encoder.shape[1]}",
             expected=f"one for this model's stream of width {d_model}, with as many decoder rows as features",
             where=str(path),
-            remedy="mechanisms.features.file has to be of this very model and layer; leave it out to train one",
+            remedy="features.file has to be of this very model and layer; leave it out to train one",
         )
     if active > len(encoder):
         raise ModelError(
             found=f"{active} features that may fire at once, of {len(encoder)}",
             expected="no more than there are",
             where=str(path),
-            remedy="lower mechanisms.features.active to what the autoencoder was trained with",
+            remedy="lower features.active to what the autoencoder was trained with",
         )
     return SparseAutoencoder(encoder, encoder_bias, decoder, bias, active)

@@ -26,6 +26,14 @@ FEATURES = {
 }
 
 
+FACTS = {
+    "fact_patches": ("part", "layer", "recovery", "id", "group"),
+    "fact_edits": ("measure", "number", "before", "after", "id", "group", "layer", "kind", "under"),
+}
+
+
 def further(config: Config) -> dict[str, tuple[str, ...]]:
     """Every such table of a run."""
-    return {**GEOMETRY, **({} if config.mechanisms.features is None else FEATURES)}
+    wanted = config.mechanisms
+    asked = [*([] if wanted.features is None else [FEATURES]), *([] if wanted.facts is None else [FACTS])]
+    return {**GEOMETRY, **{name: columns for tables in asked for name, columns in tables.items()}}

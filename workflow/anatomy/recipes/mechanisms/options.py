@@ -45,6 +45,34 @@ class Features(Section):
         return self
 
 
+class OwnFact(Section):
+    """A fact that a model of one's own knows, in one's own wording."""
+
+    subject: str = Field(..., min_length=1, description="what the fact is about")
+    prompt: str = Field(..., min_length=1, description="sentence with {} for the subject that ends before the object")
+    true: str = Field(..., min_length=1, description="the object, as the model knows it")
+    new: str = Field(..., min_length=1, description="the object that takes its place")
+    paraphrases: list[str] = Field([], description="other sentences with {} for the subject that end before the object")
+    contrary: str | None = Field(
+        None, description="another subject of as many tokens, with another object, for patching; null where there is none"
+    )
+
+    @model_validator(mode="after")
+    def _has_a_place(self) -> OwnFact:
+        for text in (self.prompt, *self.paraphrases):
+            if text.count("{}") != 1 or text != text.rstrip():
+                raise ValueError(f"{text!r} has to have one {{}}, where the subject stands, and no blank at its end")
+        return self
+
+
+class Facts(Section):
+    """Rewriting facts in one MLP."""
+
+    count: int = Field(6, ge=2, description="facts of an organism that are rewritten, of those that the model states rightly")
+    layers: int = Field(6, ge=1, description="blocks, evenly spaced, whose MLP is edited")
+    own: list[OwnFact] = Field([], description="facts of a model of one's own; without any the claims about it are not testable")
+
+
 class Mechanisms(Section):
     """Where alignment sits, seen by every instrument."""
 
@@ -60,6 +88,7 @@ class Mechanisms(Section):
     few: int = Field(8, ge=1, description="features of the sparse probe")
     lens: Lens | None = Field(Lens(), description="the tuned lens; null for the logit lens alone")
     features: Features | None = Field(Features(), description="a sparse autoencoder; null for none")
+    facts: Facts | None = Field(Facts(), description="facts rewritten by a rank-one change of one MLP; null for none")
     doses: list[float] = Field(
         [-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0],
         min_length=1,

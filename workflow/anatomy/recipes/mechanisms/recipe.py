@@ -66,6 +66,7 @@ def plans(config: Config) -> list[FigurePlan]:
         "direct": "What each block writes along the direction",
         "attention": "Where the last token looks",
         "steering": "What doses of the direction do",
+        "facts": "Where facts are carried and rewritten",
         "features": "What steering by features does",
         "angles": "Angles between directions",
         "shifts": "What alignment moved, with and without the template's share",
@@ -74,7 +75,7 @@ def plans(config: Config) -> list[FigurePlan]:
         FigurePlan(f"{kind}.{subject.id}", kind, "mechanisms", f"{title}: {subject.id}", (subject.id,), captions=CAPTIONS)
         for subject in looked_into(config)
         for kind, title in kinds.items()
-        if kind != "features" or config.mechanisms.features is not None
+        if kind not in ("features", "facts") or getattr(config.mechanisms, kind) is not None
     ]
 
 
@@ -97,10 +98,11 @@ RECIPE = Recipe(
     work=stage_work,
     jobs={
         "mechanisms_look": JobKind(RuleNeed(3000, 60, "transformers", 60), 8.0, lambda wildcards: ["look"]),
+        "mechanisms_facts": JobKind(RuleNeed(3000, 20, "transformers", 20), 8.0, lambda wildcards: ["facts"]),
         "mechanisms_features": JobKind(RuleNeed(3000, 20, "transformers", 20), 10.0, lambda wildcards: ["features"]),
         "mechanisms_geometry": JobKind(RuleNeed(3000, 20, "transformers", 20), 8.0, lambda wildcards: ["geometry"]),
     },
     plans=plans,
-    tables=("agreement", "profiles", "pairs", "aurocs", "stability", "kinds", "seeds", "fidelity", "nearest", "cards"),
+    tables=("agreement", "profiles", "pairs", "aurocs", "stability", "kinds", "seeds", "fidelity", "nearest", "cards", "facts"),
     measured=("measure/*/mechanisms.*.tsv",),
 )

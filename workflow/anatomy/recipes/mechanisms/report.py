@@ -19,6 +19,8 @@ from anatomy.recipes.mechanisms import figures as drawn
 from anatomy.recipes.mechanisms import geometry_figures as geometry
 from anatomy.recipes.mechanisms.claims import claims_of
 from anatomy.recipes.mechanisms.evidence_tables import further
+from anatomy.recipes.mechanisms.fact_claims import fact_claims, facts_table
+from anatomy.recipes.mechanisms.fact_figures import facts
 from anatomy.recipes.mechanisms.feature_claims import feature_claims, fidelity_table, rows_of
 from anatomy.recipes.mechanisms.feature_figures import features
 from anatomy.recipes.mechanisms.geometry_claims import geometry_claims
@@ -65,6 +67,11 @@ TITLES = {
         "Share of tokens on which a feature fires, mean strength at the last token of each kind of prompt, tokens that it raises "
         "and tokens on which it fires most. Single tokens are shown, never the texts they stand in.",
     ),
+    "facts": (
+        "Rewritten facts",
+        "Shares after a rank-one change of one block's MLP: facts said anew, said in other wordings, and unrelated facts that "
+        "stay; beside the same change read by a random key, and under other edits.",
+    ),
     "seeds": ("Directions across seeds", "Cosine of a member's directions between organism seeds, beside chance."),
 }
 PER_MODEL = {
@@ -72,6 +79,7 @@ PER_MODEL = {
     "kinds": geometry.kinds_table,
     "fidelity": fidelity_table,
     "nearest": lambda tables, model: rows_of(tables, "feature_directions", model),
+    "facts": facts_table,
     "cards": lambda tables, model: rows_of(tables, "cards", model),
 }
 
@@ -89,7 +97,12 @@ def judge(config: Config, files: Files) -> pd.DataFrame:
     for subject in looked_into(config):
         seed = NO_SEED if subject.seed is None else subject.seed
         own = of_models(tables, {subject.id})
-        asked = [*claims_of(config, subject), *geometry_claims(subject), *feature_claims(config, subject)]
+        asked = [
+            *claims_of(config, subject),
+            *geometry_claims(subject),
+            *feature_claims(config, subject),
+            *fact_claims(config, subject),
+        ]
         parts.append(evaluate_ledger(asked, own, seed=seed, resampling=resampling))
     return pd.concat(parts, ignore_index=True)
 
@@ -107,6 +120,7 @@ def draw(plan: FigurePlan, config: Config, evidence: Tables) -> alt.TopLevelMixi
         "direct": lambda: drawn.direct(evidence.rows("direct", model=model)),
         "attention": lambda: drawn.attention(evidence.rows("attention", model=model)),
         "steering": lambda: drawn.steering(evidence.rows("steering", model=model)),
+        "facts": lambda: facts(evidence.rows("fact_patches", model=model), facts_table(evidence, model)),
         "features": lambda: features(evidence.rows("feature_steering", model=model)),
         "angles": lambda: geometry.angles(evidence.rows("angles", model=model)),
         "shifts": lambda: geometry.shifts(evidence.rows("shifts", model=model)),

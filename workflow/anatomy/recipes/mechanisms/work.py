@@ -14,6 +14,8 @@ from anatomy.sources.registry.entry import Entry
 HEADS = 16
 """Heads that a block is taken to have, where only its number of blocks is known."""
 BACKWARD = 3
+SEARCH = 25
+"""Passes in which a new fact's value is sought, forward and back."""
 
 
 def is_looked_into(config: Config, subject: Subject) -> bool:
@@ -61,5 +63,15 @@ def stage_work(
             f"{wanted.features.size} features of one layer, {wanted.features.random + 2} of them to steer {steered} prompts by",
             round(4 * texts * length * 2 + 2 * (wanted.features.random + 3) * steered * length),
             0,
+        )
+    if wanted.facts is not None:
+        edits, questions = wanted.facts.count * wanted.facts.layers, 10
+        texts = 2 * config.extraction.prompts
+        found["facts"] = StageWork(
+            "facts",
+            f"{wanted.facts.count} facts rewritten in {min(wanted.facts.layers, num_layers)} blocks",
+            round(texts * 2 * length + edits * length * (BACKWARD * SEARCH + 2 * questions)),
+            0,
+            passes=edits * (SEARCH + 4),
         )
     return found
