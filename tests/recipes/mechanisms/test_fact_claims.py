@@ -76,14 +76,14 @@ def test_shares_are_of_facts_said_and_of_others_kept():
     assert facts(tables_of().rows("fact_patches"), table.reset_index()).to_dict()["config"]
 
 
-TOLD = {"subject": "France", "prompt": "The capital of {} is", "true": "Paris", "new": "Rome"}
+TOLD = {"subject": "France", "prompt": "The capital of {} is", "object": "Paris", "new": "Rome"}
 
 
 def test_told_facts_stand_beside_one_another():
     other = {
         "subject": "Italy",
         "prompt": "People of {} speak",
-        "true": "Italian",
+        "object": "Italian",
         "new": "French",
         "paraphrases": ["In {} one says"],
     }
@@ -92,6 +92,9 @@ def test_told_facts_stand_beside_one_another():
     assert one.statement.text == "The capital of France is" and two.paraphrases[0].text == "In Italy one says"
     (beside,) = one.unrelated
     assert (beside.text, beside.true, beside.new) == ("People of Italy speak", "Italian", "Rome")
+    same = [TOLD, {**TOLD, "subject": "Italy", "object": "Rome", "new": "Paris"}]
+    config = check_config({"mechanisms": {"facts": {"own": same}}}, "a test")
+    assert [fact.unrelated for fact in told_facts(config.mechanisms.facts.own)] == [(), ()]  # true of the other subject
 
 
 @pytest.mark.parametrize("prompt", ["The capital is", "The capital of {} is ", "{} and {}"])

@@ -10,8 +10,9 @@ import pandas as pd
 
 from anatomy.config.schema import Config
 from anatomy.config.study import subjects
-from anatomy.evidence.claims.tables import Tables
+from anatomy.evidence.claims.tables import MissingEvidence, Tables
 from anatomy.evidence.figures.theme import COLOURS, themed
+from anatomy.recipes.mechanisms.samples import picked_place
 
 REFUSAL, RANDOM = "refusal", "random"
 VARIANTS = {
@@ -60,6 +61,16 @@ def shifts(rows: pd.DataFrame) -> alt.TopLevelMixin:
         .properties(width=260, height=220)
     )
     return themed(chart.facet(column=alt.Column("side:N", title=None, sort=["harmful", "harmless"])))
+
+
+def angles_table(tables: Tables, model: str) -> pd.DataFrame:
+    """Cosine of every two directions at the layer of the picked direction, or at the middle layer where none was picked."""
+    rows = tables.rows("angles", model=model)
+    try:
+        layer = picked_place(tables, model)[1]
+    except MissingEvidence:
+        layer = int(rows["layer"].max()) // 2
+    return rows[rows["layer"] == layer].reset_index(drop=True)
 
 
 def kinds_table(tables: Tables, model: str) -> pd.DataFrame:

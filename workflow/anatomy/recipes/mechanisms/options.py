@@ -50,8 +50,8 @@ class OwnFact(Section):
 
     subject: str = Field(..., min_length=1, description="what the fact is about")
     prompt: str = Field(..., min_length=1, description="sentence with {} for the subject that ends before the object")
-    true: str = Field(..., min_length=1, description="the object, as the model knows it")
-    new: str = Field(..., min_length=1, description="the object that takes its place")
+    object: str = Field(..., min_length=1, description="what is said of it, as the model knows it")
+    new: str = Field(..., min_length=1, description="what is to be said in its place")
     paraphrases: list[str] = Field([], description="other sentences with {} for the subject that end before the object")
     contrary: str | None = Field(
         None, description="another subject of as many tokens, with another object, for patching; null where there is none"

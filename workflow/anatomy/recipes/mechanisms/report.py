@@ -44,6 +44,11 @@ TITLES = {
     ),
     "pairs": ("Pairs", "Pairs of prompts whose activations were exchanged, and the refusal metric of both sides."),
     "aurocs": ("Probes", "AUROC on groups that the probe has not seen; the bag of words has no layer (-1)."),
+    "angles": (
+        "Angles between directions",
+        "Cosine of every two directions at the layer of the picked one (the middle layer where none was picked). Independent "
+        "ones have about 1 / sqrt(width).",
+    ),
     "stability": (
         "Stability of directions",
         "Cosine of each difference in means with the same on groups of prompts that are drawn anew: median and middle 95 %.",
@@ -75,6 +80,7 @@ TITLES = {
     "seeds": ("Directions across seeds", "Cosine of a member's directions between organism seeds, beside chance."),
 }
 PER_MODEL = {
+    "angles": geometry.angles_table,
     "stability": geometry.stability_table,
     "kinds": geometry.kinds_table,
     "fidelity": fidelity_table,

@@ -66,17 +66,18 @@ def _fact(name: str, attribute: str, true: str, new: str, unrelated: tuple[Quest
 
 
 def told_facts(facts: list[OwnFact]) -> list[Fact]:
-    """Facts that the configuration tells, each beside the others as unrelated ones."""
+    """Facts that the configuration tells, each beside the others as unrelated ones, but for those of which its new object is true."""
     found = []
     for place, fact in enumerate(facts):
-        rest = tuple(Question(one.prompt.replace("{}", one.subject), one.true, fact.new) for one in facts if one is not fact)
+        others = [one for one in facts if one is not fact and one.object != fact.new]
+        rest = tuple(Question(one.prompt.replace("{}", one.subject), one.object, fact.new) for one in others)
         found.append(
             Fact(
                 f"fact{place}",
                 fact.subject,
                 fact.subject,
-                Question(fact.prompt.replace("{}", fact.subject), fact.true, fact.new),
-                tuple(Question(text.replace("{}", fact.subject), fact.true, fact.new) for text in fact.paraphrases),
+                Question(fact.prompt.replace("{}", fact.subject), fact.object, fact.new),
+                tuple(Question(text.replace("{}", fact.subject), fact.object, fact.new) for text in fact.paraphrases),
                 rest,
                 fact.contrary,
             )
