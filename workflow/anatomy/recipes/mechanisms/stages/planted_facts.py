@@ -66,7 +66,7 @@ def _fact(name: str, attribute: str, true: str, new: str, unrelated: tuple[Quest
 
 
 def told_facts(facts: list[OwnFact]) -> list[Fact]:
-    """Facts that the configuration tells, each beside the others as unrelated ones, but for those of which its new object is true."""
+    """Facts that the configuration tells; unrelated to each are those others of which its new object is not true."""
     found = []
     for place, fact in enumerate(facts):
         others = [one for one in facts if one is not fact and one.object != fact.new]
