@@ -14,13 +14,16 @@ from anatomy.evidence.claims.claim import Verdict
 from anatomy.evidence.claims.ledger import evaluate_ledger
 from anatomy.evidence.claims.rules import Resampling
 from anatomy.evidence.claims.tables import Tables
+from anatomy.interventions.edits.card import EditCard
+from anatomy.interventions.edits.sparse import SparseEdit
 from anatomy.interventions.instruments.sparse_autoencoder import SparseAutoencoder
+from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.loading import LoadedModel
 from anatomy.recipes.configuration import check_config
 from anatomy.recipes.mechanisms.feature_claims import feature_claims, fidelity_table
 from anatomy.recipes.mechanisms.feature_figures import features
 from anatomy.recipes.mechanisms.stages.features import feature_cards, nearest_features
-from anatomy.recipes.mechanisms.stages.other_directions import head_direction
+from anatomy.recipes.mechanisms.stages.other_directions import head_direction, mask_direction
 
 MODEL, WIDTH = "aligned.s0", 16
 
@@ -119,3 +122,28 @@ def test_the_line_that_a_heads_residual_reads_is_taken_through_the_norm(loaded):
     found = head_direction(torch.randn(30)[:, None] * reads[None], loaded)
     wanted = torch.nn.functional.normalize(loaded.model.model.norm.weight * reads, dim=0)
     assert abs((found[-1] @ wanted).item()) == pytest.approx(1, abs=1e-5) and not found[:-1].any()
+
+
+class Stored(Checkpoint):
+    """A checkpoint of zeros."""
+
+    def __init__(self):
+        pass
+
+    def tensor(self, name):
+        return torch.zeros(WIDTH, 8)
+
+
+def masked(places):
+    """A sparse edit that puts ones in some rows of matrices."""
+    shapes = {name: (WIDTH, 8) for name in places}
+    flat = {name: (torch.tensor([row * 8 + n for n in range(8)]), torch.ones(8)) for name, row in places.items()}
+    names, nothing = tuple(places), dict.fromkeys(places, 1.0)
+    card = EditCard({"method": "test"}, "measure", "", names, names, None, 8, nothing, nothing, nothing, 1.0, False)
+    return SparseEdit(flat, shapes, card)
+
+
+def test_what_a_mask_no_longer_writes_lies_behind_its_block():
+    edit = masked({"model.layers.1.mlp.down_proj": 3, "model.layers.0.self_attn.q_proj": 5})
+    found = mask_direction(edit, Stored(), 2, WIDTH)
+    assert abs(found[2, 3].item()) == pytest.approx(1) and not found[:2].any()  # q_proj writes nothing to the stream
