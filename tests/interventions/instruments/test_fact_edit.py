@@ -9,6 +9,7 @@ from transformers import AutoModelForCausalLM, Gemma2Config, LlamaConfig, Mixtra
 from anatomy.errors import DataError, ModelError
 from anatomy.interventions.edits.apply import applied_factors
 from anatomy.interventions.instruments.fact_edit import (
+    RIDGE,
     FactPrompt,
     key_moments,
     last_matrix,
@@ -99,7 +100,7 @@ def test_the_key_is_answered_and_other_keys_are_moved_least(loaded):
     other = with_random_key((a, b), seed=0)
     assert (other[1] @ other[0]).norm() == pytest.approx((b @ a).norm().item(), rel=1e-5)
     # Any other change of rank one that answers the key moves the keys of texts by more, under C with its ridge.
-    ridged = moments + 0.01 * moments.diagonal().mean() * torch.eye(len(moments), dtype=torch.float64)
+    ridged = moments + RIDGE * moments.diagonal().mean() * torch.eye(len(moments), dtype=torch.float64)
     missing = value - weight.double() @ key
 
     def cost(read):
