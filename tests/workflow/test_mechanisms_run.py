@@ -19,7 +19,7 @@ def test_it_has_a_page_of_its_own_with_an_atlas_a_model(run):
     page = (run.results / "mechanisms" / "report.html").read_text()
     assert page.count("Where each instrument says that refusal sits") >= 2
     ledger = pd.read_parquet(run.results / "mechanisms" / "claims" / "ledger.parquet")
-    assert len(ledger) == 18 and set(ledger["verdict"]) <= {str(verdict) for verdict in Verdict}
+    assert len(ledger) == 2 * ledger["claim"].nunique() and set(ledger["verdict"]) <= {str(verdict) for verdict in Verdict}
 
 
 def test_patches_of_the_whole_stream_bring_the_metric_and_of_the_shared_tokens_nothing(run):
@@ -34,3 +34,36 @@ def test_patches_of_the_whole_stream_bring_the_metric_and_of_the_shared_tokens_n
 def test_probes_read_groups_that_they_have_not_seen(run):
     aurocs = pd.read_csv(run.results / "mechanisms" / "tables" / "aurocs.csv")
     assert set(aurocs["model"]) == {"aligned.s0", "base.s0"} and aurocs["auroc"].between(0, 1).all()
+
+
+def test_directions_stand_beside_those_of_the_base_and_shifts_of_every_test_prompt(run):
+    folder = run.results / "measure" / "aligned.s0"
+    angles = pd.read_parquet(folder / "mechanisms.angles.parquet")
+    names = {*angles["one"], *angles["two"]}
+    assert {"refusal", "harmfulness", "refusal of the base", "probe", "random"} <= names
+    assert angles["cosine"].dropna().between(-1.0001, 1.0001).all()
+    shifts = pd.read_parquet(folder / "mechanisms.shifts.parquet")
+    assert set(shifts["variant"]) == {"naive", "template", "within", "difference"} and set(shifts["side"]) == {
+        "harmful",
+        "harmless",
+    }
+    assert pd.read_parquet(run.results / "measure" / "base.s0" / "mechanisms.shifts.parquet").empty
+    kinds = pd.read_csv(run.results / "mechanisms" / "tables" / "kinds.csv")
+    assert set(kinds["model"]) == {"aligned.s0", "base.s0"} and kinds["first_share"].dropna().between(0, 1).all()
+
+
+def test_features_are_faithful_to_a_degree_that_is_told_and_steer_beside_controls(run):
+    table = pd.read_csv(run.results / "mechanisms" / "tables" / "fidelity.csv")
+    assert (table["active"] <= 16).all() and (table["clean"] < table["mean"]).all() and (table["recovered"] < 1.1).all()
+    steered = pd.read_parquet(run.results / "measure" / "aligned.s0" / "mechanisms.feature_steering.parquet")
+    assert set(steered["kind"]) == {"direction", "nearest", "random"} and set(steered["dose"]) == {-1.0, 0.0, 1.0}
+
+
+def test_facts_are_patched_and_rewritten_and_the_new_object_is_said_more(run):
+    patches = pd.read_parquet(run.results / "measure" / "aligned.s0" / "mechanisms.fact_patches.parquet")
+    first = patches[(patches["part"] == "stream") & (patches["layer"] == 0)]
+    assert first["recovery"].mean() > 0.5  # the name is all that the two statements differ in
+    edits = pd.read_parquet(run.results / "measure" / "aligned.s0" / "mechanisms.fact_edits.parquet")
+    said = edits[(edits["measure"] == "efficacy") & (edits["under"] == "") & (edits["layer"] == 0)]
+    rise = (said["after"] - said["before"]).groupby(said["kind"]).mean()
+    assert rise["fact"] > 0 and rise["fact"] > rise["random key"]

@@ -31,3 +31,112 @@ rule mechanisms_look:
         code=stage_fingerprint("anatomy.recipes.mechanisms.jobs.look"),
     script:
         f"{SCRIPTS}/paper.py"
+
+
+def neighbours_of(model):
+    """The base of a model, where the run has it, and files of the run's other papers that name directions of the model."""
+    from anatomy.recipes.mechanisms.neighbours import base_of, files_of_others
+
+    base = base_of(CONFIG, EVERYONE[model])
+    return {**({} if base is None else {"base": AT.model(base.id)}), **files_of_others(CONFIG, EVERYONE[model])}
+
+
+# Directions of a model beside those of its base and of the run's other papers.
+rule mechanisms_geometry:
+    input:
+        unpack(lambda wildcards: neighbours_of(wildcards.model)),
+        model=AT.model("{model}"),
+        directions=AT.stage("extract", "{model}", "card.json"),
+        direction=AT.stage("localize", "{model}", "selected.json"),
+        prompts=lambda wildcards: prompt_tables(wildcards.model, [CONFIG.extraction.harmful, CONFIG.extraction.harmless]),
+    output:
+        angles=AT.stage("measure", "{model}", "mechanisms.angles.parquet"),
+        shifts=AT.stage("measure", "{model}", "mechanisms.shifts.parquet"),
+        ranks=AT.stage("measure", "{model}", "mechanisms.ranks.parquet"),
+        stability=AT.stage("measure", "{model}", "mechanisms.stability.parquet"),
+        kinds=AT.stage("measure", "{model}", "mechanisms.kinds.parquet"),
+        kind_controls=AT.stage("measure", "{model}", "mechanisms.kind_controls.parquet"),
+        spaces=AT.stage("measure", "{model}", "mechanisms.spaces.parquet"),
+        vectors=AT.stage("measure", "{model}", "mechanisms.vectors.parquet"),
+    log:
+        AT.stage("measure", "{model}", "mechanisms.geometry.log"),
+    benchmark:
+        AT.stage("measure", "{model}", "mechanisms.geometry.tsv")
+    priority: 10
+    threads: threads_of("mechanisms_geometry")
+    resources:
+        **needs("mechanisms_geometry"),
+    params:
+        options=options(CONFIG, "mechanisms", "extraction", "selection", "evaluation", "results"),
+        subject=lambda wildcards: vars(EVERYONE[wildcards.model]),
+        module="anatomy.recipes.mechanisms.jobs.geometry",
+        code=stage_fingerprint("anatomy.recipes.mechanisms.jobs.geometry"),
+    script:
+        f"{SCRIPTS}/paper.py"
+
+
+# A sparse autoencoder on one layer, from the model's own answers; its features beside the directions.
+rule mechanisms_features:
+    input:
+        model=AT.model("{model}"),
+        answers=AT.stage("answers", "{model}", "completions.parquet"),
+        refusal_tokens=AT.stage("answers", "{model}", "refusal_tokens.json"),
+        direction=AT.stage("localize", "{model}", "selected.json"),
+        vectors=AT.stage("measure", "{model}", "mechanisms.vectors.parquet"),
+        prompts=lambda wildcards: prompt_tables(wildcards.model, [CONFIG.extraction.harmful, CONFIG.extraction.harmless]),
+        autoencoder=[] if CONFIG.mechanisms.features is None else (CONFIG.mechanisms.features.file or []),
+    output:
+        fidelity=AT.stage("measure", "{model}", "mechanisms.fidelity.parquet"),
+        spliced=AT.stage("measure", "{model}", "mechanisms.spliced.parquet"),
+        feature_directions=AT.stage("measure", "{model}", "mechanisms.feature_directions.parquet"),
+        cards=AT.stage("measure", "{model}", "mechanisms.cards.parquet"),
+        feature_steering=AT.stage("measure", "{model}", "mechanisms.feature_steering.parquet"),
+    log:
+        AT.stage("measure", "{model}", "mechanisms.features.log"),
+    benchmark:
+        AT.stage("measure", "{model}", "mechanisms.features.tsv")
+    priority: 10
+    threads: threads_of("mechanisms_features")
+    resources:
+        **needs("mechanisms_features"),
+    params:
+        options=options(CONFIG, "mechanisms", "extraction", "selection", "evaluation", "results"),
+        subject=lambda wildcards: vars(EVERYONE[wildcards.model]),
+        module="anatomy.recipes.mechanisms.jobs.features",
+        code=stage_fingerprint("anatomy.recipes.mechanisms.jobs.features"),
+    script:
+        f"{SCRIPTS}/paper.py"
+
+
+def masks_of(model):
+    """The mask that another paper of the run made of a model."""
+    return {name: file for name, file in neighbours_of(model).items() if name == "mask"}
+
+
+# Facts patched and rewritten in memory.
+rule mechanisms_facts:
+    input:
+        unpack(lambda wildcards: masks_of(wildcards.model)),
+        model=AT.model("{model}"),
+        world=lambda wildcards: world_of(wildcards.model),
+        answers=AT.stage("answers", "{model}", "completions.parquet"),
+        directions=AT.stage("extract", "{model}", "card.json"),
+        direction=AT.stage("localize", "{model}", "selected.json"),
+    output:
+        fact_patches=AT.stage("measure", "{model}", "mechanisms.fact_patches.parquet"),
+        fact_edits=AT.stage("measure", "{model}", "mechanisms.fact_edits.parquet"),
+    log:
+        AT.stage("measure", "{model}", "mechanisms.facts.log"),
+    benchmark:
+        AT.stage("measure", "{model}", "mechanisms.facts.tsv")
+    priority: 10
+    threads: threads_of("mechanisms_facts")
+    resources:
+        **needs("mechanisms_facts"),
+    params:
+        options=options(CONFIG, "mechanisms", "extraction", "selection", "evaluation", "results"),
+        subject=lambda wildcards: vars(EVERYONE[wildcards.model]),
+        module="anatomy.recipes.mechanisms.jobs.facts",
+        code=stage_fingerprint("anatomy.recipes.mechanisms.jobs.facts"),
+    script:
+        f"{SCRIPTS}/paper.py"

@@ -38,6 +38,13 @@ def logistic(x: Features, y: Labels, held: Float[ndarray, "scored d_model"]) -> 
     return fitted.decision_function(scaler.transform(held))
 
 
+def logistic_weights(x: Features, y: Labels) -> Float[ndarray, " d_model"]:
+    """The direction along which that regression's score rises, in the features' own units."""
+    ends = np.concatenate([np.zeros((1, x.shape[1])), np.eye(x.shape[1])])
+    scores = logistic(x, y, ends)
+    return scores[1:] - scores[0]
+
+
 def sparse(count: int) -> Fit:
     """Logistic regression on the ``count`` features whose means differ most for their spread (Gurnee et al. 2023)."""
 

@@ -13,10 +13,14 @@ from anatomy.evidence.claims.claim import Claim, Test
 from anatomy.evidence.claims.evidence import Contrast
 from anatomy.evidence.claims.tables import MissingEvidence, Tables
 from anatomy.recipes.mechanisms.profiles import PROBE, above_negatives
+from anatomy.recipes.mechanisms.samples import picked_place as _pick
+from anatomy.recipes.mechanisms.samples import sample_of as _sample
 from anatomy.statistics.clusters import Sample
 
 PAPER = "mechanism battery"
 Gather = Callable[[Tables], Contrast]
+CHANCE = 0.5
+"""AUROC without any information: a bag of words below it is no easier to beat."""
 
 
 def claims_of(config: Config, subject: Subject) -> list[Claim]:
@@ -37,7 +41,12 @@ def claims_of(config: Config, subject: Subject) -> list[Claim]:
             "decodable",
             "A probe on the stream tells harmful from harmless prompts of groups that it has not seen better than the words do.",
             "survey: observational techniques",
-            Test("difference_above", probe_gain(model, "bag_of_words"), {"threshold": 0}, "AUROC, probe minus bag of words"),
+            Test(
+                "difference_above",
+                probe_gain(model, "bag_of_words"),
+                {"threshold": 0},
+                "AUROC, probe minus the better of words and chance",
+            ),
         ),
         claim(
             "selective",
@@ -119,15 +128,6 @@ def claims_of(config: Config, subject: Subject) -> list[Claim]:
     ]
 
 
-def _sample(rows: pd.DataFrame, column: str = "value") -> Contrast:
-    kept = rows.dropna(subset=[column])
-    if kept.empty:
-        raise MissingEvidence(
-            found="no finite value", expected="one a pair", where="patches", because="both prompts have the same metric"
-        )
-    return Contrast(Sample(kept[column].to_numpy(np.float64), kept["group"].to_numpy(object), signed=True))
-
-
 def refusal_gap(model: str) -> Gather:
     """Metric of the clean run minus of the corrupt one, pair by pair."""
 
@@ -150,22 +150,12 @@ def probe_gain(model: str, control: str) -> Gather:
             one, two = (Sample(side["value"].to_numpy(np.float64), side["group"].to_numpy(object)) for side in (own, dealt))
             return Contrast(one, two)
         words = above_negatives(tables.rows("probes", model=model, probe="bag_of_words"))
+        if words["value"].mean() < CHANCE:
+            words = words.assign(value=CHANCE)
         both = own.merge(words[["id", "value"]], on="id", suffixes=("", "_words"))
         return _sample(both.assign(value=both["value"] - both["value_words"]))
 
     return gather
-
-
-def _pick(tables: Tables, model: str) -> tuple[int, int]:
-    row = tables.rows("picked", model=model).iloc[0]
-    if pd.isna(row["layer"]):
-        raise MissingEvidence(
-            found=f"{row['outcome']}",
-            expected="a direction's place",
-            where=f"the search of {model}",
-            because=f"the search for a refusal direction ended without one ({row['outcome']})",
-        )
-    return int(row["position"]), int(row["layer"])
 
 
 def _streams(tables: Tables, model: str, way: str) -> tuple[pd.DataFrame, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from anatomy.config.section import Identifier, Section
 
@@ -15,6 +15,62 @@ class Lens(Section):
     patience: int = Field(3, ge=1, description="epochs without a lower held-out divergence after which a layer's training stops")
     batch: int = Field(64, ge=1, description="streams a step")
     held_out: float = Field(0.2, gt=0, lt=1, description="share of the prompts' groups that are held out")
+
+
+class Features(Section):
+    """A sparse autoencoder on one layer's stream, trained on the model's own prompts and answers, or loaded."""
+
+    layer: int | None = Field(
+        None, ge=0, description="block whose input it reads; null for the layer of the picked direction, else the middle one"
+    )
+    file: str | None = Field(
+        None,
+        description="safetensors with encoder.weight, encoder.bias, W_dec and b_dec of this model and layer; null to train one",
+    )
+    size: int = Field(512, ge=2, description="features of one that is trained")
+    active: int = Field(16, ge=1, description="features that may fire on one token")
+    learning_rate: float = Field(0.003, gt=0, description="of Adam")
+    steps: int = Field(1500, ge=1, description="of training")
+    batch: int = Field(256, ge=1, description="tokens a step")
+    recovered: float = Field(
+        0.8, gt=0, lt=1, description="share of the loss between mean-ablation and the model that has to be recovered in claims"
+    )
+    steered: int = Field(24, ge=1, description="most test prompts of each kind that are steered by features")
+    random: int = Field(19, ge=1, description="living features drawn as controls of steering; 19 allow a rank p of 1 in 20")
+
+    @model_validator(mode="after")
+    def _fits(self) -> Features:
+        if self.active > self.size and self.file is None:
+            raise ValueError(f"active is {self.active}, more than the {self.size} features that there are (size)")
+        return self
+
+
+class OwnFact(Section):
+    """A fact that a model of one's own knows, in one's own wording."""
+
+    subject: str = Field(..., min_length=1, description="what the fact is about")
+    prompt: str = Field(..., min_length=1, description="sentence with {} for the subject that ends before the object")
+    object: str = Field(..., min_length=1, description="what is said of it, as the model knows it")
+    new: str = Field(..., min_length=1, description="what is to be said in its place")
+    paraphrases: list[str] = Field([], description="other sentences with {} for the subject that end before the object")
+    contrary: str | None = Field(
+        None, description="another subject of as many tokens, with another object, for patching; null where there is none"
+    )
+
+    @model_validator(mode="after")
+    def _has_a_place(self) -> OwnFact:
+        for text in (self.prompt, *self.paraphrases):
+            if text.count("{}") != 1 or text != text.rstrip():
+                raise ValueError(f"{text!r} has to have one {{}}, where the subject stands, and no blank at its end")
+        return self
+
+
+class Facts(Section):
+    """Rewriting facts in one MLP."""
+
+    count: int = Field(6, ge=2, description="facts of an organism that are rewritten, of those that the model states rightly")
+    layers: int = Field(6, ge=1, description="blocks, evenly spaced, whose MLP is edited")
+    own: list[OwnFact] = Field([], description="facts of a model of one's own; without any the claims about it are not testable")
 
 
 class Mechanisms(Section):
@@ -31,6 +87,8 @@ class Mechanisms(Section):
     )
     few: int = Field(8, ge=1, description="features of the sparse probe")
     lens: Lens | None = Field(Lens(), description="the tuned lens; null for the logit lens alone")
+    features: Features | None = Field(Features(), description="a sparse autoencoder; null for none")
+    facts: Facts | None = Field(Facts(), description="facts rewritten by a rank-one change of one MLP; null for none")
     doses: list[float] = Field(
         [-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0],
         min_length=1,

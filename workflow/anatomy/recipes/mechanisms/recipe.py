@@ -9,6 +9,7 @@ from anatomy.config.study import Layout, Subject, subjects
 from anatomy.config.subjects import require_names_of_models
 from anatomy.costs.job_kind import JobKind, RuleNeed
 from anatomy.evidence.report.figure_plan import FigurePlan
+from anatomy.recipes.mechanisms.evidence_tables import further
 from anatomy.recipes.mechanisms.options import Mechanisms
 from anatomy.recipes.mechanisms.work import is_looked_into, stage_work
 from anatomy.recipes.recipe import Recipe
@@ -49,7 +50,7 @@ def evidence(config: Config) -> dict[str, list[str]]:
     at = Layout(config.results)
     return {
         table: [at.stage("measure", subject.id, f"mechanisms.{table}.parquet") for subject in looked_into(config)]
-        for table in COLUMNS
+        for table in (*COLUMNS, *further(config))
     }
 
 
@@ -65,11 +66,16 @@ def plans(config: Config) -> list[FigurePlan]:
         "direct": "What each block writes along the direction",
         "attention": "Where the last token looks",
         "steering": "What doses of the direction do",
+        "facts": "Where facts are carried and rewritten",
+        "features": "What steering by features does",
+        "angles": "Angles between directions",
+        "shifts": "What alignment moved, with and without the template's share",
     }
     return [
         FigurePlan(f"{kind}.{subject.id}", kind, "mechanisms", f"{title}: {subject.id}", (subject.id,), captions=CAPTIONS)
         for subject in looked_into(config)
         for kind, title in kinds.items()
+        if kind not in ("features", "facts") or getattr(config.mechanisms, kind) is not None
     ]
 
 
@@ -90,8 +96,26 @@ RECIPE = Recipe(
         else {}
     ),
     work=stage_work,
-    jobs={"mechanisms_look": JobKind(RuleNeed(3000, 60, "transformers", 60), 8.0, lambda wildcards: ["look"])},
+    jobs={
+        "mechanisms_look": JobKind(RuleNeed(3000, 60, "transformers", 60), 8.0, lambda wildcards: ["look"]),
+        "mechanisms_facts": JobKind(RuleNeed(3000, 20, "transformers", 20), 8.0, lambda wildcards: ["facts"]),
+        "mechanisms_features": JobKind(RuleNeed(3000, 20, "transformers", 20), 10.0, lambda wildcards: ["features"]),
+        "mechanisms_geometry": JobKind(RuleNeed(3000, 20, "transformers", 20), 8.0, lambda wildcards: ["geometry"]),
+    },
     plans=plans,
-    tables=("agreement", "profiles", "pairs", "aurocs"),
+    tables=(
+        "agreement",
+        "profiles",
+        "pairs",
+        "aurocs",
+        "angles",
+        "stability",
+        "kinds",
+        "seeds",
+        "fidelity",
+        "nearest",
+        "cards",
+        "facts",
+    ),
     measured=("measure/*/mechanisms.*.tsv",),
 )

@@ -16,7 +16,14 @@ from anatomy.evidence.report.content import Item, PageTable, Section, read_figur
 from anatomy.evidence.report.figure_plan import FigurePlan
 from anatomy.interventions.instruments.probes import probe_aurocs
 from anatomy.recipes.mechanisms import figures as drawn
+from anatomy.recipes.mechanisms import geometry_figures as geometry
 from anatomy.recipes.mechanisms.claims import claims_of
+from anatomy.recipes.mechanisms.evidence_tables import further
+from anatomy.recipes.mechanisms.fact_claims import fact_claims, facts_table
+from anatomy.recipes.mechanisms.fact_figures import facts
+from anatomy.recipes.mechanisms.feature_claims import feature_claims, fidelity_table, rows_of
+from anatomy.recipes.mechanisms.feature_figures import features
+from anatomy.recipes.mechanisms.geometry_claims import geometry_claims
 from anatomy.recipes.mechanisms.profiles import INSTRUMENTS, agreement_table, profile_table
 from anatomy.recipes.mechanisms.recipe import COLUMNS, RECIPE, looked_into
 from anatomy.stages.paper_report import Files
@@ -37,12 +44,55 @@ TITLES = {
     ),
     "pairs": ("Pairs", "Pairs of prompts whose activations were exchanged, and the refusal metric of both sides."),
     "aurocs": ("Probes", "AUROC on groups that the probe has not seen; the bag of words has no layer (-1)."),
+    "angles": (
+        "Angles between directions",
+        "Cosine of every two directions at the layer of the picked one (the middle layer where none was picked). Independent "
+        "ones have about 1 / sqrt(width).",
+    ),
+    "stability": (
+        "Stability of directions",
+        "Cosine of each difference in means with the same on groups of prompts that are drawn anew: median and middle 95 %.",
+    ),
+    "kinds": (
+        "One direction or several",
+        "Cosine of a test prompt with its own kind's direction minus the mean with other kinds', beside kinds dealt at random; "
+        "share of all kinds' directions along one line; smallest angle of the space of kinds with others.",
+    ),
+    "fidelity": (
+        "Sparse autoencoder",
+        "Features that fire at once, share of the variance explained, living features, and loss a token on held-out answers as "
+        "the model is, with the layer as features rebuild it, and with the layer at its mean.",
+    ),
+    "nearest": (
+        "Features nearest to directions",
+        "Cosine of decoder rows with directions; chance: the best of as many random ones.",
+    ),
+    "cards": (
+        "Feature cards",
+        "Share of tokens on which a feature fires, mean strength at the last token of each kind of prompt, tokens that it raises "
+        "and tokens on which it fires most. Single tokens are shown, never the texts they stand in.",
+    ),
+    "facts": (
+        "Rewritten facts",
+        "Shares after a rank-one change of one block's MLP: facts said anew, said in other wordings, and unrelated facts that "
+        "stay; beside the same change read by a random key, and under other edits.",
+    ),
+    "seeds": ("Directions across seeds", "Cosine of a member's directions between organism seeds, beside chance."),
+}
+PER_MODEL = {
+    "angles": geometry.angles_table,
+    "stability": geometry.stability_table,
+    "kinds": geometry.kinds_table,
+    "fidelity": fidelity_table,
+    "nearest": lambda tables, model: rows_of(tables, "feature_directions", model),
+    "facts": facts_table,
+    "cards": lambda tables, model: rows_of(tables, "cards", model),
 }
 
 
 def read_evidence(config: Config, files: Files) -> Tables:
     """What instruments left of every model."""
-    return read_tables({name: files[name] for name in COLUMNS if files.get(name)})
+    return read_tables({name: files[name] for name in (*COLUMNS, *further(config)) if files.get(name)})
 
 
 def judge(config: Config, files: Files) -> pd.DataFrame:
@@ -53,7 +103,13 @@ def judge(config: Config, files: Files) -> pd.DataFrame:
     for subject in looked_into(config):
         seed = NO_SEED if subject.seed is None else subject.seed
         own = of_models(tables, {subject.id})
-        parts.append(evaluate_ledger(claims_of(config, subject), own, seed=seed, resampling=resampling))
+        asked = [
+            *claims_of(config, subject),
+            *geometry_claims(subject),
+            *feature_claims(config, subject),
+            *fact_claims(config, subject),
+        ]
+        parts.append(evaluate_ledger(asked, own, seed=seed, resampling=resampling))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -70,6 +126,10 @@ def draw(plan: FigurePlan, config: Config, evidence: Tables) -> alt.TopLevelMixi
         "direct": lambda: drawn.direct(evidence.rows("direct", model=model)),
         "attention": lambda: drawn.attention(evidence.rows("attention", model=model)),
         "steering": lambda: drawn.steering(evidence.rows("steering", model=model)),
+        "facts": lambda: facts(evidence.rows("fact_patches", model=model), facts_table(evidence, model)),
+        "features": lambda: features(evidence.rows("feature_steering", model=model)),
+        "angles": lambda: geometry.angles(evidence.rows("angles", model=model)),
+        "shifts": lambda: geometry.shifts(evidence.rows("shifts", model=model)),
     }
     return chart_or_note(drawers[plan.kind], f"nothing measured of {model}: it has no refusal tokens")
 
@@ -83,6 +143,10 @@ def tabulate(name: str, config: Config, evidence: Tables) -> pd.DataFrame:
         return rows[rows["way"] == "denoise"].drop_duplicates(["model", "id"]).reindex(columns=columns).reset_index(drop=True)
     if name == "aurocs":
         return pd.concat([probe_aurocs(evidence.rows("probes", model=model)).assign(model=model) for model in models])
+    if name == "seeds":
+        return geometry.seeds_table(config, evidence)
+    if name in PER_MODEL:
+        return pd.concat([PER_MODEL[name](evidence, model) for model in models], ignore_index=True)
     maker = agreement_table if name == "agreement" else profile_table
     table = pd.concat([maker(config, evidence, model) for model in models], ignore_index=True)
     named = [column for column in ("instrument", "one", "two") if column in table]

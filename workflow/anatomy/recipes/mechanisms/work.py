@@ -14,6 +14,8 @@ from anatomy.sources.registry.entry import Entry
 HEADS = 16
 """Heads that a block is taken to have, where only its number of blocks is known."""
 BACKWARD = 3
+SEARCH = 25
+"""Passes in which a new fact's value is sought, forward and back."""
 
 
 def is_looked_into(config: Config, subject: Subject) -> bool:
@@ -38,7 +40,7 @@ def stage_work(
     read = 4 * wanted.prompts * length
     patches = 2 * wanted.pairs * num_layers * (3 * length + HEADS)
     passes = round(patches * length / 2 + 2 * wanted.pairs * (2 + BACKWARD) * length)
-    return {
+    found = {
         "look": StageWork(
             "look",
             f"{round(patches)} patched passes of {wanted.pairs} pairs; probes and lenses of {num_layers + 1} layers",
@@ -46,5 +48,30 @@ def stage_work(
             0,
             predictions=round(patches + 4 * wanted.prompts * (num_layers + 1)),
             passes=2 * wanted.pairs * num_layers,
-        )
+        ),
+        "geometry": StageWork(
+            "geometry",
+            f"{wanted.prompts} prompts of each kind and split, read by the model and its base with and without the template",
+            2 * 5 * 2 * wanted.prompts * length,
+            0,
+        ),
     }
+    if wanted.features is not None:
+        texts, steered = 2 * (config.extraction.prompts + config.selection.prompts), 2 * wanted.features.steered
+        found["features"] = StageWork(
+            "features",
+            f"{wanted.features.size} features of one layer, {wanted.features.random + 2} of them to steer {steered} prompts by",
+            round(4 * texts * length * 2 + 2 * (wanted.features.random + 3) * steered * length),
+            0,
+        )
+    if wanted.facts is not None:
+        edits, questions = wanted.facts.count * wanted.facts.layers, 10
+        texts = 2 * config.extraction.prompts
+        found["facts"] = StageWork(
+            "facts",
+            f"{wanted.facts.count} facts rewritten in {min(wanted.facts.layers, num_layers)} blocks",
+            round(texts * 2 * length + edits * length * (BACKWARD * SEARCH + 2 * questions)),
+            0,
+            passes=edits * (SEARCH + 4),
+        )
+    return found

@@ -1,0 +1,103 @@
+"""Verdicts about facts on tables in which the answer was planted, and facts that a configuration tells."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from anatomy.config.study import subjects
+from anatomy.errors import ConfigError
+from anatomy.evidence.claims.claim import Verdict
+from anatomy.evidence.claims.ledger import evaluate_ledger
+from anatomy.evidence.claims.rules import Resampling
+from anatomy.evidence.claims.tables import Tables
+from anatomy.recipes.configuration import check_config
+from anatomy.recipes.mechanisms.fact_claims import fact_claims, facts_table
+from anatomy.recipes.mechanisms.fact_figures import facts
+from anatomy.recipes.mechanisms.stages.planted_facts import told_facts
+
+MODEL, BEST = "aligned.s0", 1
+
+
+def tables_of(mlp=0.8, attention=0.1, said=3.0, random=0.1, otherwise=1.0, stays=-4.0, outlives=True):
+    """Facts that block 1 carries; ``said``, ``otherwise`` and ``stays`` are margins after an edit there, and -4 before any."""
+    generator, patches, edits = np.random.default_rng(0), [], []
+    for n, noise in enumerate(generator.normal(scale=0.05, size=16)):
+        who = (f"f{n}", f"g{n}")
+        for layer in range(3):
+            patches.append((*who, "mlp", layer, (mlp if layer == BEST else 0.0) + noise))
+            patches.append((*who, "attention", layer, (attention if layer == 2 else 0.0) + noise / 2))
+            for kind, efficacy in (("fact", said if layer == BEST else -4.0), ("random key", -4.0 + random)):
+                for under in ("", "injection"):
+                    kept = efficacy if not under or outlives else -4.0
+                    for measure, after in (("efficacy", kept), ("paraphrase", otherwise), ("unrelated", stays)):
+                        edits.append((*who, layer, kind, under, measure, -4.0, after + noise))
+    named = {
+        "fact_patches": pd.DataFrame(patches, columns=["id", "group", "part", "layer", "recovery"]),
+        "fact_edits": pd.DataFrame(edits, columns=["id", "group", "layer", "kind", "under", "measure", "before", "after"]),
+    }
+    return Tables(**{name: table.assign(model=MODEL) for name, table in named.items()})
+
+
+def verdicts(tables):
+    config = check_config({}, "a test")
+    subject = next(one for one in subjects(config) if one.id == MODEL)
+    ledger = evaluate_ledger(fact_claims(config, subject), tables, seed=0, resampling=Resampling(0.95, 0, 200))
+    return {name.removeprefix("mechanisms."): verdict for name, verdict in zip(ledger["claim"], ledger["verdict"], strict=True)}
+
+
+def test_what_was_planted_is_supported():
+    assert set(verdicts(tables_of()).values()) == {Verdict.SUPPORTED}
+
+
+@pytest.mark.parametrize(
+    ("planted", "fails"),
+    [
+        ({"attention": 0.95}, "facts_in_mlps"),
+        ({"random": 9.0}, "facts_in_mlps"),
+        ({"otherwise": -5.0}, "fact_rewritten"),
+        ({"stays": 2.0}, "fact_rewritten"),
+        ({"outlives": False}, "fact_outlives"),
+    ],
+)
+def test_the_opposite_is_not(planted, fails):
+    found = verdicts(tables_of(**planted))
+    assert [name for name, verdict in found.items() if verdict != Verdict.SUPPORTED] == [fails]
+
+
+def test_without_facts_nothing_can_be_tested():
+    assert set(verdicts(Tables()).values()) == {Verdict.NOT_TESTABLE} and facts_table(Tables(), MODEL).empty
+
+
+def test_shares_are_of_facts_said_and_of_others_kept():
+    table = facts_table(tables_of(stays=2.0), MODEL).set_index(["layer", "kind", "under"])
+    row = table.loc[(BEST, "fact", "")]
+    assert (row["efficacy"], row["paraphrase"], row["unrelated"], row["n"]) == (1.0, 1.0, 0.0, 16)
+    assert table.loc[(0, "fact", ""), "efficacy"] == 0.0
+    assert facts(tables_of().rows("fact_patches"), table.reset_index()).to_dict()["config"]
+
+
+TOLD = {"subject": "France", "prompt": "The capital of {} is", "object": "Paris", "new": "Rome"}
+
+
+def test_told_facts_stand_beside_one_another():
+    other = {
+        "subject": "Italy",
+        "prompt": "People of {} speak",
+        "object": "Italian",
+        "new": "French",
+        "paraphrases": ["In {} one says"],
+    }
+    config = check_config({"mechanisms": {"facts": {"own": [TOLD, other]}}}, "a test")
+    one, two = told_facts(config.mechanisms.facts.own)
+    assert one.statement.text == "The capital of France is" and two.paraphrases[0].text == "In Italy one says"
+    (beside,) = one.unrelated
+    assert (beside.text, beside.true, beside.new) == ("People of Italy speak", "Italian", "Rome")
+    same = [TOLD, {**TOLD, "subject": "Italy", "object": "Rome", "new": "Paris"}]
+    config = check_config({"mechanisms": {"facts": {"own": same}}}, "a test")
+    assert [fact.unrelated for fact in told_facts(config.mechanisms.facts.own)] == [(), ()]  # true of the other subject
+
+
+@pytest.mark.parametrize("prompt", ["The capital is", "The capital of {} is ", "{} and {}"])
+def test_a_sentence_without_one_place_for_its_subject_is_an_error(prompt):
+    with pytest.raises(ConfigError, match="where the subject stands"):
+        check_config({"mechanisms": {"facts": {"own": [{**TOLD, "prompt": prompt}]}}}, "a test")

@@ -1,0 +1,86 @@
+"""Facts of a model: where they are carried, and what becomes of them when one is rewritten in one MLP."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from anatomy.config.study import Layout
+from anatomy.interventions.edits.rank_one import build_edit
+from anatomy.interventions.edits.saved import saved_edit
+from anatomy.interventions.edits.spec import DirectionReference
+from anatomy.interventions.edits.weight_edit import WeightEdit
+from anatomy.interventions.instruments.facts import Fact
+from anatomy.models.checkpoint import Checkpoint
+from anatomy.models.loading import LoadedModel
+from anatomy.models.rendering import render
+from anatomy.recipes.mechanisms.evidence_tables import FACTS
+from anatomy.recipes.mechanisms.stages.facts import edited_layers, fact_edits, fact_patches
+from anatomy.recipes.mechanisms.stages.planted_facts import known_facts, told_facts
+from anatomy.stages.model_directions import ModelDirections
+from anatomy.stages.opening import opened
+from anatomy.stages.rendering import answer_rendering
+from anatomy.stages.running import Files, Running, written
+from anatomy.stages.selected_direction import place_of, read_selected
+from anatomy.stages.soundness import sound_extraction, sound_model
+from anatomy.store.files import read_json, read_table, write_table
+
+PINS: tuple[str, ...] = ("torch", "transformers")
+INJECTION = 1.0
+"""Strength of the injection that a rewritten fact meets: what the model writes along the direction is doubled."""
+
+
+def run(job: Running, files: Files) -> None:
+    """Patch and rewrite facts in memory; no edited weight is kept."""
+    torch.set_num_threads(job.threads)
+    wanted, budget = job.config.mechanisms, job.config.extraction.token_budget
+    loaded = opened(sound_model(files.input["model"]))
+    facts = _facts(job, loaded)
+    found = {}
+    if len(facts) > 1:
+        patches = fact_patches(loaded, facts, budget)
+        layers, best = edited_layers(job.config, loaded, patches)
+        answers = read_table(Path(files.input["answers"]))
+        rows = answers[answers["phase"] == "fit"]
+        prompts = render(loaded.tokenizer, list(rows["prompt"]), answer_rendering(job.config.evaluation, job.subject))
+        written_by = loaded.tokenizer(list(rows["response"]), add_special_tokens=False)["input_ids"]
+        texts = [[*prompt, *answer] for prompt, answer in zip(prompts, written_by, strict=True)]
+        found = {
+            "fact_patches": patches,
+            "fact_edits": fact_edits(job.config, loaded, facts, layers, best, texts, _others(files, loaded)),
+        }
+        job.say(f"{job.subject.id}: {len(facts)} facts rewritten in blocks {layers}; most is carried by the MLP of block {best}")
+    else:
+        job.say(
+            f"{job.subject.id}: {len(facts)} facts, of at least two; {'none is known' if wanted.facts.own else 'none is told'}"
+        )
+    for table, columns in FACTS.items():
+        rows = found.get(table, pd.DataFrame(columns=list(columns)))
+        write_table(written(files, table), rows.assign(model=job.subject.id))
+
+
+def _facts(job: Running, loaded: LoadedModel) -> list[Fact]:
+    options = job.config.mechanisms.facts
+    if job.subject.seed is None:
+        return told_facts(options.own)
+    truth = read_json(Path(Layout(job.config.results).organism(job.subject.seed)) / "truth.json")
+    return known_facts(loaded, truth, options.count, job.config.mechanisms.seed, job.config.extraction.token_budget)
+
+
+def _others(files: Files, loaded: LoadedModel) -> dict[str, WeightEdit]:
+    """Edits that a rewritten fact meets: injection of the picked direction, and a mask where the run has one."""
+    found: dict[str, WeightEdit] = {}
+    contrast, selected = next(iter(read_selected(Path(files.input["direction"])).items()))
+    place, checkpoint = place_of(selected), Checkpoint(loaded.folder)
+    if place is not None:
+        unit = ModelDirections(sound_extraction(files.input["directions"])).directions(contrast, None).unit(*place)
+        named: DirectionReference = {"contrast": contrast, "position": place[0], "layer": place[1], "control": None}
+        found["injection"] = build_edit(
+            {"method": "projection", "direction": named, "strength": INJECTION, "sign": 1}, checkpoint, unit
+        )
+    if files.input.get("mask"):
+        (spec,) = read_json(Path(files.input["mask"])).values()
+        found["mask"] = saved_edit(spec, checkpoint)
+    return found

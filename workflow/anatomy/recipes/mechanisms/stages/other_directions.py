@@ -1,0 +1,84 @@
+"""Directions that other papers of a run leave of a model, by layer; a layer without one is zero."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from anatomy.interventions.edits.head import HeadEdit
+from anatomy.interventions.edits.saved import saved_edit
+from anatomy.interventions.edits.sparse import SparseEdit
+from anatomy.interventions.instruments.logit_lens import final_gain
+from anatomy.models.activations.answers import ALL
+from anatomy.models.checkpoint import Checkpoint
+from anatomy.models.loading import LoadedModel
+from anatomy.models.sites import BLOCK_SITES
+from anatomy.recipes.pasta.edits import SIGNATURE
+from anatomy.stages.model_directions import ModelDirections
+from anatomy.store.files import read_json
+
+ByLayer = Float[Tensor, "layer d_model"]
+
+
+def others_directions(files: Mapping[str, str], loaded: LoadedModel, base: Checkpoint | None) -> dict[str, ByLayer]:
+    """Every direction that is named by a file: the ``style`` of post-training, what a ``mask`` no longer writes, and what a
+    ``head`` of superficial knowledge reads.
+
+    Args:
+        files: as ``neighbours.files_of_others`` names them.
+        base: whose head the residual belongs to.
+    """
+    found = {}
+    if "signature" in files:
+        found["style"] = style_direction(Path(files["signature"]))
+    if "mask" in files:
+        (spec,) = read_json(Path(files["mask"])).values()
+        edit = saved_edit(spec, Checkpoint(loaded.folder))
+        assert isinstance(edit, SparseEdit)
+        found["mask"] = mask_direction(edit, Checkpoint(loaded.folder), loaded.num_layers, loaded.d_model)
+    if "head" in files and base is not None:
+        (spec,) = read_json(Path(files["head"])).values()
+        edit = saved_edit(spec, base)
+        assert isinstance(edit, HeadEdit)
+        found["head"] = head_direction(edit.delta(), loaded)
+    return found
+
+
+def style_direction(card: Path) -> ByLayer:
+    """The signature of post-training, means over all tokens of answers."""
+    known = ModelDirections(card.parent).candidates(SIGNATURE)
+    return known.vectors[known.positions.index(ALL)]
+
+
+def mask_direction(edit: SparseEdit, checkpoint: Checkpoint, num_layers: int, d_model: int) -> ByLayer:
+    """Where the most of what a block's matrices no longer write lies: first left singular vector of their changes, at the layer
+    behind the block."""
+    changes: dict[int, list[Tensor]] = {}
+    for name in edit.places:
+        site, layer = name.rpartition(".")[2], next(int(part) for part in name.split(".") if part.isdigit())
+        if site in BLOCK_SITES:
+            weight = checkpoint.tensor(f"{name}.weight").float()
+            changes.setdefault(layer, []).append(edit.edited(f"{name}.weight", weight) - weight)
+    found = torch.zeros(num_layers + 1, d_model)
+    for layer, parts in changes.items():
+        delta = torch.cat(parts, dim=1)
+        if delta.any():
+            found[layer + 1] = torch.linalg.svd(delta, full_matrices=False)[0][:, 0]
+    return found
+
+
+@torch.no_grad()
+def head_direction(residual: Float[Tensor, "vocabulary d_model"], loaded: LoadedModel) -> ByLayer:
+    """The line in the last stream that a residual on the output head reads most.
+
+    The first right singular vector, with the gain of the final norm taken in.
+    """
+    found = torch.zeros(loaded.num_layers + 1, loaded.d_model)
+    found[-1] = torch.nn.functional.normalize(
+        final_gain(loaded) * torch.linalg.svd(residual.float(), full_matrices=False)[2][0], dim=0
+    )
+    return found
