@@ -1,11 +1,9 @@
 """Patches beside a plain re-implementation, attribution beside finite differences, pairs that are pairs."""
 
-from pathlib import Path
-from types import SimpleNamespace
-
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, Gemma2Config, LlamaConfig, Olmo2Config, Qwen2Config
+from small_decoders import PAIR, small_decoder
+from transformers import Gemma2Config, LlamaConfig, Olmo2Config, Qwen2Config
 
 from anatomy.errors import DataError, ModelError
 from anatomy.interventions.directions.metrics import RefusalMetric
@@ -14,25 +12,14 @@ from anatomy.interventions.instruments.paired_prompts import PairedPrompts, Prom
 from anatomy.interventions.instruments.patching import WAYS, Place, patch_pair, places_of
 from anatomy.interventions.instruments.run_record import record_run
 from anatomy.models.blocks import decoder_blocks
-from anatomy.models.loading import LoadedModel
 
-SMALL = dict(vocab_size=50, hidden_size=32, intermediate_size=48, num_hidden_layers=3, num_attention_heads=4)
-SMALL |= dict(num_key_value_heads=2, head_dim=8, pad_token_id=0, bos_token_id=1, eos_token_id=2)
-PAIR = PairedPrompts("clean", "corrupt", "g", (1, 8, 9, 10, 4), (1, 8, 22, 31, 4))
 METRIC = RefusalMetric((7, 9), 0.0)
 PARTS = ("stream", "attention", "mlp", "head")
 
 
 @pytest.fixture(params=[LlamaConfig, Qwen2Config, Gemma2Config, Olmo2Config])
 def loaded(request):
-    torch.manual_seed(0)
-    model = AutoModelForCausalLM.from_config(request.param(**SMALL)).eval().requires_grad_(False)
-    for name, parameter in model.named_parameters():
-        if "norm" in name:
-            parameter.data.normal_(1.0, 0.5)
-        elif "embed" not in name:
-            parameter.data.mul_(4.0)  # far enough from zero that patches do something
-    return LoadedModel(model, SimpleNamespace(pad_token_id=0, eos_token_id=2), Path(), "", 3, 32)
+    return small_decoder(request.param)
 
 
 def plainly(loaded, place, giving, taking):

@@ -1,0 +1,127 @@
+"""Patches, gradients and contributions beside TransformerLens, which finds its places in its own way."""
+
+import pytest
+import torch
+from small_decoders import PAIR, small_decoder
+from transformers import AutoTokenizer, Gemma2Config, LlamaConfig, Olmo2Config, Qwen2Config
+
+from anatomy.interventions.directions.metrics import RefusalMetric, refusal_metric
+from anatomy.interventions.instruments.attribution_patching import attribution
+from anatomy.interventions.instruments.direct_attribution import direct_attribution
+from anatomy.interventions.instruments.patching import WAYS, patch_pair, places_of
+
+bridges = pytest.importorskip(
+    "transformer_lens.model_bridge", reason="TransformerLens is not installed; envs/cpu.lock has its version"
+)
+METRIC = RefusalMetric((7, 9), 0.0)
+CLASSES = [LlamaConfig, Qwen2Config, Gemma2Config, Olmo2Config]
+NAMES = {
+    "stream": "blocks.{}.hook_resid_pre",
+    "attention": "blocks.{}.hook_attn_out",
+    "mlp": "blocks.{}.hook_mlp_out",
+    "head": "blocks.{}.attn.hook_z",
+}
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tmp_path_factory):
+    from tiny_model import make_tiny_tokenizer
+
+    folder = tmp_path_factory.mktemp("tokenizer")
+    make_tiny_tokenizer(folder)
+    return AutoTokenizer.from_pretrained(folder)
+
+
+@pytest.fixture(params=CLASSES, ids=lambda one: one.__name__)
+def both(request, tokenizer):
+    """The same weights twice, since a bridge takes its model to pieces: ours, and TransformerLens' with its hook names."""
+    ours, theirs = small_decoder(request.param), small_decoder(request.param).model
+    theirs.config.architectures = [type(theirs).__name__]
+    bridge = bridges.TransformerBridge.boot_transformers("a/model", hf_model=theirs, tokenizer=tokenizer, device="cpu")
+    names = dict(NAMES)
+    if request.param is Gemma2Config:  # its attn_out stands before the norm, which the stream is not given
+        names |= {"attention": "blocks.{}.ln1_post.hook_out", "mlp": "blocks.{}.ln2_post.hook_out"}
+    return ours, bridge, names
+
+
+def sides(way):
+    giving, taking = (PAIR.clean, PAIR.corrupt) if way == "denoise" else (PAIR.corrupt, PAIR.clean)
+    return torch.tensor([giving]), torch.tensor([taking])
+
+
+def test_the_two_run_alike(both):
+    ours, bridge, _ = both
+    tokens = torch.tensor([PAIR.clean, PAIR.corrupt])
+    assert torch.allclose(ours.model(input_ids=tokens).logits, bridge(tokens), atol=1e-5)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("way", WAYS)
+def test_every_patch_is_what_a_hook_of_transformer_lens_gives(both, way):
+    ours, bridge, names = both
+    places = places_of(ours, PAIR.length, list(NAMES))
+    found = patch_pair(ours, PAIR, places, METRIC, way, token_budget=1000)
+    giving, taking = sides(way)
+    _, kept = bridge.run_with_cache(giving)
+
+    def patched(place):
+        name = names[place.part].format(place.layer)
+
+        def put(x, hook):
+            x = x.clone()
+            if place.head is None:
+                x[:, place.column] = kept[name][:, place.column]
+            else:
+                x[:, :, place.head] = kept[name][:, :, place.head]
+            return x
+
+        return METRIC(bridge.run_with_hooks(taking, fwd_hooks=[(name, put)])[:, -1]).item()
+
+    assert found["patched"].tolist() == pytest.approx([patched(place) for place in places], abs=1e-5)
+    assert found["patched"].std() > 1e-3
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_attribution_is_the_product_with_the_gradient_of_transformer_lens(both, way):
+    ours, bridge, names = both
+    places = places_of(ours, PAIR.length, list(NAMES))
+    found = attribution(ours, PAIR, places, METRIC.refusal_tokens, METRIC.epsilon, way)
+    giving, taking = sides(way)
+    with torch.no_grad():
+        _, kept = bridge.run_with_cache(giving)
+    bridge.requires_grad_(True)
+    here, slopes = {}, {}
+    wanted = {names[part].format(layer) for part in NAMES for layer in range(3)}
+
+    def into(kept_in, name):  # a hook knows its place by one name alone, and some places have two
+        return lambda x, hook: kept_in.__setitem__(name, x.detach().clone())
+
+    forward, backward = ([(name, into(found_in, name)) for name in wanted] for found_in in (here, slopes))
+    with bridge.hooks(fwd_hooks=forward, bwd_hooks=backward):
+        refusal_metric(bridge(taking)[:, -1], METRIC.refusal_tokens, METRIC.epsilon).sum().backward()
+
+    def effect(place):
+        name = names[place.part].format(place.layer)
+        product = (kept[name].double() - here[name].double()) * slopes[name].double()
+        return (product[:, place.column] if place.head is None else product[:, :, place.head]).sum().item()
+
+    assert found.tolist() == pytest.approx([effect(place) for place in places], abs=1e-4)
+
+
+@torch.no_grad()
+def test_contributions_are_what_transformer_lens_caches(both):
+    """Attention and MLP of every block, and with the embedding the final stream, along a direction."""
+    ours, bridge, names = both
+    unit = torch.nn.functional.normalize(torch.randn(32, generator=torch.Generator().manual_seed(1)), dim=0)
+    table = direct_attribution(ours, [PAIR.clean], ["a"], {"one": unit})
+    _, kept = bridge.run_with_cache(torch.tensor([PAIR.clean]))
+    scale = kept["blocks.2.hook_resid_post"][0, -1].norm().item()
+    near = 1e-5 * max(1.0, scale)
+    for layer in range(3):
+        own = table[table["layer"] == layer]
+        attention = own[own["part"] != "mlp"]["contribution"].sum()
+        for part, found in (("attention", attention), ("mlp", own[own["part"] == "mlp"]["contribution"].sum())):
+            assert found == pytest.approx((kept[names[part].format(layer)][0, -1] @ unit).item(), abs=near)
+        rise = kept[f"blocks.{layer}.hook_resid_post"][0, -1] - kept[f"blocks.{layer}.hook_resid_pre"][0, -1]
+        assert own["contribution"].sum() == pytest.approx((rise @ unit).item(), abs=near)
+    assert table["contribution"].sum() == pytest.approx((kept["blocks.2.hook_resid_post"][0, -1] @ unit).item(), abs=near)
