@@ -17,7 +17,7 @@ PAIR = PairedPrompts("clean", "corrupt", "g", (1, 8, 9, 10, 4), (1, 8, 22, 31, 4
 def small_decoder(config_class, **more):
     """A model of a class of configurations, in memory, as if it had been loaded."""
     torch.manual_seed(0)
-    model = AutoModelForCausalLM.from_config(config_class(**SMALL, **more)).eval().requires_grad_(False)
+    model = AutoModelForCausalLM.from_config(config_class(**{**SMALL, **more})).eval().requires_grad_(False)
     for name, parameter in model.named_parameters():
         if "norm" in name:
             parameter.data.normal_(1.0, 0.5)

@@ -9,6 +9,7 @@ from anatomy.interventions.directions.metrics import RefusalMetric, refusal_metr
 from anatomy.interventions.instruments.attribution_patching import attribution
 from anatomy.interventions.instruments.direct_attribution import direct_attribution
 from anatomy.interventions.instruments.patching import WAYS, patch_pair, places_of
+from anatomy.interventions.instruments.path_patching import Head, path_effects
 
 bridges = pytest.importorskip(
     "transformer_lens.model_bridge", reason="TransformerLens is not installed; envs/cpu.lock has its version"
@@ -32,12 +33,16 @@ def tokenizer(tmp_path_factory):
     return AutoTokenizer.from_pretrained(folder)
 
 
+def bridged(loaded, tokenizer):
+    """TransformerLens' view of a model, which it takes to pieces."""
+    loaded.model.config.architectures = [type(loaded.model).__name__]
+    return bridges.TransformerBridge.boot_transformers("a/model", hf_model=loaded.model, tokenizer=tokenizer, device="cpu")
+
+
 @pytest.fixture(params=CLASSES, ids=lambda one: one.__name__)
 def both(request, tokenizer):
     """The same weights twice, since a bridge takes its model to pieces: ours, and TransformerLens' with its hook names."""
-    ours, theirs = small_decoder(request.param), small_decoder(request.param).model
-    theirs.config.architectures = [type(theirs).__name__]
-    bridge = bridges.TransformerBridge.boot_transformers("a/model", hf_model=theirs, tokenizer=tokenizer, device="cpu")
+    ours, bridge = small_decoder(request.param), bridged(small_decoder(request.param), tokenizer)
     names = dict(NAMES)
     if request.param is Gemma2Config:  # its attn_out stands before the norm, which the stream is not given
         names |= {"attention": "blocks.{}.ln1_post.hook_out", "mlp": "blocks.{}.ln2_post.hook_out"}
@@ -125,3 +130,31 @@ def test_contributions_are_what_transformer_lens_caches(both):
         rise = kept[f"blocks.{layer}.hook_resid_post"][0, -1] - kept[f"blocks.{layer}.hook_resid_pre"][0, -1]
         assert own["contribution"].sum() == pytest.approx((rise @ unit).item(), abs=near)
     assert table["contribution"].sum() == pytest.approx((kept["blocks.2.hook_resid_post"][0, -1] @ unit).item(), abs=near)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("way", WAYS)
+def test_an_edge_is_what_the_split_inputs_of_transformer_lens_give(tokenizer, way):
+    """The sender's change is added to what one later head reads for its queries, keys and values, which TransformerLens keeps
+    apart for each head; its own ``get_act_patch_direct_path`` patches one of the three at a time."""
+    more = {"num_key_value_heads": 4}
+    ours, bridge = small_decoder(LlamaConfig, **more), bridged(small_decoder(LlamaConfig, **more), tokenizer)
+    sender, (giving, taking) = Head(0, 2), sides(way)
+    found = path_effects(ours, PAIR, [sender], METRIC, way, token_budget=1000)
+    kept, before = (bridge.run_with_cache(tokens)[1] for tokens in (giving, taking))
+    z = "blocks.0.attn.hook_z"
+    change = (kept[z] - before[z])[:, :, sender.head] @ bridge.blocks[0].attn.W_O[sender.head]
+    bridge.set_use_split_qkv_input(True)
+
+    def edge(receiver):
+        def add(x, hook):
+            x = x.clone()
+            x[:, :, receiver.head] += change
+            return x
+
+        hooks = [(f"blocks.{receiver.layer}.attn.hook_{name}_input", add) for name in "qkv"]
+        return METRIC(bridge.run_with_hooks(taking, fwd_hooks=hooks)[:, -1]).item()
+
+    edges = found[found["path"] == "edge"]
+    wanted = [edge(Head(row.receiver_layer, row.receiver_head)) for row in edges.itertuples()]
+    assert len(wanted) == 8 and edges["patched"].tolist() == pytest.approx(wanted, abs=1e-5)
