@@ -1,14 +1,14 @@
 """Interchange on a subspace of the stream, which is learned or drawn: does it carry what tells two runs apart?
 
-``x + (x' - x) Q Q^T`` at one token before one block, x' from the other run (Geiger et al. 2021, arXiv 2106.02997); Q is learned so
-that the metric becomes the other run's (distributed alignment search, Geiger et al. 2024, arXiv 2303.02536). A search finds
-something in anything, so that it is read on pairs that it has not seen, beside the same search on outcomes that were dealt at
-random, beside random subspaces of its rank, and beside random changes of its length.
+``x + (x' - x) Q Q^T`` at one token before one block, x' from the other run (Geiger et al. 2021, arXiv 2106.02997); Q is
+learned so that the metric becomes the other run's (distributed alignment search, Geiger et al. 2024, arXiv 2303.02536). A
+search finds something in anything, so that it is read on pairs that it has not seen, beside the same search on outcomes that
+were dealt at random, beside random subspaces of its rank, and beside random changes of its length.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
 from typing import Any
@@ -151,8 +151,9 @@ def learn_subspace(
 ) -> Basis:
     """Orthonormal columns in float32 on the CPU whose exchange brings the other run's metric, or ``dealt`` ones.
 
-    The loss is the mean squared difference from the other run's metric, as a share of that of the two runs. Dealt outcomes are a run's own metric for half of
-    the runs and the other's for the rest, at random: what a search of that rank finds where there is nothing to find.
+    The loss is the mean squared difference from the other run's metric, as a share of that of the two runs. Dealt outcomes are
+    a run's own metric for half of the runs and the other's for the rest, at random: what a search of that rank finds where
+    there is nothing to find.
 
     Raises:
         NumericsError: a loss that is NaN or infinite.

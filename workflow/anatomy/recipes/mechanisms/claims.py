@@ -13,6 +13,8 @@ from anatomy.evidence.claims.claim import Claim, Test
 from anatomy.evidence.claims.evidence import Contrast
 from anatomy.evidence.claims.tables import MissingEvidence, Tables
 from anatomy.recipes.mechanisms.profiles import PROBE, above_negatives
+from anatomy.recipes.mechanisms.samples import picked_place as _pick
+from anatomy.recipes.mechanisms.samples import sample_of as _sample
 from anatomy.statistics.clusters import Sample
 
 PAPER = "mechanism battery"
@@ -119,15 +121,6 @@ def claims_of(config: Config, subject: Subject) -> list[Claim]:
     ]
 
 
-def _sample(rows: pd.DataFrame, column: str = "value") -> Contrast:
-    kept = rows.dropna(subset=[column])
-    if kept.empty:
-        raise MissingEvidence(
-            found="no finite value", expected="one a pair", where="patches", because="both prompts have the same metric"
-        )
-    return Contrast(Sample(kept[column].to_numpy(np.float64), kept["group"].to_numpy(object), signed=True))
-
-
 def refusal_gap(model: str) -> Gather:
     """Metric of the clean run minus of the corrupt one, pair by pair."""
 
@@ -154,18 +147,6 @@ def probe_gain(model: str, control: str) -> Gather:
         return _sample(both.assign(value=both["value"] - both["value_words"]))
 
     return gather
-
-
-def _pick(tables: Tables, model: str) -> tuple[int, int]:
-    row = tables.rows("picked", model=model).iloc[0]
-    if pd.isna(row["layer"]):
-        raise MissingEvidence(
-            found=f"{row['outcome']}",
-            expected="a direction's place",
-            where=f"the search of {model}",
-            because=f"the search for a refusal direction ended without one ({row['outcome']})",
-        )
-    return int(row["position"]), int(row["layer"])
 
 
 def _streams(tables: Tables, model: str, way: str) -> tuple[pd.DataFrame, int]:

@@ -9,6 +9,7 @@ from anatomy.config.study import Layout, Subject, subjects
 from anatomy.config.subjects import require_names_of_models
 from anatomy.costs.job_kind import JobKind, RuleNeed
 from anatomy.evidence.report.figure_plan import FigurePlan
+from anatomy.recipes.mechanisms.circuit_tables import CIRCUIT_COLUMNS
 from anatomy.recipes.mechanisms.options import Mechanisms
 from anatomy.recipes.mechanisms.work import is_looked_into, stage_work
 from anatomy.recipes.recipe import Recipe
@@ -49,7 +50,7 @@ def evidence(config: Config) -> dict[str, list[str]]:
     at = Layout(config.results)
     return {
         table: [at.stage("measure", subject.id, f"mechanisms.{table}.parquet") for subject in looked_into(config)]
-        for table in COLUMNS
+        for table in (*COLUMNS, *CIRCUIT_COLUMNS)
     }
 
 
@@ -65,6 +66,8 @@ def plans(config: Config) -> list[FigurePlan]:
         "direct": "What each block writes along the direction",
         "attention": "Where the last token looks",
         "steering": "What doses of the direction do",
+        "paths": "What heads do by themselves, and through later heads",
+        "interchange": "What a learned subspace carries",
     }
     return [
         FigurePlan(f"{kind}.{subject.id}", kind, "mechanisms", f"{title}: {subject.id}", (subject.id,), captions=CAPTIONS)
@@ -90,8 +93,11 @@ RECIPE = Recipe(
         else {}
     ),
     work=stage_work,
-    jobs={"mechanisms_look": JobKind(RuleNeed(3000, 60, "transformers", 60), 8.0, lambda wildcards: ["look"])},
+    jobs={
+        "mechanisms_look": JobKind(RuleNeed(3000, 60, "transformers", 60), 8.0, lambda wildcards: ["look"]),
+        "mechanisms_circuits": JobKind(RuleNeed(3000, 30, "transformers", 60), 8.0, lambda wildcards: ["circuits"]),
+    },
     plans=plans,
-    tables=("agreement", "profiles", "pairs", "aurocs"),
+    tables=("agreement", "profiles", "pairs", "aurocs", "heads", "subspaces"),
     measured=("measure/*/mechanisms.*.tsv",),
 )

@@ -15,7 +15,10 @@ from anatomy.evidence.figures.note import chart_or_note
 from anatomy.evidence.report.content import Item, PageTable, Section, read_figure
 from anatomy.evidence.report.figure_plan import FigurePlan
 from anatomy.interventions.instruments.probes import probe_aurocs
+from anatomy.recipes.mechanisms import circuit_figures as circuits
 from anatomy.recipes.mechanisms import figures as drawn
+from anatomy.recipes.mechanisms.circuit_claims import circuit_claims
+from anatomy.recipes.mechanisms.circuit_tables import CIRCUIT_COLUMNS
 from anatomy.recipes.mechanisms.claims import claims_of
 from anatomy.recipes.mechanisms.profiles import INSTRUMENTS, agreement_table, profile_table
 from anatomy.recipes.mechanisms.recipe import COLUMNS, RECIPE, looked_into
@@ -37,12 +40,24 @@ TITLES = {
     ),
     "pairs": ("Pairs", "Pairs of prompts whose activations were exchanged, and the refusal metric of both sides."),
     "aurocs": ("Probes", "AUROC on groups that the probe has not seen; the bag of words has no layer (-1)."),
+    "heads": (
+        "Heads and their paths",
+        "Heads that fit pairs chose, and random ones: mean recovery on test pairs by all of the head, past everything "
+        "after it, without attention of later blocks, and summed over its edges to single later heads, with the largest edge.",
+    ),
+    "subspaces": (
+        "Exchanged subspaces",
+        "Mean recovery on test pairs by an exchange at the picked direction's place, with its interval over groups, and "
+        "the mean length of the change.",
+    ),
 }
+
+CIRCUIT_TABLES = {"heads": circuits.heads_table, "subspaces": circuits.subspaces_table}
 
 
 def read_evidence(config: Config, files: Files) -> Tables:
     """What instruments left of every model."""
-    return read_tables({name: files[name] for name in COLUMNS if files.get(name)})
+    return read_tables({name: files[name] for name in (*COLUMNS, *CIRCUIT_COLUMNS) if files.get(name)})
 
 
 def judge(config: Config, files: Files) -> pd.DataFrame:
@@ -53,7 +68,8 @@ def judge(config: Config, files: Files) -> pd.DataFrame:
     for subject in looked_into(config):
         seed = NO_SEED if subject.seed is None else subject.seed
         own = of_models(tables, {subject.id})
-        parts.append(evaluate_ledger(claims_of(config, subject), own, seed=seed, resampling=resampling))
+        asked = [*claims_of(config, subject), *circuit_claims(config, subject)]
+        parts.append(evaluate_ledger(asked, own, seed=seed, resampling=resampling))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -70,6 +86,8 @@ def draw(plan: FigurePlan, config: Config, evidence: Tables) -> alt.TopLevelMixi
         "direct": lambda: drawn.direct(evidence.rows("direct", model=model)),
         "attention": lambda: drawn.attention(evidence.rows("attention", model=model)),
         "steering": lambda: drawn.steering(evidence.rows("steering", model=model)),
+        "paths": lambda: circuits.paths(evidence.rows("paths", model=model)),
+        "interchange": lambda: circuits.interchange(evidence.rows("interchange", model=model)),
     }
     return chart_or_note(drawers[plan.kind], f"nothing measured of {model}: it has no refusal tokens")
 
@@ -83,6 +101,8 @@ def tabulate(name: str, config: Config, evidence: Tables) -> pd.DataFrame:
         return rows[rows["way"] == "denoise"].drop_duplicates(["model", "id"]).reindex(columns=columns).reset_index(drop=True)
     if name == "aurocs":
         return pd.concat([probe_aurocs(evidence.rows("probes", model=model)).assign(model=model) for model in models])
+    if name in CIRCUIT_TABLES:
+        return pd.concat([CIRCUIT_TABLES[name](config, evidence, model) for model in models], ignore_index=True)
     maker = agreement_table if name == "agreement" else profile_table
     table = pd.concat([maker(config, evidence, model) for model in models], ignore_index=True)
     named = [column for column in ("instrument", "one", "two") if column in table]
