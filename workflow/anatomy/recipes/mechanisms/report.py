@@ -116,6 +116,9 @@ def title_of(table: str) -> str:
 
 def sections(config: Config, evidence: Tables, figures: Path) -> list[Section]:
     """One section."""
-    items: list[Item] = [read_figure(figures, plan.name, plan.title, plan.caption) for plan in RECIPE.plans(config)]
+    items: list[Item] = [
+        read_figure(figures, plan.name, plan.title, plan.caption, drawn.anchor_of(plan.kind, plan.models[0]))
+        for plan in RECIPE.plans(config)
+    ]
     items += [PageTable(title, caption, tabulate(name, config, evidence)) for name, (title, caption) in TITLES.items()]
     return [Section("mechanisms", "Mechanism battery", "Where instruments say that refusal sits.", items)]
