@@ -79,9 +79,11 @@ def plainly(loaded, giving, taking, sender, path, receiver):
         return whole_pass(model, taking, put=[*put, *kept("attention", later)])
     if path == "direct":
         return whole_pass(model, taking, put=[*put, *kept("attention", later), *kept("mlp", range(sender.layer, len(blocks)))])
-    # First what the receiver makes of it when nothing between has noticed, then a pass in which only the receiver has.
+    # First what the receiver makes of it when no head between has noticed (nor an MLP), then a pass in which only it has.
     seen, between = [], range(sender.layer + 1, receiver.layer)
-    quiet = [*put, *kept("attention", between), *kept("mlp", range(sender.layer, receiver.layer))]
+    quiet = [*put, *kept("attention", between)]
+    if path == "edge":
+        quiet += kept("mlp", range(sender.layer, receiver.layer))
     whole_pass(model, taking, read=[(blocks[receiver.layer].attention.o_proj, True, seen)], put=quiet)
     there = slice(receiver.head * 8, receiver.head * 8 + 8)
 
@@ -98,7 +100,7 @@ def plainly(loaded, giving, taking, sender, path, receiver):
 def test_every_path_is_what_whole_passes_with_hooks_give(loaded, way):
     found = path_effects(loaded, PAIR, SENDERS, METRIC, way, token_budget=35)
     giving, taking = (PAIR.clean, PAIR.corrupt) if way == "denoise" else (PAIR.corrupt, PAIR.clean)
-    assert len(found) == 4 * 3 + 4 * (2 + 1 + 2)
+    assert len(found) == 4 * 3 + 2 * 4 * (2 + 1 + 2)
     wanted = [
         METRIC(plainly(loaded, giving, taking, Head(row[0], row[1]), row[2], Head(row[3], row[4]))).item()
         for row in found[KEYS].itertuples(index=False)

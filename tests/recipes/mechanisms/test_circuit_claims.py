@@ -1,5 +1,7 @@
 """Verdicts about paths and subspaces on tables in which the answer was planted."""
 
+from itertools import product
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -39,9 +41,9 @@ def tables_of(*, gap=8.0, gate=0.6, direct=0.0, past_heads=0.05, random=0.0, lea
                 whole = {"total": size, "direct": direct * (role == "top"), "without_heads": past_heads * (role == "top")}
                 for path, value in whole.items():
                     paths.append((role, place, *head, path, -1, -1, way, gap, 0.0, 0.0, value + noise(), name, group))
-                for receiver in [(2, 0), AMPLIFIER]:
+                for path, receiver in product(("edge", "route"), ((2, 0), AMPLIFIER)):
                     value = size * (receiver == AMPLIFIER) + noise()
-                    paths.append((role, place, *head, "edge", *receiver, way, gap, 0.0, 0.0, value, name, group))
+                    paths.append((role, place, *head, path, *receiver, way, gap, 0.0, 0.0, value, name, group))
             found = {"whole": 1.0, "learned": learned, "dealt": dealt, "refusal": 0.8}
             found |= {"random": drawn_at_random, "random_length": drawn_at_random}
             for subspace, value in found.items():

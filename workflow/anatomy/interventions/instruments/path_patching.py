@@ -1,13 +1,14 @@
 """Path patching: what one head does to the metric by itself, through each later head, and without any later head.
 
-Edges as Wang et al. 2023 (arXiv 2211.00593, section 3.1) and Goldowsky-Dill et al. 2023 (arXiv 2304.05969) have them: what the
-sender writes changes only what one receiver reads, and everything above the receiver is computed anew. The stream of the run
-that is patched is known at every block, so that nothing below a receiver is computed again.
+What the sender writes changes only what one receiver reads, and everything above the receiver is computed anew: by itself
+(edges, Goldowsky-Dill et al. 2023, arXiv 2304.05969), or with what MLPs between the two make of it (routes, Wang et al. 2023,
+arXiv 2211.00593, section 3.1). The stream of the run that is patched is known at every block, so that nothing below a receiver
+is computed again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
@@ -21,11 +22,12 @@ from anatomy.interventions.directions.metrics import RefusalMetric
 from anatomy.interventions.instruments.paired_prompts import PairedPrompts
 from anatomy.interventions.instruments.patching import Way
 from anatomy.interventions.instruments.run_record import RunRecord, head_count, output_projection, record_run
-from anatomy.models.activations.hooks import modifying
+from anatomy.models.activations.hooks import Change, modifying
 from anatomy.models.activations.last_block import last_block_at, last_columns
 from anatomy.models.activations.starting import starting_at, stream_logits
 from anatomy.models.blocks import decoder_blocks
 from anatomy.models.loading import LoadedModel
+from anatomy.models.sites import StreamSite
 
 
 @dataclass(frozen=True, order=True)
@@ -50,7 +52,8 @@ def path_effects(
         Columns ``sender_layer, sender_head, path, receiver_layer, receiver_head, way, clean, corrupt, patched, recovery``.
         Path ``total``: the head's output is the other run's. ``direct``: only the final norm and the output head see that.
         ``without_heads``: attention of all later blocks stays as it was. ``edge``: only one later head sees it, in its queries,
-        keys and values; receivers are -1 but for edges. ``recovery`` as for patches; NaN where both runs have the same metric.
+        keys and values. ``route``: that head also sees what MLPs between make of it. Receivers are -1 for the first three.
+        ``recovery`` as for patches; NaN where both runs have the same metric.
 
     Raises:
         ModelError: a head or layer that the model does not have.
@@ -63,8 +66,9 @@ def path_effects(
     heads = head_count(loaded.model)
     paths = _Paths(loaded, pair, both, giving, taking, metric, heads, max(1, token_budget // pair.length))
     rows: list[tuple[int, int, str, int, int, float]] = []
-    for frozen, path in ((False, "total"), (True, "without_heads")):
-        found = paths.patched(senders, frozen)
+    past_heads: list[dict[int, Tensor]] = [{} for _ in senders]
+    for path, streams in (("total", None), ("without_heads", past_heads)):
+        found = paths.patched(senders, streams)
         rows += [(one.layer, one.head, path, -1, -1, value) for one, value in zip(senders, found, strict=True)]
     writes = paths.writes(senders)
     final = both.streams[-1][taking, -1] + writes[:, -1]
@@ -72,12 +76,15 @@ def path_effects(
     rows += [(one.layer, one.head, "direct", -1, -1, value) for one, value in zip(senders, direct, strict=True)]
     for layer in range(min(one.layer for one in senders) + 1, loaded.num_layers):
         before = [index for index, one in enumerate(senders) if one.layer < layer]
-        scored = paths.edges(layer, writes[before])
-        rows += [
-            (senders[index].layer, senders[index].head, "edge", layer, head, value)
-            for index, values in zip(before, scored, strict=True)
-            for head, value in enumerate(values)
-        ]
+        known = both.streams[layer][taking]
+        reads = {"edge": known + writes[before], "route": torch.stack([past_heads[index][layer] for index in before])}
+        for path, streams_read in reads.items():
+            scored = paths.received(layer, streams_read)
+            rows += [
+                (senders[index].layer, senders[index].head, path, layer, head, value)
+                for index, values in zip(before, scored, strict=True)
+                for head, value in enumerate(values)
+            ]
     columns = ["sender_layer", "sender_head", "path", "receiver_layer", "receiver_head", "patched"]
     table = pd.DataFrame(rows, columns=columns).assign(way=way, clean=clean, corrupt=corrupt)
     from_, to = (corrupt, clean) if way == "denoise" else (clean, corrupt)
@@ -128,25 +135,33 @@ class _Paths:
             found.append(scale * (written - self.both.attention[one.layer][self.taking]))
         return torch.stack(found)
 
-    def patched(self, senders: Sequence[Head], frozen: bool) -> list[float]:
-        """Metric with each sender patched; ``frozen``: attention of later blocks adds what it added before."""
+    def patched(self, senders: Sequence[Head], past_heads: list[dict[int, Tensor]] | None = None) -> list[float]:
+        """Metric with each sender patched.
+
+        Args:
+            past_heads: attention of later blocks then adds what it added before, and the stream that enters each later block is
+                kept here, sender by sender.
+        """
         found = torch.empty(len(senders), dtype=torch.float64)
         for layer in sorted({one.layer for one in senders}):
             own = [index for index, one in enumerate(senders) if one.layer == layer]
-            later = range(layer + 1, self.loaded.num_layers) if frozen else ()
+            later = range(layer + 1, self.loaded.num_layers) if past_heads is not None else ()
             for chunk in _chunks(own, self.size):
                 entering = torch.stack([self.entering(senders[index]) for index in chunk])
-                known = {index: self.both.attention[index][self.taking] for index in later}
-                changes = {("attention_output", index): _always(known[index]) for index in later}
-                with modifying(self.loaded.model, changes):  # type: ignore[arg-type]
+                into = [] if past_heads is None else [past_heads[index] for index in chunk]
+                changes: dict[tuple[StreamSite, int], Change] = {}
+                for block in later:
+                    changes["attention_output", block] = _always(self.both.attention[block][self.taking])
+                    changes["block_input", block] = _keeping(into, block)
+                with modifying(self.loaded.model, changes):
                     found[chunk] = self.scored(layer, entering)
         return found.tolist()
 
-    def edges(self, layer: int, writes: Float[Tensor, "sender column d_model"]) -> list[list[float]]:
-        """Metric by sender and head of a block, where that head alone sees what the sender wrote."""
+    def received(self, layer: int, streams: Float[Tensor, "sender column d_model"]) -> list[list[float]]:
+        """Metric by sender and head of a block, where that head alone reads the sender's stream."""
         known = self.both.heads[layer]
-        read = torch.cat([self.read(layer, part) for part in writes.split(self.size)])
-        asked = [(sender, head) for sender in range(len(writes)) for head in range(self.heads)]
+        read = torch.cat([self.read(layer, part) for part in streams.split(self.size)])
+        asked = [(sender, head) for sender in range(len(streams)) for head in range(self.heads)]
         found = torch.empty(len(asked), dtype=torch.float64)
         for chunk in _chunks(range(len(asked)), self.size):
             entering = known[self.taking].repeat(len(chunk), 1, 1)
@@ -155,21 +170,20 @@ class _Paths:
                 part = self.part(known, head)
                 entering[row, :, part] = read[sender, :, part]
             found[chunk] = self.scored(layer, entering)
-        return found.view(len(writes), self.heads).tolist()
+        return found.view(len(streams), self.heads).tolist()
 
-    def read(self, layer: int, writes: Float[Tensor, "sender column d_model"]) -> Float[Tensor, "sender column head_width"]:
-        """What heads of a block make of a stream that has one more write in it."""
+    def read(self, layer: int, streams: Float[Tensor, "row column d_model"]) -> Float[Tensor, "row column head_width"]:
+        """What heads of a block make of these streams."""
         found: list[Tensor] = []
 
         def keep(_module: nn.Module, args: tuple) -> None:
             found.append(args[0])
             raise _Read
 
-        stream = self.both.streams[layer][self.taking] + writes
         handle = output_projection(decoder_blocks(self.loaded.model)[layer]).register_forward_pre_hook(keep)
         try:
-            with starting_at(self.loaded.model, layer, stream):
-                self.loaded.model(input_ids=self.tokens(len(writes)), use_cache=False, logits_to_keep=1)
+            with starting_at(self.loaded.model, layer, streams):
+                self.loaded.model(input_ids=self.tokens(len(streams)), use_cache=False, logits_to_keep=1)
         except _Read:
             pass
         finally:
@@ -204,7 +218,16 @@ def _entering(loaded: LoadedModel, layer: int, known: Float[Tensor, "row column 
         handle.remove()
 
 
-def _always(known: Float[Tensor, "column d_model"]) -> Callable[[Tensor], Tensor]:
+def _keeping(into: Sequence[dict[int, Tensor]], layer: int) -> Change:
+    def keep(x: Tensor) -> Tensor:
+        for row, streams in enumerate(into):
+            streams[layer] = x[row]
+        return x
+
+    return keep
+
+
+def _always(known: Float[Tensor, "column d_model"]) -> Change:
     return lambda x: known.expand_as(x)
 
 

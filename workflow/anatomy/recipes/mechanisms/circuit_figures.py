@@ -15,6 +15,7 @@ from anatomy.statistics.intervals import mean_interval
 WAYS = ("denoise", "noise")
 ROLES = {"top": "chosen on fit", "random": "random"}
 PATHS = {"total": "all of the head", "direct": "nothing after it notices", "without_heads": "later attention does not notice"}
+THROUGH = {"edge": "one head alone", "route": "one head, and MLPs before it"}
 SUBSPACES = {
     "whole": "whole stream",
     "learned": "learned",
@@ -41,7 +42,7 @@ def paths(rows: pd.DataFrame) -> alt.TopLevelMixin:
     keys = ["role", "sender", "sender_layer", "sender_head", "path", "receiver", "receiver_layer", "receiver_head"]
     means = own.groupby(keys, sort=False).agg(recovery=("recovery", "mean"), n=("id", "nunique")).reset_index()
     order = means.sort_values(["role", "sender_layer", "sender_head"])["sender"].drop_duplicates().tolist()
-    whole, edges = means[means["path"] != "edge"], means[means["path"] == "edge"]
+    whole, edges = means[means["path"].isin(PATHS)], means[means["path"].isin(THROUGH)]
     receivers = edges.sort_values(["receiver_layer", "receiver_head"])["receiver"].drop_duplicates().tolist()
     hover = ["sender:N", "role:N", alt.Tooltip("recovery:Q", format=".3f"), "n:Q"]
     bars = (
@@ -59,15 +60,16 @@ def paths(rows: pd.DataFrame) -> alt.TopLevelMixin:
     )
     most = float(edges["recovery"].abs().max() or 1.0) if len(edges) else 1.0
     cells = (
-        alt.Chart(edges)
+        alt.Chart(edges.assign(path=edges["path"].map(THROUGH)))
         .mark_rect()
         .encode(
             x=alt.X("receiver:N", title="receiving head", sort=receivers),
             y=alt.Y("sender:N", title="sending head", sort=order),
-            color=alt.Color("recovery:Q", title="recovery by the edge", scale=alt.Scale(scheme=DIVERGING, domain=[-most, most])),
-            tooltip=["receiver:N", *hover],
+            color=alt.Color("recovery:Q", title="recovery", scale=alt.Scale(scheme=DIVERGING, domain=[-most, most])),
+            tooltip=["path:N", "receiver:N", *hover],
         )
         .properties(width=alt.Step(max(4, min(22, 700 // max(1, len(receivers))))), height=alt.Step(18))
+        .facet(row=alt.Row("path:N", title="noticed by", sort=list(THROUGH.values())))
     )
     return themed(alt.vconcat(bars, cells).resolve_scale(color="independent"))
 
@@ -90,23 +92,24 @@ def interchange(rows: pd.DataFrame) -> alt.TopLevelMixin:
 
 
 def heads_table(config: Config, tables: Tables, model: str) -> pd.DataFrame:
-    """Mean recovery of each followed head by path: columns ``model, role, place, head, way, n``, a column a path, the summed
-    ``edges``, and ``largest`` (receiver) with what it brings, ``by_largest``."""
+    """Mean recovery of each followed head by path: columns ``model, role, place, head, way, n``, a column a path, the sums of
+    ``edges`` and ``routes``, and ``largest``, the receiver of the route that brings most, with what it brings, ``by_largest``."""
     frame = tables.named.get("paths")
-    columns = ["model", "role", "place", "head", "way", "n", *PATHS, "edges", "largest", "by_largest"]
+    columns = ["model", "role", "place", "head", "way", "n", *PATHS, "edges", "routes", "largest", "by_largest"]
     if frame is None or frame[frame["model"] == model].empty:
         return pd.DataFrame(columns=columns)
     own = _named(frame[frame["model"] == model])
     found = []
     for (role, place, head, way), part in own.groupby(["role", "place", "sender", "way"], sort=True):
-        means = part[part["path"] != "edge"].groupby("path")["recovery"].mean()
-        edges = part[part["path"] == "edge"].groupby("receiver")["recovery"].mean()
-        largest = edges.abs().idxmax() if edges.notna().any() else None
+        means = part[part["path"].isin(PATHS)].groupby("path")["recovery"].mean()
+        edges, routes = (part[part["path"] == path].groupby("receiver")["recovery"].mean() for path in THROUGH)
+        largest = routes.abs().idxmax() if routes.notna().any() else None
         found.append(
             {
                 **{"model": model, "role": role, "place": place, "head": head, "way": way, "n": part["id"].nunique()},
                 **{path: means.get(path, np.nan) for path in PATHS},
-                **{"edges": edges.sum(min_count=1), "largest": largest, "by_largest": edges.get(largest, np.nan)},
+                **{"edges": edges.sum(min_count=1), "routes": routes.sum(min_count=1)},
+                **{"largest": largest, "by_largest": routes.get(largest, np.nan)},
             }
         )
     return pd.DataFrame(found, columns=columns)

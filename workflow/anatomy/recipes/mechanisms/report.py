@@ -43,7 +43,8 @@ TITLES = {
     "heads": (
         "Heads and their paths",
         "Heads that fit pairs chose, and random ones: mean recovery on test pairs by all of the head, past everything "
-        "after it, without attention of later blocks, and summed over its edges to single later heads, with the largest edge.",
+        "after it, without attention of later blocks, and summed over single later heads: alone (edges), or with MLPs before it "
+        "(routes), with the head that the largest route goes through.",
     ),
     "subspaces": (
         "Exchanged subspaces",

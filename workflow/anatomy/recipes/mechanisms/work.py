@@ -55,7 +55,7 @@ def circuits_work(config: Config, num_layers: int, length: float) -> StageWork:
     """Count patched heads and edges, and steps of subspaces, which pass few tokens through half of the blocks and back."""
     wanted = config.mechanisms
     heads = 2 * wanted.pairs * num_layers * HEADS
-    edges = 2 * wanted.pairs * 2 * wanted.paths.heads * num_layers * HEADS // 2
+    edges = 2 * wanted.pairs * 2 * wanted.paths.heads * num_layers * HEADS  # and routes, of half of the blocks each
     steps = 2 * wanted.interchange.steps * wanted.interchange.batch
     exchanges = 2 * wanted.pairs * (4 + 2 * wanted.interchange.draws)
     return StageWork(
