@@ -49,7 +49,7 @@ def measure(setting: Setting) -> list[Comparison]:
     whole = len(places) / len(some)
     shared: dict[str, Any] = {"measure": "activation patching", "model": setting.label(), "work": len(places), "unit": "patches"}
     note = (
-        f"one pair of {pair.length} tokens, one way: {len(places)} patches of stream, attention, MLP and heads, every third block; "
+        f"a pair of {pair.length} tokens, one way: {len(places)} patches of all parts of every third block; "
         f"ours with the run of both prompts, the other measured on {len(some)} of them and extrapolated"
     )
     found = [
