@@ -106,3 +106,10 @@ def test_a_learned_subspace_carries_the_metric_of_pairs_that_it_has_not_seen():
 def test_a_place_that_is_not_there_is_named(layer, column):
     with pytest.raises(ModelError, match=f"layer {layer}, token {column}"):
         exchangeable_runs(small_decoder(LlamaConfig), [PAIR], layer, column, METRIC)
+
+
+def test_a_rank_that_the_stream_does_not_have_is_named():
+    loaded = small_decoder(LlamaConfig)
+    runs = exchangeable_runs(loaded, [PAIR], 1, -1, METRIC)
+    with pytest.raises(ModelError, match="rank 33"):
+        learn_subspace(loaded, runs, 1, -1, METRIC, SubspaceTraining(33, 1, 0.1, 1, 0), dealt=False)

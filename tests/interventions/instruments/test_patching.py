@@ -92,11 +92,31 @@ def test_attribution_is_the_slope_of_small_patches(loaded, way):
     assert not any(parameter.requires_grad for parameter in loaded.model.parameters())
 
 
-def test_what_is_not_there_is_named(loaded):
+NOT_THERE = {
+    "layer 3": Place("stream", 3, 0),
+    "layer -1": Place("stream", -1, 0),
+    "token 5": Place("attention", 0, 5),
+    "token -1": Place("mlp", 0, -1),
+    "token 9": Place("head", 1, 9, 0),
+    "head 4 of block 0": Place("head", 0, None, 4),
+    "head -1 of block 0": Place("head", 0, None, -1),
+    "head None of block 0": Place("head", 0, None),
+    "head 1 of the part stream": Place("stream", 0, 0, 1),
+}
+
+
+@pytest.mark.parametrize("named", list(NOT_THERE))
+def test_what_is_not_there_is_named_and_nothing_is_counted_from_the_end(named):
+    model, places = small_decoder(LlamaConfig), [Place("stream", 0, 0), NOT_THERE[named]]
+    with pytest.raises(ModelError, match=named):
+        patch_pair(model, PAIR, places, METRIC, "noise", 1000)
+    with pytest.raises(ModelError, match=named):
+        attribution(model, PAIR, places, METRIC.refusal_tokens, METRIC.epsilon, "noise")
+
+
+def test_layers_that_are_asked_for_must_be_there():
     with pytest.raises(ModelError, match="layer 3"):
-        places_of(loaded, 5, PARTS, [0, 3])
-    with pytest.raises(ModelError, match="head 4"):
-        patch_pair(loaded, PAIR, [Place("head", 0, None, 4)], METRIC, "noise", 1000)
+        places_of(small_decoder(LlamaConfig), 5, PARTS, [0, 3])
 
 
 def test_pairs_have_as_many_tokens_on_both_sides():

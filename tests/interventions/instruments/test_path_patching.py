@@ -119,7 +119,9 @@ def test_the_whole_of_a_head_is_its_patch_and_a_last_head_has_no_other_way_than_
     assert found[2, 0, "without_heads", -1, -1] == pytest.approx(found[2, 0, "total", -1, -1], abs=1e-5)
 
 
-@pytest.mark.parametrize("wrong", [Head(3, 0), Head(-1, 0), Head(0, 4)])
-def test_a_head_that_is_not_there_is_named(wrong):
-    with pytest.raises(ModelError, match=f"head {wrong.head} of block {wrong.layer}"):
+@pytest.mark.parametrize(
+    ("wrong", "named"), [(Head(3, 0), "layer 3"), (Head(-1, 0), "layer -1"), (Head(0, 4), "head 4 of block 0")]
+)
+def test_a_head_that_is_not_there_is_named(wrong, named):
+    with pytest.raises(ModelError, match=named):
         path_effects(small_decoder(LlamaConfig), PAIR, [wrong], METRIC, "noise", 1000)

@@ -156,8 +156,16 @@ def learn_subspace(
     there is nothing to find.
 
     Raises:
+        ModelError: a rank that the stream does not have.
         NumericsError: a loss that is NaN or infinite.
     """
+    if not 1 <= training.rank <= loaded.d_model:
+        raise ModelError(
+            found=f"a subspace of rank {training.rank}",
+            expected=f"rank 1 to {loaded.d_model}, the width of the stream",
+            where=str(loaded.folder),
+            remedy="lower mechanisms.interchange.rank",
+        )
     told = [run for run in runs if run.start != run.end]
     generator = torch.Generator().manual_seed(training.seed)
     weight = torch.randn(loaded.d_model, training.rank, generator=generator).requires_grad_(True)

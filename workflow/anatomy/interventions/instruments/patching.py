@@ -60,15 +60,8 @@ def places_of(loaded: LoadedModel, length: int, parts: Sequence[PatchedPart], la
         ModelError: a layer that the model does not have.
     """
     chosen = list(range(loaded.num_layers) if layers is None else layers)
-    if wrong := [layer for layer in chosen if not 0 <= layer < loaded.num_layers]:
-        raise ModelError(
-            found=f"layer {wrong[0]}",
-            expected=f"layers 0 to {loaded.num_layers - 1}",
-            where=str(loaded.folder),
-            remedy="correct the layers that are to be patched",
-        )
     heads = head_count(loaded.model) if "head" in parts else 0
-    return [
+    places = [
         place
         for part in parts
         for layer in chosen
@@ -78,6 +71,32 @@ def places_of(loaded: LoadedModel, length: int, parts: Sequence[PatchedPart], la
             else [Place(part, layer, column) for column in range(length)]
         )
     ]
+    require_places(loaded, length, places)
+    return places
+
+
+def require_places(loaded: LoadedModel, length: int, places: Sequence[Place]) -> None:
+    """That a model has every place in a prompt of ``length`` tokens; negative numbers would silently count from the end.
+
+    Raises:
+        ModelError: a layer, token or head that is not there, or a head of a part that has none.
+    """
+    layers, heads = loaded.num_layers, head_count(loaded.model) if any(place.part == "head" for place in places) else 0
+    for place in places:
+        by_head = place.part == "head"
+        if not 0 <= place.layer < layers:
+            found, expected = f"layer {place.layer}", f"layers 0 to {layers - 1}"
+        elif place.column is not None and not 0 <= place.column < length:
+            found, expected = f"token {place.column}", f"tokens 0 to {length - 1}, or all of them"
+        elif by_head and (place.head is None or not 0 <= place.head < heads):
+            found, expected = f"head {place.head} of block {place.layer}", f"heads 0 to {heads - 1}"
+        elif not by_head and place.head is not None:
+            found, expected = f"head {place.head} of the part {place.part}", "a head only where the part is one"
+        else:
+            continue
+        raise ModelError(
+            found=found, expected=expected, where=str(loaded.folder), remedy="correct the places that are to be patched"
+        )
 
 
 @torch.no_grad()
@@ -93,8 +112,9 @@ def patch_pair(
         token_budget: most tokens of a pass.
 
     Raises:
-        ModelError: a head or layer that the model does not have.
+        ModelError: a layer, token or head that is not there.
     """
+    require_places(loaded, pair.length, places)
     both = record_run(loaded, torch.tensor([pair.clean, pair.corrupt], device=loaded.device))
     assert both.logits is not None
     clean, corrupt = metric(both.logits).tolist()
@@ -173,13 +193,6 @@ def _replacing_heads(
     own: Sequence[tuple[int, Place]], known: Float[Tensor, "column head_width"], heads: int
 ) -> Callable[[nn.Module, tuple], tuple]:
     width = known.shape[-1] // heads
-    if wrong := [place for _, place in own if place.head is None or not 0 <= place.head < heads]:
-        raise ModelError(
-            found=f"head {wrong[0].head}",
-            expected=f"heads 0 to {heads - 1}",
-            where=f"block {wrong[0].layer}",
-            remedy="correct the heads that are to be patched",
-        )
 
     def change(_module: nn.Module, args: tuple) -> tuple:
         changed = args[0].clone()

@@ -17,10 +17,9 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor, nn
 
-from anatomy.errors import ModelError
 from anatomy.interventions.directions.metrics import RefusalMetric
 from anatomy.interventions.instruments.paired_prompts import PairedPrompts
-from anatomy.interventions.instruments.patching import Way
+from anatomy.interventions.instruments.patching import Place, Way, require_places
 from anatomy.interventions.instruments.run_record import RunRecord, head_count, output_projection, record_run
 from anatomy.models.activations.hooks import Change, modifying
 from anatomy.models.activations.last_block import last_block_at, last_columns
@@ -58,7 +57,7 @@ def path_effects(
     Raises:
         ModelError: a head or layer that the model does not have.
     """
-    _check(loaded, senders)
+    require_places(loaded, pair.length, [Place("head", one.layer, None, one.head) for one in senders])
     both = record_run(loaded, torch.tensor([pair.clean, pair.corrupt], device=loaded.device))
     assert both.logits is not None
     clean, corrupt = metric(both.logits).tolist()
@@ -90,18 +89,6 @@ def path_effects(
     from_, to = (corrupt, clean) if way == "denoise" else (clean, corrupt)
     table["recovery"] = (table["patched"] - from_) / (to - from_) if to != from_ else float("nan")
     return table
-
-
-def _check(loaded: LoadedModel, senders: Sequence[Head]) -> None:
-    heads = head_count(loaded.model)
-    for one in senders:
-        if not (0 <= one.layer < loaded.num_layers and 0 <= one.head < heads):
-            raise ModelError(
-                found=f"head {one.head} of block {one.layer}",
-                expected=f"heads 0 to {heads - 1} of blocks 0 to {loaded.num_layers - 1}",
-                where=str(loaded.folder),
-                remedy="correct the heads whose paths are to be patched",
-            )
 
 
 @dataclass(frozen=True)

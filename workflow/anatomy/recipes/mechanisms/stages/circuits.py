@@ -101,8 +101,7 @@ def exchanged(
 ) -> pd.DataFrame:
     """Test pairs under exchanges of the learned subspace, the one of dealt outcomes, the picked direction, and random ones."""
     wanted, seed = config.mechanisms.interchange, config.mechanisms.seed
-    rank = min(wanted.rank, loaded.d_model)
-    training = SubspaceTraining(rank, wanted.steps, wanted.learning_rate, wanted.batch, seed)
+    training = SubspaceTraining(wanted.rank, wanted.steps, wanted.learning_rate, wanted.batch, seed)
     fit, test = (exchangeable_runs(loaded, pairs[phase], layer, position, metric) for phase in ("fit", "test"))
     bases = {
         name: learn_subspace(loaded, fit, layer, position, metric, training, dealt=name == "dealt")
@@ -113,4 +112,4 @@ def exchanged(
     rows = interchange_table(loaded, test, layer, position, metric, bases, like="learned", draws=wanted.draws, seed=seed)
     sides = {run.id: (run.end, run.start) if run.way == "denoise" else (run.start, run.end) for run in test}
     clean, corrupt = ([sides[name][side] for name in rows["id"]] for side in (0, 1))
-    return rows.assign(layer=layer, column=position, rank=rank, clean=clean, corrupt=corrupt)
+    return rows.assign(layer=layer, column=position, rank=wanted.rank, clean=clean, corrupt=corrupt)
