@@ -15,7 +15,7 @@ from anatomy.statistics.intervals import mean_interval
 WAYS = ("denoise", "noise")
 ROLES = {"top": "chosen on fit", "random": "random"}
 PATHS = {"total": "all of the head", "direct": "nothing after it notices", "without_heads": "later attention does not notice"}
-THROUGH = {"edge": "one head alone", "route": "one head, and MLPs before it"}
+THROUGH = {"edge": "one later head alone notices", "route": "one later head and MLPs before it notice"}
 SUBSPACES = {
     "whole": "whole stream",
     "learned": "learned",
@@ -69,7 +69,11 @@ def paths(rows: pd.DataFrame) -> alt.TopLevelMixin:
             tooltip=["path:N", "receiver:N", *hover],
         )
         .properties(width=alt.Step(max(4, min(22, 700 // max(1, len(receivers))))), height=alt.Step(18))
-        .facet(row=alt.Row("path:N", title="noticed by", sort=list(THROUGH.values())))
+        .facet(
+            row=alt.Row(
+                "path:N", title=None, sort=list(THROUGH.values()), header=alt.Header(labelOrient="top", labelAnchor="start")
+            )
+        )
     )
     return themed(alt.vconcat(bars, cells).resolve_scale(color="independent"))
 
@@ -81,7 +85,12 @@ def interchange(rows: pd.DataFrame) -> alt.TopLevelMixin:
     own = own.dropna(subset=["recovery"]).assign(subspace=lambda one: one["subspace"].map(SUBSPACES))
     order = [name for name in SUBSPACES.values() if name in set(own["subspace"])]
     base = alt.Chart(own).encode(
-        x=alt.X("recovery:Q", title="recovery", scale=alt.Scale(domain=[-0.5, 1.5], clamp=True)),
+        x=alt.X(
+            "recovery:Q",
+            title="recovery",
+            scale=alt.Scale(domain=[-0.5, 1.5], clamp=True, nice=False),
+            axis=alt.Axis(values=[-0.5, 0, 0.5, 1, 1.5]),
+        ),
         y=alt.Y("subspace:N", title=None, sort=order, axis=alt.Axis(labelLimit=220)),
     )
     hover = ["subspace:N", "id:N", alt.Tooltip("recovery:Q", format=".3f"), alt.Tooltip("length:Q", format=".3f")]

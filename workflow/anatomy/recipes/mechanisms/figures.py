@@ -62,7 +62,7 @@ def patching(rows: pd.DataFrame) -> alt.TopLevelMixin:
         alt.Chart(means)
         .mark_rect()
         .encode(
-            x=alt.X("column:O", title="token, from the end", axis=alt.Axis(labelAngle=0)),
+            x=alt.X("column:O", title="token, from the end", axis=alt.Axis(labelAngle=0, labelOverlap=True)),
             y=alt.Y("layer:O", title="layer", sort="descending"),
             color=alt.Color("recovery:Q", title="recovery", scale=alt.Scale(scheme=DIVERGING, domain=[-most, most])),
             tooltip=["part:N", "layer:O", "column:O", alt.Tooltip("recovery:Q", format=".3f"), "n:Q"],
