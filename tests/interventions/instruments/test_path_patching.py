@@ -18,7 +18,7 @@ KEYS = ["sender_layer", "sender_head", "path", "receiver_layer", "receiver_head"
 
 @pytest.fixture(params=[LlamaConfig, Qwen2Config, Gemma2Config, Olmo2Config, GraniteConfig], ids=lambda one: one.__name__)
 def loaded(request):
-    more = {"logits_scaling": 3.0, "residual_multiplier": 0.5} if request.param is GraniteConfig else {}
+    more = {"logits_scaling": 3.0} if request.param is GraniteConfig else {}
     return small_decoder(request.param, **more)
 
 

@@ -113,13 +113,13 @@ class _Paths:
 
     def writes(self, senders: Sequence[Head]) -> Float[Tensor, "sender column d_model"]:
         """By what each sender changes the stream."""
-        blocks, scale, found = decoder_blocks(self.loaded.model), _scale(self.loaded.model), []
+        blocks, found = decoder_blocks(self.loaded.model), []
         for one in senders:
             block = blocks[one.layer]
             written = output_projection(block)(self.entering(one))
             if block.post_norm:
                 written = block.attention_write(written)
-            found.append(scale * (written - self.both.attention[one.layer][self.taking]))
+            found.append(written - self.both.attention[one.layer][self.taking])
         return torch.stack(found)
 
     def patched(self, senders: Sequence[Head], past_heads: list[dict[int, Tensor]] | None = None) -> list[float]:
@@ -216,11 +216,6 @@ def _keeping(into: Sequence[dict[int, Tensor]], layer: int) -> Change:
 
 def _always(known: Float[Tensor, "column d_model"]) -> Change:
     return lambda x: known.expand_as(x)
-
-
-def _scale(model: nn.Module) -> float:
-    """What a sublayer's output is multiplied by before the stream gets it (Granite)."""
-    return float(getattr(model.config.get_text_config(), "residual_multiplier", 1.0))
 
 
 def _chunks(items: Sequence[int], size: int) -> list[list[int]]:
