@@ -65,6 +65,27 @@ def test_every_patch_is_what_a_whole_pass_with_a_hook_gives(loaded, way):
     assert last["recovery"].tolist() == pytest.approx([0.0] * 3, abs=1e-5)  # the first token is the same in both
 
 
+@pytest.mark.parametrize("length", [3, 5, 12])
+@pytest.mark.parametrize("window", [4, 4096])
+def test_no_token_is_lost_where_passes_go_on_from_kept_keys(window, length):
+    """Prompts longer than the window that attention slides over, and long ones in which several tokens share a pass."""
+    loaded, generator = small_decoder(Gemma2Config, sliding_window=window), torch.Generator().manual_seed(length)
+    clean, corrupt = torch.randint(3, 50, (2, length), generator=generator).tolist()
+    pair = PairedPrompts("a", "b", "g", (1, *clean, 4), (1, *corrupt, 4))
+    places = places_of(loaded, pair.length, PARTS)
+    found = patch_pair(loaded, pair, places, METRIC, "denoise", token_budget=60)
+    assert found["patched"].tolist() == pytest.approx(
+        [plainly(loaded, one, pair.clean, pair.corrupt) for one in places], abs=1e-5
+    )
+
+
+def test_the_same_prompt_twice_has_nothing_to_patch():
+    loaded = small_decoder(LlamaConfig)
+    same = PairedPrompts("a", "b", "g", PAIR.clean, PAIR.clean)
+    found = patch_pair(loaded, same, places_of(loaded, 5, PARTS), METRIC, "noise", 1000)
+    assert (found["patched"] == found["clean"]).all() and found["recovery"].isna().all()
+
+
 def test_all_of_the_stream_brings_the_whole_metric(loaded):
     whole = [Place("stream", layer, None) for layer in range(3)]
     for way in WAYS:
