@@ -8,6 +8,7 @@ from transformers import AutoTokenizer, Gemma2Config, LlamaConfig, Olmo2Config, 
 from anatomy.interventions.directions.metrics import RefusalMetric, refusal_metric
 from anatomy.interventions.instruments.attribution_patching import attribution
 from anatomy.interventions.instruments.direct_attribution import direct_attribution
+from anatomy.interventions.instruments.interchange import exchangeable_runs, exchanged_metric, interchange, random_basis
 from anatomy.interventions.instruments.patching import WAYS, patch_pair, places_of
 from anatomy.interventions.instruments.path_patching import Head, path_effects
 
@@ -158,3 +159,19 @@ def test_an_edge_is_what_the_split_inputs_of_transformer_lens_give(tokenizer, wa
     edges = found[found["path"] == "edge"]
     wanted = [edge(Head(row.receiver_layer, row.receiver_head)) for row in edges.itertuples()]
     assert len(wanted) == 8 and edges["patched"].tolist() == pytest.approx(wanted, abs=1e-5)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("column", [-1, -2])
+def test_an_exchange_is_the_subspace_interchange_of_transformer_lens(both, column):
+    theirs = pytest.importorskip("transformer_lens.tools.analysis.interchange")
+    ours, bridge, _ = both
+    basis, at, name = random_basis(32, 3, 0), torch.tensor([PAIR.length + column]), "blocks.1.hook_in"
+    for run in exchangeable_runs(ours, [PAIR], 1, column, METRIC):
+        giving, taking = sides(run.way)
+        source = theirs.collect_activations(bridge, name, giving, bridge, positions=at)
+        logits = theirs.run_with_intervention(
+            bridge, name, theirs.SubspaceInterchange(basis), taking, source, bridge, positions=at
+        )
+        found = exchanged_metric(ours, run, 1, column, interchange(run, ours, column, basis), METRIC).item()
+        assert found == pytest.approx(METRIC(logits[:, -1]).item(), abs=1e-5) and abs(found - run.start) > 1e-4
