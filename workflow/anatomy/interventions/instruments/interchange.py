@@ -164,7 +164,7 @@ def learn_subspace(
             found=f"a subspace of rank {training.rank}",
             expected=f"rank 1 to {loaded.d_model}, the width of the stream",
             where=str(loaded.folder),
-            remedy="lower mechanisms.interchange.rank",
+            remedy="lower the rank of the subspace",
         )
     told = [run for run in runs if run.start != run.end]
     generator = torch.Generator().manual_seed(training.seed)
@@ -188,7 +188,7 @@ def learn_subspace(
                     found="a loss that is not finite",
                     expected="a finite one",
                     where=f"subspace before block {layer}, pair {run.id}",
-                    remedy="lower mechanisms.interchange.learning_rate",
+                    remedy="lower the learning rate of the subspace",
                 )
         optimiser.step()
     return torch.linalg.qr(weight.detach()).Q
