@@ -23,9 +23,10 @@ METRIC = RefusalMetric((7, 9), 0.0)
 TRAINING = SubspaceTraining(rank=2, steps=60, learning_rate=0.05, batch=8, seed=0)
 
 
-@pytest.fixture(params=[LlamaConfig, Qwen2Config, Gemma2Config, Olmo2Config], ids=lambda one: one.__name__)
+@pytest.fixture(params=[LlamaConfig, Qwen2Config, Gemma2Config, Olmo2Config, "window"], ids=str)
 def loaded(request):
-    return small_decoder(request.param)
+    """Also one whose attention slides over fewer tokens than the prompts have."""
+    return small_decoder(Gemma2Config, sliding_window=4) if request.param == "window" else small_decoder(request.param)
 
 
 def drawn_pairs(count, seed):

@@ -9,7 +9,6 @@ were dealt at random, beside random subspaces of its rank, and beside random cha
 from __future__ import annotations
 
 from collections.abc import Sequence
-from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +19,7 @@ from torch import Tensor
 
 from anatomy.errors import ModelError, NumericsError
 from anatomy.interventions.directions.metrics import RefusalMetric, refusal_metric
+from anatomy.interventions.directions.shared_prefix import keeps_beginnings, prefix_cache, rows_of
 from anatomy.interventions.instruments.paired_prompts import PairedPrompts
 from anatomy.interventions.instruments.patching import WAYS, Way
 from anatomy.interventions.instruments.run_record import record_run
@@ -96,24 +96,21 @@ def exchangeable_runs(
             where=str(loaded.folder),
             remedy="correct the place where streams are to be exchanged",
         )
-    window = getattr(loaded.model.config.get_text_config(), "sliding_window", None)
     found = []
     for pair in pairs:
         tokens = torch.tensor([pair.clean, pair.corrupt], device=loaded.device)
         both = record_run(loaded, tokens)
         assert both.logits is not None
         metrics, place = metric(both.logits).tolist(), pair.length + column
-        # A cache of an attention that slides over its window forgets its beginning.
-        first = place if window is None or pair.length < window else 0
+        first = place if keeps_beginnings(loaded, pair.length) else 0
         for way in WAYS:
             here, there = (1, 0) if way == "denoise" else (0, 1)
-            cache = loaded.model.base_model(input_ids=tokens[here : here + 1, :first], use_cache=True) if first else None
             found.append(
                 ExchangeableRun(
                     ids=tokens[here : here + 1, first:],
                     here=both.streams[layer][here : here + 1, first:],
                     there=both.streams[layer][there, place],
-                    cache=None if cache is None else cache.past_key_values,
+                    cache=prefix_cache(loaded, (pair.clean, pair.corrupt)[here][:first], 1),
                     start=metrics[here],
                     end=metrics[there],
                     way=way,
@@ -130,10 +127,7 @@ def exchanged_metric(
     """Metric of a run whose stream at the exchanged token is ``changed``; its gradient goes back to that."""
     place = run.ids.shape[1] + column
     stream = torch.cat([run.here[:, :place], changed.to(run.here.dtype)[None, None], run.here[:, place + 1 :]], dim=1)
-    cache = None
-    if run.cache is not None:
-        cache = copy(run.cache)
-        cache.layers = [copy(one) for one in run.cache.layers]  # a pass adds its own keys and values
+    cache = rows_of(run.cache, slice(0, 1), 1)  # a pass adds its own keys and values
     with starting_at(loaded.model, layer, stream):
         output = loaded.model(input_ids=run.ids, past_key_values=cache, use_cache=cache is not None, logits_to_keep=1)
     return refusal_metric(output.logits[:, -1], metric.refusal_tokens, metric.epsilon)[0]

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from anatomy.errors import ModelError
 from anatomy.interventions.directions.metrics import RefusalMetric
-from anatomy.interventions.directions.shared_prefix import prefix_cache, rows_of
+from anatomy.interventions.directions.shared_prefix import keeps_beginnings, prefix_cache, rows_of
 from anatomy.interventions.instruments.paired_prompts import PairedPrompts
 from anatomy.interventions.instruments.run_record import RunRecord, head_count, output_projection, record_run
 from anatomy.models.activations.hooks import modifying
@@ -165,10 +165,9 @@ def _passes(loaded: LoadedModel, pair: PairedPrompts, places: Sequence[Place]) -
     """
     differ = (place for place, (one, other) in enumerate(zip(pair.clean, pair.corrupt, strict=True)) if one != other)
     alike = next(differ, pair.length)
-    window = getattr(loaded.model.config.get_text_config(), "sliding_window", None)
-    # A cache of an attention that slides over its window forgets its beginning.
-    kept = window is None or pair.length < window
-    starts = sorted({alike + round(step * (pair.length - alike) / STARTS) for step in range(STARTS)}) if kept else [0]
+    starts = [0]
+    if keeps_beginnings(loaded, pair.length):
+        starts = sorted({alike + round(step * (pair.length - alike) / STARTS) for step in range(STARTS)})
     found: dict[tuple[int, int], list[int]] = {}
     for index, place in enumerate(places):
         first = alike if place.column is None else place.column
