@@ -122,6 +122,7 @@ def install(folder: Path, chosen: str, environment: dict[str, str]) -> None:
     The CPU lock leaves out torchvision, torchaudio, torchcodec and triton on purpose: only CUDA builds of them exist for
     this torch, and their presence breaks every import of transformers. The SLURM executor declares a newer numpy than numba
     allows; it imports numpy for its efficiency report alone, and is tested here with this one (tests/cluster).
+    TransformerLens, which tests compare with, declares wandb and transformers-stream-generator; what tests import needs neither.
 
     Raises:
         SystemExit: pip failed; its own message is above.

@@ -26,7 +26,9 @@ def test_every_row_is_a_module_and_every_module_a_row():
     assert all(callable(import_module(f"speed.rows.{row}").measure) for row in ROWS)
 
 
-@pytest.mark.parametrize("row", ["training", "extraction", "selection_grid", "direction_search", "export", "weight_scores"])
+@pytest.mark.parametrize(
+    "row", ["training", "extraction", "selection_grid", "direction_search", "export", "weight_scores", "patching"]
+)
 def test_rows_without_an_engine_measure_both_sides(setting, row):
     """Their two sides are also compared in value, inside the row, before they are timed."""
     found = import_module(f"speed.rows.{row}").measure(setting)

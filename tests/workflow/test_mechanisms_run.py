@@ -31,6 +31,20 @@ def test_patches_of_the_whole_stream_bring_the_metric_and_of_the_shared_tokens_n
     assert first["recovery"].abs().max() < 1e-3
 
 
+def test_paths_and_exchanges_are_read_on_the_pairs_of_patching_and_agree_with_it(run):
+    rows, paths, exchanged = (
+        pd.read_parquet(run.results / "measure" / "aligned.s0" / f"mechanisms.{name}.parquet")
+        for name in ("patching", "paths", "interchange")
+    )
+    assert set(paths["id"]) == set(exchanged["id"]) == set(rows["id"])
+    whole = paths[paths["path"] == "total"].set_index(["sender_layer", "sender_head", "way", "id"])["recovery"]
+    heads = rows[rows["part"] == "head"].set_index(["layer", "head", "way", "id"])["recovery"]
+    assert (whole - heads.reindex(whole.index)).abs().max() < 1e-4
+    streams = rows[rows["part"] == "stream"].set_index(["layer", "column", "way", "id"])["recovery"]
+    all_of_it = exchanged[exchanged["subspace"] == "whole"].set_index(["layer", "column", "way", "id"])["recovery"]
+    assert (all_of_it - streams.reindex(all_of_it.index)).abs().max() < 1e-4
+
+
 def test_probes_read_groups_that_they_have_not_seen(run):
     aurocs = pd.read_csv(run.results / "mechanisms" / "tables" / "aurocs.csv")
     assert set(aurocs["model"]) == {"aligned.s0", "base.s0"} and aurocs["auroc"].between(0, 1).all()

@@ -95,7 +95,7 @@ def test_a_page_without_anything_still_opens(tmp_path):
 
 def test_section_ids_are_checked(tmp_path, ledger):
     for ids in (["a", "a"], ["claims"]):
-        with pytest.raises(DataError, match="section ids"):
+        with pytest.raises(DataError, match="ids"):
             build_report(
                 title="t",
                 summary="",

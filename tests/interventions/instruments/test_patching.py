@@ -1,11 +1,9 @@
 """Patches beside a plain re-implementation, attribution beside finite differences, pairs that are pairs."""
 
-from pathlib import Path
-from types import SimpleNamespace
-
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, Gemma2Config, LlamaConfig, Olmo2Config, Qwen2Config
+from small_decoders import PAIR, small_decoder
+from transformers import Gemma2Config, LlamaConfig, Olmo2Config, Qwen2Config
 
 from anatomy.errors import DataError, ModelError
 from anatomy.interventions.directions.metrics import RefusalMetric
@@ -14,25 +12,14 @@ from anatomy.interventions.instruments.paired_prompts import PairedPrompts, Prom
 from anatomy.interventions.instruments.patching import WAYS, Place, patch_pair, places_of
 from anatomy.interventions.instruments.run_record import record_run
 from anatomy.models.blocks import decoder_blocks
-from anatomy.models.loading import LoadedModel
 
-SMALL = dict(vocab_size=50, hidden_size=32, intermediate_size=48, num_hidden_layers=3, num_attention_heads=4)
-SMALL |= dict(num_key_value_heads=2, head_dim=8, pad_token_id=0, bos_token_id=1, eos_token_id=2)
-PAIR = PairedPrompts("clean", "corrupt", "g", (1, 8, 9, 10, 4), (1, 8, 22, 31, 4))
 METRIC = RefusalMetric((7, 9), 0.0)
 PARTS = ("stream", "attention", "mlp", "head")
 
 
 @pytest.fixture(params=[LlamaConfig, Qwen2Config, Gemma2Config, Olmo2Config])
 def loaded(request):
-    torch.manual_seed(0)
-    model = AutoModelForCausalLM.from_config(request.param(**SMALL)).eval().requires_grad_(False)
-    for name, parameter in model.named_parameters():
-        if "norm" in name:
-            parameter.data.normal_(1.0, 0.5)
-        elif "embed" not in name:
-            parameter.data.mul_(4.0)  # far enough from zero that patches do something
-    return LoadedModel(model, SimpleNamespace(pad_token_id=0, eos_token_id=2), Path(), "", 3, 32)
+    return small_decoder(request.param)
 
 
 def plainly(loaded, place, giving, taking):
@@ -78,6 +65,27 @@ def test_every_patch_is_what_a_whole_pass_with_a_hook_gives(loaded, way):
     assert last["recovery"].tolist() == pytest.approx([0.0] * 3, abs=1e-5)  # the first token is the same in both
 
 
+@pytest.mark.parametrize("length", [3, 5, 12])
+@pytest.mark.parametrize("window", [4, 4096])
+def test_no_token_is_lost_where_passes_go_on_from_kept_keys(window, length):
+    """Prompts longer than the window that attention slides over, and long ones in which several tokens share a pass."""
+    loaded, generator = small_decoder(Gemma2Config, sliding_window=window), torch.Generator().manual_seed(length)
+    clean, corrupt = torch.randint(3, 50, (2, length), generator=generator).tolist()
+    pair = PairedPrompts("a", "b", "g", (1, *clean, 4), (1, *corrupt, 4))
+    places = places_of(loaded, pair.length, PARTS)
+    found = patch_pair(loaded, pair, places, METRIC, "denoise", token_budget=60)
+    assert found["patched"].tolist() == pytest.approx(
+        [plainly(loaded, one, pair.clean, pair.corrupt) for one in places], abs=1e-5
+    )
+
+
+def test_the_same_prompt_twice_has_nothing_to_patch():
+    loaded = small_decoder(LlamaConfig)
+    same = PairedPrompts("a", "b", "g", PAIR.clean, PAIR.clean)
+    found = patch_pair(loaded, same, places_of(loaded, 5, PARTS), METRIC, "noise", 1000)
+    assert (found["patched"] == found["clean"]).all() and found["recovery"].isna().all()
+
+
 def test_all_of_the_stream_brings_the_whole_metric(loaded):
     whole = [Place("stream", layer, None) for layer in range(3)]
     for way in WAYS:
@@ -105,11 +113,31 @@ def test_attribution_is_the_slope_of_small_patches(loaded, way):
     assert not any(parameter.requires_grad for parameter in loaded.model.parameters())
 
 
-def test_what_is_not_there_is_named(loaded):
+NOT_THERE = {
+    "layer 3": Place("stream", 3, 0),
+    "layer -1": Place("stream", -1, 0),
+    "token 5": Place("attention", 0, 5),
+    "token -1": Place("mlp", 0, -1),
+    "token 9": Place("head", 1, 9, 0),
+    "head 4 of block 0": Place("head", 0, None, 4),
+    "head -1 of block 0": Place("head", 0, None, -1),
+    "head None of block 0": Place("head", 0, None),
+    "head 1 of the part stream": Place("stream", 0, 0, 1),
+}
+
+
+@pytest.mark.parametrize("named", list(NOT_THERE))
+def test_what_is_not_there_is_named_and_nothing_is_counted_from_the_end(named):
+    model, places = small_decoder(LlamaConfig), [Place("stream", 0, 0), NOT_THERE[named]]
+    with pytest.raises(ModelError, match=named):
+        patch_pair(model, PAIR, places, METRIC, "noise", 1000)
+    with pytest.raises(ModelError, match=named):
+        attribution(model, PAIR, places, METRIC.refusal_tokens, METRIC.epsilon, "noise")
+
+
+def test_layers_that_are_asked_for_must_be_there():
     with pytest.raises(ModelError, match="layer 3"):
-        places_of(loaded, 5, PARTS, [0, 3])
-    with pytest.raises(ModelError, match="head 4"):
-        patch_pair(loaded, PAIR, [Place("head", 0, None, 4)], METRIC, "noise", 1000)
+        places_of(small_decoder(LlamaConfig), 5, PARTS, [0, 3])
 
 
 def test_pairs_have_as_many_tokens_on_both_sides():

@@ -11,6 +11,7 @@ ROWS = (
     "head_training",
     "weight_scores",
     "extraction",
+    "patching",
     "selection_grid",
     "direction_search",
     "hooked_decoding",

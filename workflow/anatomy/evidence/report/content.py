@@ -16,12 +16,17 @@ from anatomy.store.files import read_json
 
 @dataclass(frozen=True)
 class PageFigure:
-    """A chart: its Vega-Lite specification with data inside, and a still picture for readers without scripts."""
+    """A chart: its Vega-Lite specification with data inside, and a still picture for readers without scripts.
+
+    Attributes:
+        anchor: where links on the page lead to it; empty for a place by number.
+    """
 
     title: str
     caption: str
     spec: Mapping[str, Any]
     svg: str
+    anchor: str = ""
 
     @property
     def broad(self) -> bool:
@@ -114,8 +119,11 @@ class Section:
     summary: str = ""
 
 
-def read_figure(folder: Path, name: str, title: str, caption: str) -> PageFigure:
+def read_figure(folder: Path, name: str, title: str, caption: str, anchor: str = "") -> PageFigure:
     """A figure as `figures.save.save_figure` wrote it.
+
+    Args:
+        anchor: where links on the page lead to it.
 
     Raises:
         DataError: one of its files is missing.
@@ -123,4 +131,4 @@ def read_figure(folder: Path, name: str, title: str, caption: str) -> PageFigure
     svg, spec = Path(folder) / f"{name}.svg", Path(folder) / f"{name}.vl.json"
     if missing := [path.name for path in (svg, spec) if not path.is_file()]:
         raise DataError(found=f"no {' and no '.join(missing)}", expected="a saved figure", where=str(folder))
-    return PageFigure(title, caption, read_json(spec), svg.read_text(encoding="utf-8"))
+    return PageFigure(title, caption, read_json(spec), svg.read_text(encoding="utf-8"), anchor)

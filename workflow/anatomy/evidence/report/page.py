@@ -38,14 +38,13 @@ def build_report(
         out_path: the HTML file.
 
     Raises:
-        DataError: two sections share an id or use one of the page's own; figures need different Vega-Lite versions.
+        DataError: two sections or figures share an id or use one of the page's own; figures need different Vega-Lite versions.
         StoreError: the file cannot be written.
     """
-    ids = [section.id for section in sections]
+    figures = [item for section in sections for item in section.items if isinstance(item, PageFigure)]
+    ids = [*(section.id for section in sections), *(figure.anchor for figure in figures if figure.anchor)]
     if doubled := sorted({i for i in ids if ids.count(i) > 1 or i in RESERVED}):
-        raise DataError(
-            found=f"section ids {doubled}", expected=f"ids used once and none of {RESERVED}", where="the report's sections"
-        )
+        raise DataError(found=f"ids {doubled}", expected=f"ids used once and none of {RESERVED}", where="the report's sections")
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -56,7 +55,6 @@ def build_report(
         "answered": lambda item: isinstance(item, PageAnswer),
         "completions": lambda item: isinstance(item, PageCompletions),
     }
-    figures = [item for section in sections for item in section.items if isinstance(item, PageFigure)]
     html = environment.get_template("page.html.j2").render(
         title=title,
         summary=summary,

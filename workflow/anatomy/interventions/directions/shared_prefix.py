@@ -20,6 +20,12 @@ FILL = 0.9
 """Shortest prompt of a batch as a share of its longest: candidates beside each other fill the batch, not padding."""
 
 
+def keeps_beginnings(loaded: LoadedModel, length: int) -> bool:
+    """Whether all of a run of that many tokens stays in a cache: attention that slides over its window forgets its beginning."""
+    window = getattr(loaded.model.config.get_text_config(), "sliding_window", None)
+    return window is None or length < window
+
+
 def split_prefix(loaded: LoadedModel, runs: Sequence[Sequence[int]], counted: Sequence[int]) -> tuple[list[int], list[list[int]]]:
     """The longest common beginning that leaves each run the predictions that count, and what follows it in each run.
 
@@ -27,8 +33,7 @@ def split_prefix(loaded: LoadedModel, runs: Sequence[Sequence[int]], counted: Se
     and the rest, and would count as distance.
     """
     own = [list(run) for run in runs]
-    window = getattr(loaded.model.config.get_text_config(), "sliding_window", None)
-    if window is not None and max(map(len, own)) >= window:
+    if not keeps_beginnings(loaded, max(map(len, own))):
         return [], own
     # Whatever the first and the last in order have in common, all have.
     ends = list(zip(min(own), max(own), strict=False))

@@ -16,7 +16,7 @@ from torch import Tensor
 from anatomy.errors import NumericsError
 from anatomy.interventions.directions.metrics import refusal_metric
 from anatomy.interventions.instruments.paired_prompts import PairedPrompts
-from anatomy.interventions.instruments.patching import Place, Way
+from anatomy.interventions.instruments.patching import Place, Way, require_places
 from anatomy.interventions.instruments.run_record import RunRecord, head_count, record_run
 from anatomy.models.loading import LoadedModel
 
@@ -32,8 +32,10 @@ def attribution(
     """Predicted change of the refusal metric by each patch.
 
     Raises:
+        ModelError: a layer, token or head that is not there.
         NumericsError: a gradient that is NaN or infinite.
     """
+    require_places(loaded, pair.length, places)
     clean, corrupt = (torch.tensor([tokens], device=loaded.device) for tokens in (pair.clean, pair.corrupt))
     giving, taking = (clean, corrupt) if way == "denoise" else (corrupt, clean)
     known = record_run(loaded, giving)

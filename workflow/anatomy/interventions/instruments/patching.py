@@ -1,16 +1,17 @@
 """Activation patching: one activation of a run replaced by what another run has in its place.
 
 Recovery ``(m_patched - m_corrupt) / (m_clean - m_corrupt)`` (Heimersheim and Nanda 2024, arXiv 2404.15255; dossier, section 4e).
-Everything below the patched block is as in the run that is patched, and is not computed again: a pass starts at the block, with
-that run's stream, and its rows are the patches of one block.
+Everything below the patched block and before the patched token is as in the run that is patched, and is not computed again: a
+pass starts at the block with that run's stream and goes on from its keys and values; its rows are the patches of one block.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import pandas as pd
 import torch
@@ -19,6 +20,7 @@ from torch import Tensor, nn
 
 from anatomy.errors import ModelError
 from anatomy.interventions.directions.metrics import RefusalMetric
+from anatomy.interventions.directions.shared_prefix import keeps_beginnings, prefix_cache, rows_of
 from anatomy.interventions.instruments.paired_prompts import PairedPrompts
 from anatomy.interventions.instruments.run_record import RunRecord, head_count, output_projection, record_run
 from anatomy.models.activations.hooks import modifying
@@ -34,6 +36,9 @@ Way = Literal["denoise", "noise"]
 """``denoise``: the clean run's activation in the corrupt run; ``noise``: the corrupt run's in the clean one."""
 
 WAYS: tuple[Way, ...] = ("denoise", "noise")
+
+STARTS = 8
+"""Tokens from which passes go on, at most: more of them compute less twice and share fewer passes."""
 
 
 @dataclass(frozen=True)
@@ -60,15 +65,8 @@ def places_of(loaded: LoadedModel, length: int, parts: Sequence[PatchedPart], la
         ModelError: a layer that the model does not have.
     """
     chosen = list(range(loaded.num_layers) if layers is None else layers)
-    if wrong := [layer for layer in chosen if not 0 <= layer < loaded.num_layers]:
-        raise ModelError(
-            found=f"layer {wrong[0]}",
-            expected=f"layers 0 to {loaded.num_layers - 1}",
-            where=str(loaded.folder),
-            remedy="correct the layers that are to be patched",
-        )
     heads = head_count(loaded.model) if "head" in parts else 0
-    return [
+    places = [
         place
         for part in parts
         for layer in chosen
@@ -78,6 +76,32 @@ def places_of(loaded: LoadedModel, length: int, parts: Sequence[PatchedPart], la
             else [Place(part, layer, column) for column in range(length)]
         )
     ]
+    require_places(loaded, length, places)
+    return places
+
+
+def require_places(loaded: LoadedModel, length: int, places: Sequence[Place]) -> None:
+    """That a model has every place in a prompt of ``length`` tokens; negative numbers would silently count from the end.
+
+    Raises:
+        ModelError: a layer, token or head that is not there, or a head of a part that has none.
+    """
+    layers, heads = loaded.num_layers, head_count(loaded.model) if any(place.part == "head" for place in places) else 0
+    for place in places:
+        by_head = place.part == "head"
+        if not 0 <= place.layer < layers:
+            found, expected = f"layer {place.layer}", f"layers 0 to {layers - 1}"
+        elif place.column is not None and not 0 <= place.column < length:
+            found, expected = f"token {place.column}", f"tokens 0 to {length - 1}, or all of them"
+        elif by_head and (place.head is None or not 0 <= place.head < heads):
+            found, expected = f"head {place.head} of block {place.layer}", f"heads 0 to {heads - 1}"
+        elif not by_head and place.head is not None:
+            found, expected = f"head {place.head} of the part {place.part}", "a head only where the part is one"
+        else:
+            continue
+        raise ModelError(
+            found=found, expected=expected, where=str(loaded.folder), remedy="correct the places that are to be patched"
+        )
 
 
 @torch.no_grad()
@@ -93,24 +117,30 @@ def patch_pair(
         token_budget: most tokens of a pass.
 
     Raises:
-        ModelError: a head or layer that the model does not have.
+        ModelError: a layer, token or head that is not there.
     """
+    require_places(loaded, pair.length, places)
     both = record_run(loaded, torch.tensor([pair.clean, pair.corrupt], device=loaded.device))
     assert both.logits is not None
     clean, corrupt = metric(both.logits).tolist()
     giving, taking = (0, 1) if way == "denoise" else (1, 0)
-    scored = torch.empty(len(places), dtype=torch.float64)
-    for layer in sorted({place.layer for place in places}):
-        own = [index for index, place in enumerate(places) if place.layer == layer]
-        size = max(1, token_budget // pair.length)
-        for start in range(0, len(own), size):
-            chunk = own[start : start + size]
-            with _patched(loaded, both, giving, taking, [places[index] for index in chunk]):
-                tokens = torch.tensor([pair.corrupt] * len(chunk), device=loaded.device)
-                # The last block is computed for the last token alone, but where its own activations are replaced.
-                with last_block_at(loaded.model, last_columns(tokens, 1)) if layer < loaded.num_layers - 1 else nullcontext():
-                    logits = loaded.model(input_ids=tokens, use_cache=False, logits_to_keep=1).logits[:, -1]
-            scored[chunk] = metric(logits)
+    taken = (pair.clean, pair.corrupt)[taking]
+    scored = torch.full((len(places),), (clean, corrupt)[taking], dtype=torch.float64)
+    passes = _passes(loaded, pair, places)
+    whole = prefix_cache(loaded, taken, 1) if any(start for _, start in passes) else None
+    beginnings = {start: _beginning(whole, start, pair.length) for _, start in passes}
+    for (layer, start), own in sorted(passes.items()):
+        size = max(1, token_budget // (pair.length - start))
+        for first in range(0, len(own), size):
+            chunk = own[first : first + size]
+            shifted = [_from(places[index], start) for index in chunk]
+            tokens = torch.tensor([taken[start:]] * len(chunk), device=loaded.device)
+            cache = rows_of(beginnings[start], slice(0, 1), len(chunk))
+            # The last block is computed for the last token alone, but where its own activations are replaced.
+            narrowed = last_block_at(loaded.model, last_columns(tokens, 1)) if layer < loaded.num_layers - 1 else nullcontext()
+            with _patched(loaded, both, giving, taking, start, shifted), narrowed:
+                output = loaded.model(input_ids=tokens, past_key_values=cache, use_cache=cache is not None, logits_to_keep=1)
+            scored[chunk] = metric(output.logits[:, -1])
     from_, to = (corrupt, clean) if way == "denoise" else (clean, corrupt)
     rows = pd.DataFrame(
         {
@@ -128,24 +158,59 @@ def patch_pair(
     return rows
 
 
+def _passes(loaded: LoadedModel, pair: PairedPrompts, places: Sequence[Place]) -> dict[tuple[int, int], list[int]]:
+    """Places that share passes, by their block and the token that these begin at.
+
+    Up to the first token in which the two prompts differ both runs are alike: patches there change nothing and are left out.
+    """
+    differ = (place for place, (one, other) in enumerate(zip(pair.clean, pair.corrupt, strict=True)) if one != other)
+    alike = next(differ, pair.length)
+    starts = [0]
+    if keeps_beginnings(loaded, pair.length):
+        starts = sorted({alike + round(step * (pair.length - alike) / STARTS) for step in range(STARTS)})
+    found: dict[tuple[int, int], list[int]] = {}
+    for index, place in enumerate(places):
+        first = alike if place.column is None else place.column
+        if alike <= first < pair.length:
+            start = starts[bisect_right(starts, first) - 1]
+            found.setdefault((place.layer, start), []).append(index)
+    return found
+
+
+def _beginning(whole: Any, start: int, length: int) -> Any:
+    """Keys and values of the tokens before ``start``; None where there are none."""
+    if start == 0:
+        return None
+    own = rows_of(whole, slice(0, 1), 1)
+    own.crop(start - length)
+    return own
+
+
+def _from(place: Place, start: int) -> Place:
+    """The same place in a pass that begins at a token."""
+    return place if place.column is None else replace(place, column=place.column - start)
+
+
 @contextmanager
-def _patched(loaded: LoadedModel, both: RunRecord, giving: int, taking: int, places: Sequence[Place]) -> Iterator[None]:
-    """Passes that start at the block of ``places`` with the stream of row ``taking``, row r patched at place r."""
+def _patched(
+    loaded: LoadedModel, both: RunRecord, giving: int, taking: int, start: int, places: Sequence[Place]
+) -> Iterator[None]:
+    """Passes from token ``start`` and the block of ``places``, with row ``taking``'s stream; row r has place r patched."""
     layer, rows = places[0].layer, len(places)
     block = decoder_blocks(loaded.model)[layer]
-    stream = both.streams[layer][taking].repeat(rows, 1, 1)
+    stream = both.streams[layer][taking, start:].repeat(rows, 1, 1)
     for row, place in enumerate(places):
         if place.part == "stream":
-            stream[row, _columns(place)] = both.streams[layer][giving, _columns(place)]
+            stream[row, _columns(place)] = both.streams[layer][giving, start:][_columns(place)]
     writes = {"attention_output": ("attention", both.attention), "mlp_output": ("mlp", both.mlp)}
     changes = {}
     for site, (part, known) in writes.items():
         own = [(row, place) for row, place in enumerate(places) if place.part == part]
         if own:
-            changes[site, layer] = _replacing(own, known[layer][giving])
+            changes[site, layer] = _replacing(own, known[layer][giving, start:])
     handles = []
     if heads := [(row, place) for row, place in enumerate(places) if place.part == "head"]:
-        replace = _replacing_heads(heads, both.heads[layer][giving], head_count(loaded.model))
+        replace = _replacing_heads(heads, both.heads[layer][giving, start:], head_count(loaded.model))
         handles.append(output_projection(block).register_forward_pre_hook(replace))
     try:
         with starting_at(loaded.model, layer, stream), modifying(loaded.model, changes):  # type: ignore[arg-type]
@@ -173,13 +238,6 @@ def _replacing_heads(
     own: Sequence[tuple[int, Place]], known: Float[Tensor, "column head_width"], heads: int
 ) -> Callable[[nn.Module, tuple], tuple]:
     width = known.shape[-1] // heads
-    if wrong := [place for _, place in own if place.head is None or not 0 <= place.head < heads]:
-        raise ModelError(
-            found=f"head {wrong[0].head}",
-            expected=f"heads 0 to {heads - 1}",
-            where=f"block {wrong[0].layer}",
-            remedy="correct the heads that are to be patched",
-        )
 
     def change(_module: nn.Module, args: tuple) -> tuple:
         changed = args[0].clone()

@@ -9,12 +9,36 @@ from anatomy.evidence.figures.theme import COLOURS, DIVERGING, INK, SEQUENTIAL, 
 from anatomy.recipes.mechanisms.profiles import INSTRUMENTS
 
 SIDES = {"harmful": COLOURS["harmful"], "harmless": COLOURS["benign"]}
+FIGURE_OF = {
+    "probe": "probes",
+    "lens": "lens",
+    "patch attention": "patching",
+    "patch mlp": "patching",
+    "patch stream": "patching",
+    "predict attention": "predicted",
+    "predict mlp": "predicted",
+    "direct": "direct",
+}
+"""The figure of each instrument: where a click in the atlas leads."""
+
+
+def anchor_of(kind: str, model: str) -> str:
+    """Where links lead to a figure of a model."""
+    return f"mechanisms-{kind}.{model}"
 
 
 def atlas(table: pd.DataFrame) -> alt.TopLevelMixin:
-    """Layers across, instruments down: each instrument's value as a share of its largest; its largest is marked."""
-    rows = table.assign(instrument=table["instrument"].map(INSTRUMENTS))
+    """Layers across, instruments down: each instrument's value as a share of its largest; its largest is marked.
+
+    A click on an instrument's cell leads to its own figure on the page.
+    """
+    links = [
+        "#" + anchor_of(FIGURE_OF.get(instrument, "atlas"), model)
+        for instrument, model in zip(table["instrument"], table["model"], strict=True)
+    ]
+    rows = table.assign(instrument=table["instrument"].map(INSTRUMENTS), link=links)
     base = alt.Chart(rows).encode(
+        href="link:N",
         x=alt.X("layer:O", title="layer (block)", axis=alt.Axis(labelAngle=0)),
         y=alt.Y("instrument:N", title=None, sort=list(INSTRUMENTS.values()), axis=alt.Axis(labelLimit=320)),
     )
@@ -22,7 +46,7 @@ def atlas(table: pd.DataFrame) -> alt.TopLevelMixin:
     cells = base.mark_rect().encode(
         color=alt.Color("share:Q", title="share of its largest", scale=alt.Scale(scheme=SEQUENTIAL, domain=[0, 1])), tooltip=hover
     )
-    marks = base.transform_filter("datum.top").mark_point(filled=True, color="white", size=40)
+    marks = base.transform_filter("datum.top").mark_point(filled=True, color="white", size=40).encode(tooltip=hover)
     return themed(alt.layer(cells, marks).properties(width=alt.Step(34), height=alt.Step(24)))
 
 
@@ -38,7 +62,7 @@ def patching(rows: pd.DataFrame) -> alt.TopLevelMixin:
         alt.Chart(means)
         .mark_rect()
         .encode(
-            x=alt.X("column:O", title="token, from the end", axis=alt.Axis(labelAngle=0)),
+            x=alt.X("column:O", title="token, from the end", axis=alt.Axis(labelAngle=0, labelOverlap=True)),
             y=alt.Y("layer:O", title="layer", sort="descending"),
             color=alt.Color("recovery:Q", title="recovery", scale=alt.Scale(scheme=DIVERGING, domain=[-most, most])),
             tooltip=["part:N", "layer:O", "column:O", alt.Tooltip("recovery:Q", format=".3f"), "n:Q"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field, model_validator
 
 from anatomy.config.section import Identifier, Section
+from anatomy.recipes.mechanisms.circuit_options import Interchange, Paths
 
 
 class Lens(Section):
@@ -94,6 +95,12 @@ class Mechanisms(Section):
         min_length=1,
         description="multiples of the picked direction that are added, 1 being the distance of harmful from harmless requests "
         "along it; 0, 1 and -1 are what claims are about, and are always asked",
+    )
+    paths: Paths = Field(Paths(), description="heads whose paths are followed, to later heads and past them")
+    interchange: Interchange = Field(
+        Interchange(),
+        description="a subspace of the stream that is learned on fit pairs and exchanged in test pairs, at the picked "
+        "direction's place",
     )
     seed: int = Field(0, ge=0, description="of shuffled labels, random tokens and directions, and what is held out")
     causal: float = Field(

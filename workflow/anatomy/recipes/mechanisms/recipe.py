@@ -9,6 +9,7 @@ from anatomy.config.study import Layout, Subject, subjects
 from anatomy.config.subjects import require_names_of_models
 from anatomy.costs.job_kind import JobKind, RuleNeed
 from anatomy.evidence.report.figure_plan import FigurePlan
+from anatomy.recipes.mechanisms.circuit_tables import CIRCUIT_COLUMNS
 from anatomy.recipes.mechanisms.evidence_tables import further
 from anatomy.recipes.mechanisms.options import Mechanisms
 from anatomy.recipes.mechanisms.work import is_looked_into, stage_work
@@ -50,7 +51,7 @@ def evidence(config: Config) -> dict[str, list[str]]:
     at = Layout(config.results)
     return {
         table: [at.stage("measure", subject.id, f"mechanisms.{table}.parquet") for subject in looked_into(config)]
-        for table in (*COLUMNS, *further(config))
+        for table in (*COLUMNS, *CIRCUIT_COLUMNS, *further(config))
     }
 
 
@@ -66,6 +67,8 @@ def plans(config: Config) -> list[FigurePlan]:
         "direct": "What each block writes along the direction",
         "attention": "Where the last token looks",
         "steering": "What doses of the direction do",
+        "paths": "What heads do by themselves, and through later heads",
+        "interchange": "What a learned subspace carries",
         "facts": "Where facts are carried and rewritten",
         "features": "What steering by features does",
         "angles": "Angles between directions",
@@ -98,6 +101,7 @@ RECIPE = Recipe(
     work=stage_work,
     jobs={
         "mechanisms_look": JobKind(RuleNeed(3000, 60, "transformers", 60), 8.0, lambda wildcards: ["look"]),
+        "mechanisms_circuits": JobKind(RuleNeed(3000, 30, "transformers", 60), 8.0, lambda wildcards: ["circuits"]),
         "mechanisms_facts": JobKind(RuleNeed(3000, 20, "transformers", 20), 8.0, lambda wildcards: ["facts"]),
         "mechanisms_features": JobKind(RuleNeed(3000, 20, "transformers", 20), 10.0, lambda wildcards: ["features"]),
         "mechanisms_geometry": JobKind(RuleNeed(3000, 20, "transformers", 20), 8.0, lambda wildcards: ["geometry"]),
@@ -108,6 +112,8 @@ RECIPE = Recipe(
         "profiles",
         "pairs",
         "aurocs",
+        "heads",
+        "subspaces",
         "angles",
         "stability",
         "kinds",

@@ -15,8 +15,11 @@ from anatomy.evidence.figures.note import chart_or_note
 from anatomy.evidence.report.content import Item, PageTable, Section, read_figure
 from anatomy.evidence.report.figure_plan import FigurePlan
 from anatomy.interventions.instruments.probes import probe_aurocs
+from anatomy.recipes.mechanisms import circuit_figures as circuits
 from anatomy.recipes.mechanisms import figures as drawn
 from anatomy.recipes.mechanisms import geometry_figures as geometry
+from anatomy.recipes.mechanisms.circuit_claims import circuit_claims
+from anatomy.recipes.mechanisms.circuit_tables import CIRCUIT_COLUMNS
 from anatomy.recipes.mechanisms.claims import claims_of
 from anatomy.recipes.mechanisms.evidence_tables import further
 from anatomy.recipes.mechanisms.fact_claims import fact_claims, facts_table
@@ -44,6 +47,17 @@ TITLES = {
     ),
     "pairs": ("Pairs", "Pairs of prompts whose activations were exchanged, and the refusal metric of both sides."),
     "aurocs": ("Probes", "AUROC on groups that the probe has not seen; the bag of words has no layer (-1)."),
+    "heads": (
+        "Heads and their paths",
+        "Heads that fit pairs chose, and random ones: mean recovery on test pairs by all of the head, past everything "
+        "after it, without attention of later blocks, and summed over single later heads: alone (edges), or with MLPs before it "
+        "(routes), with the head that the largest route goes through.",
+    ),
+    "subspaces": (
+        "Exchanged subspaces",
+        "Mean recovery on test pairs by an exchange at the picked direction's place, with its interval over groups, and "
+        "the mean length of the change.",
+    ),
     "angles": (
         "Angles between directions",
         "Cosine of every two directions at the layer of the picked one (the middle layer where none was picked). Independent "
@@ -89,10 +103,12 @@ PER_MODEL = {
     "cards": lambda tables, model: rows_of(tables, "cards", model),
 }
 
+CIRCUIT_TABLES = {"heads": circuits.heads_table, "subspaces": circuits.subspaces_table}
+
 
 def read_evidence(config: Config, files: Files) -> Tables:
     """What instruments left of every model."""
-    return read_tables({name: files[name] for name in (*COLUMNS, *further(config)) if files.get(name)})
+    return read_tables({name: files[name] for name in (*COLUMNS, *CIRCUIT_COLUMNS, *further(config)) if files.get(name)})
 
 
 def judge(config: Config, files: Files) -> pd.DataFrame:
@@ -105,6 +121,7 @@ def judge(config: Config, files: Files) -> pd.DataFrame:
         own = of_models(tables, {subject.id})
         asked = [
             *claims_of(config, subject),
+            *circuit_claims(config, subject),
             *geometry_claims(subject),
             *feature_claims(config, subject),
             *fact_claims(config, subject),
@@ -126,6 +143,8 @@ def draw(plan: FigurePlan, config: Config, evidence: Tables) -> alt.TopLevelMixi
         "direct": lambda: drawn.direct(evidence.rows("direct", model=model)),
         "attention": lambda: drawn.attention(evidence.rows("attention", model=model)),
         "steering": lambda: drawn.steering(evidence.rows("steering", model=model)),
+        "paths": lambda: circuits.paths(evidence.rows("paths", model=model)),
+        "interchange": lambda: circuits.interchange(evidence.rows("interchange", model=model)),
         "facts": lambda: facts(evidence.rows("fact_patches", model=model), facts_table(evidence, model)),
         "features": lambda: features(evidence.rows("feature_steering", model=model)),
         "angles": lambda: geometry.angles(evidence.rows("angles", model=model)),
@@ -143,6 +162,8 @@ def tabulate(name: str, config: Config, evidence: Tables) -> pd.DataFrame:
         return rows[rows["way"] == "denoise"].drop_duplicates(["model", "id"]).reindex(columns=columns).reset_index(drop=True)
     if name == "aurocs":
         return pd.concat([probe_aurocs(evidence.rows("probes", model=model)).assign(model=model) for model in models])
+    if name in CIRCUIT_TABLES:
+        return pd.concat([CIRCUIT_TABLES[name](config, evidence, model) for model in models], ignore_index=True)
     if name == "seeds":
         return geometry.seeds_table(config, evidence)
     if name in PER_MODEL:
@@ -160,6 +181,9 @@ def title_of(table: str) -> str:
 
 def sections(config: Config, evidence: Tables, figures: Path) -> list[Section]:
     """One section."""
-    items: list[Item] = [read_figure(figures, plan.name, plan.title, plan.caption) for plan in RECIPE.plans(config)]
+    items: list[Item] = [
+        read_figure(figures, plan.name, plan.title, plan.caption, drawn.anchor_of(plan.kind, plan.models[0]))
+        for plan in RECIPE.plans(config)
+    ]
     items += [PageTable(title, caption, tabulate(name, config, evidence)) for name, (title, caption) in TITLES.items()]
     return [Section("mechanisms", "Mechanism battery", "Where instruments say that refusal sits.", items)]

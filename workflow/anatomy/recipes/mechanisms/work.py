@@ -49,6 +49,7 @@ def stage_work(
             predictions=round(patches + 4 * wanted.prompts * (num_layers + 1)),
             passes=2 * wanted.pairs * num_layers,
         ),
+        "circuits": circuits_work(config, num_layers, length),
         "geometry": StageWork(
             "geometry",
             f"{wanted.prompts} prompts of each kind and split, read by the model and its base with and without the template",
@@ -75,3 +76,20 @@ def stage_work(
             passes=edits * (SEARCH + 4),
         )
     return found
+
+
+def circuits_work(config: Config, num_layers: int, length: float) -> StageWork:
+    """Count patched heads and edges, and steps of subspaces, which pass few tokens through half of the blocks and back."""
+    wanted = config.mechanisms
+    heads = 2 * wanted.pairs * num_layers * HEADS
+    edges = 2 * wanted.pairs * 2 * wanted.paths.heads * num_layers * HEADS  # and routes, of half of the blocks each
+    steps = 2 * wanted.interchange.steps * wanted.interchange.batch
+    exchanges = 2 * wanted.pairs * (4 + 2 * wanted.interchange.draws)
+    return StageWork(
+        "circuits",
+        f"{heads} patched heads and {edges} patched paths of {wanted.pairs} pairs; {steps} passes and back of two subspaces",
+        round((heads + edges) * length / 2 + (BACKWARD * steps + exchanges) / 2 + 8 * wanted.pairs * length),
+        0,
+        predictions=heads + edges + steps + exchanges,
+        passes=steps + exchanges + 4 * wanted.pairs * num_layers,
+    )

@@ -88,7 +88,7 @@ def look(
         return found
     test = read_prompts(config, subject, loaded, "test", wanted.prompts)
     found["lens"] = _lenses(config, loaded, fit, test, tokens, say)
-    pairs, left = pair_by_length(_prompts(test["harmful"]), _prompts(test["harmless"]), wanted.pairs)
+    pairs, left = equal_pairs(config, test)
     say(f"{subject.id}: {len(pairs)} pairs of equal length; {left} harmful prompts have no counterpart of their length")
     found["patching"] = patched(config, loaded, pairs, tokens)
     found["direct"] = _contributions(loaded, pairs, directions)
@@ -104,6 +104,11 @@ def look(
         ignore_index=True,
     )
     return found
+
+
+def equal_pairs(config: Config, looked: dict[str, Looked]) -> tuple[list[PairedPrompts], int]:
+    """Harmful prompts with harmless ones of their length, and how many harmful ones have none."""
+    return pair_by_length(_prompts(looked["harmful"]), _prompts(looked["harmless"]), config.mechanisms.pairs)
 
 
 def patched(config: Config, loaded: LoadedModel, pairs: list[PairedPrompts], tokens: list[int]) -> pd.DataFrame:
