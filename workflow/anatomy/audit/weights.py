@@ -1,0 +1,142 @@
+"""The weights half of an audit: every tensor compared, one at a time."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import pandas as pd
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+
+from anatomy.audit.difference import compare
+from anatomy.audit.directions import Reference, Standing, standing
+from anatomy.audit.kinds import ALONG, Found, Kind, judged
+from anatomy.audit.pairing import TensorPair, paired
+from anatomy.audit.spectrum import spectrum
+from anatomy.models.checkpoint import Checkpoint
+from anatomy.progress.counting import counted
+
+NOTHING = (Kind.NOTHING, Kind.CAST)
+
+
+@dataclass(frozen=True)
+class WeightsAudit:
+    """What the weights say.
+
+    Attributes:
+        found: every tensor, in the order of names.
+        notes: what of the folders differs besides weights.
+        shared: mean |cosine| of the changed writers' stream vectors with the one that they share most; NaN below two.
+        axis: that unit vector; None without any.
+        standing: of ``axis`` towards the direction that was handed over; None without one.
+    """
+
+    found: tuple[Found, ...]
+    notes: tuple[str, ...]
+    shared: float
+    axis: Float64[Tensor, " d_model"] | None
+    standing: Standing | None
+
+    @property
+    def changed(self) -> list[Found]:
+        return [one for one in self.found if one.kind not in NOTHING]
+
+    @property
+    def counts(self) -> Counter[Kind]:
+        """Changed tensors by kind."""
+        return Counter(one.kind for one in self.changed)
+
+    @property
+    def likely(self) -> str:
+        """The likely kind of the whole change: kinds of matrices with their numbers, the one with the largest norms first."""
+        if not self.changed:
+            return str(Kind.CAST) if any(one.kind == Kind.CAST for one in self.found) else str(Kind.NOTHING)
+        matrices = [one for one in self.changed if one.pair.is_matrix] or self.changed
+        weight: Counter[Kind] = Counter()
+        for one in matrices:
+            weight[one.kind] += one.difference.norm**2  # type: ignore[assignment]
+        return " and ".join(str(kind) for kind, _ in weight.most_common())
+
+    def table(self) -> pd.DataFrame:
+        """One row a changed tensor, the largest relative change first."""
+        rows = []
+        for one in self.changed:
+            spread = one.spectrum
+            rows.append(
+                {
+                    "tensor": one.pair.name,
+                    "kind": str(one.kind),
+                    "relative norm": one.difference.relative,
+                    "norm": one.difference.norm,
+                    "entries changed": one.difference.changed,
+                    "of these zero": one.difference.zeroed,
+                    "rank": None if spread is None else spread.rank,
+                    "rank is exact": None if spread is None else spread.exact,
+                    "stable rank": None if spread is None else spread.stable_rank,
+                    "first value's share": None if spread is None else spread.share(1),
+                    "gain": one.gain,
+                    "cosine with W^T u": one.along_write,
+                    "cosine with mean row": one.along_mean,
+                    "evidence": one.evidence,
+                }
+            )
+        table = pd.DataFrame(rows)
+        return table if table.empty else table.sort_values("relative norm", ascending=False, ignore_index=True)
+
+
+def audit_weights(original: Checkpoint, edited: Checkpoint, reference: Reference | None = None) -> WeightsAudit:
+    """Compare two checkpoints tensor by tensor; less than the largest tensor is in memory at any time.
+
+    Args:
+        reference: a direction of the original model that changes may lie on.
+
+    Raises:
+        ModelError: checkpoints that cannot be compared (``paired``).
+        NumericsError: NaN or infinity in a tensor.
+    """
+    pairs = paired(original, edited)
+    sizes = {one.name: one.original.entry.size / 1e6 for one in pairs.tensors}
+    found = [
+        _examined(pair, original.d_model)
+        for pair in counted(pairs.tensors, "MB compared", sum(sizes.values()), lambda one: sizes[one.name])
+    ]
+    writers = [one for one in found if one.stream is not None and one.writes]
+    shared, axis = _shared(writers)
+    found = [_signed(one, axis, shared, reference) for one in found]
+    return WeightsAudit(
+        tuple(found), pairs.notes, shared, axis, None if axis is None or reference is None else standing(axis, reference)
+    )
+
+
+def _examined(pair: TensorPair, d_model: int) -> Found:
+    difference = compare(pair)
+    changed = pair.is_matrix and difference.norm > 0 and min(pair.shape) > 1
+    return judged(pair, difference, spectrum(pair, difference) if changed else None, d_model)
+
+
+def _shared(writers: Sequence[Found]) -> tuple[float, Float64[Tensor, " d_model"] | None]:
+    """The axis that stream vectors share most (first right singular vector of them all), and their mean |cosine| with it."""
+    vectors = [one.stream for one in writers if one.stream is not None]
+    if len(vectors) < 2:
+        return float("nan"), vectors[0] if vectors else None
+    stacked = torch.stack(vectors)
+    axis = torch.linalg.svd(stacked, full_matrices=False).Vh[0]
+    return (stacked @ axis).abs().mean().item(), axis
+
+
+def _signed(one: Found, axis: Tensor | None, shared: float, reference: Reference | None) -> Found:
+    """A rank-one write of unknown sign, with the sign that the reference direction gives it; and rank-one changes of unknown
+    form, which count as write edits where all writers share one direction."""
+    if axis is None or one.stream is None or one.spectrum is None or not one.writes:
+        return one
+    if one.kind == Kind.LOW_RANK and one.spectrum.rank == 1 and shared >= ALONG:
+        one = replace(one, kind=Kind.WRITE, evidence=f"{one.evidence}; every writer changes along one direction")
+    if one.kind == Kind.WRITE and reference is not None and abs(one.along_mean) >= ALONG:
+        cosine = torch.dot(one.stream, reference.nearest(one.stream)).item()
+        if abs(cosine) >= ALONG / 2:
+            kind = Kind.AMPLIFICATION if cosine * one.along_mean > 0 else Kind.REMOVAL
+            return replace(one, kind=kind, evidence=f"{one.evidence}; its sign along the direction is {kind.partition(': ')[2]}")
+    return one
