@@ -27,6 +27,7 @@ ORDER = (
     "recipes",
     "runs",
     "quickstart",
+    "audit",
 )
 """Each may import those before it."""
 

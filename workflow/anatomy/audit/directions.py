@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -25,11 +25,13 @@ class Reference:
         units: unit vectors, one a place.
         places: what each is called.
         source: where they come from, in words.
+        matched: draws from the covariance of the model's activations at the same places, unit vectors; None without any.
     """
 
     units: Float64[Tensor, "place d_model"]
     places: tuple[str, ...]
     source: str
+    matched: Float64[Tensor, "draw any_place d_model"] | None = None
 
     def nearest(self, vector: Float64[Tensor, " d_model"]) -> Float64[Tensor, " d_model"]:
         """The candidate with the largest |cosine|."""
@@ -46,6 +48,9 @@ class Standing:
         quantile: share of random unit vectors whose largest |cosine| is smaller.
         chance: their 0.95 quantile.
         p: ``(1 + #{random >= cosine}) / (DRAWS + 1)``.
+        matched_p: the same among directions drawn from the model's own activations, which all lie closer to each other than
+            random ones do; NaN without any.
+        matched_chance: their 0.95 quantile.
     """
 
     cosine: float
@@ -53,6 +58,8 @@ class Standing:
     quantile: float
     chance: float
     p: float
+    matched_p: float = float("nan")
+    matched_chance: float = float("nan")
 
 
 def standing(vector: Float64[Tensor, " d_model"], reference: Reference, seed: int = 0) -> Standing:
@@ -63,9 +70,15 @@ def standing(vector: Float64[Tensor, " d_model"], reference: Reference, seed: in
     random = (torch.nn.functional.normalize(drawn, dim=1) @ reference.units.T).abs().amax(1)
     cosine = cosines[best].item()
     at_least = int((random >= cosine).sum())
-    return Standing(
+    found = Standing(
         cosine, reference.places[best], 1 - at_least / DRAWS, random.quantile(0.95).item(), (1 + at_least) / (DRAWS + 1)
     )
+    if reference.matched is None:
+        return found
+    # The axis has its choice among the candidates; each draw has its choice among its own places.
+    draws = (reference.matched @ vector).abs().amax(1)
+    p = (1 + int((draws >= cosine).sum())) / (len(draws) + 1)
+    return replace(found, matched_p=p, matched_chance=draws.quantile(0.95).item())
 
 
 def reference_of(vectors: Float[Tensor, "*place d_model"], places: list[str], source: str) -> Reference:
@@ -103,3 +116,9 @@ def read_reference(path: Path, d_model: int) -> Reference:
         rows.append(flat.float())
         places += [f"{name} {row}" if len(flat) > 1 else name for row in range(len(flat))]
     return reference_of(torch.cat(rows), places, path.name)
+
+
+def unit_rows(rows: int, columns: int, seed: int) -> Float[Tensor, "row column"]:
+    """Orthonormal rows drawn uniformly, fp32."""
+    drawn = torch.randn(columns, rows, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    return torch.linalg.qr(drawn)[0].T.float().contiguous()

@@ -103,12 +103,17 @@ def audit_weights(original: Checkpoint, edited: Checkpoint, reference: Reference
         _examined(pair, original.d_model)
         for pair in counted(pairs.tensors, "MB compared", sum(sizes.values()), lambda one: sizes[one.name])
     ]
-    writers = [one for one in found if one.stream is not None and one.writes]
-    shared, axis = _shared(writers)
-    found = [_signed(one, axis, shared, reference) for one in found]
-    return WeightsAudit(
-        tuple(found), pairs.notes, shared, axis, None if axis is None or reference is None else standing(axis, reference)
-    )
+    shared, axis = _shared([one for one in found if one.stream is not None and one.writes])
+    audit = WeightsAudit(tuple(_along_one(one, shared) for one in found), pairs.notes, shared, axis, None)
+    return audit if reference is None else beside(audit, reference)
+
+
+def beside(audit: WeightsAudit, reference: Reference) -> WeightsAudit:
+    """The audit with where its axis stands beside a direction, which also gives write edits of unknown sign their sign."""
+    if audit.axis is None:
+        return audit
+    found = tuple(_signed(one, reference) for one in audit.found)
+    return replace(audit, found=found, standing=standing(audit.axis, reference))
 
 
 def _examined(pair: TensorPair, d_model: int) -> Found:
@@ -127,16 +132,20 @@ def _shared(writers: Sequence[Found]) -> tuple[float, Float64[Tensor, " d_model"
     return (stacked @ axis).abs().mean().item(), axis
 
 
-def _signed(one: Found, axis: Tensor | None, shared: float, reference: Reference | None) -> Found:
-    """A rank-one write of unknown sign, with the sign that the reference direction gives it; and rank-one changes of unknown
-    form, which count as write edits where all writers share one direction."""
-    if axis is None or one.stream is None or one.spectrum is None or not one.writes:
+def _along_one(one: Found, shared: float) -> Found:
+    """Rank-one changes of unknown form count as write edits where all writers change along one direction."""
+    rank_one = one.kind == Kind.LOW_RANK and one.writes and one.spectrum is not None and one.spectrum.rank == 1
+    if not rank_one or not shared >= ALONG:
         return one
-    if one.kind == Kind.LOW_RANK and one.spectrum.rank == 1 and shared >= ALONG:
-        one = replace(one, kind=Kind.WRITE, evidence=f"{one.evidence}; every writer changes along one direction")
-    if one.kind == Kind.WRITE and reference is not None and abs(one.along_mean) >= ALONG:
-        cosine = torch.dot(one.stream, reference.nearest(one.stream)).item()
-        if abs(cosine) >= ALONG / 2:
-            kind = Kind.AMPLIFICATION if cosine * one.along_mean > 0 else Kind.REMOVAL
-            return replace(one, kind=kind, evidence=f"{one.evidence}; its sign along the direction is {kind.partition(': ')[2]}")
-    return one
+    return replace(one, kind=Kind.WRITE, evidence=f"{one.evidence}; every writer changes along one direction")
+
+
+def _signed(one: Found, reference: Reference) -> Found:
+    """A write edit by the mean row with the sign that a reference direction gives it, if it lies on that direction at all."""
+    if one.kind != Kind.WRITE or one.stream is None or not abs(one.along_mean) >= ALONG:
+        return one
+    cosine = torch.dot(one.stream, reference.nearest(one.stream)).item()
+    if abs(cosine) < ALONG / 2:
+        return one
+    kind = Kind.AMPLIFICATION if cosine * one.along_mean > 0 else Kind.REMOVAL
+    return replace(one, kind=kind, evidence=f"{one.evidence}; its sign along the direction is {kind.partition(': ')[2]}")
