@@ -28,6 +28,7 @@ ORDER = (
     "runs",
     "quickstart",
     "audit",
+    "notebook",
 )
 """Each may import those before it."""
 
