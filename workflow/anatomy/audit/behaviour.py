@@ -199,8 +199,8 @@ def behaviour_table(measured: Sequence[Measured]) -> pd.DataFrame:
                 "high": one.change.high,
                 "prompts": one.change.n,
                 "controls": len(one.controls),
-                "controls' lowest": min(one.controls, default=None),
-                "controls' highest": max(one.controls, default=None),
+                "from": min(one.controls, default=None),
+                "to": max(one.controls, default=None),
                 "rank p": one.p,
             }
             for one in measured

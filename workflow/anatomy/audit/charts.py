@@ -10,6 +10,9 @@ import pandas as pd
 from anatomy.audit.weights import WeightsAudit
 from anatomy.evidence.figures.theme import SPARE, themed
 
+SMALLEST = 1e-6
+"""Share of a change's norm below which a singular value is rounding, and not drawn."""
+
 BLOCK = re.compile(r"layers\.(\d+)\.")
 
 
@@ -35,7 +38,7 @@ def sizes(audit: WeightsAudit) -> alt.TopLevelMixin:
                 "relative:Q", title="||Delta|| / ||W||", scale=alt.Scale(type="log"), axis=alt.Axis(format=".0e", tickCount=5)
             ),
             color=alt.Color("site:N", title="matrix", scale=_colours(table["site"])),
-            shape=alt.Shape("kind:N", title="kind"),
+            shape=alt.Shape("kind:N", title="kind", legend=alt.Legend(orient="bottom", columns=2)),
             tooltip=["tensor:N", "kind:N", alt.Tooltip("relative:Q", format=".3g")],
         )
     )
@@ -49,12 +52,12 @@ def spectra(audit: WeightsAudit) -> alt.TopLevelMixin:
         for one in audit.changed
         if one.spectrum is not None
         for place, value in enumerate(one.spectrum.values, start=1)
-        if value.item() > 0
+        if value.item() > SMALLEST * one.spectrum.norm
     ]
     table = pd.DataFrame(rows)
     chart = (
         alt.Chart(table)
-        .mark_line(opacity=0.5, strokeWidth=1.2)
+        .mark_line(opacity=0.5, strokeWidth=1.2, point=alt.OverlayMarkDef(size=14))
         .encode(
             x=alt.X("place:Q", title="place among the singular values", axis=alt.Axis(tickMinStep=1)),
             y=alt.Y("share:Q", title="share of ||Delta||", scale=alt.Scale(type="log"), axis=alt.Axis(format=".0e", tickCount=6)),

@@ -37,7 +37,10 @@ def write_page(
     tensors.to_csv(folder / "tensors.csv", index=False)
     if measured:
         behaviour.to_csv(folder / "behaviour.csv", index=False)
-    items: list[Item] = [PageTable("Verdict", "What was found, and what it rests on.", verdict_table(found))]
+    weights, asked = found[: len(found) - len(measured)], found[len(found) - len(measured) :]
+    items: list[Item] = [PageTable("Weights", f"Compared with {names[0]}, tensor by tensor.", verdict_table(weights))]
+    if asked:
+        items.append(PageTable("Answers", "Both asked the same prompts, beside controls.", verdict_table(asked)))
     sections = [Section("verdict", "Verdict", "", items, first=True)]
     if measured:
         sections.append(
@@ -62,7 +65,7 @@ def write_page(
         )
     return build_report(
         title=f"Audit of {names[1]}",
-        summary=f"Compared with {names[0]}, tensor by tensor.",
+        summary="",
         ledger=None,
         sections=sections,
         manifest=facts,
@@ -74,7 +77,7 @@ def _figures(audit: WeightsAudit, folder: Path) -> Iterator[Item]:
     """Both charts, saved beside the page; the second where a matrix changed."""
     drawn = [("sizes", "Size by block", "||Delta|| / ||W|| of each changed tensor.", sizes(audit))]
     if any(one.spectrum is not None for one in audit.changed):
-        caption = f"The first {SKETCH} singular values at most, as shares of ||Delta||; a line a matrix."
+        caption = f"The first {SKETCH} singular values at most, as shares of ||Delta|| (above 1e-6); a line a matrix."
         drawn.append(("spectra", "Singular values", caption, spectra(audit)))
     for name, title, caption, chart in drawn:
         save_figure(chart, folder / "figures", name)

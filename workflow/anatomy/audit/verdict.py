@@ -14,6 +14,8 @@ from anatomy.audit.directions import Standing
 from anatomy.audit.kinds import Kind
 from anatomy.audit.weights import WeightsAudit
 
+FILES = "configuration, tokenizer, chat template and generation settings"
+
 QUESTIONS = {
     "refusal": "harmful requests refused",
     "over-refusal": "harmless requests refused",
@@ -39,7 +41,9 @@ def verdicts(audit: WeightsAudit, reference: str, measured: Sequence[Measured]) 
     found = [_done(audit), *([_where(audit), _size(audit)] if audit.changed else [])]
     if audit.axis is not None:
         found.append(_along(audit, reference))
-    found.append(Verdict("other files", "differ" if audit.notes else "no difference that counts", "; ".join(audit.notes)))
+    found.append(
+        Verdict("other files", "differ" if audit.notes else "no difference that counts", "; ".join(audit.notes) or FILES)
+    )
     return [*found, *map(_does, measured)]
 
 
