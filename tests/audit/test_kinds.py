@@ -88,6 +88,19 @@ def test_training_of_all_weights_is_dense(original, dtype, tmp_path):
     assert {one.kind for one in found.changed if one.pair.is_matrix} == {Kind.DENSE}
 
 
+def test_a_few_rows_that_changed_are_no_adapter(original, tmp_path):
+    """As where training met a few tokens of the vocabulary alone."""
+
+    def trained(name, tensor):
+        new = tensor.clone()
+        if name == "model.embed_tokens.weight":
+            new[5:12] += torch.randn(7, tensor.shape[1], generator=torch.Generator().manual_seed(0))
+        return new
+
+    found = audit_weights(original, rewritten(original, tmp_path / "edited", trained))
+    assert kinds(found) == {Kind.DENSE} and "7 of " in found.changed[0].evidence
+
+
 @pytest.mark.parametrize("kind", ["Q8_0", "Q4_0", "Q5_1"])
 def test_a_round_trip_through_gguf_is_noise(kind, tmp_path):
     import gguf

@@ -10,8 +10,8 @@ import pandas as pd
 from anatomy.audit.weights import WeightsAudit
 from anatomy.evidence.figures.theme import SPARE, themed
 
-SMALLEST = 1e-6
-"""Share of a change's norm below which a singular value is rounding, and not drawn."""
+SMALLEST = 1e-9
+"""Share of a change's norm below which a singular value is not drawn."""
 
 BLOCK = re.compile(r"layers\.(\d+)\.")
 

@@ -31,6 +31,7 @@ class Difference:
         cast_share: ``||cast(W) - W|| / ||W||`` of a cast to the number format that the edited values need.
         digits: format that holds every edited value: the stored one, or a coarser one that they went through.
         changed: share of the entries that differ from the cast original.
+        rows: how many rows changed at all.
         zeroed: share of the changed entries that are zero now.
         norm: ``||Delta||``, ``Delta = W' - cast(W)``.
         original_norm: ``||W||``.
@@ -48,6 +49,7 @@ class Difference:
     cast_share: float
     digits: str
     changed: float
+    rows: int
     zeroed: float
     norm: float
     original_norm: float
@@ -92,13 +94,14 @@ def delta(before: Tensor, after: Tensor, digits: torch.dtype) -> Tensor:
 
 def _measured(pair: TensorPair, equal: torch.dtype | None, digits: torch.dtype) -> Difference:
     rows, columns = pair.shape
-    sums = dict.fromkeys(("changed", "zeroed", "square", "original", "product", "rounding", "cast", *GROUPED), 0.0)
+    sums = dict.fromkeys(("changed", "rows", "zeroed", "square", "original", "product", "rounding", "cast", *GROUPED), 0.0)
     row_sum = torch.zeros(columns, dtype=torch.float64)
     for before, after in pair.chunks():
         old, new = before.float(), after.float()
         change = delta(before, after, digits)
         moved = change != 0
         sums["changed"] += int(moved.sum())
+        sums["rows"] += int(moved.any(1).sum())
         sums["zeroed"] += int((moved & (new == 0)).sum())
         sums["square"] += _dot(change, change)
         sums["original"] += _dot(old, old)
@@ -122,6 +125,7 @@ def _measured(pair: TensorPair, equal: torch.dtype | None, digits: torch.dtype) 
         cast_share=sums["cast"] ** 0.5 / original if original else 0.0,
         digits=_name(digits),
         changed=sums["changed"] / (rows * columns),
+        rows=int(sums["rows"]),
         zeroed=sums["zeroed"] / sums["changed"] if sums["changed"] else 0.0,
         norm=norm,
         original_norm=original,

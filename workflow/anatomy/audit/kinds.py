@@ -100,6 +100,8 @@ def judged(pair: TensorPair, difference: Difference, spectrum: Spectrum | None, 
     held = f"{spectrum.share(1):.1%} of its squared norm in one singular value"
     if spectrum.exact and spectrum.rank == 1 and writes and max(abs(found.along_write), abs(found.along_mean)) >= ALONG:
         return _write(found, f"{size}; rank 1 ({held}, the rest is rounding)")
+    if spectrum.exact and spectrum.rank >= difference.rows:
+        return _with(found, Kind.DENSE, f"{size}; {difference.rows} of {pair.shape[0]} rows alone, all that is in them")
     if spectrum.exact:
         return _with(found, Kind.LOW_RANK, f"{size}; rank {spectrum.rank}, the rest is rounding; {held}")
     if spectrum.above_noise < STANDING_OUT and abs(difference.cosine) < UNRELATED:

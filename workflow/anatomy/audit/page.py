@@ -14,6 +14,19 @@ from anatomy.evidence.figures.save import save_figure
 from anatomy.evidence.report.content import Item, PageTable, Section, read_figure
 from anatomy.evidence.report.page import build_report
 
+SHOWN = (
+    "tensor",
+    "kind",
+    "relative norm",
+    "entries changed",
+    "rank",
+    "stable rank",
+    "first value's share",
+    "gain",
+    "cosine with W^T u",
+)
+"""Columns of the table of tensors that fit on the page."""
+
 MOST = 400
 """Rows of the table of tensors on the page; the CSV file has all."""
 
@@ -50,11 +63,17 @@ def write_page(
                 "The original, the edited model and controls were asked the same prompts, as the original is spoken to. Changes "
                 "are paired by prompt; intervals are 95 %. A control changes the same tensors by as much, at the same rank, in a "
                 "direction that means nothing.",
-                [PageTable("Behaviour", "Refusals are judged by rules; KL is in nats, on harmless prompts.", behaviour)],
+                [
+                    PageTable(
+                        "Behaviour",
+                        "Refusals are judged by rules; KL is in nats, on harmless prompts. From, to: of the controls.",
+                        behaviour.drop(columns=["prompts", "controls"]),
+                    )
+                ],
             )
         )
     if not tensors.empty:
-        shown = tensors.head(MOST)
+        shown = tensors.head(MOST)[list(SHOWN)]
         sections.append(
             Section(
                 "tensors",
@@ -77,7 +96,7 @@ def _figures(audit: WeightsAudit, folder: Path) -> Iterator[Item]:
     """Both charts, saved beside the page; the second where a matrix changed."""
     drawn = [("sizes", "Size by block", "||Delta|| / ||W|| of each changed tensor.", sizes(audit))]
     if any(one.spectrum is not None for one in audit.changed):
-        caption = f"The first {SKETCH} singular values at most, as shares of ||Delta|| (above 1e-6); a line a matrix."
+        caption = f"The first {SKETCH} singular values at most, as shares of ||Delta||; a line a matrix. Below 1e-6: rounding."
         drawn.append(("spectra", "Singular values", caption, spectra(audit)))
     for name, title, caption, chart in drawn:
         save_figure(chart, folder / "figures", name)

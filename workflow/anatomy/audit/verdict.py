@@ -131,6 +131,6 @@ def _does(one: Measured) -> Verdict:
         range_ = f"{100 * min(one.controls):+.0f} to {100 * max(one.controls):+.0f} points" if one.controls else ""
         name = QUESTIONS[one.name]
     beyond = [abs(value) < abs(one.change.estimate) for value in one.controls]
-    stands = "beyond them all" if all(beyond) else f"beyond {sum(beyond)} of them"
+    stands = "beyond them all" if all(beyond) else f"beyond {sum(beyond) or 'none'} of them"
     said = f"{stands.capitalize()}: {others} give {range_}, rank p {one.p:.2f}" if one.controls else "no controls"
     return Verdict(name, answer, f"{said}; {one.change.n} prompts")

@@ -21,6 +21,9 @@ from anatomy.progress.counting import counted
 
 NOTHING = (Kind.NOTHING, Kind.CAST)
 
+PART = 0.1
+"""Share of a change from which a kind is named in its verdict; the evidence counts all of them."""
+
 
 @dataclass(frozen=True)
 class WeightsAudit:
@@ -51,14 +54,18 @@ class WeightsAudit:
 
     @property
     def likely(self) -> str:
-        """The likely kind of the whole change: kinds of matrices with their numbers, the one with the largest norms first."""
+        """The likely kind of the whole change: kinds that hold ``PART`` of its squared norm or of the changed matrices, the one
+        with the most of both first."""
         if not self.changed:
             return str(Kind.CAST) if any(one.kind == Kind.CAST for one in self.found) else str(Kind.NOTHING)
         matrices = [one for one in self.changed if one.pair.is_matrix] or self.changed
-        weight: Counter[Kind] = Counter()
-        for one in matrices:
-            weight[one.kind] += one.difference.norm**2  # type: ignore[assignment]
-        return " and ".join(str(kind) for kind, _ in weight.most_common())
+        total = sum(one.difference.norm**2 for one in matrices)
+        shares: dict[Kind, float] = {}
+        for kind in dict.fromkeys(one.kind for one in matrices):
+            own = [one for one in matrices if one.kind == kind]
+            shares[kind] = max(sum(one.difference.norm**2 for one in own) / total, len(own) / len(matrices))
+        ordered = sorted(shares, key=lambda kind: -shares[kind])
+        return " and ".join(str(kind) for kind in ordered if shares[kind] >= PART)
 
     def table(self) -> pd.DataFrame:
         """One row a changed tensor, the largest relative change first."""
