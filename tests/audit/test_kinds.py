@@ -117,6 +117,31 @@ def test_a_round_trip_through_gguf_is_noise(kind, tmp_path):
     assert found.likely == Kind.NOISE and kinds(found) == {Kind.NOISE}
 
 
+@pytest.mark.parametrize("kind", ["Q8_0", "Q4_0"])
+def test_an_edit_is_told_beneath_quantisation(kind, tmp_path):
+    """A round trip of an edited model, as most edited models are given away; strong, for small matrices have much noise."""
+    import gguf
+    from tiny_gguf import tiny_model, vocabulary, write_gguf
+    from transformers import AutoModelForCausalLM
+
+    from anatomy.models.gguf.conversion import convert
+
+    words = len(vocabulary(tmp_path / "words")[0])
+    model = tiny_model("qwen2", words, tie_word_embeddings=True)
+    file = write_gguf(tmp_path / "plain.gguf", "qwen2", model, tmp_path / "words", kind=gguf.GGMLQuantizationType.F32)
+    convert(file, tmp_path / "original", dtype=torch.float32, english=False)
+    original = Checkpoint(tmp_path / "original")
+    edited = rank_one(original, "projection", -1, tmp_path / "edited", strength=1.0)
+    model = AutoModelForCausalLM.from_pretrained(edited.folder, dtype=torch.float32)
+    file = write_gguf(tmp_path / "q.gguf", "qwen2", model, tmp_path / "words", kind=gguf.GGMLQuantizationType[kind])
+    convert(file, tmp_path / "given", dtype=torch.float32, english=False)
+    found = audit_weights(original, Checkpoint(tmp_path / "given"))
+    writers = [one for one in found.changed if one.writes and "embed" not in one.pair.name]
+    told = [one for one in writers if one.kind == Kind.REMOVAL]
+    assert len(told) == len(writers) == 6 and all(abs(one.gain + 1) < 0.05 for one in told)
+    assert {one.kind for one in found.changed} - {Kind.REMOVAL} == {Kind.NOISE}
+
+
 def test_normal_noise_is_no_quantisation(original, tmp_path):
     def noisy(name, tensor):
         return tensor + 0.01 * tensor.std() * torch.randn(tensor.shape) if tensor.ndim == 2 else tensor

@@ -10,6 +10,8 @@ from torch import Tensor
 from anatomy.audit.directions import unit_rows
 from anatomy.audit.kinds import ALONG, Found, Kind
 
+LOW = (Kind.AMPLIFICATION, Kind.REMOVAL, Kind.WRITE, Kind.LOW_RANK)
+
 Change = Callable[[Tensor], Tensor]
 
 
@@ -17,8 +19,8 @@ def control_changes(changed: Sequence[Found], shared: float, seed: int) -> dict[
     """A control for every changed tensor, by its name: applied in memory, it leaves as much behind as the audited change did.
 
     A change of low rank keeps its singular values and what it reads; what it writes is drawn at random, one direction for all
-    writers where they share one. A mask zeroes as many places elsewhere. Any other change becomes independent normal noise of
-    its norm.
+    writers where they share one, and quantisation beside it becomes noise. A mask zeroes as many places elsewhere. Any other
+    change becomes independent normal noise of its norm.
 
     Args:
         changed: tensors that differ.
@@ -32,7 +34,7 @@ def control_changes(changed: Sequence[Found], shared: float, seed: int) -> dict[
         spread, drawn = one.spectrum, int(torch.randint(2**62, (1,), generator=generator))
         if one.kind == Kind.MASK:
             found[one.pair.name] = _masked(round(one.difference.changed * one.difference.zeroed * _count(one)), drawn)
-        elif spread is not None and spread.exact:
+        elif spread is not None and (spread.exact or one.kind in LOW):
             transposed = one.pair.name.endswith("embed_tokens.weight")
             # The side that is drawn anew is that of the stream, so that the shared axis fits every writer.
             kept, width = (spread.left.T, spread.right.shape[1]) if transposed else (spread.right, spread.left.shape[0])
@@ -41,7 +43,8 @@ def control_changes(changed: Sequence[Found], shared: float, seed: int) -> dict[
                 axis = other if axis is None else axis
                 other = axis
             change = other.T @ (spread.values[: spread.rank, None].float() * kept[: spread.rank])
-            found[one.pair.name] = _added(change.T if transposed else change)
+            rest = 0.0 if spread.exact else (max(0.0, 1 - spread.share(spread.rank)) * spread.norm**2) ** 0.5
+            found[one.pair.name] = _added(change.T if transposed else change, rest, drawn)
         else:
             found[one.pair.name] = _noise(one.difference.norm, drawn)
     return found
@@ -52,8 +55,10 @@ def _count(one: Found) -> int:
     return rows * columns
 
 
-def _added(change: Tensor) -> Change:
-    return lambda weight: weight.float() + change.to(weight.device).view(weight.shape)
+def _added(change: Tensor, rest: float, seed: int) -> Change:
+    """A change of low rank, with noise of norm ``rest`` beside it."""
+    noisy = _noise(rest, seed)
+    return lambda weight: (noisy(weight) if rest else weight.float()) + change.to(weight.device).view(weight.shape)
 
 
 def _masked(places: int, seed: int) -> Change:

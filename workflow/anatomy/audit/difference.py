@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -110,7 +111,7 @@ def _measured(pair: TensorPair, equal: torch.dtype | None, digits: torch.dtype) 
         lost = before.to(digits).float() - old
         sums["cast"] += _dot(lost, lost)
         row_sum += old.double().sum(0)
-        for name, value in _groups(change, old).items():
+        for name, value in group_sums(change, old).items():
             sums[name] += value
     if not torch.isfinite(torch.tensor([sums["square"], sums["original"]])).all():
         raise NumericsError(
@@ -131,13 +132,13 @@ def _measured(pair: TensorPair, equal: torch.dtype | None, digits: torch.dtype) 
         original_norm=original,
         cosine=sums["product"] / (norm * original) if norm and original else float("nan"),
         rounding=(sums["rounding"] * (2 if sums["cast"] else 1)) ** 0.5,
-        scaling=_correlation(sums),
-        kurtosis=sums["kurtosis"] / sums["groups"] if sums["groups"] else float("nan"),
+        scaling=correlation(sums),
+        kurtosis=mean_kurtosis(sums),
         row_mean=row_sum / rows,
     )
 
 
-def _groups(change: Tensor, weights: Tensor) -> dict[str, float]:
+def group_sums(change: Tensor, weights: Tensor) -> dict[str, float]:
     """Sums over groups of neighbours that changed: of their kurtosis, and of the moments of both logarithms."""
     width = change.shape[1] // GROUP * GROUP
     grouped, beside = (one[:, :width].double().reshape(-1, GROUP) for one in (change, weights))
@@ -148,8 +149,13 @@ def _groups(change: Tensor, weights: Tensor) -> dict[str, float]:
     return {name: one.sum().item() for name, one in zip(GROUPED, found, strict=True)}
 
 
-def _correlation(sums: dict[str, float]) -> float:
-    """Pearson's correlation from the sums of ``_groups``; 0 where one side does not vary."""
+def mean_kurtosis(sums: Mapping[str, float]) -> float:
+    """``Difference.kurtosis`` from the sums of ``group_sums``."""
+    return sums["kurtosis"] / sums["groups"] if sums["groups"] else float("nan")
+
+
+def correlation(sums: Mapping[str, float]) -> float:
+    """``Difference.scaling`` from the sums of ``group_sums``: Pearson's, 0 where one side does not vary."""
     count = sums["groups"]
     if not count:
         return float("nan")

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from anatomy.audit.difference import Difference
 from anatomy.audit.pairing import TensorPair
-from anatomy.audit.spectrum import SKETCH, Spectrum
+from anatomy.audit.spectrum import SKETCH, UNEVEN, Spectrum
 from anatomy.models.sites import BLOCK_SITES
 
 
@@ -42,9 +42,6 @@ SCALED = 0.15
 
 UNRELATED = 0.1
 """Cosine of a change with the weights below which it is error rather than change of scale."""
-
-STANDING_OUT = 1.3
-"""Multiple of what noise would have, above which a first singular value is no noise even where steps vary from row to row."""
 
 
 @dataclass(frozen=True)
@@ -98,13 +95,15 @@ def judged(pair: TensorPair, difference: Difference, spectrum: Spectrum | None, 
     if difference.zeroed >= MASKED:
         return _with(found, Kind.MASK, f"{size}; {difference.zeroed:.2%} of these are zero now")
     held = f"{spectrum.share(1):.1%} of its squared norm in one singular value"
-    if spectrum.exact and spectrum.rank == 1 and writes and max(abs(found.along_write), abs(found.along_mean)) >= ALONG:
-        return _write(found, f"{size}; rank 1 ({held}, the rest is rounding)")
-    if spectrum.exact and spectrum.rank >= difference.rows:
-        return _with(found, Kind.DENSE, f"{size}; {difference.rows} of {pair.shape[0]} rows alone, all that is in them")
-    if spectrum.exact:
-        return _with(found, Kind.LOW_RANK, f"{size}; rank {spectrum.rank}, the rest is rounding; {held}")
-    if spectrum.above_noise < STANDING_OUT and abs(difference.cosine) < UNRELATED:
+    quantised = spectrum.rest_scaling > SCALED and EVEN[0] < spectrum.rest_kurtosis < EVEN[1]
+    if (spectrum.exact or quantised) and spectrum.above_noise >= UNEVEN:
+        rest = "the rest is rounding" if spectrum.exact else f"the rest is like quantisation noise ({spectrum.rest_kurtosis:.2f})"
+        if spectrum.rank == 1 and writes and max(abs(found.along_write), abs(found.along_mean)) >= ALONG:
+            return _write(found, f"{size}; rank 1 ({held}, {rest})")
+        if spectrum.rank >= difference.rows:
+            return _with(found, Kind.DENSE, f"{size}; {difference.rows} of {pair.shape[0]} rows alone, all that is in them")
+        return _with(found, Kind.LOW_RANK, f"{size}; rank {spectrum.rank}, {rest}; {held}")
+    if spectrum.above_noise < UNEVEN and abs(difference.cosine) < UNRELATED:
         spread = f"{size}; no singular value above noise"
         if difference.norm <= difference.rounding:
             return _with(found, Kind.NOISE, f"{spread}; no larger than rounding to {difference.digits}")

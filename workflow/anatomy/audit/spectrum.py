@@ -14,14 +14,21 @@ import torch
 from jaxtyping import Float32, Float64
 from torch import Tensor
 
-from anatomy.audit.difference import Difference, delta
+from anatomy.audit.difference import GROUPED, Difference, correlation, delta, group_sums, mean_kurtosis
 from anatomy.audit.pairing import TensorPair
 
 SKETCH = 72
 """Singular values that are computed: some more than the ranks that adapters usually have. A higher rank counts as dense."""
 
+OUTSTANDING = 8
+"""Most singular values of an edit that is looked for beneath quantisation."""
+
 ABOVE_NOISE = 1.1
 """A singular value counts from this multiple of the largest that independent noise of the rest's size would have."""
+
+UNEVEN = 1.3
+"""The same multiple for noise whose size is not known from the number format and differs from row to row, as steps of quantised
+weights do."""
 
 ROUNDED = 2.0
 """Of a change of low rank the rest is at most this multiple of what rounding leaves, in squared norms."""
@@ -43,6 +50,7 @@ class Spectrum:
         right: right ones.
         gained: ``u^T W`` of the first left vector, from the cast original.
         gained_right: ``W v`` of the first right vector.
+        rest_kurtosis, rest_scaling: as of ``Difference``, of what the first ``rank`` values leave; NaN where that was not read.
     """
 
     values: Float64[Tensor, " value"]
@@ -53,6 +61,8 @@ class Spectrum:
     right: Float32[Tensor, "rank columns"]
     gained: Float64[Tensor, " columns"]
     gained_right: Float64[Tensor, " rows"]
+    rest_kurtosis: float = float("nan")
+    rest_scaling: float = float("nan")
 
     @property
     def above_noise(self) -> float:
@@ -86,11 +96,18 @@ def spectrum(pair: TensorPair, difference: Difference, seed: int = 0) -> Spectru
     kept = max(1, rank)
     left = basis @ inner[:, :kept]
     gained, gained_right = torch.zeros(columns, dtype=torch.float64), torch.zeros(rows, dtype=torch.float64)
-    for start, before, _ in _placed(pair):
-        old = before.to(getattr(torch, difference.digits)).float()
-        gained += (left[start : start + len(old), 0] @ old).double()
-        gained_right[start : start + len(old)] = (old @ right[0]).double()
-    return Spectrum(values, difference.norm, rank, exact, left, right[:kept].contiguous(), gained, gained_right)
+    few = not exact and 0 < rank <= OUTSTANDING
+    sums = dict.fromkeys(GROUPED, 0.0)
+    for start, before, after in _placed(pair):
+        old, rows_here = before.to(getattr(torch, difference.digits)).float(), slice(start, start + len(before))
+        gained += (left[rows_here, 0] @ old).double()
+        gained_right[rows_here] = (old @ right[0]).double()
+        if few:
+            rest = after.float() - old - (left[rows_here] * values[:kept].float()) @ right[:kept]
+            for name, value in group_sums(rest, old).items():
+                sums[name] += value
+    beside = (mean_kurtosis(sums), correlation(sums)) if few else (float("nan"), float("nan"))
+    return Spectrum(values, difference.norm, rank, exact, left, right[:kept].contiguous(), gained, gained_right, *beside)
 
 
 def noise_edge(rows: int, columns: int) -> float:
@@ -118,7 +135,11 @@ def rank_of(values: Float64[Tensor, " value"], norm: float, rounding: float, row
     if 0 < rank <= min(rows, columns) // 2 and rest[rank] <= min(floor, norm**2 / 5):
         return rank, True
     rank = 0
-    while rank < len(values) and values[rank] > edge * sqrt(float(rest[rank + 1])) and values[rank] ** 2 > COMPUTED * norm**2:
+    while (
+        rank < len(values)
+        and values[rank] > UNEVEN * noise_edge(rows, columns) * sqrt(float(rest[rank + 1]))
+        and values[rank] ** 2 > COMPUTED * norm**2
+    ):
         rank += 1
     return rank, False
 
