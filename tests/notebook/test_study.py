@@ -66,10 +66,15 @@ def test_an_unknown_name_is_answered_with_those_there_are(study, ask):
         ask(study)
 
 
-def test_a_name_reaches_no_file_outside_of_the_results(study):
-    for name in ("../results/claims/ledger.parquet", "../../etc/hostname"):
+def test_a_name_reaches_no_file_outside_of_the_results(tmp_path):
+    (tmp_path / "results" / "provenance" / "jobs").mkdir(parents=True)
+    (tmp_path / "outside.csv").write_text("a\n1\n")
+    bare = anatomy.open_study(tmp_path / "results")
+    for name in ("../outside", "../outside.csv", str(tmp_path / "outside.csv")):
         with pytest.raises(DataError):
-            study.table(name if name.startswith("../../") else f"../../{study.folder.parent.parent.name}/x")
+            bare.table(name)
+    with pytest.raises(DataError, match="got that far"):
+        _ = bare.claims
 
 
 def test_a_folder_that_holds_no_run_is_answered_with_what_lies_in_it(finished, tmp_path):
