@@ -44,7 +44,7 @@ def test_the_audited_change_in_memory_is_the_audited_model(original, edited):
 
 
 def test_a_control_is_as_large_and_of_the_same_rank(original, edited):
-    audit, loaded = audit_weights(original, edited), load_tiny_model(original.folder)
+    audit, loaded = audit_weights(original, edited, factors=True), load_tiny_model(original.folder)
     before = {name: weight.clone() for name, weight in loaded.model.named_parameters()}
     with changed_tensors(loaded, control_changes(audit.changed, audit.shared, seed=1)):
         change = {name: (weight - before[name]).double() for name, weight in loaded.model.named_parameters()}
@@ -61,7 +61,8 @@ def test_a_control_is_as_large_and_of_the_same_rank(original, edited):
 
 
 def test_a_control_of_a_write_edit_writes_along_one_other_direction(original, tmp_path):
-    audit = audit_weights(original, rank_one(original, "projection", 1, tmp_path / "edited", strength=0.5))
+    edited = rank_one(original, "projection", 1, tmp_path / "edited", strength=0.5)
+    audit = audit_weights(original, edited, factors=True)
     loaded = load_tiny_model(original.folder)
     before = {name: weight.clone() for name, weight in loaded.model.named_parameters()}
     with changed_tensors(loaded, control_changes(audit.changed, audit.shared, seed=1)):

@@ -64,6 +64,34 @@ def test_a_direction_that_the_edit_does_not_lie_on_stands_among_random_ones(orig
     assert max(one.cosine for one in places) < 0.6 and sum(one.p > 0.05 for one in places) >= 6
 
 
+def test_writers_with_directions_of_their_own_are_told_one_by_one(original, tmp_path):
+    """As where a tool removes another direction from every block."""
+    from anatomy.audit.verdict import verdicts
+
+    units = [unit(original.d_model, seed) for seed in (3, 4)]
+
+    def removed(name, tensor):
+        if not name.endswith(("o_proj.weight", "down_proj.weight")):
+            return tensor
+        own = units["layers.1." in name]
+        return tensor - torch.outer(own, own @ tensor)
+
+    edited = rewritten(original, tmp_path / "edited", removed)
+    found = audit_weights(original, edited, reference_of(torch.stack(units), ["one", "two"], "both"))
+    assert kinds(found) == {Kind.REMOVAL} and found.shared < 0.9
+    assert all(one.along_reference > 0.999 for one in found.changed)
+    said = next(line.answer for line in verdicts(found, "both", []) if "refusal direction" in line.question)
+    assert said.startswith("4 of 4 writers beyond chance")
+
+
+def test_no_more_is_kept_of_a_tensor_than_vectors(original, tmp_path):
+    found = audit_weights(original, fine_tuned(original, tmp_path / "edited"))
+    for one in found.changed:
+        if one.spectrum is not None:
+            kept = [*vars(one.spectrum).values(), one.difference.row_mean, one.stream]
+            assert sum(part.numel() for part in kept if isinstance(part, torch.Tensor)) < 8 * sum(one.pair.shape)
+
+
 @pytest.mark.parametrize("source", ["original", "halved"])
 def test_a_mask_is_told_from_other_sparse_changes(source, request, tmp_path):
     checkpoint = request.getfixturevalue(source)

@@ -42,7 +42,7 @@ def asked_audit(
     asked = asked_of(options.pairs, options.prompts, options.near_duplicate)
     rendering = Rendering(template=options.kind == "aligned", date=options.date)
     say(f"comparing {len(original.names())} tensors")
-    audit = audit_weights(original, edited)  # first, while no model fills the memory
+    audit = audit_weights(original, edited, factors=True)  # first, while no model fills the memory
     say(f"{audit.likely}; opening {original.folder}")
     loaded = load_model(original.folder, getattr(torch, resolved(options.dtype)), device_name())
     if reference is None:

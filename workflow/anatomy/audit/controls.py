@@ -8,9 +8,7 @@ import torch
 from torch import Tensor
 
 from anatomy.audit.directions import unit_rows
-from anatomy.audit.kinds import ALONG, Found, Kind
-
-LOW = (Kind.AMPLIFICATION, Kind.REMOVAL, Kind.WRITE, Kind.LOW_RANK)
+from anatomy.audit.kinds import ALONG, LOW, Found, Kind
 
 Change = Callable[[Tensor], Tensor]
 
@@ -23,7 +21,7 @@ def control_changes(changed: Sequence[Found], shared: float, seed: int) -> dict[
     change becomes independent normal noise of its norm.
 
     Args:
-        changed: tensors that differ.
+        changed: tensors that differ, with the factors of low-rank ones (``audit_weights``).
         shared: mean |cosine| of what writers write (``WeightsAudit.shared``).
         seed: of this control.
     """
@@ -34,7 +32,7 @@ def control_changes(changed: Sequence[Found], shared: float, seed: int) -> dict[
         spread, drawn = one.spectrum, int(torch.randint(2**62, (1,), generator=generator))
         if one.kind == Kind.MASK:
             found[one.pair.name] = _masked(round(one.difference.changed * one.difference.zeroed * _count(one)), drawn)
-        elif spread is not None and (spread.exact or one.kind in LOW):
+        elif spread is not None and one.kind in LOW:
             transposed = one.pair.name.endswith("embed_tokens.weight")
             # The side that is drawn anew is that of the stream, so that the shared axis fits every writer.
             kept, width = (spread.left.T, spread.right.shape[1]) if transposed else (spread.right, spread.left.shape[0])

@@ -27,6 +27,9 @@ class Kind(StrEnum):
     NOISE = "quantisation noise"
 
 
+LOW = (Kind.AMPLIFICATION, Kind.REMOVAL, Kind.WRITE, Kind.LOW_RANK)
+"""Kinds of which a few singular values say all."""
+
 MASKED = 0.99
 """Share of the changed entries that are zero now, from which a change is a mask."""
 
@@ -56,6 +59,7 @@ class Found:
         gain: of a rank-one change of a writer, ``Delta = gain * u u^T W`` where ``along_write`` is near one: -1 removes u, above
             0 amplifies it.
         along_write: cosine of the right singular vector with ``W^T u``.
+        along_reference: |cosine| of ``stream`` with the nearest reference direction; NaN without one.
         along_mean: cosine of it with the mean of the rows of W; its sign is that of ``Delta = a u mean(W)^T``.
     """
 
@@ -69,6 +73,7 @@ class Found:
     gain: float = float("nan")
     along_write: float = float("nan")
     along_mean: float = float("nan")
+    along_reference: float = float("nan")
 
 
 def judged(pair: TensorPair, difference: Difference, spectrum: Spectrum | None, d_model: int) -> Found:

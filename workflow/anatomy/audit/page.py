@@ -24,6 +24,7 @@ SHOWN = (
     "first value's share",
     "gain",
     "cosine with W^T u",
+    "cosine with direction",
 )
 """Columns of the table of tensors that fit on the page."""
 

@@ -7,7 +7,7 @@ rounding, where the change has at most ``SKETCH`` singular values; of a dense on
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import sqrt
 
 import torch
@@ -46,7 +46,7 @@ class Spectrum:
         norm: Frobenius norm of the whole change.
         rank: how many singular values stand above noise: the whole rank where ``exact``, else the outstanding ones.
         exact: whether what ``rank`` values leave is no more than rounding.
-        left: left singular vectors of the first ``rank`` values (at least one).
+        left: left singular vectors of the first ``rank`` values (at least one), or of fewer (``first``).
         right: right ones.
         gained: ``u^T W`` of the first left vector, from the cast original.
         gained_right: ``W v`` of the first right vector.
@@ -73,6 +73,10 @@ class Spectrum:
     def stable_rank(self) -> float:
         """``||Delta||_F^2 / sigma_1^2``, an effective rank that needs no threshold (Rudelson & Vershynin 2007)."""
         return self.norm**2 / self.values[0].item() ** 2
+
+    def first(self, count: int) -> Spectrum:
+        """The same with no more singular vectors than the first ones; the memory of the others is free."""
+        return replace(self, left=self.left[:, :count].clone(), right=self.right[:count].clone())
 
     def share(self, count: int) -> float:
         """Share of the squared norm that the first singular values hold."""

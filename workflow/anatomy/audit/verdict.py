@@ -11,7 +11,7 @@ import pandas as pd
 
 from anatomy.audit.behaviour import Measured
 from anatomy.audit.directions import Standing
-from anatomy.audit.kinds import Kind
+from anatomy.audit.kinds import ALONG, Kind
 from anatomy.audit.weights import WeightsAudit
 
 FILES = "configuration, tokenizer, chat template and generation settings"
@@ -100,11 +100,22 @@ def _size(audit: WeightsAudit) -> Verdict:
 def _along(audit: WeightsAudit, reference: str) -> Verdict:
     shared = "one writer changed"
     if audit.shared == audit.shared:
-        alike = "all writers change along one direction" if audit.shared > 0.9 else "writers change along several directions"
+        alike = "all writers change along one direction" if audit.shared > ALONG else "writers change along several directions"
         shared = f"{alike} (mean |cosine| {min(1.0, audit.shared):.3f})"
     if audit.standing is None:
         return Verdict("along which direction", "no direction to compare with", f"{shared}; --pairs or --direction gives one")
-    return Verdict("along the refusal direction", _standing(audit.standing), f"{shared}; {_beside(audit.standing, reference)}")
+    said = f"{shared}; {_beside(audit.standing, reference)}"
+    if audit.shared <= ALONG:
+        return Verdict("along the refusal direction", _each(audit, audit.standing), said)
+    return Verdict("along the refusal direction", _standing(audit.standing), said)
+
+
+def _each(audit: WeightsAudit, axis: Standing) -> str:
+    """Writers that change along directions of their own, each beside chance."""
+    cosines = pd.Series([one.along_reference for one in audit.changed if one.writes and one.stream is not None])
+    limit = max(axis.chance, axis.matched_chance) if axis.matched_chance == axis.matched_chance else axis.chance
+    count = int((cosines > limit).sum())
+    return f"{count} of {len(cosines)} writers beyond chance, matrix by matrix: |cosine| {cosines.median():.3f} (median)"
 
 
 def _standing(one: Standing) -> str:

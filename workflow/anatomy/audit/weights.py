@@ -13,7 +13,7 @@ from torch import Tensor
 
 from anatomy.audit.difference import compare
 from anatomy.audit.directions import Reference, Standing, standing
-from anatomy.audit.kinds import ALONG, Found, Kind, judged
+from anatomy.audit.kinds import ALONG, LOW, Found, Kind, judged
 from anatomy.audit.pairing import TensorPair, paired
 from anatomy.audit.spectrum import spectrum
 from anatomy.models.checkpoint import Checkpoint
@@ -32,7 +32,8 @@ class WeightsAudit:
     Attributes:
         found: every tensor, in the order of names.
         notes: what of the folders differs besides weights.
-        shared: mean |cosine| of the changed writers' stream vectors with the one that they share most; NaN below two.
+        shared: mean |cosine| of the changed writers' stream vectors with the one that they share most; NaN below two. What looks
+            like quantisation has no direction and does not count.
         axis: that unit vector; None without any.
         standing: of ``axis`` towards the direction that was handed over; None without one.
     """
@@ -87,6 +88,7 @@ class WeightsAudit:
                     "gain": one.gain,
                     "cosine with W^T u": one.along_write,
                     "cosine with mean row": one.along_mean,
+                    "cosine with direction": one.along_reference,
                     "evidence": one.evidence,
                 }
             )
@@ -94,11 +96,14 @@ class WeightsAudit:
         return table if table.empty else table.sort_values("relative norm", ascending=False, ignore_index=True)
 
 
-def audit_weights(original: Checkpoint, edited: Checkpoint, reference: Reference | None = None) -> WeightsAudit:
+def audit_weights(
+    original: Checkpoint, edited: Checkpoint, reference: Reference | None = None, *, factors: bool = False
+) -> WeightsAudit:
     """Compare two checkpoints tensor by tensor; less than the largest tensor is in memory at any time.
 
     Args:
         reference: a direction of the original model that changes may lie on.
+        factors: keep all singular vectors of changes of low rank, from which controls are made.
 
     Raises:
         ModelError: checkpoints that cannot be compared (``paired``).
@@ -107,26 +112,34 @@ def audit_weights(original: Checkpoint, edited: Checkpoint, reference: Reference
     pairs = paired(original, edited)
     sizes = {one.name: one.original.entry.size / 1e6 for one in pairs.tensors}
     found = [
-        _examined(pair, original.d_model)
+        _examined(pair, original.d_model, factors)
         for pair in counted(pairs.tensors, "MB compared", sum(sizes.values()), lambda one: sizes[one.name])
     ]
-    shared, axis = _shared([one for one in found if one.stream is not None and one.writes])
+    shared, axis = _shared([one for one in found if one.stream is not None and one.writes and one.kind != Kind.NOISE])
     audit = WeightsAudit(tuple(_along_one(one, shared) for one in found), pairs.notes, shared, axis, None)
     return audit if reference is None else beside(audit, reference)
 
 
 def beside(audit: WeightsAudit, reference: Reference) -> WeightsAudit:
     """The audit with where its axis stands beside a direction, which also gives write edits of unknown sign their sign."""
-    if audit.axis is None:
-        return audit
-    found = tuple(_signed(one, reference) for one in audit.found)
-    return replace(audit, found=found, standing=standing(audit.axis, reference))
+    found = [_signed(one, reference) for one in audit.found]
+    found = [
+        one
+        if one.stream is None
+        else replace(one, along_reference=abs(torch.dot(one.stream, reference.nearest(one.stream)).item()))
+        for one in found
+    ]
+    stands = None if audit.axis is None else standing(audit.axis, reference)
+    return replace(audit, found=tuple(found), standing=stands)
 
 
-def _examined(pair: TensorPair, d_model: int) -> Found:
+def _examined(pair: TensorPair, d_model: int, factors: bool) -> Found:
     difference = compare(pair)
     changed = pair.is_matrix and difference.norm > 0 and min(pair.shape) > 1
-    return judged(pair, difference, spectrum(pair, difference) if changed else None, d_model)
+    found = judged(pair, difference, spectrum(pair, difference) if changed else None, d_model)
+    if found.spectrum is None or (factors and found.kind in LOW):
+        return found
+    return replace(found, spectrum=found.spectrum.first(1))
 
 
 def _shared(writers: Sequence[Found]) -> tuple[float, Float64[Tensor, " d_model"] | None]:
