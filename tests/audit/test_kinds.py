@@ -5,12 +5,14 @@ import json
 import pytest
 import torch
 from audited_checkpoints import exported, fine_tuned, masked, merged_adapter, rank_one, resharded, rewritten, unit
+from safetensors.torch import save_file
 from tiny_model import make_tiny_model
 
-from anatomy.audit.directions import reference_of
+from anatomy.audit.directions import read_reference, reference_of
 from anatomy.audit.kinds import Kind
 from anatomy.audit.weights import audit_weights
-from anatomy.errors import ModelError
+from anatomy.errors import DataError, ModelError
+from anatomy.interventions.directions.candidates import Directions, save_directions
 from anatomy.interventions.edits.rank_one import build_edit
 from anatomy.models.checkpoint import Checkpoint
 
@@ -56,6 +58,20 @@ def test_an_edit_by_the_mean_row_has_the_sign_of_the_direction_that_is_given(ori
     found = audit_weights(original, edited, known)
     assert kinds(found) == {kind}
     assert found.standing.place == "its own" and found.standing.cosine > 0.999 and found.standing.p < 0.001
+
+
+def test_directions_are_read_from_an_extraction_and_from_any_file_of_that_width(original, tmp_path):
+    units = torch.stack([unit(64, seed) for seed in range(1, 5)]).view(2, 2, 64)
+    save_directions(Directions(units, (-2, -1), (0, 1)), tmp_path / "directions.safetensors", {})
+    save_file({"mine": units[0, 1].clone(), "other": torch.ones(3)}, tmp_path / "mine.safetensors")
+    assert read_reference(tmp_path / "directions.safetensors", 64).places[3] == "position -1, layer 1"
+    assert read_reference(tmp_path / "mine.safetensors", 64).places == ("mine",)
+    for name in ("mine", "directions"):
+        with pytest.raises(DataError, match="32 numbers"):
+            read_reference(tmp_path / f"{name}.safetensors", 32)
+    (tmp_path / "text.safetensors").write_text("no tensors")
+    with pytest.raises(DataError, match="text"):
+        read_reference(tmp_path / "text.safetensors", 64)
 
 
 def test_a_direction_that_the_edit_does_not_lie_on_stands_among_random_ones(original, tmp_path):

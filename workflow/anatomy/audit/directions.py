@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from anatomy.errors import DataError, parsing
+from anatomy.interventions.directions.candidates import Directions, card_path, load_directions
 
 DRAWS = 4999
 """Random unit vectors that a cosine is compared with."""
@@ -95,27 +96,42 @@ def reference_of(vectors: Float[Tensor, "*place d_model"], places: list[str], so
     return Reference(flat[kept] / norms[kept, None], tuple(places[place] for place in kept), source)
 
 
+def places_of(directions: Directions) -> list[str]:
+    """What the places of an extraction are called, in the order of its vectors."""
+    return [f"position {position}, layer {layer}" for position in directions.positions for layer in directions.layers]
+
+
 def read_reference(path: Path, d_model: int) -> Reference:
-    """Directions of a safetensors file: every tensor whose last axis is the width of the stream.
+    """Directions of a safetensors file: those of an extraction with their places, else every tensor whose last axis is the width
+    of the stream.
 
     Raises:
         DataError: no such file, or no tensor of that width in it.
     """
+    if card_path(path).is_file():
+        own = load_directions(path)
+        if own.vectors.shape[-1] != d_model:
+            raise _other_width(path, d_model)
+        return reference_of(own.vectors, places_of(own), f"{path.parent.name} directions of {path.parent.parent.name}")
     with parsing(DataError, str(path), "a safetensors file with a direction", SafetensorError):
         tensors = {name: tensor for name, tensor in load_file(path).items() if tensor.shape and tensor.shape[-1] == d_model}
     if not tensors:
-        raise DataError(
-            found="no tensor whose last axis is the width of the residual stream",
-            expected=f"a direction of {d_model} numbers, or several, as [place, {d_model}]",
-            where=str(path),
-            remedy="give directions of the original model, such as results/extract/<model>/<contrast>/directions.safetensors",
-        )
+        raise _other_width(path, d_model)
     places, rows = [], []
     for name, tensor in tensors.items():
         flat = tensor.reshape(-1, d_model)
         rows.append(flat.float())
         places += [f"{name} {row}" if len(flat) > 1 else name for row in range(len(flat))]
     return reference_of(torch.cat(rows), places, path.name)
+
+
+def _other_width(path: Path, d_model: int) -> DataError:
+    return DataError(
+        found="no tensor whose last axis is the width of the residual stream",
+        expected=f"a direction of {d_model} numbers, or several, as [place, {d_model}]",
+        where=str(path),
+        remedy="give directions of the original model, such as results/extract/<model>/<contrast>/directions.safetensors",
+    )
 
 
 def unit_rows(rows: int, columns: int, seed: int) -> Float[Tensor, "row column"]:
