@@ -27,6 +27,8 @@ ORDER = (
     "recipes",
     "runs",
     "quickstart",
+    "audit",
+    "notebook",
 )
 """Each may import those before it."""
 

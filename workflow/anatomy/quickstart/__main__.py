@@ -17,7 +17,7 @@ from anatomy.models.machine.memory import this_machine
 from anatomy.progress.terminal import let_output_go
 from anatomy.quickstart.check import check_study, prompt_tables
 from anatomy.quickstart.model import folder_of, model_entry
-from anatomy.quickstart.pairs import OPTIONS, read_pairs, write_sets
+from anatomy.quickstart.pairs import OPTIONS, read_pairs, similarity, write_sets
 from anatomy.quickstart.place import mark_folder, study_file
 from anatomy.quickstart.serving import blocks_of, with_room
 from anatomy.quickstart.study import compose, write_study
@@ -82,14 +82,6 @@ def main(arguments: list[str] | None = None) -> int:
     except AnatomyError as error:
         print(f"quickstart: {error}", file=sys.stderr)
         return 1
-
-
-def similarity(text: str) -> float:
-    """A number above 0 and at most 1, from the command line."""
-    value = float(text)
-    if not 0 < value <= 1:
-        raise argparse.ArgumentTypeError(f"{text} is not above 0 and at most 1")
-    return value
 
 
 def write(options: argparse.Namespace) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import csv
 import io
 from dataclasses import dataclass, field
@@ -115,6 +116,14 @@ def write_sets(pairs: Pairs, folder: Path) -> dict[str, Path]:
         found[name] = folder / f"{name}.csv"
         write_text(found[name], text.getvalue())
     return found
+
+
+def similarity(text: str) -> float:
+    """A number above 0 and at most 1, from the command line."""
+    value = float(text)
+    if not 0 < value <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0 and at most 1")
+    return value
 
 
 def _command_line(option: str, value: float) -> str:

@@ -24,14 +24,20 @@ VEGA_LITE = re.compile(r"/vega-lite/v(\d+\.\d+)")
 
 
 def build_report(
-    *, title: str, summary: str, ledger: pd.DataFrame, sections: Sequence[Section], manifest: Mapping[str, Any], out_path: Path
+    *,
+    title: str,
+    summary: str,
+    ledger: pd.DataFrame | None,
+    sections: Sequence[Section],
+    manifest: Mapping[str, Any],
+    out_path: Path,
 ) -> Path:
     """Write the page.
 
     Args:
         title: heading of the page.
         summary: one paragraph below it.
-        ledger: from `claims.ledger.evaluate_ledger`; may be empty.
+        ledger: from `claims.ledger.evaluate_ledger`; may be empty. None for a page that is not about claims.
         sections: figures, tables and completions, in the order in which they are shown.
         manifest: group to (key to value), where a value may be a list of flat mappings, shown as a table: revisions,
             hashes, versions, hardware, times.
@@ -58,7 +64,7 @@ def build_report(
     html = environment.get_template("page.html.j2").render(
         title=title,
         summary=summary,
-        view=claim_view(ledger),
+        view=None if ledger is None else claim_view(ledger),
         sections=sections,
         manifest=manifest,
         numeric=numeric_columns,

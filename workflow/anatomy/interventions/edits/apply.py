@@ -83,6 +83,27 @@ def _delta(name: str, a: Tensor, b: Tensor) -> Tensor:
 
 
 @contextmanager
+def changed_tensors(loaded: LoadedModel, changes: Mapping[str, Callable[[Tensor], Tensor]]) -> Iterator[None]:
+    """Run the ``with`` body with any tensors of the model changed, each by its own function; originals are copied back.
+
+    A tensor that is tied to another one changes with it: part them first (``own_head``) where that is not meant.
+
+    Raises:
+        EditError: a name that the model in memory does not have.
+    """
+    parameters = dict(loaded.model.named_parameters())
+    if absent := sorted(set(changes) - set(parameters)):
+        raise EditError(
+            found=f"no tensor {absent[0]} in memory",
+            expected="the names of the file",
+            where=str(loaded.folder),
+            remedy="this architecture is computed under other names than it is stored with; its tensors cannot be changed here",
+        )
+    with _changed(parameters, changes):
+        yield
+
+
+@contextmanager
 def _changed(targets: Mapping[str, Tensor], changes: Mapping[str, Callable[[Tensor], Tensor]]) -> Iterator[None]:
     originals: dict[str, Tensor] = {}
     try:

@@ -2,6 +2,9 @@
 
 import errno
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 from anatomy.store.files import ABSENT
 
@@ -51,3 +54,13 @@ def _copy_some(source: int, target: int, start: int, to: int, size: int) -> int:
     read_into(source, buffer, start)
     write_all(target, buffer, to)
     return len(buffer)
+
+
+@contextmanager
+def opened_range(path: Path | str) -> Iterator[Callable[[memoryview, int], None]]:
+    """A function that fills a buffer from an offset of the file, for the length of a ``with`` body (``read_into``)."""
+    source = os.open(path, os.O_RDONLY)
+    try:
+        yield lambda buffer, start: read_into(source, buffer, start)
+    finally:
+        os.close(source)

@@ -1,0 +1,133 @@
+"""What a change does is measured on the original in memory, beside controls of equal norm and rank."""
+
+import random
+
+import pandas as pd
+import pytest
+import torch
+from audited_checkpoints import fine_tuned, masked, merged_adapter, rank_one
+from tiny_model import load_tiny_model, make_tiny_model
+
+from anatomy.audit.__main__ import main
+from anatomy.audit.behaviour import edited_change
+from anatomy.audit.controls import control_changes
+from anatomy.audit.weights import audit_weights
+from anatomy.errors import EditError
+from anatomy.interventions.edits.apply import changed_tensors
+from anatomy.models.checkpoint import Checkpoint
+
+MADE = {
+    "rank one": lambda source, folder: rank_one(source, "projection", 1, folder, strength=0.5),
+    "adapter": lambda source, folder: merged_adapter(source, folder, rank=3),
+    "mask": masked,
+    "fine-tune": fine_tuned,
+}
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory):
+    return Checkpoint(make_tiny_model(tmp_path_factory.mktemp("models") / "original", layers=2))
+
+
+@pytest.fixture(scope="module", params=MADE)
+def edited(request, original, tmp_path_factory):
+    return MADE[request.param](original, tmp_path_factory.mktemp("models") / "edited")
+
+
+def test_the_audited_change_in_memory_is_the_audited_model(original, edited):
+    audit, loaded, other = audit_weights(original, edited), load_tiny_model(original.folder), load_tiny_model(edited.folder)
+    before = {name: weight.clone() for name, weight in loaded.model.named_parameters()}
+    with changed_tensors(loaded, {one.pair.name: edited_change(one.pair) for one in audit.changed}):
+        found = dict(loaded.model.named_parameters())
+        assert all(torch.equal(found[name], weight) for name, weight in other.model.named_parameters())
+    assert all(torch.equal(before[name], weight) for name, weight in loaded.model.named_parameters())
+
+
+def test_a_control_is_as_large_and_of_the_same_rank(original, edited):
+    audit, loaded = audit_weights(original, edited, factors=True), load_tiny_model(original.folder)
+    before = {name: weight.clone() for name, weight in loaded.model.named_parameters()}
+    with changed_tensors(loaded, control_changes(audit.changed, audit.shared, seed=1)):
+        change = {name: (weight - before[name]).double() for name, weight in loaded.model.named_parameters()}
+    assert {name for name, delta in change.items() if delta.any()} == {one.pair.name for one in audit.changed}
+    for one in audit.changed:
+        delta = change[one.pair.name]
+        if "mask" in one.kind:
+            assert int((delta != 0).sum()) == round(one.difference.changed * delta.numel())
+            continue
+        assert abs(delta.norm().item() / one.difference.norm - 1) < 1e-3
+        if one.spectrum is not None and one.spectrum.exact:
+            values = torch.linalg.svdvals(delta)
+            assert int((values > 1e-4 * values[0]).sum()) == one.spectrum.rank
+
+
+def test_a_control_of_a_write_edit_writes_along_one_other_direction(original, tmp_path):
+    edited = rank_one(original, "projection", 1, tmp_path / "edited", strength=0.5)
+    audit = audit_weights(original, edited, factors=True)
+    loaded = load_tiny_model(original.folder)
+    before = {name: weight.clone() for name, weight in loaded.model.named_parameters()}
+    with changed_tensors(loaded, control_changes(audit.changed, audit.shared, seed=1)):
+        written = [
+            torch.linalg.svd((weight - before[name]).double()).U[:, 0]
+            for name, weight in loaded.model.named_parameters()
+            if not torch.equal(weight, before[name])
+        ]
+    assert len(written) == 4 and all(abs(torch.dot(written[0], one)) > 0.999 for one in written)
+    assert abs(torch.dot(written[0], audit.axis)) < 0.6
+
+
+def test_a_name_that_memory_does_not_know_is_refused(original):
+    loaded = load_tiny_model(original.folder)
+    with pytest.raises(EditError, match="no tensor nothing"), changed_tensors(loaded, {"nothing": lambda weight: weight}):
+        pass
+
+
+@pytest.fixture
+def pairs(tmp_path):
+    """Prompts of made-up words, which overlap no more than chance."""
+    drawn = random.Random(0)
+
+    def prompt(beginning):
+        words = ["".join(drawn.choices("abcdefghijklmnopqrstuvwxyz", k=drawn.randint(3, 8))) for _ in range(6)]
+        return f"{beginning} {' '.join(words)}"
+
+    rows = [f"{prompt('Mix')},{prompt('Write')}" for _ in range(60)]
+    path = tmp_path / "pairs.csv"
+    path.write_text("\n".join(["harmful,harmless", *rows]))
+    return path
+
+
+def test_the_command_leaves_one_page_and_its_tables(original, tmp_path, pairs, capsys):
+    edited = rank_one(original, "projection", 1, tmp_path / "edited", strength=2.0)
+    asked = ["--original", str(original.folder), "--edited", str(edited.folder), "--to", str(tmp_path / "out")]
+    few = ["--prompts", "6", "--tokens", "3", "--controls", "2", "--dtype", "float32", "--date", "2026-01-01"]
+    assert main([*asked, "--pairs", str(pairs), *few]) == 0
+    said = capsys.readouterr().out
+    assert "rank-one write edit: amplification" in said and "refusal direction" in said
+    page = (tmp_path / "out" / "audit.html").read_text(encoding="utf-8")
+    assert "rank-one write edit: amplification" in page and "http://" not in page.replace("http://www.w3.org", "")
+    assert 'id="claims"' not in page
+
+    behaviour = pd.read_csv(tmp_path / "out" / "behaviour.csv").set_index("measure")
+    assert (behaviour["controls"] == 2).all() and behaviour.loc["KL of the first token", "change"] > 0
+    assert len(pd.read_csv(tmp_path / "out" / "tensors.csv")) == 4
+    assert main([*asked, "--pairs", str(pairs), *few]) == 0, "an earlier audit is replaced"
+
+
+def test_the_command_says_what_cannot_be_compared(original, tmp_path, capsys):
+    other = make_tiny_model(tmp_path / "deeper", layers=3)
+    assert main(["--original", str(original.folder), "--edited", str(other), "--to", str(tmp_path / "out")]) == 1
+    assert "another architecture" in capsys.readouterr().err and not (tmp_path / "out").exists()
+
+
+def test_files_of_others_are_not_written_over(original, tmp_path, capsys):
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "thesis.txt").write_text("mine")
+    folder = str(original.folder)
+    assert main(["--original", folder, "--edited", folder, "--to", str(tmp_path / "own")]) == 1
+    assert "no audit" in capsys.readouterr().err
+
+
+def test_a_copy_is_nothing_on_its_page(original, tmp_path, capsys):
+    folder = str(original.folder)
+    assert main(["--original", folder, "--edited", folder, "--to", str(tmp_path / "out")]) == 0
+    assert "equal entry by entry" in capsys.readouterr().out and (tmp_path / "out" / "audit.html").is_file()

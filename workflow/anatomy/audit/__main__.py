@@ -1,0 +1,149 @@
+"""Say what was done to a checkpoint, and what that does.
+
+python3 envs/bootstrap.py python -m anatomy.audit --original models/a --edited models/b --pairs pairs.csv
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from anatomy.audit.behaviour import Measured
+from anatomy.audit.directions import read_reference
+from anatomy.audit.page import write_page
+from anatomy.audit.verdict import Verdict, verdicts
+from anatomy.audit.weights import audit_weights
+from anatomy.errors import AnatomyError, ConfigError
+from anatomy.models.checkpoint import Checkpoint
+from anatomy.progress.terminal import let_output_go
+from anatomy.quickstart.pairs import OPTIONS, similarity
+
+TEST_PROMPTS, ANSWER, CONTROLS = 48, 32, 4
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; returns its exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m anatomy.audit", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--original", required=True, type=Path, help="folder of the checkpoint that the other was made from")
+    parser.add_argument("--edited", required=True, type=Path, help="folder of the checkpoint that is audited")
+    parser.add_argument(
+        "--pairs",
+        type=Path,
+        help="prompts, as quickstart takes them (columns harmful, harmless; or prompt, label): the original's refusal direction "
+        "is taken from some, and both models are asked others. Without them only weights are compared",
+    )
+    parser.add_argument(
+        "--direction", type=Path, help="safetensors with directions of the original, in place of its own from --pairs"
+    )
+    parser.add_argument(
+        "--to", type=Path, help="folder that takes audit.html and its tables (default: audit-<name of the edited>)"
+    )
+    parser.add_argument(
+        "--near-duplicate",
+        type=similarity,
+        default=OPTIONS.near_duplicate,
+        help="overlap from which two prompts are near-duplicates and stay on one side of the split (default: %(default)s)",
+    )
+    parser.add_argument("--kind", choices=("aligned", "base"), default="aligned", help="base: no chat template is used")
+    parser.add_argument("--date", help="ISO day shown to chat templates that print today's date")
+    parser.add_argument(
+        "--dtype",
+        choices=("auto", "bfloat16", "float16", "float32"),
+        default="auto",
+        help="number format in which models are asked; auto: what this machine multiplies fast. Weights are compared as stored",
+    )
+    parser.add_argument("--prompts", type=_positive, default=TEST_PROMPTS, help="most test prompts a side (default: %(default)s)")
+    parser.add_argument("--tokens", type=_positive, default=ANSWER, help="longest answer, in tokens (default: %(default)s)")
+    parser.add_argument(
+        "--controls",
+        type=int,
+        default=CONTROLS,
+        help="changes of equal norm and rank that stand beside the audited one (default: %(default)s); with n of them no rank p "
+        "is below 2 / (n + 1), and each costs as much time as the model",
+    )
+    options = parser.parse_args(arguments)
+    try:
+        found, page = run(options)
+    except AnatomyError as error:
+        print(f"audit: {error}", file=sys.stderr)
+        return 1
+    _show(found)
+    print(f"\nwrote {page}")
+    return 0
+
+
+def run(options: argparse.Namespace) -> tuple[list[Verdict], Path]:
+    """Audit, write the page and its tables; returns the lines of the verdict and the page.
+
+    Raises:
+        AnatomyError: checkpoints that cannot be compared, malformed pairs or directions, a folder that is in use.
+    """
+    folder = options.to or Path(f"audit-{options.edited.resolve().name}")
+    if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / "audit.html").is_file())):
+        raise ConfigError(
+            found="files that are no audit",
+            expected="an empty folder, or that of an earlier audit",
+            where=str(folder),
+            remedy="choose another folder with --to",
+        )
+    original, edited = Checkpoint(options.original), Checkpoint(options.edited)
+    reference = read_reference(options.direction, original.d_model) if options.direction else None
+    measured: list[Measured] = []
+    notes: tuple[str, ...] = ()
+    if options.pairs:
+        from anatomy.audit.asking import asked_audit  # here, because opening a model takes seconds
+
+        audit, reference, measured, notes = asked_audit(original, edited, reference, options, _progress)
+    else:
+        audit = audit_weights(original, edited, reference)
+    found = verdicts(audit, "" if reference is None else reference.source, measured)
+    folder.mkdir(parents=True, exist_ok=True)
+    facts: dict[str, dict[str, object]] = {
+        "audit": {
+            "original": str(options.original),
+            "edited": str(options.edited),
+            "pairs": str(options.pairs or "none"),
+            "direction": "none" if reference is None else reference.source,
+            "controls": options.controls if measured else 0,
+            "number format of answers": options.dtype if measured else "no answers",
+            "notes on the pairs": list(notes),
+        }
+    }
+    names = options.original.resolve().name, options.edited.resolve().name
+    return found, write_page(audit, found, measured, names, facts, folder)
+
+
+def _show(found: Sequence[Verdict]) -> None:
+    """Print the verdict: what was asked on the left, the answer with its evidence below it on the right."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE, show_header=False, pad_edge=False, show_lines=True)
+    table.add_column("asked", style="bold", ratio=1)
+    table.add_column("answer", ratio=3)
+    for one in found:
+        below = f"\n{one.evidence}" if one.evidence else ""
+        table.add_row(Text(one.question), Text.assemble((one.answer, "bold cyan"), (below, "dim")))
+    Console(file=sys.stdout).print(table)
+
+
+def _progress(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    return value
+
+
+if __name__ == "__main__":
+    let_output_go()
+    raise SystemExit(main())

@@ -1,0 +1,56 @@
+"""An audit with prompts: the original is opened once, for its direction and for every state that is asked."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+
+import torch
+
+from anatomy.audit.behaviour import Measured, audit_behaviour
+from anatomy.audit.directions import Reference
+from anatomy.audit.prompts import asked_of
+from anatomy.audit.refusal_direction import refusal_reference
+from anatomy.audit.weights import WeightsAudit, audit_weights, beside
+from anatomy.models.checkpoint import Checkpoint
+from anatomy.models.loading import load_model
+from anatomy.models.machine.devices import device_name
+from anatomy.models.machine.formats import resolved
+from anatomy.models.rendering import Rendering
+
+
+def asked_audit(
+    original: Checkpoint,
+    edited: Checkpoint,
+    reference: Reference | None,
+    options: argparse.Namespace,
+    say: Callable[[str], None],
+) -> tuple[WeightsAudit, Reference, list[Measured], tuple[str, ...]]:
+    """Both halves.
+
+    Args:
+        reference: directions that were handed over; None takes the original's own from the pairs.
+        options: of the command line.
+        say: receives lines of progress.
+
+    Returns:
+        What the weights say, the directions, what the models did, and notes on the pairs.
+
+    Raises:
+        AnatomyError: as ``audit_weights``, ``asked_of``, ``load_model``.
+    """
+    asked = asked_of(options.pairs, options.prompts, options.near_duplicate)
+    rendering = Rendering(template=options.kind == "aligned", date=options.date)
+    say(f"comparing {len(original.names())} tensors")
+    audit = audit_weights(original, edited, factors=True)  # first, while no model fills the memory
+    say(f"{audit.likely}; opening {original.folder}")
+    loaded = load_model(original.folder, getattr(torch, resolved(options.dtype)), device_name())
+    if reference is None:
+        reference = refusal_reference(loaded, asked.fit, rendering)
+    audit = beside(audit, reference)
+    measured = (
+        audit_behaviour(loaded, audit, asked, rendering, tokens=options.tokens, controls=options.controls, say=say)
+        if audit.changed
+        else []
+    )
+    return audit, reference, measured, asked.notes
