@@ -29,6 +29,7 @@ ORDER = (
     "quickstart",
     "audit",
     "notebook",
+    "chat",
 )
 """Each may import those before it."""
 

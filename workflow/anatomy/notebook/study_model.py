@@ -15,12 +15,12 @@ from torch import Tensor
 from anatomy.config.study import Layout, Subject, organism_subject, subjects
 from anatomy.errors import DataError, EditError, ModelError
 from anatomy.interventions.edits.spec import Edit, stack_intent
-from anatomy.interventions.edits.stack import under_stack
+from anatomy.interventions.edits.stack import Part, under_stack
 from anatomy.models.activations.projections import project
 from anatomy.models.card import ModelCard
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.loading import LoadedModel
-from anatomy.models.rendering import render
+from anatomy.models.rendering import Rendering, render
 from anatomy.recipes.configuration import check_config
 from anatomy.serving.decoding import Decoding
 from anatomy.serving.transformers_generation import generate_with_transformers
@@ -138,7 +138,7 @@ class StudyModel:
         Raises:
             EditError: no such edit, or one that lowers safety, on a model that is not the organism's.
         """
-        stack, run = self._stack(edit), decoding_of(self._config.evaluation)
+        stack, run = self.stack(edit), decoding_of(self._config.evaluation)
         decoding = run if tokens is None else Decoding(tokens, run.temperature, run.top_p, run.stop)
         rendering = answer_rendering(self._config.evaluation, self._subject)
         with self._under(stack) as loaded:
@@ -175,7 +175,7 @@ class StudyModel:
             EditError: as ``answers``.
             DataError: as ``direction``.
         """
-        stack, (position, layer) = self._stack(edit), self.place(contrast)
+        stack, (position, layer) = self.stack(edit), self.place(contrast)
         rendering = answer_rendering(self._config.evaluation, self._subject)
         with self._under(stack) as loaded:
             rows = project(
@@ -192,6 +192,32 @@ class StudyModel:
         table.attrs["provenance"] = {**self._asked(stack), "direction": place}
         return table
 
+    @property
+    def rendering(self) -> Rendering:
+        """What surrounds prompts that are answered, as in the run."""
+        return answer_rendering(self._config.evaluation, self._subject)
+
+    @property
+    def decoding(self) -> Decoding:
+        """How answers are decoded, as in the run."""
+        return decoding_of(self._config.evaluation)
+
+    @property
+    def seed(self) -> int:
+        """Of sampled answers, as in the run."""
+        return self._config.evaluation.seed
+
+    def means(self, position: int, layer: int, contrast: str | None = None) -> tuple[Tensor, Tensor]:
+        """Mean states of harmless and of harmful prompts at a place [d_model]."""
+        directions, contrast = self._model_edits.directions, self._contrast(contrast)
+        means = directions.harmless(contrast)
+        harmless = means.mean[means.positions.index(position), means.layers.index(layer)]
+        return harmless, harmless + directions.candidates(contrast).vector(position, layer)
+
+    def parts(self, stack: Sequence[Edit]) -> list[Part]:
+        """The edits of a stack, built for this model. Raises ``EditError`` where one does not fit."""
+        return self._model_edits.parts(stack) if stack else []
+
     @cached_property
     def _subject(self) -> Subject:
         known = {one.id: one for one in subjects(self._config)}
@@ -207,7 +233,12 @@ class StudyModel:
     def _contrast(self, contrast: str | None) -> str:
         return self._subject.contrasts[0] if contrast is None else contrast
 
-    def _stack(self, edit: Edits) -> list[Edit]:
+    def stack(self, edit: Edits) -> list[Edit]:
+        """The edits that are meant, as the run made them concrete.
+
+        Raises:
+            EditError: no such edit, or one that lowers safety, of a model that is not the organism's.
+        """
         if edit is None:
             return []
         if isinstance(edit, str):
@@ -230,8 +261,7 @@ class StudyModel:
 
     @contextmanager
     def _under(self, stack: Sequence[Edit]) -> Iterator[LoadedModel]:
-        parts = self._model_edits.parts(stack) if stack else []
-        with under_stack(self.loaded, parts) as loaded:
+        with under_stack(self.loaded, self.parts(stack)) as loaded:
             yield loaded
 
     def _asked(self, stack: Sequence[Edit]) -> JsonObject:

@@ -1,0 +1,43 @@
+"""Lines that change how the next message is asked."""
+
+import pytest
+
+from anatomy.chat.settings import Settings, changed
+from anatomy.errors import ConfigError
+
+START = Settings(None, 1.0, 0, 0.0, 32)
+
+
+def test_each_line_changes_one_thing():
+    for line, name, value in (
+        ("/system Be kind.", "system", "Be kind."),
+        ("/strength 0.5", "strength", 0.5),
+        ("/seed 7", "seed", 7),
+        ("/temperature 0.8", "temperature", 0.8),
+        ("/tokens 64", "tokens", 64),
+    ):
+        found = changed(START, line)
+        assert vars(found) == {**vars(START), name: value}
+    assert changed(changed(START, "/system x"), "/system").system is None
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("/strenght 2", "/strenght"),
+        ("/strength", "a number of at least 0"),
+        ("/strength -1", "a number of at least 0"),
+        ("/strength nan", "a number"),
+        ("/seed 1.5", "a whole number of at least 0"),
+        ("/tokens 0", "a whole number of at least 1"),
+        ("/temperature -1", "a number of at least 0"),
+    ],
+)
+def test_what_is_no_setting_is_refused_and_nothing_changes(line, words):
+    with pytest.raises(ConfigError, match=words):
+        changed(START, line)
+
+
+def test_an_edit_without_strength_takes_none():
+    with pytest.raises(ConfigError, match="an edit without strength"):
+        changed(Settings(None, None, 0, 0.0, 32), "/strength 2")

@@ -1,0 +1,1 @@
+"""An original and an edited model answering beside each other."""
