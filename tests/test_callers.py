@@ -7,7 +7,6 @@ from collections import Counter
 from quick_run import ROOT
 
 KEPT = {
-    "load_config": "how a notebook comes by a configuration (workflow/README.md)",
     "Replacement": "an edit that is not low rank, for export (workflow/README.md)",
     "edited_tensors": "what an edit leaves of each matrix, for whoever makes one",
     "read_peft_adapter": "how a paper takes an adapter that peft trained",
