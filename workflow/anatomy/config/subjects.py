@@ -242,7 +242,7 @@ class PromptSet(Section):
 
     file: str | None = Field(
         None,
-        description="CSV, TSV, JSONL, JSON or Parquet file, or a TXT file with a prompt a line, relative to the folder of the run",
+        description="CSV, TSV, JSONL, JSON or Parquet file, or TXT with a prompt a line, relative to the folder of the run",
     )
     split_files: dict[Phase, str] = Field({}, description="instead of file: published splits, {fit: path, select: path, ...}")
     dataset: str | None = Field(None, description="instead of file: a set of config/datasets.yaml, or name/subset of it")
