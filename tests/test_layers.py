@@ -23,6 +23,7 @@ ORDER = (
     "tuning",
     "evidence",
     "stages",
+    "formats",
     "costs",
     "recipes",
     "runs",

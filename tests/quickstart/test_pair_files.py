@@ -103,7 +103,8 @@ REFUSED = {
     "nothing": ("a.csv", " \n", "an empty file"),
     "a workbook": ("a.xlsx", b"PK\x03\x04", "CSV UTF-8"),
     "a workbook under another name": ("a.csv", b"PK\x03\x04", "Excel"),
-    "prompts one a line": ("a.txt", "Open the gate\n", "columns prompt and label"),
+    "prompts one a line, of one side": ("a.txt", "Open the gate\n", "columns.*'prompt'.*harmful and harmless"),
+    "a table called text": ("a.txt", "harmful\tharmless\n", "line 1.*a prompt a line.*tsv"),
     "UTF-16 without a mark": ("a.csv", spreadsheet(PAIRS).encode("utf-16-le"), "zero bytes"),
     "a column named twice": ("a.csv", spreadsheet([(a, b, b) for a, b in PAIRS], ("harmful",) + ("harmless",) * 2), "repeated"),
     "a column named twice in other letters": (
@@ -268,3 +269,23 @@ def test_as_few_prompts_as_are_asked_for_are_split_so_that_every_split_has_enoug
     rows = [(p, x, f"{'abc'[n % 3]}{n % 40}") for n, (p, x) in enumerate(LABELLED[:40] + LABELLED[56:96])]
     pairs = read_pairs(write(tmp_path / "a.csv", spreadsheet(rows, ("prompt", "label", "pair"))))
     assert splits_by_group(pairs, tmp_path).map(len).max() == 1
+
+
+def test_a_file_whose_columns_are_called_otherwise_is_read_by_the_names_given(tmp_path):
+    header = ("Positive", "negative", "harmful")
+    path = write(tmp_path / "a.csv", spreadsheet([(a, b, "yes") for a, b in PAIRS], header))
+    pairs = read_pairs(path, columns={"harmful": "positive", "harmless": "negative"})
+    assert [prompt for _, prompt in pairs.harmful] == HARMFUL and [prompt for _, prompt in pairs.harmless] == HARMLESS
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        ({"harmful": "bad"}, r"(?s)also 'bad'.*correct --columns"),
+        ({"evil": "positive"}, r"(?s)evil=positive.*one of harmful, harmless"),
+    ],
+)
+def test_names_that_do_not_fit_are_refused_in_words(tmp_path, columns, said):
+    path = write(tmp_path / "a.csv", spreadsheet(PAIRS, ("positive", "negative")))
+    with pytest.raises(DataError, match=said):
+        read_pairs(path, columns=columns)

@@ -2,6 +2,7 @@ import json
 
 import pandas as pd
 import pytest
+from prompt_files import HARMLESS, prompt_set, write
 
 from anatomy.errors import DataError
 from anatomy.sources.prompts.prepare import PromptSetSpec, PromptSource, prepare_set
@@ -93,3 +94,9 @@ def test_published_harmful_splits_make_a_set(tmp_path, shared_data):
     spec = make_spec(*sources, minimum={"fit": 128, "select": 32}, require_label=True, limits={"fit": 128})
     table = prepare_set(spec, tmp_path / "harmful.parquet")
     assert table["split"].value_counts().to_dict() == {"fit": 128, "select": 39}
+
+
+def test_a_file_with_a_prompt_a_line_is_a_prompt_set(tmp_path):
+    path = write(tmp_path / "calm.txt", "\ufeff" + "\r\n\r\n".join(HARMLESS) + "\r\n")
+    table = prompt_set(path, label="harmless", derive_ids=True)[0]
+    assert sorted(table["prompt"]) == sorted(HARMLESS) and set(table["label"]) == {"harmless"}

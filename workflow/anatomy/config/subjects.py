@@ -240,7 +240,10 @@ class Splits(Section):
 class PromptSet(Section):
     """A table of prompts for your own models; the organism brings its own sets under the same names."""
 
-    file: str | None = Field(None, description="CSV, JSONL, JSON or Parquet file, relative to the folder of the run")
+    file: str | None = Field(
+        None,
+        description="CSV, TSV, JSONL, JSON or Parquet file, or TXT with a prompt a line, relative to the folder of the run",
+    )
     split_files: dict[Phase, str] = Field({}, description="instead of file: published splits, {fit: path, select: path, ...}")
     dataset: str | None = Field(None, description="instead of file: a set of config/datasets.yaml, or name/subset of it")
     published: bool = Field(True, description="with dataset: keep its published splits; false: split it by the shares below")

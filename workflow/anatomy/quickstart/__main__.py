@@ -37,7 +37,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--model", required=True, help="a folder with safetensors, a GGUF file, or a hub id such as org/name")
     parser.add_argument("--revision", help="commit of the hub repository (40 digits); needed for a hub id")
     parser.add_argument(
-        "--pairs", required=True, type=Path, help="CSV, TSV, JSONL or Parquet: columns harmful, harmless; or prompt, label"
+        "--pairs", required=True, type=Path, help="CSV, TSV, JSON, JSONL or Parquet: columns harmful, harmless; or prompt, label"
+    )
+    parser.add_argument(
+        "--columns",
+        nargs="+",
+        type=column,
+        default=[],
+        metavar="OURS=THEIRS",
+        help="columns that your file calls otherwise, such as harmful=positive harmless=negative",
     )
     parser.add_argument(
         "--near-duplicate",
@@ -84,6 +92,14 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
 
 
+def column(text: str) -> tuple[str, str]:
+    """Our name of a column and the file's, from the command line."""
+    ours, equals, theirs = text.partition("=")
+    if not (equals and ours and theirs):
+        raise argparse.ArgumentTypeError(f"{text}: expected our name, =, and the file's, such as harmful=positive")
+    return ours, theirs
+
+
 def write(options: argparse.Namespace) -> int:
     """Write the study's prompt sets and configuration, check them, print the plan.
 
@@ -92,7 +108,7 @@ def write(options: argparse.Namespace) -> int:
     """
     here, run = Path.cwd(), options.directory.resolve()
     path = study_file(options.name, run, CHECKOUT, overwrite=options.overwrite)
-    pairs, model = read_pairs(options.pairs, options.near_duplicate), model_entry(options, here, run)
+    pairs, model = read_pairs(options.pairs, options.near_duplicate, dict(options.columns)), model_entry(options, here, run)
     spoken = system_prompt_choices(options.system_prompt, here)
     if spoken:
         model |= {"kind": "uncensored"}

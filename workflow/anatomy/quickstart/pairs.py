@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import csv
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,8 +15,9 @@ from anatomy.config.subjects import PromptSet
 from anatomy.errors import DataError
 from anatomy.quickstart.sides import prompts_of
 from anatomy.sources.prompts.audit import find_near_duplicates
+from anatomy.sources.prompts.column_names import has_column, plain_name
 from anatomy.sources.prompts.enough import Splitting, merged_note, too_small
-from anatomy.sources.prompts.formats import read_file
+from anatomy.sources.prompts.formats import Row, read_file
 from anatomy.sources.prompts.groups import merge_groups
 from anatomy.sources.prompts.repeats import keep_once
 from anatomy.sources.prompts.shared_wording import shared_wording
@@ -27,6 +29,8 @@ OPTIONS = PromptSet(file="pairs")
 LEAST = 40
 """Prompts of a side with which every split gets the rows that a prompt set asks for (``PromptSet.minimum``)."""
 SIDES = ("harmful", "harmless")
+NAMED = (*SIDES, "prompt", "label", "is_harmful", "is_harmless", "pair", "group")
+"""Columns that a file may call otherwise."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ class Pairs:
     options: dict[str, object] = field(default_factory=dict)
 
 
-def read_pairs(path: Path, near_duplicate: float = OPTIONS.near_duplicate) -> Pairs:
+def read_pairs(path: Path, near_duplicate: float = OPTIONS.near_duplicate, columns: Mapping[str, str] | None = None) -> Pairs:
     """Read pairs from a CSV, TSV, JSONL, JSON or Parquet file.
 
     Either one pair a row (columns ``harmful`` and ``harmless``) or one prompt a row (``prompt`` and ``label`` or a column of
@@ -53,6 +57,7 @@ def read_pairs(path: Path, near_duplicate: float = OPTIONS.near_duplicate) -> Pa
 
     Args:
         near_duplicate: Jaccard similarity of character 5-grams from which two prompts of a side are in one group.
+        columns: what the file calls some of these columns, such as {"harmful": "positive"}.
 
     Raises:
         DataError: neither form, no text where a prompt should be, an unknown label, a prompt on both sides, or too few prompts
@@ -60,7 +65,7 @@ def read_pairs(path: Path, near_duplicate: float = OPTIONS.near_duplicate) -> Pa
     """
     file = read_file(Path(path))
     notes = list(file.notes)
-    prompts = prompts_of(file.rows, path, notes)
+    prompts = prompts_of(renamed(file.rows, columns or {}, path), path, notes)
     table = keep_once(prompts, notes.append)
     sides = {label: table[table["label"] == label] for label in SIDES}
     for label, side in sides.items():
@@ -99,6 +104,37 @@ def read_pairs(path: Path, near_duplicate: float = OPTIONS.near_duplicate) -> Pa
         notes,
         options,
     )
+
+
+def renamed(rows: list[Row], columns: Mapping[str, str], path: Path) -> list[Row]:
+    """The rows with a file's own names of columns replaced by ours.
+
+    A column that already bears one of the names that are given is left out: what the caller says comes first.
+
+    Raises:
+        DataError: a name that is none of ours, or a column that no row has.
+    """
+    if unknown := sorted(set(columns) - {*NAMED}):
+        raise DataError(
+            found=f"{unknown[0]}={columns[unknown[0]]}",
+            expected=f"one of {', '.join(NAMED)}, and after = the file's own name of it",
+            where="--columns",
+            remedy="such as --columns harmful=positive harmless=negative",
+        )
+    present = sorted({name for _, row in rows for name in row})
+    if absent := sorted(theirs for theirs in columns.values() if not has_column(present, theirs)):
+        raise DataError(
+            found=f"columns {present}",
+            expected=f"also {absent[0]!r}",
+            where=str(path),
+            remedy="correct --columns: names of the file",
+        )
+    theirs = {plain_name(name): ours for ours, name in columns.items()}
+    replaced = {plain_name(ours) for ours in columns} - set(theirs)
+    return [
+        (place, {theirs.get(plain_name(name), name): cell for name, cell in row.items() if plain_name(name) not in replaced})
+        for place, row in rows
+    ]
 
 
 def write_sets(pairs: Pairs, folder: Path) -> dict[str, Path]:

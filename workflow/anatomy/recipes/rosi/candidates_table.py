@@ -21,6 +21,7 @@ COLUMNS = [
     "benign_rise",
     *BOUNDS,
     "benchmark_loss",
+    "first_token_kl",
     "picked",
     "reason",
 ]
@@ -29,11 +30,17 @@ SHOWN = 3
 
 
 def candidates_table(config: Config, evidence: Evidence) -> pd.DataFrame:
-    """Candidates of each method: those that answers were generated with, and the strongest that the screen threw out."""
+    """Candidates of each method: those that answers were generated with, and the strongest that the screen threw out.
+
+    ``first_token_kl`` is what the screen read of each: KL (nats) of the first answer token on harmless prompts, from the unedited
+    model to the edited one, over the prompts that the candidate was asked.
+    """
     parts = []
     for subject in subjects(config):
-        screened = _of(evidence.tables.screen, subject.id)
+        screened = _of(evidence.tables.screen, subject.id).rename(columns={"benign_kl": "first_token_kl"})
         generated = _of(evidence.tables.picks, subject.id)
+        divergences = screened[screened["place"] > 0].reindex(columns=["family", "place", "first_token_kl"])
+        generated = generated.merge(divergences, how="left", on=["family", "place"])
         methods = [family.name for family in families(config, subject) if not family.control]
         for method in methods:
             out = screened[(screened["family"] == method) & (screened["place"] == 0) & ~_eligible(screened)]

@@ -19,6 +19,7 @@ from anatomy.evidence.figures import (
     headline,
     layer_shift,
     organism_bars,
+    pareto_front,
     projection_histogram,
     realignment,
     selection_map,
@@ -27,6 +28,7 @@ from anatomy.evidence.figures import (
 from anatomy.evidence.figures.note import chart_or_note, note
 from anatomy.evidence.report.figure_plan import FigurePlan
 from anatomy.recipes.rosi.search import Search
+from anatomy.recipes.rosi.tried import costs, tried
 from anatomy.stages.selected_direction import SelectedDirection, place_of
 
 SHOWN = ("row_mean", "row_mean_signed", "projection")
@@ -137,6 +139,10 @@ def _tradeoff(plan: FigurePlan, config: Config, found: Evidence) -> alt.TopLevel
     return tradeoff.draw(found.rates, found.scores, plan.models[0], *config.evaluation.pair)
 
 
+def _front(plan: FigurePlan, config: Config, found: Evidence) -> alt.TopLevelMixin:
+    return pareto_front.draw(tried(found.tables, plan.models[0]), costs(config.rosi))
+
+
 def _categories(plan: FigurePlan, config: Config, found: Evidence) -> alt.TopLevelMixin:
     before, after = pair(found, plan)
     table = category_refusal.category_rates(
@@ -188,6 +194,7 @@ DRAWERS = {
     "selection_map": _selection,
     "dose_response": _dose,
     "tradeoff": _tradeoff,
+    "pareto_front": _front,
     "category_refusal": _categories,
     "projection_histogram": _projections,
     "layer_shift": _shift,

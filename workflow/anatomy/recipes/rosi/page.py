@@ -77,7 +77,8 @@ def tables(config: Config, evidence: Evidence, section: str) -> list[PageTable]:
                 "Candidates, and why one was picked",
                 "Changes against the unedited model on the select split: of the candidates that answers were generated with, and "
                 "of the strongest that were thrown out by the first answer token. No candidate that refuses fewer harmful "
-                "requests is picked; a limit counts as broken where the whole interval lies above it.",
+                "requests is picked; a limit counts as broken where the whole interval lies above it. first_token_kl: KL "
+                "divergence (nats) of the first answer token on harmless prompts, from the unedited model.",
                 tried,
             )
         )

@@ -58,6 +58,9 @@ def model_figures(model: str) -> list[FigurePlan]:
         FigurePlan(f"selection.{model}", "selection_map", "directions", f"Which direction: {model}", (model,)),
         FigurePlan(f"dose.{model}", "dose_response", "strength", f"How strong: {model}", (model,)),
         FigurePlan(f"tradeoff.{model}", "tradeoff", "strength", f"What refusal costs: {model}", (model,)),
+        FigurePlan(
+            f"front.{model}", "pareto_front", "strength", f"What each search reaches, beside its controls: {model}", (model,)
+        ),
     ]
     for family in DETAILED:
         plans += [

@@ -10,15 +10,13 @@ from typing import Any
 from anatomy.errors import DataError, parsing
 from anatomy.sources.prompts.delimited import delimited_rows
 from anatomy.sources.prompts.encoding import decoded
-from anatomy.sources.prompts.json_rows import json_lines, json_rows
+from anatomy.sources.prompts.json_rows import LINE_ENDS, json_lines, json_rows
 
 Row = tuple[str, dict[str, Any]]  # ("line 3", {"prompt": ...})
 
 WORKBOOK = "save the sheet as 'CSV UTF-8' (Excel: Save as; LibreOffice: Text CSV; Numbers and Google Sheets: export as CSV)"
 REFUSED = {
     **dict.fromkeys((".xlsx", ".xlsm", ".xlsb", ".xls", ".ods", ".numbers"), WORKBOOK),
-    ".txt": "a table (Excel's 'Unicode text') is renamed to .tsv; prompts one a line go into a CSV with the columns "
-    "prompt and label",
     **dict.fromkeys((".gz", ".zip", ".bz2", ".xz", ".zst"), "unpack it"),
 }
 """What to do with the files that people have instead."""
@@ -33,7 +31,7 @@ class PromptFile:
 
 
 def read_file(path: Path) -> PromptFile:
-    """Read a CSV, TSV, JSONL, JSON or Parquet file into rows, each with its place in words.
+    """Read a CSV, TSV, JSONL, JSON or Parquet file, or a TXT file with a prompt a line, into rows, each with its place in words.
 
     Raises:
         DataError: the file is missing, of an unknown kind, in an unknown encoding, or malformed (with the line or row).
@@ -75,6 +73,20 @@ def _json(rows_of: Callable[[str, Path], list[Row]]) -> Callable[[Path], PromptF
     return read
 
 
+def _prompts_by_line(path: Path) -> PromptFile:
+    """A prompt a line, in a column ``prompt``; empty lines are left out."""
+    text, notes = decoded(path.read_bytes(), path, spreadsheet=True)
+    lines = [(number, line.strip(" \ufeff")) for number, line in enumerate(LINE_ENDS.split(text), start=1)]
+    if tabbed := next((number for number, line in lines if "\t" in line), None):
+        raise DataError(
+            found="a tab in a line",
+            expected="a prompt a line",
+            where=f"{path}, line {tabbed}",
+            remedy="a table (Excel's 'Unicode text') is renamed to .tsv; elsewhere write a blank for the tab",
+        )
+    return PromptFile([(f"line {number}", {"prompt": line}) for number, line in lines if line], notes)
+
+
 def _parquet(path: Path) -> PromptFile:
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -106,4 +118,5 @@ READERS: dict[str, Callable[[Path], PromptFile]] = {
     ".ndjson": _json(json_lines),
     ".json": _json(json_rows),
     ".parquet": _parquet,
+    ".txt": _prompts_by_line,
 }
