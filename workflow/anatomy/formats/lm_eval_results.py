@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -76,7 +75,7 @@ def aggregated(samples: pd.DataFrame, read_by: dict[str, str]) -> JsonObject:
     return found
 
 
-def logged(rows: pd.DataFrame, task: str) -> list[dict[str, Any]]:
+def logged(rows: pd.DataFrame, task: str) -> list[JsonObject]:
     """The samples of a task as lm-eval logs them, without the texts: a run's table holds ids and likelihoods.
 
     ``doc`` is id and group; whether an answer was the likeliest text is not kept, and stands as None.
