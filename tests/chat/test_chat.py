@@ -1,31 +1,35 @@
 """The command on a finished run: both sides answer, settings change, the history holds what was said."""
 
-import io
 import json
+import subprocess
+import sys
 
 import pytest
-from quick_run import QUICK
+from quick_run import QUICK, environment
 
-from anatomy.chat.__main__ import main
 from anatomy.store.files import read_table
 
 pytestmark = pytest.mark.workflow
 
 
 @pytest.fixture
-def asked(finished, monkeypatch, capsys, tmp_path):
+def asked(finished, tmp_path):
     """Run the command on the quick run with lines as they would be typed; gives exit status, screen, and history."""
 
     def ask(lines, *options):
         config, history = tmp_path / "config.yaml", tmp_path / "history.jsonl"
         config.write_text(f"results: {finished.results}\n")
-        monkeypatch.setattr("sys.stdin", io.StringIO("\n".join(lines) + "\n"))
-        monkeypatch.setenv("COLUMNS", "120")
-        monkeypatch.chdir(finished.results.parent)
-        status = main(["--configfile", str(QUICK), str(config), "--history", str(history), *options])
+        done = subprocess.run(
+            [sys.executable, "-m", "anatomy.chat", "--configfile", QUICK, config, "--history", history, *options],
+            input="\n".join(lines) + "\n",
+            cwd=finished.folder,
+            env={**environment(), "COLUMNS": "120"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         turns = [json.loads(line) for line in history.read_text().splitlines()] if history.is_file() else []
-        seen = capsys.readouterr()
-        return status, seen.out + seen.err, turns
+        return done.returncode, done.stdout + done.stderr, turns
 
     return ask
 
