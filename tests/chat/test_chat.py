@@ -36,12 +36,12 @@ def asked(finished, tmp_path):
 
 def test_both_sides_answer_as_in_the_run_and_settings_hold_for_what_follows(asked, finished):
     own = read_table(finished.results / "answers" / "weak.s0" / "completions.parquet").iloc[0]
-    lines = [own["prompt"], "/strength 0", "/nonsense", own["prompt"], "/quit", "never asked"]
+    lines = [own["prompt"], "/strength 0.0001", "/nonsense", own["prompt"], "/quit", "never asked"]
     status, screen, turns = asked(lines, "--edit", "projection", "--model", "weak.s0")
     assert status == 0 and len(turns) == 2 and "/nonsense" in screen and "projection on the refusal direction" in screen
     assert turns[0]["original"]["response"] == own["response"]
-    assert turns[1]["edited"]["response"] == own["response"], "at strength 0 nothing is edited"
-    assert turns[1]["strength"] == 0 and turns[1]["edits"][0]["strength"] == 0
+    assert turns[1]["edited"]["response"] == own["response"], "an edit of next to nothing changes no answer"
+    assert turns[1]["strength"] == turns[1]["edits"][0]["strength"] == 0.0001
     sides = [turns[0][side] for side in ("original", "edited")]
     assert all(len(side["projections"]) >= 1 and side["refusal"] in ("full", "partial", "none") for side in sides)
 

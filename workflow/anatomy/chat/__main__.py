@@ -22,6 +22,7 @@ from anatomy.notebook.study import open_study
 from anatomy.notebook.study_model import StudyModel
 from anatomy.progress.terminal import let_output_go
 from anatomy.recipes.configuration import load_config
+from anatomy.recipes.documentation import FOLDER
 
 REDRAWN = 12
 """Times a second that answers are drawn anew."""
@@ -58,7 +59,7 @@ def _chosen(options: argparse.Namespace) -> StudyModel:
     Raises:
         ConfigError: none has such an edit, or several have and none is named.
     """
-    study = open_study(load_config(*options.configfile).results)
+    study = open_study(load_config(FOLDER / "config.yaml", *options.configfile).results)
     if options.model is not None:
         return study.model(options.model)
     able = [model for name in study.models if options.edit in (model := study.model(name)).edits]
