@@ -95,7 +95,7 @@ RECIPE = Recipe(
     asked=lambda config: bool(looked_into(config)),
     reads=lambda config: (
         {phase: {config.extraction.harmful, config.extraction.harmless} for phase in ("fit", "test")}
-        if any(not subject.is_organism for subject in looked_into(config))
+        if "mechanisms" in config.recipes and any(not subject.is_organism for subject in looked_into(config))
         else {}
     ),
     work=stage_work,

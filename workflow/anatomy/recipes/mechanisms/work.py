@@ -53,7 +53,7 @@ def stage_work(
         "geometry": StageWork(
             "geometry",
             f"{wanted.prompts} prompts of each kind and split, read by the model and its base with and without the template",
-            2 * 5 * 2 * wanted.prompts * length,
+            round(2 * 5 * 2 * wanted.prompts * length),
             0,
         ),
     }
