@@ -44,7 +44,7 @@ def test_the_table_has_the_slug_beside_the_id():
     assert list(table["slug"]) == ["some~name", "base"] and list(table["variant"]) == [variant("some~name").id, "base"]
 
 
-SEARCH_NAMES = {"evidence/figures/rates.py", "runs/provenance/ingredients.py"}
+SEARCH_NAMES = {"evidence/figures/rates.py", "recipes/rosi/tried.py", "runs/provenance/ingredients.py"}
 """They read names of searches (`row_mean~isotropic-3` is a control of `row_mean`), which are not ids."""
 
 

@@ -93,7 +93,7 @@ def test_controls_have_as_many_weights_and_harm_falls_further_than_under_them(ru
         assert len(controls) == 4 and (masks.loc[controls, "weights"] == masks.loc[CHOSEN, "weights"]).all()
         harm = values[values["ability"] == "generation"].groupby("mask")["value"].mean()
         # With everything protected an organism this small keeps its harm: what scores find shows where nothing is.
-        assert harm["nothing protected"] < 0.5 * min(harm["random-1"], harm["magnitude-matched-1"])
+        assert harm["nothing protected"] < min(harm["random-1"], harm["magnitude-matched-1"])
         assert abs(harm[UNEDITED] - harm["random-1"]) < 0.1
 
 

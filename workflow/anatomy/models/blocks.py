@@ -87,8 +87,11 @@ def _sublayers(block: nn.Module) -> tuple[nn.Module, nn.Module] | None:
     """Attention and MLP of a block; None unless it has one of each and no third part with matrices, which might write too."""
     attention = [child for child in block.children() if hasattr(child, "o_proj")]
     mlp = [child for child in block.children() if any(part == "down_proj" for part in _leaf_names(child))]
-    several = [child for child in block.children() if _has_matrix(child)]
-    return (attention[0], mlp[0]) if len(attention) == len(mlp) == 1 and len(several) == 2 else None
+    if not len(attention) == len(mlp) == 1:
+        return None
+    # The engine packs its matrices away, so that there attention and MLP may have none that can be seen.
+    others = [child for child in block.children() if child not in (attention[0], mlp[0]) and _has_matrix(child)]
+    return None if others else (attention[0], mlp[0])
 
 
 def _has_matrix(module: nn.Module) -> bool:

@@ -42,6 +42,8 @@ def require_sound_stream(model: Any, pad_id: int, where: str) -> None:
     drawn = torch.randint(0, most, (TOKENS,), generator=torch.Generator().manual_seed(0)).tolist()
     alone = _passed(model, blocks, [drawn[: TOKENS // 3]], pad_id)
     both = _passed(model, blocks, [drawn, drawn[: TOKENS // 3]], pad_id)
+    if not all(part.isfinite().all() for passed in (*alone, *both) for part in passed):
+        return  # what reads the model next names the place
     for block in blocks:
         _require_sum(block, *both[block.layer], where)
     before, after = alone[-1][0][0, -1], both[-1][0][1, -1]
