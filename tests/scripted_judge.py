@@ -64,10 +64,12 @@ PAIRWISE = (
 """Of a judge of pairs, which is no judge of single answers."""
 
 CHAT = "{% for m in messages %}<|{{ m['role'] }}|>\n{{ m['content'] }}</s>{% endfor %}<|assistant|>{{ '\\n' }}"
-CORPUS = [llama_guard.FORMAT, wildguard.FORMAT, *harmbench.FORMATS.values(), strongreject.FORMAT, rubric.WORDING]
+CORPUS = [llama_guard.FORMAT, wildguard.FORMAT, *harmbench.FORMATS.values(), rubric.WORDING]
 
 
-def make_judge_tokenizer(folder: Path, beginning: str, end: str, special: list[str], words: list[str], template: str | None):
+def make_judge_tokenizer(
+    folder: Path, beginning: str, end: str, special: list[str], words: list[str], template: str | None, *texts: str
+):
     """A byte-level tokenizer with every word of a script as one token; it puts the beginning before plain text."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
@@ -81,7 +83,7 @@ def make_judge_tokenizer(folder: Path, beginning: str, end: str, special: list[s
         show_progress=False,
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
     )
-    made.train_from_iterator(CORPUS, trainer)
+    made.train_from_iterator([*CORPUS, *texts], trainer)
     made.add_tokens([word for word in words if word not in (beginning, end, *special)])
     made.post_processor = processors.TemplateProcessing(
         single=f"{beginning} $A", special_tokens=[(beginning, made.token_to_id(beginning))]
@@ -100,7 +102,8 @@ def make_scripted_judge(folder: Path, name: str, seed: int = 0) -> Path:
     class_name, beginning, end, special, script = PAIRWISE if name == "pairwise" else SCRIPTS[name]
     folder.mkdir(parents=True, exist_ok=True)
     words = list(dict.fromkeys([*script, *(word for words in script.values() for word in words)]))
-    tokenizer = make_judge_tokenizer(folder, beginning, end, special, words, CHAT if name in ("rubric", "pairwise") else None)
+    template, own = CHAT if name in ("rubric", "pairwise") else None, [strongreject.FORMAT] if name == "strongreject" else []
+    tokenizer = make_judge_tokenizer(folder, beginning, end, special, words, template, *own)
     options = dict(
         vocab_size=len(tokenizer),
         hidden_size=64,
