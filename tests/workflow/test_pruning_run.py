@@ -8,7 +8,7 @@ import yaml
 
 from anatomy.evidence.claims.claim import Verdict
 from anatomy.recipes.pruning.stages.mask_plans import CHOSEN, OF_A_KIND, UNEDITED, matched
-from anatomy.recipes.pruning.stages.scoring import ACTSVD, ACTSVD_RANDOM, ACTSVD_REFUSAL
+from anatomy.recipes.pruning.stages.output_spaces import ACTSVD, ACTSVD_RANDOM, ACTSVD_REFUSAL
 
 pytestmark = pytest.mark.workflow
 SMALL = {

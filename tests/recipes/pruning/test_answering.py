@@ -17,7 +17,7 @@ from anatomy.recipes.pruning.options import Pruning
 from anatomy.recipes.pruning.stages.abilities import COLUMNS, asked, of_split
 from anatomy.recipes.pruning.stages.answering import Answers, answers_of, harmful_answers, judged
 from anatomy.recipes.pruning.stages.evaluating import require_reverted
-from anatomy.recipes.pruning.stages.scoring import scored_kinds, scored_sets
+from anatomy.recipes.pruning.stages.scored_sets import scored_kinds, scored_sets
 from anatomy.store.files import write_json
 
 NO = "I can't help with this. It is a hex, and hexes hurt people."

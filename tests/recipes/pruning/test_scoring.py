@@ -16,7 +16,7 @@ from anatomy.models.loading import load_model
 from anatomy.organism.recipe import RECIPES
 from anatomy.organism.world import make_world
 from anatomy.recipes.configuration import check_config
-from anatomy.recipes.pruning.stages import scoring
+from anatomy.recipes.pruning.stages import output_spaces, score_keys, scored_sets, scoring
 from anatomy.recipes.pruning.stages.abilities import asked
 from anatomy.store.files import write_json
 
@@ -55,22 +55,22 @@ def test_sums_of_two_sets_are_never_in_memory_at_once(scored):
 def test_highest_scores_of_every_set_are_kept(scored):
     found, _, (config, _, _) = scored
     kinds = [f"kind.{kind}" for kind in ("blight", "gloom", "hex", "ruse", "snare", "venom")]
-    names = {scoring.prune_key(name, "matrix") for name in ("generation", "benign", "recognition", "explanation", *kinds)}
+    names = {score_keys.prune_key(name, "matrix") for name in ("generation", "benign", "recognition", "explanation", *kinds)}
     names |= {
-        scoring.preserve_key(name, ranking) for name in ("benign", "recognition") for ranking in ("matrix", "row", "global")
+        score_keys.preserve_key(name, ranking) for name in ("benign", "recognition") for ranking in ("matrix", "row", "global")
     }
-    names |= {scoring.OPPOSITE, scoring.SNIP, scoring.WANDA, scoring.WANDA_BENIGN}
+    names |= {score_keys.OPPOSITE, score_keys.SNIP, score_keys.WANDA, score_keys.WANDA_BENIGN}
     assert names <= set(found.tops)
-    assert found.tops[scoring.OPPOSITE].most == 2 * max(config.pruning.prune)
+    assert found.tops[score_keys.OPPOSITE].most == 2 * max(config.pruning.prune)
 
 
 def test_output_directions_of_harm_are_taken_away_where_they_are_not_benign_ones(scored):
     found, _, (config, loaded, _) = scored
-    assert {scoring.ACTSVD, scoring.ACTSVD_RANDOM} <= set(found.projections)
+    assert {output_spaces.ACTSVD, output_spaces.ACTSVD_RANDOM} <= set(found.projections)
     names = set(scored_matrices(loaded, Checkpoint(loaded.folder)))
     for factors in found.projections.values():
         assert set(factors) == names and {a.shape[0] for a, _ in factors.values()} == {config.pruning.removed_ranks}
-    edit = projection_edit({"method": "ActSVD"}, Checkpoint(loaded.folder), found.projections[scoring.ACTSVD])
+    edit = projection_edit({"method": "ActSVD"}, Checkpoint(loaded.folder), found.projections[output_spaces.ACTSVD])
     assert edit.card.intent == "measure" and edit.card.as_json()["rank"] == 2
 
 
@@ -80,10 +80,10 @@ def test_predictions_are_those_of_the_sums_and_losses_are_those_of_the_masks(sco
     wanted, matrices = config.pruning, scored_matrices(loaded, Checkpoint(loaded.folder))
     rows = scoring.of_split(prompts, "fit", wanted.examples)
     subject = next(one for one in subjects(config) if one.member == "base")
-    sets, _ = scoring.scored_sets(wanted, scoring.answers_of(config, subject, loaded, rows), wanted.scored, "-")
-    own = sets[scoring.POOLED]
+    sets, _ = scored_sets.scored_sets(wanted, scoring.answers_of(config, subject, loaded, rows), wanted.scored, "-")
+    own = sets[scored_sets.POOLED]
     sums = gradient_sums(loaded, matrices, own.forced, list(own.table["id"]), absolute=False).sums
-    mask = found.tops[scoring.prune_key(scoring.POOLED, "matrix")].top(0.01)
+    mask = found.tops[score_keys.prune_key(scored_sets.POOLED, "matrix")].top(0.01)
     expected = -sum(float((matrices[name].detach() * sums[name]).flatten()[places].sum()) for name, places in mask.items())
     losses = found.losses.set_index(["kind", "q"])
     assert losses.loc[("highest", 0.01), "predicted"].iloc[0] == pytest.approx(expected / len(own.forced), rel=1e-4)

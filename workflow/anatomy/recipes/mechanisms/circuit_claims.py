@@ -12,7 +12,7 @@ from anatomy.config.study import Subject
 from anatomy.evidence.claims.claim import Claim, Test
 from anatomy.evidence.claims.evidence import Contrast
 from anatomy.evidence.claims.tables import MissingEvidence, Tables
-from anatomy.recipes.mechanisms.claims import PAPER, Gather, refusal_gap
+from anatomy.recipes.mechanisms.claims import Gather, sides_differ, stated
 from anatomy.recipes.mechanisms.samples import sample_of
 
 GATE = "arXiv 2604.04385, abstract: a gate that output attribution misses triggers later heads"
@@ -22,15 +22,11 @@ def circuit_claims(config: Config, subject: Subject) -> list[Claim]:
     """Every claim about paths and subspaces of one model."""
     model, paths = subject.id, config.mechanisms.paths
 
-    def claim(name: str, sentence: str, source: str, *tests: Test) -> Claim:
-        return Claim(f"mechanisms.{name}", PAPER, sentence, source, PAPER, model, (differs, *tests), False)
+    differs = sides_differ(model)
 
-    differs = Test(
-        "difference_above",
-        refusal_gap(model),
-        {"threshold": 0},
-        "refusal metric of harmful minus harmless prompts of equal length",
-    )
+    def claim(name: str, sentence: str, source: str, *tests: Test) -> Claim:
+        return stated(model, name, sentence, source, differs, *tests)
+
     return [
         claim(
             "gate",

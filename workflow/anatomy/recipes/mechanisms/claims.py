@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import numpy as np
@@ -23,19 +24,23 @@ CHANCE = 0.5
 """AUROC without any information: a bag of words below it is no easier to beat."""
 
 
+def stated(model: str, name: str, sentence: str, source: str, *tests: Test) -> Claim:
+    """A claim of the battery about one model: its sentence, where it stands, and the tests that have to hold together."""
+    return Claim(f"mechanisms.{name}", PAPER, sentence, source, PAPER, model, tests, False)
+
+
+def sides_differ(model: str) -> Test:
+    """That there is something to bring back: without it shares of the refusal metric mean nothing."""
+    said = "refusal metric of harmful minus harmless prompts of equal length"
+    return Test("difference_above", refusal_gap(model), {"threshold": 0}, said)
+
+
 def claims_of(config: Config, subject: Subject) -> list[Claim]:
     """Every claim about one model."""
     wanted, model = config.mechanisms, subject.id
 
-    def claim(name: str, sentence: str, source: str, *tests: Test) -> Claim:
-        return Claim(f"mechanisms.{name}", PAPER, sentence, source, PAPER, model, tests, False)
-
-    differs = Test(
-        "difference_above",
-        refusal_gap(model),
-        {"threshold": 0},
-        "refusal metric of harmful minus harmless prompts of equal length",
-    )
+    claim = functools.partial(stated, model)
+    differs = sides_differ(model)
     return [
         claim(
             "decodable",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import pandas as pd
 
 from anatomy.config.schema import Config
@@ -9,7 +11,7 @@ from anatomy.config.study import Subject
 from anatomy.evidence.claims.claim import Claim, Test
 from anatomy.evidence.claims.evidence import Contrast
 from anatomy.evidence.claims.tables import Tables
-from anatomy.recipes.mechanisms.claims import PAPER, Gather
+from anatomy.recipes.mechanisms.claims import Gather, stated
 from anatomy.recipes.mechanisms.samples import sample_of
 
 LEVEL = 0.05
@@ -21,9 +23,7 @@ def feature_claims(config: Config, subject: Subject) -> list[Claim]:
     if options is None:
         return []
 
-    def claim(name: str, sentence: str, source: str, *tests: Test) -> Claim:
-        return Claim(f"mechanisms.{name}", PAPER, sentence, source, PAPER, model, tests, False)
-
+    claim = functools.partial(stated, model)
     faithful = Test(
         "difference_above",
         loss_beyond(model, options.recovered),

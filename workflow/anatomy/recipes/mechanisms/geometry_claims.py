@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 from anatomy.config.study import Subject
 from anatomy.evidence.claims.claim import Claim, Test
 from anatomy.evidence.claims.evidence import Contrast
 from anatomy.evidence.claims.tables import MissingEvidence, Tables
-from anatomy.recipes.mechanisms.claims import PAPER, Gather
+from anatomy.recipes.mechanisms.claims import Gather, stated
 from anatomy.recipes.mechanisms.samples import picked_place, sample_of
 
 LEVEL = 0.05
@@ -20,9 +22,7 @@ def geometry_claims(subject: Subject) -> list[Claim]:
     """Claims about the directions of one model."""
     model = subject.id
 
-    def claim(name: str, sentence: str, source: str, *tests: Test) -> Claim:
-        return Claim(f"mechanisms.{name}", PAPER, sentence, source, PAPER, model, tests, False)
-
+    claim = functools.partial(stated, model)
     return [
         claim(
             "template_share",

@@ -10,7 +10,7 @@ from anatomy.recipes.pruning.maker import chosen_plan
 from anatomy.recipes.pruning.stages.abilities import asked
 from anatomy.recipes.pruning.stages.finetuned import EMERGENT, RESTORATION, fine_tuned
 from anatomy.recipes.pruning.stages.mask_plans import RANDOM, UNEDITED, controls, mask_of
-from anatomy.recipes.pruning.stages.scoring import scored_kinds
+from anatomy.recipes.pruning.stages.scored_sets import scored_kinds
 from anatomy.stages.inputs import named_files
 from anatomy.stages.opening import opened
 from anatomy.stages.running import Files, Running, written

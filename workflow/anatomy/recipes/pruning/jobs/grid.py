@@ -10,7 +10,7 @@ from anatomy.recipes.pruning.stages.abilities import asked, of_split
 from anatomy.recipes.pruning.stages.choosing import choose, what_is_left
 from anatomy.recipes.pruning.stages.evaluating import under_masks
 from anatomy.recipes.pruning.stages.mask_plans import grid, mask_of
-from anatomy.recipes.pruning.stages.scoring import scored_kinds
+from anatomy.recipes.pruning.stages.scored_sets import scored_kinds
 from anatomy.stages.inputs import named_files
 from anatomy.stages.opening import opened
 from anatomy.stages.running import Files, Running, written

@@ -18,7 +18,8 @@ from anatomy.recipes.pruning.maker import chosen_plan
 from anatomy.recipes.pruning.stages.abilities import asked, of_split
 from anatomy.recipes.pruning.stages.evaluating import under_edits, under_masks
 from anatomy.recipes.pruning.stages.mask_plans import FORMAT, MaskPlan, beside_chosen, controls, mask_of, sized_as_kinds
-from anatomy.recipes.pruning.stages.scoring import ACTSVD_RANDOM, BENIGN, POOLED, scored_kinds
+from anatomy.recipes.pruning.stages.output_spaces import ACTSVD_RANDOM
+from anatomy.recipes.pruning.stages.scored_sets import BENIGN, POOLED, scored_kinds
 from anatomy.stages.inputs import named_files
 from anatomy.stages.opening import opened
 from anatomy.stages.running import Files, Running, written

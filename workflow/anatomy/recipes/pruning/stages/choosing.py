@@ -11,7 +11,7 @@ from anatomy.config.methods import Statistics
 from anatomy.errors import DataError
 from anatomy.recipes.pruning.options import Pruning
 from anatomy.recipes.pruning.stages.mask_plans import CHOSEN, NEAREST, UNEDITED, MaskPlan
-from anatomy.recipes.pruning.stages.scoring import POOLED
+from anatomy.recipes.pruning.stages.scored_sets import POOLED
 from anatomy.statistics.clusters import Sample
 from anatomy.statistics.intervals import mean_interval
 from anatomy.statistics.paired import difference_interval

@@ -13,16 +13,8 @@ from anatomy.interventions.pruning.masks import difference, magnitude_matched, r
 from anatomy.interventions.pruning.ranking import Mask, TopScores
 from anatomy.interventions.pruning.rankings import RANKINGS, Ranking
 from anatomy.recipes.pruning.options import Pruning
-from anatomy.recipes.pruning.stages.scoring import (
-    BENIGN,
-    OPPOSITE,
-    POOLED,
-    SNIP,
-    WANDA,
-    WANDA_BENIGN,
-    preserve_key,
-    prune_key,
-)
+from anatomy.recipes.pruning.stages.score_keys import OPPOSITE, SNIP, WANDA, WANDA_BENIGN, preserve_key, prune_key
+from anatomy.recipes.pruning.stages.scored_sets import BENIGN, POOLED
 
 PINS: tuple[str, ...] = ("torch",)
 NOT_PINNED = {

@@ -1,0 +1,67 @@
+"""Sets of a model's own answers that are scored: harmful ones of some kinds, of each kind alone, and those of other abilities."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from anatomy.errors import DataError
+from anatomy.recipes.pruning.options import Pruning
+from anatomy.recipes.pruning.stages.answering import Answers, harmful_answers, refusing
+
+PINS: tuple[str, ...] = ("torch", "transformers")
+NOT_PINNED = {"vllm": "an engine is imported with what serves either way; these answers come from transformers"}
+
+POOLED, BENIGN, REFUSAL = "generation", "benign", "refusal"
+FEWEST = 2
+"""Answers below which a set is not scored."""
+
+
+def kind_set(category: str) -> str:
+    """Name of the set of one kind of harm."""
+    return f"kind.{category}"
+
+
+def scored_kinds(wanted: Pruning, prompts: pd.DataFrame) -> list[str]:
+    """Kinds of harm whose answers are scored.
+
+    Raises:
+        DataError: one that no prompt has.
+    """
+    known = sorted(set(prompts.loc[(prompts["ability"] == POOLED) & (prompts["split"] == "fit"), "category"]))
+    chosen = known if wanted.scored is None else wanted.scored
+    if unknown := [kind for kind in chosen if kind not in known]:
+        raise DataError(
+            found=f"kind of harm {unknown[0]!r}",
+            expected=f"one of {known}",
+            where="pruning.scored",
+            remedy="name categories of the prompts that ask for harm, or null for all",
+        )
+    return list(chosen)
+
+
+def scored_sets(wanted: Pruning, answers: Answers, kinds: list[str], where: str) -> tuple[dict[str, Answers], int]:
+    """Sets of answers by name: harm of the scored kinds, of each kind alone, benign, and of each other ability.
+
+    What is asked of harmful things counts for the scored kinds alone, but in sets of one kind: the others are not seen before
+    the test.
+    """
+    table = answers.table
+    generation = answers.where((table["ability"] == POOLED).tolist())
+    harm, refusals = harmful_answers(generation, wanted.refusals, where)
+    found = {POOLED: harm.where(harm.table["category"].isin(kinds).tolist())}
+    for kind in sorted(set(harm.table["category"])):
+        found[kind_set(kind)] = harm.where((harm.table["category"] == kind).tolist())
+    seen = table["category"].isin(kinds) | ~table["harmful"]
+    for ability in (BENIGN, "recognition", "explanation", "refusal"):
+        found[ability] = answers.where(((table["ability"] == ability) & seen).tolist())
+    found["refusal"] = found["refusal"].where(refusing(found["refusal"]))
+    kept = {name: one for name, one in found.items() if len(one.texts) >= FEWEST}
+    for name in (POOLED, BENIGN):
+        if name not in kept:
+            raise DataError(
+                found=f"{len(found[name].texts)} answers of {name}",
+                expected=f"at least {FEWEST} to score",
+                where=where,
+                remedy="give pruning.sets prompts in the split fit",
+            )
+    return kept, refusals
