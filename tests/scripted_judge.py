@@ -102,6 +102,7 @@ def make_scripted_judge(folder: Path, name: str, seed: int = 0) -> Path:
     class_name, beginning, end, special, script = PAIRWISE if name == "pairwise" else SCRIPTS[name]
     folder.mkdir(parents=True, exist_ok=True)
     words = list(dict.fromkeys([*script, *(word for words in script.values() for word in words)]))
+    # Without its own wording the longest answer of the tests passes the judge's context, and is cut as it should be.
     template, own = CHAT if name in ("rubric", "pairwise") else None, [strongreject.FORMAT] if name == "strongreject" else []
     tokenizer = make_judge_tokenizer(folder, beginning, end, special, words, template, *own)
     options = dict(
