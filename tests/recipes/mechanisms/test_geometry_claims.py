@@ -88,7 +88,7 @@ def test_the_base_and_what_other_papers_leave_are_found_only_where_the_run_has_t
     assert found == {
         "signature": "results/extract/aligned.s0/signature.json",
         "mask": "results/edit/aligned.s0/pruning.mask.json",
-        "head": "results/edit/base.s0/superficial.pooled.json",
+        "head": "results/edit/base.s0/superficial.aligned-pooled.json",
     }
     assert files_of_others(all_papers, subject_of(all_papers, "placebo-1.s0")).keys() <= {"signature", "mask"}
 

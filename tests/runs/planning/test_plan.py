@@ -1,12 +1,14 @@
 """Plans of whole runs through Snakemake's own DAG: the paper configurations, and more models and buckets than any of them."""
 
 from collections import Counter
+from itertools import combinations
 from pathlib import Path
 
 import pytest
 import yaml
 
 from anatomy.recipes.configuration import check_config
+from anatomy.recipes.registry import built_in
 from anatomy.runs.pending.jobs import pending_jobs
 from anatomy.runs.planning.plan import plan_run
 from anatomy.runs.planning.plan_text import plan_lines
@@ -50,6 +52,13 @@ def test_the_template_for_one_gpu_fits_one(tmp_path, monkeypatch):
 
 
 TOY = ROOT / "tests" / "toy_paper" / "toy"
+
+
+@pytest.mark.parametrize("papers", [*combinations(built_in(), len(built_in()) - 1), built_in()], ids="-".join)
+def test_all_papers_are_planned_and_all_but_any_one(papers, tmp_path, monkeypatch):
+    """A file that one paper reads of another has to be one that the other makes."""
+    _, pending, _ = planned({"organism": {"recipe": "quick"}, "seeds": [3], "recipes": list(papers)}, tmp_path, monkeypatch)
+    assert {f"{paper}_claims" for paper in papers} <= {job.rule for job in pending}
 
 
 @pytest.mark.parametrize("recipes", [["pasta"], [str(TOY)], ["pasta", str(TOY)], ["rosi", str(TOY), "pasta"]])

@@ -2,13 +2,20 @@
 #   extract → answers → localize (the direction) → mechanisms_look (every instrument, one model in memory) → claims, figures, page
 #   … → mechanisms_circuits (paths of heads, a learned subspace: chosen on fit pairs, read on test pairs) → claims, figures, page
 # extract, answers, localize and the report are as every paper's (rules/*.smk).
+def instrument_prompts(model):
+    """Tables of the prompts that a model's instruments learn from and are tested on."""
+    from anatomy.recipes.mechanisms.prompts_read import sets_read
+
+    return prompt_tables(model, sorted(set().union(*sets_read(CONFIG).values())))
+
+
 rule mechanisms_look:
     input:
         model=AT.model("{model}"),
         directions=AT.stage("extract", "{model}", "card.json"),
         refusal_tokens=AT.stage("answers", "{model}", "refusal_tokens.json"),
         direction=AT.stage("localize", "{model}", "selected.json"),
-        prompts=lambda wildcards: prompt_tables(wildcards.model, [CONFIG.extraction.harmful, CONFIG.extraction.harmless]),
+        prompts=lambda wildcards: instrument_prompts(wildcards.model),
     output:
         probes=AT.stage("measure", "{model}", "mechanisms.probes.parquet"),
         lens=AT.stage("measure", "{model}", "mechanisms.lens.parquet"),
@@ -40,7 +47,7 @@ rule mechanisms_circuits:
         directions=AT.stage("extract", "{model}", "card.json"),
         refusal_tokens=AT.stage("answers", "{model}", "refusal_tokens.json"),
         direction=AT.stage("localize", "{model}", "selected.json"),
-        prompts=lambda wildcards: prompt_tables(wildcards.model, [CONFIG.extraction.harmful, CONFIG.extraction.harmless]),
+        prompts=lambda wildcards: instrument_prompts(wildcards.model),
     output:
         ranked=AT.stage("measure", "{model}", "mechanisms.ranked.parquet"),
         paths=AT.stage("measure", "{model}", "mechanisms.paths.parquet"),
@@ -77,7 +84,7 @@ rule mechanisms_geometry:
         model=AT.model("{model}"),
         directions=AT.stage("extract", "{model}", "card.json"),
         direction=AT.stage("localize", "{model}", "selected.json"),
-        prompts=lambda wildcards: prompt_tables(wildcards.model, [CONFIG.extraction.harmful, CONFIG.extraction.harmless]),
+        prompts=lambda wildcards: instrument_prompts(wildcards.model),
     output:
         angles=AT.stage("measure", "{model}", "mechanisms.angles.parquet"),
         shifts=AT.stage("measure", "{model}", "mechanisms.shifts.parquet"),
@@ -112,7 +119,7 @@ rule mechanisms_features:
         refusal_tokens=AT.stage("answers", "{model}", "refusal_tokens.json"),
         direction=AT.stage("localize", "{model}", "selected.json"),
         vectors=AT.stage("measure", "{model}", "mechanisms.vectors.parquet"),
-        prompts=lambda wildcards: prompt_tables(wildcards.model, [CONFIG.extraction.harmful, CONFIG.extraction.harmless]),
+        prompts=lambda wildcards: instrument_prompts(wildcards.model),
         autoencoder=[] if CONFIG.mechanisms.features is None else (CONFIG.mechanisms.features.file or []),
     output:
         fidelity=AT.stage("measure", "{model}", "mechanisms.fidelity.parquet"),

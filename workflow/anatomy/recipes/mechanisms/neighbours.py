@@ -7,7 +7,7 @@ from anatomy.config.study import Layout, Subject, subjects
 from anatomy.recipes.pasta.pairs import pairs as signature_pairs
 from anatomy.recipes.pruning.variants import is_pruned
 from anatomy.recipes.registry import name_of
-from anatomy.recipes.superficial.pairs import POOLED
+from anatomy.recipes.superficial.pairs import POOLED, Head
 from anatomy.recipes.superficial.pairs import pairs as head_pairs
 
 GROWN_FROM = "base"
@@ -31,5 +31,5 @@ def files_of_others(config: Config, subject: Subject) -> dict[str, str]:
         found["mask"] = at.stage("edit", subject.id, "pruning.mask.json")
     pair = next((pair for pair in head_pairs(config) if pair.aligned == subject.id and not pair.is_control), None)
     if "superficial" in asked and pair is not None:
-        found["head"] = at.stage("edit", pair.base, f"superficial.{POOLED}.json")
+        found["head"] = at.stage("edit", pair.base, f"superficial.{Head(pair, POOLED).name}.json")
     return found

@@ -82,7 +82,12 @@ class Mechanisms(Section):
         description="organism members or models that are looked into; those that a run lacks are left out. A base shows what "
         "instruments find where there is no refusal",
     )
-    prompts: int = Field(64, ge=4, description="most prompts of each kind for probes and lenses")
+    prompts: int = Field(
+        64,
+        ge=4,
+        description="most prompts of each kind and split: instruments learn on extraction's prompt sets (fit) and are tested "
+        "on evaluation's (test)",
+    )
     pairs: int = Field(
         12, ge=1, description="most pairs of a harmful and a harmless prompt of equal length whose activations are exchanged"
     )

@@ -12,6 +12,7 @@ from anatomy.evidence.report.figure_plan import FigurePlan
 from anatomy.recipes.mechanisms.circuit_tables import CIRCUIT_COLUMNS
 from anatomy.recipes.mechanisms.evidence_tables import further
 from anatomy.recipes.mechanisms.options import Mechanisms
+from anatomy.recipes.mechanisms.prompts_read import sets_read
 from anatomy.recipes.mechanisms.work import is_looked_into, stage_work
 from anatomy.recipes.recipe import Recipe
 
@@ -94,7 +95,7 @@ RECIPE = Recipe(
     check=check,
     asked=lambda config: bool(looked_into(config)),
     reads=lambda config: (
-        {phase: {config.extraction.harmful, config.extraction.harmless} for phase in ("fit", "test")}
+        sets_read(config)
         if "mechanisms" in config.recipes and any(not subject.is_organism for subject in looked_into(config))
         else {}
     ),

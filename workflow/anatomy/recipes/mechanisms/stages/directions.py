@@ -20,10 +20,10 @@ from anatomy.interventions.instruments.probes import logistic_weights
 from anatomy.interventions.instruments.template_shift import VARIANTS, Streams, shifts
 from anatomy.models.loading import LoadedModel
 from anatomy.models.rendering import Rendering, render, template_positions
+from anatomy.recipes.mechanisms.prompts_read import SIDES, set_read
 from anatomy.stages.prompts import phase_prompts
 from anatomy.stages.rendering import answer_rendering
 
-SIDES = ("harmful", "harmless")
 ByLayer = Float[Tensor, "layer d_model"]
 
 
@@ -69,7 +69,7 @@ def read_sides(config: Config, subject: Subject, loaded: LoadedModel, base: Load
     wordings = {"template": own, "plain": Rendering(template=False)} if own.template else {"plain": own}
     models = {"aligned": loaded} | ({} if base is None else {"base": base})
     for side in SIDES:
-        table = phase_prompts(Layout(config.results), subject, getattr(config.extraction, side), phase, config.mechanisms.prompts)
+        table = phase_prompts(Layout(config.results), subject, set_read(config, side, phase), phase, config.mechanisms.prompts)
         ids, streams = list(table["id"]), {}
         for wording, rendering in wordings.items():
             tokens = render(loaded.tokenizer, list(table["prompt"]), rendering)

@@ -25,6 +25,7 @@ from anatomy.interventions.instruments.tuned_lens import LensTraining, TunedLens
 from anatomy.models.loading import LoadedModel
 from anatomy.models.rendering import render, template_positions
 from anatomy.progress.counting import counted
+from anatomy.recipes.mechanisms.prompts_read import SIDES, set_read
 from anatomy.stages.prompts import phase_prompts
 from anatomy.stages.rendering import answer_rendering
 
@@ -54,8 +55,8 @@ class Looked:
 def read_prompts(config: Config, subject: Subject, loaded: LoadedModel, phase: str, limit: int) -> dict[str, Looked]:
     """Harmful and harmless prompts of a split, by side."""
     found = {}
-    for side in ("harmful", "harmless"):
-        table = phase_prompts(Layout(config.results), subject, getattr(config.extraction, side), phase, limit)
+    for side in SIDES:
+        table = phase_prompts(Layout(config.results), subject, set_read(config, side, phase), phase, limit)
         rendered = render(loaded.tokenizer, list(table["prompt"]), answer_rendering(config.evaluation, subject))
         found[side] = Looked(table, rendered)
     return found
