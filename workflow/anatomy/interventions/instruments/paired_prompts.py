@@ -43,6 +43,12 @@ class PairedPrompts:
         """Tokens of each side."""
         return len(self.clean)
 
+    @property
+    def alike(self) -> int:
+        """Tokens that both sides begin with, such as a template's: causal runs of the two are the same there."""
+        differ = (place for place, (one, other) in enumerate(zip(self.clean, self.corrupt, strict=True)) if one != other)
+        return next(differ, self.length)
+
 
 @dataclass(frozen=True)
 class Prompt:

@@ -128,7 +128,7 @@ def patch_pair(
     scored = torch.full((len(places),), (clean, corrupt)[taking], dtype=torch.float64)
     passes = _passes(loaded, pair, places)
     whole = prefix_cache(loaded, taken, 1) if any(start for _, start in passes) else None
-    beginnings = {start: _beginning(whole, start, pair.length) for _, start in passes}
+    beginnings = {start: beginning(whole, start, pair.length) for _, start in passes}
     for (layer, start), own in sorted(passes.items()):
         size = max(1, token_budget // (pair.length - start))
         for first in range(0, len(own), size):
@@ -163,9 +163,7 @@ def _passes(loaded: LoadedModel, pair: PairedPrompts, places: Sequence[Place]) -
 
     Up to the first token in which the two prompts differ both runs are alike: patches there change nothing and are left out.
     """
-    differ = (place for place, (one, other) in enumerate(zip(pair.clean, pair.corrupt, strict=True)) if one != other)
-    alike = next(differ, pair.length)
-    starts = [0]
+    alike, starts = pair.alike, [0]
     if keeps_beginnings(loaded, pair.length):
         starts = sorted({alike + round(step * (pair.length - alike) / STARTS) for step in range(STARTS)})
     found: dict[tuple[int, int], list[int]] = {}
@@ -177,8 +175,8 @@ def _passes(loaded: LoadedModel, pair: PairedPrompts, places: Sequence[Place]) -
     return found
 
 
-def _beginning(whole: Any, start: int, length: int) -> Any:
-    """Keys and values of the tokens before ``start``; None where there are none."""
+def beginning(whole: Any, start: int, length: int) -> Any:
+    """Keys and values of the tokens before ``start``, of those of a run of ``length`` tokens; None where there are none."""
     if start == 0:
         return None
     own = rows_of(whole, slice(0, 1), 1)

@@ -3,7 +3,7 @@
 What the sender writes changes only what one receiver reads, and everything above the receiver is computed anew: by itself
 (edges, Goldowsky-Dill et al. 2023, arXiv 2304.05969), or with what MLPs between the two make of it (routes, Wang et al. 2023,
 arXiv 2211.00593, section 3.1). The stream of the run that is patched is known at every block, so that nothing below a receiver
-is computed again.
+is computed again; nor is what both prompts begin with, where the two runs are the same.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 import torch
@@ -18,8 +19,9 @@ from jaxtyping import Float, Float64
 from torch import Tensor, nn
 
 from anatomy.interventions.directions.metrics import RefusalMetric
+from anatomy.interventions.directions.shared_prefix import keeps_beginnings, prefix_cache, rows_of
 from anatomy.interventions.instruments.paired_prompts import PairedPrompts
-from anatomy.interventions.instruments.patching import Place, Way, require_places
+from anatomy.interventions.instruments.patching import Place, Way, beginning, require_places
 from anatomy.interventions.instruments.run_record import RunRecord, head_count, output_projection, record_run
 from anatomy.models.activations.hooks import Change, modifying
 from anatomy.models.activations.last_block import last_block_at, last_columns
@@ -62,8 +64,8 @@ def path_effects(
     assert both.logits is not None
     clean, corrupt = metric(both.logits).tolist()
     giving, taking = (0, 1) if way == "denoise" else (1, 0)
-    heads = head_count(loaded.model)
-    paths = _Paths(loaded, pair, both, giving, taking, metric, heads, max(1, token_budget // pair.length))
+    paths = _paths(loaded, pair, both, giving, taking, metric, token_budget)
+    both = paths.both
     rows: list[tuple[int, int, str, int, int, float]] = []
     past_heads: list[dict[int, Tensor]] = [{} for _ in senders]
     for path, streams in (("total", None), ("without_heads", past_heads)):
@@ -91,12 +93,40 @@ def path_effects(
     return table
 
 
+def _paths(
+    loaded: LoadedModel, pair: PairedPrompts, both: RunRecord, giving: int, taking: int, metric: RefusalMetric, token_budget: int
+) -> _Paths:
+    """Both runs from the first token in which they differ, behind keys and values of what they begin with."""
+    start = min(pair.alike, pair.length - 1) if keeps_beginnings(loaded, pair.length) else 0
+    whole = prefix_cache(loaded, pair.corrupt, 1) if start else None
+    return _Paths(
+        loaded,
+        pair.corrupt[start:],
+        beginning(whole, start, pair.length),
+        both.after(start),
+        giving,
+        taking,
+        metric,
+        head_count(loaded.model),
+        max(1, token_budget // (pair.length - start)),
+    )
+
+
 @dataclass(frozen=True)
 class _Paths:
-    """Both runs of a pair, heads of a block, and how many rows a pass has at most."""
+    """Both runs of a pair from the token in which they first differ.
+
+    Attributes:
+        rest: token ids from there on; their values count for nothing, since passes begin at a block's stream.
+        before: keys and values of the tokens before.
+        both: the runs, from there on.
+        heads: of a block.
+        size: rows of a pass, at most.
+    """
 
     loaded: LoadedModel
-    pair: PairedPrompts
+    rest: tuple[int, ...]
+    before: Any
     both: RunRecord
     giving: int
     taking: int
@@ -170,7 +200,7 @@ class _Paths:
         handle = output_projection(decoder_blocks(self.loaded.model)[layer]).register_forward_pre_hook(keep)
         try:
             with starting_at(self.loaded.model, layer, streams):
-                self.loaded.model(input_ids=self.tokens(len(streams)), use_cache=False, logits_to_keep=1)
+                self.passed(len(streams))
         except _Read:
             pass
         finally:
@@ -179,20 +209,28 @@ class _Paths:
 
     def scored(self, layer: int, entering: Float[Tensor, "row column head_width"]) -> Float64[Tensor, " row"]:
         """Metric of passes from a block on, with this at its output projection."""
-        tokens, rows = self.tokens(len(entering)), len(entering)
+        rows = len(entering)
         stream = self.both.streams[layer][self.taking].repeat(rows, 1, 1)
         last = layer == self.loaded.num_layers - 1
-        narrowed = nullcontext() if last else last_block_at(self.loaded.model, last_columns(tokens, 1))
+        narrowed = nullcontext() if last else last_block_at(self.loaded.model, last_columns(self.tokens(rows), 1))
         with starting_at(self.loaded.model, layer, stream), _entering(self.loaded, layer, entering), narrowed:
-            return self.metric(self.loaded.model(input_ids=tokens, use_cache=False, logits_to_keep=1).logits[:, -1])
+            return self.metric(self.passed(rows))
 
     def part(self, known: Float[Tensor, "row column head_width"], head: int) -> slice:
         """Where a head's output lies in what enters the output projection."""
         width = known.shape[-1] // self.heads
         return slice(head * width, (head + 1) * width)
 
+    def passed(self, rows: int) -> Float[Tensor, "row vocabulary"]:
+        """Logits of the last token of a pass, as the caller's hooks make it."""
+        cache = rows_of(self.before, slice(0, 1), rows)
+        output = self.loaded.model(
+            input_ids=self.tokens(rows), past_key_values=cache, use_cache=cache is not None, logits_to_keep=1
+        )
+        return output.logits[:, -1]
+
     def tokens(self, rows: int) -> Tensor:
-        return torch.tensor([self.pair.corrupt] * rows, device=self.loaded.device)
+        return torch.tensor([self.rest] * rows, device=self.loaded.device)
 
 
 @contextmanager

@@ -33,6 +33,11 @@ class RunRecord:
     heads: list[Float[Tensor, "row column head_width"]] = field(default_factory=list)
     logits: Float[Tensor, "row vocabulary"] | None = None
 
+    def after(self, column: int) -> RunRecord:
+        """The same without the columns before this one."""
+        parts = {name: [x[:, column:] for x in getattr(self, name)] for name in ("streams", "attention", "mlp", "heads")}
+        return RunRecord(**parts, logits=self.logits)
+
 
 def record_run(loaded: LoadedModel, tokens: Tensor, *, gradients: bool = False) -> RunRecord:
     """Run rows of token ids [row, column] without padding, and keep what every place had.

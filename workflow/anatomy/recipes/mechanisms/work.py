@@ -33,13 +33,15 @@ def stage_work(
     hooked: Backend = "transformers",
     outcome: Outcome = FOUND,
 ) -> dict[str, StageWork]:
-    """Count passes over prompts, and patched passes, which run half of the blocks on average."""
+    """Count passes over prompts, and patched passes: half of the blocks on average, from the patched token on, and never what
+    both prompts begin with."""
     if not is_looked_into(config, subject):
         return {}
-    wanted, length = config.mechanisms, prompts.tokens
+    wanted, length, own = config.mechanisms, prompts.tokens, prompts.tokens - prompts.lengths.shared
     read = 4 * wanted.prompts * length
-    patches = 2 * wanted.pairs * num_layers * (3 * length + HEADS)
-    passes = round(patches * length / 2 + 2 * wanted.pairs * (2 + BACKWARD) * length)
+    patches = 2 * wanted.pairs * num_layers * (3 * own + HEADS)
+    patched = 2 * wanted.pairs * num_layers * (3 * own * own / 2 + HEADS * own) / 2
+    passes = round(patched + 2 * wanted.pairs * (2 + BACKWARD) * length)
     found = {
         "look": StageWork(
             "look",
@@ -49,7 +51,7 @@ def stage_work(
             predictions=round(patches + 4 * wanted.prompts * (num_layers + 1)),
             passes=2 * wanted.pairs * num_layers,
         ),
-        "circuits": circuits_work(config, num_layers, length),
+        "circuits": circuits_work(config, num_layers, length, own),
         "geometry": StageWork(
             "geometry",
             f"{wanted.prompts} prompts of each kind and split, read by the model and its base with and without the template",
@@ -78,17 +80,23 @@ def stage_work(
     return found
 
 
-def circuits_work(config: Config, num_layers: int, length: float) -> StageWork:
-    """Count patched heads and edges, and steps of subspaces, which pass few tokens through half of the blocks and back."""
+def circuits_work(config: Config, num_layers: int, length: float, own: float) -> StageWork:
+    """Count patched heads and edges, and steps of subspaces, which pass few tokens through half of the blocks and back.
+
+    Args:
+        length: tokens of a prompt.
+        own: of them those after what all prompts begin with.
+    """
     wanted = config.mechanisms
     heads = 2 * wanted.pairs * num_layers * HEADS
-    edges = 2 * wanted.pairs * 2 * wanted.paths.heads * num_layers * HEADS  # and routes, of half of the blocks each
+    # Edges and routes, from a head to each of the later blocks, which are half of all; what follows is a third of the blocks.
+    edges = 2 * wanted.pairs * 2 * 2 * wanted.paths.heads * num_layers * HEADS // 2
     steps = 2 * wanted.interchange.steps * wanted.interchange.batch
     exchanges = 2 * wanted.pairs * (4 + 2 * wanted.interchange.draws)
     return StageWork(
         "circuits",
         f"{heads} patched heads and {edges} patched paths of {wanted.pairs} pairs; {steps} passes and back of two subspaces",
-        round((heads + edges) * length / 2 + (BACKWARD * steps + exchanges) / 2 + 8 * wanted.pairs * length),
+        round(heads * own / 2 + edges * own / 3 + (BACKWARD * steps + exchanges) / 2 + 8 * wanted.pairs * length),
         0,
         predictions=heads + edges + steps + exchanges,
         passes=steps + exchanges + 4 * wanted.pairs * num_layers,
