@@ -15,13 +15,16 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from anatomy.errors import StoreError
+from anatomy.interventions.heads.packed_targets import packed, stored_bytes, unpacked
 from anatomy.interventions.heads.targets import Targets, joined
 from anatomy.store.digest import file_digest
 from anatomy.store.files import read_json, write_aside, write_json
 from anatomy.store.json_objects import JsonObject, checked_fields
 
 INDEX = "index.json"
-PARTS = ("starts", "tokens", "log_mass", "rest")
+TARGETS = "targets."
+FEATURES = ("features", "early")
+"""States of the base, which take most of a shard."""
 
 
 class CacheIndex(TypedDict):
@@ -86,7 +89,7 @@ def fill_cache(
             kept += 1
             continue
         shard = compute(place)
-        tensors = {f"targets.{part}": getattr(shard.targets, part) for part in PARTS}
+        tensors = {f"{TARGETS}{field}": part for field, part in packed(shard.targets).items()}
         tensors |= {field: getattr(shard, field) for field in vars(shard) if field != "targets"}
         tensors |= {"answered": shard.answered.to(shard.targets.tokens.dtype)}
         contiguous = {field: tensor.contiguous() for field, tensor in tensors.items()}
@@ -98,7 +101,9 @@ def fill_cache(
         say(f"{kept} of {len(places)} shards were there already")
     for extra in sorted(folder.glob("shard-*.safetensors"))[len(places) :]:
         extra.unlink()
-    every = read_cache(folder, len(places))
+    parts = _read(folder, len(places))
+    every = _joined(parts)
+    beside = sum(stored_bytes({field: part for field, part in found.items() if field not in FEATURES}) for found in parts)
     index: CacheIndex = {
         "key": key,
         "shards": [file_digest(folder / f"shard-{number:05d}.safetensors") for number in range(len(places))],
@@ -106,7 +111,7 @@ def fill_cache(
         "tokens": len(every.answered),
         "whole_kl": float(every.whole_kl.double().sum()) / len(every.answered),
         "kept_kl": float(every.kept_kl.double().sum()) / len(every.answered),
-        "bytes_a_token": every.targets.bytes_a_token + every.answered.element_size(),
+        "bytes_a_token": beside / max(1, len(every.answered)),
     }
     write_json(folder / INDEX, index)
     return index
@@ -127,6 +132,10 @@ def read_cache(folder: Path, shards: int) -> Shard:
     Raises:
         StoreError: one is missing or damaged.
     """
+    return _joined(_read(folder, shards))
+
+
+def _read(folder: Path, shards: int) -> list[dict[str, Tensor]]:
     parts: list[dict[str, Tensor]] = []
     for number in range(shards):
         path = folder / f"shard-{number:05d}.safetensors"
@@ -139,11 +148,12 @@ def read_cache(folder: Path, shards: int) -> Shard:
                 where=str(path),
                 remedy="delete the file and give the same command again; the shard is computed anew",
             ) from error
-    return _joined(parts)
+    return parts
 
 
 def _joined(parts: Sequence[dict[str, Tensor]]) -> Shard:
-    targets = joined([Targets(**{part: found[f"targets.{part}"] for part in PARTS}) for found in parts])
+    own = [{field.removeprefix(TARGETS): part for field, part in found.items() if field.startswith(TARGETS)} for found in parts]
+    targets = joined([unpacked(one) for one in own])
     fields = ("features", "early", "answered", "lengths", "whole_kl", "kept_kl")
     return Shard(targets=targets, **{field: torch.cat([found[field] for found in parts]) for field in fields})
 

@@ -34,11 +34,6 @@ class Targets:
     def __len__(self) -> int:
         return len(self.rest)
 
-    @property
-    def bytes_a_token(self) -> float:
-        """What a target token takes on the disk, in bytes."""
-        return sum(part.numel() * part.element_size() for part in vars(self).values()) / max(1, len(self))
-
     def padded(self, rows: Int[Tensor, " row"]) -> tuple[Int[Tensor, "row k"], Float[Tensor, "row k"], Float[Tensor, " row"]]:
         """Ids, probabilities and the rest's mass of some target tokens; places beyond a row's own have id -1 and probability 0.
 
