@@ -33,6 +33,35 @@ rule evaluate:
         "../scripts/evaluate.py"
 
 
+# How far each variant of the test split moves predictions on harmless prompts, in memory.
+rule divergence:
+    input:
+        model=AT.model("{model}"),
+        directions=AT.stage("extract", "{model}", "card.json"),
+        refusal_tokens=AT.stage("answers", "{model}", "refusal_tokens.json"),
+        found=lambda wildcards: found_by_papers(wildcards.model, "test"),
+        prompts=lambda wildcards: prompt_tables(wildcards.model, [CONFIG.evaluation.benign]),
+    output:
+        table=AT.stage("divergence", "{model}", "test.parquet"),
+    log:
+        AT.stage("divergence", "{model}", "job.log"),
+    benchmark:
+        AT.stage("divergence", "{model}", "job.tsv")
+    priority: 10
+    threads: threads_of("divergence")
+    resources:
+        **needs("divergence"),
+    params:
+        options=lambda wildcards: {**evaluated_with(wildcards.model, "test"), **options(CONFIG, "divergence")},
+        subject=lambda wildcards: vars(SUBJECTS[wildcards.model]),
+        code=lambda wildcards: [
+            stage_fingerprint("divergence"),
+            *(code_of(CHOSEN[name].engine["test"]) for name in asking(wildcards.model, "test")),
+        ],
+    script:
+        "../scripts/divergence.py"
+
+
 @cache
 def asking(model, phase):
     """Papers of the run that ask the engine something of a model in a phase."""

@@ -166,6 +166,18 @@ class Evaluation(Section):
         return [*self.pair, *self.lookalikes, *self.jailbreaks]
 
 
+class Divergence(Section):
+    """How far each edit moves predictions on harmless prompts: what users of other tools compare edits by."""
+
+    prompts: int = Field(64, ge=1, description="largest number of benign requests, from the test split")
+    tokens: int = Field(
+        8,
+        ge=1,
+        description="number of answer tokens, teacher-forced on the unedited model's own greedy answer, over which the KL "
+        "divergence is averaged; that of the first token alone stands beside it",
+    )
+
+
 class Benchmarks(Section):
     """lm-eval tasks that stand for utility."""
 

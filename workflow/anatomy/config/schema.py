@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from anatomy.config.data import Data
 from anatomy.config.export import Export
 from anatomy.config.judging import ModelJudge, check_names
-from anatomy.config.methods import Benchmarks, Evaluation, Extraction, Report, Selection, Serving, Statistics
+from anatomy.config.methods import Benchmarks, Divergence, Evaluation, Extraction, Report, Selection, Serving, Statistics
 from anatomy.config.places import paths_in
 from anatomy.config.resources import Resources
 from anatomy.config.section import Identifier, Section
@@ -51,6 +51,9 @@ class Config(Section):
         {},
         description="judges that are language models: {guard: {kind: llama_guard, folder: path}}. They judge the test "
         "split of your own models, beside the judges above. Kinds: llama_guard, wildguard, harmbench, strongreject, rubric",
+    )
+    divergence: Divergence = Field(
+        Divergence(), description="KL divergence of each edited model from the unedited one, on harmless prompts"
     )
     benchmarks: Benchmarks = Field(Benchmarks(), description="lm-eval tasks that measure utility")
     statistics: Statistics = Field(Statistics(), description="intervals, and the thresholds with which verdicts are decided")

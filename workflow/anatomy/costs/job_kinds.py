@@ -30,6 +30,7 @@ SHARED: dict[str, JobKind] = {
     "evaluate": JobKind(
         RuleNeed(3500, 180, "vllm", 120), 10.0, lambda wildcards: [wildcards["phase"]], reuses_rows=True, engine=True
     ),
+    "divergence": JobKind(RuleNeed(2500, 120, "transformers", 60), 5.0, lambda wildcards: ["divergence"], reuses_rows=True),
     "judge": JobKind(RuleNeed(2000, 60), 1.0),
     "model_judge": JobKind(RuleNeed(3500, 60, "vllm", 60), 10.0, reuses_rows=True, model=_judge, engine=True),
     "export_pick": JobKind(RuleNeed(2500, 60, "transformers", 10)),

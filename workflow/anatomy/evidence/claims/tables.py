@@ -34,6 +34,7 @@ NOUNS = {
     "samples": "benchmark item",
     "completions": "answer",
     "projections": "projection",
+    "divergences": "divergence",
     "grid": "candidate direction",
     "screen": "screened edit",
     "picks": "candidate edit",

@@ -49,6 +49,7 @@ class Evidence:
         published: a paper's numbers (``anatomy.evidence.report.published``); None where none are named.
         searches: of models of one's own, how the search for a direction and for edits began and ended.
         metrics: which metric of a benchmark is read, by task.
+        divergences: KL from the unedited model on harmless prompts, with intervals; empty where none was measured.
         judge_notes: what model judges could not judge, one row a model, pass and judge; empty without such judges.
     """
 
@@ -63,6 +64,7 @@ class Evidence:
     judge_notes: pd.DataFrame = field(default_factory=pd.DataFrame)
     searches: dict[str, Search] = field(default_factory=dict)
     metrics: dict[str, str] = field(default_factory=dict)
+    divergences: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def place(self, model: str, contrast: str) -> tuple[int, int] | None:
         """Position and layer of a model's direction, the pick of the published rule or what comes nearest; None without one."""
