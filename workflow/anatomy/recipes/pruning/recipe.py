@@ -72,6 +72,7 @@ def plans(config: Config) -> list[FigurePlan]:
     """Its figures, model by model, and one of all models."""
     kinds = {
         "tradeoff": "Harmful against benign generation, mask by mask",
+        "front": "What each mask removes, beside its controls",
         "beside": "The chosen mask beside its controls",
         "transfer": "Pruned on one kind of harm, asked for another",
         "overlap": "Overlap of masks",

@@ -11,6 +11,7 @@ from anatomy.config.schema import Config
 from anatomy.evidence.claims.ledger import evaluate_ledger
 from anatomy.evidence.claims.rules import Resampling
 from anatomy.evidence.claims.tables import NO_SEED, Tables, of_models, read_tables
+from anatomy.evidence.figures import pareto_front
 from anatomy.evidence.figures.note import chart_or_note
 from anatomy.evidence.report.content import Item, PageTable, Section, read_figure
 from anatomy.evidence.report.figure_plan import FigurePlan
@@ -21,6 +22,7 @@ from anatomy.recipes.pruning.against_chance import overlaps_table, transfer_tabl
 from anatomy.recipes.pruning.claims import base_of, claims_of
 from anatomy.recipes.pruning.published import beside_published
 from anatomy.recipes.pruning.recipe import RECIPE
+from anatomy.recipes.pruning.tried import costs, tried
 from anatomy.recipes.pruning.variants import pruned
 from anatomy.stages.paper_report import Files
 
@@ -102,6 +104,7 @@ def draw(plan: FigurePlan, config: Config, evidence: Tables) -> alt.TopLevelMixi
     own, level = of_models(evidence, set(plan.models)), 1 - config.statistics.confidence
     drawers = {
         "tradeoff": lambda: drawn.tradeoff(tabled.tradeoff_table(config, own)),
+        "front": lambda: pareto_front.draw(tried(own, plan.models[0]), costs(own, plan.models[0])),
         "beside": lambda: drawn.beside(tabled.controls_table(config, own)),
         "transfer": lambda: drawn.heat(
             transfer_table(config, own), ("asked", "asked for"), ("pruned", "pruned"), ("rate", "harmful generation"), level
