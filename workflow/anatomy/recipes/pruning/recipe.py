@@ -55,6 +55,7 @@ def evidence(config: Config) -> dict[str, list[str]]:
             ]
             for table in ("variants", "samples")
         },
+        "divergences": [at.stage("divergence", subject.id, "test.parquet") for subject in studied],
         **{table: [at.stage("measure", subject.id, f"pruning.{table}.parquet") for subject in studied] for table in TABLES},
         **{
             table: [at.stage("measure", subject.id, f"pruning.{table}.parquet") for subject in tuned]
@@ -127,6 +128,7 @@ RECIPE = Recipe(
     plans=plans,
     tables=(
         "chosen",
+        "divergence",
         "limits",
         "controls",
         "abilities",

@@ -34,6 +34,11 @@ NOT_PINNED = {
 }
 TITLES = {
     "chosen": ("The chosen mask", "Every ability before and with the mask, with intervals over things; how many weights it has."),
+    "divergence": (
+        "What the chosen mask moves",
+        "KL divergence (nats) from the unedited model's predictions to the pruned one's on harmless prompts of the split test, at the "
+        "first answer token (first_token_kl) and as the mean over tokens of the unedited model's own greedy answer (kl).",
+    ),
     "limits": (
         "What the chosen mask leaves",
         "On the prompts that it was chosen on, beside what pruning.limits ask for: the share of the unedited model's rate (none "
@@ -132,6 +137,7 @@ def tabulate(name: str, config: Config, evidence: Tables) -> pd.DataFrame:
     """One of its tables."""
     makers = {
         "chosen": lambda: tabled.chosen_table(config, evidence),
+        "divergence": lambda: tabled.divergence_table(config, evidence),
         "limits": lambda: tabled.limits_table(evidence),
         "controls": lambda: tabled.controls_table(config, evidence),
         "abilities": lambda: tabled.abilities_table(config, evidence),
