@@ -120,9 +120,8 @@ def test_answers_are_those_of_the_run(model, asked):
 def test_divergence_is_that_of_the_run(study, model):
     """The run's own rows, asked for again by text."""
     rows = study.table("divergence/aligned.s0/test")
-    variants = pd.concat(
-        study.table(name) for name in study.tables if name.startswith("evaluate/aligned.s0/test") and "variants" in name
-    )
+    names = [name for name in study.tables if name.startswith("evaluate/aligned.s0/test") and "variants" in name]
+    variants = pd.concat(map(study.table, names))
     own = rows.merge(variants[variants["family"] == "projection"][["variant"]].drop_duplicates(), on="variant").head(4)
     prompts = study.table("organism/s0/prompts/benign_requests").set_index("id")["prompt"]
     found = model.divergence([prompts[name] for name in own["id"]], "projection")

@@ -6,6 +6,7 @@ rule evaluate:
     input:
         model=AT.model("{model}"),
         directions=AT.stage("extract", "{model}", "card.json"),
+        foreign=lambda wildcards: foreign_files(wildcards.model, "foreign.json"),
         found=lambda wildcards: found_by_papers(wildcards.model, wildcards.phase),
         prompts=lambda wildcards: prompt_tables(wildcards.model),
         benchmarks=lambda wildcards: [] if SUBJECTS[wildcards.model].is_organism else at_hand(missing_data.check_benchmarks),
@@ -38,6 +39,7 @@ rule divergence:
     input:
         model=AT.model("{model}"),
         directions=AT.stage("extract", "{model}", "card.json"),
+        foreign=lambda wildcards: foreign_files(wildcards.model, "foreign.json"),
         refusal_tokens=AT.stage("answers", "{model}", "refusal_tokens.json"),
         found=lambda wildcards: found_by_papers(wildcards.model, "test"),
         prompts=lambda wildcards: prompt_tables(wildcards.model, [CONFIG.evaluation.benign]),

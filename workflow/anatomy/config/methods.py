@@ -12,6 +12,7 @@ from anatomy.errors import ConfigError
 
 Form = Literal["row_mean", "projection", "mean_input"]
 Contrast = Literal["plain", "system"]
+"""How prompts are put while a model's own directions are extracted; other names of contrasts are those of foreign directions."""
 Site = Literal["o_proj", "down_proj", "embed_tokens"]
 
 

@@ -22,6 +22,8 @@ SHARED: dict[str, JobKind] = {
     "model_card": JobKind(None, 0.5),
     "prompt_set": JobKind(None, 1.0),
     "extract": JobKind(RuleNeed(2500, 60, "transformers", 10), 4.0, lambda wildcards: ["extract"]),
+    "check_directions": JobKind(None, 2.0),
+    "foreign_directions": JobKind(None, 2.0),
     "answers": JobKind(RuleNeed(2500, 60, "transformers", 30), 4.0, lambda wildcards: ["answers"]),
     "localize": JobKind(RuleNeed(2500, 120, "transformers", 60), 5.0, lambda wildcards: ["localize"]),
     "make_edit": JobKind(RuleNeed(2500, 120, "transformers", 60), 5.0),

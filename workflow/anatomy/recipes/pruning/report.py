@@ -36,8 +36,8 @@ TITLES = {
     "chosen": ("The chosen mask", "Every ability before and with the mask, with intervals over things; how many weights it has."),
     "divergence": (
         "What the chosen mask moves",
-        "KL divergence (nats) from the unedited model's predictions to the pruned one's on harmless prompts of the split test, at the "
-        "first answer token (first_token_kl) and as the mean over tokens of the unedited model's own greedy answer (kl).",
+        "KL divergence (nats) from the unedited model's predictions to the pruned one's on harmless prompts of the split test, "
+        "at the first answer token (first_token_kl) and as the mean over tokens of the unedited model's own greedy answer (kl).",
     ),
     "limits": (
         "What the chosen mask leaves",

@@ -44,7 +44,9 @@ def _of(subject: Subject, config: Config, evidence: Evidence, names: dict[str, s
         for measure, name in names.items():
             one = edited.loc[measure]
             row |= {name: one["rate"], f"{name}_low": one["low"], f"{name}_high": one["high"], "prompts": one["n"]}
-        same = (own["role"] == "control") & (own["measure"] == "kl") & (own["family"].map(method_of) == method)
+        search, _, contrast = method.partition("@")
+        searched = search if contrast in subject.foreign else method
+        same = (own["role"] == "control") & (own["measure"] == "kl") & (own["family"].map(method_of) == searched)
         controls = own.loc[same, "rate"]
         found.append({**row, **dict(zip(CONTROLS, (len(controls), controls.min(), controls.max()), strict=True))})
     return found

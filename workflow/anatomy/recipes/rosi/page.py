@@ -83,6 +83,16 @@ def tables(config: Config, evidence: Evidence, section: str) -> list[PageTable]:
                 chosen,
             )
         )
+    if section == "directions" and not evidence.foreign.empty:
+        found.append(
+            PageTable(
+                "Directions that other tools made",
+                "Layer by layer, beside the model's own difference in means. Edits along them went through the same search, and "
+                "are ranked among the same controls. One that points away from the model's own is used turned round, so that a "
+                "positive sign means the same of both.",
+                evidence.foreign,
+            )
+        )
     if section == "strength" and not (tried := candidates_table(config, evidence)).empty:
         found.append(
             PageTable(

@@ -14,6 +14,7 @@ from anatomy.evidence.figures.rates import benchmark_scores, mean_divergences, r
 from anatomy.evidence.report.published import read_published
 from anatomy.recipes.rosi.families import families
 from anatomy.recipes.rosi.figures import Evidence
+from anatomy.recipes.rosi.foreign_table import foreign_table
 from anatomy.recipes.rosi.search import read_searches
 from anatomy.recipes.rosi.variants import nearest, variants_in_memory
 from anatomy.stages.judge_notes import read_notes
@@ -53,6 +54,7 @@ def read_evidence(config: Config, files: Files) -> Evidence:
         },
         searches=read_searches(files),
         metrics={name: entry["metric"] for name, entry in tasks.items()},
+        foreign=foreign_table(files.get("foreign", [])),
         divergences=pd.DataFrame()
         if tables.divergences is None
         else mean_divergences(tables.divergences, tables.variants, phase="test", **resampling),

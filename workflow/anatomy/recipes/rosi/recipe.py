@@ -76,6 +76,7 @@ def evidence(config: Config) -> dict[str, list[str]]:
         "screen": of("screen/{model}/screen.parquet"),
         "projections": of("measure/{model}/projections.parquet"),
         "divergences": of("divergence/{model}/test.parquet"),
+        "foreign": [at.stage("extract", subject.id, "foreign.json") for subject in models if subject.foreign],
         "refusal_tokens": of("answers/{model}/refusal_tokens.json"),
         "selected": of("localize/{model}/selected.json"),
         "picks": of("edit/{model}/picks.parquet"),

@@ -51,7 +51,7 @@ def stage_work(
     edits = {digest(edit) for family in families(config, subject) for edit in candidates(family, config.rosi, tried)}
     grids = [
         Grid(prompts.lengths.under(contrast), harmful, harmless, num_layers, config.extraction.token_budget)
-        for contrast in subject.contrasts
+        for contrast in subject.without_foreign.contrasts
     ]
     searching = config.extraction.controls.total if subject.direction_headline and outcome.direction else 0
     own = fit + harmful + harmless
