@@ -146,7 +146,7 @@ def tabulate(name: str, config: Config, evidence: Tables) -> pd.DataFrame:
         "compression": lambda: tabled.compression_table(config, evidence),
         "anatomy": lambda: tabled.anatomy_table(evidence),
         "heads": lambda: tabled.heads_table(evidence),
-        "spaces": lambda: evidence.rows("spaces").reset_index(drop=True),
+        "spaces": lambda: evidence.named.get("spaces", pd.DataFrame()).reset_index(drop=True),
         "finetuned": lambda: tabled.finetuned_table(config, evidence),
     }
     return makers[name]()
