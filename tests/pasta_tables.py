@@ -182,11 +182,16 @@ def pasta_tables(models=("base.s0", "aligned.s0", "placebo-1.s0")) -> Tables:
                 "form": form,
                 "direction": "signature",
                 "direction_position": 0,
+                "layer": layer,
+                "strength": 1.0,
+                "positions": "all",
+                "score": 0.8 - 0.1 * layer,
                 "markers": 0.1 * layer,
                 "opener": 0.1,
                 "accuracy_loss": 0.02 * layer,
                 "over_refusal_loss": 0.01,
                 "refusal_loss": 0.0,
+                "degenerate_loss": 0.01 * layer,
                 "allowed": layer < 3,
                 "picked": (form, layer) == ("ablate", 1),
                 "unedited_markers": 1.5,
@@ -234,7 +239,12 @@ def measured(described: dict, model: str, slug: str) -> list[dict]:
     far = 1.0 if machine(model, slug) > 0.5 else 0.0
     values |= {("affinity", name): change * far for name, change in AFFINITY.items()}
     values |= {("diversity", name): 0.5 - change * far for name, change in DIVERSITY.items()}
-    values |= {("quality", "words"): 20.0 + far, ("safety", "refusal"): 1.0, ("style", "opened"): far}
+    values |= {
+        ("quality", "words"): 20.0 + far,
+        ("safety", "refusal"): 1.0,
+        ("safety", "over_refusal"): 0.02,
+        ("style", "opened"): far,
+    }
     return [
         described
         | {

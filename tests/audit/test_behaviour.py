@@ -6,11 +6,13 @@ import pandas as pd
 import pytest
 import torch
 from audited_checkpoints import fine_tuned, masked, merged_adapter, rank_one
+from river_task import write_task
 from tiny_model import load_tiny_model, make_tiny_model
 
 from anatomy.audit.__main__ import main
 from anatomy.audit.behaviour import edited_change
 from anatomy.audit.controls import control_changes
+from anatomy.audit.questions import read_questions
 from anatomy.audit.weights import audit_weights
 from anatomy.errors import EditError
 from anatomy.interventions.edits.apply import changed_tensors
@@ -111,6 +113,47 @@ def test_the_command_leaves_one_page_and_its_tables(original, tmp_path, pairs, c
     assert (behaviour["controls"] == 2).all() and behaviour.loc["KL of the first token", "change"] > 0
     assert len(pd.read_csv(tmp_path / "out" / "tensors.csv")) == 4
     assert main([*asked, "--pairs", str(pairs), *few]) == 0, "an earlier audit is replaced"
+
+
+BROKEN = 200.0
+"""Strength at which a rank-one edit of the tiny model changes which choice of a question is likeliest."""
+
+
+def test_benchmarks_are_those_of_the_audited_model_itself(original, tmp_path, pairs):
+    """Paired item by item with the original's, from the edited checkpoint opened by itself."""
+    edited = rank_one(original, "row_mean", 1, tmp_path / "edited", strength=BROKEN)
+    questions = [f"What of the {what} by the river?" for what in ("gate", "mill", "garden", "lamp", "moon", "sea")]
+    task = write_task(tmp_path / "tasks", "river", questions, ["the moon is old", "the mill", "a lamp"])
+    asked = ["--original", str(original.folder), "--edited", str(edited.folder), "--to", str(tmp_path / "out")]
+    few = ["--prompts", "3", "--tokens", "3", "--kl-tokens", "2", "--controls", "2", "--dtype", "float32", "--date", "2026-01-01"]
+    assert main([*asked, "--pairs", str(pairs), *few, "--benchmarks", str(tmp_path / "tasks"), "--items", "5"]) == 0
+    table = pd.read_csv(tmp_path / "out" / "behaviour.csv").set_index("measure")
+    found = table.loc[task]
+    chosen = read_questions(tmp_path / "tasks", [], 5, 0)
+    scores = [chosen.scored(load_tiny_model(one.folder))[task] for one in (original, edited)]
+    assert len(scores[0]) == 5 and not (scores[0] == scores[1]).all(), "the edit has to matter to the test"
+    assert [found["original"], found["edited"]] == pytest.approx([one.mean() for one in scores])
+    assert found["change"] == pytest.approx((scores[1] - scores[0]).mean()) and found["low"] <= found["change"] <= found["high"]
+    assert found["controls"] == 2 and found["prompts"] == 5 and "KL of 2 tokens" in table.index
+    assert "river, benchmark" in (tmp_path / "out" / "audit.html").read_text(encoding="utf-8")
+
+
+def test_benchmarks_need_prompts_and_data(original, tmp_path, pairs, capsys):
+    folder = str(original.folder)
+    asked = ["--original", folder, "--edited", folder, "--to", str(tmp_path / "out"), "--benchmarks", str(tmp_path)]
+    assert main(asked) == 1 and "without --pairs" in capsys.readouterr().err
+    assert main([*asked, "--pairs", str(pairs)]) == 1 and "no benchmark" in capsys.readouterr().err
+
+
+def test_subjects_of_mmlu_are_one_benchmark_and_share_its_items(tmp_path):
+    (tmp_path / "mmlu").mkdir()
+    for subject in ("anatomy", "virology"):
+        for split, count in (("dev", 1), ("test", 6)):
+            rows = [f'"{subject} {split} {n}?",a,b,c,d,B' for n in range(count)]
+            (tmp_path / "mmlu" / f"{subject}_{split}.csv").write_text("\n".join(["question,A,B,C,D,answer", *rows]))
+    found = read_questions(tmp_path, [], 8, 0)
+    assert found.benchmarks == ["mmlu"] and len(found.groups("mmlu")) == 8
+    assert found.items["task"].value_counts().to_dict() == {"mmlu_anatomy": 4, "mmlu_virology": 4}
 
 
 def test_the_command_says_what_cannot_be_compared(original, tmp_path, capsys):

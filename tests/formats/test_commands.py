@@ -7,9 +7,9 @@ import torch
 from tiny_model import make_tiny_model
 
 from anatomy.formats.__main__ import main
-from anatomy.formats.vectors import read_vectors
 from anatomy.interventions.directions.candidates import Directions
 from anatomy.interventions.directions.extraction import write_contrast
+from anatomy.interventions.directions.vector_files import read_vectors
 from anatomy.store.files import write_json
 
 LAYERS, POSITIONS = (0, 1, 2, 3), (-2, -1)

@@ -56,6 +56,18 @@ def test_means_and_standard_errors_are_those_of_the_samples(run, tmp_path):
     assert list(found["hellaswag"])[1] == "acc_norm,none" and found["hellaswag"]["acc,none"] == 0.5
 
 
+def test_divergence_on_harmless_prompts_stands_beside_the_benchmarks_of_edited_variants(run, tmp_path):
+    folder, values = run / "divergence" / "mine", np.array([0.1, 0.3, 0.2])
+    folder.mkdir(parents=True)
+    rows = {"model": "mine", "variant": VARIANTS[1], "phase": "test", "first_token_kl": values / 2, "kl": values}
+    pd.DataFrame(rows).to_parquet(folder / "test.parquet")
+    plain, edited = (json.loads(file.read_text()) for file in write_results(run, "mine", tmp_path / "out", lambda text: None))
+    found = edited["results"]["harmless_kl"]
+    assert [found["first_token_kl,none"], found["kl,none"]] == pytest.approx([0.1, 0.2])
+    assert found["kl_stderr,none"] == pytest.approx(values.std(ddof=1) / math.sqrt(3))
+    assert "harmless_kl" in make_table(edited) and "harmless_kl" not in plain["results"]
+
+
 def test_samples_are_a_line_an_item_with_likelihoods_and_metrics(run, tmp_path):
     folder = write_results(run, "mine", tmp_path / "out", lambda text: None)[1].parent
     (file,) = folder.glob("samples_hellaswag_*.jsonl")

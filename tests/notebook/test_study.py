@@ -117,6 +117,19 @@ def test_answers_are_those_of_the_run(model, asked):
     assert found.attrs["provenance"]["digest"] == model.card["digest"] and found.attrs["provenance"]["edits"] == []
 
 
+def test_divergence_is_that_of_the_run(study, model):
+    """The run's own rows, asked for again by text."""
+    rows = study.table("divergence/aligned.s0/test")
+    names = [name for name in study.tables if name.startswith("evaluate/aligned.s0/test") and "variants" in name]
+    variants = pd.concat(map(study.table, names))
+    own = rows.merge(variants[variants["family"] == "projection"][["variant"]].drop_duplicates(), on="variant").head(4)
+    prompts = study.table("organism/s0/prompts/benign_requests").set_index("id")["prompt"]
+    found = model.divergence([prompts[name] for name in own["id"]], "projection")
+    for name in ("first_token_kl", "kl"):
+        assert list(found[name]) == pytest.approx(list(own[name]), rel=1e-3, abs=1e-6)
+    assert list(found["n_tokens"]) == list(own["n_tokens"]) and (found["kl"] > 0).all()
+
+
 def test_an_edit_acts_and_is_taken_back(model, asked):
     prompts, direction = list(asked["prompt"])[:4], model.place()
     edit = {

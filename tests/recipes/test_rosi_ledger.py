@@ -39,6 +39,29 @@ def test_claims_name_known_rules_and_models(config):
         assert all(test.rule in RULES for test in claim.tests), claim.id
 
 
+def test_a_foreign_direction_is_asked_what_ones_own_is_and_no_paper_claims_it():
+    plain = own_models()
+    one = {"theirs": {"file": "theirs.gguf", "models": ["weak"], "made_by": "repeng"}}
+    config = type(plain).model_validate(plain.model_dump() | {"directions": one})
+    weak, others = (next(one for one in subjects(made) if one.id == "weak") for made in (config, plain))
+    assert weak.foreign == ("theirs",) and [one for one in subjects(config) if one.id == "base"] == [
+        one for one in subjects(plain) if one.id == "base"
+    ]
+    found = {claim.id: claim for claim in claimed(config, weak)}
+    added = set(found) - {claim.id for claim in claimed(plain, others)}
+    assert added and all("@theirs" in name and found[name].paper == "ours" for name in added)
+    assert all("theirs" in found[name].sentence and "ROSI" not in found[name].sentence for name in added)
+    own = {name.removesuffix(".row_mean") for name in found if name.endswith(".row_mean")}
+    assert {name.removesuffix(".row_mean@theirs") for name in added if name.endswith(".row_mean@theirs")} == own
+
+
+@pytest.mark.parametrize(("name", "models"), [("plain", ["weak"]), ("theirs", ["nobody"])])
+def test_foreign_directions_of_nobody_or_by_a_taken_name_are_refused(name, models):
+    plain, one = own_models(), {"file": "theirs.gguf", "models": models, "made_by": "repeng"}
+    with pytest.raises(ValueError, match=rf"directions\S* (has|names) '{name if name == 'plain' else 'nobody'}'"):
+        type(plain).model_validate(plain.model_dump() | {"directions": {name: one}})
+
+
 def test_planted_truth_is_claimed_of_the_organism_alone():
     assert not any(claim.planted for claim in everything(own_models()))
     planted = {claim.subject for claim in everything(organism()) if claim.planted}

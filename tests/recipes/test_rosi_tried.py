@@ -64,6 +64,15 @@ def test_only_the_main_contrast_is_shown(table):
     assert set(table["draw"]) == {"", "isotropic-0", "isotropic-1", "shuffled-0"}
 
 
+def test_searches_along_foreign_directions_stand_beside_the_controls_of_the_same_search(tables):
+    rows = [tables.screen, pd.DataFrame([screen_row("row_mean@theirs", one, 0.3, 0.001) for one in (1.0, 2.0)])]
+    found = tried(tables.but(screen=pd.concat(rows)), "weak", ("theirs",))
+    assert set(found["search"]) == {"row_mean", "row_mean@theirs"}
+    columns = ["draw", "cost", "spent", "gained", "edit"]
+    own, other = (found[(found["search"] == one) & (found["draw"] != "")][columns] for one in ("row_mean", "row_mean@theirs"))
+    assert len(own) and own.reset_index(drop=True).equals(other.reset_index(drop=True))
+
+
 def test_a_candidate_that_was_asked_a_few_prompts_is_on_no_front(table):
     few = marked(table)[~marked(table)["whole"]]
     assert len(few) == 2 and not few["front"].any()

@@ -8,8 +8,7 @@ from small_study import make_config, make_subject
 from anatomy.recipes.asked_variants import engine_variants
 from anatomy.recipes.rosi.families import families
 from anatomy.recipes.rosi.variants import variants_on_select, variants_on_test
-from anatomy.stages.evaluate import phase_variants
-from anatomy.stages.phase import VARIANT_COLUMNS, Phase, describe
+from anatomy.stages.phase import VARIANT_COLUMNS, Phase, describe, phase_variants
 
 SUBJECT = make_subject()
 CONFIG = make_config("unused", rosi={"shortlist": 2}, serving={"buckets": 3})

@@ -6,6 +6,7 @@ rule evaluate:
     input:
         model=AT.model("{model}"),
         directions=AT.stage("extract", "{model}", "card.json"),
+        foreign=lambda wildcards: foreign_files(wildcards.model, "foreign.json"),
         found=lambda wildcards: found_by_papers(wildcards.model, wildcards.phase),
         prompts=lambda wildcards: prompt_tables(wildcards.model),
         benchmarks=lambda wildcards: [] if SUBJECTS[wildcards.model].is_organism else at_hand(missing_data.check_benchmarks),
@@ -31,6 +32,36 @@ rule evaluate:
         ],
     script:
         "../scripts/evaluate.py"
+
+
+# How far each variant of the test split moves predictions on harmless prompts, in memory.
+rule divergence:
+    input:
+        model=AT.model("{model}"),
+        directions=AT.stage("extract", "{model}", "card.json"),
+        foreign=lambda wildcards: foreign_files(wildcards.model, "foreign.json"),
+        refusal_tokens=AT.stage("answers", "{model}", "refusal_tokens.json"),
+        found=lambda wildcards: found_by_papers(wildcards.model, "test"),
+        prompts=lambda wildcards: prompt_tables(wildcards.model, [CONFIG.evaluation.benign]),
+    output:
+        table=AT.stage("divergence", "{model}", "test.parquet"),
+    log:
+        AT.stage("divergence", "{model}", "job.log"),
+    benchmark:
+        AT.stage("divergence", "{model}", "job.tsv")
+    priority: 10
+    threads: threads_of("divergence")
+    resources:
+        **needs("divergence"),
+    params:
+        options=lambda wildcards: {**evaluated_with(wildcards.model, "test"), **options(CONFIG, "divergence")},
+        subject=lambda wildcards: vars(SUBJECTS[wildcards.model]),
+        code=lambda wildcards: [
+            stage_fingerprint("divergence"),
+            *(code_of(CHOSEN[name].engine["test"]) for name in asking(wildcards.model, "test")),
+        ],
+    script:
+        "../scripts/divergence.py"
 
 
 @cache

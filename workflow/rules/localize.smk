@@ -26,7 +26,7 @@ rule answers:
         **needs("answers"),
     params:
         options=options(CONFIG, "extraction", "selection", "evaluation", "results"),
-        subject=lambda wildcards: vars(SUBJECTS[wildcards.model]),
+        subject=lambda wildcards: vars(SUBJECTS[wildcards.model].without_foreign),
         code=stage_fingerprint("own_answers"),
     script:
         "../scripts/answers.py"
@@ -51,7 +51,7 @@ rule localize:
         **needs("localize"),
     params:
         options=options(CONFIG, "extraction", "selection", "results"),
-        subject=lambda wildcards: vars(SUBJECTS[wildcards.model]),
+        subject=lambda wildcards: vars(SUBJECTS[wildcards.model].without_foreign),
         code=stage_fingerprint("localize"),
     script:
         "../scripts/localize.py"

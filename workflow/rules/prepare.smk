@@ -176,7 +176,7 @@ rule model_card:
         f"{CONFIG.results}/logs/model_card.{{model}}.log",
     priority: 30
     params:
-        subject=lambda wildcards: vars(EVERYONE[wildcards.model]),
+        subject=lambda wildcards: vars(EVERYONE[wildcards.model].without_foreign),
         source=lambda wildcards: options(CONFIG, "models")["models"].get(wildcards.model),
         sites=list(target_modules(CONFIG)),
         mirror=CONFIG.data.mirror,

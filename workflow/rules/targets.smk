@@ -8,10 +8,11 @@ def ends_of_stages():
     if any(paper.engine for paper in CHOSEN.values()):
         found["evaluate"] = [f"evaluate/{{model}}/test.{bucket}.completions.parquet" for bucket in buckets]
         found["judge"] = ["judge/{model}/test.parquet"]
+        found["divergence"] = ["divergence/{model}/test.parquet"]
     for paper in CHOSEN.values():
         for stage, files in paper.ends.items():
             found[stage] = [*found.get(stage, []), *files]
-    return {**{stage: [] for stage in ("localize", "edit", "evaluate", "judge", "measure")}, **found}
+    return {**{stage: [] for stage in ("localize", "edit", "evaluate", "judge", "measure", "divergence")}, **found}
 
 
 STAGE_FILES = ends_of_stages()

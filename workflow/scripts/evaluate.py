@@ -16,7 +16,8 @@ with job_of(name, snakemake) as run:
     from anatomy.stages.model_edits import ModelEdits
 
     with without_unused():
-        from anatomy.stages.evaluate import evaluate, phase_variants
+        from anatomy.stages.evaluate import evaluate
+    from anatomy.stages.phase import phase_variants
     from anatomy.stages.soundness import sound_extraction, sound_model
     from anatomy.store.files import read_json, write_json, write_table
 

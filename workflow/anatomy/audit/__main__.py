@@ -6,12 +6,14 @@ python3 envs/bootstrap.py python -m anatomy.audit --original models/a --edited m
 from __future__ import annotations
 
 import argparse
+import logging
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from anatomy.audit.behaviour import Measured
 from anatomy.audit.directions import read_reference
+from anatomy.audit.measured import Measured
 from anatomy.audit.page import write_page
 from anatomy.audit.verdict import Verdict, verdicts
 from anatomy.audit.weights import audit_weights
@@ -20,7 +22,7 @@ from anatomy.models.checkpoint import Checkpoint
 from anatomy.progress.terminal import let_output_go
 from anatomy.quickstart.pairs import OPTIONS, similarity
 
-TEST_PROMPTS, ANSWER, CONTROLS = 48, 32, 4
+TEST_PROMPTS, ANSWER, FORCED, CONTROLS, ITEMS = 48, 32, 8, 4, 96
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -59,6 +61,22 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--prompts", type=_positive, default=TEST_PROMPTS, help="most test prompts a side (default: %(default)s)")
     parser.add_argument("--tokens", type=_positive, default=ANSWER, help="longest answer, in tokens (default: %(default)s)")
     parser.add_argument(
+        "--kl-tokens",
+        type=_positive,
+        default=FORCED,
+        help="tokens of the original's own greedy answers to harmless prompts over which predictions are compared, at most as "
+        "many as an answer has (default: %(default)s); the first token's divergence stands beside it",
+    )
+    parser.add_argument(
+        "--benchmarks",
+        type=Path,
+        help="folder with local data: lm-eval task files of your own, or copies of published benchmarks as benchmarks.data of a "
+        "configuration has them. With --pairs every state of the model is asked these too",
+    )
+    parser.add_argument("--tasks", nargs="+", help="benchmarks of that folder (default: all whose data are there)")
+    parser.add_argument("--items", type=_positive, default=ITEMS, help="most items of a benchmark (default: %(default)s)")
+    parser.add_argument("--shots", type=int, default=0, help="solved examples before each question (default: %(default)s)")
+    parser.add_argument(
         "--controls",
         type=int,
         default=CONTROLS,
@@ -90,6 +108,15 @@ def run(options: argparse.Namespace) -> tuple[list[Verdict], Path]:
             where=str(folder),
             remedy="choose another folder with --to",
         )
+    if options.benchmarks and not options.pairs:
+        raise ConfigError(
+            found="--benchmarks without --pairs",
+            expected="both",
+            where="the command line",
+            remedy="give pairs of prompts too: without them only weights are compared, and no model is opened",
+        )
+    if options.tasks and not options.benchmarks:
+        raise ConfigError(found="--tasks without --benchmarks", expected="the folder of their data", where="the command line")
     original, edited = Checkpoint(options.original), Checkpoint(options.edited)
     reference = read_reference(options.direction, original.d_model) if options.direction else None
     measured: list[Measured] = []
@@ -108,6 +135,7 @@ def run(options: argparse.Namespace) -> tuple[list[Verdict], Path]:
             "edited": str(options.edited),
             "pairs": str(options.pairs or "none"),
             "direction": "none" if reference is None else reference.source,
+            "benchmarks": str(options.benchmarks or "none"),
             "controls": options.controls if measured else 0,
             "number format of answers": options.dtype if measured else "no answers",
             "notes on the pairs": list(notes),
@@ -145,5 +173,7 @@ def _positive(text: str) -> int:
 
 
 if __name__ == "__main__":
+    os.environ.setdefault("TQDM_DISABLE", "1")  # bars of libraries between the lines of progress
+    logging.getLogger("lm_eval").setLevel(logging.ERROR)
     let_output_go()
     raise SystemExit(main())

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import torch
 
-from anatomy.audit.behaviour import Measured, audit_behaviour
+from anatomy.audit.behaviour import Wanted, audit_behaviour
 from anatomy.audit.directions import Reference
+from anatomy.audit.measured import Measured
 from anatomy.audit.prompts import asked_of
 from anatomy.audit.refusal_direction import refusal_reference
 from anatomy.audit.weights import WeightsAudit, audit_weights, beside
@@ -17,6 +19,9 @@ from anatomy.models.loading import load_model
 from anatomy.models.machine.devices import device_name
 from anatomy.models.machine.formats import resolved
 from anatomy.models.rendering import Rendering
+
+if TYPE_CHECKING:
+    from anatomy.audit.questions import Questions
 
 
 def asked_audit(
@@ -41,6 +46,7 @@ def asked_audit(
     """
     asked = asked_of(options.pairs, options.prompts, options.near_duplicate)
     rendering = Rendering(template=options.kind == "aligned", date=options.date)
+    wanted = Wanted(options.tokens, min(options.kl_tokens, options.tokens), options.controls, _questions(options))
     say(f"comparing {len(original.names())} tensors")
     audit = audit_weights(original, edited, factors=True)  # first, while no model fills the memory
     say(f"{audit.likely}; opening {original.folder}")
@@ -48,9 +54,14 @@ def asked_audit(
     if reference is None:
         reference = refusal_reference(loaded, asked.fit, rendering)
     audit = beside(audit, reference)
-    measured = (
-        audit_behaviour(loaded, audit, asked, rendering, tokens=options.tokens, controls=options.controls, say=say)
-        if audit.changed
-        else []
-    )
+    measured = audit_behaviour(loaded, audit, asked, rendering, wanted, say) if audit.changed else []
     return audit, reference, measured, asked.notes
+
+
+def _questions(options: argparse.Namespace) -> Questions | None:
+    """Items of the benchmarks that the command names, read before anything is computed."""
+    if options.benchmarks is None:
+        return None
+    from anatomy.audit.questions import read_questions  # here, because lm-eval takes seconds to import
+
+    return read_questions(options.benchmarks, options.tasks or (), options.items, options.shots)

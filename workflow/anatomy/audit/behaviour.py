@@ -1,75 +1,62 @@
-"""What a change does: refusals and the distance of predictions, of the original, the edited model and controls, in one model in
-memory."""
+"""What a change does: refusals, the distance of predictions and benchmarks of the original, the edited model and controls, in one
+model in memory."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 import torch
+from jaxtyping import Float64
 from torch import Tensor
 
 from anatomy.audit.controls import Change, control_changes
+from anatomy.audit.measured import CONTROL, EDITED, ORIGINAL, Measure, Measured, measured
 from anatomy.audit.pairing import TensorPair
 from anatomy.audit.prompts import Asked
 from anatomy.audit.weights import WeightsAudit
 from anatomy.evidence.claims.outcomes import REFUSED
-from anatomy.interventions.directions.divergence import counted_columns, forced_runs
-from anatomy.interventions.directions.metrics import kl_divergence
+from anatomy.interventions.directions.divergence import forced_runs
+from anatomy.interventions.directions.forced_predictions import forced_predictions, prediction_divergences
 from anatomy.interventions.edits.apply import changed_tensors, own_head
-from anatomy.models.activations.batching import batches
 from anatomy.models.loading import LoadedModel
 from anatomy.models.rendering import Rendering, render
 from anatomy.progress.counting import Progress
 from anatomy.serving.decoding import Decoding, Generation
 from anatomy.serving.transformers_generation import generate_with_transformers
-from anatomy.statistics.clusters import Sample
-from anatomy.statistics.controls import compare_with_controls
-from anatomy.statistics.intervals import Interval, mean_interval
-from anatomy.statistics.paired import difference_interval
 from anatomy.texts.judges.refusal_rules import judge_refusal
 
-CONFIDENCE, RESAMPLES, SEED = 0.95, 10_000, 0
-"""Of the intervals."""
-
-FORCED = 8
-"""Tokens of the original's own answers over which predictions are compared."""
+if TYPE_CHECKING:
+    from anatomy.audit.questions import Questions
 
 BATCH, TOKENS = 16, 1024
 """Prompts answered at once, and most tokens of a pass whose logits are read."""
 
-MEASURES = ("refusal", "over-refusal", "KL of the first token", f"KL of {FORCED} tokens")
+REFUSAL, OVER_REFUSAL, FIRST = "refusal", "over-refusal", "KL of the first token"
+"""Names of measures; the divergence over several tokens is named by how many."""
+
+Read = dict[str, Float64[np.ndarray, " item"]]
+"""One state of the model: an outcome a prompt or item, by measure."""
 
 
 @dataclass(frozen=True)
-class Read:
-    """One state of the model on the test prompts: an outcome a prompt, by measure."""
-
-    outcomes: dict[str, np.ndarray]
-
-
-@dataclass(frozen=True)
-class Measured:
-    """One measure.
+class Wanted:
+    """How much is asked.
 
     Attributes:
-        name: of ``MEASURES``.
-        before: mean of the original; None for a distance from it.
-        after: mean of the edited model.
-        change: ``after - before`` of the same prompts, or the mean distance, with its interval.
-        controls: the same of each control.
-        p: two-sided rank among the controls; NaN without any.
+        tokens: longest answer.
+        forced: tokens of the original's own answers to harmless prompts over which predictions are compared.
+        controls: how many changes of equal norm and rank stand beside the one that is audited.
+        questions: items of benchmarks; None for none.
     """
 
-    name: str
-    before: float | None
-    after: float
-    change: Interval
-    controls: tuple[float, ...]
-    p: float
+    tokens: int
+    forced: int
+    controls: int
+    questions: Questions | None = None
 
 
 def audit_behaviour(
@@ -77,20 +64,16 @@ def audit_behaviour(
     audit: WeightsAudit,
     asked: Asked,
     rendering: Rendering,
-    *,
-    tokens: int,
-    controls: int,
+    wanted: Wanted,
     say: Callable[[str], None],
 ) -> list[Measured]:
-    """Ask the original, the edited model and controls the same prompts, all as the original is spoken to.
+    """Ask the original, the edited model and controls the same prompts and items, prompts as the original is spoken to.
 
     The change and each control are applied in memory to the one loaded model and taken back. Answers are judged at once, and not
     kept.
 
     Args:
         loaded: the original.
-        tokens: longest answer.
-        controls: how many changes of equal norm and rank stand beside the one that is audited.
         say: receives a line after each state of the model.
 
     Raises:
@@ -98,11 +81,11 @@ def audit_behaviour(
     """
     changed = audit.changed
     states: list[tuple[str, Mapping[str, Change]]] = [
-        ("original", {}),
-        ("edited", {one.pair.name: edited_change(one.pair) for one in changed}),
+        (ORIGINAL, {}),
+        (EDITED, {one.pair.name: edited_change(one.pair) for one in changed}),
     ]
-    states += [(f"control {number}", control_changes(changed, audit.shared, 1 + number)) for number in range(controls)]
-    reading = _Reading(loaded, asked, rendering, Decoding(tokens, 0.0))
+    states += [(f"{CONTROL} {number}", control_changes(changed, audit.shared, 1 + number)) for number in range(wanted.controls)]
+    reading = _Reading(loaded, asked, rendering, wanted)
     found: dict[str, Read] = {}
     with ExitStack() as parted:
         if any(one.pair.tied for one in changed):
@@ -111,8 +94,29 @@ def audit_behaviour(
         for name, changes in states:
             with progress.part(), changed_tensors(loaded, changes):
                 found[name] = reading.read()
-    groups = {measure: asked.test[_side(measure)]["group"].to_numpy(object) for measure in MEASURES}
-    return [_measured(measure, found, groups[measure]) for measure in MEASURES]
+    return [
+        measured(measure, {state: read[measure.name] for state, read in found.items()}) for measure in measures(asked, wanted)
+    ]
+
+
+def measures(asked: Asked, wanted: Wanted) -> list[Measure]:
+    """What every state is asked, in the order of the table."""
+    harmful, harmless = (asked.test[side]["group"].to_numpy(object) for side in ("harmful", "harmless"))
+    found = [
+        Measure(REFUSAL, harmful),
+        Measure(OVER_REFUSAL, harmless),
+        Measure(FIRST, harmless, distance=True),
+        Measure(over(wanted.forced), harmless, distance=True),
+    ]
+    if wanted.questions is not None:
+        own = wanted.questions
+        found += [Measure(name, own.groups(name), benchmark=True) for name in own.benchmarks]
+    return found
+
+
+def over(tokens: int) -> str:
+    """Name of the divergence over so many tokens."""
+    return f"KL of {tokens} tokens"
 
 
 def edited_change(pair: TensorPair) -> Change:
@@ -124,15 +128,11 @@ def edited_change(pair: TensorPair) -> Change:
     return read
 
 
-def _side(measure: str) -> str:
-    return "harmful" if measure == "refusal" else "harmless"
-
-
 class _Reading:
     """The first state that is read is the original: others are compared with its predictions on its own answers."""
 
-    def __init__(self, loaded: LoadedModel, asked: Asked, rendering: Rendering, decoding: Decoding) -> None:
-        self.loaded, self.decoding = loaded, decoding
+    def __init__(self, loaded: LoadedModel, asked: Asked, rendering: Rendering, wanted: Wanted) -> None:
+        self.loaded, self.wanted, self.decoding = loaded, wanted, Decoding(wanted.tokens, 0.0)
         self.prompts = {side: render(loaded.tokenizer, list(asked.test[side]["prompt"]), rendering) for side in asked.test}
         self.runs: list[list[int]] = []
         self.counts: list[int] = []
@@ -140,69 +140,24 @@ class _Reading:
 
     def read(self) -> Read:
         answers = {side: self._answered(ids) for side, ids in self.prompts.items()}
-        outcomes = {
-            measure: np.array([judge_refusal(one.text).label in REFUSED for one in answers[_side(measure)]], dtype=np.float64)
-            for measure in MEASURES[:2]
+        found = {
+            name: np.array([judge_refusal(one.text).label in REFUSED for one in answers[side]], dtype=np.float64)
+            for name, side in ((REFUSAL, "harmful"), (OVER_REFUSAL, "harmless"))
         }
         if not self.original:
-            forced = [one.token_ids[:FORCED] for one in answers["harmless"]]
+            forced = [one.token_ids[: self.wanted.forced] for one in answers["harmless"]]
             self.runs, self.counts = forced_runs(self.prompts["harmless"], [], forced)
             self.original = self._predictions()
             distances = [torch.zeros(len(one), dtype=torch.float64) for one in self.original]
         else:
-            pairs = zip(self.original, self._predictions(), strict=True)
-            distances = [kl_divergence(before, after).cpu() for before, after in pairs]
-        outcomes[MEASURES[2]] = np.array([one[0].item() for one in distances])
-        outcomes[MEASURES[3]] = np.array([one.mean().item() for one in distances])
-        return Read(outcomes)
+            distances = prediction_divergences(self.original, self._predictions())
+        found[FIRST] = np.array([one[0].item() for one in distances])
+        found[over(self.wanted.forced)] = np.array([one.mean().item() for one in distances])
+        return found if self.wanted.questions is None else found | self.wanted.questions.scored(self.loaded)
 
     def _answered(self, ids: Sequence[list[int]]) -> list[Generation]:
         return generate_with_transformers(self.loaded, ids, self.decoding, batch_size=BATCH)
 
-    @torch.no_grad()
     def _predictions(self) -> list[Tensor]:
         """Logits of each harmless prompt's counted predictions, [prediction, vocabulary]."""
-        found: dict[int, Tensor] = {}
-        for batch in batches(self.runs, TOKENS, self.loaded.pad_token_id, self.loaded.device):
-            counts = torch.tensor([self.counts[row] for row in batch.rows])
-            logits = self.loaded.model(**batch.inputs(), use_cache=False, logits_to_keep=int(counts.max())).logits
-            for row, own, kept in zip(batch.rows, logits, counted_columns(counts), strict=True):
-                found[row] = own[kept.to(own.device)].clone()
-        return [found[row] for row in range(len(self.runs))]
-
-
-def _measured(measure: str, found: Mapping[str, Read], groups: np.ndarray) -> Measured:
-    outcomes = {name: read.outcomes[measure] for name, read in found.items()}
-    distance = measure not in MEASURES[:2]
-    changes = {name: values - (0.0 if distance else outcomes["original"]) for name, values in outcomes.items()}
-    sample = Sample(changes["edited"], groups, signed=not distance)
-    if distance:
-        interval = mean_interval(sample, confidence=CONFIDENCE, seed=SEED, resamples=RESAMPLES)
-    else:
-        interval = difference_interval(sample, None, confidence=CONFIDENCE, seed=SEED, resamples=RESAMPLES).interval
-    others = np.array([values.mean() for name, values in changes.items() if name.startswith("control")])
-    p = compare_with_controls(interval.estimate, others, side="two-sided").p if others.size else float("nan")
-    before = None if distance else float(outcomes["original"].mean())
-    return Measured(measure, before, float(outcomes["edited"].mean()), interval, tuple(map(float, others)), p)
-
-
-def behaviour_table(measured: Sequence[Measured]) -> pd.DataFrame:
-    """One row a measure."""
-    return pd.DataFrame(
-        [
-            {
-                "measure": one.name,
-                "original": one.before,
-                "edited": one.after,
-                "change": one.change.estimate,
-                "low": one.change.low,
-                "high": one.change.high,
-                "prompts": one.change.n,
-                "controls": len(one.controls),
-                "from": min(one.controls, default=None),
-                "to": max(one.controls, default=None),
-                "rank p": one.p,
-            }
-            for one in measured
-        ]
-    )
+        return forced_predictions(self.loaded, self.runs, self.counts, TOKENS)

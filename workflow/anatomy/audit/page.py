@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from anatomy.audit.behaviour import Measured, behaviour_table
 from anatomy.audit.charts import sizes, spectra
+from anatomy.audit.measured import Measured, behaviour_table
 from anatomy.audit.spectrum import SKETCH
 from anatomy.audit.verdict import Verdict, verdict_table
 from anatomy.audit.weights import WeightsAudit
@@ -67,7 +67,9 @@ def write_page(
                 [
                     PageTable(
                         "Behaviour",
-                        "Refusals are judged by rules; KL is in nats, on harmless prompts. From, to: of the controls.",
+                        "Refusals are judged by rules; KL is in nats, on harmless prompts, from the original's predictions along "
+                        "its own greedy answers; benchmarks are shares of items, by the metric that a task is read by. From, to: "
+                        "of the controls.",
                         behaviour.drop(columns=["prompts", "controls"]),
                     )
                 ],

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from anatomy.audit.behaviour import Measured
 from anatomy.audit.directions import Standing
 from anatomy.audit.kinds import ALONG, Kind
+from anatomy.audit.measured import Measured
 from anatomy.audit.weights import WeightsAudit
 
 FILES = "configuration, tokenizer, chat template and generation settings"
@@ -140,8 +140,8 @@ def _does(one: Measured) -> Verdict:
         low, high = (f"{100 * value:+.0f}" for value in (one.change.low, one.change.high))
         answer = f"{one.before:.0%} to {one.after:.0%}: {100 * one.change.estimate:+.0f} points ({low} to {high})"
         range_ = f"{100 * min(one.controls):+.0f} to {100 * max(one.controls):+.0f} points" if one.controls else ""
-        name = QUESTIONS[one.name]
+        name = f"{one.name}, benchmark" if one.benchmark else QUESTIONS[one.name]
     beyond = [abs(value) < abs(one.change.estimate) for value in one.controls]
     stands = "beyond them all" if all(beyond) else f"beyond {sum(beyond) or 'none'} of them"
     said = f"{stands.capitalize()}: {others} give {range_}, rank p {one.p:.2f}" if one.controls else "no controls"
-    return Verdict(name, answer, f"{said}; {one.change.n} prompts")
+    return Verdict(name, answer, f"{said}; {one.change.n} {'items' if one.benchmark else 'prompts'}")

@@ -12,6 +12,7 @@ from anatomy.errors import ConfigError
 
 Form = Literal["row_mean", "projection", "mean_input"]
 Contrast = Literal["plain", "system"]
+"""How prompts are put while a model's own directions are extracted; other names of contrasts are those of foreign directions."""
 Site = Literal["o_proj", "down_proj", "embed_tokens"]
 
 
@@ -164,6 +165,18 @@ class Evaluation(Section):
     def test_sets(self) -> list[str]:
         """Every set that picks answer, once."""
         return [*self.pair, *self.lookalikes, *self.jailbreaks]
+
+
+class Divergence(Section):
+    """How far each edit moves predictions on harmless prompts: what users of other tools compare edits by."""
+
+    prompts: int = Field(64, ge=1, description="largest number of benign requests, from the test split")
+    tokens: int = Field(
+        8,
+        ge=1,
+        description="number of answer tokens, teacher-forced on the unedited model's own greedy answer, over which the KL "
+        "divergence is averaged; that of the first token alone stands beside it",
+    )
 
 
 class Benchmarks(Section):

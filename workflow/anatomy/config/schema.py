@@ -9,8 +9,9 @@ from pydantic import Field, field_validator, model_validator
 
 from anatomy.config.data import Data
 from anatomy.config.export import Export
+from anatomy.config.foreign import ForeignDirection
 from anatomy.config.judging import ModelJudge, check_names
-from anatomy.config.methods import Benchmarks, Evaluation, Extraction, Report, Selection, Serving, Statistics
+from anatomy.config.methods import Benchmarks, Divergence, Evaluation, Extraction, Report, Selection, Serving, Statistics
 from anatomy.config.places import paths_in
 from anatomy.config.resources import Resources
 from anatomy.config.section import Identifier, Section
@@ -39,6 +40,11 @@ class Config(Section):
         Data(), description="published data sets, hub models and packaged files; `snakemake prefetch` fetches them"
     )
     extraction: Extraction = Field(Extraction(), description="extraction of directions from prompts, with control directions")
+    directions: dict[Identifier, ForeignDirection] = Field(
+        {},
+        description="directions that another tool made, by names of yours: {theirs: {file: vector.gguf, models: [mine], made_by: "
+        "repeng}}. They go through the search for edits as the model's own direction does, beside the same controls",
+    )
     selection: Selection = Field(Selection(), description="how the refusal direction is selected among the extracted ones")
     evaluation: Evaluation = Field(Evaluation(), description="what is generated, and how")
     judges: list[Judge] = Field(
@@ -51,6 +57,9 @@ class Config(Section):
         {},
         description="judges that are language models: {guard: {kind: llama_guard, folder: path}}. They judge the test "
         "split of your own models, beside the judges above. Kinds: llama_guard, wildguard, harmbench, strongreject, rubric",
+    )
+    divergence: Divergence = Field(
+        Divergence(), description="KL divergence of each edited model from the unedited one, on harmless prompts"
     )
     benchmarks: Benchmarks = Field(Benchmarks(), description="lm-eval tasks that measure utility")
     statistics: Statistics = Field(Statistics(), description="intervals, and the thresholds with which verdicts are decided")
@@ -102,6 +111,7 @@ class Config(Section):
         for name, model in self.models.items():
             if model.sha256 == UNPINNED and not self.data.allow_unpinned:
                 raise ValueError(f"models.{name}.sha256 is {UNPINNED!r}; expected 64 digits, or data.allow_unpinned: true")
+        self._directions_fit()
         self._sets_fit()
         check_names(self.model_judges)
         self.export.check_outside(self.results)
@@ -113,6 +123,14 @@ class Config(Section):
         if unknown := sorted(set(self.selection.headline) - known):
             raise ValueError(f"selection.headline names {unknown[0]!r}; expected one of {sorted(known)}")
         return self
+
+    def _directions_fit(self) -> None:
+        known = {*self.organism.members, *self.models}
+        for name, one in self.directions.items():
+            if name in ("plain", "system") or name.startswith("signature"):
+                raise ValueError(f"directions has {name!r}, a name of directions that are extracted here; choose another")
+            if unknown := sorted(set(one.models) - known):
+                raise ValueError(f"directions.{name}.models names {unknown[0]!r}; expected one of {sorted(known)}")
 
     def _sets_fit(self) -> None:
         named = self.evaluation.test_sets

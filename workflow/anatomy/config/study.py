@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import get_args
 
 from anatomy.config.methods import Contrast
 from anatomy.config.schema import Config
@@ -21,7 +22,7 @@ class Subject:
         kind: what its post-training was meant to do.
         seed: organism seed, None for a model of your own.
         member: organism member, None for a model of your own.
-        contrasts: what its directions are extracted under; the first is the main one.
+        contrasts: what its directions are extracted under, the main one first; then the names of foreign directions.
         direction_headline: whether its selected direction is ranked among controls.
         dtype: number format for loading and serving.
         template: whether it is spoken to through its chat template.
@@ -34,7 +35,7 @@ class Subject:
     kind: Kind
     seed: int | None
     member: str | None
-    contrasts: tuple[Contrast, ...]
+    contrasts: tuple[str, ...]
     direction_headline: bool
     dtype: Dtype
     template: bool = True
@@ -42,6 +43,16 @@ class Subject:
     thinking: bool | None = None
     fold_system: bool = False
     refusal_tokens: tuple[int, ...] | None = None
+
+    @property
+    def foreign(self) -> tuple[str, ...]:
+        """Names of the directions among its contrasts that other tools made."""
+        return tuple(name for name in self.contrasts if name not in get_args(Contrast))
+
+    @property
+    def without_foreign(self) -> Subject:
+        """The same model with the contrasts alone that its own directions are extracted under."""
+        return replace(self, contrasts=tuple(name for name in self.contrasts if name in get_args(Contrast)))
 
     @property
     def is_organism(self) -> bool:
@@ -68,7 +79,14 @@ def subjects(config: Config) -> list[Subject]:
         )
         for name, model in config.models.items()
     ]
-    return found
+    return [_with_foreign(config, subject) for subject in found]
+
+
+def _with_foreign(config: Config, subject: Subject) -> Subject:
+    """The model with the directions among its contrasts that the configuration brings for it."""
+    mine = subject.member or subject.id
+    names = tuple(name for name, one in config.directions.items() if mine in one.models)
+    return replace(subject, contrasts=(*subject.contrasts, *names)) if names else subject
 
 
 def organism_subject(config: Config, member: str, seed: int) -> Subject:

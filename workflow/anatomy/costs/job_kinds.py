@@ -22,6 +22,8 @@ SHARED: dict[str, JobKind] = {
     "model_card": JobKind(None, 0.5),
     "prompt_set": JobKind(None, 1.0),
     "extract": JobKind(RuleNeed(2500, 60, "transformers", 10), 4.0, lambda wildcards: ["extract"]),
+    "check_directions": JobKind(None, 2.0),
+    "foreign_directions": JobKind(None, 2.0),
     "answers": JobKind(RuleNeed(2500, 60, "transformers", 30), 4.0, lambda wildcards: ["answers"]),
     "localize": JobKind(RuleNeed(2500, 120, "transformers", 60), 5.0, lambda wildcards: ["localize"]),
     "make_edit": JobKind(RuleNeed(2500, 120, "transformers", 60), 5.0),
@@ -30,6 +32,7 @@ SHARED: dict[str, JobKind] = {
     "evaluate": JobKind(
         RuleNeed(3500, 180, "vllm", 120), 10.0, lambda wildcards: [wildcards["phase"]], reuses_rows=True, engine=True
     ),
+    "divergence": JobKind(RuleNeed(2500, 120, "transformers", 60), 5.0, lambda wildcards: ["divergence"], reuses_rows=True),
     "judge": JobKind(RuleNeed(2000, 60), 1.0),
     "model_judge": JobKind(RuleNeed(3500, 60, "vllm", 60), 10.0, reuses_rows=True, model=_judge, engine=True),
     "export_pick": JobKind(RuleNeed(2500, 60, "transformers", 10)),

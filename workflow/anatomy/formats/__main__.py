@@ -16,7 +16,7 @@ from anatomy.errors import AnatomyError, DataError
 from anatomy.formats.beside import beside
 from anatomy.formats.lm_eval_results import write_results
 from anatomy.formats.task_vector import write_task_vector
-from anatomy.formats.vectors import Vectors, read_vectors, write_vectors
+from anatomy.interventions.directions.vector_files import Vectors, read_vectors, write_vectors
 from anatomy.models.card import checked_card
 from anatomy.models.config_file import read_config, text_config
 from anatomy.progress.terminal import let_output_go

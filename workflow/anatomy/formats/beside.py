@@ -11,7 +11,7 @@ from jaxtyping import Float32
 from torch import Tensor
 
 from anatomy.errors import DataError
-from anatomy.formats.vectors import Vectors
+from anatomy.interventions.directions.vector_files import Vectors
 
 COLUMNS = ["layer", "cosine", "chance", "norm", "own_norm"]
 SURE = 1.96

@@ -17,6 +17,9 @@ from anatomy.stages.task_facts import read_tasks
 from anatomy.store.files import read_table
 from anatomy.store.json_objects import JsonObject
 
+DIVERGENCE = "harmless_kl"
+"""What the divergence from the unedited model is called beside benchmarks; the unedited model has none."""
+
 FILTER = "none"
 """lm-eval's name for answers that went through no filter."""
 
@@ -46,9 +49,12 @@ def write_results(results: Path, model: str, to: Path, say: Callable[[str], None
             where=str(folder),
             remedy="name one of them, or benchmark it: stage_benchmark",
         )
+    moved = results / "divergence" / model / "test.parquet"
+    divergences = read_table(moved) if phase == "test" and moved.is_file() else pd.DataFrame(columns=["variant"])
     read_by = {one["task"]: one["metric"] for file in sorted(folder.glob(f"{phase}.*.tasks.json")) for one in read_tasks(file)}
     return [
-        _write_variant(own, f"{model}/{variant}", read_by, to, say) for variant, own in samples.groupby("variant", sort=False)
+        _write_variant(own, divergences[divergences["variant"] == variant], f"{model}/{variant}", read_by, to, say)
+        for variant, own in samples.groupby("variant", sort=False)
     ]
 
 
@@ -75,6 +81,22 @@ def aggregated(samples: pd.DataFrame, read_by: dict[str, str]) -> JsonObject:
     return found
 
 
+def divergence(rows: pd.DataFrame) -> JsonObject:
+    """The entry of ``results`` that says how far a variant moves predictions on harmless prompts, as lm-eval would of a task.
+
+    Args:
+        rows: of one variant, a row a prompt, with ``first_token_kl`` and ``kl`` in nats; lower is less moved.
+    """
+    from lm_eval.api.metrics import mean_stderr
+
+    row: JsonObject = {"alias": DIVERGENCE}
+    for name in ("first_token_kl", "kl"):
+        values = rows[name].tolist()
+        row[f"{name},{FILTER}"] = sum(values) / len(values)
+        row[f"{name}_stderr,{FILTER}"] = mean_stderr(values) if len(values) > 1 else "N/A"
+    return row
+
+
 def logged(rows: pd.DataFrame, task: str) -> list[JsonObject]:
     """The samples of a task as lm-eval logs them, without the texts: a run's table holds ids and likelihoods.
 
@@ -96,13 +118,24 @@ def logged(rows: pd.DataFrame, task: str) -> list[JsonObject]:
     return found
 
 
-def _write_variant(samples: pd.DataFrame, name: str, read_by: dict[str, str], to: Path, say: Callable[[str], None]) -> Path:
+def _write_variant(
+    samples: pd.DataFrame,
+    moved: pd.DataFrame,
+    name: str,
+    read_by: dict[str, str],
+    to: Path,
+    say: Callable[[str], None],
+) -> Path:
     from lm_eval.loggers import EvaluationTracker
 
     tracker = EvaluationTracker(output_path=str(to))
     arguments = {"pretrained": name}
     tracker.general_config_tracker.log_experiment_args("anatomy", arguments, "", "", False)
     found = aggregated(samples, read_by)
+    if len(moved):
+        found["results"][DIVERGENCE] = divergence(moved)
+        found["higher_is_better"][DIVERGENCE] = {"first_token_kl": False, "kl": False}
+        found["n-samples"][DIVERGENCE] = {"original": len(moved), "effective": len(moved)}
     found["config"] = {"model": "anatomy", "model_args": arguments, "limit": None, "bootstrap_iters": 0}
     found["lm_eval_version"] = version("lm_eval")
     items = {str(task): logged(rows, str(task)) for task, rows in samples.groupby("task")}

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from anatomy.config.study import Layout, Subject, organism_subject, subjects
 from anatomy.errors import DataError, EditError, ModelError
+from anatomy.interventions.directions.forced_predictions import prediction_divergences
 from anatomy.interventions.edits.spec import Edit, stack_intent
 from anatomy.interventions.edits.stack import Part, under_stack
 from anatomy.models.activations.projections import project
@@ -26,8 +27,10 @@ from anatomy.serving.decoding import Decoding
 from anatomy.serving.transformers_generation import generate_with_transformers
 from anatomy.stages.answers import decoding_of
 from anatomy.stages.card import read_card
+from anatomy.stages.diverged import Forcing, divergence_rows
 from anatomy.stages.model_edits import ModelEdits
 from anatomy.stages.opening import opened
+from anatomy.stages.own_answers import read_refusal_tokens
 from anatomy.stages.rendering import answer_rendering
 from anatomy.stages.selected_direction import place_of, read_selected
 from anatomy.store.files import read_json
@@ -191,6 +194,36 @@ class StudyModel:
         place = {"contrast": self._contrast(contrast), "position": position, "layer": layer}
         table.attrs["provenance"] = {**self._asked(stack), "direction": place}
         return table
+
+    def divergence(self, prompts: Sequence[str], edit: Edits, tokens: int | None = None) -> pd.DataFrame:
+        """How far an edit moves predictions along the unedited model's own greedy answers, as in the run: KL in nats.
+
+        Args:
+            tokens: of an answer, at most; the run's ``divergence.tokens`` where not given.
+
+        Returns:
+            Columns ``prompt, first_token_kl, kl, n_tokens`` (``kl``: the mean over the tokens of an answer);
+            ``attrs["provenance"]`` as of ``answers``.
+
+        Raises:
+            EditError: as ``answers``.
+        """
+        stack, prefix = self.stack(edit), self._common_prefix
+        forcing = Forcing(self.rendering, prefix, tokens or self._config.divergence.tokens, self._config.extraction.token_budget)
+        runs, counts = forcing.runs(self.loaded, prompts)
+        before = forcing.predictions(self.loaded, runs, counts)
+        with self._under(stack) as loaded:
+            after = forcing.predictions(loaded, runs, counts)
+        table = divergence_rows(prediction_divergences(before, after))
+        table.insert(0, "prompt", list(prompts))
+        table.attrs["provenance"] = {**self._asked(stack), "tokens": forcing.tokens, "prefix": list(prefix)}
+        return table
+
+    @property
+    def _common_prefix(self) -> tuple[int, ...]:
+        """Tokens that all answers of the model begin with; none where the run has not asked for its own answers."""
+        path = Path(self._at.stage("answers", self.name, "refusal_tokens.json"))
+        return tuple(read_refusal_tokens(path)["common_prefix"]) if path.is_file() else ()
 
     @property
     def rendering(self) -> Rendering:

@@ -12,7 +12,7 @@ from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject
 from anatomy.errors import EditError
 from anatomy.interventions.edits.spec import Edit, acts_on_activations
-from anatomy.interventions.variant import Found, Variant, resolve
+from anatomy.interventions.variant import Variant
 from anatomy.models.card import ModelCard
 from anatomy.progress.counting import Progress
 from anatomy.serving.engine import Engine
@@ -52,29 +52,6 @@ class Evaluated(TypedDict):
     variants: pd.DataFrame
     tasks: list[TaskFacts]
     cells: list[str]
-
-
-def phase_variants(named: Sequence[Variant], phase: str, buckets: int, bucket: int, found: Found) -> Phase:
-    """Variants of a phase and bucket whose searches found something.
-
-    A control whose search ended without a pick changes nothing: it stands on the test split as the unedited model, so that
-    the controls a method is ranked among are not the survivors alone.
-
-    Args:
-        named: every variant of the phase.
-        buckets: how many jobs they are spread over; this one takes those of ``bucket``.
-        found: what searches and makers of edits ended with: shortlists in phase select, picks in phase test.
-    """
-    concrete = []
-    for variant in named:
-        if variant.bucket(buckets) != bucket:
-            continue
-        edits = [edit for one in variant.edits if (edit := resolve(one, found)) is not None]
-        if len(edits) == len(variant.edits):
-            concrete.append((variant, edits))
-        elif phase == "test" and variant.role == "control":
-            concrete.append((variant, []))
-    return Phase(phase, concrete, tuple(one for one in named if one.role == "base" and one.bucket(buckets) != bucket))
 
 
 def evaluate(

@@ -23,6 +23,7 @@ CELLS = {
     "benchmark": ("anatomy.stages.utility",),
     "measure": ("anatomy.stages.in_memory",),
     "hooked": ("anatomy.stages.in_engine",),
+    "divergence": ("anatomy.stages.diverged",),
     "project": ("anatomy.stages.projected",),
     "withheld": ("anatomy.stages.withheld",),
     "hooked_benchmarks": ("anatomy.serving.benchmarks.harness", "anatomy.stages.in_memory"),

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import torch
@@ -16,12 +15,12 @@ import torch
 from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject
 from anatomy.models.card import ModelCard, computed_in
-from anatomy.models.imports import without_unused
 from anatomy.models.loading import LoadedModel, load_model
 from anatomy.models.machine.devices import device_name
 from anatomy.progress.counting import counted
 from anatomy.serving.benchmarks.harness import evaluate
 from anatomy.serving.benchmarks.items import task_key
+from anatomy.serving.benchmarks.transformers_lm import transformers_lm
 from anatomy.stages.fingerprints import cell_fingerprint
 from anatomy.stages.generation_request import GenerationRequest
 from anatomy.stages.in_memory import edited
@@ -80,7 +79,7 @@ def hooked_benchmarks(
             behind[cell.name] = (name, one.edits)
 
     def compute(loaded: LoadedModel, missing: list[Want]) -> Iterator[tuple[Want, pd.DataFrame]]:
-        lm = _backend(loaded, config.serving.batch_size)
+        lm = transformers_lm(loaded, config.serving.batch_size)
         for want in counted(missing, "cells of benchmarks", len(missing)):
             name, edits = behind[want.cell.name]
             with edited(loaded, model_edits, edits):
@@ -100,10 +99,3 @@ def hooked_benchmarks(
     with Lazy(open_model, store, "hooked_benchmarks") as session:
         fill(wants, session, compute, say)
     return samples_table(wants), list(cells_of(wants))
-
-
-def _backend(loaded: LoadedModel, batch_size: int) -> Any:
-    with without_unused():
-        from lm_eval.models.huggingface import HFLM
-
-    return HFLM(pretrained=loaded.model, tokenizer=loaded.tokenizer, batch_size=batch_size)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ import pandas as pd
 
 from anatomy.config.study import Subject
 from anatomy.interventions.edits.spec import Edit
-from anatomy.interventions.variant import Variant
+from anatomy.interventions.variant import Found, Variant, resolve
 from anatomy.store.digest import canonical_json
 
 VARIANT_COLUMNS = [
@@ -44,6 +44,29 @@ class Phase:
     name: str
     variants: list[tuple[Variant, list[Edit]]]
     unedited_elsewhere: tuple[Variant, ...] = ()
+
+
+def phase_variants(named: Sequence[Variant], phase: str, buckets: int, bucket: int, found: Found) -> Phase:
+    """Variants of a phase and bucket whose searches found something.
+
+    A control whose search ended without a pick changes nothing: it stands on the test split as the unedited model, so that
+    the controls a method is ranked among are not the survivors alone.
+
+    Args:
+        named: every variant of the phase.
+        buckets: how many jobs they are spread over; this one takes those of ``bucket``.
+        found: what searches and makers of edits ended with: shortlists in phase select, picks in phase test.
+    """
+    concrete = []
+    for variant in named:
+        if variant.bucket(buckets) != bucket:
+            continue
+        edits = [edit for one in variant.edits if (edit := resolve(one, found)) is not None]
+        if len(edits) == len(variant.edits):
+            concrete.append((variant, edits))
+        elif phase == "test" and variant.role == "control":
+            concrete.append((variant, []))
+    return Phase(phase, concrete, tuple(one for one in named if one.role == "base" and one.bucket(buckets) != bucket))
 
 
 def describe(subject: Subject, phase: Phase) -> pd.DataFrame:

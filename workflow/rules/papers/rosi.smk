@@ -9,6 +9,7 @@ rule screen:
     input:
         model=AT.model("{model}"),
         directions=AT.stage("extract", "{model}", "card.json"),
+        foreign=lambda wildcards: foreign_files(wildcards.model, "foreign.json"),
         refusal_tokens=AT.stage("answers", "{model}", "refusal_tokens.json"),
         prompts=lambda wildcards: prompt_tables(wildcards.model, [CONFIG.extraction.harmful, CONFIG.extraction.harmless]),
     output:
@@ -36,6 +37,7 @@ rule pick:
     input:
         model=AT.model("{model}"),
         directions=AT.stage("extract", "{model}", "card.json"),
+        foreign=lambda wildcards: foreign_files(wildcards.model, "foreign.json"),
         shortlist=AT.stage("screen", "{model}", "shortlist.json"),
         judgements=AT.stage("judge", "{model}", "select.parquet"),
         variants=lambda wildcards: buckets(wildcards.model, "select", "variants"),

@@ -34,6 +34,7 @@ NOUNS = {
     "samples": "benchmark item",
     "completions": "answer",
     "projections": "projection",
+    "divergences": "divergence",
     "grid": "candidate direction",
     "screen": "screened edit",
     "picks": "candidate edit",
@@ -197,14 +198,15 @@ def find_controls(tables: Tables, method: pd.Series) -> list[str]:
     """Ids of the controls of a method's variant: same model and phase, of its family, else of its form.
 
     Controls of the method's own family went through the same search. Only where a family has none do those of the
-    same form stand in.
+    same form stand in, and for a form along another contrast (``row_mean@theirs``) those of the form itself.
     """
     try:
         rows = tables.rows("variants", model=method["model"], phase=method["phase"], role="control")
     except MissingEvidence:
         return []
-    for column in ("family", "form"):
-        same = rows[rows[column] == method[column]]
+    named = [(column, str(method[column])) for column in ("family", "form")]
+    for column, name in [*named, ("form", named[1][1].partition("@")[0])]:
+        same = rows[rows[column] == name]
         if len(same):
             return sorted(same["variant"].unique())
     return []

@@ -14,6 +14,12 @@ from anatomy.statistics.pareto import on_front, reached
 
 COLUMNS = ["search", "draw", "cost", "spent", "gained", "whole", "edit"]
 
+FEW = 0.03
+"""Range of shares below which whole per cents would say the same at several ticks."""
+
+LINES = "split(datum.label, ', ')"
+"""Long names of searches stand on several lines."""
+
 NEAR = 1000.0
 """Below the largest cost divided by this a scale that is not of shares is straight."""
 
@@ -101,7 +107,7 @@ def _column(
         room = 0.04 * (end - least) or 0.01
         scale, axis = (
             alt.Scale(domain=[least - room, end + room], nice=False),
-            alt.Axis(format="+.0%", tickCount=4, labelFlush=True),
+            alt.Axis(format="+.0%" if end - least > FEW else "+.1%", tickCount=4, labelFlush=True),
         )
     else:
         near = (end or 1.0) / NEAR
@@ -136,9 +142,15 @@ def _column(
     layers = [band("controls", 0.6), band("beyond", 0.25)]
     if cost.limit is not None:
         layers.append(alt.Chart().mark_rule(strokeDash=[4, 3], color=INK, opacity=0.6).encode(x=alt.datum(cost.limit)))
-    rows = pd.concat([fronts, points.assign(kind="candidate", high=points["gained"])], ignore_index=True)
+    # A row of the figure stays in its place where nothing was measured at this cost.
+    every = pd.DataFrame({"kind_of": [name_of(one) for one in searches], "kind": "empty", "cost": cost.name})
+    rows = pd.concat([every, fronts, points.assign(kind="candidate", high=points["gained"])], ignore_index=True)
     whole = alt.layer(*layers, line.encode(x=x, y=high, color=colour), dots, data=rows).properties(width=180, height=110)
-    heads = alt.Header(labelAngle=0, labelAlign="left", labelLimit=150) if headed else alt.Header(labels=False)
+    heads = (
+        alt.Header(labelAngle=0, labelAlign="left", labelLimit=150, labelPadding=24, labelExpr=LINES)
+        if headed
+        else alt.Header(labels=False)
+    )
     rows_of = alt.Row("kind_of:N", title=None, sort=[name_of(one) for one in searches], header=heads)
     return whole.facet(row=rows_of, title=alt.TitleParams(cost.gain, fontSize=11), spacing=12)
 

@@ -50,6 +50,26 @@ def benchmark_scores(
     return _with_intervals(frame.dropna(subset="value"), keys, variants, phase, confidence, seed, resamples)
 
 
+KL_OF = ("first_token_kl", "kl")
+"""Divergences of a variant: of the first token of an answer, and the mean over its forced tokens."""
+
+
+def mean_divergences(
+    divergences: pd.DataFrame, variants: pd.DataFrame, *, phase: str, confidence: float, seed: int, resamples: int
+) -> pd.DataFrame:
+    """Mean divergence of each model and variant from the unedited model, in nats; columns as `refusal_rates`, with `measure`
+    (of ``KL_OF``) for `set`. A variant with a divergence that is no number, as of an edit that overflows, has no row.
+
+    Args:
+        divergences: `model, variant, phase, id, group` and ``KL_OF``.
+    """
+    keys = ["model", "variant", "measure"]
+    rows = divergences[divergences["phase"] == phase]
+    items = rows.melt(["model", "variant", "id", "group"], list(KL_OF), var_name="measure", value_name="value")
+    whole = items.assign(known=np.isfinite(items["value"].to_numpy(np.float64))).groupby(keys)["known"].transform("all")
+    return _with_intervals(items[whole.astype(bool)], keys, variants, phase, confidence, seed, resamples)
+
+
 def _with_intervals(
     items: pd.DataFrame, keys: list[str], variants: pd.DataFrame, phase: str, confidence: float, seed: int, resamples: int
 ) -> pd.DataFrame:

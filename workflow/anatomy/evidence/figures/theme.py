@@ -40,10 +40,16 @@ NAMES = {
 }
 
 
+EXTRACTED = ("plain", "system")
+"""Contrasts that a model's own directions are extracted under; others are names of directions that other tools made."""
+
+
 def name_of(thing: str) -> str:
     """What a family, role or set is called in a chart; unknown things keep their own name."""
     stem, at, contrast = thing.partition("@")
     named = NAMES.get(stem, stem.replace("_", " "))
+    if at and contrast not in EXTRACTED:
+        return f"{named}, direction {contrast}"
     return f"{named}, {contrast} extraction" if at else named
 
 

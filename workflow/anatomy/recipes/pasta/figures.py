@@ -13,6 +13,7 @@ from anatomy.evidence.figures import (
     layer_cosines,
     layer_curves,
     operating_points,
+    pareto_front,
     signature_dose,
     signature_geometry,
     signature_writers,
@@ -24,6 +25,7 @@ from anatomy.recipes.pasta.edits import SEARCHED
 from anatomy.recipes.pasta.evidence import Evidence
 from anatomy.recipes.pasta.localise import EVERY
 from anatomy.recipes.pasta.pairs import detectors_of
+from anatomy.recipes.pasta.tried import costs, tried
 from anatomy.texts.authors import HUMAN
 
 ALL = "all"
@@ -149,6 +151,11 @@ def _operating(plan: FigurePlan, config: Config, evidence: Evidence) -> alt.TopL
     return operating_points.draw(rows, {f"{name}_loss": getattr(limits, name) for name in COSTS}, unedited)
 
 
+def _front(plan: FigurePlan, config: Config, evidence: Evidence) -> alt.TopLevelMixin:
+    model, detector = plan.models[0], detectors_of(config, plan.models[0])[0]
+    return pareto_front.draw(tried(evidence.tables, model, detector), costs(config.pasta.limits, detector))
+
+
 DRAWERS = {
     "text_measures": _texts,
     "text_domains": _domains,
@@ -160,5 +167,6 @@ DRAWERS = {
     "signature_dose": _dose,
     "detection_tradeoff": _tradeoff,
     "operating_points": _operating,
+    "detection_front": _front,
 }
 """How each kind of figure is drawn."""

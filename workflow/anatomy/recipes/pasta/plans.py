@@ -25,6 +25,7 @@ KINDS = (
     ("cost", "text_measures", "cost", "What it costs", "quality"),
     ("safety", "text_measures", "cost", "Refusals and right answers", "safety"),
     ("operating", "operating_points", "cost", "The search for an operating point", ""),
+    ("front", "detection_front", "cost", "What lowering detection costs, beside controls", ""),
     ("tradeoff", "detection_tradeoff", "cost", "Detection against quality", ""),
 )
 """File name, kind, section, title and part of the evidence of each figure of a pair."""

@@ -55,6 +55,7 @@ def evidence(config: Config) -> dict[str, list[str]]:
             ]
             for table in ("variants", "samples")
         },
+        "divergences": [at.stage("divergence", subject.id, "test.parquet") for subject in studied],
         **{table: [at.stage("measure", subject.id, f"pruning.{table}.parquet") for subject in studied] for table in TABLES},
         **{
             table: [at.stage("measure", subject.id, f"pruning.{table}.parquet") for subject in tuned]
@@ -72,6 +73,7 @@ def plans(config: Config) -> list[FigurePlan]:
     """Its figures, model by model, and one of all models."""
     kinds = {
         "tradeoff": "Harmful against benign generation, mask by mask",
+        "front": "What each mask removes, beside its controls",
         "beside": "The chosen mask beside its controls",
         "transfer": "Pruned on one kind of harm, asked for another",
         "overlap": "Overlap of masks",
@@ -126,6 +128,7 @@ RECIPE = Recipe(
     plans=plans,
     tables=(
         "chosen",
+        "divergence",
         "limits",
         "controls",
         "abilities",

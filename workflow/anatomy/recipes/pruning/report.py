@@ -11,6 +11,7 @@ from anatomy.config.schema import Config
 from anatomy.evidence.claims.ledger import evaluate_ledger
 from anatomy.evidence.claims.rules import Resampling
 from anatomy.evidence.claims.tables import NO_SEED, Tables, of_models, read_tables
+from anatomy.evidence.figures import pareto_front
 from anatomy.evidence.figures.note import chart_or_note
 from anatomy.evidence.report.content import Item, PageTable, Section, read_figure
 from anatomy.evidence.report.figure_plan import FigurePlan
@@ -21,6 +22,7 @@ from anatomy.recipes.pruning.against_chance import overlaps_table, transfer_tabl
 from anatomy.recipes.pruning.claims import base_of, claims_of
 from anatomy.recipes.pruning.published import beside_published
 from anatomy.recipes.pruning.recipe import RECIPE
+from anatomy.recipes.pruning.tried import costs, tried
 from anatomy.recipes.pruning.variants import pruned
 from anatomy.stages.paper_report import Files
 
@@ -32,6 +34,11 @@ NOT_PINNED = {
 }
 TITLES = {
     "chosen": ("The chosen mask", "Every ability before and with the mask, with intervals over things; how many weights it has."),
+    "divergence": (
+        "What the chosen mask moves",
+        "KL divergence (nats) from the unedited model's predictions to the pruned one's on harmless prompts of the split test, "
+        "at the first answer token (first_token_kl) and as the mean over tokens of the unedited model's own greedy answer (kl).",
+    ),
     "limits": (
         "What the chosen mask leaves",
         "On the prompts that it was chosen on, beside what pruning.limits ask for: the share of the unedited model's rate (none "
@@ -102,6 +109,7 @@ def draw(plan: FigurePlan, config: Config, evidence: Tables) -> alt.TopLevelMixi
     own, level = of_models(evidence, set(plan.models)), 1 - config.statistics.confidence
     drawers = {
         "tradeoff": lambda: drawn.tradeoff(tabled.tradeoff_table(config, own)),
+        "front": lambda: pareto_front.draw(tried(own, plan.models[0]), costs(own, plan.models[0])),
         "beside": lambda: drawn.beside(tabled.controls_table(config, own)),
         "transfer": lambda: drawn.heat(
             transfer_table(config, own), ("asked", "asked for"), ("pruned", "pruned"), ("rate", "harmful generation"), level
@@ -129,6 +137,7 @@ def tabulate(name: str, config: Config, evidence: Tables) -> pd.DataFrame:
     """One of its tables."""
     makers = {
         "chosen": lambda: tabled.chosen_table(config, evidence),
+        "divergence": lambda: tabled.divergence_table(config, evidence),
         "limits": lambda: tabled.limits_table(evidence),
         "controls": lambda: tabled.controls_table(config, evidence),
         "abilities": lambda: tabled.abilities_table(config, evidence),
@@ -137,7 +146,7 @@ def tabulate(name: str, config: Config, evidence: Tables) -> pd.DataFrame:
         "compression": lambda: tabled.compression_table(config, evidence),
         "anatomy": lambda: tabled.anatomy_table(evidence),
         "heads": lambda: tabled.heads_table(evidence),
-        "spaces": lambda: evidence.rows("spaces").reset_index(drop=True),
+        "spaces": lambda: evidence.named.get("spaces", pd.DataFrame()).reset_index(drop=True),
         "finetuned": lambda: tabled.finetuned_table(config, evidence),
     }
     return makers[name]()

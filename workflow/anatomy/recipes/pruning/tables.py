@@ -6,11 +6,13 @@ import numpy as np
 import pandas as pd
 
 from anatomy.config.schema import Config
-from anatomy.evidence.claims.rules import Resampling
+from anatomy.evidence.claims.rules import Resampling, ResamplingOptions
 from anatomy.evidence.claims.tables import MissingEvidence, Tables
+from anatomy.evidence.figures.rates import mean_divergences
 from anatomy.recipes.pruning.options import ABILITIES
 from anatomy.recipes.pruning.outcomes import separation_of
 from anatomy.recipes.pruning.stages.mask_plans import CHOSEN, NEAREST, OF_A_KIND, UNEDITED
+from anatomy.recipes.pruning.variants import FAMILY
 from anatomy.statistics.clusters import Sample
 from anatomy.statistics.intervals import mean_interval
 from anatomy.statistics.multiplicity import holm_adjust
@@ -42,6 +44,22 @@ def chosen_table(config: Config, tables: Tables) -> pd.DataFrame:
     found = rates(config, rows[rows["mask"].isin([UNEDITED, CHOSEN, NEAREST])], ["model", "mask", "what"])
     masks = tables.rows("masks")
     return found.merge(masks[["model", "mask", "q", "p", "weights", "share"]], on=["model", "mask"], how="left")
+
+
+def divergence_table(config: Config, tables: Tables) -> pd.DataFrame:
+    """How far the chosen mask of each model moves predictions on harmless prompts; no row where that was not measured.
+
+    Returns:
+        Columns ``model, measure, kl, low, high, n, clusters``: nats, over groups.
+    """
+    columns = ["model", "measure", "kl", "low", "high", "n", "clusters"]
+    if tables.divergences is None or tables.variants is None:
+        return pd.DataFrame(columns=columns)
+    wanted = config.statistics
+    sampled: ResamplingOptions = {"confidence": wanted.confidence, "seed": wanted.seed, "resamples": wanted.bootstrap}
+    found = mean_divergences(tables.divergences, tables.variants, phase="test", **sampled)
+    own = found[(found["family"] == FAMILY) & (found["role"] == "method")]
+    return own.rename(columns={"rate": "kl"})[columns].reset_index(drop=True)
 
 
 def limits_table(tables: Tables) -> pd.DataFrame:

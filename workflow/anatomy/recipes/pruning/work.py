@@ -85,6 +85,18 @@ def stage_work(
             "vllm",
         ),
     ]
+    moved, forced = prompts.of(config.evaluation.benign, "test", config.divergence.prompts), config.divergence.tokens
+    found.append(
+        StageWork(
+            "divergence",
+            f"the mask forced along {moved} answers",
+            round(2 * moved * (tokens + forced)),
+            moved * forced,
+            moved,
+            predictions=2 * moved * forced,
+            passes=6,
+        )
+    )
     if subject in finetuned(config):
         tuning = wanted.finetuning
         runs = FINETUNED["masks"] * len(tuning.seeds)

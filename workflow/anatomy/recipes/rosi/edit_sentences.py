@@ -46,7 +46,8 @@ def edit_sentences(config: Config, subject: Subject, evidence: Evidence) -> list
 def edit_sentence(config: Config, subject: Subject, evidence: Evidence, family: Family) -> str:
     """What one search came to."""
     method, _, contrast = family.method.partition("@")
-    name = NAMES.get(method, method) + UNDER.get(contrast, "")
+    along = f", along {contrast}, a direction that another tool made" if contrast in subject.foreign else ""
+    name = NAMES.get(method, method) + UNDER.get(contrast, along)
     selector = VariantSelector("method", family.name)
     try:
         variant = find_variant(evidence.tables, subject.id, selector, "test")

@@ -49,6 +49,8 @@ class Evidence:
         published: a paper's numbers (``anatomy.evidence.report.published``); None where none are named.
         searches: of models of one's own, how the search for a direction and for edits began and ended.
         metrics: which metric of a benchmark is read, by task.
+        foreign: directions that other tools made, beside the model's own (``foreign_table``).
+        divergences: KL from the unedited model on harmless prompts, with intervals; empty where none was measured.
         judge_notes: what model judges could not judge, one row a model, pass and judge; empty without such judges.
     """
 
@@ -63,6 +65,8 @@ class Evidence:
     judge_notes: pd.DataFrame = field(default_factory=pd.DataFrame)
     searches: dict[str, Search] = field(default_factory=dict)
     metrics: dict[str, str] = field(default_factory=dict)
+    divergences: pd.DataFrame = field(default_factory=pd.DataFrame)
+    foreign: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def place(self, model: str, contrast: str) -> tuple[int, int] | None:
         """Position and layer of a model's direction, the pick of the published rule or what comes nearest; None without one."""
@@ -87,6 +91,11 @@ def pair(found: Evidence, plan: FigurePlan) -> tuple[str, str]:
 def main_contrast(config: Config, model: str) -> str:
     """The contrast a model's directions are mainly extracted under."""
     return next(subject.contrasts[0] for subject in subjects(config) if subject.id == model)
+
+
+def foreign_of(config: Config, model: str) -> tuple[str, ...]:
+    """Directions that other tools made for a model."""
+    return next(subject.foreign for subject in subjects(config) if subject.id == model)
 
 
 def _headline(plan: FigurePlan, config: Config, found: Evidence) -> alt.TopLevelMixin:
@@ -140,7 +149,7 @@ def _tradeoff(plan: FigurePlan, config: Config, found: Evidence) -> alt.TopLevel
 
 
 def _front(plan: FigurePlan, config: Config, found: Evidence) -> alt.TopLevelMixin:
-    return pareto_front.draw(tried(found.tables, plan.models[0]), costs(config.rosi))
+    return pareto_front.draw(tried(found.tables, plan.models[0], foreign_of(config, plan.models[0])), costs(config.rosi))
 
 
 def _categories(plan: FigurePlan, config: Config, found: Evidence) -> alt.TopLevelMixin:

@@ -10,6 +10,7 @@ from anatomy.evidence.claims.claim import Claim
 from anatomy.recipes.rosi.claims import Benchmark, Setting, amplification_claims, ladder_claim, realignment_claims
 from anatomy.recipes.rosi.direction_claims import direction_claims, nearest_claims
 from anatomy.recipes.rosi.families import families
+from anatomy.recipes.rosi.foreign_claims import foreign_claims
 from anatomy.recipes.rosi.planted_claims import ordering_claim, planted_claims
 from anatomy.stages.selected_direction import Selected
 
@@ -59,6 +60,9 @@ def claims_of(config: Config, subject: Subject, benchmarks: Sequence[Benchmark],
     else:
         for form in forms:
             found += amplification_claims(subject.id, form, setting)
+    for name in names:
+        if name.partition("@")[2] in subject.foreign:
+            found += foreign_claims(subject.id, name, setting)
     if subject.is_organism and forms:
         found += planted_claims(
             subject.id,

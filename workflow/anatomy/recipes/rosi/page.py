@@ -12,6 +12,7 @@ from anatomy.evidence.report.content import Item, PageCompletions, PageTable, Se
 from anatomy.evidence.report.exchanges import pair_completions
 from anatomy.evidence.report.tables import wide_table
 from anatomy.recipes.rosi.candidates_table import candidates_table
+from anatomy.recipes.rosi.edits_table import edits_table
 from anatomy.recipes.rosi.figures import Evidence
 from anatomy.recipes.rosi.first_screen import first_screens
 from anatomy.recipes.rosi.judging import judge_tables
@@ -63,12 +64,33 @@ def tables(config: Config, evidence: Evidence, section: str) -> list[PageTable]:
         tidy = tabulate(plan, config, evidence) if plan.section == section else pd.DataFrame()
         if not tidy.empty:
             found.append(PageTable(plan.title, plan.caption, wide_table(tidy)))
+    if section == "utility" and not (moved := edits_table(config, evidence)).empty:
+        found.append(
+            PageTable(
+                "What each edit moves",
+                "On the test split. KL: divergence (nats) from the unedited model's predictions to the edited one's on harmless "
+                "prompts, at the first answer token and as the mean over the tokens of the unedited model's own greedy answer, "
+                "with 95 % intervals clustered by item. controls_from, controls_to: the same mean of control edits that went "
+                "through the same search.",
+                moved,
+            )
+        )
     if section == "directions" and not (chosen := selection_table(config, evidence)).empty:
         found.append(
             PageTable(
                 "The direction of each model",
                 "What the published rule picked (Arditi et al. 2024, Table 5); scores on the select split.",
                 chosen,
+            )
+        )
+    if section == "directions" and not evidence.foreign.empty:
+        found.append(
+            PageTable(
+                "Directions that other tools made",
+                "Layer by layer, beside the model's own difference in means. Edits along them went through the same search, and "
+                "are ranked among the same controls. One that points away from the model's own is used turned round, so that a "
+                "positive sign means the same of both.",
+                evidence.foreign,
             )
         )
     if section == "strength" and not (tried := candidates_table(config, evidence)).empty:

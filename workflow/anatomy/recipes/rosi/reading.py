@@ -10,10 +10,11 @@ from anatomy.config.schema import Config
 from anatomy.config.study import subjects
 from anatomy.evidence.claims.rules import ResamplingOptions
 from anatomy.evidence.claims.tables import Tables, read_tables
-from anatomy.evidence.figures.rates import benchmark_scores, refusal_rates
+from anatomy.evidence.figures.rates import benchmark_scores, mean_divergences, refusal_rates
 from anatomy.evidence.report.published import read_published
 from anatomy.recipes.rosi.families import families
 from anatomy.recipes.rosi.figures import Evidence
+from anatomy.recipes.rosi.foreign_table import foreign_table
 from anatomy.recipes.rosi.search import read_searches
 from anatomy.recipes.rosi.variants import nearest, variants_in_memory
 from anatomy.stages.judge_notes import read_notes
@@ -22,9 +23,9 @@ from anatomy.stages.paper_report import Files
 from anatomy.stages.selected_direction import read_selected
 from anatomy.stages.task_facts import TaskFacts, read_tasks
 
-TABLES = ("completions", "judgements", "samples", "variants", "grid", "screen", "picks", "projections")
+TABLES = ("completions", "judgements", "samples", "variants", "grid", "screen", "picks", "projections", "divergences")
 
-ANSWERED = ("completions", "judgements", "samples", "projections")
+ANSWERED = ("completions", "judgements", "samples", "projections", "divergences")
 """Tables of what variants of the test split did."""
 
 
@@ -53,6 +54,10 @@ def read_evidence(config: Config, files: Files) -> Evidence:
         },
         searches=read_searches(files),
         metrics={name: entry["metric"] for name, entry in tasks.items()},
+        foreign=foreign_table(files.get("foreign", [])),
+        divergences=pd.DataFrame()
+        if tables.divergences is None
+        else mean_divergences(tables.divergences, tables.variants, phase="test", **resampling),
         judge_notes=pd.DataFrame([note_row(file) for file in files.get("judge_notes", [])]),
     )
 

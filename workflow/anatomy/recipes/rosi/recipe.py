@@ -75,6 +75,8 @@ def evidence(config: Config) -> dict[str, list[str]]:
         "grid": of("localize/{model}/grid.parquet"),
         "screen": of("screen/{model}/screen.parquet"),
         "projections": of("measure/{model}/projections.parquet"),
+        "divergences": of("divergence/{model}/test.parquet"),
+        "foreign": [at.stage("extract", subject.id, "foreign.json") for subject in models if subject.foreign],
         "refusal_tokens": of("answers/{model}/refusal_tokens.json"),
         "selected": of("localize/{model}/selected.json"),
         "picks": of("edit/{model}/picks.parquet"),
@@ -139,7 +141,7 @@ RECIPE = Recipe(
     room=room,
     jobs=JOBS,
     plans=figure_plans,
-    tables=(*(plan.name for plan in TABLE_PLANS), "selection", "candidates"),
+    tables=(*(plan.name for plan in TABLE_PLANS), "selection", "candidates", "edits"),
     printed=tuple(plan.name for plan in TABLE_PLANS),
     measured=("*/*/*.tsv",),
 )

@@ -16,6 +16,7 @@ from anatomy.evidence.claims.tables import NO_SEED, of_models
 from anatomy.recipes.rosi.absences import absences
 from anatomy.recipes.rosi.candidates_table import candidates_table
 from anatomy.recipes.rosi.claims import Benchmark
+from anatomy.recipes.rosi.edits_table import edits_table
 from anatomy.recipes.rosi.figures import Evidence, draw
 from anatomy.recipes.rosi.ledger import claims_of, family_claims
 from anatomy.recipes.rosi.page import sections
@@ -93,10 +94,11 @@ def left_out_benchmarks(config: Config) -> list[Benchmark]:
 
 
 def tabulate(name: str, config: Config, evidence: Evidence) -> pd.DataFrame:
-    """One of its tables: those of the paper, what the published rule picked, and what the search of edits threw out."""
+    """One of its tables: those of the paper, what the published rule picked, what the search of edits threw out, and what
+    each edit moves."""
     if name in PLANS:
         return tabulate_plan(PLANS[name], config, evidence)
-    return {"selection": selection_table, "candidates": candidates_table}[name](config, evidence)
+    return {"selection": selection_table, "candidates": candidates_table, "edits": edits_table}[name](config, evidence)
 
 
 def title_of(table: str) -> str:

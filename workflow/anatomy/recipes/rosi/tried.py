@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from anatomy.evidence.claims.tables import Tables
@@ -23,11 +25,16 @@ def costs(rosi: Rosi) -> list[Cost]:
     ]
 
 
-def tried(tables: Tables, model: str) -> pd.DataFrame:
+def tried(tables: Tables, model: str, foreign: Sequence[str] = ()) -> pd.DataFrame:
     """Candidates of each search along the main contrast and of its controls, a row for each cost, with the unedited model.
+
+    Searches along foreign directions stand beside them, with the controls of the same search.
 
     The unedited model is a candidate of every search of which an edit was measured: it costs nothing. Nothing is computed that
     the screen and the choice of the edit did not compute; controls are not benchmarked on this split.
+
+    Args:
+        foreign: names of directions that other tools made.
 
     Raises:
         MissingEvidence: the model was not screened.
@@ -42,7 +49,14 @@ def tried(tables: Tables, model: str) -> pd.DataFrame:
         before = first.assign(harmful_refused=first["harmful_refused"] - first["harmful_rise"], answers_rise=0.0)
         parts.append(_long(picks, before.assign(benchmark_loss=0.0), ["answers_rise", "benchmark_loss"]))
     found = pd.concat(parts, ignore_index=True)
-    found = found[~found["search"].str.contains("@")].dropna(subset=["spent", "gained"])
+    contrast = found["search"].str.partition("@")[2]
+    found = found[contrast.isin(["", *foreign])].dropna(subset=["spent", "gained"])
+    beside = [
+        found[(found["search"] == search.partition("@")[0]) & (found["draw"] != "")].assign(search=search)
+        for search in found["search"].unique()
+        if "@" in search
+    ]
+    found = pd.concat([found, *beside], ignore_index=True)
     edited = found.assign(edited=found["edit"] != UNEDITED).groupby(["search", "draw", "cost"])["edited"].transform("any")
     return found[edited].reset_index(drop=True)
 

@@ -31,7 +31,7 @@ def stage_work(
     outcome: Outcome = FOUND,
 ) -> dict[str, StageWork]:
     """Count the stages of a model: ``extract``, ``answers``, ``localize``, ``screen``, ``select``, ``test``, ``measure``,
-    ``project``.
+    ``divergence``, ``project``.
 
     Token counts take the mean length of the rendered prompts. ``anatomy.costs.grid_work`` counts the search for a
     direction; controls of a model that ranks its direction search the main contrast's grid too.
@@ -51,7 +51,7 @@ def stage_work(
     edits = {digest(edit) for family in families(config, subject) for edit in candidates(family, config.rosi, tried)}
     grids = [
         Grid(prompts.lengths.under(contrast), harmful, harmless, num_layers, config.extraction.token_budget)
-        for contrast in subject.contrasts
+        for contrast in subject.without_foreign.contrasts
     ]
     searching = config.extraction.controls.total if subject.direction_headline and outcome.direction else 0
     own = fit + harmful + harmless
@@ -85,6 +85,8 @@ def stage_work(
     in_memory = variants_in_memory(config, subject) if outcome.direction else []
     methods = [family for family in families(config, subject) if not family.control and "@" not in family.name]
     projected = (1 + len(methods) * outcome.edits) * prompts.total(config.evaluation.pair, "test", config.evaluation.test_prompts)
+    moved = [one for one in variants_on_test(config, subject) if one.role != "base"] if outcome.edits else []
+    harmless_tested = prompts.of(config.evaluation.benign, "test", config.divergence.prompts)
     most = max(len(candidates(family, config.rosi, tried)) for family in families(config, subject)) if edits else 1
     share = asked_share(most, max(harmful, harmless), wanted, 2 * config.rosi.shortlist)
     screened = len(edits) + 2 if outcome.edits else 0
@@ -128,6 +130,15 @@ def stage_work(
             phase("select", variants_on_select(config, subject), config.evaluation.select_prompts),
             phase("test", variants_on_test(config, subject), config.evaluation.test_prompts),
             answered("measure", "interventions in memory generate", in_memory, "test", config.evaluation.test_prompts, hooked),
+            StageWork(
+                "divergence",
+                f"{len(moved)} edits forced along {harmless_tested} answers",
+                round((len(moved) + 1) * harmless_tested * (prompts.tokens + config.divergence.tokens)),
+                harmless_tested * config.divergence.tokens,
+                harmless_tested,
+                predictions=(len(moved) + 1) * harmless_tested * config.divergence.tokens,
+                passes=3 * (len(moved) + 1),
+            ),
             StageWork("project", f"{projected} prompts, unedited and under the picks", round(projected * prompts.tokens), 0),
         )
     }

@@ -29,7 +29,7 @@ JUDGE_TOKENS, VERDICT_TOKENS = 300, 10
 """What a model judge reads around a conversation, and writes."""
 
 
-SHARED_STAGES = ("extract", "answers", "localize", "select", "test")
+SHARED_STAGES = ("extract", "answers", "localize", "select", "test", "divergence")
 """Work of rules that all papers of a run share."""
 
 

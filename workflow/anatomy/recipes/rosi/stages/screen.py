@@ -21,7 +21,7 @@ from anatomy.models.card import ModelCard
 from anatomy.models.loading import LoadedModel, load_model
 from anatomy.models.machine.devices import device_name
 from anatomy.progress.counting import Progress
-from anatomy.recipes.rosi.families import candidates, families, layers
+from anatomy.recipes.rosi.families import POSITION, Family, candidates, families, layers
 from anatomy.recipes.rosi.limits import undecided
 from anatomy.recipes.rosi.stages.first_token import Reader
 from anatomy.recipes.rosi.stages.first_token_answers import NOTHING, Read
@@ -82,7 +82,12 @@ def screen(
     base = reader.read()
     say(f"{subject.id}: {undecided(len(base.benign), config.rosi.max_benign_rise, config.statistics)}")
     tried = layers(config.rosi, loaded.num_layers, config.selection.layer_share)
-    spaces = {family.name: _named(candidates(family, config.rosi, tried)) for family in found}
+    spaces = {
+        family.name: _named(
+            candidates(family, config.rosi, _at_hand(model_edits, tried, family.contrast) if _foreign(subject, family) else tried)
+        )
+        for family in found
+    }
     read: dict[str, Read] = {}
     edits = {name: edit for space in spaces.values() for name, edit in space.items()}
 
@@ -111,6 +116,16 @@ def screen(
         if not family.control and not shortlist[family.name]:
             say(f"{subject.id}: no edit of {family.name} is within the limits, and its controls are not searched")
     return pd.concat([unedited_row(subject, base), *tables], ignore_index=True)[COLUMNS], shortlist
+
+
+def _foreign(subject: Subject, family: Family) -> bool:
+    return family.contrast in subject.foreign
+
+
+def _at_hand(model_edits: ModelEdits, tried: list[int], contrast: str) -> list[int]:
+    """Layers among those tried at which a foreign direction is there."""
+    directions = model_edits.directions.candidates(contrast)
+    return [layer for layer in tried if layer in directions.layers and directions.vector(POSITION, layer).any()]
 
 
 def _named(space: Iterable[LowRankSpec]) -> dict[str, LowRankSpec]:

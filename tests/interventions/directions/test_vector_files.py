@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 
 from anatomy.errors import DataError
 from anatomy.formats.beside import beside
-from anatomy.formats.vectors import read_vectors, write_vectors
+from anatomy.interventions.directions.vector_files import read_vectors, write_vectors
 
 WIDTH = 24
 

@@ -1,0 +1,35 @@
+"""How far every variant of the test split moves predictions on harmless prompts."""
+
+from pathlib import Path
+
+from anatomy.runs.job import job_of
+
+with job_of(f"divergence {snakemake.wildcards.model}", snakemake) as run:
+    import torch
+
+    from anatomy.interventions.variant import merged
+    from anatomy.recipes.asked_variants import engine_variants
+    from anatomy.stages.divergence import measure_divergence
+    from anatomy.stages.inputs import named_files
+    from anatomy.stages.model_edits import ModelEdits
+    from anatomy.stages.own_answers import read_refusal_tokens
+    from anatomy.stages.phase import phase_variants
+    from anatomy.stages.soundness import sound_extraction, sound_model
+    from anatomy.store.files import read_json, write_json, write_table
+
+    torch.set_num_threads(run.threads)
+    model, given = sound_model(snakemake.input.model), named_files(snakemake.input)
+    found = merged(map(read_json, given["found"]))
+    phase = phase_variants(engine_variants(run.config, run.subject, "test"), "test", 1, 0, found)
+    table, cells = measure_divergence(
+        run.config,
+        run.subject,
+        model,
+        phase,
+        ModelEdits(model, sound_extraction(snakemake.input.directions)),
+        read_refusal_tokens(Path(snakemake.input.refusal_tokens))["common_prefix"],
+        run.say,
+    )
+    out = Path(snakemake.output.table)
+    write_json(out.with_suffix(".cells.json"), cells)
+    write_table(out, table)
