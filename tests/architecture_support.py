@@ -36,7 +36,7 @@ def extraction_error(architecture: Architecture) -> float:
     rows = []
     for ids in prompts:
         with torch.no_grad():
-            hidden = loaded.model.model(torch.tensor([ids]), output_hidden_states=True).hidden_states[:LAYERS]
+            hidden = loaded.model.base_model(torch.tensor([ids]), output_hidden_states=True).hidden_states[:LAYERS]
         rows.append(torch.stack([layer[0, positions] for layer in hidden], 1).double())
     expected = torch.stack(rows).mean(0)
     return ((moments.mean - expected).abs().max() / expected.abs().max()).item()

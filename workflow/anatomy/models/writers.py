@@ -11,10 +11,8 @@ from anatomy.models.block_tensors import BlockTensors, block_tensors, has_expert
 from anatomy.models.blocks import POST_NORMS
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.configuration import quantisation
+from anatomy.models.matrix_names import POSITIONS, READERS, stored_transposed, writing_site
 from anatomy.models.sites import BLOCK_SITES, EMBEDDING_SITE
-
-READERS = frozenset(("q_proj", "k_proj", "v_proj", "qkv_proj", "gate_proj", "up_proj", "gate_up_proj"))
-"""Matrices of a block that read the stream, or what was read, and write nothing to it."""
 
 FLOATS = ("F64", "F32", "BF16", "F16")
 """Stored dtypes whose numbers are the weights themselves; others stand beside scales."""
@@ -27,7 +25,8 @@ class Writer:
     Attributes:
         name: dotted module name, for example ``model.layers.3.self_attn.o_proj``.
         layer: 0-based block; -1 for the embedding, which writes before block 0.
-        site: ``o_proj``, ``down_proj`` or ``embed_tokens`` (stored transposed, [vocabulary, d_model]).
+        site: ``o_proj``, ``down_proj`` or ``embed_tokens`` (stored transposed, [vocabulary, d_model]), whatever the family calls
+            the matrix (``matrix_names``).
         post_norm: a norm stands between this matrix and the stream: a weight edit is then no edit of the write.
         bias: the module also adds a bias, which no edit of ``W`` reaches.
     """
@@ -59,7 +58,7 @@ def residual_writers(source: nn.Module | Checkpoint, embedding: bool = False, si
     if isinstance(source, Checkpoint):
         _refuse_packed(source, writers)
     ordered = sorted(writers, key=lambda writer: (writer.layer, BLOCK_SITES.index(writer.site)))
-    return [_embedding(source, where), *ordered] if embedding else ordered
+    return [*_embeddings(source, where), *ordered] if embedding else ordered
 
 
 def writable_sites(source: nn.Module | Checkpoint) -> tuple[str, ...]:
@@ -82,11 +81,11 @@ def _written_by(block: BlockTensors, d_model: int, where: str) -> list[Writer]:
         if len(shape) < 2 or inside.partition(".")[0] in block.mixtures:
             continue
         module, _, kind = inside.rpartition(".")
-        site = module.rpartition(".")[2]
-        if kind == "weight" and site in BLOCK_SITES and shape[0] == d_model:
-            bias = f"{module}.bias" in block.shapes
-            writers.append(Writer(f"{block.name}.{module}", block.layer, site, post_norm, bias))
-        elif kind != "weight" or site not in READERS:
+        name = f"{block.name}.{module}"
+        site = writing_site(name)
+        if kind == "weight" and site is not None and shape[1 if stored_transposed(name) else 0] == d_model:
+            writers.append(Writer(name, block.layer, site, post_norm, f"{module}.bias" in block.shapes))
+        elif kind != "weight" or module.rpartition(".")[2] not in READERS:
             raise EditError(
                 found=f"{block.name}.{inside} {list(shape)}, a matrix of unknown use",
                 expected=f"o_proj and down_proj of {d_model} rows, and {sorted(READERS)}",
@@ -141,12 +140,16 @@ def _check_inventory(writers: list[Writer], sites: Sequence[str], num_layers: in
         )
 
 
-def _embedding(source: nn.Module | Checkpoint, where: str) -> Writer:
+def _embeddings(source: nn.Module | Checkpoint, where: str) -> list[Writer]:
+    """The embedding of tokens, and that of positions where the model has one: both write before block 0."""
     if isinstance(source, Checkpoint):
-        names = [name.removesuffix(".weight") for name in source.names() if name.endswith("embed_tokens.weight")]
+        known = [name.removesuffix(".weight") for name in source.names()]
+        names = [name for name in known if f"{name}.weight" == source.embedding]
     else:
         embedding = source.get_input_embeddings()
+        known = [name for name, _ in source.named_modules()]
         names = [name for name, part in source.named_modules() if part is embedding]
     if len(names) != 1:
         raise EditError(found=f"{len(names)} token embeddings", expected="exactly one", where=where)
-    return Writer(names[0], -1, EMBEDDING_SITE, post_norm=False, bias=False)
+    names += [name for name in known if name.rpartition(".")[2] == POSITIONS]
+    return [Writer(name, -1, EMBEDDING_SITE, post_norm=False, bias=False) for name in names]

@@ -141,7 +141,7 @@ class Reloader:
         def tensors() -> Iterator[tuple[str, Tensor]]:
             for name in names:
                 passed.append(name)
-                yield name, self._tensor(name, edits)
+                yield self._checkpoint.stored_name(name), self._tensor(name, edits)
 
         try:
             self._llm.collective_rpc("reload_weights", kwargs={"weights_iterator": tensors()})

@@ -109,6 +109,8 @@ def no_adapter_because(edits: Sequence[WeightEdit], engine: Abilities) -> str:
     if other:
         return f"{other[0]} is not of low rank"
     low_rank = [edit for edit in edits if isinstance(edit, LowRankEdit)]
+    if any(edit.biases for edit in low_rank):
+        return "output biases change too, which are no part of an adapter"
     rank = sum(edit.rank for edit in low_rank)
     outside = {name.rpartition(".")[2] for edit in low_rank for name in edit.factors} - set(engine.target_modules)
     if not engine.adapters:

@@ -35,7 +35,9 @@ def build_edit(
     - ``projection``: ``W + g m s s^T W``; scales what W already writes along s. Ours.
     - ``mean_input``: ``W + g m / 100 * ||W||_F s d^T``, d the unit vector along the mean input of harmful minus
       harmless prompts; writes s where the input looks harmful, with the same scale as ``row_mean``. Ours.
-    - ``orthogonalize``: ``W - s s^T W`` (Arditi et al. 2024, section 4.1); a measurement.
+    - ``orthogonalize``: ``W - s s^T W`` (Arditi et al. 2024, section 4.1); a measurement. A bias that is added to what W writes
+      loses its component too, ``b - s s^T b``, because the formula is about all that is written. The others are about W alone:
+      a bias does not depend on the input, and stays.
 
     Args:
         spec: ``method``, ``strength`` (or ``alpha``), ``sign``, and optionally ``sites`` (default o_proj and down_proj;
@@ -45,14 +47,23 @@ def build_edit(
         mean_inputs: (harmful, harmless) means by matrix name, for ``mean_input``.
 
     Raises:
-        EditError: a spec without meaning, tied embeddings, a direction that does not fit, an output bias that
-            orthogonalisation would leave, missing mean inputs.
+        EditError: a spec without meaning, tied embeddings, a direction that does not fit, missing mean inputs.
         NumericsError: zero norm where one divides.
     """
-    factors = edit_factors(spec, checkpoint, direction, mean_inputs=mean_inputs)
+    factors = _built(spec, checkpoint, direction, mean_inputs)
     writers = _chosen_writers(spec, checkpoint)
     names, post_norm = [writer.name for writer in writers], any(writer.post_norm for writer in writers)
-    return LowRankEdit(factors, describe(spec, intent(spec), checkpoint, names, factors, post_norm=post_norm))
+    card = describe(spec, intent(spec), checkpoint, names, factors, post_norm=post_norm)
+    biased = [writer for writer in writers if writer.bias] if spec["method"] == "orthogonalize" else []
+    return LowRankEdit(factors, card, _without(direction.double().cpu(), checkpoint, biased))
+
+
+def _without(
+    s: Float64[Tensor, " d_model"], checkpoint: Checkpoint, writers: list[Writer]
+) -> dict[str, Float32[Tensor, " d_model"]]:
+    """``-s s^T b`` of each writer's bias; nothing where that is zero."""
+    biases = {writer.name: checkpoint.tensor(f"{writer.name}.bias").double() for writer in writers}
+    return {name: change.float() for name, bias in biases.items() if (change := -(s @ bias) * s).any()}
 
 
 def edit_factors(
@@ -62,7 +73,27 @@ def edit_factors(
     *,
     mean_inputs: tuple[MeanInputs, MeanInputs] | None = None,
 ) -> dict[str, Factors]:
-    """The factors alone, for screens of hundreds of edits that need no card. Arguments and errors as ``build_edit``."""
+    """The factors alone, for screens of hundreds of edits that need no card. Arguments and errors as ``build_edit``.
+
+    Raises:
+        EditError: besides, orthogonalisation beside output biases, which are no part of factors.
+    """
+    if spec["method"] == "orthogonalize" and (biased := [one.name for one in _chosen_writers(spec, checkpoint) if one.bias]):
+        raise EditError(
+            found=f"output biases, such as {biased[0]}.bias",
+            expected="matrices without bias, where an edit is factors alone",
+            where=str(checkpoint.folder),
+            remedy="build the whole edit (build_edit), or measure with the hook form (ablate): both reach biases too",
+        )
+    return _built(spec, checkpoint, direction, mean_inputs)
+
+
+def _built(
+    spec: LowRankSpec,
+    checkpoint: Checkpoint,
+    direction: Float[Tensor, " d_model"],
+    mean_inputs: tuple[MeanInputs, MeanInputs] | None,
+) -> dict[str, Factors]:
     check_spec(spec)
     spec = low_rank_spec(spec)
     s = _checked_direction(direction, checkpoint)
@@ -103,13 +134,6 @@ def _chosen_writers(spec: LowRankSpec, checkpoint: Checkpoint) -> list[Writer]:
     ]
     if layers is not None and (outside := sorted(set(layers) - set(range(checkpoint.num_layers)))):
         raise EditError(found=f"layers {outside}", expected=f"layers below {checkpoint.num_layers}", where=f"edit spec {spec}")
-    if spec["method"] == "orthogonalize" and (biased := [writer.name for writer in writers if writer.bias]):
-        raise EditError(
-            found=f"output biases, such as {biased[0]}.bias",
-            expected="matrices without bias",
-            where=str(checkpoint.folder),
-            remedy="measure with the hook form (ablate), which reaches biases too",
-        )
     return writers
 
 

@@ -12,6 +12,7 @@ from anatomy.interventions.edits.apply import applied
 from anatomy.interventions.edits.low_rank import LowRankEdit
 from anatomy.models.activations.hooks import modifying
 from anatomy.models.loading import LoadedModel
+from anatomy.models.matrix_names import writing_site
 from anatomy.models.sites import EMBEDDING_SITE, StreamSite
 from anatomy.models.writers import residual_writers
 
@@ -38,7 +39,8 @@ def write_gap(
 ) -> WriteGap:
     """Compare ``W + c s r^T W`` with the stream edit ``y + c s r^T y`` of what each edited sublayer adds to the stream.
 
-    With s the direction, r is s for ``projection`` and ``orthogonalize``, and 1 / d_model in each coordinate for
+    A bias is part of y where the edit reaches it (``orthogonalize``), and is taken off before r reads y where it does not. With s
+    the direction, r is s for ``projection`` and ``orthogonalize``, and 1 / d_model in each coordinate for
     ``row_mean``. On models whose sublayers write ``W u`` itself the two are one (ROSI, section 3; Arditi et al. 2024,
     appendix E); behind a post-norm the weight edit reaches the stream only after the norm has rescaled everything.
 
@@ -69,7 +71,7 @@ def _stream_changes(
         "orthogonalize": direction,
         "row_mean": torch.full_like(direction, 1.0 / direction.shape[0]),
     }
-    method, sites = edit.card.spec["method"], {name.rpartition(".")[2] for name in edit.factors}
+    method, sites = edit.card.spec["method"], {str(writing_site(name)) for name in edit.factors}
     if method not in readers or EMBEDDING_SITE in sites:
         raise EditError(
             found=f"method {method!r} at {sorted(sites)}",
@@ -82,14 +84,18 @@ def _stream_changes(
     for name, (_, b) in edit.factors.items():
         # B = c s in every low-rank edit along s.
         push = (b[:, 0].double() @ direction.double()).float() * direction
-        changes[STREAM_SITES[writers[name].site], writers[name].layer] = _change(readers[method], push)
+        kept = writers[name].bias and method != "orthogonalize" and not writers[name].post_norm
+        constant = (loaded.model.get_submodule(name).bias.float().cpu() @ readers[method].float()).item() if kept else 0.0
+        changes[STREAM_SITES[writers[name].site], writers[name].layer] = _change(readers[method], push, constant)
     return changes
 
 
-def _change(reader: Float[Tensor, " d_model"], push: Float[Tensor, " d_model"]) -> Callable[[Tensor], Tensor]:
+def _change(reader: Float[Tensor, " d_model"], push: Float[Tensor, " d_model"], constant: float) -> Callable[[Tensor], Tensor]:
+    """``y + push (reader^T y - constant)``, the constant being what a bias that stays gives."""
+
     def change(y: Tensor) -> Tensor:
         stream = y.float()
-        return (stream + (stream @ reader.to(stream))[..., None] * push.to(stream)).to(y.dtype)
+        return (stream + (stream @ reader.to(stream) - constant)[..., None] * push.to(stream)).to(y.dtype)
 
     return change
 
