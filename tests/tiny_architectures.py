@@ -35,7 +35,7 @@ class Architecture:
         published: keys of the published config.json that make the family what it is (windows scaled to a tiny model).
         post_norm: norms stand between the sublayers and the residual stream.
         tied: input and output embeddings are one matrix in the published checkpoint that the row stands for.
-        experts: MLPs are mixtures of experts.
+        experts: matrices that write in each MLP that is a mixture of experts, shared ones too; 0 where it is none.
         own_words: what its config.json calls the sizes that others call as Llama's does; None for one that it does not have.
         bias: matrices that write to the stream have biases.
     """
@@ -46,7 +46,7 @@ class Architecture:
     published: dict[str, Any] = field(default_factory=dict)
     post_norm: bool = False
     tied: bool = False
-    experts: bool = False
+    experts: int = 0
     own_words: dict[str, str | None] = field(default_factory=dict)
     bias: bool = False
 
@@ -227,7 +227,7 @@ ARCHITECTURES = (
             "rms_norm_eps": 1e-5,
             "tie_word_embeddings": False,
         },
-        experts=True,
+        experts=4,
     ),
     Architecture(
         "Qwen3-MoE",
@@ -246,7 +246,41 @@ ARCHITECTURES = (
             "use_sliding_window": False,
             "tie_word_embeddings": False,
         },
-        experts=True,
+        experts=8,
+    ),
+    Architecture(
+        "Qwen2-MoE",
+        "qwen2_moe",
+        "Qwen2MoeForCausalLM",
+        {
+            "rope_theta": 1_000_000.0,
+            "num_experts": 4,
+            "num_experts_per_tok": 2,
+            "moe_intermediate_size": 48,
+            "shared_expert_intermediate_size": 80,
+            "norm_topk_prob": False,
+            "decoder_sparse_step": 1,
+            "mlp_only_layers": [],
+            **NO_WINDOW,
+            "tie_word_embeddings": False,
+        },
+        experts=5,
+    ),
+    Architecture(
+        "OLMoE",
+        "olmoe",
+        "OlmoeForCausalLM",
+        {
+            "rope_theta": 10_000.0,
+            "num_key_value_heads": 2,
+            "num_experts": 8,
+            "num_experts_per_tok": 2,
+            "norm_topk_prob": False,
+            "clip_qkv": None,
+            "rms_norm_eps": 1e-5,
+            "tie_word_embeddings": False,
+        },
+        experts=8,
     ),
 )
 

@@ -8,6 +8,7 @@ from torch import nn
 from anatomy.errors import EditError
 from anatomy.models.blocks import decoder_blocks
 from anatomy.models.checkpoint import Checkpoint
+from anatomy.models.experts import one_an_expert
 from anatomy.models.matrix_names import TRANSPOSED, writing_site
 
 STACK = "model.layers"
@@ -60,10 +61,11 @@ def block_tensors(source: nn.Module | Checkpoint) -> list[BlockTensors]:
     width = source.config.get_text_config().hidden_size
     blocks = decoder_blocks(source)
     _refuse_other_layout(blocks[0].name.rpartition(".")[0], source.config.model_type, place(source))
-    return [
-        BlockTensors(block.name, block.layer, {name: tuple(part.shape) for name, part in block.module.named_parameters()}, width)
-        for block in blocks
-    ]
+    return [BlockTensors(block.name, block.layer, one_an_expert(_shapes(block.module)), width) for block in blocks]
+
+
+def _shapes(module: nn.Module) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(part.shape) for name, part in module.named_parameters()}
 
 
 def has_experts(source: nn.Module | Checkpoint) -> bool:

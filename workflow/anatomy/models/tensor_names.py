@@ -8,9 +8,16 @@ import re
 
 RENAMED: dict[str, tuple[tuple[str, str], ...]] = {
     "gpt_neox": ((r"^embed_out\.", "lm_head."),),
+    "mixtral": (
+        (r"\.block_sparse_moe\.", ".mlp."),
+        (r"\.experts\.(\d+)\.w1\.", r".experts.\1.gate_proj."),
+        (r"\.experts\.(\d+)\.w2\.", r".experts.\1.down_proj."),
+        (r"\.experts\.(\d+)\.w3\.", r".experts.\1.up_proj."),
+    ),
     "gpt2": ((r"^(?!transformer\.|lm_head\.)", "transformer."),),
 }
-"""By ``model_type``: a pattern of names in files, and what the model has for it. GPT-2's own files leave its first part out."""
+"""By ``model_type``: patterns of names in files, and what the model has for them. GPT-2's own files leave its first part out;
+Mixtral's have other words for the parts of a mixture."""
 
 
 def loaded_name(model_type: str, stored: str) -> str:

@@ -10,6 +10,7 @@ from anatomy.errors import EditError
 from anatomy.interventions.edits.low_rank import Factors
 from anatomy.interventions.edits.weight_edit import WeightEdit, edited_weight, touched
 from anatomy.models.checkpoint import HEAD
+from anatomy.models.experts import loaded_tensor
 from anatomy.models.loading import LoadedModel
 from anatomy.models.matrix_names import is_embedding, stored_transposed
 
@@ -92,7 +93,8 @@ def changed_tensors(loaded: LoadedModel, changes: Mapping[str, Callable[[Tensor]
     Raises:
         EditError: a name that the model in memory does not have.
     """
-    parameters = dict(loaded.model.named_parameters())
+    found = {name: loaded_tensor(loaded.model, name) for name in changes}
+    parameters = {name: tensor for name, tensor in found.items() if tensor is not None}
     if absent := sorted(set(changes) - set(parameters)):
         raise EditError(
             found=f"no tensor {absent[0]} in memory",
@@ -121,10 +123,7 @@ def _changed(targets: Mapping[str, Tensor], changes: Mapping[str, Callable[[Tens
 
 def _target(loaded: LoadedModel, tensor: str, shape: tuple[int, ...]) -> Tensor:
     name = tensor.removesuffix(".weight")
-    try:
-        weight = loaded.model.get_parameter(tensor)
-    except AttributeError:
-        weight = None
+    weight = loaded_tensor(loaded.model, tensor)
     if weight is None or tuple(weight.shape) != tuple(shape):
         raise EditError(
             found=f"{name} of shape {None if weight is None else tuple(weight.shape)}",

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from anatomy.errors import EditError
-from anatomy.models.block_tensors import BlockTensors, block_tensors
+from anatomy.models.block_tensors import BlockTensors, block_tensors, has_experts
 from anatomy.models.blocks import POST_NORMS
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.matrix_names import EMBEDDINGS, POSITIONS, writing_site
@@ -25,6 +25,21 @@ def editable_writers(checkpoint: Checkpoint, sites: Sequence[str]) -> list[Write
             remedy="leave embed_tokens out, or untie the checkpoint first: the edit would change the output head too",
         )
     return residual_writers(checkpoint, EMBEDDING_SITE in sites, [site for site in sites if site in BLOCK_SITES])
+
+
+def require_inputs(checkpoint: Checkpoint, sites: Iterable[str]) -> None:
+    """Refuse, before anything runs, mean inputs of matrices that do not read something at each token.
+
+    Raises:
+        EditError: experts among them.
+    """
+    if "down_proj" in set(sites) and has_experts(checkpoint):
+        raise EditError(
+            found="mean inputs asked of experts (the form mean_input at down_proj)",
+            expected="matrices that read something at each token",
+            where=str(checkpoint.folder),
+            remedy="leave mean_input out of the forms (rosi.forms), or edit attention alone (rosi.sites: [o_proj])",
+        )
 
 
 def dense_shapes(checkpoint: Checkpoint, names: Iterable[str]) -> dict[str, tuple[int, int]]:

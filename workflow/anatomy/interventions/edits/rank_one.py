@@ -1,5 +1,6 @@
 """Rank-one edits that write a direction into the residual stream: rank-one safety injection and its variants."""
 
+from collections import Counter
 from collections.abc import Mapping
 
 import torch
@@ -31,7 +32,8 @@ def build_edit(
 
     - ``row_mean``: ``W + g alpha s wbar^T``, wbar the mean of W's rows (ROSI, section 3). ``alpha`` as given, or from
       the scale-free ``strength`` m, ``alpha_W = m / 100 * ||W||_F / ||wbar||``: ``||Delta||_F`` is m percent of
-      ``||W||_F``. The published form has g = 1.
+      ``||W||_F``. The published form has g = 1. Experts of a block count as the one matrix that they are side by side
+      (``anatomy.models.experts``), and so have one alpha: the edit is then again one of what the block writes.
     - ``projection``: ``W + g m s s^T W``; scales what W already writes along s. Ours.
     - ``mean_input``: ``W + g m / 100 * ||W||_F s d^T``, d the unit vector along the mean input of harmful minus
       harmless prompts; writes s where the input looks harmful, with the same scale as ``row_mean``. Ours.
@@ -97,9 +99,32 @@ def _built(
     check_spec(spec)
     spec = low_rank_spec(spec)
     s = _checked_direction(direction, checkpoint)
+    writers = _chosen_writers(spec, checkpoint)
+    common = _common_alphas(spec, checkpoint, writers)
     return {
-        writer.name: _factors(spec, s, writer_matrix(checkpoint, writer), writer, mean_inputs)
-        for writer in _chosen_writers(spec, checkpoint)
+        writer.name: _factors(spec, s, writer_matrix(checkpoint, writer), writer, mean_inputs, common.get(_place(writer)))
+        for writer in writers
+    }
+
+
+def _place(writer: Writer) -> tuple[int, str]:
+    return writer.layer, writer.site
+
+
+def _common_alphas(spec: LowRankSpec, checkpoint: Checkpoint, writers: list[Writer]) -> dict[tuple[int, str], float]:
+    """Alpha of ``row_mean`` for each block and site with several matrices, by layer and site; nothing where alpha is given."""
+    if spec["method"] != "row_mean" or "alpha" in spec:
+        return {}
+    places = Counter(_place(writer) for writer in writers if writer.site != EMBEDDING_SITE)
+    squares: dict[tuple[int, str], tuple[float, float]] = {}
+    for writer in writers:
+        if places[_place(writer)] > 1:
+            weight = writer_matrix(checkpoint, writer).double()
+            whole, mean = squares.get(_place(writer), (0.0, 0.0))
+            squares[_place(writer)] = whole + weight.square().sum().item(), mean + weight.mean(0).square().sum().item()
+    return {
+        place: spec["strength"] / 100 * whole**0.5 / _above_zero(mean**0.5, "mean of the rows")
+        for place, (whole, mean) in squares.items()
     }
 
 
@@ -109,10 +134,13 @@ def _factors(
     weight: Float32[Tensor, "d_model d_in"],
     writer: Writer,
     mean_inputs: tuple[MeanInputs, MeanInputs] | None,
+    common: float | None,
 ) -> Factors:
     sign, method = spec.get("sign", 1), spec["method"]
     if method == "row_mean":
         row_mean = weight.double().mean(0)
+        if common is not None:
+            return row_mean.float()[None], (sign * common * s)[:, None]
         norm = _above_zero(row_mean.norm().item(), "mean of the rows")
         alpha = spec["alpha"] if "alpha" in spec else spec["strength"] / 100 * weight.double().norm().item() / norm
         return row_mean.float()[None], (sign * alpha * s)[:, None]
@@ -143,7 +171,8 @@ def _difference(spec: LowRankSpec, writer: Writer, mean_inputs: tuple[MeanInputs
             found=f"no mean inputs of {writer.name}",
             expected="mean inputs of harmful and of harmless prompts",
             where=f"edit spec {spec}",
-            remedy="extract them with anatomy.models.activations.writer_inputs; not for embeddings",
+            remedy="extract them with anatomy.models.activations.writer_inputs; not for embeddings, nor for experts, "
+            "which read some tokens only",
         )
     harmful, harmless = mean_inputs
     return harmful[writer.name] - harmless[writer.name]

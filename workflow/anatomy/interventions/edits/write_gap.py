@@ -80,13 +80,22 @@ def _stream_changes(
             remedy="only these act on what a block writes",
         )
     writers = {writer.name: writer for writer in residual_writers(loaded.model, sites=sorted(sites))}
-    changes = {}
+    changes: dict[tuple[StreamSite, int], Callable[[Tensor], Tensor]] = {}
+    pushes: dict[tuple[str, int], float] = {}
     for name, (_, b) in edit.factors.items():
+        writer = writers[name]
         # B = c s in every low-rank edit along s.
-        push = (b[:, 0].double() @ direction.double()).float() * direction
-        kept = writers[name].bias and method != "orthogonalize" and not writers[name].post_norm
+        size = (b[:, 0].double() @ direction.double()).item()
+        if abs(pushes.setdefault((writer.site, writer.layer), size) - size) > 1e-5 * abs(size):
+            raise EditError(
+                found=f"experts of block {writer.layer} that are edited by different amounts",
+                expected="one amount, so that the edit is one of what the block writes",
+                where=f"edit {edit.card.spec}",
+                remedy="give alpha, or a strength, which counts all experts of a block as one matrix",
+            )
+        kept = writer.bias and method != "orthogonalize" and not writer.post_norm
         constant = (loaded.model.get_submodule(name).bias.float().cpu() @ readers[method].float()).item() if kept else 0.0
-        changes[STREAM_SITES[writers[name].site], writers[name].layer] = _change(readers[method], push, constant)
+        changes[STREAM_SITES[writer.site], writer.layer] = _change(readers[method], size * direction, constant)
     return changes
 
 

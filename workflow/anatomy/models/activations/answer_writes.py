@@ -16,7 +16,7 @@ from anatomy.models.activations.batching import PromptBatch, batches
 from anatomy.models.activations.means import check_finite
 from anatomy.models.loading import LoadedModel
 from anatomy.models.matrix_names import matrix_of
-from anatomy.models.writers import Writer, residual_writers, writable_sites
+from anatomy.models.writers import Writer, residual_writers, sites_with_inputs
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def mean_answer_writes(
 
     Raises: as ``answer_sums``; ``EditError`` as ``residual_writers``.
     """
-    writers = residual_writers(loaded.model, sites=writable_sites(loaded.model))
+    writers = residual_writers(loaded.model, sites=sites_with_inputs(loaded.model))
     sums: dict[str, Tensor] = {}
     for batch in batches([text.read for text in texts], token_budget, loaded.pad_token_id, loaded.device):
         answering = answer_mask(batch, texts)
