@@ -77,13 +77,12 @@ def direction() -> Any:
 
 
 @cache
-def edit_of(architecture: Architecture, method: str) -> Any:
-    """A rank-one edit of all that can be edited in full."""
+def edit_of(architecture: Architecture, method: str, sites: tuple[str, ...] = ("o_proj", "down_proj")) -> Any:
+    """A rank-one edit of all that writes in a block."""
     from anatomy.interventions.edits.rank_one import build_edit
-    from anatomy.models.writers import writable_sites
 
     checkpoint = checkpoint_of(architecture)
-    spec = {"method": method, "sites": list(writable_sites(checkpoint))}
+    spec = {"method": method, "sites": list(sites)}
     if method in STRENGTHS:
         spec["strength"] = STRENGTHS[method]
     return build_edit(spec, checkpoint, direction())

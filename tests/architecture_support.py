@@ -36,7 +36,7 @@ def extraction_error(architecture: Architecture) -> float:
     rows = []
     for ids in prompts:
         with torch.no_grad():
-            hidden = loaded.model.model(torch.tensor([ids]), output_hidden_states=True).hidden_states[:LAYERS]
+            hidden = loaded.model.base_model(torch.tensor([ids]), output_hidden_states=True).hidden_states[:LAYERS]
         rows.append(torch.stack([layer[0, positions] for layer in hidden], 1).double())
     expected = torch.stack(rows).mean(0)
     return ((moments.mean - expected).abs().max() / expected.abs().max()).item()
@@ -93,7 +93,7 @@ def stream_gap(architecture: Architecture, method: str) -> Any:
 
 @cache
 def adapter_difference(architecture: Architecture, method: str) -> Difference:
-    """An edit in memory against the same edit as a PEFT adapter."""
+    """An edit in memory against the same edit as a PEFT adapter; of attention alone beside experts, which peft cannot name."""
     import tempfile
     from pathlib import Path
 
@@ -104,7 +104,8 @@ def adapter_difference(architecture: Architecture, method: str) -> Difference:
     from anatomy.interventions.edits.apply import applied
     from anatomy.models.loading import load_model
 
-    loaded, edit, checkpoint = model_of(architecture), edit_of(architecture, method), checkpoint_of(architecture)
+    sites = ("o_proj",) if architecture.experts else ("o_proj", "down_proj")
+    loaded, edit, checkpoint = model_of(architecture), edit_of(architecture, method, sites), checkpoint_of(architecture)
 
     def logits(model: Any) -> torch.Tensor:
         with torch.no_grad():
@@ -138,22 +139,26 @@ COLUMNS = ("model", "transformers class", "extract, select", "edit", "weight edi
 
 def support_row(architecture: Architecture) -> tuple[str, ...]:
     """One row of the table: every cell says what was measured just now."""
-    from anatomy.models.writers import writable_sites
-
     extracted = extraction_error(architecture) <= EXTRACTED and scoring_error(architecture) <= SCORED
-    edit = "attention only" if writable_sites(checkpoint_of(architecture)) == ("o_proj",) else "yes"
+    edit = "yes" if len(edit_of(architecture, "projection").factors) >= 2 * LAYERS else "attention only"
     gap = max(stream_gap(architecture, "projection").gap, stream_gap(architecture, "row_mean").gap)
-    adapter = adapter_difference(architecture, "projection")
     return (
         architecture.name + (" (tied)" if checkpoint_of(architecture).tied_embeddings else ""),
         f"`{type(model_of(architecture).model).__name__}`",
         "yes" if extracted else "no",
         edit,
         "equal" if gap <= EQUAL else f"{100 * stream_gap(architecture, 'projection').gap:.0f} % apart",
-        "yes" if adapter.error <= ADAPTED and adapter.effect >= VISIBLE else "no",
+        _adapted(architecture),
         _served(architecture),
         export_status(architecture),
     )
+
+
+def _adapted(architecture: Architecture) -> str:
+    found = adapter_difference(architecture, "projection")
+    if found.error > ADAPTED or found.effect < VISIBLE:
+        return "no"
+    return "attention only" if architecture.experts else "yes"
 
 
 def _served(architecture: Architecture) -> str:

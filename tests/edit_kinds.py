@@ -18,13 +18,13 @@ def low_rank(checkpoint: Checkpoint, seed: int = 0, strength: float = 1.5):
     return build_edit(spec, checkpoint, torch.nn.functional.normalize(direction, dim=0))
 
 
-def pruned(checkpoint: Checkpoint, share: float = 0.3, seed: int = 0, sites=PRUNED):
+def pruned(checkpoint: Checkpoint, share: float = 0.3, seed: int = 0, sites=PRUNED, stack: str = "model.layers"):
     """A share of the weights of some matrices set to zero, drawn at random."""
     generator = torch.Generator().manual_seed(seed)
     places = {}
     for layer in range(checkpoint.num_layers):
         for site in sites:
-            name = f"model.layers.{layer}.{site}"
+            name = f"{stack}.{layer}.{site}"
             count = checkpoint.tensor(f"{name}.weight").numel()
             indices = torch.randperm(count, generator=generator)[: int(share * count)].sort().values
             places[name] = indices, torch.zeros(len(indices))

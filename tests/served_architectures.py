@@ -43,6 +43,8 @@ class Served:
         hooked_changed: how many of them base writes otherwise.
         hook_refusal: what the engine says where it refuses interventions.
         head_same, head_logprob_error, head_changed: as for the edit, under an edit of the output head, tied or not.
+        ablated_same, ablated_logprob_error, ablated_changed, ablated_way: as for the edit, under one that changes the biases of
+            writers too, where they have any.
     """
 
     same: int
@@ -59,6 +61,10 @@ class Served:
     head_same: int = 0
     head_logprob_error: float = 1.0
     head_changed: int = 0
+    ablated_same: int = 0
+    ablated_logprob_error: float = 1.0
+    ablated_changed: int = 0
+    ablated_way: str = ""
 
 
 def served() -> dict[str, Served]:
@@ -101,6 +107,10 @@ def serve(architecture: Architecture) -> Served:
     base, hooked = _reference(loaded), _hooked_reference(loaded)
     with applied(loaded, edit):
         edited = _reference(loaded)
+    ablation = edit_of(architecture, "orthogonalize") if architecture.bias else None
+    if ablation is not None:
+        with applied(loaded, ablation):
+            ablated = _reference(loaded)
     residual = head(checkpoint)
     with applied(loaded, residual):
         headed = _reference(loaded)
@@ -124,6 +134,13 @@ def serve(architecture: Architecture) -> Served:
             assert adapter is None
             head_same, head_error = _agreement(engine, headed, None)
         head_changed = sum(one != other for one, other in zip(headed.written, base.written, strict=True))
+        biases: dict[str, Any] = {}
+        if ablation is not None:
+            with engine.under([ablation]) as adapter:
+                ablated_same, ablated_error = _agreement(engine, ablated, adapter)
+            biases = {"ablated_same": ablated_same, "ablated_logprob_error": ablated_error}
+            biases["ablated_changed"] = sum(one != other for one, other in zip(ablated.written, base.written, strict=True))
+            biases["ablated_way"] = engine.way([ablation]).kind
         again, _ = _agreement(engine, base, None)
         said = "; ".join(map(str, engine.fallbacks.found))
         return Served(
@@ -137,6 +154,7 @@ def serve(architecture: Architecture) -> Served:
             head_same=head_same,
             head_logprob_error=head_error,
             head_changed=head_changed,
+            **biases,
         )
 
 

@@ -35,7 +35,9 @@ class Architecture:
         published: keys of the published config.json that make the family what it is (windows scaled to a tiny model).
         post_norm: norms stand between the sublayers and the residual stream.
         tied: input and output embeddings are one matrix in the published checkpoint that the row stands for.
-        experts: MLPs are mixtures of experts.
+        experts: matrices that write in each MLP that is a mixture of experts, shared ones too; 0 where it is none.
+        own_words: what its config.json calls the sizes that others call as Llama's does; None for one that it does not have.
+        bias: matrices that write to the stream have biases.
     """
 
     name: str
@@ -44,7 +46,15 @@ class Architecture:
     published: dict[str, Any] = field(default_factory=dict)
     post_norm: bool = False
     tied: bool = False
-    experts: bool = False
+    experts: int = 0
+    own_words: dict[str, str | None] = field(default_factory=dict)
+    bias: bool = False
+
+    @property
+    def sizes(self) -> dict[str, Any]:
+        """What config.json says of its size."""
+        named = {self.own_words.get(key, key): value for key, value in SIZES.items()}
+        return {key: value for key, value in named.items() if key is not None}
 
     @property
     def slug(self) -> str:
@@ -142,6 +152,70 @@ ARCHITECTURES = (
         post_norm=True,
     ),
     Architecture(
+        "Starcoder2",
+        "starcoder2",
+        "Starcoder2ForCausalLM",
+        {
+            "rope_theta": 100_000.0,
+            "use_bias": True,
+            "norm_epsilon": 1e-5,
+            "hidden_act": "gelu_pytorch_tanh",
+            "sliding_window": 32,
+            "tie_word_embeddings": True,
+        },
+        tied=True,
+        own_words={"rms_norm_eps": None},
+        bias=True,
+    ),
+    Architecture(
+        "Phi-2",
+        "phi",
+        "PhiForCausalLM",
+        {
+            "num_key_value_heads": 2,
+            "partial_rotary_factor": 0.5,
+            "rope_theta": 10_000.0,
+            "hidden_act": "gelu_new",
+            "layer_norm_eps": 1e-5,
+            "qk_layernorm": False,
+            "tie_word_embeddings": False,
+        },
+        own_words={"rms_norm_eps": None},
+        bias=True,
+    ),
+    Architecture(
+        "GPT-NeoX",
+        "gpt_neox",
+        "GPTNeoXForCausalLM",
+        {
+            "rotary_pct": 0.25,
+            "rotary_emb_base": 10_000,
+            "use_parallel_residual": True,
+            "layer_norm_eps": 1e-5,
+            "hidden_act": "gelu",
+            "tie_word_embeddings": False,
+        },
+        own_words={"rms_norm_eps": None, "num_key_value_heads": None},
+        bias=True,
+    ),
+    Architecture(
+        "GPT-2",
+        "gpt2",
+        "GPT2LMHeadModel",
+        {"activation_function": "gelu_new", "layer_norm_epsilon": 1e-5},
+        tied=True,
+        own_words={
+            "hidden_size": "n_embd",
+            "intermediate_size": "n_inner",
+            "num_hidden_layers": "n_layer",
+            "num_attention_heads": "n_head",
+            "max_position_embeddings": "n_positions",
+            "rms_norm_eps": None,
+            "num_key_value_heads": None,
+        },
+        bias=True,
+    ),
+    Architecture(
         "Mixtral",
         "mixtral",
         "MixtralForCausalLM",
@@ -153,7 +227,7 @@ ARCHITECTURES = (
             "rms_norm_eps": 1e-5,
             "tie_word_embeddings": False,
         },
-        experts=True,
+        experts=4,
     ),
     Architecture(
         "Qwen3-MoE",
@@ -172,7 +246,41 @@ ARCHITECTURES = (
             "use_sliding_window": False,
             "tie_word_embeddings": False,
         },
-        experts=True,
+        experts=8,
+    ),
+    Architecture(
+        "Qwen2-MoE",
+        "qwen2_moe",
+        "Qwen2MoeForCausalLM",
+        {
+            "rope_theta": 1_000_000.0,
+            "num_experts": 4,
+            "num_experts_per_tok": 2,
+            "moe_intermediate_size": 48,
+            "shared_expert_intermediate_size": 80,
+            "norm_topk_prob": False,
+            "decoder_sparse_step": 1,
+            "mlp_only_layers": [],
+            **NO_WINDOW,
+            "tie_word_embeddings": False,
+        },
+        experts=5,
+    ),
+    Architecture(
+        "OLMoE",
+        "olmoe",
+        "OlmoeForCausalLM",
+        {
+            "rope_theta": 10_000.0,
+            "num_key_value_heads": 2,
+            "num_experts": 8,
+            "num_experts_per_tok": 2,
+            "norm_topk_prob": False,
+            "clip_qkv": None,
+            "rms_norm_eps": 1e-5,
+            "tie_word_embeddings": False,
+        },
+        experts=8,
     ),
 )
 
@@ -193,7 +301,7 @@ def make_tiny_architecture(architecture: Architecture, folder: Path, seed: int =
     described = {
         "architectures": [architecture.causal],
         "model_type": architecture.model_type,
-        **SIZES,
+        **architecture.sizes,
         **tokens,
         "vocab_size": len(tokenizer),
         **architecture.published,
@@ -219,7 +327,10 @@ def _spread(name: str, parameter: Any, architecture: Architecture) -> float:
 
     A tied embedding is small: the stream would otherwise keep the last token in it, which the output head then repeats.
     """
-    if "embed_tokens" in name:
+    if "wpe" in name:
+        return 0.1
+    if any(part in name for part in ("embed_tokens", "embed_in", "wte")):
         scaled = D_MODEL**0.5 if architecture.model_type.startswith("gemma") else 1.0
         return 0.3 / scaled if architecture.tied else 1.0
-    return (4.0 if "q_proj" in name or "k_proj" in name else 1.5) / parameter.shape[-1] ** 0.5
+    width = parameter.shape[0 if architecture.model_type == "gpt2" else -1]
+    return (4.0 if "q_proj" in name or "k_proj" in name else 1.5) / width**0.5

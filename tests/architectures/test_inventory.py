@@ -9,8 +9,10 @@ from anatomy.errors import EditError
 from anatomy.interventions.edits.rank_one import build_edit
 from anatomy.models.blocks import decoder_blocks
 from anatomy.models.checkpoint import Checkpoint
+from anatomy.models.experts import loaded_tensor
 from anatomy.models.loading import load_model
-from anatomy.models.writers import residual_writers, writable_sites
+from anatomy.models.sites import BLOCK_SITES
+from anatomy.models.writers import residual_writers
 
 SHARDED = [one for one in ARCHITECTURES if one.name in ("Phi-3", "Gemma 2", "Mixtral")]
 """One with fused readers, one tied, one with experts: the others differ in nothing that files show."""
@@ -26,24 +28,25 @@ def test_models_are_of_the_real_class_and_as_published(architecture):
 
 def test_module_and_checkpoint_name_the_same_writers(architecture):
     loaded, checkpoint = model_of(architecture), checkpoint_of(architecture)
-    sites = writable_sites(checkpoint)
-    writers = residual_writers(loaded.model, sites=sites)
-    assert writers == residual_writers(checkpoint, sites=sites)
-    assert [(writer.layer, writer.site) for writer in writers] == [(layer, site) for layer in range(LAYERS) for site in sites]
+    writers = residual_writers(loaded.model)
+    assert writers == residual_writers(checkpoint)
+    places = [(layer, site) for layer in range(LAYERS) for site in BLOCK_SITES]
+    assert list(dict.fromkeys((writer.layer, writer.site) for writer in writers)) == places
+    assert len(writers) == LAYERS * (1 + (architecture.experts or 1))
     for writer in writers:
-        assert torch.equal(loaded.model.get_submodule(writer.name).weight, checkpoint.tensor(f"{writer.name}.weight"))
+        tensor = f"{writer.name}.weight"
+        assert torch.equal(loaded_tensor(loaded.model, tensor), checkpoint.tensor(tensor))
         assert writer.post_norm is architecture.post_norm
 
 
 def test_nothing_but_the_writers_writes(architecture):
     """The stream's end is its beginning plus what the inventory's matrices give; behind a norm, plus what the norms give."""
     loaded = model_of(architecture)
-    blocks, sites = decoder_blocks(loaded.model), writable_sites(loaded.model)
-    modules = [loaded.model.get_submodule(writer.name) for writer in residual_writers(loaded.model, sites=sites)]
-    if architecture.post_norm:
+    blocks = decoder_blocks(loaded.model)
+    if architecture.post_norm or architecture.experts:
         modules = [module for block in blocks for module in (block.attention_write, block.mlp_write)]
-    elif architecture.experts:
-        modules += [block.mlp for block in blocks]
+    else:
+        modules = [loaded.model.get_submodule(writer.name) for writer in residual_writers(loaded.model)]
     written, ends = [], []
     handles = [module.register_forward_hook(lambda _m, _a, output: written.append(output)) for module in modules]
     handles.append(blocks[0].module.register_forward_pre_hook(lambda _m, args: ends.append(args[0])))
@@ -61,14 +64,8 @@ def test_nothing_but_the_writers_writes(architecture):
 def test_what_is_expected_is_edited_or_nothing_is(architecture):
     checkpoint = checkpoint_of(architecture)
     both = {"method": "projection", "strength": 1.0}
-    if architecture.experts:
-        with pytest.raises(EditError, match=r"mixtures of experts in 3 of 3 blocks") as refused:
-            build_edit(both, checkpoint, direction())
-        assert "sites: [o_proj]" in refused.value.remedy
-    else:
-        assert len(build_edit(both, checkpoint, direction()).factors) == 2 * LAYERS
-    card = edit_of(architecture, "projection").card
-    assert card.edited == card.expected and len(card.edited) == LAYERS * (1 if architecture.experts else 2)
+    card = build_edit(both, checkpoint, direction()).card
+    assert card.edited == card.expected and len(card.edited) == LAYERS * (1 + (architecture.experts or 1))
     assert card.post_norm is architecture.post_norm
 
 
@@ -79,7 +76,7 @@ def test_tied_embeddings_are_refused_and_own_ones_edited(architecture):
         with pytest.raises(EditError, match="tied input and output embeddings"):
             build_edit(spec, checkpoint, direction())
     else:
-        assert set(build_edit(spec, checkpoint, direction()).card.edited) > {"model.embed_tokens"}
+        assert set(build_edit(spec, checkpoint, direction()).card.edited) > {checkpoint.embedding.removesuffix(".weight")}
 
 
 @pytest.mark.parametrize("architecture", SHARDED, ids=lambda one: one.slug)

@@ -5,7 +5,7 @@ from architecture_models import chat_prompts, model_of
 from architecture_support import EXTRACTED, SCORED, extraction_error, scoring_error
 from mean_inputs import mean_writer_inputs
 
-from anatomy.models.writers import residual_writers, writable_sites
+from anatomy.models.writers import residual_writers, sites_with_inputs
 
 
 def test_means_are_those_of_plain_hidden_states(architecture):
@@ -21,7 +21,7 @@ def test_scores_are_those_of_single_interventions(architecture):
 def test_mean_inputs_are_those_of_the_matrices_that_can_be_edited(architecture):
     loaded, (_, prompts) = model_of(architecture), chat_prompts(architecture)
     found = mean_writer_inputs(loaded, prompts, position=-1, token_budget=80)
-    writers = residual_writers(loaded.model, sites=writable_sites(loaded.model))
+    writers = residual_writers(loaded.model, sites=sites_with_inputs(loaded.model))
     assert list(found) == [writer.name for writer in writers]
     name, seen = writers[-1].name, []
     handle = loaded.model.get_submodule(name).register_forward_pre_hook(lambda _m, args: seen.append(args[0][0, -1]))

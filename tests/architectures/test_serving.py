@@ -14,6 +14,8 @@ from anatomy.serving.engine import Engine
 from anatomy.serving.environment import installed_set
 from anatomy.serving.hooks.modules import PROVEN
 
+NO_ADAPTERS = {"gpt2": "vLLM's class of GPT-2 takes no adapters"}
+
 pytestmark = [
     pytest.mark.engine,
     pytest.mark.skipif(installed_set() != "cpu", reason="token for token is asked of the CPU backend in fp32"),
@@ -27,13 +29,25 @@ def test_the_base_model_writes_and_scores_as_in_transformers(architecture):
 
 
 def test_an_edit_writes_and_scores_as_in_memory_in_transformers(architecture):
-    """As an adapter; beside experts, which vLLM's CPU build cannot compute with adapters on, by a reload that is on record."""
+    """As an adapter; where vLLM has none (beside experts on a CPU, and GPT-2 anywhere) by a reload that is on record."""
     found = served()[architecture.name]
     assert found.edited_same == len(random_prompts())
     assert found.edited_logprob_error <= SERVED
     assert found.changed >= 3, "the edit must show"
-    assert found.way == ("reload" if architecture.experts else "adapter")
-    assert ("mixture of experts" in found.fallback and "Triton" in found.fallback) if architecture.experts else not found.fallback
+    lacks = "mixture of experts by Triton" if architecture.experts else NO_ADAPTERS.get(architecture.model_type)
+    assert found.way == ("reload" if lacks else "adapter")
+    assert lacks in found.fallback if lacks else "adapters asked" not in found.fallback
+
+
+@pytest.mark.parametrize("architecture", [one for one in ARCHITECTURES if one.bias], ids=lambda one: one.slug)
+def test_an_edit_that_reaches_biases_is_reloaded_whole(architecture):
+    """Orthogonalised writers: an adapter would leave what their biases write."""
+    found = served()[architecture.name]
+    assert found.ablated_way == "reload"
+    assert architecture.model_type in NO_ADAPTERS or "output biases change too" in found.fallback
+    assert found.ablated_same == len(random_prompts())
+    assert found.ablated_logprob_error <= SERVED
+    assert found.ablated_changed >= 3, "the edit must show"
 
 
 def test_an_edit_of_the_head_writes_and_scores_as_in_memory_in_transformers(architecture):

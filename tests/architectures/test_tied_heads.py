@@ -11,7 +11,7 @@ from anatomy.interventions.edits.saved import load_edit, save_edit
 from anatomy.interventions.edits.weight_edit import edited_tensors
 from anatomy.interventions.export.stack import stack_rewrites
 from anatomy.interventions.export.stream import stream_checkpoint
-from anatomy.models.checkpoint import EMBEDDING, HEAD
+from anatomy.models.checkpoint import HEAD
 from anatomy.models.loading import load_model
 from anatomy.serving.packed_likelihood import PackedScorer
 
@@ -75,7 +75,7 @@ def test_exports_and_folders_hold_the_same_head(architecture, tmp_path):
     with applied(loaded, edit):
         expected = logits(loaded.model)
     assert written.untied and (logits(exported) - expected).abs().max() <= 1e-5 * expected.abs().max()
-    assert torch.equal(exported.get_input_embeddings().weight, checkpoint.tensor(EMBEDDING))
+    assert torch.equal(exported.get_input_embeddings().weight, checkpoint.tensor(checkpoint.embedding))
     served = dict(edited_tensors([edit], checkpoint, torch.float32))
     assert set(served) == {HEAD} and torch.allclose(served[HEAD], exported.get_output_embeddings().weight)
 

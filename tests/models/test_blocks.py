@@ -1,7 +1,7 @@
 import pytest
 import torch
 from tiny_model import SMALL
-from transformers import AutoModelForCausalLM, Gemma2Config, GPT2Config, Olmo2Config, Qwen2Config
+from transformers import AutoModelForCausalLM, Gemma2Config, GPTJConfig, Olmo2Config, Qwen2Config
 
 from anatomy.errors import ModelError
 from anatomy.models.blocks import decoder_blocks
@@ -44,6 +44,6 @@ def test_post_norm_blocks_are_seen(config, post_norm):
 
 
 def test_unknown_structure_is_refused():
-    model = AutoModelForCausalLM.from_config(GPT2Config(n_layer=2, n_embd=16, n_head=2, vocab_size=50))
+    model = AutoModelForCausalLM.from_config(GPTJConfig(n_layer=2, n_embd=16, n_head=2, vocab_size=50, rotary_dim=4))
     with pytest.raises(ModelError, match="0 lists of 2 blocks"):
         decoder_blocks(model)

@@ -6,6 +6,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from tiny_model import SMALL
 from transformers import (
+    AutoConfig,
     AutoModelForCausalLM,
     Gemma2Config,
     LlamaConfig,
@@ -20,7 +21,7 @@ from transformers import (
 from anatomy.errors import EditError
 from anatomy.models.block_tensors import has_experts
 from anatomy.models.checkpoint import Checkpoint
-from anatomy.models.writers import residual_writers, writable_sites
+from anatomy.models.writers import residual_writers, sites_with_inputs
 
 
 def saved(config, folder):
@@ -58,21 +59,21 @@ def test_output_bias_is_seen(tmp_path):
 MIXTRAL = MixtralConfig(**SMALL, num_local_experts=2, num_experts_per_tok=1)
 
 
-def test_experts_are_refused_and_attention_beside_them_is_found(tmp_path):
+def test_every_expert_writes_and_attention_alone_has_an_input_at_each_token(tmp_path):
     for source in saved(MIXTRAL, tmp_path):
-        with pytest.raises(EditError, match=r"mixtures of experts in 3 of 3 blocks(.|\n)*sites: \[o_proj\]"):
-            residual_writers(source)
-        assert has_experts(source) and writable_sites(source) == ("o_proj",)
+        writers = residual_writers(source, sites=["down_proj"])
+        assert [writer.name for writer in writers] == [
+            f"model.layers.{layer}.mlp.experts.{number}.down_proj" for layer in range(3) for number in range(2)
+        ]
+        assert has_experts(source) and sites_with_inputs(source) == ("o_proj",)
         writers = residual_writers(source, sites=["o_proj"])
         assert [writer.name for writer in writers] == [f"model.layers.{layer}.self_attn.o_proj" for layer in range(3)]
 
 
-def test_one_block_of_experts_among_dense_ones_is_refused(tmp_path):
-    """A down_proj in most blocks would make an edit of those look whole."""
+def test_a_block_of_experts_among_dense_ones_has_all_of_them(tmp_path):
     config = Qwen3MoeConfig(**SMALL, num_experts=4, num_experts_per_tok=2, moe_intermediate_size=16, mlp_only_layers=[0, 2])
     for source in saved(config, tmp_path):
-        with pytest.raises(EditError, match=r"1 of 3 blocks, such as model\.layers\.1"):
-            residual_writers(source)
+        assert [writer.layer for writer in residual_writers(source, sites=["down_proj"])] == [0, 1, 1, 1, 1, 2]
         assert len(residual_writers(source, sites=["o_proj"])) == 3
 
 
@@ -82,9 +83,53 @@ def test_shared_experts_are_experts(tmp_path):
         **SMALL, num_experts=4, num_experts_per_tok=2, moe_intermediate_size=16, shared_expert_intermediate_size=16
     )
     for source in saved(config, tmp_path):
-        with pytest.raises(EditError, match="mixtures of experts in 3 of 3"):
-            residual_writers(source)
-        assert len(residual_writers(source, sites=["o_proj"])) == 3
+        names = [writer.name for writer in residual_writers(source, sites=["down_proj"])]
+        assert len(names) == 15 and names[4] == "model.layers.0.mlp.shared_expert.down_proj"
+
+
+def changed(folder, out, change):
+    """A copy of a folder whose tensors went through a function."""
+    out.mkdir()
+    tensors = {name: tensor.contiguous() for name, tensor in change(load_file(folder / "model.safetensors")).items()}
+    save_file(tensors, out / "model.safetensors", {"format": "pt"})
+    (out / "config.json").write_text((folder / "config.json").read_text())
+    return Checkpoint(out)
+
+
+def test_a_missing_expert_is_named(tmp_path):
+    _, whole = saved(MIXTRAL, tmp_path)
+    for number in (0, 1):
+        lost = f"model.layers.1.block_sparse_moe.experts.{number}.w2.weight"
+        short = changed(whole.folder, tmp_path / str(number), lambda one, lost=lost: {k: v for k, v in one.items() if k != lost})
+        with pytest.raises(EditError, match=r"matrices of 1 experts in model\.layers\.1"):
+            residual_writers(short)
+
+
+def test_experts_in_one_tensor_of_the_file_are_refused_and_attention_beside_them_is_found(tmp_path):
+    config = Qwen3MoeConfig(**SMALL, num_experts=4, num_experts_per_tok=2, moe_intermediate_size=16)
+    model, whole = saved(config, tmp_path)
+
+    def fused(tensors):
+        own = {name: tensor for name, tensor in tensors.items() if ".experts." not in name}
+        return own | {name: tensor for name, tensor in model.state_dict().items() if ".experts." in name}
+
+    one = changed(whole.folder, tmp_path / "fused", fused)
+    with pytest.raises(
+        EditError, match=r"model\.layers\.0\.mlp\.experts\.down_proj, the experts of a block in one tensor"
+    ) as refused:
+        residual_writers(one)
+    assert "save_pretrained" in refused.value.remedy
+    assert len(residual_writers(one, sites=["o_proj"])) == 3
+
+
+def test_experts_that_multiply_the_other_way_round_are_refused():
+    """GPT-OSS: [expert, d_in, d_model], with biases."""
+    config = AutoConfig.for_model("gpt_oss", **SMALL, num_local_experts=2, num_experts_per_tok=1)
+    model = AutoModelForCausalLM.from_config(config)
+    with pytest.raises(EditError) as refused:
+        residual_writers(model)
+    assert "sites: [o_proj]" in refused.value.remedy
+    assert len(residual_writers(model, sites=["o_proj"])) == 3
 
 
 def test_incomplete_inventory_is_refused(tiny_folder, tmp_path):

@@ -86,9 +86,10 @@ def test_what_can_be_read_but_not_edited_is_refused_before_anything_is_computed(
         make_tiny_architecture(next(one for one in ARCHITECTURES if one.name == name), tmp_path / name)
         for name in ("Mixtral", "Gemma")
     )
-    with pytest.raises(EditError, match="mixtures of experts"):
-        write(mixture, out)
-    write(mixture, out, sites=["o_proj"])
+    with pytest.raises(EditError, match="mean inputs asked of experts") as caught:
+        write(mixture, out, inputs_at=["o_proj", "down_proj"])
+    assert "rosi.forms" in caught.value.remedy and not out.exists()
+    write(mixture, out, inputs_at=["o_proj"])
     assert read_card(out)["num_layers"] == 3
     write(tied, out)
     with pytest.raises(EditError, match="tied input and output embeddings"):

@@ -179,6 +179,7 @@ rule model_card:
         subject=lambda wildcards: vars(EVERYONE[wildcards.model].without_foreign),
         source=lambda wildcards: options(CONFIG, "models")["models"].get(wildcards.model),
         sites=list(target_modules(CONFIG)),
+        inputs_at=list(inputs_at(CONFIG)),
         mirror=CONFIG.data.mirror,
         converted=lambda wildcards: wildcards.model in CONVERTED,
         tuned=lambda wildcards: wildcards.model in TUNED,

@@ -18,5 +18,6 @@ with job_of("model card", snakemake) as run:
         snakemake.params.mirror,
         snakemake.params.threads,
         run.say,
+        inputs_at=snakemake.params.inputs_at,
         **made,
     )

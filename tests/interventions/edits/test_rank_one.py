@@ -9,7 +9,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from anatomy.errors import EditError, NumericsError
 from anatomy.interventions.directions.controls import isotropic
 from anatomy.interventions.edits.low_rank import LowRankEdit, writer_matrix
-from anatomy.interventions.edits.rank_one import build_edit
+from anatomy.interventions.edits.rank_one import build_edit, edit_factors
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.writers import residual_writers
 
@@ -133,12 +133,12 @@ def test_tied_embeddings_are_refused(tmp_path, direction):
         build_edit(spec | {"sites": ["embed_tokens"]}, tied, direction)
 
 
-def test_orthogonalisation_past_an_output_bias_is_refused(tmp_path):
+def test_factors_of_an_orthogonalisation_past_an_output_bias_are_refused(tmp_path):
     shapes = dict(vocab_size=50, hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=2)
     config = LlamaConfig(**shapes, attention_bias=True)
     LlamaForCausalLM(config).save_pretrained(tmp_path)
     with pytest.raises(EditError, match="output biases"):
-        build_edit({"method": "orthogonalize"}, Checkpoint(tmp_path), isotropic(32, 0))
+        edit_factors({"method": "orthogonalize"}, Checkpoint(tmp_path), isotropic(32, 0))
 
 
 def test_directions_that_do_not_fit_are_refused(checkpoint, direction):

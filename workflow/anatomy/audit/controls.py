@@ -9,6 +9,7 @@ from torch import Tensor
 
 from anatomy.audit.directions import unit_rows
 from anatomy.audit.kinds import ALONG, LOW, Found, Kind
+from anatomy.models.matrix_names import stored_transposed
 
 Change = Callable[[Tensor], Tensor]
 
@@ -33,7 +34,7 @@ def control_changes(changed: Sequence[Found], shared: float, seed: int) -> dict[
         if one.kind == Kind.MASK:
             found[one.pair.name] = _masked(round(one.difference.changed * one.difference.zeroed * _count(one)), drawn)
         elif spread is not None and one.kind in LOW:
-            transposed = one.pair.name.endswith("embed_tokens.weight")
+            transposed = stored_transposed(one.pair.name.removesuffix(".weight"))
             # The side that is drawn anew is that of the stream, so that the shared axis fits every writer.
             kept, width = (spread.left.T, spread.right.shape[1]) if transposed else (spread.right, spread.left.shape[0])
             other = unit_rows(spread.rank, width, drawn)

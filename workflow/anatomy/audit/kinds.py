@@ -12,7 +12,7 @@ from torch import Tensor
 from anatomy.audit.difference import Difference
 from anatomy.audit.pairing import TensorPair
 from anatomy.audit.spectrum import SKETCH, UNEVEN, Spectrum
-from anatomy.models.sites import BLOCK_SITES
+from anatomy.models.matrix_names import stored_transposed, writing_site
 
 
 class Kind(StrEnum):
@@ -131,20 +131,19 @@ def _write(found: Found, size: str) -> Found:
 
 
 def _stream(pair: TensorPair, spectrum: Spectrum, d_model: int) -> tuple[bool, Float64[Tensor, " d_model"] | None]:
-    """Whether a matrix writes to the stream, and the singular vector on the stream's side; an embedding is stored transposed."""
-    site = pair.name.removesuffix(".weight").rpartition(".")[2]
-    rows, columns = pair.shape
-    if site in BLOCK_SITES and rows == d_model:
-        return True, spectrum.left[:, 0].double()
-    if columns == d_model:
-        return site == "embed_tokens", spectrum.right[0].double()
-    return False, None
+    """Whether a matrix writes to the stream, and the singular vector on the stream's side; some are stored transposed."""
+    name = pair.name.removesuffix(".weight")
+    rows, columns = pair.shape[::-1] if stored_transposed(name) else pair.shape
+    left, right = spectrum.left[:, 0].double(), spectrum.right[0].double()
+    written, read = (right, left) if stored_transposed(name) else (left, right)
+    if writing_site(name) is not None and rows == d_model:
+        return True, written
+    return (False, read) if columns == d_model else (False, None)
 
 
 def _gains(pair: TensorPair, difference: Difference, spectrum: Spectrum, writes: bool) -> tuple[float, float, float]:
     """``gain``, ``along_write`` and ``along_mean`` of the first singular value."""
-    site = pair.name.removesuffix(".weight").rpartition(".")[2]
-    transposed = site == "embed_tokens"
+    transposed = stored_transposed(pair.name.removesuffix(".weight"))
     inner = spectrum.left[:, 0].double() if transposed else spectrum.right[0].double()
     written = spectrum.gained_right if transposed else spectrum.gained
     size = written.norm().item()

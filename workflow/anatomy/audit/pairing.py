@@ -11,7 +11,8 @@ from torch import Tensor
 from anatomy.errors import ModelError
 from anatomy.interventions.export.layout import EDITABLE, Entry, read_layout
 from anatomy.interventions.export.ranges import opened_range
-from anatomy.models.checkpoint import EMBEDDING, HEAD, Checkpoint
+from anatomy.models.checkpoint import HEAD, Checkpoint
+from anatomy.models.tensor_names import loaded_name
 
 CHUNK = 2**22
 """Bytes of a tensor, in fp32, that are held at once of each checkpoint."""
@@ -105,13 +106,13 @@ def paired(original: Checkpoint, edited: Checkpoint) -> Paired:
     pairs = []
     for name in sorted(set(ours) | set(theirs)):
         before, after, tied = ours.get(name), theirs.get(name), False
-        if name == HEAD and before is None and EMBEDDING in ours and original.tied_embeddings:
-            before, tied = ours[EMBEDDING], True
+        if name == HEAD and before is None and original.embedding in ours and original.tied_embeddings:
+            before, tied = ours[original.embedding], True
             notes.append(f"{HEAD} was the embedding and is a matrix of its own now")
-        if name == HEAD and after is None and EMBEDDING in theirs and edited.tied_embeddings:
+        if name == HEAD and after is None and original.embedding in theirs and edited.tied_embeddings:
             if original.tied_embeddings:
                 continue  # stored twice before, once now
-            after = theirs[EMBEDDING]
+            after = theirs[original.embedding]
             notes.append(f"{HEAD} is tied to the embedding now")
         if before is None or after is None:
             raise ModelError(
@@ -150,7 +151,8 @@ def _stored(checkpoint: Checkpoint) -> dict[str, Stored]:
                     where=str(path),
                     remedy="audit the checkpoint before it was quantised, or a dequantised copy",
                 )
-            found[entry.name] = Stored(str(path), len(layout.header) + entry.start, entry)
+            name = loaded_name(checkpoint.config.get("model_type", ""), entry.name)
+            found[name] = Stored(str(path), len(layout.header) + entry.start, entry)
     return found
 
 

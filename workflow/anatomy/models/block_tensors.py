@@ -8,11 +8,17 @@ from torch import nn
 from anatomy.errors import EditError
 from anatomy.models.blocks import decoder_blocks
 from anatomy.models.checkpoint import Checkpoint
+from anatomy.models.experts import one_an_expert
+from anatomy.models.matrix_names import TRANSPOSED, writing_site
 
 STACK = "model.layers"
-"""Where causal language models keep their blocks, in a file as in memory."""
+STACKS = (STACK, "gpt_neox.layers", "transformer.h")
+"""Where causal language models keep their blocks, in a file as in memory: nearly all, GPT-NeoX, GPT-2."""
 
-_IN_BLOCK = re.compile(r"^(?P<stack>(?:.*\.)?layers)\.(?P<layer>\d+)\.(?P<inside>.+)$")
+_IN_BLOCK = re.compile(r"^(?P<stack>(?:.*\.)?(?:layers|transformer\.h))\.(?P<layer>\d+)\.(?P<inside>.+)$")
+
+_BUFFER = re.compile(r"^(?:attn|attention)\.(?:bias|masked_bias|rotary_emb\.inv_freq)$")
+"""What old files of GPT-2 and GPT-NeoX hold besides weights: masks of attention, and frequencies."""
 
 
 @dataclass(frozen=True)
@@ -53,10 +59,13 @@ def block_tensors(source: nn.Module | Checkpoint) -> list[BlockTensors]:
     if isinstance(source, Checkpoint):
         return _stored(source)
     width = source.config.get_text_config().hidden_size
-    return [
-        BlockTensors(block.name, block.layer, {name: tuple(part.shape) for name, part in block.module.named_parameters()}, width)
-        for block in decoder_blocks(source)
-    ]
+    blocks = decoder_blocks(source)
+    _refuse_other_layout(blocks[0].name.rpartition(".")[0], source.config.model_type, place(source))
+    return [BlockTensors(block.name, block.layer, one_an_expert(_shapes(block.module)), width) for block in blocks]
+
+
+def _shapes(module: nn.Module) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(part.shape) for name, part in module.named_parameters()}
 
 
 def has_experts(source: nn.Module | Checkpoint) -> bool:
@@ -72,11 +81,11 @@ def place(source: nn.Module | Checkpoint) -> str:
 def _stored(checkpoint: Checkpoint) -> list[BlockTensors]:
     stacks: dict[str, dict[int, dict[str, tuple[int, ...]]]] = {}
     for name in checkpoint.names():
-        if match := _IN_BLOCK.match(name):
+        if (match := _IN_BLOCK.match(name)) and not _BUFFER.match(match["inside"]):
             block = stacks.setdefault(match["stack"], {}).setdefault(int(match["layer"]), {})
             block[match["inside"]] = checkpoint.shape(name)
-    # A model that sees has a stack for images too; only the language model's attention ends in o_proj.
-    found = [stack for stack, blocks in stacks.items() if any("o_proj." in inside for one in blocks.values() for inside in one)]
+    # A model that sees has a stack for images too; only the language model's attention ends in o_proj, or what is called so here.
+    found = [stack for stack, blocks in stacks.items() if any(_joins_heads(name) for one in blocks.values() for name in one)]
     if len(found) != 1:
         raise EditError(
             found=f"{len(found)} stacks of blocks with o_proj, among {sorted(stacks)}",
@@ -84,7 +93,7 @@ def _stored(checkpoint: Checkpoint) -> list[BlockTensors]:
             where=place(checkpoint),
             remedy="this architecture is not supported; no partial edit is made",
         )
-    if found[0] != STACK:
+    if found[0] not in STACKS:
         raise EditError(
             found=f"blocks under {found[0]}",
             expected=f"blocks under {STACK}, as a text-only model has them",
@@ -92,7 +101,23 @@ def _stored(checkpoint: Checkpoint) -> list[BlockTensors]:
             remedy="take the language model on its own: transformers renames these tensors as it loads them, so that an edit "
             "of the names in the file would reach nothing",
         )
+    _refuse_other_layout(found[0], checkpoint.config.get("model_type"), place(checkpoint))
     return [
         BlockTensors(f"{found[0]}.{layer}", layer, shapes, checkpoint.d_model)
         for layer, shapes in sorted(stacks[found[0]].items())
     ]
+
+
+def _joins_heads(inside: str) -> bool:
+    return writing_site(inside.rpartition(".")[0]) == "o_proj"
+
+
+def _refuse_other_layout(stack: str, model_type: str | None, where: str) -> None:
+    """Refuse a family that calls its matrices as GPT-2 does and may store them the other way round."""
+    if stack == "transformer.h" and model_type != TRANSPOSED:
+        raise EditError(
+            found=f"blocks under {stack} in a model of type {model_type!r}",
+            expected=f"type {TRANSPOSED!r}, whose matrices are known to be stored transposed",
+            where=where,
+            remedy="this architecture is not supported; no partial edit is made",
+        )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from anatomy.errors import ModelError
+from anatomy.models.matrix_names import ATTENTION_READS, ATTENTION_WRITES, MLP_WRITES
 
 POST_NORMS = {
     "post_feedforward_layernorm": ("post_attention_layernorm", "post_feedforward_layernorm"),
@@ -16,14 +17,14 @@ POST_NORMS = {
 
 @dataclass(frozen=True)
 class Block:
-    """One residual block: ``stream += attention; stream += mlp``.
+    """One residual block: ``stream += attention; stream += mlp``, one after the other or side by side (GPT-NeoX, Phi-2).
 
     Attributes:
         layer: 0-based index.
         name: dotted name inside the model.
         module: the block; its input is the residual stream at ``layer``.
-        attention: attention sublayer (holds ``o_proj``).
-        mlp: MLP sublayer (holds ``down_proj``).
+        attention: attention sublayer (holds ``o_proj``, or what its family calls so: ``matrix_names``).
+        mlp: MLP sublayer (holds ``down_proj``, likewise).
         attention_write: the module whose output attention adds to the stream; the post-norm where there is one.
         mlp_write: the same for the MLP.
         post_norm: whether a norm stands between sublayer and stream, so that editing ``W`` is not editing the write.
@@ -37,6 +38,16 @@ class Block:
     attention_write: nn.Module
     mlp_write: nn.Module
     post_norm: bool
+
+    @property
+    def output_projection(self) -> nn.Module:
+        """The matrix that joins the heads of its attention."""
+        return getattr(self.attention, next(name for name in ATTENTION_WRITES if hasattr(self.attention, name)))
+
+    @property
+    def mlp_output(self) -> nn.Module | None:
+        """The matrix that ends its MLP; None where that is no one matrix."""
+        return next((getattr(self.mlp, name) for name in MLP_WRITES if hasattr(self.mlp, name)), None)
 
 
 def decoder_blocks(model: nn.Module) -> list[Block]:
@@ -85,13 +96,23 @@ def _described(name: str, stack: nn.ModuleList) -> list[Block] | None:
 
 def _sublayers(block: nn.Module) -> tuple[nn.Module, nn.Module] | None:
     """Attention and MLP of a block; None unless it has one of each and no third part with matrices, which might write too."""
-    attention = [child for child in block.children() if hasattr(child, "o_proj")]
-    mlp = [child for child in block.children() if any(part == "down_proj" for part in _leaf_names(child))]
+    attention = [child for child in block.children() if _is_attention(child)]
+    mlp = [child for child in block.children() if child not in attention and _is_mlp(child)]
     if not len(attention) == len(mlp) == 1:
         return None
     # The engine packs its matrices away, so that there attention and MLP may have none that can be seen.
     others = [child for child in block.children() if child not in (attention[0], mlp[0]) and _has_matrix(child)]
     return None if others else (attention[0], mlp[0])
+
+
+def _is_attention(child: nn.Module) -> bool:
+    reads = any(hasattr(child, name) for name in ATTENTION_READS)
+    return hasattr(child, "o_proj") or (reads and any(hasattr(child, name) for name in ATTENTION_WRITES))
+
+
+def _is_mlp(child: nn.Module) -> bool:
+    names = _leaf_names(child)
+    return any({*one} <= names for one in (("down_proj",), ("dense_4h_to_h",), ("fc1", "fc2"), ("c_fc", "c_proj")))
 
 
 def _has_matrix(module: nn.Module) -> bool:

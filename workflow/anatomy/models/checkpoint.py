@@ -12,6 +12,8 @@ from safetensors import safe_open
 from anatomy.errors import ModelError
 from anatomy.models.config_file import read_config, text_config, width
 from anatomy.models.configuration import quantisation, refuse_remote_code
+from anatomy.models.matrix_names import EMBEDDINGS
+from anatomy.models.tensor_names import loaded_name
 from anatomy.models.weight_files import weight_files
 from anatomy.models.weight_header import TensorEntry
 from anatomy.progress.counting import counted
@@ -36,7 +38,7 @@ DIGESTED = (
 """Files beside the weights that decide what the model computes and how it is spoken to."""
 
 EMBEDDING, HEAD = "model.embed_tokens.weight", "lm_head.weight"
-"""Tensors of the token embedding and of the output head, as checkpoints that can be untied name them."""
+"""Tensors of the token embedding, as most models call it (``Checkpoint.embedding``), and of the output head."""
 
 _file_digests: dict[tuple[str, int, int], str] = {}
 
@@ -53,6 +55,8 @@ def cached_digest(path: Path) -> str:
 class Checkpoint:
     """The safetensors of a model folder, single or sharded; tensors are read when asked for.
 
+    Names are those of the model in memory, whatever the file calls them (``stored_name``).
+
     Args:
         folder: a Hugging Face model folder.
 
@@ -68,9 +72,12 @@ class Checkpoint:
         self._weights = weight_files(self.folder, self.config.get("transformers_weights"))
         self._place: dict[str, Path] = {}
         self._entries: dict[str, TensorEntry] = {}
+        self._stored: dict[str, str] = {}
         for path, header in self._weights.headers.items():
-            for name, entry in header.items():
-                self._place[name], self._entries[name] = path, entry
+            for stored, entry in header.items():
+                name = loaded_name(self.config.get("model_type", ""), stored)
+                self._refuse_twice(name, stored)
+                self._place[name], self._entries[name], self._stored[name] = path, entry, stored
 
     @property
     def text_config(self) -> JsonObject:
@@ -90,9 +97,19 @@ class Checkpoint:
         """Whether input and output embeddings are one matrix, so that editing one edits the other."""
         return bool(self.config.get("tie_word_embeddings", False)) or "lm_head.weight" not in self._place
 
+    @property
+    def embedding(self) -> str:
+        """Name of the token embedding; ``EMBEDDING`` where there is none, or several."""
+        found = [name for name in self._place if name.removesuffix(".weight").rpartition(".")[2] in EMBEDDINGS]
+        return found[0] if len(found) == 1 else EMBEDDING
+
     def source(self, name: str) -> str:
         """Name of the tensor that a matrix begins as: the embedding for a head that is tied to it, else the matrix itself."""
-        return EMBEDDING if name == HEAD and self.tied_embeddings and EMBEDDING in self._place else name
+        return self.embedding if name == HEAD and self.tied_embeddings and self.embedding in self._place else name
+
+    def stored_name(self, name: str) -> str:
+        """What the file calls a tensor; the name itself for one that no file has."""
+        return self._stored.get(name, name)
 
     @property
     def quantisation(self) -> str | None:
@@ -132,7 +149,7 @@ class Checkpoint:
         """One tensor, in its stored dtype, on the CPU."""
         self._require(name)
         with safe_open(self._place[name], framework="pt") as stream:
-            return stream.get_tensor(name)
+            return stream.get_tensor(self._stored[name])
 
     def digest(self) -> str:
         """SHA-256 over names and contents of weights, configuration, tokenizer and chat template."""
@@ -146,6 +163,15 @@ class Checkpoint:
     def _digested_files(self) -> Iterator[Path]:
         beside_weights = {path for pattern in DIGESTED for path in self.folder.glob(pattern) if path.is_file()}
         yield from sorted(beside_weights | set(self.files))
+
+    def _refuse_twice(self, name: str, stored: str) -> None:
+        if name in self._stored:
+            raise ModelError(
+                found=f"{self._stored[name]} and {stored}, which are one tensor ({name}) of the model",
+                expected="each tensor once",
+                where=str(self.folder),
+                remedy="take one of the two out of the weights",
+            )
 
     def _require(self, name: str) -> None:
         if name not in self._place:

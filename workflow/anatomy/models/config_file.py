@@ -118,10 +118,24 @@ def refuse_adapter(folder: Path) -> None:
     )
 
 
+OWN_WORDS = {
+    "gpt2": {
+        "hidden_size": "n_embd",
+        "num_hidden_layers": "n_layer",
+        "num_attention_heads": "n_head",
+        "max_position_embeddings": "n_positions",
+        "intermediate_size": "n_inner",
+    }
+}
+"""By ``model_type``: what its configuration calls the sizes that all others call as Llama's does."""
+
+
 def text_config(config: JsonObject) -> JsonObject:
-    """The language model's part of a configuration (multimodal folders nest it)."""
+    """The language model's part of a configuration (multimodal folders nest it), with every size under its usual name."""
     nested = config.get("text_config")
-    return nested if isinstance(nested, dict) else config
+    found = nested if isinstance(nested, dict) else config
+    own = OWN_WORDS.get(str(found.get("model_type")), {})
+    return {**{usual: found[word] for usual, word in own.items() if found.get(word) is not None}, **found} if own else found
 
 
 def width(config: JsonObject, key: str, where: str) -> int:

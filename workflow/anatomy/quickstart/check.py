@@ -17,6 +17,7 @@ from anatomy.models.machine.memory import this_machine
 from anatomy.models.preflight.disk import estimate_disk, require_disk
 from anatomy.quickstart.cost import Cost, size_lines, stage_lines
 from anatomy.quickstart.study import Study
+from anatomy.recipes.asked_variants import inputs_at
 from anatomy.recipes.configuration import check_config
 from anatomy.recipes.effort import Effort
 from anatomy.recipes.undecided import undecided
@@ -59,7 +60,7 @@ def check_study(
         return
     machine = this_machine(gpu=gpu_allocation() is not None)
     texts = {name: list(table["prompt"]) for name, table in prompts.items()}
-    report = examine(config, subject, folder, texts, machine)
+    report = examine(config, subject, folder, texts, machine, inputs_at=inputs_at(config))
     architecture, size = report.check()
     yield f"{subject.id}: {architecture.name}, {size.parameters / 1e6:,.1f} million parameters, {size.layers} blocks"
     yield from (f"  note: {note}" for note in report.notes)

@@ -57,6 +57,11 @@ def target_modules(config: Config) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for paper in chosen(config.recipes) for name in paper.target_modules(config)))
 
 
+def inputs_at(config: Config) -> tuple[str, ...]:
+    """Sites of matrices whose mean inputs edits of any paper of a run are made from."""
+    return tuple(dict.fromkeys(name for paper in chosen(config.recipes) for name in paper.inputs_at(config)))
+
+
 def everyone(config: Config) -> list[Subject]:
     """Models under study, then those that papers need beside them."""
     found = {subject.id: subject for subject in subjects(config)}

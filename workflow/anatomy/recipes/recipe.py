@@ -70,6 +70,7 @@ class Recipe:
         found: files, for a phase, with what its searches and makers of edits ended with: JSON, name to edits.
         in_memory: what is generated under hooks in a phase, from what a search before it found.
         target_modules: matrices that its adapters edit.
+        inputs_at: sites of matrices whose mean inputs its edits are made from.
         exported: picks that can leave results as checkpoints, by name; their adapters stand in ``edit/<model>/adapters.json``.
         study: options of its section for a study of one model with a user's own pairs.
         effort: options of its section by the size of such a study, from the model's blocks (None where they are not known yet)
@@ -107,6 +108,7 @@ class Recipe:
     found: Callable[[Config, Subject, str], list[str]] = lambda config, subject, phase: []
     in_memory: Callable[[Config, Subject, str, JsonObject], list[GenerationRequest]] | None = None
     target_modules: Callable[[Config], Sequence[str]] = lambda config: ()
+    inputs_at: Callable[[Config], Sequence[str]] = lambda config: ()
     exported: Callable[[Config, Subject], Sequence[str]] = lambda config, subject: ()
     study: Callable[[str], JsonObject] = lambda model: {}
     effort: Callable[[Effort, int | None, float], tuple[Choice, ...]] = lambda effort, num_layers, layer_share: ()

@@ -55,8 +55,8 @@ class Engine:
         max_lora_rank: highest rank of any adapter; the CPU kernel's time grows with it, so 1 for rank 1.
         max_num_seqs: requests decoded in one step; None is vLLM's own number, 256 on a CPU. Sweeps of short completions under
             many adapters gain from more, where the cache holds that many requests.
-        target_modules: modules that adapters may edit. Always named: left open, vLLM also wraps the output head, and
-            prompt log-probabilities crash.
+        target_modules: modules that adapters may edit, or sites, which stand for what the model calls its matrices there. Always
+            named: left open, vLLM also wraps the output head, and prompt log-probabilities crash.
         hooks: whether interventions will be asked for: the model then runs uncompiled on a GPU too (a CPU never compiles).
         on_start: told of each start, so that a journal can count them.
         on_fallback: told of everything that is served in another way than asked, once each, for the manifest.
@@ -105,6 +105,10 @@ class Engine:
         if self.adapters and (reason := why_no_adapters(checkpoint, chosen)):
             self.adapters, self._lacks_adapters = False, reason
             self.fallbacks(Fallback("adapters", "reload", reason))
+        if self.adapters:
+            from anatomy.interventions.edits.inventory import module_names
+
+            self.target_modules = module_names(checkpoint, self.target_modules)
         prepare_environment(self.threads)
         if chosen == "cuda":
             this_device(self.gpus)  # outside of a job nobody else has held GPUs for it

@@ -6,12 +6,15 @@ from pathlib import Path
 from anatomy.errors import ConfigError, DataError
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.configuration import longest_served_context
+from anatomy.models.matrix_names import TRANSPOSED
 
 
 def why_no_adapters(checkpoint: Checkpoint, device: str) -> str:
     """Why vLLM cannot serve adapters of this model here; empty where it can."""
     from anatomy.models.block_tensors import has_experts  # here, because it imports torch
 
+    if checkpoint.config.get("model_type") == TRANSPOSED:
+        return "vLLM's class of GPT-2 takes no adapters"
     if device == "cpu" and has_experts(checkpoint):
         return "with adapters on, vLLM computes a mixture of experts by Triton kernels that its CPU build lacks"
     return ""

@@ -1,9 +1,9 @@
 """Edited tensors swapped into a running engine by vLLM's ``reload_weights``, and the originals back, with proof.
 
 What goes wrong in silence otherwise: cached keys and values of the old weights answer prompts longer than a block unless the
-prefix cache is reset; a matrix that vLLM fuses with others (q, k and v; gate and up) is built anew from what is passed, the
-rest of it uninitialised memory, so that the others go along; and patched parameters do nothing on the CPU, where matrices
-are packed away after loading.
+prefix cache is reset; a matrix that vLLM fuses with others (q, k and v; gate and up; experts) is built anew from what is
+passed, the rest of it uninitialised memory, so that the others go along; and patched parameters do nothing on the CPU, where
+matrices are packed away after loading (of which experts need to be reminded: ``packed_experts``).
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any
 from anatomy.errors import EngineError
 from anatomy.interventions.edits.weight_edit import WeightEdit, check_stack, edited_weight, stack_digest, touched
 from anatomy.models.checkpoint import HEAD, Checkpoint
+from anatomy.models.experts import experts_of, siblings
 from anatomy.serving.own_head import use_head
+from anatomy.serving.packed_experts import pack_again
 from anatomy.serving.proof import TOLERANCE, Ask, Fingerprint, cached_tokens, probe_prompts, take_fingerprint
 
 if TYPE_CHECKING:
@@ -141,9 +143,12 @@ class Reloader:
         def tensors() -> Iterator[tuple[str, Tensor]]:
             for name in names:
                 passed.append(name)
-                yield name, self._tensor(name, edits)
+                yield self._checkpoint.stored_name(name), self._tensor(name, edits)
 
+        names = list(names)
         try:
+            if self._device == "cpu" and (packed := experts_of(map(self._checkpoint.stored_name, names))):
+                self._llm.apply_model(partial(pack_again, experts=packed))
             self._llm.collective_rpc("reload_weights", kwargs={"weights_iterator": tensors()})
             emptied = self._llm.reset_prefix_cache()
         except BaseException as error:
@@ -179,6 +184,7 @@ def with_siblings(names: Iterable[str], packed: Mapping[str, Sequence[str]], kno
     found: dict[str, None] = {}
     for name in names:
         found[name] = None
+        found.update(dict.fromkeys(siblings(name, known)))
         module, _, kind = name.rpartition(".")
         parent, _, site = module.rpartition(".")
         for parts in packed.values():

@@ -104,11 +104,16 @@ def choose_mode(edits: Sequence[Any], engine: Abilities) -> ServingMode:
 def no_adapter_because(edits: Sequence[WeightEdit], engine: Abilities) -> str:
     """Why a stack of weight edits cannot be an adapter of this engine; empty where it can."""
     from anatomy.interventions.edits.low_rank import LowRankEdit
+    from anatomy.models.experts import is_expert
 
     other = [type(edit).__name__ for edit in edits if not isinstance(edit, LowRankEdit)]
     if other:
         return f"{other[0]} is not of low rank"
     low_rank = [edit for edit in edits if isinstance(edit, LowRankEdit)]
+    if any(edit.biases for edit in low_rank):
+        return "output biases change too, which are no part of an adapter"
+    if any(is_expert(name) for edit in low_rank for name in edit.factors):
+        return "experts are edited, and nobody tried adapters of experts"
     rank = sum(edit.rank for edit in low_rank)
     outside = {name.rpartition(".")[2] for edit in low_rank for name in edit.factors} - set(engine.target_modules)
     if not engine.adapters:

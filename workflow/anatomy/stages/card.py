@@ -33,6 +33,7 @@ def write_model_card(
     say: Callable[[str], None] = print,
     converted: Path | None = None,
     tuned: Path | None = None,
+    inputs_at: Sequence[str] = (),
 ) -> None:
     """Describe one model.
 
@@ -46,6 +47,7 @@ def write_model_card(
         say: told where the format asked for is slow on this machine.
         converted: what is known of the model's conversion from a GGUF file, beside the folder that it became.
         tuned: what is known of its training from another model, beside the folder that it ended in.
+        inputs_at: matrices whose mean inputs later jobs need.
 
     Raises:
         ModelError: the folder cannot be used, the hub model has not been fetched, or not as the configuration asks
@@ -66,12 +68,13 @@ def write_model_card(
     notes: list[str] = []
     if grown is None:
         # What the organism grows is usable by construction; its many cards are spared importing torch and transformers.
-        from anatomy.interventions.edits.inventory import editable_writers
+        from anatomy.interventions.edits.inventory import editable_writers, require_inputs
         from anatomy.stages.preflight import require_usable
 
         notes = require_usable(folder, subject)
         if sites:
             editable_writers(checkpoint, sites)
+        require_inputs(checkpoint, inputs_at)
         warn_if_slow(dtype, f"models.{subject.id}.dtype", say)
     card: ModelCard = {
         "id": subject.id,

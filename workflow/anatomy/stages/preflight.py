@@ -9,7 +9,7 @@ from pathlib import Path
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
 from anatomy.errors import AnatomyError
-from anatomy.interventions.edits.inventory import editable_writers
+from anatomy.interventions.edits.inventory import editable_writers, require_inputs
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.machine.formats import resolved
 from anatomy.models.machine.memory import Machine
@@ -76,11 +76,13 @@ def examine(
     prompts: Prompts,
     machine: Machine,
     sites: Sequence[str] = BLOCK_SITES,
+    inputs_at: Sequence[str] = (),
 ) -> ModelReport:
     """Examine one model against everything the configuration asks of it (see ``examine_model``).
 
     Args:
         sites: matrices that later jobs will edit.
+        inputs_at: matrices whose mean inputs they need.
     """
     report = examine_model(
         folder,
@@ -102,7 +104,11 @@ def examine(
     # What a card and an engine would refuse later.
     found, checkpoint = list(report.problems), Checkpoint(folder)
     length = config.serving.max_model_len
-    for check in (lambda: editable_writers(checkpoint, sites), lambda: refuse_long_context(checkpoint, length)):
+    for check in (
+        lambda: editable_writers(checkpoint, sites),
+        lambda: require_inputs(checkpoint, inputs_at),
+        lambda: refuse_long_context(checkpoint, length),
+    ):
         try:
             check()
         except AnatomyError as problem:

@@ -12,8 +12,9 @@ from torch import Tensor
 from anatomy.errors import EditError, parsing
 from anatomy.interventions.edits.card import EditCard, require_files
 from anatomy.interventions.edits.inventory import matrices_at
-from anatomy.interventions.edits.low_rank import Factors, LowRankEdit, is_embedding, oriented_shape, stack_factors
+from anatomy.interventions.edits.low_rank import Factors, LowRankEdit, oriented_shape, stack_factors
 from anatomy.models.checkpoint import Checkpoint
+from anatomy.models.matrix_names import is_embedding, stored_transposed
 from anatomy.store.files import write_aside, write_json
 
 WEIGHTS, CONFIG, CARD = "adapter_model.safetensors", "adapter_config.json", "edit.card.json"
@@ -45,6 +46,13 @@ def _write(edits: Sequence[LowRankEdit], folder: Path, checkpoint: Checkpoint, c
 
     Matrices of the edited sites that have no factors (a subset of layers) get zeros: loaders expect every layer.
     """
+    if biased := sorted(name for edit in edits for name in edit.biases):
+        raise EditError(
+            found=f"an edit that changes output biases, such as {biased[0]}.bias",
+            expected="an edit of matrices alone, which is all that an adapter holds",
+            where=str(folder),
+            remedy="apply it in memory, let an engine reload its tensors, or export the edited checkpoint",
+        )
     names = dict.fromkeys(name for edit in edits for name in check_fits(edit, checkpoint))
     factors, rank = stack_factors(edits), sum(edit.rank for edit in edits)
     tensors: dict[str, Tensor] = {}
@@ -62,7 +70,7 @@ def _write(edits: Sequence[LowRankEdit], folder: Path, checkpoint: Checkpoint, c
         "bias": "none",
         "target_modules": sorted({name.rpartition(".")[2] for name in names}),
         "inference_mode": True,
-        "fan_in_fan_out": False,
+        "fan_in_fan_out": any(stored_transposed(name) and not is_embedding(name) for name in names),
     }
     write_aside(folder / WEIGHTS, lambda aside: save_file(tensors, aside, metadata={"format": "pt"}))
     for name, card in cards.items():

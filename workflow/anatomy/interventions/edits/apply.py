@@ -7,10 +7,12 @@ import torch
 from torch import Tensor
 
 from anatomy.errors import EditError
-from anatomy.interventions.edits.low_rank import Factors, is_embedding
+from anatomy.interventions.edits.low_rank import Factors
 from anatomy.interventions.edits.weight_edit import WeightEdit, edited_weight, touched
 from anatomy.models.checkpoint import HEAD
+from anatomy.models.experts import loaded_tensor
 from anatomy.models.loading import LoadedModel
+from anatomy.models.matrix_names import is_embedding, stored_transposed
 
 
 @contextmanager
@@ -70,7 +72,7 @@ def applied_factors(loaded: LoadedModel, factors: dict[str, Factors]) -> Iterato
     """
     targets, changes = {}, {}
     for name, (a, b) in factors.items():
-        shape = (a.shape[1], b.shape[0]) if is_embedding(name) else (b.shape[0], a.shape[1])
+        shape = (a.shape[1], b.shape[0]) if stored_transposed(name) else (b.shape[0], a.shape[1])
         targets[name] = _target(loaded, f"{name}.weight", shape)
         changes[name] = lambda weight, name=name, a=a, b=b: weight.float() + _delta(name, a, b).to(weight.device)
     with _changed(targets, changes):
@@ -79,7 +81,7 @@ def applied_factors(loaded: LoadedModel, factors: dict[str, Factors]) -> Iterato
 
 def _delta(name: str, a: Tensor, b: Tensor) -> Tensor:
     delta = b @ a
-    return delta.T if is_embedding(name) else delta
+    return delta.T if stored_transposed(name) else delta
 
 
 @contextmanager
@@ -91,7 +93,8 @@ def changed_tensors(loaded: LoadedModel, changes: Mapping[str, Callable[[Tensor]
     Raises:
         EditError: a name that the model in memory does not have.
     """
-    parameters = dict(loaded.model.named_parameters())
+    found = {name: loaded_tensor(loaded.model, name) for name in changes}
+    parameters = {name: tensor for name, tensor in found.items() if tensor is not None}
     if absent := sorted(set(changes) - set(parameters)):
         raise EditError(
             found=f"no tensor {absent[0]} in memory",
@@ -120,10 +123,7 @@ def _changed(targets: Mapping[str, Tensor], changes: Mapping[str, Callable[[Tens
 
 def _target(loaded: LoadedModel, tensor: str, shape: tuple[int, ...]) -> Tensor:
     name = tensor.removesuffix(".weight")
-    try:
-        weight = getattr(loaded.model.get_submodule(name), "weight", None)
-    except AttributeError:
-        weight = None
+    weight = loaded_tensor(loaded.model, tensor)
     if weight is None or tuple(weight.shape) != tuple(shape):
         raise EditError(
             found=f"{name} of shape {None if weight is None else tuple(weight.shape)}",

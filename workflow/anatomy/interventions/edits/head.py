@@ -170,7 +170,7 @@ def head_matrix(checkpoint: Checkpoint) -> Float32[Tensor, "vocabulary d_model"]
     if checkpoint.tied_embeddings and checkpoint.source(TENSOR) == TENSOR:
         raise EditError(
             found="an output head tied to an embedding of another name",
-            expected=f"{TENSOR} and {EMBEDDING}, which untie by the configuration",
+            expected=f"{TENSOR} and an embedding such as {EMBEDDING}, which untie by the configuration",
             where=str(checkpoint.folder),
             remedy="study a checkpoint of the language model alone",
         )

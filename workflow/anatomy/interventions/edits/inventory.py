@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Sequence
 
 from anatomy.errors import EditError
-from anatomy.models.block_tensors import block_tensors
+from anatomy.models.block_tensors import BlockTensors, block_tensors, has_experts
 from anatomy.models.blocks import POST_NORMS
 from anatomy.models.checkpoint import Checkpoint
+from anatomy.models.matrix_names import EMBEDDINGS, POSITIONS, writing_site
 from anatomy.models.sites import BLOCK_SITES, EMBEDDING_SITE
 from anatomy.models.writers import FLOATS, Writer, residual_writers
 
@@ -24,6 +25,21 @@ def editable_writers(checkpoint: Checkpoint, sites: Sequence[str]) -> list[Write
             remedy="leave embed_tokens out, or untie the checkpoint first: the edit would change the output head too",
         )
     return residual_writers(checkpoint, EMBEDDING_SITE in sites, [site for site in sites if site in BLOCK_SITES])
+
+
+def require_inputs(checkpoint: Checkpoint, sites: Iterable[str]) -> None:
+    """Refuse, before anything runs, mean inputs of matrices that do not read something at each token.
+
+    Raises:
+        EditError: experts among them.
+    """
+    if "down_proj" in set(sites) and has_experts(checkpoint):
+        raise EditError(
+            found="mean inputs asked of experts (the form mean_input at down_proj)",
+            expected="matrices that read something at each token",
+            where=str(checkpoint.folder),
+            remedy="leave mean_input out of the forms (rosi.forms), or edit attention alone (rosi.sites: [o_proj])",
+        )
 
 
 def dense_shapes(checkpoint: Checkpoint, names: Iterable[str]) -> dict[str, tuple[int, int]]:
@@ -56,21 +72,38 @@ def dense_shapes(checkpoint: Checkpoint, names: Iterable[str]) -> dict[str, tupl
 
 
 def matrices_at(checkpoint: Checkpoint, sites: Iterable[str]) -> list[str]:
-    """Every matrix of the model at these sites (last parts of their names): one a block, and the embedding.
+    """Every matrix of the model that is called so (last parts of names, as the model has them): one a block or two, an embedding.
 
     Raises:
         EditError: as ``dense_shapes``; of sites that write to the stream, as ``residual_writers``.
     """
     wanted = set(sites)
-    writing = [site for site in BLOCK_SITES if site in wanted]
-    written = residual_writers(checkpoint, EMBEDDING_SITE in wanted, writing) if wanted & {*BLOCK_SITES, EMBEDDING_SITE} else []
-    inside = [
-        f"{block.name}.{module}"
-        for block in block_tensors(checkpoint)
-        for module, _, kind in (name.rpartition(".") for name in block.shapes)
-        if kind == "weight" and module.rpartition(".")[2] in wanted - set(BLOCK_SITES)
-    ]
+    known = [f"{block.name}.{module}" for block in block_tensors(checkpoint) for module in _modules(block)]
+    own = [name for name in known if name.rpartition(".")[2] in wanted]
+    writing = {writing_site(name) for name in own} & set(BLOCK_SITES)
+    embedding = bool(wanted & {*EMBEDDINGS, POSITIONS})
+    written = residual_writers(checkpoint, embedding, sorted(writing)) if writing or embedding else []
+    inside = [name for name in own if writing_site(name) is None]
     return [*(writer.name for writer in written), *dense_shapes(checkpoint, inside)]
+
+
+def module_names(checkpoint: Checkpoint, sites: Iterable[str]) -> tuple[str, ...]:
+    """What this model calls its matrices at these sites, last parts of names alone; a name that is no site stays.
+
+    Raises:
+        EditError: as ``block_tensors``.
+    """
+    known = [checkpoint.embedding.removesuffix(".weight")]
+    known += [f"{block.name}.{module}" for block in block_tensors(checkpoint) for module in _modules(block)]
+    own: dict[str, None] = {}
+    for site in sites:
+        called = {name.rpartition(".")[2] for name in known if writing_site(name) == site}
+        own.update(dict.fromkeys(sorted(called) or [site]))
+    return tuple(own)
+
+
+def _modules(block: BlockTensors) -> list[str]:
+    return [module for module, _, kind in (name.rpartition(".") for name in block.shapes) if kind == "weight"]
 
 
 def has_post_norms(checkpoint: Checkpoint) -> bool:

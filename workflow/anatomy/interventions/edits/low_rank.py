@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Float, Float32
@@ -13,7 +13,7 @@ from anatomy.interventions.edits.card import EditCard, measure
 from anatomy.interventions.edits.inventory import dense_shapes, has_post_norms
 from anatomy.interventions.edits.spec import Intent, MadeBy
 from anatomy.models.checkpoint import Checkpoint
-from anatomy.models.sites import EMBEDDING_SITE
+from anatomy.models.matrix_names import is_embedding, stored_transposed
 from anatomy.models.writers import Writer
 
 Factors = tuple[Float32[Tensor, "rank _"], Float32[Tensor, "_ rank"]]
@@ -24,12 +24,17 @@ Factors = tuple[Float32[Tensor, "rank _"], Float32[Tensor, "_ rank"]]
 class LowRankEdit:
     """Factors of an edit and its card.
 
+    Args:
+        biases: what is added to the bias beside a matrix, by the matrix' name; none but where a formula is about all that is
+            written (``orthogonalize``), and none that is zero.
+
     Raises:
         EditError: the matrices with factors are not the ones the card expects.
     """
 
     factors: dict[str, Factors]
     card: EditCard
+    biases: dict[str, Float32[Tensor, " d_model"]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         found, expected = set(self.factors), set(self.card.expected)
@@ -54,6 +59,9 @@ class LowRankEdit:
             for factor in self.factors[name]:
                 total.update(f"\0{name}\0{tuple(factor.shape)}\0".encode())
                 total.update(factor.contiguous().numpy().tobytes())
+        for name in sorted(self.biases):
+            total.update(f"\0{name}.bias\0".encode())
+            total.update(self.biases[name].contiguous().numpy().tobytes())
         return total.hexdigest()
 
     def delta(self, name: str) -> Float32[Tensor, "d_model d_in"]:
@@ -64,24 +72,23 @@ class LowRankEdit:
     @property
     def tensors(self) -> tuple[str, ...]:
         """Names of the checkpoint's tensors that it changes."""
-        return tuple(f"{name}.weight" for name in self.factors)
+        return (*(f"{name}.weight" for name in self.factors), *(f"{name}.bias" for name in self.biases))
 
-    def shape(self, tensor: str) -> tuple[int, int]:
+    def shape(self, tensor: str) -> tuple[int, ...]:
         """Shape that a tensor must have, as stored."""
-        name = tensor.removesuffix(".weight")
+        name, _, kind = tensor.rpartition(".")
+        if kind == "bias":
+            return tuple(self.biases[name].shape)
         a, b = self.factors[name]
-        return (a.shape[1], b.shape[0]) if is_embedding(name) else (b.shape[0], a.shape[1])
+        return (a.shape[1], b.shape[0]) if stored_transposed(name) else (b.shape[0], a.shape[1])
 
-    def edited(self, tensor: str, weight: Float32[Tensor, "rows columns"]) -> Float32[Tensor, "rows columns"]:
-        """``W + B A`` of one tensor, as stored."""
-        name = tensor.removesuffix(".weight")
+    def edited(self, tensor: str, weight: Float32[Tensor, "..."]) -> Float32[Tensor, "..."]:
+        """``W + B A`` of one matrix, as stored; or its bias with what is added to it."""
+        name, _, kind = tensor.rpartition(".")
+        if kind == "bias":
+            return weight + self.biases[name].to(weight.device)
         delta = self.delta(name).to(weight.device)
-        return weight + (delta.T if is_embedding(name) else delta)
-
-
-def is_embedding(name: str) -> bool:
-    """Whether a matrix is the token embedding, which is stored transposed."""
-    return name.rpartition(".")[2] == EMBEDDING_SITE
+        return weight + (delta.T if stored_transposed(name) else delta)
 
 
 def stack_factors(edits: Sequence[LowRankEdit]) -> dict[str, Factors]:
@@ -100,19 +107,19 @@ def stack_factors(edits: Sequence[LowRankEdit]) -> dict[str, Factors]:
 
 
 def writer_matrix(checkpoint: Checkpoint, writer: Writer) -> Float32[Tensor, "d_model d_in"]:
-    """A writer's W in fp32; the embedding transposed."""
+    """A writer's W in fp32, as it multiplies, whichever way it is stored."""
     return _matrix(checkpoint, writer.name)
 
 
 def _matrix(checkpoint: Checkpoint, name: str) -> Float32[Tensor, "d_out d_in"]:
     weight = checkpoint.tensor(f"{name}.weight").float()
-    return weight.T.contiguous() if is_embedding(name) else weight
+    return weight.T.contiguous() if stored_transposed(name) else weight
 
 
 def oriented_shape(checkpoint: Checkpoint, name: str) -> tuple[int, int]:
-    """(d_out, d_in) of a matrix; the embedding counts as its transpose."""
+    """(d_out, d_in) of a matrix, whichever way it is stored; an embedding's d_in is its vocabulary."""
     rows, columns = checkpoint.shape(f"{name}.weight")
-    return (columns, rows) if is_embedding(name) else (rows, columns)
+    return (columns, rows) if stored_transposed(name) else (rows, columns)
 
 
 def low_rank_edit(

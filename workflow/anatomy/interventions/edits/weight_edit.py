@@ -10,9 +10,10 @@ from torch import Tensor
 from anatomy.errors import EditError, NumericsError
 from anatomy.interventions.edits.card import EditCard
 from anatomy.models.checkpoint import Checkpoint
+from anatomy.models.matrix_names import EMBEDDINGS
 from anatomy.store.digest import digest
 
-TIED = ("embed_tokens.weight", "lm_head.weight")
+TIED = (*(f"{name}.weight" for name in EMBEDDINGS), "lm_head.weight")
 """The tensors that are one matrix where embeddings are tied."""
 
 
@@ -26,9 +27,9 @@ class WeightEdit(Protocol):
     @property
     def tensors(self) -> tuple[str, ...]: ...
 
-    def shape(self, tensor: str) -> tuple[int, int]: ...
+    def shape(self, tensor: str) -> tuple[int, ...]: ...
 
-    def edited(self, tensor: str, weight: Float32[Tensor, "rows columns"]) -> Float32[Tensor, "rows columns"]: ...
+    def edited(self, tensor: str, weight: Float32[Tensor, "..."]) -> Float32[Tensor, "..."]: ...
 
     def digest(self) -> str: ...
 

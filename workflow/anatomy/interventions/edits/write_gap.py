@@ -12,6 +12,7 @@ from anatomy.interventions.edits.apply import applied
 from anatomy.interventions.edits.low_rank import LowRankEdit
 from anatomy.models.activations.hooks import modifying
 from anatomy.models.loading import LoadedModel
+from anatomy.models.matrix_names import writing_site
 from anatomy.models.sites import EMBEDDING_SITE, StreamSite
 from anatomy.models.writers import residual_writers
 
@@ -38,7 +39,8 @@ def write_gap(
 ) -> WriteGap:
     """Compare ``W + c s r^T W`` with the stream edit ``y + c s r^T y`` of what each edited sublayer adds to the stream.
 
-    With s the direction, r is s for ``projection`` and ``orthogonalize``, and 1 / d_model in each coordinate for
+    A bias is part of y where the edit reaches it (``orthogonalize``), and is taken off before r reads y where it does not. With s
+    the direction, r is s for ``projection`` and ``orthogonalize``, and 1 / d_model in each coordinate for
     ``row_mean``. On models whose sublayers write ``W u`` itself the two are one (ROSI, section 3; Arditi et al. 2024,
     appendix E); behind a post-norm the weight edit reaches the stream only after the norm has rescaled everything.
 
@@ -69,7 +71,7 @@ def _stream_changes(
         "orthogonalize": direction,
         "row_mean": torch.full_like(direction, 1.0 / direction.shape[0]),
     }
-    method, sites = edit.card.spec["method"], {name.rpartition(".")[2] for name in edit.factors}
+    method, sites = edit.card.spec["method"], {str(writing_site(name)) for name in edit.factors}
     if method not in readers or EMBEDDING_SITE in sites:
         raise EditError(
             found=f"method {method!r} at {sorted(sites)}",
@@ -78,18 +80,31 @@ def _stream_changes(
             remedy="only these act on what a block writes",
         )
     writers = {writer.name: writer for writer in residual_writers(loaded.model, sites=sorted(sites))}
-    changes = {}
+    changes: dict[tuple[StreamSite, int], Callable[[Tensor], Tensor]] = {}
+    pushes: dict[tuple[str, int], float] = {}
     for name, (_, b) in edit.factors.items():
+        writer = writers[name]
         # B = c s in every low-rank edit along s.
-        push = (b[:, 0].double() @ direction.double()).float() * direction
-        changes[STREAM_SITES[writers[name].site], writers[name].layer] = _change(readers[method], push)
+        size = (b[:, 0].double() @ direction.double()).item()
+        if abs(pushes.setdefault((writer.site, writer.layer), size) - size) > 1e-5 * abs(size):
+            raise EditError(
+                found=f"experts of block {writer.layer} that are edited by different amounts",
+                expected="one amount, so that the edit is one of what the block writes",
+                where=f"edit {edit.card.spec}",
+                remedy="give alpha, or a strength, which counts all experts of a block as one matrix",
+            )
+        kept = writer.bias and method != "orthogonalize" and not writer.post_norm
+        constant = (loaded.model.get_submodule(name).bias.float().cpu() @ readers[method].float()).item() if kept else 0.0
+        changes[STREAM_SITES[writer.site], writer.layer] = _change(readers[method], size * direction, constant)
     return changes
 
 
-def _change(reader: Float[Tensor, " d_model"], push: Float[Tensor, " d_model"]) -> Callable[[Tensor], Tensor]:
+def _change(reader: Float[Tensor, " d_model"], push: Float[Tensor, " d_model"], constant: float) -> Callable[[Tensor], Tensor]:
+    """``y + push (reader^T y - constant)``, the constant being what a bias that stays gives."""
+
     def change(y: Tensor) -> Tensor:
         stream = y.float()
-        return (stream + (stream @ reader.to(stream))[..., None] * push.to(stream)).to(y.dtype)
+        return (stream + (stream @ reader.to(stream) - constant)[..., None] * push.to(stream)).to(y.dtype)
 
     return change
 

@@ -42,21 +42,25 @@ def must_untie(checkpoint: Checkpoint, rewrites: Mapping[str, Rewrite]) -> bool:
         EditError: they have names that no configuration switch would part.
     """
     tied = (
-        {EMBEDDING, HEAD}
-        if EMBEDDING in checkpoint.names()
+        {checkpoint.embedding, HEAD}
+        if checkpoint.embedding in checkpoint.names()
         else {name for name in checkpoint.names() if name.endswith(("embed_tokens.weight", HEAD))}
     )
     touched = sorted(set(rewrites) & tied)
     if not checkpoint.tied_embeddings or not touched:
         return False
-    if EMBEDDING not in tied:
+    if checkpoint.embedding not in tied:
         raise EditError(
             found=f"an edit of {touched[0]}, tied to another matrix",
             expected=f"an embedding called {EMBEDDING}",
             where=str(checkpoint.folder),
             remedy="leave the embedding out of the edit, or untie the checkpoint first",
         )
-    if HEAD in rewrites and HEAD in checkpoint.names() and not checkpoint.tensor(HEAD).equal(checkpoint.tensor(EMBEDDING)):
+    if (
+        HEAD in rewrites
+        and HEAD in checkpoint.names()
+        and not checkpoint.tensor(HEAD).equal(checkpoint.tensor(checkpoint.embedding))
+    ):
         raise EditError(
             found=f"{HEAD}, which differs from the embedding that the configuration ties it to",
             expected="the embedding a second time, or no such tensor: that is what models compute with and the edit was made for",
@@ -66,15 +70,19 @@ def must_untie(checkpoint: Checkpoint, rewrites: Mapping[str, Rewrite]) -> bool:
     return True
 
 
-def plan_file(layout: Layout, rewrites: Mapping[str, Rewrite], *, add_head: bool) -> PlannedFile:
-    """Plan one file; with ``add_head`` the file of the embedding also takes a copy of it as the output head."""
+def plan_file(layout: Layout, rewrites: Mapping[str, Rewrite], *, add_head: str | None) -> PlannedFile:
+    """Plan one file, all names as the file has them; the file of the embedding also takes a copy of it as the output head.
+
+    Args:
+        add_head: name of the embedding that is to be copied, None where no head is added.
+    """
     written, added = layout, {}
-    if add_head and any(entry.name == EMBEDDING for entry in layout.entries):
-        written = layout.with_tensor(layout.entry(EMBEDDING), HEAD)
-        added = {HEAD: (layout.path.name, layout.entry(EMBEDDING).size)}
+    if add_head is not None and any(entry.name == add_head for entry in layout.entries):
+        written = layout.with_tensor(layout.entry(add_head), HEAD)
+        added = {HEAD: (layout.path.name, layout.entry(add_head).size)}
     tasks = []
     for entry in written.entries:
-        origin = layout.entry(EMBEDDING) if entry.name in added else entry
+        origin = layout.entry(add_head) if add_head is not None and entry.name in added else entry
         tasks.append(
             Task(
                 entry.name, origin, len(layout.header) + origin.start, len(written.header) + entry.start, rewrites.get(entry.name)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from anatomy.errors import EditError
 from anatomy.interventions.edits.low_rank import Factors
-from anatomy.models.sites import EMBEDDING_SITE
+from anatomy.models.matrix_names import stored_transposed
 
 Rows = Float32[Tensor, "rows columns"]
 """Rows of a tensor seen as a matrix: all dimensions but the last are rows, a vector is one column."""
@@ -37,7 +37,7 @@ class Rewrite(Protocol):
 
 @dataclass(frozen=True)
 class LowRank:
-    """``W + B A``; with ``transposed`` the tensor holds ``W^T``, as embeddings do."""
+    """``W + B A``; with ``transposed`` the tensor holds ``W^T``, as embeddings do, and GPT-2's matrices."""
 
     a: Float32[Tensor, "rank d_in"]
     b: Float32[Tensor, "d_model rank"]
@@ -84,14 +84,14 @@ class Sparse:
 class Addition:
     """``W + R`` with R given in full."""
 
-    values: Float32[Tensor, "rows columns"]
+    values: Float32[Tensor, "..."]
 
     @property
     def shape(self) -> tuple[int, ...]:
         return tuple(self.values.shape)
 
     def __call__(self, rows: Rows, start: int) -> tuple[Rows, Rows]:
-        change = self.values[start : start + rows.shape[0]]
+        change = self.values.reshape(-1, rows.shape[1])[start : start + rows.shape[0]]
         return rows + change, change
 
 
@@ -112,6 +112,4 @@ class Replacement:
 
 def low_rank_rewrites(factors: Mapping[str, Factors]) -> dict[str, Rewrite]:
     """The factors of a low-rank edit (by matrix) as rewrites (by tensor)."""
-    return {
-        f"{name}.weight": LowRank(a, b, transposed=name.rpartition(".")[2] == EMBEDDING_SITE) for name, (a, b) in factors.items()
-    }
+    return {f"{name}.weight": LowRank(a, b, transposed=stored_transposed(name)) for name, (a, b) in factors.items()}

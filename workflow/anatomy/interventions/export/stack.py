@@ -44,7 +44,7 @@ def stack_rewrites(edits: Sequence[WeightEdit]) -> dict[str, Rewrite]:
     for edit in edits:
         for name, rewrite in _rewrites(edit).items():
             found.setdefault(name, []).append(rewrite)
-            if edit.card.norms[name.removesuffix(".weight")] > 0:
+            if edit.card.norms.get(name.removesuffix(".weight"), 1.0) > 0:  # a bias stands in an edit only where it changes
                 changed.add(name)
     for name, parts in found.items():
         if len({tuple(part.shape) for part in parts}) != 1:
@@ -59,7 +59,7 @@ def stack_rewrites(edits: Sequence[WeightEdit]) -> dict[str, Rewrite]:
 
 def _rewrites(edit: WeightEdit) -> dict[str, Rewrite]:
     if isinstance(edit, LowRankEdit):
-        return low_rank_rewrites(edit.factors)
+        return {**low_rank_rewrites(edit.factors), **{f"{name}.bias": Addition(one) for name, one in edit.biases.items()}}
     if isinstance(edit, SparseEdit):
         matrices = [tensor.removesuffix(".weight") for tensor in edit.tensors]
         return {f"{name}.weight": Sparse(edit.shapes[name], *edit.places[name]) for name in matrices}

@@ -72,7 +72,7 @@ def stream_checkpoint(checkpoint: Checkpoint, rewrites: Mapping[str, Rewrite], f
     embeddings are tied and the edit touches one side, the head gets a matrix of its own and the configuration says so.
 
     Args:
-        rewrites: by tensor name; at least one.
+        rewrites: by the model's name of a tensor; at least one. What is returned speaks of the file's names.
 
     Raises:
         EditError: a tensor that is not there, of another shape, of a dtype that cannot be edited, or tied in a way that
@@ -81,7 +81,8 @@ def stream_checkpoint(checkpoint: Checkpoint, rewrites: Mapping[str, Rewrite], f
         StoreError: not enough room.
     """
     untied = must_untie(checkpoint, rewrites)
-    add_head = untied and HEAD not in checkpoint.names()
+    add_head = checkpoint.stored_name(checkpoint.embedding) if untied and HEAD not in checkpoint.names() else None
+    rewrites = {checkpoint.stored_name(name): rewrite for name, rewrite in rewrites.items()}
     files = [plan_file(read_layout(path), rewrites, add_head=add_head) for path in checkpoint.files]
     check_rewrites(checkpoint, rewrites, {task.name: task.entry for file in files for task in file.tasks})
     check_space(folder, sum(file.size for file in files))

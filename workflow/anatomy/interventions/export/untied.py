@@ -20,14 +20,15 @@ def write_untied(checkpoint: Checkpoint, folder: Path) -> Checkpoint:
         EditError: the head is a matrix of its own already, or the embedding has a name that no configuration would part.
         StoreError: not enough room.
     """
-    if not checkpoint.tied_embeddings or EMBEDDING not in checkpoint.names():
+    if not checkpoint.tied_embeddings or checkpoint.embedding not in checkpoint.names():
         raise EditError(
             found="a head of its own" if not checkpoint.tied_embeddings else f"no tensor {EMBEDDING}",
             expected=f"a head tied to {EMBEDDING}",
             where=str(checkpoint.folder),
             remedy="study the model as it is",
         )
-    files = [plan_file(read_layout(path), {}, add_head=HEAD not in checkpoint.names()) for path in checkpoint.files]
+    add_head = None if HEAD in checkpoint.names() else checkpoint.stored_name(checkpoint.embedding)
+    files = [plan_file(read_layout(path), {}, add_head=add_head) for path in checkpoint.files]
     check_space(folder, sum(file.size for file in files))
     for file in files:
         write_file(file, folder / file.layout.path.name)

@@ -61,6 +61,7 @@ def compare_untouched(source: Checkpoint, exported: Checkpoint, touched: Collect
     """
     total, count, size = hashlib.sha256(), 0, 0
     theirs, ours = _places(source), _places(exported)
+    touched = {source.stored_name(name) for name in touched}
     if missing := sorted(set(theirs) - set(ours)) or sorted(set(ours) - set(theirs) - set(touched)):
         raise ExportError(
             found=f"tensor {missing[0]} on one side only",

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from anatomy.interventions.instruments.run_record import RunRecord, head_count, output_projection, record_run
 from anatomy.models.blocks import Block, decoder_blocks
 from anatomy.models.loading import LoadedModel
+from anatomy.models.matrix_names import matrix_of
 
 
 @torch.no_grad()
@@ -62,10 +63,10 @@ def _heads_before_norm(
     model: nn.Module, block: Block, entering: Float[Tensor, " head_width"]
 ) -> tuple[Float[Tensor, "head d_model"], Float[Tensor, " d_model"]]:
     projection = output_projection(block)
-    weight = projection.weight.double().cpu()
+    weight = matrix_of(projection).double().cpu()
     count = head_count(model)
     by_head = entering.double().cpu().view(count, -1)
-    heads = torch.einsum("dhw,hw->hd", weight.view(len(weight), count, -1), by_head)
+    heads = torch.einsum("dhw,hw->hd", weight.reshape(len(weight), count, -1), by_head)
     bias = torch.zeros(len(weight), dtype=torch.float64) if projection.bias is None else projection.bias.double().cpu()
     return heads, bias
 

@@ -59,11 +59,11 @@ def last_matrix(loaded: LoadedModel, layer: int) -> nn.Linear:
             where=str(loaded.folder),
             remedy="correct the layer whose MLP is to be edited",
         )
-    matrix = getattr(blocks[layer].mlp, "down_proj", None)
+    matrix = blocks[layer].mlp_output
     if not isinstance(matrix, nn.Linear):
         raise ModelError(
             found=f"an MLP without one down_proj in block {layer}",
-            expected="a dense MLP, whose last matrix can hold a fact",
+            expected="a dense MLP, whose last matrix is a linear map (of which GPT-2 stores the transpose)",
             where=str(loaded.folder),
             remedy="leave knowledge editing out for this architecture (facts: null)",
         )

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from anatomy.errors import ModelError
 from anatomy.models.blocks import Block, decoder_blocks
 from anatomy.models.loading import LoadedModel
+from anatomy.models.matrix_names import matrix_of
 
 
 @dataclass
@@ -59,7 +60,7 @@ def head_count(model: nn.Module) -> int:
         ModelError: the output projection's inputs cannot be cut into that many heads.
     """
     heads = int(model.config.get_text_config().num_attention_heads)
-    widths = {output_projection(block).weight.shape[1] for block in decoder_blocks(model)}
+    widths = {matrix_of(output_projection(block)).shape[1] for block in decoder_blocks(model)}
     if uneven := [width for width in widths if width % heads]:
         raise ModelError(
             found=f"attention outputs of width {uneven[0]} from {heads} heads",
@@ -72,7 +73,7 @@ def head_count(model: nn.Module) -> int:
 
 def output_projection(block: Block) -> nn.Module:
     """The matrix that joins the heads of a block."""
-    return block.attention.o_proj
+    return block.output_projection
 
 
 @contextmanager

@@ -9,9 +9,10 @@ from anatomy.interventions.edits.inventory import dense_shapes
 from anatomy.models.block_tensors import block_tensors
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.loading import LoadedModel
+from anatomy.models.matrix_names import stored_transposed
 from anatomy.models.writers import FLOATS
 
-SUBLAYERS = ("self_attn", "mlp")
+SUBLAYERS = ("self_attn", "attention", "attn", "mlp")
 """Names of the parts of a block whose matrices are scored; norms, embeddings and the output head are not."""
 
 
@@ -44,6 +45,14 @@ def scored_names(checkpoint: Checkpoint) -> tuple[str, ...]:
             for name in inside
             if name.endswith(".weight") and len(block.shapes[name]) == 2
         ]
+        if turned := [name for name in found if stored_transposed(name)]:
+            raise EditError(
+                found=f"{turned[0]}, which is stored transposed",
+                expected="matrices whose rows are outputs and whose columns are inputs",
+                where=str(checkpoint.folder),
+                remedy="choose a model other than GPT-2: scores by input and the spaces of outputs would read its matrices the "
+                "wrong way round",
+            )
         if not found:
             raise EditError(found=f"no matrices in {block.name}", expected="attention and an MLP", where=str(checkpoint.folder))
         names += found

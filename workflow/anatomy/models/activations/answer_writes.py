@@ -1,7 +1,7 @@
 """What each attention head and MLP writes on average while an answer is predicted.
 
 A write is linear in the input of its matrix, so its mean is the matrix times the mean input; a head's part is its slice of
-columns of ``o_proj``.
+columns of ``o_proj``. A bias that is added besides belongs to no head and is left out.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,7 +15,8 @@ from anatomy.models.activations.answers import Forced, answer_mask
 from anatomy.models.activations.batching import PromptBatch, batches
 from anatomy.models.activations.means import check_finite
 from anatomy.models.loading import LoadedModel
-from anatomy.models.writers import Writer, residual_writers, writable_sites
+from anatomy.models.matrix_names import matrix_of
+from anatomy.models.writers import Writer, residual_writers, sites_with_inputs
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def mean_answer_writes(
 
     Raises: as ``answer_sums``; ``EditError`` as ``residual_writers``.
     """
-    writers = residual_writers(loaded.model, sites=writable_sites(loaded.model))
+    writers = residual_writers(loaded.model, sites=sites_with_inputs(loaded.model))
     sums: dict[str, Tensor] = {}
     for batch in batches([text.read for text in texts], token_budget, loaded.pad_token_id, loaded.device):
         answering = answer_mask(batch, texts)
@@ -71,7 +72,7 @@ def mean_answer_writes(
 
 
 def _parts(loaded: LoadedModel, writer: Writer, mean: Float64[Tensor, " d_in"]) -> list[MeanWrite]:
-    weight = loaded.model.get_submodule(writer.name).weight.double()
+    weight = matrix_of(loaded.model.get_submodule(writer.name)).double()
     if writer.site != "o_proj":
         return [MeanWrite(writer.layer, writer.site, -1, (weight @ mean).cpu(), writer.post_norm)]
     heads = loaded.model.config.get_text_config().num_attention_heads

@@ -12,8 +12,9 @@ from jaxtyping import Bool
 from torch import Tensor, nn
 
 from anatomy.models.blocks import decoder_blocks
+from anatomy.models.matrix_names import ATTENTION_WRITES
 
-PER_TOKEN = ("q_proj", "o_proj")
+PER_TOKEN = ("q_proj", *ATTENTION_WRITES)
 """Matrices of an attention sublayer that serve a token's own output; fused ones hold keys and values too and stay whole."""
 
 

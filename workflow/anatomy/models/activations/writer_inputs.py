@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from anatomy.models.activations.batching import PromptBatch
 from anatomy.models.activations.means import check_finite, gather
 from anatomy.models.loading import LoadedModel
-from anatomy.models.writers import residual_writers, writable_sites
+from anatomy.models.writers import residual_writers, sites_with_inputs
 
 
 class WriterInputs:
@@ -28,7 +28,7 @@ class WriterInputs:
 
     def __init__(self, loaded: LoadedModel, position: int, ids: Sequence[str] | None = None) -> None:
         self.position, self.ids, self._prompts = position, ids, 0
-        names = [writer.name for writer in residual_writers(loaded.model, sites=writable_sites(loaded.model))]
+        names = [writer.name for writer in residual_writers(loaded.model, sites=sites_with_inputs(loaded.model))]
         self._modules = {name: loaded.model.get_submodule(name) for name in names}
         self._sums: dict[str, Tensor] = {}
 

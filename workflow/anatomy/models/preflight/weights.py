@@ -7,12 +7,13 @@ from collections.abc import Iterator
 
 from anatomy.errors import AnatomyError, ModelError
 from anatomy.models.checkpoint import Checkpoint
+from anatomy.models.matrix_names import EMBEDDINGS, writing_site
 from anatomy.models.size import FLOATING
 
-BLOCK = re.compile(r"^(?P<stack>(?:.*\.)?layers)\.(?P<layer>\d+)\..*o_proj\b.*$")
-"""A matrix that every block of a language model has, and no stack that sees or hears."""
+BLOCK = re.compile(r"^(?P<stack>(?:.*\.)?(?:layers|transformer\.h))\.(?P<layer>\d+)\.(?P<inside>.+)$")
+"""A tensor of a block. A language model's has a matrix that joins heads; a stack that sees or hears calls it otherwise."""
 
-EMBEDDING = re.compile(r"^(?:(?:model|language_model)\.)*embed_tokens\.weight$")
+EMBEDDING = re.compile(rf"^(?:(?:model|language_model|gpt_neox|transformer)\.)*(?:{'|'.join(EMBEDDINGS)})\.weight$")
 
 EMBEDDED = "model.embed_tokens.weight"
 
@@ -72,8 +73,15 @@ def _stacks(checkpoint: Checkpoint) -> dict[str, set[int]]:
     """Numbers of the blocks in each stack."""
     found: dict[str, set[int]] = {}
     for match in filter(None, map(BLOCK.match, checkpoint.names())):
+        if not _joins_heads(match["inside"].split(".")):
+            continue
         found.setdefault(match["stack"], set()).add(int(match["layer"]))
     return found
+
+
+def _joins_heads(inside: list[str]) -> bool:
+    """Whether a tensor is the matrix that joins heads, or one of those that a quantised one is stored as."""
+    return any(writing_site(".".join(inside[:count])) == "o_proj" for count in range(1, len(inside)))
 
 
 def _plain(dtype: str) -> bool:

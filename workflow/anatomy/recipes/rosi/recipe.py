@@ -125,6 +125,7 @@ RECIPE = Recipe(
     engine={"select": variants_on_select, "test": variants_on_test},
     found=found,
     target_modules=lambda config: config.rosi.sites,
+    inputs_at=lambda config: config.rosi.sites if "mean_input" in config.rosi.forms else (),
     exported=lambda config, subject: [family.name for family in families(config, subject) if not family.control],
     study=lambda model: {"headline": [model]},
     effort=effort_choices,

@@ -19,7 +19,10 @@ from anatomy.models.blocks import decoder_blocks
 from anatomy.serving.hooks.batch import EngineBatch
 from anatomy.serving.hooks.changes import Chain, Place
 
-PROVEN = ("llama", "mistral", "qwen2", "qwen3", "phi3", "gemma", "gemma2", "gemma3_text", "olmo2")
+PROVEN = (
+    *("llama", "mistral", "qwen2", "qwen3", "phi3", "gemma", "gemma2", "gemma3_text", "olmo2"),
+    *("starcoder2", "phi", "gpt_neox", "gpt2"),
+)
 """``model_type`` of the families whose hooked answers were found equal to transformers', token by token (by tests)."""
 
 

@@ -16,7 +16,7 @@ from anatomy.interventions.instruments.logit_lens import final_gain
 from anatomy.models.activations.answers import ALL
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.loading import LoadedModel
-from anatomy.models.sites import BLOCK_SITES
+from anatomy.models.matrix_names import stored_transposed, writing_site
 from anatomy.recipes.pasta.edits import SIGNATURE
 from anatomy.stages.model_directions import ModelDirections
 from anatomy.store.files import read_json
@@ -59,10 +59,11 @@ def mask_direction(edit: SparseEdit, checkpoint: Checkpoint, num_layers: int, d_
     behind the block."""
     changes: dict[int, list[Tensor]] = {}
     for name in edit.places:
-        site, layer = name.rpartition(".")[2], next(int(part) for part in name.split(".") if part.isdigit())
-        if site in BLOCK_SITES:
+        if writing_site(name) is not None:
+            layer = next(int(part) for part in name.split(".") if part.isdigit())
             weight = checkpoint.tensor(f"{name}.weight").float()
-            changes.setdefault(layer, []).append(edit.edited(f"{name}.weight", weight) - weight)
+            change = edit.edited(f"{name}.weight", weight) - weight
+            changes.setdefault(layer, []).append(change.T if stored_transposed(name) else change)
     found = torch.zeros(num_layers + 1, d_model)
     for layer, parts in changes.items():
         delta = torch.cat(parts, dim=1)
