@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import get_args
+from typing import cast, get_args
 
 from anatomy.config.methods import Contrast
 from anatomy.config.schema import Config
@@ -35,7 +35,7 @@ class Subject:
     kind: Kind
     seed: int | None
     member: str | None
-    contrasts: tuple[str, ...]
+    contrasts: tuple[Contrast, ...]
     direction_headline: bool
     dtype: Dtype
     template: bool = True
@@ -86,7 +86,8 @@ def _with_foreign(config: Config, subject: Subject) -> Subject:
     """The model with the directions among its contrasts that the configuration brings for it."""
     mine = subject.member or subject.id
     names = tuple(name for name, one in config.directions.items() if mine in one.models)
-    return replace(subject, contrasts=(*subject.contrasts, *names)) if names else subject
+    # Stages that extract and select are given the model without them, so that for these a contrast is one of the two.
+    return replace(subject, contrasts=(*subject.contrasts, *cast("tuple[Contrast, ...]", names))) if names else subject
 
 
 def organism_subject(config: Config, member: str, seed: int) -> Subject:
