@@ -35,7 +35,7 @@ class Subject:
     kind: Kind
     seed: int | None
     member: str | None
-    contrasts: tuple[Contrast, ...]
+    contrasts: tuple[str, ...]
     direction_headline: bool
     dtype: Dtype
     template: bool = True
@@ -50,9 +50,14 @@ class Subject:
         return tuple(name for name in self.contrasts if name not in get_args(Contrast))
 
     @property
+    def extracted(self) -> tuple[Contrast, ...]:
+        """Contrasts that its own directions are extracted under, the main one first."""
+        return tuple(cast("Contrast", name) for name in self.contrasts if name in get_args(Contrast))
+
+    @property
     def without_foreign(self) -> Subject:
         """The same model with the contrasts alone that its own directions are extracted under."""
-        return replace(self, contrasts=tuple(name for name in self.contrasts if name in get_args(Contrast)))
+        return replace(self, contrasts=self.extracted)
 
     @property
     def is_organism(self) -> bool:
@@ -86,8 +91,7 @@ def _with_foreign(config: Config, subject: Subject) -> Subject:
     """The model with the directions among its contrasts that the configuration brings for it."""
     mine = subject.member or subject.id
     names = tuple(name for name, one in config.directions.items() if mine in one.models)
-    # Stages that extract and select are given the model without them, so that for these a contrast is one of the two.
-    return replace(subject, contrasts=(*subject.contrasts, *cast("tuple[Contrast, ...]", names))) if names else subject
+    return replace(subject, contrasts=(*subject.contrasts, *names)) if names else subject
 
 
 def organism_subject(config: Config, member: str, seed: int) -> Subject:
