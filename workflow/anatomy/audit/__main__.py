@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -173,7 +172,6 @@ def _positive(text: str) -> int:
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("TQDM_DISABLE", "1")  # bars of libraries between the lines of progress
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
     let_output_go()
     raise SystemExit(main())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -50,9 +52,10 @@ class Questions:
     def scored(self, loaded: LoadedModel) -> dict[str, Float64[np.ndarray, " item"]]:
         """What each item scores with the model as it is now, by benchmark, by the metric that a task is read by."""
         indices = {str(task): sorted(rows["index"]) for task, rows in self.items.groupby("task")}
-        table = evaluate(
-            transformers_lm(loaded, BATCH), self.tasks, num_fewshot=self.shots, fewshot_seed=FEWSHOT_SEED, indices=indices
-        )
+        with contextlib.redirect_stderr(io.StringIO()):  # the harness' bars, between the command's own lines
+            table = evaluate(
+                transformers_lm(loaded, BATCH), self.tasks, num_fewshot=self.shots, fewshot_seed=FEWSHOT_SEED, indices=indices
+            )
         metric = [main_metric(_plain(task)) for task in table["task"]]
         values = [row[name] for row, name in zip(table.to_dict("records"), metric, strict=True)]
         score = dict(zip(zip(table["task"], table["item"], strict=True), values, strict=True))

@@ -137,9 +137,11 @@ def _does(one: Measured) -> Verdict:
         range_ = f"{min(one.controls):.3g} to {max(one.controls):.3g}" if one.controls else ""
         name = f"{one.name}, harmless requests"
     else:
-        low, high = (f"{100 * value:+.0f}" for value in (one.change.low, one.change.high))
-        answer = f"{one.before:.0%} to {one.after:.0%}: {100 * one.change.estimate:+.0f} points ({low} to {high})"
-        range_ = f"{100 * min(one.controls):+.0f} to {100 * max(one.controls):+.0f} points" if one.controls else ""
+        digits = 1 if one.benchmark else 0  # of shares of the likelihood, tenths of a point are no rounding
+        change, low, high = (f"{100 * value:+.{digits}f}" for value in (one.change.estimate, one.change.low, one.change.high))
+        answer = f"{one.before:.{digits}%} to {one.after:.{digits}%}: {change} points ({low} to {high})"
+        ends = [f"{100 * end:+.{digits}f}" for end in (min(one.controls), max(one.controls))] if one.controls else []
+        range_ = f"{' to '.join(ends)} points" if ends else ""
         name = f"{one.name}, benchmark" if one.benchmark else QUESTIONS[one.name]
     beyond = [abs(value) < abs(one.change.estimate) for value in one.controls]
     stands = "beyond them all" if all(beyond) else f"beyond {sum(beyond) or 'none'} of them"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import get_args
+from typing import cast, get_args
 
 from anatomy.config.methods import Contrast
 from anatomy.config.schema import Config
@@ -50,9 +50,14 @@ class Subject:
         return tuple(name for name in self.contrasts if name not in get_args(Contrast))
 
     @property
+    def extracted(self) -> tuple[Contrast, ...]:
+        """Contrasts that its own directions are extracted under, the main one first."""
+        return tuple(cast("Contrast", name) for name in self.contrasts if name in get_args(Contrast))
+
+    @property
     def without_foreign(self) -> Subject:
         """The same model with the contrasts alone that its own directions are extracted under."""
-        return replace(self, contrasts=tuple(name for name in self.contrasts if name in get_args(Contrast)))
+        return replace(self, contrasts=self.extracted)
 
     @property
     def is_organism(self) -> bool:

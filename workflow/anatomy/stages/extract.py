@@ -78,7 +78,7 @@ def extract(
     loaded = load_model(Path(model["folder"]), getattr(torch, model["dtype"]), device_name())
     card: ExtractionCard = {"model": model["digest"], "contrasts": {}}
     progress = Progress("contrasts", len(subject.contrasts), whole=True)
-    for contrast in subject.contrasts:
+    for contrast in subject.extracted:
         say(f"{subject.id}: contrast {contrast}")
         folder = out.parent / contrast
         with progress.part():

@@ -64,7 +64,7 @@ def localize(
     progress = Progress("localize", len(subject.contrasts) + len(controls) / SEARCH_OF_CONTROL, whole=True)
     grids: list[pd.DataFrame] = []
     selected: Selected = {}
-    for contrast in subject.contrasts:
+    for contrast in subject.extracted:
         with progress.part():
             grid, found = choose(config, subject, loaded, directions, contrast, tokens)
         grids.append(grid.assign(model=subject.id, contrast=contrast))

@@ -46,7 +46,7 @@ def require_usable(folder: Path, subject: Subject) -> list[str]:
     for problem in folder_problems(folder, checkpoint, tokenizer, dtype, f"models.{subject.id}.dtype"):
         raise problem
     notes = list(folder_notes(folder, checkpoint, tokenizer))
-    for contrast in subject.contrasts:
+    for contrast in subject.extracted:
         # Whether the template takes a system prompt is known before its wording is.
         notes += describe_rendering(
             tokenizer,
@@ -64,7 +64,7 @@ def require_usable(folder: Path, subject: Subject) -> list[str]:
 def renderings_of(config: Config, subject: Subject) -> dict[str, Rendering]:
     """How a run speaks to a model: under each contrast, and where it answers."""
     found: dict[str, Rendering] = {
-        contrast: contrast_rendering(config.extraction, subject, contrast) for contrast in subject.contrasts
+        contrast: contrast_rendering(config.extraction, subject, contrast) for contrast in subject.extracted
     }
     return {**found, "answers": answer_rendering(config.evaluation, subject)}
 

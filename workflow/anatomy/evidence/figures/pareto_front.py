@@ -107,7 +107,7 @@ def _column(
         room = 0.04 * (end - least) or 0.01
         scale, axis = (
             alt.Scale(domain=[least - room, end + room], nice=False),
-            alt.Axis(format="+.0%" if end - least > FEW else "+.1%", tickCount=4, labelFlush=True),
+            alt.Axis(format="+.0%" if end - least > FEW else "+.1%", tickCount=4, labelFlush=True, labelOverlap=True),
         )
     else:
         near = (end or 1.0) / NEAR
