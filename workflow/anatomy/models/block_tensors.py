@@ -12,8 +12,8 @@ from anatomy.models.experts import one_an_expert
 from anatomy.models.matrix_names import TRANSPOSED, writing_site
 
 STACK = "model.layers"
-STACKS = (STACK, "gpt_neox.layers", "transformer.h")
-"""Where causal language models keep their blocks, in a file as in memory: nearly all, GPT-NeoX, GPT-2."""
+STACKS = (STACK, "gpt_neox.layers", "transformer.h", "model.language_model.layers")
+"""Where models keep the blocks of their language model: nearly all, GPT-NeoX, GPT-2, and those that see."""
 
 _IN_BLOCK = re.compile(r"^(?P<stack>(?:.*\.)?(?:layers|transformer\.h))\.(?P<layer>\d+)\.(?P<inside>.+)$")
 

@@ -12,7 +12,6 @@ from safetensors import safe_open
 from anatomy.errors import ModelError
 from anatomy.models.config_file import read_config, text_config, width
 from anatomy.models.configuration import quantisation, refuse_remote_code
-from anatomy.models.matrix_names import EMBEDDINGS
 from anatomy.models.tensor_names import loaded_name
 from anatomy.models.weight_files import weight_files
 from anatomy.models.weight_header import TensorEntry
@@ -39,6 +38,14 @@ DIGESTED = (
 
 EMBEDDING, HEAD = "model.embed_tokens.weight", "lm_head.weight"
 """Tensors of the token embedding, as most models call it (``Checkpoint.embedding``), and of the output head."""
+
+KNOWN_EMBEDDINGS = (
+    EMBEDDING,
+    "gpt_neox.embed_in.weight",
+    "transformer.wte.weight",
+    "model.language_model.embed_tokens.weight",
+)
+"""Names of token embeddings whose models part them from their heads where the configuration says so."""
 
 _file_digests: dict[tuple[str, int, int], str] = {}
 
@@ -99,9 +106,8 @@ class Checkpoint:
 
     @property
     def embedding(self) -> str:
-        """Name of the token embedding; ``EMBEDDING`` where there is none, or several."""
-        found = [name for name in self._place if name.removesuffix(".weight").rpartition(".")[2] in EMBEDDINGS]
-        return found[0] if len(found) == 1 else EMBEDDING
+        """Name of the token embedding; ``EMBEDDING`` where it has no name that is known."""
+        return next((name for name in KNOWN_EMBEDDINGS if name in self._place), EMBEDDING)
 
     def source(self, name: str) -> str:
         """Name of the tensor that a matrix begins as: the embedding for a head that is tied to it, else the matrix itself."""

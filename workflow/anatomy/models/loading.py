@@ -14,6 +14,7 @@ from anatomy.models.imports import without_unused
 from anatomy.models.memory import estimate_memory, require_memory
 from anatomy.models.size import ModelSize, model_size
 from anatomy.models.stream_sum import require_sound_stream
+from anatomy.models.tensor_names import QWEN_SEEING
 from anatomy.models.tokenizer import load_tokenizer
 from anatomy.models.vocabulary import filler
 
@@ -115,7 +116,7 @@ def open_weights(
     from safetensors import SafetensorError
 
     with without_unused():  # here, because it takes seconds that jobs without a model are spared
-        from transformers import AutoConfig, AutoModelForCausalLM
+        from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText
 
     folder = checkpoint.folder
     estimate = estimate_memory(size, "transformers", str(dtype).removeprefix("torch."))
@@ -123,7 +124,8 @@ def open_weights(
     tokenizer = load_tokenizer(folder)
     try:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
-        model, report = AutoModelForCausalLM.from_pretrained(
+        opener = AutoModelForImageTextToText if config.model_type in QWEN_SEEING else AutoModelForCausalLM
+        model, report = opener.from_pretrained(
             folder,
             dtype=dtype,
             attn_implementation=attention(config),

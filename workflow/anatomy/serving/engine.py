@@ -22,7 +22,14 @@ from anatomy.serving.current_edits import CurrentEdits, Fallbacks
 from anatomy.serving.decoding import Decoding, Generation
 from anatomy.serving.engine_progress import requests_counted
 from anatomy.serving.environment import check_hardware, prepare_environment
-from anatomy.serving.limits import refuse_adapters, refuse_long_context, refuse_long_prompts, refuse_many_gpus, why_no_adapters
+from anatomy.serving.limits import (
+    refuse_adapters,
+    refuse_long_context,
+    refuse_long_prompts,
+    refuse_many_gpus,
+    refuse_without_eyes,
+    why_no_adapters,
+)
 from anatomy.serving.out_of_memory import MemorySettings, memory_explained
 from anatomy.serving.serving_modes import Abilities, Fallback, ServingMode
 from anatomy.serving.starting import require_engine_memory, start_llm
@@ -102,6 +109,7 @@ class Engine:
     def __enter__(self) -> Engine:
         chosen, checkpoint = check_hardware(), Checkpoint(self.model_folder)
         refuse_long_context(checkpoint, self.max_model_len)
+        refuse_without_eyes(checkpoint)
         if self.adapters and (reason := why_no_adapters(checkpoint, chosen)):
             self.adapters, self._lacks_adapters = False, reason
             self.fallbacks(Fallback("adapters", "reload", reason))

@@ -1,12 +1,14 @@
 """What vLLM cannot serve as asked, or would compute otherwise than transformers does: said before it is asked."""
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 from anatomy.errors import ConfigError, DataError
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.configuration import longest_served_context
 from anatomy.models.matrix_names import TRANSPOSED
+from anatomy.models.tensor_names import SEEING
 
 
 def why_no_adapters(checkpoint: Checkpoint, device: str) -> str:
@@ -15,9 +17,23 @@ def why_no_adapters(checkpoint: Checkpoint, device: str) -> str:
 
     if checkpoint.config.get("model_type") == TRANSPOSED:
         return "vLLM's class of GPT-2 takes no adapters"
+    if checkpoint.config.get("model_type") in SEEING:
+        return "nobody tried adapters of the language model inside one that sees"
     if device == "cpu" and has_experts(checkpoint):
         return "with adapters on, vLLM computes a mixture of experts by Triton kernels that its CPU build lacks"
     return ""
+
+
+def refuse_without_eyes(checkpoint: Checkpoint) -> None:
+    """Refuse a model that sees where vLLM cannot open its class (``ConfigError``), whatever it is asked about."""
+    if checkpoint.config.get("model_type") in SEEING and find_spec("torchvision") is None:
+        raise ConfigError(
+            found=f"a model that sees ({checkpoint.config['model_type']}), and no torchvision",
+            expected="torchvision, without which vLLM does not open its class",
+            where=str(checkpoint.folder),
+            remedy="study a checkpoint of the language model alone; the library reads, edits and exports this one too "
+            "(anatomy.models.loading, anatomy.interventions), but a run asks vLLM",
+        )
 
 
 def refuse_many_gpus(gpus: int, what: str) -> None:

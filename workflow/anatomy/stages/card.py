@@ -53,6 +53,7 @@ def write_model_card(
         ModelError: the folder cannot be used, the hub model has not been fetched, or not as the configuration asks
             (``require_usable``).
         EditError: it could be read, but not edited at these sites (quantised, experts, tied).
+        ConfigError: it could be edited, but vLLM cannot open it here.
     """
     if grown is not None:
         folder = grown.parent
@@ -69,11 +70,13 @@ def write_model_card(
     if grown is None:
         # What the organism grows is usable by construction; its many cards are spared importing torch and transformers.
         from anatomy.interventions.edits.inventory import editable_writers, require_inputs
+        from anatomy.serving.limits import refuse_without_eyes
         from anatomy.stages.preflight import require_usable
 
         notes = require_usable(folder, subject)
         if sites:
             editable_writers(checkpoint, sites)
+            refuse_without_eyes(checkpoint)
         require_inputs(checkpoint, inputs_at)
         warn_if_slow(dtype, f"models.{subject.id}.dtype", say)
     card: ModelCard = {

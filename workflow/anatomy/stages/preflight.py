@@ -21,7 +21,7 @@ from anatomy.models.rendering import Rendering
 from anatomy.models.rendering_facts import describe_rendering
 from anatomy.models.sites import BLOCK_SITES
 from anatomy.models.tokenizer import load_tokenizer
-from anatomy.serving.limits import refuse_long_context
+from anatomy.serving.limits import refuse_long_context, refuse_without_eyes
 from anatomy.stages.rendering import answer_rendering, contrast_rendering
 
 Prompts = Mapping[str, Sequence[str]]
@@ -108,6 +108,7 @@ def examine(
         lambda: editable_writers(checkpoint, sites),
         lambda: require_inputs(checkpoint, inputs_at),
         lambda: refuse_long_context(checkpoint, length),
+        lambda: refuse_without_eyes(checkpoint),
     ):
         try:
             check()

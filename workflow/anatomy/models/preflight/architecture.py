@@ -10,6 +10,7 @@ from anatomy.errors import ModelError
 from anatomy.models.config_file import read_config, text_config
 from anatomy.models.configuration import quantisation
 from anatomy.models.preflight.vllm_source import assigned_names
+from anatomy.models.tensor_names import QWEN_SEEING
 
 CONTEXT_KEYS = ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length")
 """Where configurations say how many tokens the model was made for."""
@@ -25,7 +26,7 @@ class Architecture:
         name: class that the weights were saved from, such as ``LlamaForCausalLM``; None where the file names none.
         model_type: name by which transformers finds its code.
         context: longest text in tokens; None where the file does not say.
-        in_transformers: whether transformers has a causal language model of this type.
+        in_transformers: whether transformers has a causal language model of this type, or one inside a model that sees.
         in_vllm: whether vLLM has its own; where not, it falls back to the code of transformers. None: not known here.
         remote_code: whether the folder names code of its own.
         quantised: name of the quantisation method, None for plain weights.
@@ -65,6 +66,8 @@ def read_architecture(folder: Path) -> Architecture:
 def _in_transformers(model_type: str, name: str | None) -> bool:
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as CAUSAL
 
+    if model_type in QWEN_SEEING:
+        return name is None or name.endswith("ForConditionalGeneration")
     return model_type in CAUSAL and (name is None or name in {*CAUSAL.values()} or name.endswith("ForConditionalGeneration"))
 
 
