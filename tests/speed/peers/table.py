@@ -21,7 +21,8 @@ HEADER = (
 
 
 def render(about: Mapping[str, str], records: Sequence[Mapping[str, Any]]) -> str:
-    """Markdown: conditions, the measured table, tools that gave no number and why, and the table of features.
+    """Markdown: conditions, the measured table, tools that gave no number and why, and the table of features, in which
+    ways to run one tool (``name, way``) share a column.
 
     Args:
         records: of each tool ``tool``, ``version``, ``features`` and either what ``command.measured`` finds or ``failed``.
@@ -32,9 +33,9 @@ def render(about: Mapping[str, str], records: Sequence[Mapping[str, Any]]) -> st
     lines += ["", row(HEADER), row(["---"] * len(HEADER))]
     lines += [row(cells(record)) for record in records if "failed" not in record]
     lines += ["", *(f"- {record['tool']} failed: {record['failed']}" for record in records if "failed" in record)]
-    names = [f"{record['tool']} {record['version']}" for record in records]
-    lines += ["", row(["", *names]), row(["---"] * (len(names) + 1))]
-    lines += [row([feature, *(record["features"][feature] for record in records)]) for feature in FEATURES]
+    had = {f"{record['tool'].partition(',')[0]} {record['version']}": record["features"] for record in records}
+    lines += ["", row(["", *had]), row(["---"] * (len(had) + 1))]
+    lines += [row([feature, *(features[feature] for features in had.values())]) for feature in FEATURES]
     return "\n".join(lines) + "\n"
 
 

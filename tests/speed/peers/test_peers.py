@@ -207,6 +207,7 @@ def test_the_table_has_seconds_a_candidate_scores_controls_and_failures():
         {"tool": "ours", **shared, **score, **spent, "load": 2.0, "controls": {"n": 19, "p": 0.05, "most": 0.5}},
         {"tool": "theirs", **shared, **score, **spent, "load": 3.0},
         {"tool": "broken", **shared, "failed": "no such thing"},
+        {"tool": "ours, another way", **shared, **score, **spent, "load": 3.0},
     ]
     text = render({"hardware": "abacus"}, records)
     assert "- hardware: abacus\n- load: 2.0 to 3.0" in text
@@ -214,6 +215,7 @@ def test_the_table_has_seconds_a_candidate_scores_controls_and_failures():
     assert line in text
     assert "19 controls, rank p = 0.05; the strongest lowers refusals by 0.50" in text
     assert "- broken failed: no such thing" in text and "|  | ours 1.0 | theirs 1.0 | broken 1.0 |" in text
+    assert "| ours, another way | answers |" in text, "measured on a line of its own, and described once"
 
 
 def test_the_last_result_of_a_program_counts():

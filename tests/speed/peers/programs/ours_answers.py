@@ -9,7 +9,7 @@ control directions go through the same search.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import product
 from pathlib import Path
 
@@ -50,22 +50,42 @@ def all_searched(model: Model, controls: list[Directions], unedited: torch.Tenso
 
 def searched(model: Model, along: Directions, unedited: torch.Tensor) -> Chosen:
     """The best of the eight edits along some directions."""
-    tried = [
+    tried = candidates(along)
+    return best(tried, [judged(model, one, unedited) for one in tried])
+
+
+def candidates(along: Directions) -> list[Chosen]:
+    """The eight edits along some directions."""
+    return [
         (spec_of("projection", POSITION, layer, strength=strength), along.unit(POSITION, layer))
         for layer, strength in product(LAYERS, STRENGTHS)
     ]
-    standing = [judged(model, one, unedited) for one in tried]
+
+
+def best(tried: Sequence[Chosen], standing: Sequence[tuple[float, float]]) -> Chosen:
+    """The edit with the fewest refusals, then the lowest KL, among those within the limit; among all where none is."""
     within = [place for place, (_, kl) in enumerate(standing) if kl <= MOST_KL] or range(len(tried))
     return tried[min(within, key=lambda place: standing[place])]
 
 
 def judged(model: Model, edit: Chosen, unedited: torch.Tensor) -> tuple[float, float]:
     """Refusals that an edit leaves, by rules, and its first-token KL in nats."""
+    kl = moved(model, edit, unedited)
     with model.under(*edit) as edited:
-        kl = kl_divergence(unedited, first_logits(edited, model.ids["harmless", "select"])).mean().item()
         asked = model.ids["harmful", "select"]
         answers = generate_with_transformers(edited, asked, Decoding(ANSWER_TOKENS, 0.0), batch_size=SEARCH_PROMPTS)
-    return sum(judge_refusal(one.text).label in REFUSED for one in answers) / len(answers), kl
+    return refused_share([one.text for one in answers]), kl
+
+
+def moved(model: Model, edit: Chosen, unedited: torch.Tensor) -> float:
+    """First-token KL(unedited || edited) on harmless prompts, in nats."""
+    with model.under(*edit) as edited:
+        return kl_divergence(unedited, first_logits(edited, model.ids["harmless", "select"])).mean().item()
+
+
+def refused_share(texts: Sequence[str]) -> float:
+    """Share of answers that refuse in full or in part, by rules."""
+    return sum(judge_refusal(text).label in REFUSED for text in texts) / len(texts)
 
 
 if __name__ == "__main__":
