@@ -44,7 +44,7 @@ def row(fields: Sequence[str]) -> str:
 
 
 def cells(record: Mapping[str, Any]) -> list[str]:
-    """One tool's line; its seconds are processor seconds, since these do not grow when others use the machine."""
+    """One tool's line; its seconds are processor seconds, which grow less than others when the machine is busy."""
     each, loaded = (record[name]["cpu"] / record["candidates"] for name in ("search", "picked"))
     return [
         record["tool"],
