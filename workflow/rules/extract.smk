@@ -46,7 +46,7 @@ rule check_directions:
     priority: 40
     localrule: True
     params:
-        options=options(CONFIG, "rosi", "selection", "results"),
+        options=options(CONFIG, *PAPERS, "recipes", "selection", "results"),
         names=lambda wildcards: list(SUBJECTS[wildcards.model].foreign),
         made_by=lambda wildcards: [CONFIG.directions[name].made_by for name in SUBJECTS[wildcards.model].foreign],
         code=stage_fingerprint("foreign_directions"),

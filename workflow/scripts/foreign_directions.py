@@ -18,8 +18,8 @@ with job_of(f"foreign directions {snakemake.wildcards.model}", snakemake) as run
         card = place_foreign(found, model, own, Path(snakemake.output.card).parent, run.say)
         write_json(Path(snakemake.output.card), card)
     else:
-        from anatomy.recipes.rosi.families import layers as tried_layers
+        from anatomy.recipes.asked_variants import tried_at
 
-        tried = tried_layers(run.config.rosi, model["num_layers"], run.config.selection.layer_share)
+        tried = tried_at(run.config, model["num_layers"])
         layers = {name: sorted(fitting_vectors(name, path, model, tried)) for name, (path, _) in found.items()}
         write_json(Path(snakemake.output.checked), {"model": model["digest"], "layers": layers})

@@ -62,6 +62,11 @@ def inputs_at(config: Config) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for paper in chosen(config.recipes) for name in paper.inputs_at(config)))
 
 
+def tried_at(config: Config, num_layers: int) -> tuple[int, ...]:
+    """Layers at which the search for edits of any known paper looks for a direction, of a model with so many blocks."""
+    return tuple(sorted({layer for paper in known(config.recipes).values() for layer in paper.tried_at(config, num_layers)}))
+
+
 def everyone(config: Config) -> list[Subject]:
     """Models under study, then those that papers need beside them."""
     found = {subject.id: subject for subject in subjects(config)}

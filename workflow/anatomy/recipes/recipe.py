@@ -71,6 +71,7 @@ class Recipe:
         in_memory: what is generated under hooks in a phase, from what a search before it found.
         target_modules: matrices that its adapters edit.
         inputs_at: sites of matrices whose mean inputs its edits are made from.
+        tried_at: layers, of a model with so many blocks, at which its search for edits looks for a direction.
         exported: picks that can leave results as checkpoints, by name; their adapters stand in ``edit/<model>/adapters.json``.
         study: options of its section for a study of one model with a user's own pairs.
         effort: options of its section by the size of such a study, from the model's blocks (None where they are not known yet)
@@ -109,6 +110,7 @@ class Recipe:
     in_memory: Callable[[Config, Subject, str, JsonObject], list[GenerationRequest]] | None = None
     target_modules: Callable[[Config], Sequence[str]] = lambda config: ()
     inputs_at: Callable[[Config], Sequence[str]] = lambda config: ()
+    tried_at: Callable[[Config, int], Sequence[int]] = lambda config, num_layers: ()
     exported: Callable[[Config, Subject], Sequence[str]] = lambda config, subject: ()
     study: Callable[[str], JsonObject] = lambda model: {}
     effort: Callable[[Effort, int | None, float], tuple[Choice, ...]] = lambda effort, num_layers, layer_share: ()

@@ -86,7 +86,7 @@ def fitting_vectors(name: str, path: Path, model: ModelCard, tried: Sequence[int
             found=f"directions at layers {sorted(vectors)}",
             expected=f"one at layers {list(tried)}, where edits of {model['id']} look",
             where=where,
-            remedy="write the directions of more layers, or let rosi.layers name some of these",
+            remedy="write the directions of more layers, or let the paper that edits along them try some of these layers",
         )
     return vectors
 

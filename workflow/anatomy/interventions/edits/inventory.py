@@ -38,7 +38,7 @@ def require_inputs(checkpoint: Checkpoint, sites: Iterable[str]) -> None:
             found="mean inputs asked of experts (the form mean_input at down_proj)",
             expected="matrices that read something at each token",
             where=str(checkpoint.folder),
-            remedy="leave mean_input out of the forms (rosi.forms), or edit attention alone (rosi.sites: [o_proj])",
+            remedy="leave mean_input out of the forms, or edit attention alone (sites: [o_proj])",
         )
 
 

@@ -13,7 +13,7 @@ from anatomy.costs.stage_work import StageWork
 from anatomy.models.preflight.disk import RunCounts
 from anatomy.recipes.recipe import Recipe
 from anatomy.recipes.rosi.effort import effort_choices
-from anatomy.recipes.rosi.families import drawn_controls, families
+from anatomy.recipes.rosi.families import drawn_controls, families, layers
 from anatomy.recipes.rosi.options import Rosi
 from anatomy.recipes.rosi.plans import TABLE_PLANS, figure_plans
 from anatomy.recipes.rosi.searched import searched
@@ -125,6 +125,7 @@ RECIPE = Recipe(
     engine={"select": variants_on_select, "test": variants_on_test},
     found=found,
     target_modules=lambda config: config.rosi.sites,
+    tried_at=lambda config, num_layers: layers(config.rosi, num_layers, config.selection.layer_share),
     inputs_at=lambda config: config.rosi.sites if "mean_input" in config.rosi.forms else (),
     exported=lambda config, subject: [family.name for family in families(config, subject) if not family.control],
     study=lambda model: {"headline": [model]},
