@@ -88,7 +88,7 @@ def test_what_can_be_read_but_not_edited_is_refused_before_anything_is_computed(
     )
     with pytest.raises(EditError, match="mean inputs asked of experts") as caught:
         write(mixture, out, inputs_at=["o_proj", "down_proj"])
-    assert "rosi.forms" in caught.value.remedy and not out.exists()
+    assert "mean_input" in caught.value.remedy and not out.exists()
     write(mixture, out, inputs_at=["o_proj"])
     assert read_card(out)["num_layers"] == 3
     write(tied, out)
