@@ -66,7 +66,8 @@ class OwnTemplateModel(ModelBase):
         return partial(taken_out, direction=direction)
 
     def _get_act_add_mod_fn(self, direction, coeff, layer):
-        raise NotImplementedError("no weights are changed by an addition here")
+        """Their base class asks every model for it; their selection adds directions by hooks and never by weights."""
+        raise RuntimeError("an addition to weights was asked for, which their selection does not make: compare another commit")
 
 
 def taken_out(model, direction) -> None:
