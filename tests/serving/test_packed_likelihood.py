@@ -14,7 +14,7 @@ from anatomy.models.loading import load_model
 from anatomy.serving.packed_likelihood import PackedScorer, open_packed
 from anatomy.serving.packed_rows import MIN_SHARED, Question, families, packed_batches
 
-WINDOWED = {"mistral", "phi3", "gemma2", "gemma3_text"}
+WINDOWED = {"mistral", "phi3", "gemma2", "gemma3_text", "starcoder2"}
 
 
 def ids(length, seed):

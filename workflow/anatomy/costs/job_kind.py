@@ -43,6 +43,7 @@ class JobKind:
         start: seconds of imports and of everything else that does not grow with tokens, on one CPU core.
         work: names of the stages (``StageWork.stage``) that a job computes, from its wildcards.
         reuses_rows: whether a job may find its rows in the store, so that its time says little of the next one's.
+        judged: whether it writes answers, on which a job of ``judge`` then gives verdicts.
         model: the configuration's name of the model that a job loads, which may be a judge; None where it is none of its own.
         engine: whether an engine on a GPU starts, whose compilation takes a while.
     """
@@ -51,5 +52,6 @@ class JobKind:
     start: float = 2.0
     work: Callable[[Wildcards], list[str]] = _nothing
     reuses_rows: bool = False
+    judged: bool = False
     model: Callable[[Any, Wildcards], str | None] = _its_model
     engine: bool = False

@@ -27,10 +27,15 @@ SHARED: dict[str, JobKind] = {
     "answers": JobKind(RuleNeed(2500, 60, "transformers", 30), 4.0, lambda wildcards: ["answers"]),
     "localize": JobKind(RuleNeed(2500, 120, "transformers", 60), 5.0, lambda wildcards: ["localize"]),
     "make_edit": JobKind(RuleNeed(2500, 120, "transformers", 60), 5.0),
-    "generate": JobKind(RuleNeed(2500, 120, "transformers", 120), 5.0, reuses_rows=True),
+    "generate": JobKind(RuleNeed(2500, 120, "transformers", 120), 5.0, reuses_rows=True, judged=True),
     "hooked_benchmarks": JobKind(RuleNeed(2500, 120, "transformers", 60), 5.0, lambda wildcards: ["hooked_benchmarks"]),
     "evaluate": JobKind(
-        RuleNeed(3500, 180, "vllm", 120), 10.0, lambda wildcards: [wildcards["phase"]], reuses_rows=True, engine=True
+        RuleNeed(3500, 180, "vllm", 120),
+        10.0,
+        lambda wildcards: [wildcards["phase"]],
+        reuses_rows=True,
+        judged=True,
+        engine=True,
     ),
     "divergence": JobKind(RuleNeed(2500, 120, "transformers", 60), 5.0, lambda wildcards: ["divergence"], reuses_rows=True),
     "judge": JobKind(RuleNeed(2000, 60), 1.0),

@@ -80,9 +80,10 @@ def matrices_at(checkpoint: Checkpoint, sites: Iterable[str]) -> list[str]:
     wanted = set(sites)
     known = [f"{block.name}.{module}" for block in block_tensors(checkpoint) for module in _modules(block)]
     own = [name for name in known if name.rpartition(".")[2] in wanted]
-    writing = {writing_site(name) for name in own} & set(BLOCK_SITES)
+    written_at = {writing_site(name) for name in own}
+    writing = sorted(site for site in BLOCK_SITES if site in written_at)
     embedding = bool(wanted & {*EMBEDDINGS, POSITIONS})
-    written = residual_writers(checkpoint, embedding, sorted(writing)) if writing or embedding else []
+    written = residual_writers(checkpoint, embedding, writing) if writing or embedding else []
     inside = [name for name in own if writing_site(name) is None]
     return [*(writer.name for writer in written), *dense_shapes(checkpoint, inside)]
 

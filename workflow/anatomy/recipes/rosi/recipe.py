@@ -106,7 +106,13 @@ def room(config: Config, subject: Subject, work: Mapping[str, StageWork], prompt
 JOBS = {
     "screen": JobKind(RuleNeed(2500, 120, "transformers", 60), 5.0, lambda wildcards: ["screen"]),
     "pick": JobKind(RuleNeed(3500, 60), 1.5),
-    "measure": JobKind(RuleNeed(2500, 120, "transformers", 60), 5.0, lambda wildcards: ["measure", "project"], reuses_rows=True),
+    "measure": JobKind(
+        RuleNeed(2500, 120, "transformers", 60),
+        5.0,
+        lambda wildcards: ["measure", "project"],
+        reuses_rows=True,
+        judged=True,
+    ),
 }
 
 RECIPE = Recipe(

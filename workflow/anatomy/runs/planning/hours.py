@@ -53,7 +53,7 @@ def study_jobs(papers: Sequence[Recipe], work: Mapping[str, StageWork]) -> list[
 
 def beside(papers: Sequence[Recipe], jobs: Sequence[StudyJob]) -> list[tuple[str, JobKind]]:
     """Rules that pass nothing through the model, once for each job: verdicts on answers, papers' own tables, and reports."""
-    judges = [("judge", SHARED["judge"]) for job in jobs if job.kind is not None and job.kind.reuses_rows]
+    judges = [("judge", SHARED["judge"]) for job in jobs if job.kind is not None and job.kind.judged]
     computing = {job.rule for job in jobs}
     own = [
         (rule, kind)
