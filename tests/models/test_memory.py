@@ -73,7 +73,7 @@ def test_on_a_gpu_its_name_is_said():
 
 
 def test_a_model_larger_than_memory_is_refused_before_a_weight_is_read(tiny_folder, monkeypatch):
-    monkeypatch.setattr(memory, "this_machine", lambda gpu: Machine(2**20, 900 * 2**10))
+    monkeypatch.setattr(memory, "this_machine", lambda gpus: Machine(2**20, 900 * 2**10))
     monkeypatch.setattr("transformers.AutoModelForCausalLM.from_pretrained", lambda *_, **__: pytest.fail("it was loaded"))
     with pytest.raises(ModelError, match="900 KiB are free") as caught:
         load_model(tiny_folder, torch.float32, "cpu")
@@ -81,25 +81,25 @@ def test_a_model_larger_than_memory_is_refused_before_a_weight_is_read(tiny_fold
 
 
 def test_a_scorer_larger_than_memory_is_refused_too(tiny_folder, monkeypatch):
-    monkeypatch.setattr(memory, "this_machine", lambda gpu: Machine(2**20, 2**19))
+    monkeypatch.setattr(memory, "this_machine", lambda gpus: Machine(2**20, 2**19))
     monkeypatch.setattr("transformers.AutoModelForCausalLM.from_pretrained", lambda *_, **__: pytest.fail("it was loaded"))
     with pytest.raises(ModelError, match="512 KiB are free"):
         open_scorer(tiny_folder, torch.float32, "cpu")
 
 
 def test_the_check_can_be_switched_off(tiny_folder, monkeypatch):
-    monkeypatch.setattr(memory, "this_machine", lambda gpu: Machine(2**20, 2**19))
+    monkeypatch.setattr(memory, "this_machine", lambda gpus: Machine(2**20, 2**19))
     monkeypatch.setenv("ANATOMY_MEMORY_CHECK", "off")
     load_model(tiny_folder, torch.float32, "cpu")
 
 
 def test_activations_alone_refuse_nothing(monkeypatch):
     estimate = estimate_memory(LLAMA_8B, "transformers", "bfloat16")
-    monkeypatch.setattr(memory, "this_machine", lambda gpu: Machine(32 * GIB, estimate.least))
-    require_memory(LLAMA_8B, estimate, "-", gpu=False)
-    monkeypatch.setattr(memory, "this_machine", lambda gpu: Machine(32 * GIB, estimate.least - 1))
+    monkeypatch.setattr(memory, "this_machine", lambda gpus: Machine(32 * GIB, estimate.least))
+    require_memory(LLAMA_8B, estimate, "-", gpus=0)
+    monkeypatch.setattr(memory, "this_machine", lambda gpus: Machine(32 * GIB, estimate.least - 1))
     with pytest.raises(ModelError, match=r"8\.0 billion"):
-        require_memory(LLAMA_8B, estimate, "-", gpu=False)
+        require_memory(LLAMA_8B, estimate, "-", gpus=0)
 
 
 def test_numbers_are_for_people():

@@ -65,10 +65,11 @@ def test_the_smaller_of_system_and_group_counts(monkeypatch):
 def test_a_gpu_is_asked_only_if_wanted(monkeypatch):
     import torch
 
-    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (7 * GIB, 8 * GIB))
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _number: (7 * GIB, 8 * GIB))
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "a GPU")
-    found = this_machine(gpu=True)
+    found = this_machine(gpus=1)
     assert (found.gpu, found.gpu_free, found.gpu_total) == ("a GPU", 7 * GIB, 8 * GIB) and found.total > 0
+    assert this_machine(gpus=2).gpu_free == 14 * GIB
     assert this_machine().gpu is None
 
 

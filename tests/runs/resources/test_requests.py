@@ -53,7 +53,7 @@ def test_gpus_are_asked_for_with_packages_for_them_and_by_rules_that_load_models
     on_cpu, on_gpu = (Requests(study(), on_gpu=on_gpu) for on_gpu in (False, True))
     assert on_cpu.of("evaluate", {"model": "far"}).gpu == 0
     assert on_gpu.of("evaluate", {"model": "far"}).gpu == 4, "70 billion parameters in bfloat16 on GPUs of 80 GiB"
-    assert on_gpu.of("extract", {"model": "mine"}).gpu == 1, "transformers uses one"
+    assert on_gpu.of("extract", {"model": "mine"}).gpu == 1, "one is enough"
     assert on_gpu.of("evaluate", ORGANISM).gpu == 1 and on_gpu.of("judge", ORGANISM).gpu == 0
 
 
@@ -93,10 +93,15 @@ def test_the_model_overrides_the_rule_which_overrides_what_is_derived():
     assert found.of("extract", {"model": "mine"}).mem_mb > 1000
 
 
-def test_a_model_larger_than_a_gpu_is_refused_where_transformers_runs_it():
-    with pytest.raises(ConfigError, match=r"extract of far") as refused:
-        Requests(study(), on_gpu=True).of("extract", {"model": "far"})
+def test_a_model_larger_than_a_gpu_is_spread_where_only_the_stream_is_read_and_refused_elsewhere():
+    spread, narrow = Requests(study(), on_gpu=True), Requests(study(gpu_memory_gib=16), on_gpu=True)
+    assert 2 <= spread.of("extract", {"model": "far"}).gpu <= 3, "140 GB over GPUs of 80 GiB"
+    assert spread.of("localize", {"model": "far"}).gpu == spread.of("extract", {"model": "far"}).gpu
+    with pytest.raises(ConfigError, match=r"make_edit of far") as refused:
+        spread.of("make_edit", {"model": "far"})
     assert "70.0 billion" in refused.value.found and "80.0 GiB" in refused.value.expected
+    with pytest.raises(ConfigError, match=r"at most 8 GPUs of 16\.0 GiB"):
+        narrow.of("extract", {"model": "far"})
     assert Requests(study(gpu_memory_gib=141), on_gpu=True).of("extract", {"model": "far"}).gpu == 1
     assert Requests(study(), on_gpu=False).of("extract", {"model": "far"}).mem_mb > 140e9 / 2**20
 

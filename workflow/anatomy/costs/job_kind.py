@@ -45,6 +45,7 @@ class JobKind:
         reuses_rows: whether a job may find its rows in the store, so that its time says little of the next one's.
         judged: whether it writes answers, on which a job of ``judge`` then gives verdicts.
         model: the configuration's name of the model that a job loads, which may be a judge; None where it is none of its own.
+        spreads: whether transformers may hold its model on several GPUs (``anatomy.models.spreading``).
         engine: whether an engine on a GPU starts, whose compilation takes a while.
     """
 
@@ -54,4 +55,5 @@ class JobKind:
     reuses_rows: bool = False
     judged: bool = False
     model: Callable[[Any, Wildcards], str | None] = _its_model
+    spreads: bool = False
     engine: bool = False

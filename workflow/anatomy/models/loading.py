@@ -11,8 +11,10 @@ from anatomy.errors import MALFORMED, ModelError, NumericsError
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.configuration import attention_implementation
 from anatomy.models.imports import without_unused
+from anatomy.models.machine.devices import gpus_beside
 from anatomy.models.memory import estimate_memory, require_memory
 from anatomy.models.size import ModelSize, model_size
+from anatomy.models.spreading import spread
 from anatomy.models.stream_sum import require_sound_stream
 from anatomy.models.tensor_names import QWEN_SEEING
 from anatomy.models.tokenizer import load_tokenizer
@@ -56,16 +58,21 @@ def load_model(folder: Path, dtype: torch.dtype, device: torch.device | str) -> 
     """Open a model folder as a decoder whose blocks can be read and edited.
 
     Args:
-        device: as ``anatomy.models.machine.devices.device_name`` says.
+        device: as ``anatomy.models.machine.devices.device_name`` says; where this process was granted several GPUs, the first,
+            and blocks lie on all of them (``spread``).
 
     Raises:
         ModelError: unusable folder (see ``Checkpoint``), more weights than memory (``require_memory``), remote code, weights
             that do not fill the architecture, or blocks that add other things to the stream than attention and MLP give.
         NumericsError: a weight that is NaN or infinite.
     """
-    checkpoint = Checkpoint(Path(folder))
-    model, tokenizer = open_weights(checkpoint, model_size(checkpoint), dtype, device, attention_implementation)
-    model.to(device).eval().requires_grad_(False)
+    checkpoint, gpus = Checkpoint(Path(folder)), gpus_beside(str(device))
+    model, tokenizer = open_weights(checkpoint, model_size(checkpoint), dtype, len(gpus), attention_implementation)
+    if len(gpus) > 1:
+        spread(model, [torch.device(gpu) for gpu in gpus])
+    else:
+        model.to(device)
+    model.eval().requires_grad_(False)
     require_finite(model, str(folder))
     loaded = LoadedModel(model, tokenizer, checkpoint.folder, checkpoint.digest(), checkpoint.num_layers, checkpoint.d_model)
     require_sound_stream(model, loaded.pad_token_id, str(folder))
@@ -97,13 +104,14 @@ def open_weights(
     checkpoint: Checkpoint,
     size: ModelSize,
     dtype: torch.dtype,
-    device: torch.device | str,
+    gpus: int,
     attention: Callable[[Any], str | None],
 ) -> tuple[Any, Any]:
     """Read a model into main memory, for a caller that puts it on the device; every opener of weights goes through here.
 
     Args:
-        size: what is compared with the memory that is free, on the device.
+        size: what is compared with the memory that is free.
+        gpus: over how many GPUs it is going to lie; 0 for main memory.
         attention: which of transformers' attentions computes a configuration; None where transformers is to choose.
 
     Returns:
@@ -120,7 +128,7 @@ def open_weights(
 
     folder = checkpoint.folder
     estimate = estimate_memory(size, "transformers", str(dtype).removeprefix("torch."))
-    require_memory(size, estimate, str(folder), gpu=torch.device(device).type == "cuda")
+    require_memory(size, estimate, str(folder), gpus=gpus)
     tokenizer = load_tokenizer(folder)
     try:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)

@@ -143,20 +143,20 @@ def _what_fits(size: ModelSize, estimate: MemoryEstimate, need: int, free: int) 
     return f"{also}a model of at most {say_count(room)} parameters would fit here in bfloat16"
 
 
-def require_memory(size: ModelSize, estimate: MemoryEstimate, where: str, *, gpu: bool) -> None:
+def require_memory(size: ModelSize, estimate: MemoryEstimate, where: str, *, gpus: int) -> None:
     """Refuse a model whose weights and cache alone cannot fit, before they are read.
 
     Activations are left out, so that a small job in a tight place is not refused for what it may never need.
 
     Args:
-        gpu: whether it is loaded onto the GPU.
+        gpus: over how many GPUs it is loaded; 0 for main memory.
 
     Raises:
         ModelError: it does not fit, and the environment does not say ``ANATOMY_MEMORY_CHECK=off``.
     """
     if os.environ.get(SWITCH) == "off":
         return
-    if error := shortage(size, estimate, this_machine(gpu), where, need=estimate.least):
+    if error := shortage(size, estimate, this_machine(gpus), where, need=estimate.least):
         raise error
 
 

@@ -53,7 +53,9 @@ def open_scorer(folder: Path, dtype: torch.dtype, device: torch.device | str, ad
         ModelError: as ``load_model``; or an unusable adapter, or one in pickles.
     """
     checkpoint = Checkpoint(Path(folder))
-    model, tokenizer = open_weights(checkpoint, weights_size(checkpoint), dtype, device, _attention)
+    model, tokenizer = open_weights(
+        checkpoint, weights_size(checkpoint), dtype, int(torch.device(device).type == "cuda"), _attention
+    )
     digest = checkpoint.digest()
     if adapter is not None:
         model, digest = _merged(model, Path(adapter)), f"{digest}+{file_digest(Path(adapter) / ADAPTER)[:LENGTH]}"

@@ -79,11 +79,11 @@ def _passed(model: Any, blocks: Sequence[Block], token_ids: list[list[int]], pad
     finally:
         for handle in handles:
             handle.remove()
-    own = batch.attention_mask[..., None].bool()
+    own, home = batch.attention_mask[..., None].bool(), batch.attention_mask.device
     found = []
     for block in blocks:
         before, after, attention, mlp = (
-            torch.where(own, seen[block.layer, name].reshape(*own.shape[:2], -1).float(), 0.0)
+            torch.where(own, seen[block.layer, name].to(home).reshape(*own.shape[:2], -1).float(), 0.0)
             for name in ("before", "block", "attention", "mlp")
         )
         found.append((after, after - before, attention + mlp))

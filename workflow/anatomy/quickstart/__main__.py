@@ -13,6 +13,7 @@ from pathlib import Path
 
 from anatomy.config.places import placed
 from anatomy.errors import AnatomyError
+from anatomy.models.machine.gpu_locks import visible_gpus
 from anatomy.models.machine.memory import this_machine
 from anatomy.progress.terminal import let_output_go
 from anatomy.quickstart.check import check_study, prompt_tables
@@ -23,7 +24,6 @@ from anatomy.quickstart.serving import blocks_of, with_room
 from anatomy.quickstart.study import compose, write_study
 from anatomy.quickstart.weak_models import OURS, system_prompt_choices
 from anatomy.recipes.effort import EFFORTS
-from anatomy.serving.environment import gpu_allocation
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 
@@ -127,7 +127,7 @@ def write(options: argparse.Namespace) -> int:
             print(f"pairs: {note}")
         prompts = prompt_tables(studies[options.effort].options, str(path))
         texts = {name: list(table["prompt"]) for name, table in prompts.items()}
-        machine = this_machine(gpu=gpu_allocation() is not None)
+        machine = this_machine(len(visible_gpus()))
         for one, study in studies.items():
             asked = here / options.pairs if one == options.effort else None
             studies[one] = with_room(study, str(path), folder, texts, machine, asked)

@@ -13,6 +13,7 @@ from anatomy.config.study import subjects
 from anatomy.costs.lengths import lengths
 from anatomy.costs.prompts import PromptCounts
 from anatomy.models.machine.formats import resolved
+from anatomy.models.machine.gpu_locks import visible_gpus
 from anatomy.models.machine.memory import this_machine
 from anatomy.models.preflight.disk import estimate_disk, require_disk
 from anatomy.quickstart.cost import Cost, size_lines, stage_lines
@@ -21,7 +22,6 @@ from anatomy.recipes.asked_variants import inputs_at
 from anatomy.recipes.configuration import check_config
 from anatomy.recipes.effort import Effort
 from anatomy.recipes.undecided import undecided
-from anatomy.serving.environment import gpu_allocation
 from anatomy.sources.registry.hub_models import HubModel
 from anatomy.stages.preflight import examine
 from anatomy.stages.prompt_set import prepare
@@ -58,7 +58,7 @@ def check_study(
             "there is a network, and this command again for its cost, and for layers and a context that fit the model"
         )
         return
-    machine = this_machine(gpu=gpu_allocation() is not None)
+    machine = this_machine(len(visible_gpus()))
     texts = {name: list(table["prompt"]) for name, table in prompts.items()}
     report = examine(config, subject, folder, texts, machine, inputs_at=inputs_at(config))
     architecture, size = report.check()

@@ -42,7 +42,7 @@ def require_engine_memory(engine: Engine, device: str) -> None:
     estimate = estimate_memory(
         size, "vllm", engine.dtype, length=engine.max_model_len, kv_cache_bytes=None if gpu else engine.kv_cache_bytes
     )
-    require_memory(size, estimate, str(engine.model_folder), gpu=gpu)
+    require_memory(size, estimate, str(engine.model_folder), gpus=int(gpu))
 
 
 def start_llm(engine: Engine, device: str) -> Any:

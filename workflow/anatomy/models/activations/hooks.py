@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from anatomy.models.blocks import decoder_blocks
@@ -62,8 +63,11 @@ def reading(model: nn.Module, layers: Sequence[int], reader: Reader, *, stop: bo
 
 @contextmanager
 def modifying(model: nn.Module, changes: Mapping[tuple[StreamSite, int], Change]) -> Iterator[None]:
-    """Replace activations at (site, layer) by what the change makes of them."""
-    blocks = decoder_blocks(model)
+    """Replace activations at (site, layer) by what the change makes of them.
+
+    A change gets and gives tensors on the device of the model's first weights, also where a block lies on another GPU.
+    """
+    blocks, home = decoder_blocks(model), next(model.parameters()).device
     handles = []
     try:
         for (site, layer), change in changes.items():
@@ -73,11 +77,15 @@ def modifying(model: nn.Module, changes: Mapping[tuple[StreamSite, int], Change]
             else:
                 block = blocks[layer]
                 modules = {"attention_output": block.attention_write, "mlp_output": block.mlp_write, "block_output": block.module}
-                handles.append(modules[site].register_forward_hook(_output_hook(change)))
+                handles.append(modules[site].register_forward_hook(_output_hook(_beside(change, home))))
         yield
     finally:
         for handle in handles:
             handle.remove()
+
+
+def _beside(change: Change, home: torch.device) -> Change:
+    return lambda x: change(x) if x.device == home else change(x.to(home)).to(x.device)
 
 
 def _input_hook(change: Change) -> Callable:

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor, nn
 
+from anatomy.models.activations.replaced_forward import replaced_forward
 from anatomy.models.blocks import decoder_blocks
 from anatomy.models.matrix_names import ATTENTION_WRITES
 
@@ -34,13 +35,8 @@ def last_block_at(model: nn.Module, wanted: Bool[Tensor, "row column"]) -> Itera
         return
     block, places = decoder_blocks(model)[-1], wanted.flatten().nonzero()[:, 0]
     narrowed = [getattr(block.attention, name) for name in PER_TOKEN if hasattr(block.attention, name)] + [block.mlp]
-    for module in narrowed:
-        module.forward = _at(places, module.forward)
-    try:
+    with replaced_forward({module: _at(places, module.forward) for module in narrowed}):
         yield
-    finally:
-        for module in narrowed:
-            del module.forward
 
 
 def last_columns(like: Tensor, keep: int) -> Bool[Tensor, "row column"]:
@@ -52,10 +48,11 @@ def last_columns(like: Tensor, keep: int) -> Bool[Tensor, "row column"]:
 
 def _at(places: Tensor, forward: Callable) -> Callable:
     def run(x: Tensor, *args: object, **kwargs: object) -> object:
-        output = forward(x.flatten(0, 1)[places][None], *args, **kwargs)
+        here = places.to(x.device)
+        output = forward(x.flatten(0, 1)[here][None], *args, **kwargs)
         first = output[0] if isinstance(output, tuple) else output
         whole = first.new_zeros(x.shape[0] * x.shape[1], first.shape[-1])
-        whole[places] = first.flatten(0, -2)
+        whole[here] = first.flatten(0, -2)
         whole = whole.view(*x.shape[:2], -1)
         return (whole, *output[1:]) if isinstance(output, tuple) else whole
 

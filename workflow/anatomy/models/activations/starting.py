@@ -1,13 +1,14 @@
 """Passes that begin at a block, where the stream that enters it is known already."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from anatomy.models.activations.hooks import modifying
+from anatomy.models.activations.replaced_forward import replaced_forward
 from anatomy.models.blocks import Block, decoder_blocks
 from anatomy.models.loading import LoadedModel
 
@@ -23,16 +24,9 @@ def starting_at(model: nn.Module, layer: int, stream: Float[Tensor, "row column 
         yield
 
 
-@contextmanager
-def _passed_on(blocks: Sequence[Block]) -> Iterator[None]:
+def _passed_on(blocks: Sequence[Block]) -> AbstractContextManager[None]:
     """Make blocks pass their input on."""
-    for block in blocks:
-        block.module.forward = lambda hidden_states, *_args, **_kwargs: hidden_states
-    try:
-        yield
-    finally:
-        for block in blocks:
-            del block.module.forward
+    return replaced_forward({block.module: lambda hidden_states, *_args, **_kwargs: hidden_states for block in blocks})
 
 
 def stream_logits(loaded: LoadedModel, stream: Float[Tensor, "row d_model"]) -> Float[Tensor, "row vocabulary"]:

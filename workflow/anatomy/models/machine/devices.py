@@ -110,6 +110,14 @@ def this_device(count: int = 1) -> Device:
     return Device("cuda:0", f"GPU {', '.join(given)} was granted to this process")
 
 
+def gpus_beside(device: str) -> list[str]:
+    """GPUs that this process was granted, ``device`` first: a model can be spread over them. None where the CPU computes."""
+    if not device.startswith("cuda"):
+        return []
+    given = granted() or ()
+    return [device, *(f"cuda:{number}" for number in range(1, len(given)))]
+
+
 def _taken(count: int) -> Device:
     """A device for a program that no job surrounds."""
     import torch

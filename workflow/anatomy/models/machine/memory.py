@@ -18,7 +18,7 @@ class Machine:
         total: main memory, or the limit of this process's control group if that is lower.
         free: what this process can still take of it without swapping.
         gpu: name of the GPU; None without one.
-        gpu_total, gpu_free: its memory.
+        gpu_total, gpu_free: its memory; with several, that of all of them.
     """
 
     total: int
@@ -28,11 +28,12 @@ class Machine:
     gpu_free: int = 0
 
 
-def this_machine(gpu: bool = False) -> Machine:
+def this_machine(gpus: int = 0) -> Machine:
     """Measure now.
 
     Args:
-        gpu: ask CUDA too; this opens a context on the device, which is why it is not the default.
+        gpus: how many GPUs to ask too, the first ones that this process sees; this opens a context on each, which is why it is
+            none by default.
     """
     import psutil
 
@@ -40,11 +41,12 @@ def this_machine(gpu: bool = False) -> Machine:
     total, free = memory.total, memory.available
     for limit, used in group_limits(GROUPS, Path("/proc/self/cgroup")):
         total, free = min(total, limit), min(free, max(limit - used, 0))
-    if not gpu:
+    if not gpus:
         return Machine(total, free)
     import torch
 
-    gpu_free, gpu_total = torch.cuda.mem_get_info()
+    memory_of = [torch.cuda.mem_get_info(number) for number in range(gpus)]
+    gpu_free, gpu_total = (sum(one) for one in zip(*memory_of, strict=True))
     return Machine(total, free, torch.cuda.get_device_name(), gpu_total, gpu_free)
 
 

@@ -104,7 +104,7 @@ def room(config: Config, subject: Subject, work: Mapping[str, StageWork], prompt
 
 
 JOBS = {
-    "screen": JobKind(RuleNeed(2500, 120, "transformers", 60), 5.0, lambda wildcards: ["screen"]),
+    "screen": JobKind(RuleNeed(2500, 120, "transformers", 60), 5.0, lambda wildcards: ["screen"], spreads=True),
     "pick": JobKind(RuleNeed(3500, 60), 1.5),
     "measure": JobKind(
         RuleNeed(2500, 120, "transformers", 60),
@@ -112,6 +112,7 @@ JOBS = {
         lambda wildcards: ["measure", "project"],
         reuses_rows=True,
         judged=True,
+        spreads=True,
     ),
 }
 

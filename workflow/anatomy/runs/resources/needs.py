@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from anatomy.costs.job_kind import RuleNeed
 from anatomy.errors import ConfigError
-from anatomy.models.memory import GPU_SHARE, Backend, estimate_memory, say_bytes, say_count
+from anatomy.models.memory import GPU_SHARE, Backend, MemoryEstimate, estimate_memory, say_bytes, say_count
 from anatomy.models.size import ModelSize
 
 MIB, GIB = 2**20, 2**30
@@ -58,17 +58,42 @@ def gpus_for(size: ModelSize, load: Load, gpu_bytes: int, gpus_per_node: int, wh
     while need.overhead + (need.total - need.overhead) / gpus > GPU_SHARE * gpu_bytes:
         gpus *= 2
         if gpus > gpus_per_node:
-            raise ConfigError(
-                found=f"{say_count(size.parameters)} parameters, {say_bytes(need.total)} in {load.dtype} with their cache",
-                expected=f"at most {gpus_per_node} GPUs of {say_bytes(gpu_bytes)}",
-                where=where,
-                remedy="set resources.gpu_memory_gib and resources.gpus_per_node to the machine's, or override gpu for the model",
-            )
+            raise _too_large(size, load, need, gpu_bytes, gpus_per_node, where)
     return gpus
 
 
+def gpus_to_spread(size: ModelSize, load: Load, gpu_bytes: int, gpus_per_node: int, where: str) -> int:
+    """GPUs over which transformers' blocks spread (``anatomy.models.spreading``): the fewest that hold weights and activations.
+
+    Blocks are dealt out whole, so that a GPU may have half a block more than its share; activations and logits are the first
+    one's own, and each block's GPU passes as large ones.
+
+    Raises:
+        ConfigError: one machine has not so many.
+    """
+    need = estimate_memory(size, "transformers", load.dtype, length=load.length, step_tokens=load.step_tokens)
+    own = need.overhead + need.least / size.layers / 2
+    gpus = 1
+    if need.least > gpu_bytes:
+        own += need.activations
+        while own + need.least / gpus > gpu_bytes:
+            gpus += 1
+            if gpus > gpus_per_node:
+                raise _too_large(size, load, need, gpu_bytes, gpus_per_node, where)
+    return gpus
+
+
+def _too_large(size: ModelSize, load: Load, need: MemoryEstimate, gpu_bytes: int, gpus_per_node: int, where: str) -> ConfigError:
+    return ConfigError(
+        found=f"{say_count(size.parameters)} parameters, {say_bytes(need.total)} in {load.dtype} with their cache",
+        expected=f"at most {gpus_per_node} GPUs of {say_bytes(gpu_bytes)}",
+        where=where,
+        remedy="set resources.gpu_memory_gib and resources.gpus_per_node to the machine's, or override gpu for the model",
+    )
+
+
 def require_one_gpu(size: ModelSize, load: Load, gpu_bytes: int, where: str) -> None:
-    """Refuse a model that one GPU does not hold, for stages on transformers: their hooks read one device.
+    """Refuse a model that one GPU does not hold, for stages that read or change more than the stream between blocks.
 
     Raises:
         ConfigError: weights, and the cache of one prompt, are larger than a GPU.
@@ -79,7 +104,7 @@ def require_one_gpu(size: ModelSize, load: Load, gpu_bytes: int, where: str) -> 
             found=f"{say_count(size.parameters)} parameters, {say_bytes(need)} in {load.dtype}",
             expected=f"at most one GPU of {say_bytes(gpu_bytes)}",
             where=where,
-            remedy="only evaluate and model_judge spread a model over GPUs: use larger ones (resources.gpu_memory_gib)",
+            remedy="this stage does not spread a model over GPUs: use larger ones (resources.gpu_memory_gib)",
         )
 
 

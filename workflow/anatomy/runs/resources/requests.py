@@ -13,7 +13,7 @@ from anatomy.costs.job_kinds import kinds_of
 from anatomy.models.machine.formats import foreseen
 from anatomy.recipes.asked_variants import everyone
 from anatomy.recipes.registry import known
-from anatomy.runs.resources.needs import GIB, Load, gpus_for, memory_mb, minutes, require_one_gpu
+from anatomy.runs.resources.needs import GIB, Load, gpus_for, gpus_to_spread, memory_mb, minutes, require_one_gpu
 from anatomy.runs.resources.size import planned_size
 
 OTHER_MB, OTHER_MINUTES = 1000, 15
@@ -90,8 +90,11 @@ class Requests:
         size, load = self.size_of(name), self._load(name)
         if gpu and self._stated_gpus(rule, name) is None:
             gpu_bytes, where = int(self.config.resources.gpu_memory_gib * GIB), f"{rule} of {name}"
+            most = self.config.resources.gpus_per_node
             if need.backend == "vllm":
-                gpu = gpus_for(size, load, gpu_bytes, self.config.resources.gpus_per_node, where)
+                gpu = gpus_for(size, load, gpu_bytes, most, where)
+            elif self.kinds[rule].spreads:
+                gpu = gpus_to_spread(size, load, gpu_bytes, most, where)
             else:
                 require_one_gpu(size, load, gpu_bytes, where)
         return Request(memory_mb(size, need.backend, load, gpu=self.on_gpu), minutes(need, size), gpu, threads)
