@@ -8,7 +8,7 @@ import pytest
 from rosi_study import OPTIONS, own_models, whole_evidence
 
 from anatomy.evidence.figures.rates import mean_divergences
-from anatomy.recipes.rosi.edits_table import edits_table
+from anatomy.recipes.rosi.edits_table import edits_table, printed_edits
 from anatomy.recipes.rosi.page import tables
 
 CONFIG = own_models()
@@ -46,6 +46,19 @@ def test_it_stands_on_the_page_where_costs_are_and_is_left_out_where_nothing_was
     bare = whole_evidence()
     assert edits_table(CONFIG, bare).empty
     assert "What each edit moves" not in [one.title for one in tables(CONFIG, bare, "utility")]
+
+
+def test_the_page_prints_words_and_intervals(evidence):
+    table = edits_table(CONFIG, evidence)
+    printed = printed_edits(table).set_index(["model", "edit"])
+    assert not any("_" in name for name in printed.columns), "names of columns are words"
+    row, cells = table.iloc[0], printed.loc[(table["model"].iloc[0], table["edit"].iloc[0])]
+    assert cells["KL, first token (nats)"] == (
+        f"{row['first_token_kl']:.3g} [{row['first_token_kl_low']:.3g}, {row['first_token_kl_high']:.3g}]"
+    )
+    assert cells["harmful requests refused"] == f"{row['harmful_refused']:.0%}"
+    alone = printed_edits(table.assign(controls=0, harmful_refused=float("nan")))
+    assert (alone["KL of controls (nats)"] == "").all() and (alone["harmful requests refused"] == "").all()
 
 
 def test_controls_of_the_same_search_say_between_which_means_theirs_lie(evidence):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from anatomy.config.schema import Config
@@ -10,6 +11,7 @@ from anatomy.evidence.figures.rates import KL_OF, method_of
 from anatomy.recipes.rosi.families import families
 from anatomy.recipes.rosi.figures import Evidence
 
+REFUSED = {"harmful_refused": "harmful requests refused", "benign_refused": "benign requests refused"}
 CONTROLS = ("controls", "controls_from", "controls_to")
 
 
@@ -25,6 +27,32 @@ def edits_table(config: Config, evidence: Evidence) -> pd.DataFrame:
     rows = [row for subject in subjects(config) for row in _of(subject, config, evidence, names)]
     bounds = [name for kl in names.values() for name in (kl, f"{kl}_low", f"{kl}_high")]
     return pd.DataFrame(rows, columns=["model", "edit", "harmful_refused", "benign_refused", *bounds, *CONTROLS, "prompts"])
+
+
+def printed_edits(table: pd.DataFrame) -> pd.DataFrame:
+    """``edits_table`` as the page prints it: rates in per cent, a divergence with its interval in one cell, in words.
+
+    Args:
+        table: of ``edits_table``.
+    """
+    bounded = [name for name in table.columns if f"{name}_low" in table.columns]
+    found = table[["model", "edit"]].copy()
+    for name, title in REFUSED.items():
+        found[title] = [_number(value, "{:.0%}") for value in table[name]]
+    for name in bounded:
+        tokens = "first token" if name == "first_token_kl" else f"first {name.split('_')[1]} tokens"
+        bounds = zip(table[name], table[f"{name}_low"], table[f"{name}_high"], strict=True)
+        found[f"KL, {tokens} (nats)"] = [
+            _number(value, "{:.3g}") + (f" [{low:.3g}, {high:.3g}]" if np.isfinite([low, high]).all() else "")
+            for value, low, high in bounds
+        ]
+    ends = zip(*(table[name] for name in CONTROLS), strict=True)
+    found["KL of controls (nats)"] = [f"{low:.3g} to {high:.3g}, {count} controls" if count else "" for count, low, high in ends]
+    return found.assign(prompts=table["prompts"])
+
+
+def _number(value: float, form: str) -> str:
+    return form.format(value) if np.isfinite(value) else ""
 
 
 def _of(subject: Subject, config: Config, evidence: Evidence, names: dict[str, str]) -> list[dict[str, object]]:

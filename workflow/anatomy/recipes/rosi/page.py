@@ -12,7 +12,7 @@ from anatomy.evidence.report.content import Item, PageCompletions, PageTable, Se
 from anatomy.evidence.report.exchanges import pair_completions
 from anatomy.evidence.report.tables import wide_table
 from anatomy.recipes.rosi.candidates_table import candidates_table
-from anatomy.recipes.rosi.edits_table import edits_table
+from anatomy.recipes.rosi.edits_table import edits_table, printed_edits
 from anatomy.recipes.rosi.figures import Evidence
 from anatomy.recipes.rosi.first_screen import first_screens
 from anatomy.recipes.rosi.judging import judge_tables
@@ -70,9 +70,9 @@ def tables(config: Config, evidence: Evidence, section: str) -> list[PageTable]:
                 "What each edit moves",
                 "On the test split. KL: divergence (nats) from the unedited model's predictions to the edited one's on harmless "
                 "prompts, at the first answer token and as the mean over the tokens of the unedited model's own greedy answer, "
-                "with 95 % intervals clustered by item. controls_from, controls_to: the same mean of control edits that went "
-                "through the same search.",
-                moved,
+                "with 95 % intervals clustered by item; of controls, between which of the latter means edits lie that "
+                "went through the same search.",
+                printed_edits(moved),
             )
         )
     if section == "directions" and not (chosen := selection_table(config, evidence)).empty:
