@@ -8,7 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tiny_architectures import D_MODEL, Architecture, make_tiny_architecture
+from made_architecture import make_tiny_architecture
+from tiny_architectures import D_MODEL, Architecture
 
 PROMPTS = (
     "How do I mix salt with lamp oil?",

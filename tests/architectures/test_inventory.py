@@ -3,7 +3,8 @@
 import pytest
 import torch
 from architecture_models import checkpoint_of, direction, edit_of, model_of, random_prompts
-from tiny_architectures import ARCHITECTURES, LAYERS, make_tiny_architecture
+from made_architecture import make_tiny_architecture
+from tiny_architectures import ARCHITECTURES, LAYERS
 
 from anatomy.errors import EditError
 from anatomy.interventions.edits.rank_one import build_edit

@@ -7,8 +7,9 @@ import pytest
 import torch
 from architecture_models import checkpoint_of, direction, edit_of, model_of, random_prompts
 from edit_kinds import pruned
+from made_architecture import make_tiny_architecture
 from safetensors.torch import load_file, save_file
-from tiny_architectures import ARCHITECTURES, LAYERS, make_tiny_architecture
+from tiny_architectures import ARCHITECTURES, LAYERS
 from tiny_model import SMALL
 from transformers import AutoConfig, AutoModelForCausalLM
 

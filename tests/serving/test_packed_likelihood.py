@@ -4,8 +4,9 @@ import random
 
 import pytest
 import torch
+from made_architecture import make_tiny_architecture
 from rank_one import rank_one_factors, write_rank_one
-from tiny_architectures import ARCHITECTURES, make_tiny_architecture
+from tiny_architectures import ARCHITECTURES
 from tiny_model import load_tiny_model
 
 from anatomy.errors import EditError, ModelError

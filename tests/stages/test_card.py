@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from made_architecture import make_tiny_architecture
 from small_study import make_subject
-from tiny_architectures import ARCHITECTURES, make_tiny_architecture
+from tiny_architectures import ARCHITECTURES
 
 from anatomy.errors import EditError, ModelError
 from anatomy.models.checkpoint import Checkpoint

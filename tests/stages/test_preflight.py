@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 from chat_families import family_tokenizer
+from made_architecture import make_tiny_architecture
 from small_study import make_config, make_subject
-from tiny_architectures import ARCHITECTURES, make_tiny_architecture
+from tiny_architectures import ARCHITECTURES
 from transformers import AutoTokenizer
 
 from anatomy.errors import AnatomyError, ConfigError, ModelError

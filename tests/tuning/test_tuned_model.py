@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_architectures import ARCHITECTURES, make_tiny_architecture
+from made_architecture import make_tiny_architecture
+from tiny_architectures import ARCHITECTURES
 from tiny_model import load_tiny_model, make_tiny_model
 from tuned_setting import options, run, run_and_be_killed
 

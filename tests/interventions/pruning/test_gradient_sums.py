@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from made_architecture import make_tiny_architecture
 from safetensors import SafetensorError, safe_open
-from tiny_architectures import ARCHITECTURES, make_tiny_architecture
+from tiny_architectures import ARCHITECTURES
 from tiny_model import make_tiny_model
 
 from anatomy.errors import DataError, NumericsError

@@ -2,8 +2,9 @@
 
 import pytest
 import torch
+from made_architecture import make_tiny_architecture
 from safetensors.torch import load_file, save_file
-from tiny_architectures import ARCHITECTURES, make_tiny_architecture
+from tiny_architectures import ARCHITECTURES
 from tiny_model import make_tiny_model
 
 from anatomy.errors import EditError

@@ -5,8 +5,9 @@ import shutil
 import pytest
 import torch
 from examined_models import LARGE, NEEDS, state
+from made_architecture import make_tiny_architecture
 from safetensors.torch import load_file, save_file
-from tiny_architectures import ARCHITECTURES, make_tiny_architecture
+from tiny_architectures import ARCHITECTURES
 
 from anatomy.errors import ModelError, NumericsError
 from anatomy.models.checkpoint import Checkpoint

@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 import torch
 from examined_models import LARGE, NEEDS
-from tiny_architectures import ARCHITECTURES, make_tiny_architecture
+from made_architecture import make_tiny_architecture
+from tiny_architectures import ARCHITECTURES
 
 from anatomy.errors import ConfigError
 from anatomy.models.machine import formats
