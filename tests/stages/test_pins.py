@@ -43,6 +43,7 @@ OTHERS = {
     "jaxtyping": "shapes in signatures",
     "pydantic": "the configuration's types",
     "psutil": "how much memory is free",
+    "accelerate": "moves a model's blocks onto several GPUs; what a block computes is torch's",
 }
 """Packages that shape none, and why."""
 RULES = "\n".join(path.read_text() for path in sorted((ROOT / "workflow" / "rules").rglob("*.smk")))
