@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -11,6 +13,7 @@ from anatomy.evidence.claims.ledger_row import LedgerRow
 
 ORDER = tuple(str(verdict) for verdict in Verdict)
 GLYPHS = dict(zip(ORDER, ("✓", "✗", "≈", "·"), strict=True))
+SEEDED = re.compile(r"(?P<member>.+)\.s(?P<seed>\d+)")
 SLUGS = {verdict: verdict.replace(" ", "-") for verdict in ORDER}
 
 
@@ -40,7 +43,7 @@ class ClaimView:
 def claim_view(ledger: pd.DataFrame) -> ClaimView:
     """Arrange a ledger for the page; rows keep their order."""
     entries = [_entry(number, row) for number, row in enumerate(ledger.to_dict("records"))]
-    subjects = list(dict.fromkeys(_subject(entry.row) for entry in entries))
+    subjects = beside_their_seeds(list(dict.fromkeys(_subject(entry.row) for entry in entries)))
     matrix: dict[str, tuple[str, str, str, dict[str, Entry]]] = {}
     for entry in entries:
         row = matrix.setdefault(entry.row["claim"], (entry.row["claim"], entry.row["paper"], entry.row["sentence"], {}))
@@ -48,6 +51,14 @@ def claim_view(ledger: pd.DataFrame) -> ClaimView:
     counts = [(v, SLUGS[v], GLYPHS[v], sum(entry.row["verdict"] == v for entry in entries)) for v in ORDER]
     papers = list(dict.fromkeys(entry.row["paper"] for entry in entries))
     return ClaimView(counts, papers, subjects, list(matrix.values()), entries)
+
+
+def beside_their_seeds(subjects: Sequence[str]) -> list[str]:
+    """Subjects in their order, but the seeds of one organism member (``aligned.s0``) beside each other and ascending."""
+    parts = {subject: SEEDED.fullmatch(subject) for subject in subjects}
+    members = {subject: part["member"] if part else subject for subject, part in parts.items()}
+    places = {member: place for place, member in reversed(list(enumerate(members.values())))}
+    return sorted(subjects, key=lambda subject: (places[members[subject]], int(part["seed"]) if (part := parts[subject]) else -1))
 
 
 def _subject(row: LedgerRow) -> str:
