@@ -86,3 +86,11 @@ def test_an_edit_whose_predictions_are_no_numbers_has_no_mean(evidence):
     rows = [{"model": "weak", "variant": name, "phase": "test", "id": f"p{n}", "group": n, "kl": 0.1} for n in range(3)]
     table = pd.DataFrame(rows).assign(first_token_kl=[0.1, np.nan, 0.1])
     assert set(mean_divergences(table, variants, **OPTIONS)["measure"]) == {"kl"}
+
+
+def test_an_edit_that_moves_nothing_has_a_divergence_of_zero_and_no_rates_interval():
+    variants = whole_evidence().tables.variants
+    row = variants[variants["phase"] == OPTIONS["phase"]].iloc[0]
+    named = {"model": row["model"], "variant": row["variant"], "phase": row["phase"], "first_token_kl": 0.0, "kl": 0.0}
+    table = pd.DataFrame([named | {"id": f"p{n}", "group": f"g{n}"} for n in range(PROMPTS)])
+    assert (mean_divergences(table, variants, **OPTIONS)[["rate", "low", "high"]] == 0).all(axis=None)

@@ -79,6 +79,13 @@ def test_bootstrap_stays_within_the_data_and_repeats(values, seed):
     assert first == mean_interval(data, confidence=0.95, seed=seed, resamples=200)
 
 
+def test_amounts_of_nothing_are_no_rate_of_rare_events():
+    nothing = Sample(np.zeros(16), np.arange(16).astype(object), amounts=True)
+    got = mean_interval(nothing, confidence=0.95, seed=0, resamples=200)
+    assert (got.estimate, got.low, got.high) == (0.0, 0.0, 0.0)
+    assert mean_interval(sample([0.0] * 16), confidence=0.95, seed=0, resamples=200).high > 0.1
+
+
 def test_samples_refuse_nan_and_missing_groups():
     with pytest.raises(NumericsError, match="1 outcomes that are NaN"):
         sample([0.0, np.nan])

@@ -69,7 +69,7 @@ def measured(measure: Measure, outcomes: Mapping[str, Float64[np.ndarray, " item
     """
     before = None if measure.distance else outcomes[ORIGINAL]
     changes = {name: values if before is None else values - before for name, values in outcomes.items()}
-    sample = Sample(changes[EDITED], measure.groups, signed=not measure.distance)
+    sample = Sample(changes[EDITED], measure.groups, signed=not measure.distance, amounts=measure.distance)
     if measure.distance:
         interval = mean_interval(sample, confidence=CONFIDENCE, seed=SEED, resamples=RESAMPLES)
     else:

@@ -25,11 +25,13 @@ class Sample:
         values: outcomes, fp64; rates are 0/1, differences lie in [-1, 1], other metrics as they are.
         groups: the cluster of each item, any hashable label.
         signed: whether the values are changes in [-1, 1] rather than outcomes in [0, 1].
+        amounts: whether the values have a scale of their own, such as nats: then 0 everywhere counts no events.
     """
 
     values: Float[np.ndarray, " item"]
     groups: np.ndarray
     signed: bool = False
+    amounts: bool = False
 
     def __post_init__(self) -> None:
         if len(self.values) == 0 or len(self.values) != len(self.groups):
@@ -54,7 +56,7 @@ class Sample:
     @property
     def counted(self) -> bool:
         """Whether the values are counts of events (0/1, or -1/0/1 where signed) rather than measurements."""
-        return bool(np.isin(self.values, (-1.0, 0.0, 1.0) if self.signed else (0.0, 1.0)).all())
+        return not self.amounts and bool(np.isin(self.values, (-1.0, 0.0, 1.0) if self.signed else (0.0, 1.0)).all())
 
     @property
     def n(self) -> int:

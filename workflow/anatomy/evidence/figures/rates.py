@@ -67,16 +67,24 @@ def mean_divergences(
     rows = divergences[divergences["phase"] == phase]
     items = rows.melt(["model", "variant", "id", "group"], list(KL_OF), var_name="measure", value_name="value")
     whole = items.assign(known=np.isfinite(items["value"].to_numpy(np.float64))).groupby(keys)["known"].transform("all")
-    return _with_intervals(items[whole.astype(bool)], keys, variants, phase, confidence, seed, resamples)
+    return _with_intervals(items[whole.astype(bool)], keys, variants, phase, confidence, seed, resamples, amounts=True)
 
 
 def _with_intervals(
-    items: pd.DataFrame, keys: list[str], variants: pd.DataFrame, phase: str, confidence: float, seed: int, resamples: int
+    items: pd.DataFrame,
+    keys: list[str],
+    variants: pd.DataFrame,
+    phase: str,
+    confidence: float,
+    seed: int,
+    resamples: int,
+    *,
+    amounts: bool = False,
 ) -> pd.DataFrame:
     described = variants[variants["phase"] == phase].drop_duplicates(["model", "variant"])
     found = []
     for key, rows in items.groupby(keys, sort=True):
-        sample = Sample(rows["value"].to_numpy(np.float64), rows["group"].to_numpy(object))
+        sample = Sample(rows["value"].to_numpy(np.float64), rows["group"].to_numpy(object), amounts=amounts)
         got = mean_interval(sample, confidence=confidence, seed=seed, resamples=resamples)
         found.append((*key, got.estimate, got.low, got.high, got.n, got.clusters))
     table = pd.DataFrame(found, columns=[*keys, "rate", "low", "high", "n", "clusters"])
