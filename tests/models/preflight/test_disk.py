@@ -3,6 +3,8 @@
 from dataclasses import replace
 
 import pytest
+from architecture_models import checkpoint_of
+from tiny_architectures import ARCHITECTURES
 
 from anatomy.errors import StoreError
 from anatomy.interventions.directions.controls import isotropic
@@ -33,10 +35,14 @@ def test_free_is_of_the_disk_that_results_will_lie_on(tiny_folder, tmp_path):
     assert "make room" in caught.value.remedy
 
 
-def test_an_adapter_is_as_large_as_the_one_that_is_written(tiny_folder, tmp_path):
-    checkpoint = Checkpoint(tiny_folder)
+MIXED = [one for one in ARCHITECTURES if one.experts]
+
+
+@pytest.mark.parametrize("mixed", [None, *MIXED], ids=["dense", *(one.slug for one in MIXED)])
+def test_an_adapter_is_as_large_as_the_one_that_is_written(mixed, tiny_folder, tmp_path):
+    checkpoint = Checkpoint(tiny_folder) if mixed is None else checkpoint_of(mixed)
     spec = {"method": "projection", "strength": 0.5, "sign": 1}
-    write_adapter(build_edit(spec, checkpoint, isotropic(64, 7)), tmp_path / "adapter", checkpoint)
+    write_adapter(build_edit(spec, checkpoint, isotropic(checkpoint.d_model, 7)), tmp_path / "adapter", checkpoint)
     written = (tmp_path / "adapter" / WEIGHTS).stat().st_size
     header = int.from_bytes((tmp_path / "adapter" / WEIGHTS).read_bytes()[:8], "little") + 8
     estimate = estimate_disk(model_size(checkpoint), replace(COUNTS, kept_adapters=1, adapters=3), tmp_path)

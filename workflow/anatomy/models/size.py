@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from math import prod
 
 from anatomy.models.checkpoint import Checkpoint
+from anatomy.models.matrix_names import writing_site
 
 FLOATING = {"F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2"}
 """Stored formats that loading casts to the dtype asked for; integers (quantised weights, indices) stay as they are."""
@@ -21,6 +22,7 @@ class ModelSize:
         bytes_by_dtype: bytes on disk for each stored format, such as ``{"BF16": 2 * parameters}``.
         layers, d_model, intermediate, vocabulary: widths of the decoder.
         kv_heads, head_dim: heads and width of the keys and values that are cached.
+        expert_sides: rows and columns of all matrices that experts write to the stream with, added up; 0 without experts.
     """
 
     parameters: int
@@ -32,6 +34,7 @@ class ModelSize:
     vocabulary: int
     kv_heads: int
     head_dim: int
+    expert_sides: int = 0
 
     @property
     def disk(self) -> int:
@@ -60,7 +63,18 @@ def model_size(checkpoint: Checkpoint) -> ModelSize:
         vocabulary=config.get("vocab_size", 0),
         kv_heads=config.get("num_key_value_heads") or heads,
         head_dim=config.get("head_dim") or checkpoint.d_model // heads,
+        expert_sides=sum(_sides(checkpoint.shape(name)) for name in checkpoint.names() if _writes_for_an_expert(name)),
     )
+
+
+def _writes_for_an_expert(name: str) -> bool:
+    """Whether a tensor is what an expert writes with, a shared one too, or all experts of a block."""
+    return "expert" in name and writing_site(name.removesuffix(".weight")) == "down_proj"
+
+
+def _sides(shape: tuple[int, ...]) -> int:
+    """Rows and columns of a matrix; of all of them, where they lie in one tensor [expert, row, column]."""
+    return prod(shape[:-2]) * sum(shape[-2:])
 
 
 def weights_size(checkpoint: Checkpoint) -> ModelSize:

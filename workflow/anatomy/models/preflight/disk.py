@@ -76,13 +76,15 @@ def estimate_disk(size: ModelSize, counts: RunCounts, results: Path) -> DiskEsti
     - extraction, a contrast: ``positions * layers * d_model`` numbers for the direction and each control (float32) and for each
       side's mean (float64), and ``layers * (d_model + intermediate)`` for each side's mean inputs (float64; the input of
       ``o_proj`` is taken as ``d_model`` wide);
-    - an adapter of rank 1 on ``o_proj`` and ``down_proj``: ``4 * layers * (3 * d_model + intermediate)``;
+    - an adapter of rank 1 on ``o_proj`` and ``down_proj``: ``4 * layers * (3 * d_model + intermediate)``; of experts 4 times the
+      rows and columns of what they write with, and ``8 * layers * d_model`` for ``o_proj``;
     - a row: its texts in several tables, and a constant.
     """
     grid = counts.positions * size.layers * size.d_model
     vectors = 4 * grid * (1 + counts.controls) + 2 * 8 * grid
     inputs = 2 * 8 * size.layers * (size.d_model + size.intermediate)
-    adapter = 4 * size.layers * (3 * size.d_model + size.intermediate)
+    mlp = size.expert_sides or size.layers * (size.d_model + size.intermediate)
+    adapter = 4 * (2 * size.layers * size.d_model + mlp)
     text = BYTES_PER_TOKEN * (counts.prompt_tokens + counts.max_new_tokens)
     place = next(folder for folder in [results.absolute(), *results.absolute().parents] if folder.exists())
     return DiskEstimate(

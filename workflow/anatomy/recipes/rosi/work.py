@@ -14,7 +14,7 @@ from anatomy.costs.stage_work import FOUND, Outcome, StageWork
 from anatomy.interventions.variant import Variant
 from anatomy.models.preflight.disk import RunCounts
 from anatomy.recipes.rosi.families import candidates, drawn_controls, families, layers
-from anatomy.recipes.rosi.stages.halving import asked_share
+from anatomy.recipes.rosi.stages.halving import asked_share, rounds_of_each
 from anatomy.recipes.rosi.variants import variants_in_memory, variants_on_select, variants_on_test
 from anatomy.sources.registry.entry import Entry
 from anatomy.store.digest import digest
@@ -88,7 +88,9 @@ def stage_work(
     moved = [one for one in variants_on_test(config, subject) if one.role != "base"] if outcome.edits else []
     harmless_tested = prompts.of(config.evaluation.benign, "test", config.divergence.prompts)
     most = max(len(candidates(family, config.rosi, tried)) for family in families(config, subject)) if edits else 1
-    share = asked_share(most, max(harmful, harmless), wanted, 2 * config.rosi.shortlist)
+    halved = (most, max(harmful, harmless), wanted, 2 * config.rosi.shortlist)
+    share, begun = asked_share(*halved), rounds_of_each(*halved)
+    own_part = share * (harmful + harmless) * (prompts.tokens - prompts.lengths.shared)
     screened = len(edits) + 2 if outcome.edits else 0
     cells = sum(grid.cells for grid in grids)
     return {
@@ -122,7 +124,7 @@ def stage_work(
             StageWork(
                 "screen",
                 f"{len(edits) if outcome.edits else 0} candidate edits, each asked {share:.0%} of {harmful + harmless} prompts",
-                round(screened * share * (harmful + harmless) * prompts.tokens),
+                round(screened * (begun * prompts.lengths.shared + own_part)),
                 0,
                 predictions=round(screened * share * (harmful + harmless)),
                 passes=3 * screened,

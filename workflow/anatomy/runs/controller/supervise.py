@@ -18,6 +18,7 @@ from snakemake.exceptions import ApiError, WorkflowError
 from anatomy.errors import AnatomyError
 from anatomy.progress.terminal import Unfailing, let_output_go, write_line
 from anatomy.runs.controller.file_times import keep_finished_work, times_brought_back
+from anatomy.runs.controller.input_checksums import checksums_read_once
 from anatomy.runs.controller.standing import read_targets_from_there
 from anatomy.runs.controller.terminal_signals import outlive_terminal
 from anatomy.store.json_objects import JsonObject
@@ -62,6 +63,7 @@ def supervise(workflow: Any, results: str) -> None:
             with (
                 controlled(results, Path.cwd(), command, "local" if kind.local_exec else "cluster", _tell) as run,
                 times_brought_back(Path(results) / FOLDER / "hold", _tell),
+                checksums_read_once(),
             ):
                 if hasattr(executor_settings, "jobname_prefix"):
                     executor_settings.jobname_prefix = job_prefix(run.id, executor_settings.jobname_prefix or PREFIX)

@@ -32,11 +32,24 @@ def rounds(prompts: int, selection: Selection) -> list[float]:
 
 def asked_share(candidates: int, prompts: int, selection: Selection, least: int) -> float:
     """Prompts that a search asks of its candidates, as a share of all prompts of all of them."""
-    shares, alive, asked, before = rounds(prompts, selection), candidates, 0.0, 0.0
-    for share in shares:
+    shares, asked, before = rounds(prompts, selection), 0.0, 0.0
+    for share, alive in zip(shares, _alive(candidates, len(shares), least), strict=True):
         asked += alive * (share - before)
-        alive, before = min(alive, max(least, -(-alive // KEPT))), share
+        before = share
     return asked / candidates
+
+
+def rounds_of_each(candidates: int, prompts: int, selection: Selection, least: int) -> float:
+    """In how many rounds a candidate is asked, on average; in each it begins anew with what all prompts begin with."""
+    return sum(_alive(candidates, len(rounds(prompts, selection)), least)) / candidates
+
+
+def _alive(candidates: int, rounds: int, least: int) -> list[int]:
+    """Candidates of each round."""
+    alive = [candidates]
+    while len(alive) < rounds:
+        alive.append(min(alive[-1], max(least, -(-alive[-1] // KEPT))))
+    return alive
 
 
 def halve(
