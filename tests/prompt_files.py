@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import zipfile
+from xml.sax.saxutils import escape
 
 import pandas as pd
 
@@ -28,6 +30,49 @@ def spreadsheet(rows, header=("harmful", "harmless"), separator=",", end="\r\n")
     writer.writerow(header)
     writer.writerows(rows)
     return text.getvalue()
+
+
+def workbook(sheets, hidden=()):
+    """A workbook of Excel: rows by the name of their sheet; numbers, flags and None (an empty cell) are kept as such."""
+    kinds = {"sheet": "worksheet", "book": "officeDocument"}
+    types = "http://schemas.openxmlformats.org"
+    related = f"{types}/officeDocument/2006/relationships"
+    main = f'xmlns="{types}/spreadsheetml/2006/main"'
+
+    def relations(kind, targets):
+        links = (f'<Relationship Id="r{n}" Type="{related}/{kinds[kind]}" Target="{to}"/>' for n, to in enumerate(targets))
+        return f'<Relationships xmlns="{types}/package/2006/relationships">{"".join(links)}</Relationships>'
+
+    def cell(place, value):
+        if value is None:
+            return ""
+        if isinstance(value, bool):
+            return f'<c r="{place}" t="b"><v>{int(value)}</v></c>'
+        if isinstance(value, int | float):
+            return f'<c r="{place}"><v>{value}</v></c>'
+        return f'<c r="{place}" t="inlineStr"><is><t xml:space="preserve">{escape(value)}</t></is></c>'
+
+    def sheet(rows):
+        lines = (
+            f'<row r="{r}">{"".join(cell(f"{chr(64 + c)}{r}", value) for c, value in enumerate(row, start=1))}</row>'
+            for r, row in enumerate(rows, start=1)
+        )
+        return f"<worksheet {main}><sheetData>{''.join(lines)}</sheetData></worksheet>"
+
+    state = {name: ' state="hidden"' if name in hidden else "" for name in sheets}
+    listed = "".join(f'<sheet name="{name}" sheetId="{n + 1}"{state[name]} r:id="r{n}"/>' for n, name in enumerate(sheets))
+    files = {
+        "[Content_Types].xml": f'<Types xmlns="{types}/package/2006/content-types"/>',
+        "_rels/.rels": relations("book", ["xl/workbook.xml"]),
+        "xl/workbook.xml": f'<workbook {main} xmlns:r="{related}"><sheets>{listed}</sheets></workbook>',
+        "xl/_rels/workbook.xml.rels": relations("sheet", [f"worksheets/sheet{n}.xml" for n in range(len(sheets))]),
+        **{f"xl/worksheets/sheet{n}.xml": sheet(rows) for n, rows in enumerate(sheets.values())},
+    }
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, text in files.items():
+            archive.writestr(name, '<?xml version="1.0" encoding="UTF-8"?>' + text)
+    return out.getvalue()
 
 
 def json_lines(rows, header=("harmful", "harmless"), end="\n"):

@@ -34,6 +34,7 @@ OTHERS = {
     "pandas": "tables: rows are joined and grouped, and every release would make everything stale",
     "pyarrow": "reads and writes tables",
     "safetensors": "reads and writes tensors, bit by bit",
+    "python_calamine": "reads cells of spreadsheets",
     "datasets": "reads rows of benchmarks, which are keyed by their content",
     "huggingface_hub": "fetches files, which are named by their content",
     "httpx2": "errors of that fetching",

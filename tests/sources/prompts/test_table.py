@@ -94,7 +94,7 @@ BAD = {
     "open quote": ("a.csv", 'id,prompt\n1,"a\n', "line 2", "unexpected end"),
     "repeated header": ("a.csv", "id,prompt,id\n1,a,2\n", "line 1", "repeated"),
     "no parquet": ("a.parquet", b"PAR1 but not really", "the file", ""),
-    "unknown extension": ("a.xlsx", b"", "a.xlsx", "'.xlsx'"),
+    "unknown extension": ("a.docx", b"", "a.docx", "'.docx'"),
     "duplicate id in other letters": ("a.csv", "ID,Prompt\n1,a\n1,b\n", "line 3", "already used in line 2"),
     "no rows": ("a.csv", "id,prompt\n", "a.csv", "no rows"),
     "unknown split": ("a.csv", "id,prompt,split\n1,a,train\n", "line 2", "'train'"),

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from anatomy.errors import DataError
-from anatomy.sources.prompts.delimited import INVISIBLE
+from anatomy.sources.prompts.headed import INVISIBLE
 from anatomy.store.json_objects import JsonObject
 
 

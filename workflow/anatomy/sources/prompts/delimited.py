@@ -9,16 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from anatomy.errors import DataError
-
-Row = tuple[str, dict[str, Any]]  # ("line 3", {"prompt": ...})
+from anatomy.sources.prompts.headed import Row, blank, headed_rows, shown
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 LOOKED_AT = 50
 """Records from which the separator is told."""
-INVISIBLE = "\ufeff\u200b"
 ANNOUNCED = re.compile(r'"?sep=(.)"?[,;\t|]*(?:\r\n|\n|\r|$)', re.IGNORECASE)
 """Excel's own first line, which names the separator and which it does not show."""
 QUOTES = "put quotation marks around cells that hold a separator or a line end, or save the table anew"
@@ -40,47 +37,12 @@ def delimited_rows(text: str, path: Path, preferred: str) -> tuple[list[Row], li
     separator = announced.group(1) if announced else _separator(text, preferred)
     lines_before = 1 if announced else 0
     text = text[announced.end() :] if announced else text
-    header: list[str] | None = None
-    found: list[Row] = []
-    empty = waiting = 0
     with _cells_of_any_length(len(text)):
         records = list(_records(text, separator, path, lines_before))
-    for number, line, fields in records:
-        place = f"line {line}" if number == line else f"row {number} (line {line} of the file)"
-        if all(map(_blank, fields)):
-            waiting += bool(header)
-        elif header is None:
-            header = _header(fields, path, place)
-        else:
-            empty, waiting = empty + waiting, 0
-            found.append((place, _row(header, fields, path, place)))
+    places = (f"line {number}" if number == line else f"row {number} (line {line} of the file)" for number, line, _ in records)
+    found, more = headed_rows(zip(places, (fields for _, _, fields in records), strict=True), path, QUOTES)
     notes = [f"columns are separated by {SEPARATORS.get(separator, repr(separator))}"] if separator != preferred else []
-    return found, notes + ([f"{empty} empty rows between others left out"] if empty else [])
-
-
-def _header(fields: list[str], path: Path, place: str) -> list[str]:
-    header = [_visible(name) for name in fields]
-    twice = sorted({name for name in header if name and header.count(name) > 1})
-    if twice:
-        raise DataError(
-            found=f"repeated column names {twice}",
-            expected="each column named once",
-            where=f"{path}, {place}",
-            remedy="rename or remove one of them",
-        )
-    return header
-
-
-def _row(header: list[str], fields: list[str], path: Path, place: str) -> dict[str, Any]:
-    needed = max(number for number, name in enumerate(header, start=1) if name)
-    if not all(map(_blank, fields[len(header) :])) or len(fields) < needed:
-        raise DataError(
-            found=f"{len(fields)} fields",
-            expected=f"{len(header)} fields, as in the header",
-            where=f"{path}, {place}",
-            remedy=QUOTES,
-        )
-    return {name: cell for name, cell in zip(header, fields, strict=False) if name}
+    return found, notes + more
 
 
 def _records(text: str, separator: str, path: Path, lines_before: int) -> Iterator[tuple[int, int, list[str]]]:
@@ -127,15 +89,7 @@ def _widths(text: str, separator: str) -> list[int]:
             records = list(islice(csv.reader(io.StringIO(text, newline=""), delimiter=separator), LOOKED_AT))
         except csv.Error:
             return []
-    records = [[_visible(cell) for cell in fields] for fields in records if not all(map(_blank, fields))]
+    records = [[shown(cell) for cell in fields] for fields in records if not all(map(blank, fields))]
     header = len(records[0]) if records else 0
     # Cells beyond the header count only where they hold something: Excel writes empty ones.
     return [len(fields[:header]) + len([cell for cell in fields[header:] if cell]) for fields in records]
-
-
-def _visible(cell: str) -> str:
-    return cell.strip().strip(INVISIBLE).strip()
-
-
-def _blank(cell: str) -> bool:
-    return not _visible(cell)

@@ -49,7 +49,7 @@ def decoded(raw: bytes, path: Path, *, spreadsheet: bool) -> tuple[str, list[str
                 found=kind,
                 expected="text in UTF-8",
                 where=str(path),
-                remedy="give the table itself, for example saved as CSV UTF-8",
+                remedy="name it after what it holds (a workbook .xlsx or .ods), or give the table itself, saved as CSV UTF-8",
             )
     mark, codec, name = next((one for one in MARKS if raw.startswith(one[0])), (b"", "utf-8", ""))
     if not mark and raw[:1000].count(0) > len(raw[:1000]) / 4:

@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from anatomy.errors import DataError, parsing
 from anatomy.sources.prompts.delimited import delimited_rows
 from anatomy.sources.prompts.encoding import decoded
+from anatomy.sources.prompts.headed import Row
 from anatomy.sources.prompts.json_rows import LINE_ENDS, json_lines, json_rows
+from anatomy.sources.prompts.workbook import KINDS, workbook_rows
 
-Row = tuple[str, dict[str, Any]]  # ("line 3", {"prompt": ...})
-
-WORKBOOK = "save the sheet as 'CSV UTF-8' (Excel: Save as; LibreOffice: Text CSV; Numbers and Google Sheets: export as CSV)"
 REFUSED = {
-    **dict.fromkeys((".xlsx", ".xlsm", ".xlsb", ".xls", ".ods", ".numbers"), WORKBOOK),
+    ".numbers": "export the sheet as CSV or as a workbook of Excel",
     **dict.fromkeys((".gz", ".zip", ".bz2", ".xz", ".zst"), "unpack it"),
 }
 """What to do with the files that people have instead."""
@@ -31,7 +29,7 @@ class PromptFile:
 
 
 def read_file(path: Path) -> PromptFile:
-    """Read a CSV, TSV, JSONL, JSON or Parquet file, or a TXT file with a prompt a line, into rows, each with its place in words.
+    """Read a CSV, TSV, JSONL, JSON or Parquet file, a workbook, or a TXT file with a prompt a line, into rows with their places.
 
     Raises:
         DataError: the file is missing, of an unknown kind, in an unknown encoding, or malformed (with the line or row).
@@ -102,6 +100,10 @@ def _parquet(path: Path) -> PromptFile:
     return PromptFile([(f"row {number}", record) for number, record in enumerate(records, start=1)])
 
 
+def _workbook(path: Path) -> PromptFile:
+    return PromptFile(*workbook_rows(path))
+
+
 def _no_parquet(path: Path, found: str) -> DataError:
     return DataError(
         found=found,
@@ -119,4 +121,5 @@ READERS: dict[str, Callable[[Path], PromptFile]] = {
     ".json": _json(json_rows),
     ".parquet": _parquet,
     ".txt": _prompts_by_line,
+    **dict.fromkeys(KINDS, _workbook),
 }
