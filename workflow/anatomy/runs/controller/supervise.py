@@ -21,6 +21,7 @@ from anatomy.runs.controller.file_times import keep_finished_work, times_brought
 from anatomy.runs.controller.input_checksums import checksums_read_once
 from anatomy.runs.controller.standing import read_targets_from_there
 from anatomy.runs.controller.terminal_signals import outlive_terminal
+from anatomy.runs.controller.wakeups import one_wakeup_at_a_time
 from anatomy.store.json_objects import JsonObject
 
 if TYPE_CHECKING:  # whatever reads tables imports pandas, which a dry run can do without
@@ -64,6 +65,7 @@ def supervise(workflow: Any, results: str) -> None:
                 controlled(results, Path.cwd(), command, "local" if kind.local_exec else "cluster", _tell) as run,
                 times_brought_back(Path(results) / FOLDER / "hold", _tell),
                 checksums_read_once(),
+                one_wakeup_at_a_time(),
             ):
                 if hasattr(executor_settings, "jobname_prefix"):
                     executor_settings.jobname_prefix = job_prefix(run.id, executor_settings.jobname_prefix or PREFIX)
