@@ -16,7 +16,6 @@ from prompt_files import (
     json_lines,
     splits_by_group,
     spreadsheet,
-    workbook,
     write,
 )
 
@@ -25,7 +24,6 @@ from anatomy.quickstart.pairs import read_pairs
 
 FRENCH = [(f"Où est le café « {a} » ?", f"C’est l’été à {b}") for a, b in PAIRS]
 FLAGS = [(prompt, int(label == "harmful")) for prompt, label in LABELLED]
-SIDES = ("harmful", "harmless")
 READ = {
     "semicolons": ("a.csv", spreadsheet(PAIRS, separator=";")),
     "tabs": ("a.csv", spreadsheet(PAIRS, separator="\t")),
@@ -59,19 +57,6 @@ READ = {
     "flags": ("a.csv", spreadsheet(FLAGS, ("prompt", "is_harmful"))),
     "flags of the other side": ("a.csv", spreadsheet([(p, ("yes", "no")[n]) for p, n in FLAGS], ("prompt", "Harmless"))),
     "flags as JSON": ("a.jsonl", json_lines([(p, n == 1) for p, n in FLAGS], ("prompt", "Is harmful"))),
-    "a workbook": ("a.xlsx", workbook({"Sheet1": [SIDES, *PAIRS]})),
-    "a workbook with flags, an index, empty rows and a title row left empty": (
-        "a.xlsx",
-        workbook({"Data": [(), (None, "Prompt", "is_harmful"), *((n, *row) for n, row in enumerate(FLAGS)), (), ()]}),
-    ),
-    "a workbook whose rows have flags that are true or false": (
-        "a.xlsx",
-        workbook({"Data": [("prompt", "is_harmful"), *((prompt, flag == 1) for prompt, flag in FLAGS)]}),
-    ),
-    "a workbook with an empty sheet and a hidden one": (
-        "a.xlsx",
-        workbook({"lists": [("x", "y")], "Sheet1": [SIDES, *PAIRS], "Sheet2": []}, hidden=("lists",)),
-    ),
     "rows with other keys": (
         "a.jsonl",
         json_lines([(b, "safe") for b in HARMLESS], ("prompt", "label")) + "\n"
@@ -116,19 +101,6 @@ def changed(row, number=3, pairs=PAIRS):
 REFUSED = {
     "a header alone": ("a.csv", "harmful,harmless\n", "no rows below a header"),
     "nothing": ("a.csv", " \n", "an empty file"),
-    "a workbook that ends too early": ("a.xlsx", workbook({"Sheet1": [SIDES, *PAIRS]})[:900], "save it again"),
-    "a workbook with two sheets": (
-        "a.xlsx",
-        workbook({"mine": [SIDES, *PAIRS], "theirs": [SIDES, *PAIRS]}),
-        "2 sheets with rows, 'mine', 'theirs'.*of its own",
-    ),
-    "a workbook without rows": ("a.xlsx", workbook({"Sheet1": []}), "no rows below a header"),
-    "a number in a workbook": (
-        "a.xlsx",
-        workbook({"Sheet1": [SIDES, *changed((7, HARMLESS[3]))]}),
-        "row 5.*'7' as a prompt",
-    ),
-    "a workbook of a Mac": ("a.numbers", b"PK\x03\x04", "export"),
     "a workbook under another name": ("a.csv", b"PK\x03\x04", "Excel"),
     "prompts one a line, of one side": ("a.txt", "Open the gate\n", "columns.*'prompt'.*harmful and harmless"),
     "a table called text": ("a.txt", "harmful\tharmless\n", "line 1.*a prompt a line.*tsv"),

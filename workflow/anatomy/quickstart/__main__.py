@@ -37,7 +37,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--model", required=True, help="a folder with safetensors, a GGUF file, or a hub id such as org/name")
     parser.add_argument("--revision", help="commit of the hub repository (40 digits); needed for a hub id")
     parser.add_argument(
-        "--pairs", required=True, type=Path, help="CSV, TSV, JSON, JSONL or Parquet: columns harmful, harmless; or prompt, label"
+        "--pairs",
+        required=True,
+        type=Path,
+        help="CSV, TSV, JSON, JSONL, Parquet or a workbook: columns harmful, harmless; or prompt, label",
     )
     parser.add_argument(
         "--columns",

@@ -49,7 +49,7 @@ class Pairs:
 
 
 def read_pairs(path: Path, near_duplicate: float = OPTIONS.near_duplicate, columns: Mapping[str, str] | None = None) -> Pairs:
-    """Read pairs from a CSV, TSV, JSONL, JSON or Parquet file.
+    """Read pairs from a CSV, TSV, JSONL, JSON or Parquet file, or from a workbook.
 
     Either one pair a row (columns ``harmful`` and ``harmless``) or one prompt a row (``prompt`` and ``label`` or a column of
     yes and no; see ``prompts_of``); optionally ``pair`` and ``group``, which tie rows. A prompt that stands in several rows
