@@ -8,6 +8,7 @@ import random
 import signal
 import subprocess
 import tempfile
+import time
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,7 +41,8 @@ def kill_until_done(command: list[str], results: Path, seed: int, kills: int, mo
     Args:
         command: Snakemake's call; the same each time.
         seed: of moments and victims.
-        moments: seconds after a call begins, drawn evenly between these two.
+        moments: seconds after a call has taken hold of its results, drawn evenly between these two. What Python takes to
+            start differs fivefold between machines, and there is nothing to lose before.
 
     Raises:
         AssertionError: a call that nobody disturbed failed.
@@ -53,6 +55,8 @@ def kill_until_done(command: list[str], results: Path, seed: int, kills: int, mo
         damage.calls += 1
         with tempfile.TemporaryFile("w+") as said:  # orphans would keep a pipe open
             process = subprocess.Popen(command, stdout=said, stderr=said, env=environment(), start_new_session=True)
+            if left:
+                _wait_for_hold(process, results)
             _wait(process, draw.uniform(*moments) if left else LONGEST)
             killed = process.poll() is None and kill(victim, process, results)
             damage.kills[victim] += killed
@@ -85,6 +89,16 @@ def _is_python(pid: int) -> bool:
         return "python" in os.readlink(f"/proc/{pid}/exe")
     except OSError:
         return False
+
+
+def _wait_for_hold(process: subprocess.Popen, results: Path) -> None:
+    """Until the process holds its results, or has ended."""
+    until = time.monotonic() + LONGEST
+    while process.poll() is None and time.monotonic() < until:
+        run = read_record(results)
+        if run is not None and run.pid == process.pid:
+            return
+        time.sleep(0.05)
 
 
 def _wait(process: subprocess.Popen, seconds: float) -> None:

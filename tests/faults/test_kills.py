@@ -35,7 +35,7 @@ def test_a_few_kills_of_generation(own_run, study):
             shard.unlink()
     table.unlink()
     before, kept = count(results / "store"), len(stored_items(results))
-    damage = kill_until_done(command(study, TARGET), results, seed=SEED, kills=3, moments=(4.0, 12.0))
+    damage = kill_until_done(command(study, TARGET), results, seed=SEED, kills=3, moments=(0.5, 8.0))
     after = count(results / "store")
     items = stored_items(results)
     assert 1 <= damage.kills.total() <= 3, damage.kills  # a fast machine is done before the third
@@ -57,7 +57,7 @@ def test_many_kills_of_a_whole_run(tmp_path, request):
         folder.mkdir()
         call = Run(folder).command() if quick else command(make_own_study(folder))
         started = time.monotonic()
-        damage = kill_until_done(call, folder / "results", seed, left, moments=(4.0, 60.0 if quick else 45.0))
+        damage = kill_until_done(call, folder / "results", seed, left, moments=(0.5, 60.0 if quick else 45.0))
         cost, items = count(folder / "results" / "store"), stored_items(folder / "results")
         print(
             f"\nseed {seed}: {damage.kills.total()} kills {dict(damage.kills)}, {damage.calls} calls, "
