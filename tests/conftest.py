@@ -5,7 +5,8 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from lanes import LaneScheduling, assign_lanes, workers
+import torch
+from lanes import LaneScheduling, assign_lanes, threads, workers
 from quick_run import Run
 from tiny_model import load_tiny_model, make_tiny_model
 
@@ -14,6 +15,11 @@ from anatomy.store.files import write_json
 
 # The processes of the suite share what GPUs there are: their models are tiny.
 os.environ.setdefault(GRANTED, ",".join(visible_gpus()))
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Processes that share cores and compute with all of them wait for each other more than they compute.
+    os.environ.setdefault("OMP_NUM_THREADS", str(threads(int(os.environ["PYTEST_XDIST_WORKER_COUNT"]))))
+    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
 
 ROOT = Path(__file__).resolve().parent.parent
 

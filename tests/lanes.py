@@ -80,3 +80,8 @@ def workers(asked: list[str]) -> int:
     """Processes for ``-n auto``: none beside this one where somebody names files to run, else one a core, four at most."""
     named = [one for one in asked if one.partition("::")[0].endswith(".py")]
     return 0 if named else min(WORKERS, len(os.sched_getaffinity(0)))
+
+
+def threads(processes: int) -> int:
+    """What each of the suite's processes computes with, so that together they keep to the cores there are."""
+    return max(1, len(os.sched_getaffinity(0)) // processes)
