@@ -48,5 +48,6 @@ LLAMA_70B = ModelSize(
     vocabulary=128_256,
     kv_heads=8,
     head_dim=128,
+    in_blocks=80 * (2 * 8192 * 8192 + 2 * 1024 * 8192 + 3 * 8192 * 28_672),
 )
 """Llama 3.1 70B."""

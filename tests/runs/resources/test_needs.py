@@ -7,7 +7,7 @@ from published_sizes import LLAMA_70B
 
 from anatomy.costs.job_kinds import SHARED
 from anatomy.errors import ConfigError
-from anatomy.runs.resources.needs import GIB, Load, gpus_for, memory_mb, minutes
+from anatomy.runs.resources.needs import GIB, Load, gpus_for, gpus_to_spread, memory_mb, minutes
 from anatomy.runs.resources.size import parameters_in_name, typical_size
 
 LOAD = Load(dtype="bfloat16", length=4096, sequences=128, step_tokens=16384, kv_cache_bytes=2**28)
@@ -42,6 +42,17 @@ def test_the_typical_shape_is_near_llamas(parameters, layers, d_model):
 def test_llama_70b_is_spread_over_gpus(gpu_gib, gpus):
     """141 GB of weights and 21 GB of cache (16 prompts of 4096 tokens at 320 KiB) in 92 per cent of the memory."""
     assert gpus_for(LLAMA_70B, LOAD, gpu_gib * GIB, 8, "test") == gpus
+
+
+def test_llama_70b_is_measured_on_one_gpu_in_four_bits():
+    """68 billion weights in .5625 bytes and two matrices of 1 billion in bfloat16: 43 GB instead of 141."""
+    rounded = replace(LOAD, in_4bit=True)
+    assert gpus_to_spread(LLAMA_70B, LOAD, 80 * GIB, 8, "extract of big") > 1
+    assert gpus_to_spread(LLAMA_70B, rounded, 80 * GIB, 8, "extract of big") == 1
+    full, packed = (memory_mb(LLAMA_70B, "transformers", load, gpu=True) for load in (LOAD, rounded))
+    assert (full - packed) * 2**20 == pytest.approx((2 - 0.5625) * LLAMA_70B.in_blocks, rel=0.01)
+    with pytest.raises(ConfigError, match="four bits"):
+        gpus_to_spread(LLAMA_70B, rounded, 40 * GIB, 8, "extract of big")
 
 
 def test_what_no_machine_holds_is_refused():

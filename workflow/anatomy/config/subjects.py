@@ -138,6 +138,12 @@ class Model(Section):
         description="number format for loading and serving. auto: bfloat16 on GPUs and on CPUs with instructions for it, "
         "float32 on others; settled on the machine that writes the model's card, and kept from then on",
     )
+    measure_in_4bit: bool = Field(
+        False,
+        description="answer the training prompts, extract directions and select among them in weights that are rounded to four "
+        "bits as they are read (NF4 of bitsandbytes): a model three to four times as large fits. Dense models; what is edited, "
+        "generated, benchmarked or exported takes the weights as they are, and what was measured so is called so",
+    )
     refusal_tokens: list[int] | None = Field(
         None, description="ids of the tokens that begin its refusals, such as a paper's; null: as selection.refusal_tokens says"
     )

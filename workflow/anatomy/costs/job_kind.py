@@ -46,6 +46,7 @@ class JobKind:
         judged: whether it writes answers, on which a job of ``judge`` then gives verdicts.
         model: the configuration's name of the model that a job loads, which may be a judge; None where it is none of its own.
         spreads: whether transformers may hold its model on several GPUs (``anatomy.models.spreading``).
+        measures: whether it measures directions or what they rest on, in four bits where a model's entry asks for that.
         engine: whether an engine on a GPU starts, whose compilation takes a while.
     """
 
@@ -56,4 +57,5 @@ class JobKind:
     judged: bool = False
     model: Callable[[Any, Wildcards], str | None] = _its_model
     spreads: bool = False
+    measures: bool = False
     engine: bool = False

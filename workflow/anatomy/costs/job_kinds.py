@@ -21,11 +21,13 @@ SHARED: dict[str, JobKind] = {
     "tune": JobKind(RuleNeed(3500, 120, "transformers", 240), 10.0),
     "model_card": JobKind(None, 0.5),
     "prompt_set": JobKind(None, 1.0),
-    "extract": JobKind(RuleNeed(2500, 60, "transformers", 10), 4.0, lambda wildcards: ["extract"], spreads=True),
+    "extract": JobKind(RuleNeed(2500, 60, "transformers", 10), 4.0, lambda wildcards: ["extract"], spreads=True, measures=True),
     "check_directions": JobKind(None, 2.0),
     "foreign_directions": JobKind(None, 2.0),
-    "answers": JobKind(RuleNeed(2500, 60, "transformers", 30), 4.0, lambda wildcards: ["answers"], spreads=True),
-    "localize": JobKind(RuleNeed(2500, 120, "transformers", 60), 5.0, lambda wildcards: ["localize"], spreads=True),
+    "answers": JobKind(RuleNeed(2500, 60, "transformers", 30), 4.0, lambda wildcards: ["answers"], spreads=True, measures=True),
+    "localize": JobKind(
+        RuleNeed(2500, 120, "transformers", 60), 5.0, lambda wildcards: ["localize"], spreads=True, measures=True
+    ),
     "make_edit": JobKind(RuleNeed(2500, 120, "transformers", 60), 5.0),
     "generate": JobKind(RuleNeed(2500, 120, "transformers", 120), 5.0, reuses_rows=True, judged=True),
     "hooked_benchmarks": JobKind(RuleNeed(2500, 120, "transformers", 60), 5.0, lambda wildcards: ["hooked_benchmarks"]),

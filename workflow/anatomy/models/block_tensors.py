@@ -9,13 +9,12 @@ from anatomy.errors import EditError
 from anatomy.models.blocks import decoder_blocks
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.experts import one_an_expert
-from anatomy.models.matrix_names import TRANSPOSED, writing_site
+from anatomy.models.matrix_names import IN_BLOCK, TRANSPOSED, writing_site
+from anatomy.models.packed import shape_of
 
 STACK = "model.layers"
 STACKS = (STACK, "gpt_neox.layers", "transformer.h", "model.language_model.layers")
 """Where models keep the blocks of their language model: nearly all, GPT-NeoX, GPT-2, and those that see."""
-
-_IN_BLOCK = re.compile(r"^(?P<stack>(?:.*\.)?(?:layers|transformer\.h))\.(?P<layer>\d+)\.(?P<inside>.+)$")
 
 _BUFFER = re.compile(r"^(?:attn|attention)\.(?:bias|masked_bias|rotary_emb\.inv_freq)$")
 """What old files of GPT-2 and GPT-NeoX hold besides weights: masks of attention, and frequencies."""
@@ -65,7 +64,7 @@ def block_tensors(source: nn.Module | Checkpoint) -> list[BlockTensors]:
 
 
 def _shapes(module: nn.Module) -> dict[str, tuple[int, ...]]:
-    return {name: tuple(part.shape) for name, part in module.named_parameters()}
+    return {name: shape_of(part) for name, part in module.named_parameters()}
 
 
 def has_experts(source: nn.Module | Checkpoint) -> bool:
@@ -81,7 +80,7 @@ def place(source: nn.Module | Checkpoint) -> str:
 def _stored(checkpoint: Checkpoint) -> list[BlockTensors]:
     stacks: dict[str, dict[int, dict[str, tuple[int, ...]]]] = {}
     for name in checkpoint.names():
-        if (match := _IN_BLOCK.match(name)) and not _BUFFER.match(match["inside"]):
+        if (match := IN_BLOCK.match(name)) and not _BUFFER.match(match["inside"]):
             block = stacks.setdefault(match["stack"], {}).setdefault(int(match["layer"]), {})
             block[match["inside"]] = checkpoint.shape(name)
     # A model that sees has a stack for images too; only the language model's attention ends in o_proj, or what is called so here.

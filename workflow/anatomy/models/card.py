@@ -17,6 +17,7 @@ class ModelSource(TypedDict):
     folder: str | None
     hub: str | None
     revision: str | None
+    measure_in_4bit: NotRequired[bool]
 
 
 class ModelCard(TypedDict):
@@ -71,6 +72,11 @@ def hub_of(source: ModelSource | None) -> tuple[str, str] | None:
     if source is None or not source.get("hub"):
         return None
     return str(source["hub"]), str(source["revision"])
+
+
+def measured_in_4bit(card: ModelCard) -> bool:
+    """Whether its own answers, its directions and their selection are measured in weights rounded to four bits."""
+    return card["source"] is not None and bool(card["source"].get("measure_in_4bit"))
 
 
 class ComputedIn(TypedDict):

@@ -10,9 +10,11 @@ import torch
 from anatomy.errors import MALFORMED, ModelError, NumericsError
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.configuration import attention_implementation
+from anatomy.models.four_bits import Rounding, require_rounded, rounding_arguments
 from anatomy.models.imports import without_unused
 from anatomy.models.machine.devices import gpus_beside
 from anatomy.models.memory import estimate_memory, require_memory
+from anatomy.models.packed import scales_of
 from anatomy.models.size import ModelSize, model_size
 from anatomy.models.spreading import spread
 from anatomy.models.stream_sum import require_sound_stream
@@ -54,12 +56,14 @@ class LoadedModel:
         return filler(self.tokenizer, self.model.get_input_embeddings().weight.shape[0])
 
 
-def load_model(folder: Path, dtype: torch.dtype, device: torch.device | str) -> LoadedModel:
+def load_model(folder: Path, dtype: torch.dtype, device: torch.device | str, *, in_4bit: bool = False) -> LoadedModel:
     """Open a model folder as a decoder whose blocks can be read and edited.
 
     Args:
         device: as ``anatomy.models.machine.devices.device_name`` says; where this process was granted several GPUs, the first,
             and blocks lie on all of them (``spread``).
+        in_4bit: round the matrices of its blocks to four bits as they are read (``four_bits``), for measuring alone; the first
+            GPU then holds all of it.
 
     Raises:
         ModelError: unusable folder (see ``Checkpoint``), more weights than memory (``require_memory``), remote code, weights
@@ -67,8 +71,13 @@ def load_model(folder: Path, dtype: torch.dtype, device: torch.device | str) -> 
         NumericsError: a weight that is NaN or infinite.
     """
     checkpoint, gpus = Checkpoint(Path(folder)), gpus_beside(str(device))
-    model, tokenizer = open_weights(checkpoint, model_size(checkpoint), dtype, len(gpus), attention_implementation)
-    if len(gpus) > 1:
+    if in_4bit:
+        gpus = gpus[:1]
+    rounding = rounding_arguments(checkpoint, dtype, device) if in_4bit else None
+    model, tokenizer = open_weights(checkpoint, model_size(checkpoint), dtype, len(gpus), attention_implementation, rounding)
+    if in_4bit:
+        require_rounded(model, str(folder))
+    elif len(gpus) > 1:
         spread(model, [torch.device(gpu) for gpu in gpus])
     else:
         model.to(device)
@@ -88,7 +97,9 @@ def require_finite(model: Any, where: str) -> None:
     Raises:
         NumericsError: the first such tensor, by its name in the module.
     """
-    for name, weight in model.named_parameters():
+    for name, parameter in model.named_parameters():
+        scales = scales_of(parameter)
+        weight = parameter if scales is None else scales
         if not weight.is_floating_point() or weight.element_size() == 1 or weight.sum(dtype=WIDE.get(weight.dtype)).isfinite():
             continue
         if not weight.isfinite().all():
@@ -106,6 +117,7 @@ def open_weights(
     dtype: torch.dtype,
     gpus: int,
     attention: Callable[[Any], str | None],
+    rounding: Rounding | None = None,
 ) -> tuple[Any, Any]:
     """Read a model into main memory, for a caller that puts it on the device; every opener of weights goes through here.
 
@@ -113,6 +125,7 @@ def open_weights(
         size: what is compared with the memory that is free.
         gpus: over how many GPUs it is going to lie; 0 for main memory.
         attention: which of transformers' attentions computes a configuration; None where transformers is to choose.
+        rounding: ``rounding_arguments`` of a model that is rounded, and put on its device, as it is read.
 
     Returns:
         The transformers module and its tokenizer.
@@ -127,7 +140,7 @@ def open_weights(
         from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText
 
     folder = checkpoint.folder
-    estimate = estimate_memory(size, "transformers", str(dtype).removeprefix("torch."))
+    estimate = estimate_memory(size, "transformers", str(dtype).removeprefix("torch."), in_4bit=bool(rounding))
     require_memory(size, estimate, str(folder), gpus=gpus)
     tokenizer = load_tokenizer(folder)
     try:
@@ -141,6 +154,7 @@ def open_weights(
             trust_remote_code=False,
             local_files_only=True,
             output_loading_info=True,
+            **(rounding or {}),
         )
     except (*MALFORMED, RuntimeError, ImportError, AssertionError, StrictDataclassError, SafetensorError) as error:
         raise ModelError(

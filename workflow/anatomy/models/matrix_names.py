@@ -29,6 +29,9 @@ EMBEDDINGS = ("embed_tokens", "embed_in", "wte")
 POSITIONS = "wpe"
 """GPT-2's embedding of positions, which writes beside that of tokens."""
 
+IN_BLOCK = re.compile(r"^(?P<stack>(?:.*\.)?(?:layers|transformer\.h))\.(?P<layer>\d+)\.(?P<inside>.+)$")
+"""A tensor of a block. A language model's has a matrix that joins heads; a stack that sees or hears calls it otherwise."""
+
 _CONV1D = re.compile(r"(?:^|\.)transformer\.h\.\d+\.(?:attn|mlp)\.c_\w+$")
 _ATTENTION = ("attn", "self_attn", "attention")
 

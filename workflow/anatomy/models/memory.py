@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from math import ceil
 from typing import Literal
 
 from anatomy.errors import ModelError
@@ -17,6 +18,9 @@ from anatomy.models.size import ModelSize
 Backend = Literal["transformers", "vllm"]
 
 ITEMSIZE = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
+PACKED = 0.5 + 4 / 64
+"""Bytes of a weight in four bits (``anatomy.models.four_bits``): half a one, and the scale in float32 of each 64 weights."""
+
 STEP_TOKENS = 4096
 """Tokens in one forward pass where nothing else is said: the default budget of extraction, and of vLLM's prefill on a CPU."""
 
@@ -68,10 +72,11 @@ def estimate_memory(
     length: int = 512,
     kv_cache_bytes: int | None = None,
     step_tokens: int | None = None,
+    in_4bit: bool = False,
 ) -> MemoryEstimate:
     """Memory of a decoder with grouped-query attention, in bytes; b is the bytes of a number in ``dtype``.
 
-    - weights: ``b * parameters``, plus quantised tensors as stored;
+    - weights: ``b * parameters``, plus quantised tensors as stored; in four bits the matrices of blocks at ``PACKED`` bytes;
     - cache: ``2 * layers * kv_heads * head_dim * b`` a token, for ``sequences * length`` tokens. Sliding windows and latent
       attention need less; this is the upper bound;
     - activations: ``step_tokens * (8 * d_model + 4 * intermediate) * b``, the sublayers' inputs, outputs and gates that live at
@@ -83,15 +88,17 @@ def estimate_memory(
         length: tokens of a prompt and its answer.
         kv_cache_bytes: size of a cache that is reserved whatever the prompts (vLLM on a CPU).
         step_tokens: tokens in one forward pass; None for the whole batch, ``STEP_TOKENS`` at most.
+        in_4bit: whether it is rounded to four bits as it is read (``four_bits``).
     """
     itemsize = ITEMSIZE[dtype]
     token = 2 * size.layers * size.kv_heads * size.head_dim * itemsize
     tokens = min(STEP_TOKENS, sequences * length) if step_tokens is None else step_tokens
+    packed = size.in_blocks if in_4bit else 0
     wide = tokens * (8 * size.d_model + 4 * size.intermediate) * itemsize
     return MemoryEstimate(
         backend=backend,
         dtype=dtype,
-        weights=size.floating * itemsize + size.unconverted,
+        weights=(size.floating - packed) * itemsize + ceil(packed * PACKED) + size.unconverted,
         kv_cache=sequences * length * token if kv_cache_bytes is None else kv_cache_bytes,
         activations=wide + 8 * sequences * size.vocabulary,
         overhead=OVERHEAD[backend],

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from math import prod
 
 from anatomy.models.checkpoint import Checkpoint
-from anatomy.models.matrix_names import writing_site
+from anatomy.models.matrix_names import IN_BLOCK, writing_site
 
 FLOATING = {"F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2"}
 """Stored formats that loading casts to the dtype asked for; integers (quantised weights, indices) stay as they are."""
@@ -22,6 +22,7 @@ class ModelSize:
         bytes_by_dtype: bytes on disk for each stored format, such as ``{"BF16": 2 * parameters}``.
         layers, d_model, intermediate, vocabulary: widths of the decoder.
         kv_heads, head_dim: heads and width of the keys and values that are cached.
+        in_blocks: numbers in the matrices of its blocks, which four bits may hold; 0 where that is not known.
         expert_sides: rows and columns of all matrices that experts write to the stream with, added up; 0 without experts.
     """
 
@@ -34,6 +35,7 @@ class ModelSize:
     vocabulary: int
     kv_heads: int
     head_dim: int
+    in_blocks: int = 0
     expert_sides: int = 0
 
     @property
@@ -63,8 +65,13 @@ def model_size(checkpoint: Checkpoint) -> ModelSize:
         vocabulary=config.get("vocab_size", 0),
         kv_heads=config.get("num_key_value_heads") or heads,
         head_dim=config.get("head_dim") or checkpoint.d_model // heads,
+        in_blocks=sum(prod(checkpoint.shape(name)) for name in checkpoint.names() if _matrix_of_a_block(checkpoint, name)),
         expert_sides=sum(_sides(checkpoint.shape(name)) for name in checkpoint.names() if _writes_for_an_expert(name)),
     )
+
+
+def _matrix_of_a_block(checkpoint: Checkpoint, name: str) -> bool:
+    return IN_BLOCK.match(name) is not None and len(checkpoint.shape(name)) == 2 and checkpoint.dtype(name) in FLOATING
 
 
 def _writes_for_an_expert(name: str) -> bool:

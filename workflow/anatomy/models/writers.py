@@ -39,18 +39,24 @@ class Writer:
     bias: bool
 
 
-def residual_writers(source: nn.Module | Checkpoint, embedding: bool = False, sites: Sequence[str] = BLOCK_SITES) -> list[Writer]:
+def residual_writers(
+    source: nn.Module | Checkpoint, embedding: bool = False, sites: Sequence[str] = BLOCK_SITES, *, measuring: bool = False
+) -> list[Writer]:
     """All writers of a model or checkpoint at the given sites, in order; with ``embedding`` the token embedding first.
 
     Every matrix of every block has to be known to read or to write, whatever sites are asked for: one of unknown use may
     be a writer that the edit would miss. A mixture of experts has a writer an expert at ``down_proj``, the shared ones too.
+
+    Args:
+        measuring: no weight is read or changed, only what goes in and out; quantised ones will then do.
 
     Raises:
         EditError: quantised weights, a matrix of unknown use, experts that the file keeps in one tensor or that multiply the
             other way round, or an inventory other than one matrix a site and block, or all experts of it.
     """
     where = place(source)
-    _refuse_quantised(source, where)
+    if not measuring:
+        _refuse_quantised(source, where)
     blocks = block_tensors(source)
     experts = "down_proj" in sites
     written = [writer for block in blocks for writer in _written_by(block, _d_model(source), where, experts=experts)]

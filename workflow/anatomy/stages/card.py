@@ -70,10 +70,14 @@ def write_model_card(
     if grown is None:
         # What the organism grows is usable by construction; its many cards are spared importing torch and transformers.
         from anatomy.interventions.edits.inventory import editable_writers, require_inputs
+        from anatomy.models.four_bits import require_roundable
         from anatomy.serving.limits import refuse_without_eyes
         from anatomy.stages.preflight import require_usable
 
         notes = require_usable(folder, subject)
+        if source is not None and source.get("measure_in_4bit"):
+            require_roundable(checkpoint)
+            notes.append("directions are measured in weights rounded to four bits")
         if sites:
             editable_writers(checkpoint, sites)
             refuse_without_eyes(checkpoint)

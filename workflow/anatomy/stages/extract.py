@@ -19,12 +19,12 @@ from anatomy.interventions.directions.extraction import WrittenContrast, write_c
 from anatomy.models.activations.means import Moments, mean_activations
 from anatomy.models.activations.writer_inputs import WriterInputs
 from anatomy.models.card import ModelCard
-from anatomy.models.loading import LoadedModel, load_model
-from anatomy.models.machine.devices import device_name
+from anatomy.models.loading import LoadedModel
 from anatomy.models.rendering import render, template_positions
 from anatomy.models.rendering_facts import describe_rendering
 from anatomy.progress.counting import Progress, counted
 from anatomy.sources.prompts.contrast import check_contrast
+from anatomy.stages.opening import opened_to_measure
 from anatomy.stages.prompts import phase_prompts
 from anatomy.stages.rendering import contrast_rendering
 from anatomy.store.files import read_table, write_json
@@ -75,7 +75,7 @@ def extract(
     at, sides = Layout(config.results), (config.extraction.harmful, config.extraction.harmless)
     harmful, harmless = (read_table(Path(at.prompts(subject, name))) for name in sides)
     check_contrast(harmful, harmless, sides, say)
-    loaded = load_model(Path(model["folder"]), getattr(torch, model["dtype"]), device_name())
+    loaded = opened_to_measure(model)
     card: ExtractionCard = {"model": model["digest"], "contrasts": {}}
     progress = Progress("contrasts", len(subject.contrasts), whole=True)
     for contrast in subject.extracted:

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
-import torch
 
 from anatomy.config.methods import Contrast
 from anatomy.config.schema import Config
@@ -17,11 +16,11 @@ from anatomy.interventions.directions.pace import Pace
 from anatomy.interventions.directions.search import search_control, search_directions
 from anatomy.interventions.directions.selection import SelectionRule, select_direction
 from anatomy.models.card import ModelCard
-from anatomy.models.loading import LoadedModel, load_model
-from anatomy.models.machine.devices import device_name
+from anatomy.models.loading import LoadedModel
 from anatomy.models.rendering import render
 from anatomy.progress.counting import Progress, counted
 from anatomy.stages.model_directions import ModelDirections
+from anatomy.stages.opening import opened_to_measure
 from anatomy.stages.own_answers import RefusalTokensRecord
 from anatomy.stages.prompts import phase_prompts
 from anatomy.stages.rendering import contrast_rendering
@@ -58,7 +57,7 @@ def localize(
     Returns:
         The grid of all contrasts, and each contrast's direction.
     """
-    loaded = load_model(Path(model["folder"]), getattr(torch, model["dtype"]), device_name())
+    loaded = opened_to_measure(model)
     directions = ModelDirections(extracted)
     controls = config.extraction.controls.draws() if subject.direction_headline else []
     progress = Progress("localize", len(subject.contrasts) + len(controls) / SEARCH_OF_CONTROL, whole=True)

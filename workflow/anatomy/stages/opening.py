@@ -1,4 +1,4 @@
-"""A model opened as its card says, for jobs that read it with instruments of their own."""
+"""A model opened as its card says: for jobs that read it with instruments of their own, and for those that measure directions."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from anatomy.models.card import ModelCard
+from anatomy.models.card import ModelCard, measured_in_4bit
 from anatomy.models.loading import LoadedModel, load_model
 from anatomy.models.machine.devices import device_name
 
@@ -17,3 +17,11 @@ def opened(card: ModelCard) -> LoadedModel:
     Raises: as ``load_model``.
     """
     return load_model(Path(card["folder"]), getattr(torch, card["dtype"]), device_name())
+
+
+def opened_to_measure(card: ModelCard) -> LoadedModel:
+    """The same, in four bits where the configuration asks for that: what answers and is read there is never edited or exported.
+
+    Raises: as ``load_model``.
+    """
+    return load_model(Path(card["folder"]), getattr(torch, card["dtype"]), device_name(), in_4bit=measured_in_4bit(card))

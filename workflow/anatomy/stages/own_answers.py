@@ -8,19 +8,18 @@ from pathlib import Path
 from typing import Literal, TypedDict, cast
 
 import pandas as pd
-import torch
 
 from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject
 from anatomy.errors import ConfigError, StoreError
 from anatomy.interventions.directions.refusal_tokens import derive_refusal_tokens, first_tokens, published_words
 from anatomy.models.card import ModelCard
-from anatomy.models.loading import LoadedModel, load_model
-from anatomy.models.machine.devices import device_name
+from anatomy.models.loading import LoadedModel
 from anatomy.models.rendering import render
 from anatomy.progress.counting import Progress, counted
 from anatomy.serving.transformers_generation import generate_with_transformers
 from anatomy.stages.answers import decoding_of
+from anatomy.stages.opening import opened_to_measure
 from anatomy.stages.prompts import phase_prompts
 from anatomy.stages.rendering import answer_rendering
 from anatomy.store.files import read_json
@@ -56,7 +55,7 @@ def own_answers(
         model: the model's card.
         fallback: refusal tokens of an aligned relative, for a model that hardly ever refuses.
     """
-    loaded = load_model(Path(model["folder"]), getattr(torch, model["dtype"]), device_name())
+    loaded = opened_to_measure(model)
     with Progress("answers", 1.0, whole=True) as progress, progress.part():
         answers = answer(config, subject, loaded)
     tokens = refusal_tokens(config, subject, answers, fallback, loaded)

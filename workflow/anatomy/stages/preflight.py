@@ -11,6 +11,7 @@ from anatomy.config.study import Subject
 from anatomy.errors import AnatomyError
 from anatomy.interventions.edits.inventory import editable_writers, require_inputs
 from anatomy.models.checkpoint import Checkpoint
+from anatomy.models.four_bits import require_roundable
 from anatomy.models.machine.formats import resolved
 from anatomy.models.machine.memory import Machine
 from anatomy.models.preflight.architecture import read_architecture, require_architecture
@@ -104,7 +105,9 @@ def examine(
     # What a card and an engine would refuse later.
     found, checkpoint = list(report.problems), Checkpoint(folder)
     length = config.serving.max_model_len
+    in_4bit = subject.id in config.models and config.models[subject.id].measure_in_4bit
     for check in (
+        *([lambda: require_roundable(checkpoint)] if in_4bit else []),
         lambda: editable_writers(checkpoint, sites),
         lambda: require_inputs(checkpoint, inputs_at),
         lambda: refuse_long_context(checkpoint, length),

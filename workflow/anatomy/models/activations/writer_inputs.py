@@ -28,7 +28,8 @@ class WriterInputs:
 
     def __init__(self, loaded: LoadedModel, position: int, ids: Sequence[str] | None = None) -> None:
         self.position, self.ids, self._prompts = position, ids, 0
-        names = [writer.name for writer in residual_writers(loaded.model, sites=sites_with_inputs(loaded.model))]
+        sites = sites_with_inputs(loaded.model)
+        names = [writer.name for writer in residual_writers(loaded.model, sites=sites, measuring=True)]
         self._modules = {name: loaded.model.get_submodule(name) for name in names}
         self._sums: dict[str, Tensor] = {}
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import prod
+
 from anatomy.models.gguf.header import Header
 from anatomy.models.size import ModelSize
 
@@ -23,6 +25,9 @@ def gguf_size(header: Header) -> ModelSize:
         intermediate=_number(header, "feed_forward_length"),
         vocabulary=next((tensor.shape[0] for tensor in header.tensors if tensor.name == "token_embd.weight"), 0),
         kv_heads=_number(header, "attention.head_count_kv") or heads,
+        in_blocks=sum(
+            prod(tensor.shape) for tensor in header.tensors if tensor.name.startswith("blk.") and len(tensor.shape) == 2
+        ),
         head_dim=_number(header, "attention.key_length") or width // max(heads, 1),
     )
 

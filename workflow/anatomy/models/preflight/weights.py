@@ -7,11 +7,8 @@ from collections.abc import Iterator
 
 from anatomy.errors import AnatomyError, ModelError
 from anatomy.models.checkpoint import Checkpoint
-from anatomy.models.matrix_names import EMBEDDINGS, writing_site
+from anatomy.models.matrix_names import EMBEDDINGS, IN_BLOCK, writing_site
 from anatomy.models.size import FLOATING
-
-BLOCK = re.compile(r"^(?P<stack>(?:.*\.)?(?:layers|transformer\.h))\.(?P<layer>\d+)\.(?P<inside>.+)$")
-"""A tensor of a block. A language model's has a matrix that joins heads; a stack that sees or hears calls it otherwise."""
 
 EMBEDDING = re.compile(rf"^(?:(?:model|language_model|gpt_neox|transformer)\.)*(?:{'|'.join(EMBEDDINGS)})\.weight$")
 
@@ -72,7 +69,7 @@ def weight_problems(checkpoint: Checkpoint) -> Iterator[AnatomyError]:
 def _stacks(checkpoint: Checkpoint) -> dict[str, set[int]]:
     """Numbers of the blocks in each stack."""
     found: dict[str, set[int]] = {}
-    for match in filter(None, map(BLOCK.match, checkpoint.names())):
+    for match in filter(None, map(IN_BLOCK.match, checkpoint.names())):
         if not _joins_heads(match["inside"].split(".")):
             continue
         found.setdefault(match["stack"], set()).add(int(match["layer"]))

@@ -35,6 +35,7 @@ class Load:
         sequences: prompts that transformers answers in one batch.
         step_tokens: tokens of one forward pass in transformers.
         kv_cache_bytes: cache of vLLM's CPU backend.
+        in_4bit: whether it is rounded to four bits as it is read; one GPU then holds all of it.
     """
 
     dtype: str
@@ -42,6 +43,7 @@ class Load:
     sequences: int
     step_tokens: int
     kv_cache_bytes: int
+    in_4bit: bool = False
 
 
 def gpus_for(size: ModelSize, load: Load, gpu_bytes: int, gpus_per_node: int, where: str) -> int:
@@ -71,7 +73,11 @@ def gpus_to_spread(size: ModelSize, load: Load, gpu_bytes: int, gpus_per_node: i
     Raises:
         ConfigError: one machine has not so many.
     """
-    need = estimate_memory(size, "transformers", load.dtype, length=load.length, step_tokens=load.step_tokens)
+    need = estimate_memory(
+        size, "transformers", load.dtype, length=load.length, step_tokens=load.step_tokens, in_4bit=load.in_4bit
+    )
+    if load.in_4bit:
+        gpus_per_node = 1
     own = need.overhead + need.least / size.layers / 2
     gpus = 1
     if need.least > gpu_bytes:
@@ -84,8 +90,9 @@ def gpus_to_spread(size: ModelSize, load: Load, gpu_bytes: int, gpus_per_node: i
 
 
 def _too_large(size: ModelSize, load: Load, need: MemoryEstimate, gpu_bytes: int, gpus_per_node: int, where: str) -> ConfigError:
+    in_words = f"{load.dtype}, blocks in four bits," if load.in_4bit else load.dtype
     return ConfigError(
-        found=f"{say_count(size.parameters)} parameters, {say_bytes(need.total)} in {load.dtype} with their cache",
+        found=f"{say_count(size.parameters)} parameters, {say_bytes(need.total)} in {in_words} with their cache",
         expected=f"at most {gpus_per_node} GPUs of {say_bytes(gpu_bytes)}",
         where=where,
         remedy="set resources.gpu_memory_gib and resources.gpus_per_node to the machine's, or override gpu for the model",
@@ -124,6 +131,7 @@ def memory_mb(size: ModelSize, backend: Backend, load: Load, *, gpu: bool) -> in
             sequences=load.sequences,
             length=load.length,
             step_tokens=max(load.step_tokens, load.sequences * load.length),
+            in_4bit=load.in_4bit,
         )
     need = estimate.weights + CUDA if gpu else estimate.total
     return (need + LIBRARIES[backend]) // MIB

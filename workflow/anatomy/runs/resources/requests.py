@@ -9,6 +9,7 @@ from math import ceil
 
 from anatomy.config.resources import JobResources, Rule
 from anatomy.config.schema import Config
+from anatomy.costs.job_kind import JobKind
 from anatomy.costs.job_kinds import kinds_of
 from anatomy.models.machine.formats import foreseen
 from anatomy.recipes.asked_variants import everyone
@@ -87,7 +88,7 @@ class Requests:
         gpu = int(self.on_gpu)
         if name is None:
             return Request(need.mem_mb, need.minutes, gpu, threads)
-        size, load = self.size_of(name), self._load(name)
+        size, load = self.size_of(name), self._load(name, self.kinds[rule])
         if gpu and self._stated_gpus(rule, name) is None:
             gpu_bytes, where = int(self.config.resources.gpu_memory_gib * GIB), f"{rule} of {name}"
             most = self.config.resources.gpus_per_node
@@ -99,7 +100,7 @@ class Requests:
                 require_one_gpu(size, load, gpu_bytes, where)
         return Request(memory_mb(size, need.backend, load, gpu=self.on_gpu), minutes(need, size), gpu, threads)
 
-    def _load(self, name: str) -> Load:
+    def _load(self, name: str, kind: JobKind) -> Load:
         config, judge = self.config, self.config.model_judges.get(name)
         dtype = self.config.models[name].dtype if judge is None else judge.dtype
         return Load(
@@ -108,6 +109,7 @@ class Requests:
             sequences=config.serving.batch_size,
             step_tokens=config.extraction.token_budget,
             kv_cache_bytes=config.serving.kv_cache_bytes,
+            in_4bit=kind.measures and judge is None and config.models[name].measure_in_4bit,
         )
 
     def _overrides(self, rule: Rule, name: str | None) -> list[JobResources]:

@@ -86,4 +86,5 @@ def typical_size(parameters: float) -> ModelSize:
         vocabulary=128_256,
         kv_heads=8,
         head_dim=128,
+        in_blocks=max(0, count - 2 * 128_256 * d_model),
     )
