@@ -1,6 +1,6 @@
 """Opening a model folder with transformers: safetensors, no remote code, frozen, in a stated dtype and place."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -143,6 +143,7 @@ def open_weights(
     estimate = estimate_memory(size, "transformers", str(dtype).removeprefix("torch."), in_4bit=bool(rounding))
     require_memory(size, estimate, str(folder), gpus=gpus)
     tokenizer = load_tokenizer(folder)
+    told: Mapping[str, Any] = rounding or {}
     try:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
         opener = AutoModelForImageTextToText if config.model_type in QWEN_SEEING else AutoModelForCausalLM
@@ -154,7 +155,7 @@ def open_weights(
             trust_remote_code=False,
             local_files_only=True,
             output_loading_info=True,
-            **(rounding or {}),
+            **told,
         )
     except (*MALFORMED, RuntimeError, ImportError, AssertionError, StrictDataclassError, SafetensorError) as error:
         raise ModelError(
