@@ -54,6 +54,18 @@ def test_every_kind_of_measure_is_there_for_all_four_writers(run):
     assert {"human", "base", "method", "control"} <= set(measures["role"]) and {"base.s0", "aligned.s0"} == set(measures["model"])
 
 
+def test_beside_every_edit_stands_how_far_it_moves_harmless_predictions(run):
+    rows = pd.read_parquet(run.results / "divergence" / "aligned.s0" / "pasta.test.parquet")
+    variants = pd.read_parquet(run.results / "generate" / "aligned.s0" / "pasta.test.variants.parquet").set_index("variant")
+    slugs = variants["slug"][rows["variant"].unique()]
+    assert {"pasta@binoculars", "orthogonal-0"} <= set(slugs) and "base" not in set(slugs)
+    moved = rows.groupby("variant")["kl"].mean()
+    assert (moved[slugs.index[slugs.str.startswith("pasta@")]] > 1e-4).all() and (rows["n_tokens"] > 1).any()
+    table = pd.read_csv(next((run.results / "pasta").rglob("divergence.csv")))
+    assert set(table["measure"]) == {"first_token_kl", "kl"} and set(table["variant"]) == set(moved.index)
+    assert ((table["low"] <= table["kl"]) & (table["kl"] <= table["high"])).all()
+
+
 def test_the_operating_point_stands_beside_random_directions(run):
     found = pd.read_parquet(run.results / "localize" / "aligned.s0" / "signature.operating.parquet")
     assert set(found["form"]) == {"ablate", "subtract"} and found["allowed"].all()

@@ -31,6 +31,7 @@ def test_a_pair_passes_through_every_stage_and_another_family_is_grown(run):
         "judge": 5,
         "text_measures": 2,
         "pasta_hooked_benchmarks": 2,
+        "pasta_divergence": 2,
         "extract": 2,
         "organism_member": 5,
         "organism_world": 2,

@@ -61,7 +61,7 @@ rule divergence:
             *(code_of(CHOSEN[name].engine["test"]) for name in asking(wildcards.model, "test")),
         ],
     script:
-        "../scripts/divergence.py"
+        f"{SCRIPTS}/divergence.py"
 
 
 @cache

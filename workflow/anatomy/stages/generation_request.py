@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -45,3 +46,8 @@ class GenerationRequest:
                 remedy="resolve the names of searches before the variant is asked for",
             )
         return tuple(edit for edit in self.variant.edits if is_concrete(edit))
+
+
+def at_all_positions(asked: Iterable[GenerationRequest]) -> list[GenerationRequest]:
+    """Those whose edits act at every position. An edit of generated positions alone has no meaning where the text is given."""
+    return [one for one in asked if all(edit.get("positions", "all") == "all" for edit in one.edits)]

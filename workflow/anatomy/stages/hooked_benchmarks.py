@@ -22,7 +22,7 @@ from anatomy.serving.benchmarks.harness import evaluate
 from anatomy.serving.benchmarks.items import task_key
 from anatomy.serving.benchmarks.transformers_lm import transformers_lm
 from anatomy.stages.fingerprints import cell_fingerprint
-from anatomy.stages.generation_request import GenerationRequest
+from anatomy.stages.generation_request import GenerationRequest, at_all_positions
 from anatomy.stages.in_memory import edited
 from anatomy.stages.model_edits import ModelEdits
 from anatomy.stages.utility import FEWSHOT_SEED, phase_items, phase_tasks, samples_table
@@ -57,8 +57,8 @@ def hooked_benchmarks(
     tasks = phase_tasks(Layout(config.results), subject, config.benchmarks, "test")
     store, shots = Path(config.results) / "store", config.benchmarks.shots
     wants, behind = [], {}
-    for one in asked:
-        if not one.variant.benchmarked or any(edit.get("positions", "all") != "all" for edit in one.edits):
+    for one in at_all_positions(asked):
+        if not one.variant.benchmarked:
             continue
         keys = model_edits.keys(one.edits)
         for name, task in tasks.items():

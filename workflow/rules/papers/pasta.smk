@@ -121,6 +121,26 @@ rule localize_signature:
         f"{SCRIPTS}/paper.py"
 
 
+# How far every intervention at all positions moves predictions on harmless requests.
+use rule divergence as pasta_divergence with:
+    input:
+        model=AT.model("{model}"),
+        directions=AT.stage("extract", "{model}", "card.json"),
+        found=AT.stage("localize", "{model}", "signature.json"),
+        prompts=lambda wildcards: prefix_tables(wildcards.model),
+    output:
+        table=AT.stage("divergence", "{model}", "pasta.test.parquet"),
+    log:
+        AT.stage("divergence", "{model}", "pasta.job.log"),
+    benchmark:
+        AT.stage("divergence", "{model}", "pasta.job.tsv")
+    threads: threads_of("pasta_divergence")
+    resources:
+        **needs("pasta_divergence"),
+    params:
+        **in_memory_params("pasta", "divergence", "divergence"),
+
+
 # Benchmarks of the picks and the orthogonal directions.
 use rule hooked_benchmarks as pasta_hooked_benchmarks with:
     input:

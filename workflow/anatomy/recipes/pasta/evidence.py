@@ -22,6 +22,7 @@ class Evidence:
         selected: what the selection of layers ended with, by aligned model.
         weights: gap between hooks and orthogonalised weights, one row a form.
         agreement: rank correlations of definitions of affinity, by aligned model.
+        divergence: KL on harmless requests from the unedited model to each edit at all positions, with intervals.
         seeds: cosines of signatures across organism seeds (``anatomy.recipes.pasta.stages.signature_seeds``).
         published: the paper's released numbers (``published.read_published``); None where none are named.
     """
@@ -31,5 +32,6 @@ class Evidence:
     selected: Mapping[str, SelectedSignature] = field(default_factory=dict)
     weights: pd.DataFrame = field(default_factory=pd.DataFrame)
     agreement: pd.DataFrame = field(default_factory=pd.DataFrame)
+    divergence: pd.DataFrame = field(default_factory=pd.DataFrame)
     seeds: pd.DataFrame = field(default_factory=pd.DataFrame)
     published: pd.DataFrame | None = None

@@ -49,6 +49,12 @@ TITLES = {
         "Cosine of a member's signatures in two families; chance: root mean "
         "square cosine of independent directions. Families begin at different weights, so their axes need not match.",
     ),
+    "divergence": (
+        "cost",
+        "How far each edit moves predictions on harmless requests",
+        "KL (nats) from the unedited aligned model along its own greedy answers, at the first token and over several. Edits that "
+        "act at some positions only are not among them.",
+    ),
     "weights": (
         "weights",
         "Gap to the hooks",

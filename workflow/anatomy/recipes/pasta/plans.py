@@ -6,9 +6,9 @@ from anatomy.config.schema import Config
 from anatomy.evidence.report.figure_plan import FigurePlan
 from anatomy.recipes.pasta.pairs import pairs
 
-TABLES = ("layers", "swap", "texts", "agreement", "seeds", "weights", "published")
+TABLES = ("layers", "swap", "texts", "agreement", "seeds", "divergence", "weights", "published")
 """Tables of a run: chosen layers, detector swap, everything measured of texts, how far affinities agree, signatures across
-seeds, gap to weights, released numbers."""
+seeds, how far each edit moves predictions on harmless requests, gap to weights, released numbers."""
 
 KINDS = (
     ("detection", "text_measures", "measure", "How machine-like texts are", "detector"),

@@ -13,10 +13,23 @@ from anatomy.recipes.pasta.evidence import Evidence
 from anatomy.recipes.pasta.published import read_published
 from anatomy.recipes.pasta.selected import read_selected
 from anatomy.recipes.pasta.stages.signature_seeds import seeds_table
+from anatomy.recipes.pasta.tables import divergence_table
 from anatomy.stages.paper_report import Files
 from anatomy.store.files import read_json
 
-TABLES = ("completions", "variants", "judgements", "measures", "curves", "layers", "swap", "operating", "geometry", "writers")
+TABLES = (
+    "completions",
+    "variants",
+    "judgements",
+    "measures",
+    "curves",
+    "layers",
+    "swap",
+    "operating",
+    "geometry",
+    "writers",
+    "divergences",
+)
 
 
 def read_evidence(config: Config, files: Files) -> Evidence:
@@ -34,6 +47,7 @@ def read_evidence(config: Config, files: Files) -> Evidence:
         },
         selected={path.parent.name: read_selected(path) for path in files.get("selected", [])},
         weights=_below_each_other(files.get("weights", [])),
+        divergence=divergence_table(config, tables),
         seeds=seeds_table(config, files.get("signatures", [])),
         agreement=_below_each_other(files.get("agreement", [])),
         published=read_published(Path(config.pasta.published)) if config.pasta.published else None,

@@ -74,6 +74,7 @@ def evidence(config: Config) -> dict[str, list[str]]:
             at.stage("judge", model, f"pasta.test.{part}") for model in both for part in ("parquet", "detectors.parquet")
         ],
         **{part: of(aligned, "judge", f"pasta.test.{part}.parquet") for part in ("measures", "agreement")},
+        "divergences": of(aligned, "divergence", "pasta.test.parquet"),
         **{part: of(aligned, "localize", f"signature.{part}.parquet") for part in ("curves", "layers", "swap", "operating")},
         **{part: of(aligned, "extract", f"{part}.parquet") for part in ("geometry", "writers")},
         "selected": of(aligned, "localize", "signature.json"),
@@ -136,6 +137,7 @@ def _pairwise_judge(config: Config, wildcards: Wildcards) -> str | None:
 JOBS = {
     "pasta_generate": replace(SHARED["generate"], work=lambda wildcards: [f"pasta.{wildcards['phase']}"]),
     "pasta_hooked_benchmarks": SHARED["hooked_benchmarks"],
+    "pasta_divergence": replace(SHARED["divergence"], work=lambda wildcards: ["pasta.divergence"], spreads=False),
     "signature": JobKind(RuleNeed(2500, 60, "transformers", 30), 5.0, lambda wildcards: ["signature"]),
     "localize_signature": JobKind(None, 6.0),
     "signature_weights": JobKind(RuleNeed(2500, 60, "transformers", 30), 5.0),

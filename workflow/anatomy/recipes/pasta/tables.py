@@ -1,9 +1,14 @@
-"""Tables of PASTA as printed: chosen layers, detector swap, measures of texts, gap to weights, released numbers."""
+"""Tables of PASTA as printed: chosen layers, detector swap, measures of texts, divergence of each edit, gap to weights, released
+numbers."""
 
 from __future__ import annotations
 
 import pandas as pd
 
+from anatomy.config.schema import Config
+from anatomy.evidence.claims.rules import ResamplingOptions
+from anatomy.evidence.claims.tables import Tables
+from anatomy.evidence.figures.rates import mean_divergences
 from anatomy.recipes.pasta.evidence import Evidence
 from anatomy.recipes.pasta.localise import LAYERS, SWAP
 from anatomy.recipes.pasta.published import beside_ours
@@ -17,7 +22,7 @@ def tabulate(name: str, evidence: Evidence) -> pd.DataFrame:
     tables = evidence.tables
     if name == "published":
         return beside_ours(evidence.published, tables) if evidence.published is not None else pd.DataFrame(columns=RELEASED)
-    if name in ("weights", "agreement", "seeds"):
+    if name in ("weights", "agreement", "seeds", "divergence"):
         return getattr(evidence, name)
     if name == "layers":
         found = tables.layers if tables.layers is not None else pd.DataFrame(columns=["model", *LAYERS])
@@ -27,3 +32,20 @@ def tabulate(name: str, evidence: Evidence) -> pd.DataFrame:
     if tables.measures is None:
         return pd.DataFrame(columns=MEASURES)
     return tables.measures[[column for column in MEASURES if column in tables.measures]]
+
+
+DIVERGENCE = ["model", "variant", "role", "family", "control", "measure", "kl", "low", "high", "n", "clusters"]
+
+
+def divergence_table(config: Config, tables: Tables) -> pd.DataFrame:
+    """How far each edit at all positions moves predictions on harmless requests; no row where that was not measured.
+
+    Returns:
+        Columns ``DIVERGENCE``: nats from the unedited model, at the first token and over several, over groups of requests.
+    """
+    if tables.divergences is None or tables.variants is None:
+        return pd.DataFrame(columns=DIVERGENCE)
+    wanted = config.statistics
+    sampled: ResamplingOptions = {"confidence": wanted.confidence, "seed": wanted.seed, "resamples": wanted.bootstrap}
+    found = mean_divergences(tables.divergences, tables.variants, phase="test", **sampled)
+    return found.rename(columns={"rate": "kl"})[DIVERGENCE]

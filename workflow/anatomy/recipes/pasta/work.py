@@ -14,6 +14,7 @@ from anatomy.recipes.pasta.edits import CONTRASTS, ablation
 from anatomy.recipes.pasta.pairs import pairs, roles
 from anatomy.recipes.pasta.variants import asked
 from anatomy.sources.registry.entry import Entry
+from anatomy.stages.generation_request import at_all_positions
 
 
 def stage_work(
@@ -73,9 +74,7 @@ def stage_work(
             2 * round(texts * (prompts.tokens + pasta.decoding.max_new_tokens)),
             0,
         )
-    scored = [
-        one for one in wanted if one.variant.benchmarked and all(edit.get("positions", "all") == "all" for edit in one.edits)
-    ]
+    scored = [one for one in at_all_positions(wanted) if one.variant.benchmarked]
     if "aligned" in mine and (tasks := tasks_of(config, subject)):
         count = len(scored) * pasta.benchmark_items
         items, read = (
@@ -87,6 +86,19 @@ def stage_work(
         )
         found["hooked_benchmarks"] = StageWork(
             "hooked_benchmarks", f"{len(scored)} variants take {items} benchmark items", read, 0, 0, items, items
+        )
+    read_along = [one for one in at_all_positions(wanted) if one.edits]
+    if "aligned" in mine:
+        moved, forced = prompts.of(config.evaluation.benign, "test", config.divergence.prompts), config.divergence.tokens
+        runs = (1 + len(read_along)) * moved
+        found["pasta.divergence"] = StageWork(
+            "pasta.divergence",
+            f"{len(read_along)} variants forced along {moved} answers",
+            round(runs * (prompts.tokens + forced)),
+            moved * forced,
+            moved,
+            predictions=runs * forced,
+            passes=2 * (1 + len(read_along)),
         )
     reading = round(pasta.fit_prefixes * (prompts.tokens + pasta.decoding.max_new_tokens))
     if "aligned" in mine:
