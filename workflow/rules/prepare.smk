@@ -195,6 +195,11 @@ def entry_of(name):
     return ENTRIES[dataset.partition("/")[0]].model_dump(mode="json") if dataset else None
 
 
+def set_checks(name):
+    """Modules of papers that look at a prompt set as soon as it is read."""
+    return [module for paper in PAPERS.values() for one, module in paper.set_checks(CONFIG).items() if one == name]
+
+
 rule prompt_set:
     input:
         files=lambda wildcards: at_hand(missing_data.set_files, wildcards.set),
@@ -208,7 +213,8 @@ rule prompt_set:
         entry=lambda wildcards: entry_of(wildcards.set),
         phases=lambda wildcards: list(READ.get(wildcards.set, [])),
         folder=CONFIG.data.folder,
-        code=stage_fingerprint("prompt_set"),
+        checks=lambda wildcards: set_checks(wildcards.set),
+        code=lambda wildcards: [stage_fingerprint("prompt_set"), *map(stage_fingerprint, set_checks(wildcards.set))],
     script:
         "../scripts/prompt_set.py"
 

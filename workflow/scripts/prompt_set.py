@@ -1,5 +1,6 @@
 """A prompt set of your own: read, audited, split."""
 
+from importlib import import_module
 from pathlib import Path
 
 from anatomy.runs.job import job_of
@@ -18,4 +19,5 @@ with job_of(f"prompts {snakemake.wildcards.set}", snakemake) as run:
         phases=snakemake.params.phases,
         data=Data(folder=snakemake.params.folder),
         entry=entry,
+        checks=[import_module(module).check for module in snakemake.params.checks],
     )

@@ -64,6 +64,7 @@ class Recipe:
         reads: phase to prompt sets that models of your own need for it.
         answered: prompt sets whose benign rows need responses, each with what to do where they have none, in words.
         optional: prompt sets without which a run can go on.
+        set_checks: prompt sets that a module's ``check(table, where)`` looks at as soon as they are read, before any model is.
         lacking: what to do where a prompt set of its is not here, in words.
         controls: how many control directions it wants extracted of a model.
         engine: phase to the variants that the engine answers for: edits of weights.
@@ -103,6 +104,7 @@ class Recipe:
     reads: Callable[[Config], Mapping[str, set[str]]] = lambda config: {}
     answered: Callable[[Config], Mapping[str, str]] = lambda config: {}
     optional: Callable[[Config], set[str]] = lambda config: set()
+    set_checks: Callable[[Config], Mapping[str, str]] = lambda config: {}
     lacking: Callable[[Config, set[str]], str] = lambda config, sets: ""
     controls: Callable[[Config, Subject], Controls] = lambda config, subject: NO_CONTROLS
     engine: Mapping[str, Variants] = field(default_factory=dict)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import pandas as pd
+
 from anatomy.config.data import Data
 from anatomy.config.subjects import PromptSet
 from anatomy.errors import DataError
@@ -26,6 +28,7 @@ def prepare(
     phases: Sequence[str] = SPLITS,
     data: Data | None = None,
     entry: Entry | None = None,
+    checks: Sequence[Callable[[pd.DataFrame, str], None]] = (),
 ) -> None:
     """Make one prompt set.
 
@@ -35,6 +38,7 @@ def prepare(
         phases: splits that the run reads; the others may be small or empty.
         data: where the registry's local copies lie.
         entry: what the registry knows of `source["dataset"]`.
+        checks: of papers, which are given the table and where it is from, and raise what is wrong with it for them.
 
     Raises:
         DataError: bad files, rows without a label, files that are not the registry's, or splits that overlap or are too small.
@@ -58,6 +62,9 @@ def prepare(
         out,
         say=say,
     )
+    where = f"prompt set {name!r} ({options.dataset or options.file or ', '.join(options.split_files.values())})"
+    for check in checks:
+        check(table, where)
     say(f"{len(table)} prompts in {table['group'].nunique()} groups: {table['split'].value_counts().to_dict()}")
 
 

@@ -166,6 +166,7 @@ RECIPE = Recipe(
     beside=relatives,
     reads=reads,
     optional=lambda config: {config.pasta.prefixes},
+    set_checks=lambda config: {config.pasta.prefixes: "anatomy.recipes.pasta.stages.checked_prefixes"},
     lacking=lacking,
     in_memory=asked,
     speaking="anatomy.recipes.pasta.speaking",

@@ -49,6 +49,7 @@ class Work:
         self.size = cache(self._size)
         self.prompts = cache(self._prompts)
         self.stages = cache(self._stages)
+        self.stages_if = cache(self._stages_if)  # jobs of a model share them, and counting all its candidates takes a while
 
     def _size(self, model: str) -> ModelSize | None:
         return subject_size(self.config, self.subjects[model]) if model in self.subjects else known_size(self.config, model)
@@ -64,7 +65,7 @@ class Work:
         """Whether every search in a model that papers of the run make has ended."""
         return all(paper.searched(self.config, self.subjects[model]) is not None for paper in chosen(self.config.recipes))
 
-    def stages_if(self, model: str, outcome: Outcome | None) -> dict[str, StageWork]:
+    def _stages_if(self, model: str, outcome: Outcome | None) -> dict[str, StageWork]:
         """The same with what the searches find; None for what each paper's have found, or else that they find something."""
         subject, prompts, size = self.subjects[model], self.prompts(model), self.size(model) or typical_size(ASSUMED)
         hooked = hooked_backend(self.config, size)
