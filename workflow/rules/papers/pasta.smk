@@ -138,7 +138,7 @@ use rule divergence as pasta_divergence with:
     resources:
         **needs("pasta_divergence"),
     params:
-        **in_memory_params("pasta", "divergence", "divergence"),
+        **in_memory_params("pasta", "divergence", "extraction", "divergence"),
 
 
 # Benchmarks of the picks and the orthogonal directions.
