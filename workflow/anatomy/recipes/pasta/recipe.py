@@ -175,5 +175,5 @@ RECIPE = Recipe(
     jobs=JOBS,
     plans=figure_plans,
     tables=TABLES,
-    measured=("generate/*/pasta.*.tsv", "extract/*/signature.tsv", "judge/*/pasta.*.tsv"),
+    measured=("generate/*/pasta.*.tsv", "divergence/*/pasta.*.tsv", "extract/*/signature.tsv", "judge/*/pasta.*.tsv"),
 )

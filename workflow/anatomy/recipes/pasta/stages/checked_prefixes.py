@@ -29,6 +29,15 @@ def check(table: pd.DataFrame, where: str) -> None:
             where=f"{where}, first in {unknown['id'].iloc[0]}",
             remedy="call each domain by the nearest of these, or leave its rows out",
         )
+    require_continuations(table, where)
+
+
+def require_continuations(table: pd.DataFrame, where: str) -> None:
+    """Refuse prefixes of which nobody knows how the human went on.
+
+    Raises:
+        DataError: with the first such row.
+    """
     empty = table[table["response"].fillna("").str.strip() == ""]
     if len(empty):
         raise DataError(

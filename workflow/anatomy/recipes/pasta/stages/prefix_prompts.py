@@ -9,9 +9,9 @@ import pandas as pd
 
 from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject
-from anatomy.errors import DataError
 from anatomy.models.rendering import Rendering
 from anatomy.organism import prefixes as organism
+from anatomy.recipes.pasta.stages.checked_prefixes import require_continuations
 from anatomy.stages.generation_request import Manner
 from anatomy.stages.prompts import phase_prompts
 from anatomy.stages.rendering import answer_rendering
@@ -27,13 +27,7 @@ def phase_prefixes(config: Config, subject: Subject, phase: str) -> pd.DataFrame
     pasta = config.pasta
     limit = {"fit": pasta.fit_prefixes, "select": pasta.select_prefixes, "test": pasta.test_prefixes}[phase]
     rows = phase_prompts(Layout(config.results), subject, pasta.prefixes, phase, limit)
-    if (empty := rows["response"].fillna("").str.strip() == "").any():
-        raise DataError(
-            found=f"{int(empty.sum())} prefixes without a continuation",
-            expected="how the human went on",
-            where=f"{pasta.prefixes}, {rows.loc[empty, 'id'].iloc[0]}",
-            remedy="leave these prefixes out",
-        )
+    require_continuations(rows, pasta.prefixes)
     return rows
 
 
