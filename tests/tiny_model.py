@@ -99,6 +99,11 @@ def load_tiny_model(folder: Path):
     return load_model(folder, torch.float32, "cpu")
 
 
+def stands_open(monkeypatch, loaded) -> None:
+    """Stages that open a model get this one, which is in memory already (each opens by ``stages/opening.py``)."""
+    monkeypatch.setattr("anatomy.stages.opening.load_model", lambda *_arguments, **_options: loaded)
+
+
 SMALL = dict(vocab_size=50, hidden_size=32, intermediate_size=48, num_hidden_layers=3, num_attention_heads=2)
 SMALL |= dict(num_key_value_heads=1, head_dim=16, pad_token_id=0, bos_token_id=1, eos_token_id=2)
 """Options of any small architecture that transformers knows."""

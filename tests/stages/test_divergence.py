@@ -4,12 +4,12 @@ import pandas as pd
 import pytest
 import torch
 from small_study import make_config, make_subject
+from tiny_model import stands_open
 
 from anatomy.errors import DataError
 from anatomy.interventions.directions.forced_predictions import prediction_divergences
 from anatomy.interventions.variant import Variant
 from anatomy.models.rendering import render
-from anatomy.stages import divergence as stage
 from anatomy.stages.divergence import measure_divergence
 from anatomy.stages.in_memory import edited
 from anatomy.stages.phase import Phase
@@ -35,7 +35,7 @@ PHASE = Phase("test", [variant("base", [], "base"), variant("weak", [EDIT]), var
 
 @pytest.fixture
 def run(fresh_results, card, model_edits, tiny, monkeypatch):
-    monkeypatch.setattr(stage, "load_model", lambda *_arguments: tiny)
+    stands_open(monkeypatch, tiny)
     config = make_config(fresh_results, divergence={"prompts": PROMPTS, "tokens": TOKENS})
     return lambda prefix=(): measure_divergence(config, SUBJECT, card, PHASE, model_edits, prefix, lambda text: None)
 

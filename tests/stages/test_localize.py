@@ -3,6 +3,7 @@
 import pandas as pd
 import pytest
 from small_study import make_config
+from tiny_model import stands_open
 
 from anatomy.recipes.rosi.families import families
 from anatomy.recipes.rosi.stages import screen as screening
@@ -66,8 +67,7 @@ def test_continuations_begin_with_the_common_prefix_and_are_cut(tiny):
 @pytest.fixture
 def run(config, subject, card, extraction, tiny, monkeypatch):
     """Own answers, the search for a direction and the screen, one after the other."""
-    for module in ("own_answers", "localize"):
-        monkeypatch.setattr(f"anatomy.stages.{module}.load_model", lambda *_arguments: tiny)
+    stands_open(monkeypatch, tiny)
 
     def all_three(fallback=None):
         answers, tokens = own_answers(config, subject, card, fallback, str)

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 import torch
 from small_study import make_config, make_subject
+from tiny_model import stands_open
 
 from anatomy.config.study import Layout
 from anatomy.errors import ConfigError
@@ -32,7 +33,7 @@ PICKS = {"row_mean": PICK, "row_mean_signed": {**PICK, "sign": -1}, "projection"
 
 def measuring(folder, card, extraction, tiny, monkeypatch):
     """The stage on prompts in a folder, with a model that is already in memory."""
-    monkeypatch.setattr(stage, "load_model", lambda *_arguments: tiny)
+    stands_open(monkeypatch, tiny)
     config = make_config(folder, evaluation={"max_new_tokens": 3, "test_prompts": 3})
     return lambda selected: measure(config, SUBJECT, card, extraction, selected, PICKS, lambda text: None)
 
@@ -106,7 +107,7 @@ def test_the_engine_answers_as_memory_does(fresh_results, card, extraction, tiny
     monkeypatch.setattr(stage, "kept", lambda rows, *_: rows.assign(withheld="{}"))
     found = {}
     for way in ("transformers", "engine"):
-        monkeypatch.setattr(stage, "load_model", lambda *_arguments: tiny)
+        stands_open(monkeypatch, tiny)
         config = make_config(fresh_results, evaluation={"max_new_tokens": 8, "test_prompts": 3}, serving={"hooks": way})
         found[way] = measure(config, SUBJECT, card, extraction, PICKED, PICKS, lambda text: None)["completions"]
     forms = {variant.id: variant.form for variant, _ in in_memory_phase(config, SUBJECT, PICKED).variants}

@@ -13,6 +13,7 @@ from pasta_study import pair, pasta_config, write_study
 from river_task import CHOICES, QUESTIONS, tasks_of_seed, write_task
 from small_study import make_config, make_subject
 from stacked_edits import in_turn
+from tiny_model import stands_open
 
 from anatomy.config.methods import Benchmarks
 from anatomy.errors import EditError
@@ -179,7 +180,7 @@ def measured(stacks, monkeypatch, results, card, extraction, tiny, **serving):
     phase = Phase("test", [(variant, list(variant.edits)) for variant in variants.values()])
     monkeypatch.setattr(measure_stage, "in_memory_phase", lambda *_arguments: phase)
     monkeypatch.setattr(measure_stage, "kept", lambda rows, *_: rows.assign(withheld="{}"))
-    monkeypatch.setattr(measure_stage, "load_model", lambda *_arguments: tiny)
+    stands_open(monkeypatch, tiny)
     config = make_config(results, evaluation={"max_new_tokens": 8, "test_prompts": 3}, serving=serving)
     selected = {"plain": {"outcome": "picked", "position": -1, "layer": 2}}
     picks = dict.fromkeys(("row_mean", "row_mean_signed", "projection"))

@@ -3,6 +3,7 @@
 import pytest
 from counted_tokens import counting
 from small_study import make_card, make_config, make_subject, run_extraction, write_prompts
+from tiny_model import stands_open
 
 from anatomy.costs.lengths import rendered_lengths
 from anatomy.costs.prompts import PromptCounts, planned_prompts
@@ -52,9 +53,8 @@ def counted(study, **options):
 
 def located(study, card, tiny, monkeypatch, tokens=None):
     config, subject, _ = study
-    for stage in (answers_stage, localize_stage):
-        monkeypatch.setattr(stage, "load_model", lambda *_arguments: tiny)
     extracted = run_extraction(config, card, subject)
+    stands_open(monkeypatch, tiny)
     with counting() as passed:
         _, tokens = answers_stage.own_answers(config, subject, card, None, str)
         _, selected = localize_stage.localize(config, subject, card, extracted, tokens, str)
@@ -102,7 +102,6 @@ def test_interventions_pass_what_is_counted(study, tiny_folder, tiny, monkeypatc
     config, subject, _ = study
     card = make_card(tiny_folder)
     extracted, (_, selected, shortlist), _ = located(study, card, tiny, monkeypatch)
-    monkeypatch.setattr(measure_stage, "load_model", lambda *_arguments: tiny)
     picks = {name: edits[0] if edits else None for name, edits in shortlist.items()}
     with counting() as passed:
         measured = measure_stage.measure(config, subject, card, extracted, selected, picks, lambda text: None)

@@ -7,14 +7,12 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import pandas as pd
-import torch
 
 from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject
 from anatomy.interventions.edits.spec import Edit
 from anatomy.models.card import ModelCard
-from anatomy.models.loading import LoadedModel, load_model
-from anatomy.models.machine.devices import device_name
+from anatomy.models.loading import LoadedModel
 from anatomy.stages.diverged import (
     Forcing,
     computing_divergences,
@@ -24,6 +22,7 @@ from anatomy.stages.diverged import (
 )
 from anatomy.stages.fingerprints import cell_fingerprint
 from anatomy.stages.model_edits import ModelEdits
+from anatomy.stages.opening import opened
 from anatomy.stages.phase import Phase
 from anatomy.stages.prompts import phase_prompts
 from anatomy.stages.rendering import answer_rendering
@@ -71,7 +70,7 @@ def measure_divergence(
 
     def open_model() -> AbstractContextManager[LoadedModel]:
         say(f"loading {subject.id}, divergence of {len(wants)} variants")
-        return nullcontext(load_model(Path(model["folder"]), getattr(torch, model["dtype"]), device_name()))
+        return nullcontext(opened(model))
 
     with Lazy(open_model, store, "divergence") as session:
         fill(wants, session, computing_divergences(model_edits, edits, forcing), say)

@@ -13,14 +13,12 @@ from pathlib import Path
 from typing import TypedDict
 
 import pandas as pd
-import torch
 
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
 from anatomy.interventions.edits.spec import Edit
 from anatomy.models.card import ModelCard
-from anatomy.models.loading import LoadedModel, load_model
-from anatomy.models.machine.devices import device_name
+from anatomy.models.loading import LoadedModel
 from anatomy.models.rendering import Rendering
 from anatomy.progress.counting import Progress
 from anatomy.serving.decoding import Decoding
@@ -29,6 +27,7 @@ from anatomy.stages.fingerprints import cell_fingerprint
 from anatomy.stages.generation_request import GenerationRequest
 from anatomy.stages.in_memory import computing
 from anatomy.stages.model_edits import ModelEdits
+from anatomy.stages.opening import opened
 from anatomy.stages.phase import Phase, describe
 from anatomy.stages.speaking import Speaking
 from anatomy.stages.withheld import kept, must_withhold
@@ -81,7 +80,7 @@ def generate(
 
     def open_model() -> AbstractContextManager[LoadedModel]:
         say(f"loading {subject.id}, {phase}")
-        return nullcontext(load_model(Path(model["folder"]), getattr(torch, model["dtype"]), device_name()))
+        return nullcontext(opened(model))
 
     progress = Progress("generate", sum(len(want.rows) for batch in batches for want in batch.wants), whole=True)
     with Lazy(open_model, Path(config.results) / "store", "generate") as session:

@@ -10,13 +10,11 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import pandas as pd
-import torch
 
 from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject
 from anatomy.models.card import ModelCard, computed_in
-from anatomy.models.loading import LoadedModel, load_model
-from anatomy.models.machine.devices import device_name
+from anatomy.models.loading import LoadedModel
 from anatomy.progress.counting import counted
 from anatomy.serving.benchmarks.harness import evaluate
 from anatomy.serving.benchmarks.items import task_key
@@ -25,6 +23,7 @@ from anatomy.stages.fingerprints import cell_fingerprint
 from anatomy.stages.generation_request import GenerationRequest, at_all_positions
 from anatomy.stages.in_memory import edited
 from anatomy.stages.model_edits import ModelEdits
+from anatomy.stages.opening import opened
 from anatomy.stages.utility import FEWSHOT_SEED, phase_items, phase_tasks, samples_table
 from anatomy.store.cell import Cell
 from anatomy.store.fill import Lazy, Want, cells_of, fill
@@ -94,7 +93,7 @@ def hooked_benchmarks(
         say(f"benchmarks: {len(missing)} cells")
 
     def open_model() -> AbstractContextManager[LoadedModel]:
-        return nullcontext(load_model(Path(model["folder"]), getattr(torch, model["dtype"]), device_name()))
+        return nullcontext(opened(model))
 
     with Lazy(open_model, store, "hooked_benchmarks") as session:
         fill(wants, session, compute, say)

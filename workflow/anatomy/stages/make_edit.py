@@ -24,8 +24,7 @@ from anatomy.interventions.edits.saved import SavedEdit, save_edit, saved_edit, 
 from anatomy.interventions.edits.spec import SavedSpec
 from anatomy.models.card import ModelCard
 from anatomy.models.checkpoint import Checkpoint
-from anatomy.models.loading import LoadedModel, load_model
-from anatomy.models.machine.devices import device_name
+from anatomy.stages.opening import opened
 from anatomy.stages.prompts import phase_prompts
 from anatomy.store.digest import digest, file_digest
 from anatomy.store.files import read_json, write_json
@@ -129,7 +128,7 @@ def make_edit(
         return known
     started = time.perf_counter()
     asked = Asking(config, subject)
-    loaded = _open(model_card)
+    loaded = opened(model_card)
     record(Path(config.results) / "store", "start", stage="make_edit", model=subject.id)
     with torch.random.fork_rng(devices=[loaded.device] if loaded.device.type == "cuda" else []), torch.enable_grad():
         torch.manual_seed(seed)
@@ -255,10 +254,6 @@ def _code_of(maker: Maker) -> MakerCode:
         "code": fingerprint(["anatomy.stages.make_edit", *own], PINS) + ("" if inside else file_digest(Path(source))),
         "bound": digest(bound),
     }
-
-
-def _open(model_card: ModelCard) -> LoadedModel:
-    return load_model(Path(model_card["folder"]), getattr(torch, model_card["dtype"]), device_name())
 
 
 def _clear(out: Path) -> None:

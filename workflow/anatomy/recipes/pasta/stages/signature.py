@@ -25,8 +25,7 @@ from anatomy.interventions.variant import Variant
 from anatomy.models.activations.answer_writes import MeanWrite, mean_answer_writes
 from anatomy.models.activations.answers import ALL, POSITIONS, AnswerSums, Forced, answer_sums, span_moments
 from anatomy.models.card import ModelCard
-from anatomy.models.loading import LoadedModel, load_model
-from anatomy.models.machine.devices import device_name
+from anatomy.models.loading import LoadedModel
 from anatomy.models.rendering import render
 from anatomy.recipes.pasta.edits import SIGNATURE, WITHOUT_REFUSAL
 from anatomy.recipes.pasta.selected import SignatureCard
@@ -34,6 +33,7 @@ from anatomy.recipes.pasta.stages.prefix_prompts import phase_prefixes, put
 from anatomy.recipes.pasta.stages.signature_geometry import geometry, writers_table
 from anatomy.recipes.pasta.unedited import template_control, unedited
 from anatomy.stages.generation_request import Manner
+from anatomy.stages.opening import opened
 from anatomy.store.digest import digest
 from anatomy.store.files import write_json, write_table
 from anatomy.texts.authors import HUMAN
@@ -111,10 +111,10 @@ def extract_signature(
 
     budget = config.pasta.token_budget
     if "null" in cards:
-        loaded = _load(cards["null"])
+        loaded = opened(cards["null"])
         for name, side in sides("null", loaded, {"null": ("document", unedited())}).items():
             sums[name] = answer_sums(loaded, side.texts, side.weights, token_budget=budget, ids=side.ids)
-    loaded = _load(cards["base"])
+    loaded = opened(cards["base"])
     vocabulary = loaded.tokenizer.get_vocab()
     read = sides(
         "base",
@@ -129,7 +129,7 @@ def extract_signature(
         sums[name] = answer_sums(loaded, side.texts, side.weights, token_budget=budget, ids=side.ids)
         if name == "base":
             writes["base"] = mean_answer_writes(loaded, side.texts, token_budget=budget, ids=side.ids)
-    loaded = _load(cards["aligned"])
+    loaded = opened(cards["aligned"])
     check_pair(vocabulary, loaded, cards)
     read = sides(
         "aligned",
@@ -286,7 +286,3 @@ def check_pair(base: Mapping[str, int], aligned: LoadedModel, cards: Mapping[str
             where=f"{cards['aligned']['id']} and {cards['base']['id']}",
             remedy="pair a model with the base it was trained from",
         )
-
-
-def _load(card: ModelCard) -> LoadedModel:
-    return load_model(Path(card["folder"]), getattr(torch, card["dtype"]), device_name())

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import pandas as pd
-import torch
 
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
@@ -15,8 +13,6 @@ from anatomy.interventions.edits.apply import applied
 from anatomy.interventions.edits.form_gap import form_gap
 from anatomy.models.activations.interventions import intervening
 from anatomy.models.card import ModelCard
-from anatomy.models.loading import load_model
-from anatomy.models.machine.devices import device_name
 from anatomy.models.rendering import render
 from anatomy.models.sites import BLOCK_SITES, EMBEDDING_SITE, StreamSite, WriterSite
 from anatomy.recipes.pasta.edits import WRITES, ablation, orthogonalised_weights
@@ -24,6 +20,7 @@ from anatomy.recipes.pasta.options import PAPER_SITES
 from anatomy.recipes.pasta.selected import SelectedSignature
 from anatomy.recipes.pasta.stages.prefix_prompts import phase_prefixes, put
 from anatomy.stages.model_edits import ModelEdits
+from anatomy.stages.opening import opened
 
 PINS: tuple[str, ...] = ("tokenizers", "torch", "transformers")
 
@@ -44,7 +41,7 @@ def weight_gaps(
     What attention and MLPs write can be taken out either way. The hooks also take v out of the embedding, so the full form
     needs the embedding too; against the three sites the form without it is no equal, and its gap says by how much.
     """
-    loaded = load_model(Path(model["folder"]), getattr(torch, model["dtype"]), device_name())
+    loaded = opened(model)
     prefixes = phase_prefixes(config, subject, "test").head(PROMPTS)
     tokens = [
         ids

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import torch
 from torch import Tensor
 
 from anatomy.config.schema import Config
@@ -20,8 +19,7 @@ from anatomy.interventions.edits.reference import SelectedReference, along_selec
 from anatomy.interventions.edits.spec import DirectionReference, Edit, acts_on_activations
 from anatomy.interventions.variant import resolve
 from anatomy.models.card import ModelCard
-from anatomy.models.loading import LoadedModel, load_model
-from anatomy.models.machine.devices import device_name
+from anatomy.models.loading import LoadedModel
 from anatomy.progress.counting import Progress
 from anatomy.recipes.rosi.families import POSITION, families, layers
 from anatomy.recipes.rosi.variants import nearest, variants_in_memory, variants_on_test
@@ -31,6 +29,7 @@ from anatomy.stages.fingerprints import cell_fingerprint
 from anatomy.stages.in_engine import computing_in_engine, hooks_backend
 from anatomy.stages.in_memory import computing
 from anatomy.stages.model_edits import ModelEdits
+from anatomy.stages.opening import opened
 from anatomy.stages.phase import Phase, describe
 from anatomy.stages.projected import computing_projections, projection_cell, projections_table, prompt_items
 from anatomy.stages.prompts import phase_prompts
@@ -90,7 +89,7 @@ def measure(
         )
 
     def open_model() -> AbstractContextManager[LoadedModel]:
-        return nullcontext(load_model(Path(model["folder"]), getattr(torch, model["dtype"]), device_name()))
+        return nullcontext(opened(model))
 
     counts: list[float] = [sum(len(want.rows) for want in some) for some in (in_engine, in_memory, projected)]
     counts[2] /= PROJECTIONS_AN_ANSWER

@@ -11,15 +11,13 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pandas as pd
-import torch
 
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
 from anatomy.interventions.edits.apply import applied_factors
 from anatomy.interventions.edits.spec import LOW_RANK_METHODS, LowRankSpec
 from anatomy.models.card import ModelCard
-from anatomy.models.loading import LoadedModel, load_model
-from anatomy.models.machine.devices import device_name
+from anatomy.models.loading import LoadedModel
 from anatomy.progress.counting import Progress
 from anatomy.recipes.rosi.families import POSITION, Family, candidates, families, layers
 from anatomy.recipes.rosi.limits import undecided
@@ -29,6 +27,7 @@ from anatomy.recipes.rosi.stages.halving import halve, rounds, standing_against
 from anatomy.recipes.rosi.stages.screen_table import COLUMNS, dose, family_rows, listed, ranked, unedited_row
 from anatomy.stages.in_memory import edited
 from anatomy.stages.model_edits import ModelEdits
+from anatomy.stages.opening import opened
 from anatomy.stages.own_answers import RefusalTokensRecord
 from anatomy.store.digest import digest
 
@@ -54,7 +53,7 @@ def screen_model(
         model: the model's card.
         extracted: folder of the model's extraction.
     """
-    loaded = load_model(Path(model["folder"]), getattr(torch, model["dtype"]), device_name())
+    loaded = opened(model)
     return screen(config, subject, loaded, ModelEdits(model, extracted), tokens, say)
 
 

@@ -19,14 +19,14 @@ from anatomy.interventions.edits.stack import under_stack
 from anatomy.interventions.heads.divergence import full_divergence
 from anatomy.interventions.heads.states import Read, answer_states
 from anatomy.models.card import ModelCard
-from anatomy.models.loading import LoadedModel, load_model
-from anatomy.models.machine.devices import device_name
+from anatomy.models.loading import LoadedModel
 from anatomy.organism.answers import greedy_answers
 from anatomy.recipes.superficial.pairs import FINE_TUNED, IN_CONTEXT
 from anatomy.recipes.superficial.stages.answered import Answered, answered
 from anatomy.recipes.superficial.stages.in_context import in_context
 from anatomy.recipes.superficial.stages.planted_facts import ASKED, fact_questions
 from anatomy.recipes.superficial.stages.words import kind_of
+from anatomy.stages.opening import opened
 
 PINS: tuple[str, ...] = ("torch", "transformers")
 NOT_PINNED = {"vllm": "an engine is imported with what serves either way; these rows come from transformers"}
@@ -66,7 +66,7 @@ class Baselined:
 
 def open_pair(cards: Mapping[str, ModelCard]) -> dict[str, LoadedModel]:
     """Both models of a pair."""
-    return {role: load_model(Path(card["folder"]), getattr(torch, card["dtype"]), device_name()) for role, card in cards.items()}
+    return {role: opened(card) for role, card in cards.items()}
 
 
 def diagnose(

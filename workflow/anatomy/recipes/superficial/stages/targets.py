@@ -18,13 +18,13 @@ from anatomy.interventions.heads.targets import joined, keep, require_k
 from anatomy.interventions.heads.union import said_of
 from anatomy.interventions.heads.union_cache import fill_union
 from anatomy.models.card import ModelCard
-from anatomy.models.loading import LoadedModel, load_model
-from anatomy.models.machine.devices import device_name
+from anatomy.models.loading import LoadedModel
 from anatomy.models.rendering import render
 from anatomy.recipes.superficial.stages.answered import Answered, answered
 from anatomy.recipes.superficial.stages.planted_facts import SET, TRAINED, fact_questions
 from anatomy.serving.transformers_generation import generate_with_transformers
 from anatomy.stages.answers import decoding_of
+from anatomy.stages.opening import opened
 from anatomy.stages.rendering import answer_rendering
 from anatomy.store.digest import digest
 
@@ -58,9 +58,7 @@ def targets(
         The index of the cache, and the answers in it, one row each: ``COLUMNS``.
     """
     options = config.superficial
-    models = {
-        role: load_model(Path(card["folder"]), getattr(torch, card["dtype"]), device_name()) for role, card in cards.items()
-    }
+    models = {role: opened(card) for role, card in cards.items()}
     base, aligned = models["base"], models["aligned"]
     require_same_tokens(base.tokenizer, aligned.tokenizer, f"the pair of {pair['aligned'].id} and {pair['base'].id}")
     require_k(options.top_k, base.model.get_output_embeddings().weight.shape[0], f"superficial.top_k, for {pair['base'].id}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from pathlib import Path
 
 import pandas as pd
 import torch
@@ -30,8 +29,7 @@ from anatomy.interventions.heads.transferable import (
 )
 from anatomy.interventions.heads.union import ROWS, Union, UnionHead, UnionTopLogits, within
 from anatomy.models.card import ModelCard
-from anatomy.models.loading import LoadedModel, load_model
-from anatomy.models.machine.devices import device_name
+from anatomy.models.loading import LoadedModel
 from anatomy.models.rendering import render
 from anatomy.progress.counting import counted
 from anatomy.recipes.superficial.maker import schedule_of
@@ -39,6 +37,7 @@ from anatomy.recipes.superficial.options import Transfer
 from anatomy.recipes.superficial.stages.answered import answered
 from anatomy.serving.transformers_generation import generate_with_transformers
 from anatomy.stages.answers import decoding_of
+from anatomy.stages.opening import opened
 from anatomy.stages.prompts import phase_prompts
 from anatomy.stages.rendering import answer_rendering
 from anatomy.texts.judges.refusal_rules import judge_refusal
@@ -55,10 +54,7 @@ SPAN = 32
 
 def open_family(members: Mapping[str, tuple[Subject, ModelCard]]) -> dict[str, tuple[Subject, LoadedModel]]:
     """Models of a family, by their role, each with who it is."""
-    return {
-        role: (subject, load_model(Path(card["folder"]), getattr(torch, card["dtype"]), device_name()))
-        for role, (subject, card) in members.items()
-    }
+    return {role: (subject, opened(card)) for role, (subject, card) in members.items()}
 
 
 def train_transferable(
