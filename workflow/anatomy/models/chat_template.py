@@ -48,7 +48,14 @@ def template_of(tokenizer: Any) -> str:
 
 
 def fill_template(
-    tokenizer: Any, prompt: str, *, system: str | None, date: str | None, thinking: bool | None, fold_system: bool
+    tokenizer: Any,
+    prompt: str,
+    *,
+    system: str | None,
+    date: str | None,
+    thinking: bool | None,
+    fold_system: bool,
+    chat_template: str | None = None,
 ) -> str:
     """The chat template with one user turn and the assistant's turn opened.
 
@@ -57,12 +64,13 @@ def fill_template(
         date: ISO day shown to templates that print today's date (``date_string``, ``strftime_now``).
         thinking: state of the thinking switch; None leaves it to the template.
         fold_system: put the system text in front of the prompt, inside the user's turn.
+        chat_template: another model's template, whose special tokens this tokenizer knows; None for the tokenizer's own.
 
     Raises:
         ModelError: no template; one that reads the clock while no date is pinned; no thinking switch where one is set; a
             template that refuses or drops the system prompt, or fails.
     """
-    template, where = template_of(tokenizer), describe_tokenizer(tokenizer)
+    template, where = chat_template or template_of(tokenizer), describe_tokenizer(tokenizer)
     if CLOCK in template and date is None:
         raise ModelError(
             found="a chat template that prints today's date",
@@ -80,7 +88,9 @@ def fill_template(
     messages = _messages(prompt, system, fold_system)
     switches = {} if thinking is None else {THINKING: thinking}
     try:
-        text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True, **_pinned(date), **switches)
+        text = tokenizer.apply_chat_template(
+            messages, chat_template=chat_template, tokenize=False, add_generation_prompt=True, **_pinned(date), **switches
+        )
     except TemplateSyntaxError as error:
         raise ModelError(
             found=f"a chat template that is no Jinja: {error.message} (line {error.lineno})",

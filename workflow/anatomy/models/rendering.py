@@ -26,6 +26,8 @@ class Rendering:
         thinking: thinking span on or off, for templates with the switch; None leaves it to the template.
         fold_system: write the system prompt into the user's turn, for templates without a system role. What Gemma 3's
             own template does; for every other model a deviation, and labelled so.
+        chat_template: Jinja text of the template; None for the tokenizer's own. A base model without a template can be
+            spoken to through its aligned partner's.
     """
 
     template: bool = True
@@ -34,12 +36,15 @@ class Rendering:
     date: str | None = None
     thinking: bool | None = None
     fold_system: bool = False
+    chat_template: str | None = None
 
     def key(self) -> JsonObject:
         """What a stored row depends on. Options that say nothing are left out, so that a new option leaves old rows valid."""
         always = {"template": self.template, "system": self.system, "prefill": self.prefill, "date": self.date}
         thinking = {} if self.thinking is None else {"thinking": self.thinking}
-        return {**always, **thinking, **({"fold_system": True} if self.fold_system and self.system else {})}
+        folded = {"fold_system": True} if self.fold_system and self.system else {}
+        lent = {} if self.chat_template is None else {"chat_template": self.chat_template}
+        return {**always, **thinking, **folded, **lent}
 
 
 def render(tokenizer: Any, prompts: Sequence[str], rendering: Rendering) -> list[list[int]]:
@@ -75,6 +80,7 @@ def render_text(tokenizer: Any, prompts: Sequence[str], rendering: Rendering) ->
                 date=rendering.date,
                 thinking=rendering.thinking,
                 fold_system=rendering.fold_system,
+                chat_template=rendering.chat_template,
             )
             for prompt in prompts
         ]

@@ -3,7 +3,7 @@
 #   → text_measures, signature_weights → claims, figures, page
 # generate, divergence, hooked_benchmarks, judge and the report are as every paper's (rules/*.smk); detect, pairwise and
 # text_measures, which look at finished texts alone, stand in pasta_texts.smk; the others here.
-from anatomy.recipes.pasta.pairs import SCORER_PHASES, pairs
+from anatomy.recipes.pasta.pairs import SCORER_PHASES, pairs, template_lender
 
 PAIRS = {pair.aligned: pair for pair in pairs(CONFIG)}
 
@@ -32,12 +32,19 @@ def prefix_tables(model):
     return prefixes + [AT.prompts(subject, name) for name in CONFIG.evaluation.pair]
 
 
+def template_of_partner(model):
+    """The card of the model through whose chat template a base without one is spoken to: nothing for all others."""
+    lender = template_lender(CONFIG, EVERYONE[model])
+    return [] if lender is None else [AT.model(lender.id)]
+
+
 # Texts of both models in every phase; from the select split on under interventions that a search before it found.
 use rule generate as pasta_generate with:
     input:
         model=AT.model("{model}"),
         prompts=lambda wildcards: prefix_tables(wildcards.model),
         found=lambda wildcards: generated_after(wildcards.model, wildcards.phase),
+        partner=lambda wildcards: template_of_partner(wildcards.model),
     output:
         completions=AT.stage("generate", "{model}", "pasta.{phase}.completions.parquet"),
         variants=AT.stage("generate", "{model}", "pasta.{phase}.variants.parquet"),
@@ -65,6 +72,7 @@ rule signature:
     input:
         unpack(lambda wildcards: pair_inputs(wildcards.model)),
         refusal=AT.stage("extract", "{model}", "card.json"),
+        partner=lambda wildcards: template_of_partner(PAIRS[wildcards.model].base),
         prompts=lambda wildcards: [table for model in PAIRS[wildcards.model].roles.values() for table in prefix_tables(model)],
     output:
         card=AT.stage("extract", "{model}", "signature.json"),

@@ -79,6 +79,17 @@ def relatives(config: Config) -> list[Subject]:
     ]
 
 
+def template_lender(config: Config, subject: Subject) -> Subject | None:
+    """The aligned model whose chat template a base without one is spoken to through in the template control.
+
+    The first of its pairs, where it has several; None for a model with a template of its own, and for one that is no base.
+    """
+    mine = [pair.aligned for pair in pairs(config) if pair.base == subject.id]
+    if subject.template or not mine:
+        return None
+    return next(known for known in subjects(config) if known.id == mine[0])
+
+
 def roles(config: Config, model: str) -> set[str]:
     """What a model is in the pairs of a run: ``aligned``, ``base``, ``null``, and ``scorer`` for the detectors' aligned model."""
     found = {role for pair in pairs(config) for role, name in pair.roles.items() if name == model}

@@ -43,6 +43,11 @@ def check(config: Config) -> None:
     if both := sorted(set(pasta.pairs) & set(pasta.pairs.values())):
         raise ValueError(f"pasta.pairs has {both[0]!r} on both sides; expected a model to be aligned or a base, not both")
     own = [name for name in pasta.pairs if name in models]
+    if plain := [name for name in own if not models[name].template]:
+        raise ValueError(
+            f"models.{plain[0]}.template is false, and pasta.pairs has it as an aligned model; expected one with a chat "
+            "template, since the aligned side of a pair is asked in chats"
+        )
     if own and pasta.prefixes not in config.prompt_sets:
         raise ValueError(f"prompt_sets lacks {pasta.prefixes!r}, whose human prefixes the pair of {own[0]!r} continues")
     judge = pasta.pairwise.judge if pasta.pairwise else None

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject
+from anatomy.models.chat_template import template_of
 from anatomy.models.rendering import Rendering
+from anatomy.models.tokenizer import load_tokenizer
 from anatomy.organism import prefixes as organism
+from anatomy.recipes.pasta.pairs import template_lender
 from anatomy.recipes.pasta.stages.checked_prefixes import require_continuations
+from anatomy.stages.card import read_card
 from anatomy.stages.generation_request import Manner
 from anatomy.stages.prompts import phase_prompts
 from anatomy.stages.rendering import answer_rendering
@@ -53,9 +58,23 @@ def put(
         tokenizer,
         opening_tokens=organism.OPENING_TOKENS if subject.is_organism else OPENING_TOKENS,
     )
-    own = answer_rendering(config.evaluation, subject)
+    chat = chat_rendering(config, subject) if any(rendering.template for rendering in found.renderings.values()) else None
     ways: dict[Rendering, list[str]] = {}
     for category, rendering in found.renderings.items():
-        way = replace(own, template=True, system=rendering.system) if rendering.template else rendering
+        way = rendering if chat is None or not rendering.template else replace(chat, system=rendering.system)
         ways.setdefault(way, []).append(category)
     return [(way, found.table[found.table["category"].isin(categories)]) for way, categories in ways.items()]
+
+
+def chat_rendering(config: Config, subject: Subject) -> Rendering:
+    """How a model is asked in a chat. A base without a template of its own is asked in the manner of its aligned partner: through
+    the partner's template, with the partner's date and switches.
+
+    Raises:
+        ModelError: the partner has no chat template.
+    """
+    lender = template_lender(config, subject)
+    if lender is None:
+        return replace(answer_rendering(config.evaluation, subject), template=True)
+    folder = Path(read_card(Path(Layout(config.results).model(lender.id)))["folder"])
+    return replace(answer_rendering(config.evaluation, lender), chat_template=template_of(load_tokenizer(folder)))
