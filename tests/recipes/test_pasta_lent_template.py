@@ -9,6 +9,7 @@ from pasta_study import card, pair, pasta_config, write_study
 from pydantic import ValidationError
 from tiny_model import make_tiny_model
 
+from anatomy.config.options import options, restore
 from anatomy.config.study import Layout
 from anatomy.models.rendering import render
 from anatomy.models.tokenizer import load_tokenizer
@@ -24,10 +25,10 @@ def study(tmp_path):
     """A pair whose base has neither a template nor a date; the aligned model has both."""
     folders = {name: make_tiny_model(tmp_path / name, seed=seed) for seed, name in enumerate(("plain", "tuned"))}
     (folders["plain"] / "chat_template.jinja").unlink()
-    options = pasta_config(tmp_path / "results", folders).model_dump(exclude_unset=True)
-    options["models"]["plain"]["template"] = False
-    options["models"]["tuned"]["date"] = DATE
-    config = Config.model_validate(options)
+    changed = pasta_config(tmp_path / "results", folders).model_dump(exclude_unset=True)
+    changed["models"]["plain"]["template"] = False
+    changed["models"]["tuned"]["date"] = DATE
+    config = Config.model_validate(changed)
     write_study(Path(config.results))
     for subject in pair(config).values():
         path = Path(Layout(config.results).model(subject.id))
@@ -36,8 +37,15 @@ def study(tmp_path):
     return config, folders
 
 
-def shown(config, folders, role, manner):
-    subject = pair(config)[role]
+JOBS = {
+    "generation": ("seeds", "organism", "models", "pasta", "evaluation", "serving", "results"),
+    "signature": ("models", "pasta", "evaluation", "results"),
+}
+"""Sections of the configuration that a rule names for a job; a job that reads another ends in an AttributeError."""
+
+
+def shown(config, folders, role, manner, job="generation"):
+    subject, config = pair(config)[role], restore(options(config, *JOBS[job]), Config)
     tokenizer = load_tokenizer(folders[subject.id])
     found = []
     for rendering, rows in put(config, subject, phase_prefixes(config, subject, "fit"), manner, tokenizer):
@@ -45,8 +53,9 @@ def shown(config, folders, role, manner):
     return pd.concat(found).sort_index()
 
 
-def test_both_models_see_the_same_tokens_in_a_chat(study):
-    base, aligned = (shown(*study, role, "chat") for role in ("base", "aligned"))
+@pytest.mark.parametrize("job", JOBS)
+def test_both_models_see_the_same_tokens_in_a_chat(study, job):
+    base, aligned = (shown(*study, role, "chat", job) for role in ("base", "aligned"))
     assert base.equals(aligned) and len(base)
     assert "Today is 26 Jul 2024." in load_tokenizer(study[1]["plain"]).decode(list(base.iloc[0]))
 
@@ -66,16 +75,16 @@ def test_texts_through_a_lent_template_are_kept_under_that_template(study):
 def test_only_a_base_without_a_template_borrows_one(study):
     config, _ = study
     both = pair(config)
-    assert template_lender(config, both["base"]) == both["aligned"]
+    assert template_lender(config, both["base"]) == "tuned"
     assert template_lender(config, both["aligned"]) is None
-    options = config.model_dump(exclude_unset=True)
-    options["models"]["plain"]["template"] = True
-    own = Config.model_validate(options)
+    changed = config.model_dump(exclude_unset=True)
+    changed["models"]["plain"]["template"] = True
+    own = Config.model_validate(changed)
     assert template_lender(own, pair(own)["base"]) is None
 
 
 def test_an_aligned_model_without_a_template_is_refused_before_anything_runs(study):
-    options = study[0].model_dump(exclude_unset=True)
-    options["models"]["tuned"] = {**options["models"]["tuned"], "template": False, "date": None}
+    changed = study[0].model_dump(exclude_unset=True)
+    changed["models"]["tuned"] = {**changed["models"]["tuned"], "template": False, "date": None}
     with pytest.raises(ValidationError, match=r"models\.tuned\.template is false.*asked in chats"):
-        Config.model_validate(options)
+        Config.model_validate(changed)

@@ -35,7 +35,7 @@ def prefix_tables(model):
 def template_of_partner(model):
     """The card of the model through whose chat template a base without one is spoken to: nothing for all others."""
     lender = template_lender(CONFIG, EVERYONE[model])
-    return [] if lender is None else [AT.model(lender.id)]
+    return [] if lender is None else [AT.model(lender)]
 
 
 # Texts of both models in every phase; from the select split on under interventions that a search before it found.
@@ -87,12 +87,18 @@ rule signature:
     resources:
         **needs("signature"),
     params:
-        options=options(CONFIG, "pasta", "evaluation", "results"),
+        options=lambda wildcards: {**options(CONFIG, "pasta", "evaluation", "results"), **lending(wildcards.model)},
         subjects=lambda wildcards: {role: vars(EVERYONE[model]) for role, model in PAIRS[wildcards.model].roles.items()},
         module="anatomy.recipes.pasta.jobs.signature",
         code=stage_fingerprint("anatomy.recipes.pasta.jobs.signature"),
     script:
         f"{SCRIPTS}/paper.py"
+
+
+def lending(model):
+    """The options of the model that lends a pair's base its chat template; of no other model, which is none of the pair's business."""
+    lender = template_lender(CONFIG, EVERYONE[PAIRS[model].base])
+    return {"models": {name: known for name, known in options(CONFIG, "models")["models"].items() if name == lender}}
 
 
 def pair_inputs(model):

@@ -79,15 +79,15 @@ def relatives(config: Config) -> list[Subject]:
     ]
 
 
-def template_lender(config: Config, subject: Subject) -> Subject | None:
+def template_lender(config: Config, subject: Subject) -> str | None:
     """The aligned model whose chat template a base without one is spoken to through in the template control.
 
     The first of its pairs, where it has several; None for a model with a template of its own, and for one that is no base.
     """
-    mine = [pair.aligned for pair in pairs(config) if pair.base == subject.id]
-    if subject.template or not mine:
+    if subject.template:
         return None
-    return next(known for known in subjects(config) if known.id == mine[0])
+    wanted = config.pasta.pairs.items()
+    return next((aligned for aligned, base in wanted if base == subject.id and aligned in config.models), None)
 
 
 def roles(config: Config, model: str) -> set[str]:

@@ -76,5 +76,6 @@ def chat_rendering(config: Config, subject: Subject) -> Rendering:
     lender = template_lender(config, subject)
     if lender is None:
         return replace(answer_rendering(config.evaluation, subject), template=True)
-    folder = Path(read_card(Path(Layout(config.results).model(lender.id)))["folder"])
-    return replace(answer_rendering(config.evaluation, lender), chat_template=template_of(load_tokenizer(folder)))
+    known, card = config.models[lender], read_card(Path(Layout(config.results).model(lender)))
+    template = template_of(load_tokenizer(Path(card["folder"])))
+    return Rendering(date=known.date, thinking=known.thinking, fold_system=known.fold_system, chat_template=template)
