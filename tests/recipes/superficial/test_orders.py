@@ -1,5 +1,6 @@
 """The template control: which orders there are, who is spoken to how, and what of a divergence the template alone makes."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -8,20 +9,27 @@ import torch
 from small_study import make_card
 from tiny_model import make_tiny_model
 
-from anatomy.config.study import Subject, subjects
+from anatomy.config.study import Layout, Subject, subjects
 from anatomy.config.subjects import Model
 from anatomy.interventions.edits.head import head_edit
 from anatomy.models.checkpoint import Checkpoint
+from anatomy.models.rendering import Rendering, render
+from anatomy.models.tokenizer import load_tokenizer
 from anatomy.recipes.configuration import check_config
-from anatomy.recipes.superficial.pairs import Pair, asked_otherwise, ordered_heads, orders, way_of
+from anatomy.recipes.superficial.pairs import Pair, asked_otherwise, ordered_heads, orders, spoken_to, way_of
+from anatomy.recipes.superficial.speaking import speaking
 from anatomy.recipes.superficial.stages.diagnostics import BASE, Pairing, diagnose, open_pair
 from anatomy.recipes.superficial.stages.orders import HEAD, TEMPLATE, by_order
 from anatomy.recipes.superficial.variants import asked
+from anatomy.store.files import write_json
 
 SUBJECTS = {
     "base": Subject("plain", "base", None, None, (), False, "float32"),
     "aligned": Subject("tuned", "aligned", None, None, (), False, "float32"),
 }
+SWITCHES = {"template": True, "date": "2024-07-26", "thinking": False, "fold_system": True}
+DATED = replace(SUBJECTS["aligned"], **SWITCHES)
+KINDS = {"plain": "base", "tuned": "aligned"}
 
 
 def config_with(**superficial):
@@ -40,15 +48,48 @@ def config_with(**superficial):
 
 def test_an_order_is_another_than_the_pairs_own_and_takes_no_template_that_is_not_there():
     config, found = config_with(orders=["chat-plain", "plain-chat", "plain-plain", "chat-chat"]), {}
-    for both in ((True, True), (True, False), (False, False)):
+    for both in ((True, True), (True, False), (False, True), (False, False)):
         own = dict(zip(("mine", "start"), (Model(folder="/m", kind="base", template=one) for one in both), strict=True))
         found[both] = orders(config.model_copy(update={"models": own}), Pair("mine", "start", "mine", False))
     assert found == {
         (True, True): ["chat-plain", "plain-chat", "plain-plain"],
-        (True, False): ["plain-plain"],
+        (True, False): ["plain-chat", "plain-plain", "chat-chat"],  # the base through its partner's template
+        (False, True): ["plain-plain"],
         (False, False): [],
     }
     assert way_of("chat-plain", "aligned") == "template" and way_of("chat-plain", "base") == "plain"
+
+
+def test_in_a_lent_template_stand_the_partners_date_and_switches_and_on_plain_text_none():
+    pair = {"base": replace(SUBJECTS["base"], template=False), "aligned": DATED}
+    assert spoken_to(pair, "base", "template") == replace(pair["base"], **SWITCHES)
+    assert spoken_to(pair, "base", "plain") == pair["base"]
+    plain = spoken_to(pair, "aligned", "plain")
+    assert (plain.template, plain.thinking, plain.fold_system) == (False, None, False)
+    assert spoken_to(pair, "aligned", "template") == DATED
+
+
+def test_a_base_without_a_template_answers_through_its_partners(tmp_path):
+    folders = {name: make_tiny_model(tmp_path / name, seed=seed) for seed, name in enumerate(("plain", "tuned"))}
+    (folders["plain"] / "chat_template.jinja").unlink()
+    whole = config_with(orders=["plain-chat"])
+    models = {name: Model(folder=str(folders[name]), kind=kind, template=name == "tuned") for name, kind in KINDS.items()}
+    models["tuned"] = models["tuned"].model_copy(update={"date": "2024-07-26"})
+    asked_of = whole.superficial.model_copy(update={"pairs": {"tuned": "plain"}})
+    config = whole.model_copy(update={"models": models, "results": str(tmp_path / "results"), "superficial": asked_of})
+    base = next(subject for subject in subjects(config) if subject.id == "plain")
+    write_json(Path(Layout(config.results).model("tuned")), {**make_card(folders["tuned"]), "id": "tuned"})
+    prompts = pd.DataFrame(
+        {"id": ["a"], "prompt": ["the mill"], "category": ["x"], "split": ["test"], "pair": [""], "response": [""]}
+    )
+    spoken = speaking(config, base, {**make_card(folders["plain"]), "id": "plain"}, "test")
+    spoken.prompts = lambda name: prompts
+    ((rendering, _, rows),) = spoken.rows("benign_requests", "template")
+    tokenizers = {name: load_tokenizer(folder) for name, folder in folders.items()}
+    seen = render(tokenizers["plain"], list(rows["prompt"]), rendering)
+    assert seen == render(tokenizers["tuned"], ["the mill"], Rendering(date="2024-07-26"))
+    ((rendering, _, _),) = spoken.rows("benign_requests", "plain")
+    assert not rendering.template and rendering.chat_template is None
 
 
 def test_only_what_the_engine_does_not_ask_is_asked_in_other_manners():

@@ -3,11 +3,11 @@
 #   → evaluate, generate (other manners), judge (test)
 #   → superficial_diagnostics → claims, figures, page
 # evaluate, judge and the report are as every paper's (rules/*.smk); targets and diagnostics are its own.
-from dataclasses import replace as with_other
 
 from anatomy.recipes.superficial.pairs import family as superficial_family
-from anatomy.recipes.superficial.pairs import asked_otherwise, heads_of_base, is_fine_tuned, ordered_heads, way_of
+from anatomy.recipes.superficial.pairs import asked_otherwise, heads_of_base, is_fine_tuned, ordered_heads, spoken_to, way_of
 from anatomy.recipes.superficial.pairs import pairs as superficial_pairs
+from anatomy.recipes.superficial.pairs import template_lender as superficial_lender
 
 DISTILLED = {pair.aligned: pair for pair in superficial_pairs(CONFIG)}
 HEADS = {
@@ -48,12 +48,19 @@ def heads_asked(wildcards):
     return [AT.stage("edit", wildcards.model, f"superficial.{head.name}.json") for head in heads]
 
 
+def superficial_partner(model):
+    """The card of the model through whose chat template a base without one is spoken to: nothing for all others."""
+    lender = superficial_lender(CONFIG, EVERYONE[model])
+    return [] if lender is None else [AT.model(lender)]
+
+
 # The aligned model's own answers to training prompts; test answers in manners that are not a model's own.
 use rule generate as superficial_generate with:
     input:
         model=AT.model("{model}"),
         prompts=asked_prompts,
         found=heads_asked,
+        partner=lambda wildcards: superficial_partner(wildcards.model),
     output:
         completions=AT.stage("generate", "{model}", "superficial.{phase}.completions.parquet"),
         variants=AT.stage("generate", "{model}", "superficial.{phase}.variants.parquet"),
@@ -96,8 +103,8 @@ rule superficial_targets:
 
 def spoken_roles(model, order):
     """A pair's models, spoken to as an order has it."""
-    pair = distilled_roles(model)
-    return {role: vars(with_other(EVERYONE[name], template=way_of(order, role) == "template")) for role, name in pair.items()}
+    pair = {role: EVERYONE[name] for role, name in distilled_roles(model).items()}
+    return {role: vars(spoken_to(pair, role, way_of(order, role))) for role in pair}
 
 
 # The same answers read by both models in another order of template.

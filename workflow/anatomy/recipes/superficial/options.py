@@ -146,8 +146,8 @@ class Superficial(Section):
     orders: list[Order] = Field(
         ["chat-plain", "plain-chat"],
         description="control: how the aligned model, then its base, are spoken to; a head is distilled for each from the same "
-        "answers. chat-plain is the way of the paper's scripts. The way in which both are spoken to anyway is left out, as is "
-        "what takes a chat template for a model with template: false",
+        "answers. chat-plain is the way of the paper's scripts. The way in which both are spoken to anyway is left out. A base "
+        "with template: false is spoken to through its partner's chat template; an aligned model with template: false is not",
     )
     toxicity: Toxicity = Field(Toxicity(), description="harmful text in answers")
     baselines: Baselines = Field(Baselines(), description="what stands beside the heads")

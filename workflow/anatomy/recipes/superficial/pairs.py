@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from anatomy.config.schema import Config
@@ -98,11 +99,13 @@ def heads(config: Config, pair: Pair) -> list[Head]:
 
 
 def orders(config: Config, pair: Pair) -> list[str]:
-    """Other ways to speak to aligned model and base: those asked for that both can be spoken to in."""
+    """Other ways to speak to aligned model and base: those asked for that both can be spoken to in. A base without a chat
+    template is spoken to through its partner's."""
     both = [model not in config.models or config.models[model].template for model in (pair.aligned, pair.base)]
     own = "-".join("chat" if one else "plain" for one in both)
     asked = dict.fromkeys(config.superficial.orders)
-    able = [name for name in asked if all(one or way == "plain" for one, way in zip(both, name.split("-"), strict=True))]
+    chats = (both[0], any(both))
+    able = [name for name in asked if all(one or way == "plain" for one, way in zip(chats, name.split("-"), strict=True))]
     return [] if pair.is_control else [name for name in able if name != own]
 
 
@@ -122,6 +125,29 @@ def way_of(order: str, role: str) -> Literal["plain", "template"]:
     """How a model of a pair is spoken to in an order."""
     aligned, base = order.split("-")
     return "template" if (aligned if role == "aligned" else base) == "chat" else "plain"
+
+
+def template_lender(config: Config, subject: Subject) -> str | None:
+    """The aligned model whose chat template a base without one is spoken to through, where an order asks for that: the first of
+    its pairs, where it has several; None for a model with a template of its own."""
+    if subject.template:
+        return None
+    asked = {head.pair.aligned for head in ordered_heads(config, subject) if way_of(head.order, "base") == "template"}
+    return next((pair.aligned for pair in pairs_around(config, subject) if pair.aligned in asked), None)
+
+
+def spoken_to(pair: Mapping[str, Subject], role: str, way: str) -> Subject:
+    """A model of a pair, spoken to in a way: with the date and the switches of its partner where it has no template of its own.
+
+    Args:
+        pair: the models by role, ``aligned`` and ``base``, as far as they are known.
+        way: ``template`` or ``plain``.
+    """
+    subject = pair[role]
+    if way == "plain":
+        return replace(subject, template=False, thinking=None, fold_system=False)
+    lent = subject if subject.template else pair.get("aligned", subject)
+    return replace(subject, template=True, date=lent.date, thinking=lent.thinking, fold_system=lent.fold_system)
 
 
 def is_aligned_pairs_base(config: Config, subject: Subject) -> bool:

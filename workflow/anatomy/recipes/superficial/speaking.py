@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -13,10 +12,12 @@ from anatomy.config.study import Layout, Subject
 from anatomy.models.card import ModelCard
 from anatomy.models.rendering import Rendering
 from anatomy.models.tokenizer import load_tokenizer
+from anatomy.recipes.superficial.pairs import spoken_to, template_lender
 from anatomy.recipes.superficial.stages.examples import examples
 from anatomy.recipes.superficial.stages.in_context import in_context, own_answer
 from anatomy.stages.answers import decoding_of, with_items
 from anatomy.stages.generation_request import Manner
+from anatomy.stages.lent_template import lent_rendering
 from anatomy.stages.prompts import phase_prompts
 from anatomy.stages.rendering import answer_rendering
 from anatomy.stages.speaking import Put, Requests
@@ -35,11 +36,19 @@ class Manners(Requests):
         if manner not in ("plain", "template", "in context"):
             return super().rows(name, manner)
         wanted, prompts = self.config.evaluation, self.prompts(name)
-        rendering = answer_rendering(wanted, replace(self.subject, template=manner == "template"))
         if manner == "in context":
             texts = in_context(load_tokenizer(self.folder), list(prompts["prompt"]), self.shown(), self.subject)
-            prompts, rendering = prompts.assign(prompt=texts), Rendering(template=False)
-        return [(rendering, decoding_of(wanted), with_items(prompts, name, wanted))]
+            prompts = prompts.assign(prompt=texts)
+        return [(self.rendering(manner), decoding_of(wanted), with_items(prompts, name, wanted))]
+
+    def rendering(self, manner: Manner) -> Rendering:
+        """What surrounds a request in a manner: nothing around examples, which bring the template's turns themselves."""
+        if manner == "in context":
+            return Rendering(template=False)
+        lender = template_lender(self.config, self.subject) if manner == "template" else None
+        if lender is not None:
+            return lent_rendering(self.config, lender, self.config.evaluation.system)
+        return answer_rendering(self.config.evaluation, spoken_to({"base": self.subject}, "base", manner))
 
     def shown(self) -> pd.DataFrame:
         """The examples that stand in front of each request."""

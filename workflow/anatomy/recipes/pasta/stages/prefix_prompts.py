@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject
-from anatomy.models.chat_template import template_of
 from anatomy.models.rendering import Rendering
-from anatomy.models.tokenizer import load_tokenizer
 from anatomy.organism import prefixes as organism
 from anatomy.recipes.pasta.pairs import template_lender
 from anatomy.recipes.pasta.stages.checked_prefixes import require_continuations
-from anatomy.stages.card import read_card
 from anatomy.stages.generation_request import Manner
+from anatomy.stages.lent_template import lent_rendering
 from anatomy.stages.prompts import phase_prompts
 from anatomy.stages.rendering import answer_rendering
 from anatomy.texts.continuations.strategies import OPENING_TOKENS, WORDINGS, DomainWording, prompted
@@ -67,15 +64,12 @@ def put(
 
 
 def chat_rendering(config: Config, subject: Subject) -> Rendering:
-    """How a model is asked in a chat. A base without a template of its own is asked in the manner of its aligned partner: through
-    the partner's template, with the partner's date and switches.
+    """How a model is asked in a chat: a base without a template of its own as its aligned partner is.
 
     Raises:
-        ModelError: the partner has no chat template.
+        ModelError: as ``lent_rendering``.
     """
     lender = template_lender(config, subject)
-    if lender is None:
-        return replace(answer_rendering(config.evaluation, subject), template=True)
-    known, card = config.models[lender], read_card(Path(Layout(config.results).model(lender)))
-    template = template_of(load_tokenizer(Path(card["folder"])))
-    return Rendering(date=known.date, thinking=known.thinking, fold_system=known.fold_system, chat_template=template)
+    if lender is not None:
+        return lent_rendering(config, lender, system=None)
+    return replace(answer_rendering(config.evaluation, subject), template=True)

@@ -4,14 +4,13 @@ alignment, because the template alone moves the base as far."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import pandas as pd
 import torch
 
 from anatomy.config.schema import Config
 from anatomy.interventions.heads.divergence import full_divergence
-from anatomy.recipes.superficial.pairs import way_of
+from anatomy.recipes.superficial.pairs import spoken_to, way_of
 from anatomy.recipes.superficial.stages.answered import answered
 from anatomy.recipes.superficial.stages.diagnostics import AT_ONCE, BASE, Pairing, states
 
@@ -38,9 +37,8 @@ def by_order(config: Config, pair: Pairing, aligned: pd.DataFrame, heads: Mappin
     logits_of = {role: loaded.model.get_output_embeddings() for role, loaded in pair.models.items()}
     tables = []
     for order, head in heads.items():
-        ways = {role: way_of(order, role) == "template" for role in ("base", "aligned")}
-        subjects = {role: replace(pair.subjects[role], template=way) for role, way in ways.items()}
-        subjects[TEMPLATE] = replace(pair.subjects["base"], template=ways["aligned"])
+        subjects = {role: spoken_to(pair.subjects, role, way_of(order, role)) for role in ("base", "aligned")}
+        subjects[TEMPLATE] = spoken_to(pair.subjects, "base", way_of(order, "aligned"))
         found = answered(aligned, config.evaluation, subjects, tokenizer, f"test answers of {name}, {order}")
         for start in range(0, len(found.answers), AT_ONCE):
             place = slice(start, start + AT_ONCE)
