@@ -25,6 +25,12 @@ def values_of(mask, harm, benign, coherent=1.0):
     )
 
 
+def moved_by(masks):
+    """Divergences of two prompts, in nats."""
+    rows = [{"model": MODEL, "mask": mask, "id": str(n), "kl": kl} for mask, both in masks.items() for n, kl in enumerate(both)]
+    return pd.DataFrame(rows)
+
+
 def mask_row(mask, control="", q=0.01):
     return {"model": MODEL, "mask": mask, "q": q, "p": 0.1, "protected": "benign", "control": control, "weights": 9, "share": q}
 
@@ -41,6 +47,8 @@ def tables():
         grid_values=pd.concat([values_of(mask, *rates) for mask, rates in grid.items()]),
         grid_masks=pd.DataFrame([mask_row(mask) for mask in grid if mask != UNEDITED]),
         values=pd.concat([values_of(mask, *rates) for mask, rates in test.items()]),
+        grid_divergences=moved_by({"small": [0.1, 0.3], "large": [2.0, float("inf")]}),
+        mask_divergences=moved_by({CHOSEN: [0.2, 0.2], "random-1": [0.5, 0.5], "random-2": [0.7, 0.7]}),
         masks=pd.DataFrame(masks),
         limits=pd.DataFrame([{"model": MODEL, "ability": a, "share": s, "before": b} for a, s, b in limits]),
     )
@@ -56,6 +64,15 @@ def test_costs_are_falls_against_the_unedited_model(tables):
     found = tried(tables, MODEL).query("search == @TESTED and cost == 'benign'").set_index("edit")["spent"]
     assert found[CHOSEN] == pytest.approx(0.1) and found["SNIP"] == pytest.approx(0.5)
     assert (found["unedited"] == 0).all()
+
+
+def test_what_predictions_move_is_a_cost_too_and_one_that_is_no_number_is_left_out(tables):
+    found = tried(tables, MODEL).query("cost == 'moved'")
+    grid = found.query("search == @GRID").set_index("edit")["spent"]
+    assert dict(grid) == pytest.approx({"q 0.01, p 0.1, kept: benign": 0.2, "unedited": 0.0})
+    test = found.query("search == @TESTED").drop_duplicates("edit").set_index("edit")["spent"]
+    assert dict(test) == pytest.approx({CHOSEN: 0.2, "random-1": 0.5, "random-2": 0.7, "unedited": 0.0})
+    assert costs(tables, MODEL)[-1].limit is None and not costs(tables, MODEL)[-1].share
 
 
 def test_controls_of_the_chosen_mask_make_the_band_and_masks_for_something_else_are_left_out(tables):
@@ -76,6 +93,6 @@ def test_a_limit_is_the_share_that_may_be_lost_of_what_was_there(tables):
 def test_a_grid_alone_is_drawn_and_nothing_is_missing_evidence(tables):
     table = tried(tables.but(values=None, masks=None), MODEL)
     data = chart_data(draw(table, costs(tables, MODEL)).to_dict())
-    assert set(data["search"].dropna()) == {GRID} and {"benign", "coherent", "recognition"} == set(data["cost"])
+    assert set(data["search"].dropna()) == {GRID} and {"benign", "coherent", "recognition", "moved"} == set(data["cost"])
     with pytest.raises(MissingEvidence):
         tried(Tables(), MODEL)

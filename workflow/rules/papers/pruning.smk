@@ -58,6 +58,7 @@ rule pruning_grid:
         values=AT.stage("measure", "{model}", "pruning.grid_values.parquet"),
         masks=AT.stage("measure", "{model}", "pruning.grid_masks.parquet"),
         limits=AT.stage("measure", "{model}", "pruning.limits.parquet"),
+        divergences=AT.stage("measure", "{model}", "pruning.grid_divergences.parquet"),
         chosen=AT.stage("measure", "{model}", "pruning.chosen.json"),
     log:
         AT.stage("measure", "{model}", "pruning.grid.log"),
@@ -68,7 +69,7 @@ rule pruning_grid:
     resources:
         **needs("pruning_grid"),
     params:
-        **pruning_params("statistics"),
+        **pruning_params("statistics", "extraction", "divergence"),
         module="anatomy.recipes.pruning.jobs.grid",
         code=stage_fingerprint("anatomy.recipes.pruning.jobs.grid"),
     script:
@@ -105,6 +106,7 @@ rule pruning_test:
     output:
         values=AT.stage("measure", "{model}", "pruning.values.parquet"),
         masks=AT.stage("measure", "{model}", "pruning.masks.parquet"),
+        divergences=AT.stage("measure", "{model}", "pruning.mask_divergences.parquet"),
         overlaps=AT.stage("measure", "{model}", "pruning.overlaps.parquet"),
         places=AT.stage("measure", "{model}", "pruning.places.parquet"),
         heads=AT.stage("measure", "{model}", "pruning.heads.parquet"),
@@ -118,7 +120,7 @@ rule pruning_test:
     resources:
         **needs("pruning_test"),
     params:
-        **pruning_params(),
+        **pruning_params("extraction", "divergence"),
         module="anatomy.recipes.pruning.jobs.test",
         code=stage_fingerprint("anatomy.recipes.pruning.jobs.test"),
     script:

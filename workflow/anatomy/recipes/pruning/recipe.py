@@ -66,7 +66,10 @@ def evidence(config: Config) -> dict[str, list[str]]:
 
 
 FINETUNED = ("emergent", "restoration", "finetuned_beside")
-TABLES = ("values", "masks", "overlaps", "places", "heads", "losses", "spaces", "grid_values", "grid_masks", "limits")
+TABLES = (
+    *("values", "masks", "mask_divergences", "overlaps", "places", "heads", "losses", "spaces"),
+    *("grid_values", "grid_masks", "grid_divergences", "limits"),
+)
 
 
 def plans(config: Config) -> list[FigurePlan]:

@@ -49,6 +49,12 @@ TITLES = {
         "The mask beside its controls",
         "Controls have as many weights in every matrix. SNIP scores by absolute values; other rankings have the same fractions.",
     ),
+    "moved": (
+        "What every mask moves",
+        "KL divergence (nats) from the unedited model's predictions on benign requests, at the first token of its own greedy "
+        "answer (first_token_kl) and over divergence.tokens of it (kl), with intervals over things: masks of the grid on the "
+        "split select; the chosen mask, its controls and masks made otherwise on test.",
+    ),
     "abilities": ("Abilities", "What is left of each ability with each ability pruned; benign generation is preserved in all."),
     "transfer": (
         "Kinds of harm",
@@ -140,6 +146,7 @@ def tabulate(name: str, config: Config, evidence: Tables) -> pd.DataFrame:
         "divergence": lambda: tabled.divergence_table(config, evidence),
         "limits": lambda: tabled.limits_table(evidence),
         "controls": lambda: tabled.controls_table(config, evidence),
+        "moved": lambda: tabled.moved_table(config, evidence),
         "abilities": lambda: tabled.abilities_table(config, evidence),
         "transfer": lambda: transfer_table(config, evidence),
         "overlaps": lambda: overlaps_table(evidence),

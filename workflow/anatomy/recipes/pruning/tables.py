@@ -8,7 +8,7 @@ import pandas as pd
 from anatomy.config.schema import Config
 from anatomy.evidence.claims.rules import Resampling, ResamplingOptions
 from anatomy.evidence.claims.tables import MissingEvidence, Tables
-from anatomy.evidence.figures.rates import mean_divergences
+from anatomy.evidence.figures.rates import KL_OF, mean_divergences
 from anatomy.recipes.pruning.options import ABILITIES
 from anatomy.recipes.pruning.outcomes import separation_of
 from anatomy.recipes.pruning.stages.mask_plans import CHOSEN, NEAREST, OF_A_KIND, UNEDITED
@@ -27,11 +27,11 @@ def measured(values: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([values.assign(what=what), values.assign(what=COHERENT, value=values["coherent"])], ignore_index=True)
 
 
-def rates(config: Config, rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
-    """Mean of ``value`` with its interval over groups, for each combination of columns."""
+def rates(config: Config, rows: pd.DataFrame, by: list[str], *, amounts: bool = False) -> pd.DataFrame:
+    """Mean of ``value`` with its interval over groups, for each combination of columns; ``amounts``: values are no shares."""
     wanted, found = config.statistics, []
     for key, own in rows.groupby(by, sort=False):
-        sample = Sample(own["value"].to_numpy(np.float64), own["group"].to_numpy(object))
+        sample = Sample(own["value"].to_numpy(np.float64), own["group"].to_numpy(object), amounts=amounts)
         got = mean_interval(sample, confidence=wanted.confidence, seed=wanted.seed, resamples=wanted.bootstrap)
         named = dict(zip(by, key if isinstance(key, tuple) else (key,), strict=True))
         found.append({**named, "rate": got.estimate, "low": got.low, "high": got.high, "n": got.n, "clusters": got.clusters})
@@ -60,6 +60,27 @@ def divergence_table(config: Config, tables: Tables) -> pd.DataFrame:
     found = mean_divergences(tables.divergences, tables.variants, phase="test", **sampled)
     own = found[(found["family"] == FAMILY) & (found["role"] == "method")]
     return own.rename(columns={"rate": "kl"})[columns].reset_index(drop=True)
+
+
+def moved_table(config: Config, tables: Tables) -> pd.DataFrame:
+    """How far every mask of the grid and of the test moves predictions on harmless requests, and how much of the model it takes.
+
+    Returns:
+        Columns ``model, split, mask, control, q, p, protected, weights, measure, kl, low, high, n, clusters``: nats, over groups.
+        A mask with a divergence that is no number has no row.
+    """
+    named = ["model", "split", "mask", "control", "q", "p", "protected", "weights"]
+    found = []
+    for split, moved, masks in (("select", "grid_divergences", "grid_masks"), ("test", "mask_divergences", "masks")):
+        rows = tables.named.get(moved, pd.DataFrame())
+        if rows.empty:
+            continue
+        items = rows.melt(["model", "mask", "group"], list(KL_OF), var_name="measure", value_name="value")
+        whole = items.assign(known=np.isfinite(items["value"])).groupby(["model", "mask"])["known"].transform("all")
+        amounts = rates(config, items[whole], ["model", "mask", "measure"], amounts=True).rename(columns={"rate": "kl"})
+        found.append(amounts.assign(split=split).merge(tables.rows(masks), on=["model", "mask"], how="left"))
+    columns = [*named, "measure", "kl", "low", "high", "n", "clusters"]
+    return pd.concat(found, ignore_index=True).reindex(columns=columns) if found else pd.DataFrame(columns=columns)
 
 
 def limits_table(tables: Tables) -> pd.DataFrame:

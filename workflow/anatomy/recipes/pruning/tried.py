@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from anatomy.evidence.claims.tables import MissingEvidence, Tables
@@ -23,6 +24,9 @@ TITLES = {
 LIMITED = {"benign": "benign", COHERENT: COHERENCE, "recognition": "recognition", "refusal": "refusal"}
 """Costs as the table of limits calls them."""
 
+MOVED = "moved"
+"""The cost that has no limit: how far predictions on benign requests move."""
+
 ELSEWHERE = ("kind.", "ability.")
 """How masks of single kinds of harm and of other abilities begin: they are meant for something else."""
 
@@ -37,7 +41,8 @@ def costs(tables: Tables, model: str) -> list[Cost]:
     except MissingEvidence:
         limits = pd.DataFrame(columns=["share", "before"])
     allowed = ((1 - limits["share"]) * limits["before"]).dropna().to_dict()
-    return [Cost(name, title, GAIN, allowed.get(LIMITED[name])) for name, title in TITLES.items()]
+    shares = [Cost(name, title, GAIN, allowed.get(LIMITED[name])) for name, title in TITLES.items()]
+    return [*shares, Cost(MOVED, "KL on benign requests (nats)", GAIN, share=False)]
 
 
 def tried(tables: Tables, model: str) -> pd.DataFrame:
@@ -51,24 +56,30 @@ def tried(tables: Tables, model: str) -> pd.DataFrame:
     """
     masks = tables.rows("grid_masks", model=model)
     words = {row.mask: f"q {row.q:g}, p {row.p:g}, kept: {row.protected or 'nothing'}" for row in masks.itertuples()}
-    parts = [_of(tables.rows("grid_values", model=model), GRID, words, dict.fromkeys(words, ""))]
+    moved = {name: tables.named.get(name, pd.DataFrame(columns=["model"])) for name in ("grid_divergences", "mask_divergences")}
+    moved = {name: rows[rows["model"] == model] for name, rows in moved.items()}
+    parts = [_of(tables.rows("grid_values", model=model), moved["grid_divergences"], GRID, words, dict.fromkeys(words, ""))]
     try:
         masks = tables.rows("masks", model=model)
         masks = masks[~masks["mask"].str.startswith(ELSEWHERE) & (masks["control"] != OF_A_KIND)]
         draws = {row.mask: row.mask if row.control else "" for row in masks.itertuples()}
-        parts.append(_of(tables.rows("values", model=model), TESTED, {name: name for name in draws}, draws))
+        known = {name: name for name in draws}
+        parts.append(_of(tables.rows("values", model=model), moved["mask_divergences"], TESTED, known, draws))
     except MissingEvidence:
         pass
     return pd.concat(parts, ignore_index=True).dropna(subset=["spent", "gained"]).reset_index(drop=True)
 
 
-def _of(values: pd.DataFrame, search: str, words: dict[str, str], draws: dict[str, str]) -> pd.DataFrame:
+def _of(values: pd.DataFrame, moved: pd.DataFrame, search: str, words: dict[str, str], draws: dict[str, str]) -> pd.DataFrame:
     """Rows of one split: ``words`` of each mask, and which control it is (empty for none)."""
     rows = measured(values[values["mask"].isin([UNEDITED, *words])])
     rates = rows.groupby(["mask", "what"])["value"].mean().unstack()
     if UNEDITED not in rates.index or HARM not in rates:
         raise MissingEvidence(found="no answer of the unedited model", expected="its answers to the scored kinds", where=search)
     lost = {name: rates.loc[UNEDITED, name] - rates[name] for name in TITLES if name in rates}
+    if len(moved):
+        means = moved.groupby("mask")["kl"].agg(lambda kl: kl.mean() if np.isfinite(kl).all() else np.nan)
+        lost[MOVED] = means.reindex(rates.index).where(rates.index != UNEDITED, 0.0)
     table = rates.assign(search=search, gained=1 - rates[HARM], whole=True, **lost)
     unedited = table.loc[[UNEDITED]].assign(edit="unedited")
     edited = table.drop(UNEDITED).assign(draw=lambda own: own.index.map(draws), edit=lambda own: own.index.map(words))

@@ -54,6 +54,10 @@ def stage_work(
             batches=-(-count // batch),
         )
 
+    def read_along(count: int) -> float:
+        """Tokens that a mask reads along answers to benign requests, of so many prompts at most."""
+        return min(config.divergence.prompts, count) * (tokens + config.divergence.tokens)
+
     fit, select, test = (
         rows("fit", wanted.examples),
         rows("select", config.evaluation.select_prompts),
@@ -72,8 +76,8 @@ def stage_work(
             fit,
             (2 * BACKWARD * fit + losses) * (tokens + length),
         ),
-        answers("pruning_grid", f"{grid} masks answer {select} prompts", grid * select),
-        answers("pruning_test", f"{beside} masks answer {test} prompts", beside * test),
+        answers("pruning_grid", f"{grid} masks answer {select} prompts", grid * select, grid * read_along(select)),
+        answers("pruning_test", f"{beside} masks answer {test} prompts", beside * test, beside * read_along(test)),
         StageWork(
             "test",
             f"{len(asked)} variants generate {tested} answers",

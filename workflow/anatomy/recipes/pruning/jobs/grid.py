@@ -10,6 +10,7 @@ from anatomy.recipes.pruning.stages.abilities import asked, of_split
 from anatomy.recipes.pruning.stages.choosing import choose, what_is_left
 from anatomy.recipes.pruning.stages.evaluating import under_masks
 from anatomy.recipes.pruning.stages.mask_plans import grid, mask_of
+from anatomy.recipes.pruning.stages.moved_predictions import unmoved
 from anatomy.recipes.pruning.stages.scored_sets import scored_kinds
 from anatomy.stages.inputs import named_files
 from anatomy.stages.opening import opened
@@ -35,13 +36,16 @@ def run(job: Running, files: Files) -> None:
     loaded = opened(card)
     plans = [(plan, mask_of(plan, tops)) for plan in grid(wanted, tops)]
     masks = pd.DataFrame([plan.row(mask, next(iter(tops.values())).shapes) for plan, mask in plans])
-    values = under_masks(job.config, job.subject, loaded, rows, [(plan.name, mask) for plan, mask in plans], kinds, job.say)
+    harmless = unmoved(job.config, job.subject, loaded, rows)
+    named = [(plan.name, mask) for plan, mask in plans]
+    values, divergences = under_masks(job.config, job.subject, loaded, rows, named, kinds, job.say, harmless=harmless)
     found = choose(wanted, job.config.statistics, masks, values)
     left = what_is_left(wanted, job.config.statistics, values)
     plan = found.plan
     job.say(f"{job.subject.id}: q {plan.q:g}, p {plan.p:g}: {found.why}")
     write_table(written(files, "masks"), masks.assign(model=job.subject.id))
     write_table(written(files, "values"), values.assign(model=job.subject.id))
+    write_table(written(files, "divergences"), divergences.assign(model=job.subject.id))
     write_table(written(files, "limits"), left.assign(model=job.subject.id))
     said = {"why": found.why, "within": found.within, "keeps_refusal": found.keeps_refusal}
     write_json(written(files, "chosen"), {**vars(plan), "protected": list(plan.protected), **said})

@@ -18,6 +18,7 @@ from anatomy.recipes.pruning.maker import chosen_plan
 from anatomy.recipes.pruning.stages.abilities import asked, of_split
 from anatomy.recipes.pruning.stages.evaluating import under_edits, under_masks
 from anatomy.recipes.pruning.stages.mask_plans import FORMAT, MaskPlan, beside_chosen, controls, mask_of, sized_as_kinds
+from anatomy.recipes.pruning.stages.moved_predictions import unmoved
 from anatomy.recipes.pruning.stages.output_spaces import ACTSVD_RANDOM
 from anatomy.recipes.pruning.stages.scored_sets import BENIGN, POOLED, scored_kinds
 from anatomy.stages.inputs import named_files
@@ -48,7 +49,8 @@ def run(job: Running, files: Files) -> None:
     masks = [(plan, mask_of(plan, tops)) for plan in [chosen, *beside_chosen(wanted, tops, chosen)]]
     masks += controls(wanted, tops, chosen, weights, job.subject.seed or 0)
     rows = asked_on_test(prompts, kinds, job.config.evaluation.test_prompts)
-    values = under_masks(job.config, job.subject, loaded, rows, [(plan.name, mask) for plan, mask in masks], kinds, job.say)
+    harmless, several = unmoved(job.config, job.subject, loaded, rows), [(plan.name, mask) for plan, mask in masks]
+    found = under_masks(job.config, job.subject, loaded, rows, several, kinds, job.say, harmless=harmless)
     # What transfer is compared with is asked for harm alone: it is a fifth of the prompts.
     sized, harm = sized_as_kinds(masks, shapes, job.subject.seed or 0), rows[rows["ability"] == POOLED]
     several = [(plan.name, mask) for plan, mask in sized]
@@ -56,10 +58,12 @@ def run(job: Running, files: Files) -> None:
     masks += sized
     removals = projected(read_projections(given["projections"][0]), Checkpoint(loaded.folder))
     edits = [(name, lambda edit=edit: edit) for name, edit in removals.items()]
-    projections = under_edits(job.config, job.subject, loaded, rows, edits, kinds, job.say, unedited=False)
-    values = pd.concat([values, beside, projections], ignore_index=True)
+    projections = under_edits(job.config, job.subject, loaded, rows, edits, kinds, job.say, unedited=False, harmless=harmless)
+    values = pd.concat([found.values, beside.values, projections.values], ignore_index=True)
+    moved = pd.concat([found.divergences, projections.divergences], ignore_index=True)
     named = {"model": job.subject.id}
     write_table(written(files, "values"), values.assign(**named))
+    write_table(written(files, "divergences"), moved.assign(**named))
     table = pd.DataFrame([*(plan.row(mask, shapes) for plan, mask in masks), *map(_row, removals)]).assign(**named)
     write_table(written(files, "masks"), table)
     write_json(written(files, "cards"), {name: edit.card.as_json() for name, edit in removals.items()})

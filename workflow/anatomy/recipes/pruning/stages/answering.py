@@ -12,7 +12,7 @@ from anatomy.config.study import Subject
 from anatomy.errors import DataError
 from anatomy.models.activations.answers import Forced
 from anatomy.models.loading import LoadedModel
-from anatomy.models.rendering import render
+from anatomy.models.rendering import Rendering, render
 from anatomy.serving.transformers_generation import generate_with_transformers
 from anatomy.stages.answers import decoding_of
 from anatomy.stages.rendering import answer_rendering
@@ -49,6 +49,11 @@ class Answers:
         )
 
 
+def put_plainly(rendering: Rendering) -> Rendering:
+    """The same without chat template, and without what needs one."""
+    return replace(rendering, template=False, system=None, thinking=None)
+
+
 def answers_of(config: Config, subject: Subject, loaded: LoadedModel, prompts: pd.DataFrame) -> Answers:
     """The model's answers as it is in memory; plain prompts without the chat template."""
     wanted = config.evaluation
@@ -58,7 +63,7 @@ def answers_of(config: Config, subject: Subject, loaded: LoadedModel, prompts: p
         if rows.empty:
             continue
         rendering = answer_rendering(wanted, subject)
-        rendering = replace(rendering, template=False, system=None, thinking=None) if plain else rendering
+        rendering = put_plainly(rendering) if plain else rendering
         ids = render(loaded.tokenizer, list(rows["prompt"]), rendering)
         seeds = [wanted.seed] * len(ids)
         found = generate_with_transformers(loaded, ids, decoding_of(wanted), batch_size=config.serving.batch_size, seeds=seeds)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import partial
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -19,10 +20,23 @@ from anatomy.models.loading import LoadedModel
 from anatomy.progress.counting import counted
 from anatomy.recipes.pruning.stages.answering import VALUES, answers_of, judged
 from anatomy.recipes.pruning.stages.mask_plans import UNEDITED
+from anatomy.recipes.pruning.stages.moved_predictions import MOVED, Unmoved
 from anatomy.serving.proof import checksums
 
 PINS: tuple[str, ...] = ("torch", "transformers")
 NOT_PINNED = {"vllm": "an engine is imported with what serves either way; these answers come from transformers"}
+
+
+class UnderEdits(NamedTuple):
+    """What several edits do to a model.
+
+    Attributes:
+        values: verdicts on answers: columns ``mask, seen`` and ``answering.VALUES``.
+        divergences: KL from the unedited model on harmless requests, ``moved_predictions.MOVED``; no row where it was not read.
+    """
+
+    values: pd.DataFrame
+    divergences: pd.DataFrame
 
 
 def under_masks(
@@ -35,7 +49,8 @@ def under_masks(
     say: Callable[[str], None],
     *,
     unedited: bool = True,
-) -> pd.DataFrame:
+    harmless: Unmoved | None = None,
+) -> UnderEdits:
     """``under_edits`` of every mask with weights.
 
     Args:
@@ -45,7 +60,7 @@ def under_masks(
     edits = [
         (name, partial(pruning_edit, {"mask": name}, "measure", checkpoint, mask)) for name, mask in masks if weights_in(mask)
     ]
-    return under_edits(config, subject, loaded, prompts, edits, kinds, say, unedited=unedited)
+    return under_edits(config, subject, loaded, prompts, edits, kinds, say, unedited=unedited, harmless=harmless)
 
 
 def under_edits(
@@ -58,16 +73,15 @@ def under_edits(
     say: Callable[[str], None],
     *,
     unedited: bool = True,
-) -> pd.DataFrame:
+    harmless: Unmoved | None = None,
+) -> UnderEdits:
     """Verdicts on the answers of the unedited model and with every edit, one after the other. Texts are not kept.
 
     Args:
         edits: by name; each is made when its turn comes.
         unedited: whether the model is asked as it is, too.
         kinds: kinds of harm that were scored: ``seen``.
-
-    Returns:
-        Columns ``mask, seen`` and ``answering.VALUES``.
+        harmless: what the unedited model predicts on harmless requests, where edits are held against it.
 
     Raises:
         NumericsError: a weight is not again what it was after a mask.
@@ -75,21 +89,21 @@ def under_edits(
     before = checksums(loaded.model)
     several: list[tuple[str, Callable[[], WeightEdit] | None]] = [(UNEDITED, None)] if unedited else []
     several += list(edits)
-    found = []
+    found, moved = [], []
     for name, made in counted(several, "masks", len(several)):
         if made is None:
             table = judged(answers_of(config, subject, loaded, prompts))
         else:
             with applied(loaded, made()):
                 table = judged(answers_of(config, subject, loaded, prompts))
+                moved += [] if harmless is None else [harmless.beside(loaded).assign(mask=name)]
             require_reverted(before, checksums(loaded.model), name)
         found.append(table.assign(mask=name))
         means = table.groupby("ability")["value"].mean()
         say(f"{subject.id} {name}: " + ", ".join(f"{ability} {value:.2f}" for ability, value in means.items()))
-    if not found:
-        return pd.DataFrame(columns=["mask", "seen", *VALUES])
-    values = pd.concat(found, ignore_index=True)
-    return values.assign(seen=values["category"].isin(kinds))[["mask", "seen", *VALUES]]
+    values = pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=["mask", *VALUES])
+    divergences = pd.concat(moved, ignore_index=True) if moved else pd.DataFrame(columns=MOVED)
+    return UnderEdits(values.assign(seen=values["category"].isin(kinds))[["mask", "seen", *VALUES]], divergences[MOVED])
 
 
 def require_reverted(before: dict[str, tuple[int, int]], after: dict[str, tuple[int, int]], mask: str) -> None:
