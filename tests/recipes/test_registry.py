@@ -1,5 +1,7 @@
 """What recipes ask of stages."""
 
+from importlib import import_module
+
 import pytest
 
 from anatomy.config.study import organism_subject, subjects
@@ -8,6 +10,7 @@ from anatomy.recipes.asked_variants import asked_in_memory, engine_variants
 from anatomy.recipes.configuration import Config
 from anatomy.recipes.pasta.pairs import pairs, relatives, roles
 from anatomy.recipes.pasta.recipe import RECIPE
+from anatomy.recipes.registry import built_in, recipe
 from anatomy.recipes.rosi.variants import variants_on_select, variants_on_test
 
 CONFIG = Config()
@@ -87,3 +90,10 @@ def test_a_model_outside_every_pair_is_refused():
 
 def test_other_seeds_have_the_same_kinds_of_member():
     assert organism_subject(CONFIG, "base", 101).kind == "base"
+
+
+@pytest.mark.parametrize("name", sorted(built_in()))
+def test_every_table_that_a_paper_has_a_title_for_is_written(name):
+    paper = recipe(name)
+    titles = getattr(import_module(paper.report), "TITLES", None)
+    assert titles is None or set(titles) == set(paper.tables)

@@ -134,6 +134,7 @@ RECIPE = Recipe(
         "divergence",
         "limits",
         "controls",
+        "moved",
         "abilities",
         "transfer",
         "overlaps",
