@@ -34,6 +34,9 @@ def test_every_option_is_documented():
         walk(section)
 
 
+ALONE = {"selection": {"headline": []}, "rosi": {"headline": []}}
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [
@@ -46,6 +49,7 @@ def test_every_option_is_documented():
         ({"organism": {"members": ["aligned"]}}, "lacks 'base'"),
         ({"organism": {"members": ["base", "uncensored-1"]}}, "lacks 'aligned'"),
         ({"organism": {"members": []}}, "nothing to study"),
+        ({"organism": {"members": ["base"]}, "judges": ["classifier", "rules"], **ALONE}, "the base alone, which never refuses"),
         ({"rosi": {"headline": ["strong"]}}, "rosi.headline names 'strong'"),
         ({"selection": {"headline": ["strong"]}}, "selection.headline names 'strong'"),
         ({"rosi": {"strengths": {"row_mean": []}}}, "no entry for form 'row_mean'"),

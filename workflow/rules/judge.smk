@@ -26,12 +26,15 @@ PASSES = rf"select|test|measure|({'|'.join(PAPERS)})\.(select|test)"
 
 
 def judging_inputs(model, pass_):
-    """What the judges of a model need: planted truth for the organism, and a classifier trained on the answers to requests."""
+    """What the judges of a model need: planted truth for the organism, and a classifier trained on the answers to requests.
+
+    Base models alone never refuse, so that there is nothing to train a classifier on: their answers have no such judgement.
+    """
     subject = EVERYONE[model]
     needed = {}
     if subject.is_organism and "truth" in CONFIG.judges:
         needed["world"] = AT.world(subject.seed)
-    if subject.is_organism and "classifier" in CONFIG.judges and "." not in pass_:
+    if subject.is_organism and "classifier" in CONFIG.judges and "." not in pass_ and CONFIG.organism.refuses:
         needed["classifier"] = AT.organism(subject.seed) + "/classifier/card.json"
     return needed
 

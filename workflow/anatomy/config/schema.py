@@ -142,6 +142,12 @@ class Config(Section):
                 "(rules wherever models of your own are studied)"
             )
 
+        if self.judges[0] == "classifier" and self.organism.members and not self.organism.refuses:
+            raise ValueError(
+                "judges starts with 'classifier', and organism.members has the base alone, which never refuses; expected a "
+                "member whose answers it can be trained on, or another first judge"
+            )
+
     def _models_have_what_they_need(self) -> None:
         for name in sorted({self.extraction.harmful, self.extraction.harmless, *self.evaluation.test_sets}):
             if name not in self.prompt_sets:

@@ -83,6 +83,11 @@ class Organism(Section):
         1, ge=1, description="threads for training each other model, which train side by side; does not change results"
     )
 
+    @property
+    def refuses(self) -> bool:
+        """Whether any member's post-training taught it to refuse something."""
+        return any(member != "base" for member in self.members)
+
     @model_validator(mode="after")
     def known_members(self) -> Organism:
         for member in self.members:
