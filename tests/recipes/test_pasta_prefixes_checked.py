@@ -9,8 +9,9 @@ from anatomy.errors import DataError
 from anatomy.recipes.pasta.stages.checked_prefixes import check
 from anatomy.stages.prompt_set import prepare
 
+LONG = "there was a mill by the river, and nobody had been inside for years."
 ROWS = [
-    {"id": f"{domain}-{n}", "prefix": f"Once upon {n} {domain}", "continuation": "there was a mill.", "domain": domain}
+    {"id": f"{domain}-{n}", "prefix": f"Once upon {n} {domain}", "continuation": LONG, "domain": domain}
     for domain in ("fiction", "news")
     for n in range(3)
 ]
@@ -44,3 +45,11 @@ def test_a_row_that_no_model_could_be_asked_about_is_named(tmp_path, change, sai
             [*ROWS, {"id": "last-0", "prefix": "My friends", "continuation": "let us begin.", "domain": "news"} | change],
         )
     assert "last-0" in str(refused.value) and "human.jsonl" in str(refused.value)
+
+
+def test_continuations_too_short_to_be_measured_are_told_before_a_model_is_opened(tmp_path):
+    rows = [{**row, "continuation": "a mill." if n else LONG} for n, row in enumerate(ROWS)]
+    with pytest.raises(DataError, match=rf"1 of {len(rows)} continuations .* short \({len(rows) - 1}\)"):
+        made(tmp_path, rows)
+    rows[1]["continuation"] = LONG
+    assert len(made(tmp_path, rows)) == len(rows), "what is short is left out later, as long as enough is left"

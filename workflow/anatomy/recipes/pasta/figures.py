@@ -129,7 +129,7 @@ def _tradeoff(plan: FigurePlan, config: Config, evidence: Evidence) -> alt.TopLe
     detector = detectors_of(config, plan.models[0])[0]
     table = written(evidence.tables, plan, detector)
     table = table[table["domain"] == ALL]
-    detection = table[table["measure"] == detector].set_index("slug")["value"]
+    detection = table[(table["kind"] == "detector") & (table["measure"] == detector)].set_index("slug")["value"]
     rows = table[table["kind"].isin(["quality", "safety"])]
     if rows.empty or detection.empty:
         raise MissingEvidence(

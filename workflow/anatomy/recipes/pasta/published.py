@@ -66,6 +66,7 @@ def _ours(row: Any, tables: Tables) -> float:
     own = tables.measures[
         (tables.measures["model"] == row.model)
         & (tables.measures["domain"] == (row.category or "all"))
+        & (tables.measures["kind"] == "detector")
         & (tables.measures["measure"] == row.detector)
         & (tables.measures["slug"] == f"pasta@{row.detector}")
     ]

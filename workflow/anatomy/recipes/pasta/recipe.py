@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from anatomy.config.judging import TAKEN
 from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject, subjects
 from anatomy.config.subjects import require_names_of_models
@@ -54,6 +55,10 @@ def check(config: Config) -> None:
     if judge is not None and judge in {*own, *(pasta.pairs[name] for name in own)}:
         raise ValueError(
             f"pasta.pairwise.judge is {judge!r}, a model of pasta.pairs; expected another, since it would judge its own texts"
+        )
+    if taken := [name for name in pasta.own_detectors if name in (*TAKEN, *config.model_judges)]:
+        raise ValueError(
+            f"pasta.own_detectors has {taken[0]!r}, the name of a judge; expected another, since both give verdicts on texts"
         )
     if own and not pasta.own_detectors:
         raise ValueError(f"pasta.own_detectors is empty; expected detectors that score the pair of {own[0]!r}")

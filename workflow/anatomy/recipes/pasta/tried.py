@@ -17,6 +17,7 @@ DRAWN = ("orthogonal", "equal_variance")
 """Controls that are directions drawn at random; others (principal components, halves, other contrasts) mean something."""
 
 UNEDITED = "unedited"
+SCORE = "score of the detector"
 TITLES = {
     "accuracy": "fall of right answers",
     "refusal": "fall of refusals, harmful",
@@ -71,9 +72,12 @@ def _searched(tables: Tables, model: str, detector: str) -> pd.DataFrame:
 
 def _tested(tables: Tables, model: str, detector: str) -> pd.DataFrame:
     rows = tables.rows("measures", pair=model, model=model, domain=ALL)
+    # A detector of one's own may be called like another measure, such as ``words``.
+    score = (rows["kind"] == "detector") & (rows["measure"] == detector)
+    rows = rows[score | (rows["kind"] != "detector")].assign(measure=rows["measure"].mask(score, SCORE))
     wide = rows.pivot_table(index=["slug", "role", "control"], columns="measure", values="value").reset_index()
     base = wide[wide["role"] == "base"]
-    if base.empty or detector not in wide:
+    if base.empty or SCORE not in wide:
         raise MissingEvidence(
             found="no text of the unedited model", expected=f"its score by {detector}", where=f"texts of {model}"
         )
@@ -84,7 +88,7 @@ def _tested(tables: Tables, model: str, detector: str) -> pd.DataFrame:
     table = wide.assign(
         search=TESTED,
         draw=(wide["control"] + "-" + numbers).where(wide["control"] != "", ""),
-        gained=1 - wide[detector],
+        gained=1 - wide[SCORE],
         whole=True,
         edit=wide["slug"].where(wide["slug"] != "base", UNEDITED),
         **lost,

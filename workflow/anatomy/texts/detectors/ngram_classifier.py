@@ -71,7 +71,8 @@ def train_ngram_classifier(
         raise DataError(
             found=f"{len(human)} human and {len(machine)} machine texts in {len(set(groups))} groups",
             expected="texts of both, in at least 2 groups",
-            where="train_ngram_classifier",
+            where="the texts that an n-gram classifier is trained on",
+            remedy="look at the texts of the fit split: empty, short and looping ones are left out",
         )
     losses = np.zeros(len(STRENGTHS))
     held_out = np.zeros((len(STRENGTHS), len(texts)))
@@ -80,7 +81,7 @@ def train_ngram_classifier(
             raise DataError(
                 found="a fold without texts of one side",
                 expected="groups that hold both sides, or many groups",
-                where="train_ngram_classifier",
+                where="the texts that an n-gram classifier is trained on",
                 remedy="pair human and machine texts by prefix",
             )
         for place, strength in enumerate(STRENGTHS):

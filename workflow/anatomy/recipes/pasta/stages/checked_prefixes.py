@@ -5,9 +5,13 @@ from __future__ import annotations
 import pandas as pd
 
 from anatomy.errors import DataError
+from anatomy.texts.continuations.post_processing import PUBLISHED_RULES, post_process
 from anatomy.texts.continuations.strategies import WORDINGS
 
 PINS: tuple[str, ...] = ()
+
+FEWEST = 2
+"""Texts of humans without which no detector can be fitted."""
 
 
 def check(table: pd.DataFrame, where: str) -> None:
@@ -18,7 +22,8 @@ def check(table: pd.DataFrame, where: str) -> None:
         where: the set and its files, for messages.
 
     Raises:
-        DataError: a domain without a wording, or a prefix without a continuation; with the first such row.
+        DataError: a domain without a wording, or a prefix without a continuation; with the first such row. Or hardly any
+            continuation that is long enough to be measured.
     """
     unknown = table[~table["category"].isin(WORDINGS)]
     if len(unknown):
@@ -30,6 +35,15 @@ def check(table: pd.DataFrame, where: str) -> None:
             remedy="call each domain by the nearest of these, or leave its rows out",
         )
     require_continuations(table, where)
+    reasons = post_process(table[["response"]], PUBLISHED_RULES)["degenerate"]
+    if (reasons == "").sum() < FEWEST:
+        counts = ", ".join(f"{reason} ({rows})" for reason, rows in reasons[reasons != ""].value_counts().items())
+        raise DataError(
+            found=f"{(reasons == '').sum()} of {len(table)} continuations that can be measured; the others are {counts}",
+            expected=f"at least {FEWEST} of {PUBLISHED_RULES.shortest} characters up to the end of a sentence, without loops",
+            where=where,
+            remedy="let each row's continuation go on for longer: detectors learn what humans write from them",
+        )
 
 
 def require_continuations(table: pd.DataFrame, where: str) -> None:
