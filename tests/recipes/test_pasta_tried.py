@@ -47,6 +47,7 @@ def test_a_detector_called_like_a_judge_is_refused(name):
     guard = {"guard": {"kind": "llama_guard", "folder": "g"}}
     pasta = {"pairs": {"m": "b"}, "own_detectors": {name: {"kind": "ngrams"}}}
     options = {"recipes": ["pasta"], "models": pair, "judges": ["rules"], "model_judges": guard, "pasta": pasta, **SETS}
+    options["benchmarks"] = {"tasks": []}
     with pytest.raises(ConfigError, match=f"own_detectors has '{name}', the name of a judge"):
         check_config({**options, "extraction": {"safety_system_prompt": "Be kind."}}, "mine.yaml")
 
