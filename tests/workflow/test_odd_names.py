@@ -77,6 +77,6 @@ def test_a_pair_of_odd_names_whose_base_has_no_template_ends_in_its_report(tmp_p
     assert "PASTA" in (results / "report.html").read_text(encoding="utf-8")
     texts = pd.read_parquet(results / "generate" / "start" / "pasta.fit.completions.parquet")
     variants = pd.read_parquet(results / "generate" / "start" / "pasta.fit.variants.parquet")
-    assert set(variants["manner"].dropna()) >= {"chat"}, "the base was asked through its partner's template too"
+    assert set(variants["slug"]) == {"base", "as-chat"}, "the base was asked through its partner's template too"
     assert texts["variant"].nunique() == 3  # as a document, in a chat, and the humans themselves
     assert read_json(results / "extract" / "mine" / "signature.json")["contrasts"]["template_only"]
