@@ -107,7 +107,9 @@ def _column(
         room = 0.04 * (end - least) or 0.01
         scale, axis = (
             alt.Scale(domain=[least - room, end + room], nice=False),
-            alt.Axis(format="+.0%" if end - least > FEW else "+.1%", tickCount=4, labelFlush=True, labelOverlap=True),
+            alt.Axis(
+                format="+.0%" if end - least > FEW else "+.1%", tickCount=4, labelFlush=True, labelOverlap=True, labelSeparation=6
+            ),
         )
     else:
         near = (end or 1.0) / NEAR
