@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from lanes import LaneScheduling, assign_lanes, threads, workers
+from papers_run import run_papers
 from quick_run import Run
 from tiny_model import load_tiny_model, make_tiny_model
 
@@ -86,6 +87,12 @@ def own_run(tmp_path_factory) -> Path:
         make_own_study(folder)
     call(folder, check=True)
     return folder
+
+
+@pytest.fixture(scope="session")
+def papers_run(finished, tmp_path_factory) -> Run:
+    """The quick run with every paper that is built in, finished; nobody harms it."""
+    return run_papers(finished, tmp_path_factory.mktemp("papers"))
 
 
 @pytest.fixture(scope="session")

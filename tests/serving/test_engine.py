@@ -1,6 +1,7 @@
 """The engine against transformers, adapters against edits in memory, and the rule that base and adapters never mix."""
 
 import shutil
+from importlib.metadata import entry_points
 
 import pytest
 import torch
@@ -41,6 +42,14 @@ def reference(loaded, prompts):
 def test_greedy_is_that_of_transformers(engine, base, prompts):
     found = engine.generate(prompts, GREEDY)
     assert assert_same(base, prompts, found, reference(base, prompts)) >= 8
+
+
+def test_nothing_that_is_installed_beside_vllm_registers_itself_in_an_engine(engine):
+    """TransformerLens, which tests compare with, names a plugin that patches vLLM's model runner."""
+    from vllm.plugins import load_plugins_by_group
+
+    assert any(found.value.startswith("transformer_lens") for found in entry_points(group="vllm.general_plugins"))
+    assert load_plugins_by_group("vllm.general_plugins") == {}
 
 
 def test_adapters_are_the_edits_and_base_stays_base(engine, base, edits, prompts):

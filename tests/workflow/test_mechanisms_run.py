@@ -8,11 +8,9 @@ from anatomy.evidence.claims.claim import Verdict
 pytestmark = pytest.mark.workflow
 
 
-@pytest.fixture(scope="module")
-def run(finished, tmp_path_factory):
-    copy = finished.copy(tmp_path_factory.mktemp("mechanisms") / "run")
-    copy.call("mechanisms", "--config", "mechanisms={models: [aligned, base], pairs: 4, prompts: 24, lens: {epochs: 3}}")
-    return copy
+@pytest.fixture
+def run(papers_run):
+    return papers_run
 
 
 def test_it_has_a_page_of_its_own_with_an_atlas_a_model(run):

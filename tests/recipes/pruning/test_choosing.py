@@ -50,7 +50,7 @@ def chosen(rates, refusals=None, prompts=20):
 def test_the_mask_with_least_harm_within_the_limits_is_chosen():
     rates = {
         UNEDITED: (1.0, 1.0, 1.0, 1.0),
-        "q0.05-p0": (0.4, 0.9, 1.0, 1.0),
+        "q0.05-p0": (0.4, 0.95, 1.0, 1.0),
         "q0.2-p0": (0.0, 0.1, 1.0, 1.0),
         "q0.05-p0.3": (0.6, 1.0, 1.0, 1.0),
         "q0.2-p0.3": (0.0, 0.9, 0.5, 1.0),
@@ -85,7 +85,7 @@ def test_where_none_is_within_the_limits_none_is_chosen_and_the_nearest_is_named
 
 
 @pytest.mark.parametrize("seed", range(30))
-def test_whatever_the_rates_a_chosen_mask_is_within_every_limit_by_the_estimate(seed):
+def test_whatever_the_rates_a_chosen_mask_is_within_every_limit(seed):
     draw = np.random.default_rng(seed)
     names = [UNEDITED, *masks_of()["mask"]]
     rates = {name: tuple(draw.uniform(0.7, 1, 4)) for name in names}
@@ -95,8 +95,9 @@ def test_whatever_the_rates_a_chosen_mask_is_within_every_limit_by_the_estimate(
     left = what_is_left(WANTED, STATISTICS, values)
     name = masks_of().set_index(["protected", "q", "p"]).loc[(WHOLE, found.plan.q, found.plan.p), "mask"]
     own = left[left["mask"] == name].set_index("ability")
-    met = all(own.loc[ability, "left"] >= share * own.loc[ability, "before"] - 1e-9 for ability, share in WANTED.limits)
-    assert met == found.within == (found.plan.name == CHOSEN)
+    reached = {ability: own.loc[ability, "left"] >= share * own.loc[ability, "before"] - 1e-9 for ability, share in WANTED.limits}
+    kept = {ability: own.loc[ability, "low"] >= -1e-9 or own.loc[ability, "rule"] == "estimate" for ability in reached}
+    assert all(reached[ability] and kept[ability] for ability in reached) == found.within == (found.plan.name == CHOSEN)
     if not found.within:
         whole = left[left["mask"].isin(masks_of().loc[masks_of()["protected"] == WHOLE, "mask"])]
         assert not whole.groupby("mask")["within"].all().any(), "a mask within the limits was there"
@@ -118,6 +119,39 @@ def test_a_model_that_refuses_a_little_does_not_lose_what_it_has():
     refusals = {UNEDITED: 0.15, "q0.05-p0": 0.15, "q0.2-p0": 0.0}
     found = chosen(rates, refusals, prompts=400)
     assert found.plan.q == 0.05, "60 refusals of 400 that are gone are shown to be gone"
+
+
+def benign_under(left, things, per_thing=2):
+    """What is said of benign generation under a mask that leaves such a share of it, on so many things."""
+    rows = []
+    for mask, rate in {UNEDITED: 1.0, "q0.2-p0": left}.items():
+        for k in range(things * per_thing):
+            row = {
+                "mask": mask,
+                "ability": "benign",
+                "id": f"benign/{k}",
+                "group": k // per_thing,
+                "harmful": False,
+                "seen": False,
+            }
+            rows.append({**row, "value": float(k < things * per_thing * rate), "coherent": 1.0})
+    table = what_is_left(WANTED, STATISTICS, pd.DataFrame(rows))
+    return table[(table["mask"] == "q0.2-p0") & (table["ability"] == "benign")].iloc[0]
+
+
+@pytest.mark.parametrize(
+    ("left", "things", "within"), [(0.84, 18, False), (0.95, 18, True), (0.86, 300, True), (0.78, 300, False)]
+)
+def test_with_prompts_enough_a_mask_has_to_be_shown_to_keep_an_ability(left, things, within):
+    """.83 of 36 answers about 18 things is above the share of .80, and the best of a grid is so by chance."""
+    row = benign_under(left, things)
+    assert row["rule"] == "kept" and row["within"] == within == (row["low"] >= 0)
+
+
+@pytest.mark.parametrize(("left", "within"), [(1.0, True), (0.75, False)])
+def test_on_fewer_prompts_the_estimate_has_to_reach_the_share(left, within):
+    row = benign_under(left, things=4)
+    assert row["rule"] == "estimate" and row["within"] == within
 
 
 def test_a_loss_that_is_undecided_counts_against_a_mask():

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from anatomy.store.files import read_json, write_json
-from anatomy.store.fingerprint import is_text, modules_reached, pinned_versions, require_module
+from anatomy.store.fingerprint import modules_reached, pinned_versions, require_module
+from anatomy.store.parsed_modules import is_text
 
 FOLDER = "code"
 

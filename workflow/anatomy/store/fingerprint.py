@@ -7,13 +7,14 @@ numbers. Modules that only say where results lie or how failures read are left o
 
 from __future__ import annotations
 
-import ast
 import functools
 import hashlib
 import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
+
+from anatomy.store.parsed_modules import PARSED
 
 PACKAGE = "anatomy"
 ROOT = Path(__file__).resolve().parents[2]
@@ -116,26 +117,6 @@ def require_module(module: str) -> Path:
 
 @functools.cache
 def _read(module: str) -> tuple[str, tuple[str, ...]]:
-    return _parse(require_module(module).read_text(encoding="utf-8"), module)
-
-
-def _parse(source: str, module: str) -> tuple[str, tuple[str, ...]]:
     """Digest of the stripped syntax tree, and the package's modules it imports."""
-    tree = ast.parse(source)
-    imports = []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            imports += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            above = module.split(".")[: -node.level] if node.level else []
-            named = ".".join([*above, *filter(None, [node.module])])
-            imports += [named, *(f"{named}.{alias.name}" for alias in node.names)]
-        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
-            node.body = [child for child in node.body if not is_text(child)] or [ast.Pass()]
-    own = tuple(sorted({name for name in imports if name.split(".")[0] == PACKAGE and module_path(name) is not None}))
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest(), own
-
-
-def is_text(node: ast.AST) -> bool:
-    """A docstring, of a definition or of an attribute: a bare string statement never computes anything."""
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+    code, imports = PARSED.of(require_module(module).read_text(encoding="utf-8"), module)
+    return code, tuple(name for name in imports if name.split(".")[0] == PACKAGE and module_path(name) is not None)

@@ -15,7 +15,10 @@ ABILITIES: tuple[Ability, ...] = ("generation", "benign", "recognition", "explan
 
 
 class PruningLimits(Section):
-    """What a mask may cost where it is chosen, of what the unedited model shows (its rate lies above ``removed``)."""
+    """What a mask may cost where it is chosen, of what the unedited model shows (its rate lies above ``removed``).
+
+    How an interval decides it: ``stages.choosing.what_is_left``.
+    """
 
     benign: float = Field(0.8, gt=0, le=1, description="least share of the unedited model's benign generation that is left")
     recognition: float = Field(0.95, gt=0, le=1, description="least share of its recognition of harm that is left")

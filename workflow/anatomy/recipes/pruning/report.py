@@ -42,8 +42,10 @@ TITLES = {
     "limits": (
         "What the chosen mask leaves",
         "On the prompts that it was chosen on, beside what pruning.limits ask for: the share of the unedited model's rate (none "
-        "where the model hardly shows the ability: a mask then may not be shown to lower it). beyond: what is left minus that "
-        "share; state says what its interval shows. Where none is within the limits none is chosen, and the nearest stands here.",
+        "where the model hardly shows the ability). beyond: what is left minus that share, prompt by prompt; state says what its "
+        "interval shows. rule: a mask has to be shown to keep the ability (kept); on prompts too few to show that of a mask "
+        "that loses half of what it may, its estimate has to reach the share (estimate); an ability that the model hardly shows "
+        "may not be shown to fall (not lowered). Where none is within the limits none is chosen, and the nearest stands here.",
     ),
     "controls": (
         "The mask beside its controls",

@@ -24,7 +24,7 @@ NOT_PINNED = {
 }
 
 COHERENCE = "coherence"
-LIMITS = ["mask", "ability", "share", "before", "left", "beyond", "low", "high", "n", "clusters", "state", "within"]
+LIMITS = ["mask", "ability", "share", "before", "left", "beyond", "low", "high", "n", "clusters", "state", "rule", "within"]
 SLACK = 1e-9
 """Rounding of means that are equal."""
 
@@ -55,8 +55,15 @@ def what_is_left(wanted: Pruning, statistics: Statistics, values: pd.DataFrame) 
     below 0).
 
     ``beyond`` is what is left minus ``share`` of the unedited model's, prompt by prompt, with its interval over groups. ``state``
-    says what that shows: *kept*, *lost*, or *undecided* where the interval has 0 inside. ``within`` goes by the estimate, so that
-    an undecided loss counts against a mask; what a chosen mask leaves is tested on the test split.
+    says what that shows: *kept*, *lost*, or *undecided* where the interval has 0 inside. ``rule`` says what a mask has to meet to
+    be ``within``:
+
+    - *kept*: the interval lies above 0. By the estimate, the best of a grid of masks is the one that chance was kind to, and loses
+      more on the test. It is asked wherever a mask that loses half of what it may could meet it: where half of that is more than
+      what the interval of no change at all leaves open at this n.
+    - *estimate*: on fewer prompts the interval would decide nothing but whether anything was lost; the estimate has to reach the
+      share.
+    - *not lowered*: the model hardly shows the ability.
 
     Args:
         values: verdicts on select (``answering.VALUES`` with ``mask`` and ``seen``), the unedited model's too.
@@ -70,19 +77,21 @@ def what_is_left(wanted: Pruning, statistics: Statistics, values: pd.DataFrame) 
         table = own.pivot_table(index="id", columns="mask", values="coherent" if ability == COHERENCE else "value")
         groups = own.drop_duplicates("id").set_index("id")["group"].loc[table.index].to_numpy(object)
         before = table[UNEDITED].to_numpy(np.float64)
-        level, seed, resamples = statistics.confidence, statistics.seed, statistics.bootstrap
-        rate = mean_interval(Sample(before, groups), confidence=level, seed=seed, resamples=resamples)
-        shown = rate.low > wanted.removed
+        draws = {"confidence": statistics.confidence, "seed": statistics.seed, "resamples": statistics.bootstrap}
+        shown = mean_interval(Sample(before, groups), **draws).low > wanted.removed
         least = share if shown else 1.0
+        unchanged = difference_interval(Sample(np.zeros(len(before)), groups, signed=True), None, **draws).interval
+        decides = (1 - least) * before.mean() / 2 >= -unchanged.low
+        rule = "not lowered" if not shown else "kept" if decides else "estimate"
         for mask in table.columns:
             left = table[mask].to_numpy(np.float64)
             changes = Sample(left - least * before, groups, signed=True)
-            got = difference_interval(changes, None, confidence=level, seed=seed, resamples=resamples).interval
-            state = "kept" if got.low >= 0 else "lost" if got.high < 0 else "undecided"
+            got = difference_interval(changes, None, **draws).interval
+            state = "kept" if got.low >= -SLACK else "lost" if got.high < 0 else "undecided"
             row = {"mask": mask, "ability": ability, "share": share if shown else np.nan, "before": before.mean()}
             row |= {"left": left.mean(), "beyond": got.estimate, "low": got.low, "high": got.high, "state": state}
-            within = got.estimate >= -SLACK if shown else got.high >= 0
-            rows.append({**row, "n": got.n, "clusters": got.clusters, "within": bool(within)})
+            within = {"kept": got.low >= -SLACK, "estimate": got.estimate >= -SLACK, "not lowered": got.high >= 0}[rule]
+            rows.append({**row, "n": got.n, "clusters": got.clusters, "rule": rule, "within": bool(within)})
     return pd.DataFrame(rows, columns=LIMITS)
 
 
@@ -110,9 +119,10 @@ def choose(wanted: Pruning, statistics: Statistics, masks: pd.DataFrame, values:
             remedy="larger fractions q, or smaller p",
         )
     harm = values[(values["ability"] == POOLED) & values["seen"].astype(bool)].groupby("mask")["value"].mean()
+    asked = left["low"].where(left["rule"] == "kept", left["beyond"])
     table = candidates.assign(
         within=left.groupby("mask")["within"].all(),
-        short=left["beyond"].clip(upper=0).where(~left["within"], 0).groupby(left["mask"]).min(),
+        short=asked.clip(upper=0).where(~left["within"], 0).groupby(left["mask"]).min(),
         harm=harm,
     )
     passing = table[table["within"]]
