@@ -1,7 +1,7 @@
 """What a module's source says for a code fingerprint, remembered from one process to the next.
 
-Parsing hundreds of modules takes seconds of every start of Snakemake, of each job on a cluster too. What came out of it is kept in
-the Python environment under the digest of the source itself, so that nothing there can be out of date; it is only ever faster.
+Parsing hundreds of modules takes seconds of every start of Snakemake, of each job on a cluster too. What came out of it is kept
+in the Python environment under the digest of the source itself, so that nothing there can be out of date: it is only faster.
 """
 
 from __future__ import annotations
