@@ -58,7 +58,7 @@ def what_is_left(wanted: Pruning, statistics: Statistics, values: pd.DataFrame) 
     says what that shows: *kept*, *lost*, or *undecided* where the interval has 0 inside. ``rule`` says what a mask has to meet to
     be ``within``:
 
-    - *kept*: the interval lies above 0. By the estimate, the best of a grid is the mask that chance was kind to, and the test shows
+    - *kept*: the interval lies above 0. By the estimate, the best of a grid is the mask that chance was kind to; the test shows
       less. It is asked wherever a mask that loses half of what it may could meet it: where half of that is more than what the
       interval of no change at all leaves open at this n.
     - *estimate*: on fewer prompts the interval would decide nothing but whether anything was lost; the estimate has to reach the
