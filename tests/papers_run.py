@@ -16,7 +16,8 @@ SMALL = {
         "baselines": {"examples": 24, "epochs": 6},
     },
     "pruning": {
-        "models": ["base", "aligned"],
+        "models": ["aligned"],
+        "pairs": {"aligned": None},
         "prune": [0.001, 0.003, 0.01],
         "preserve": [0.05],
         "control_draws": 1,

@@ -120,6 +120,7 @@ def test_a_paper_in_a_folder_brings_its_section():
         check_config({**OPTIONS, "toy": {"shares": 0.1}}, "toy.yaml")
 
 
+@pytest.mark.long  # tests/runs/planning/test_plan.py plans it
 @pytest.mark.workflow
 def test_the_toy_paper_runs_from_prompt_pairs_to_a_figure(finished, tmp_path):
     """Planned, run, drawn, listed and cleaned through the real Snakefile, on the organism of the quick run."""

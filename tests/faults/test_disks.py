@@ -127,6 +127,7 @@ def date(paths, seconds):
         os.utime(path, (seconds, seconds))
 
 
+@pytest.mark.long  # tests/runs/controller/test_file_times.py: each kind by itself
 def test_sources_code_and_results_of_tomorrow_cost_nothing(own_run, study, tmp_path):
     """A colleague's clock is ahead, and ours was: pairs, weights, judge, benchmark, configuration, code and results are of
     tomorrow. Times in the copied checkout alone are changed."""

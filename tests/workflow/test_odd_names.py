@@ -30,7 +30,7 @@ PASTA = {
     "decoding": {"max_new_tokens": 48},
 }
 
-pytestmark = pytest.mark.workflow
+pytestmark = [pytest.mark.workflow, pytest.mark.long]
 
 
 def write_prefixes(path):

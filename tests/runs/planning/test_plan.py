@@ -54,7 +54,10 @@ def test_the_template_for_one_gpu_fits_one(tmp_path, monkeypatch):
 TOY = ROOT / "tests" / "toy_paper" / "toy"
 
 
-@pytest.mark.parametrize("papers", [*combinations(built_in(), len(built_in()) - 1), built_in()], ids="-".join)
+ALL_BUT_ONE = [pytest.param(papers, marks=pytest.mark.long) for papers in combinations(built_in(), len(built_in()) - 1)]
+
+
+@pytest.mark.parametrize("papers", [*ALL_BUT_ONE, built_in()], ids="-".join)
 def test_all_papers_are_planned_and_all_but_any_one(papers, tmp_path, monkeypatch):
     """A file that one paper reads of another has to be one that the other makes."""
     _, pending, _ = planned({"organism": {"recipe": "quick"}, "seeds": [3], "recipes": list(papers)}, tmp_path, monkeypatch)

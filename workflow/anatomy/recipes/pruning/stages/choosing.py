@@ -77,16 +77,18 @@ def what_is_left(wanted: Pruning, statistics: Statistics, values: pd.DataFrame) 
         table = own.pivot_table(index="id", columns="mask", values="coherent" if ability == COHERENCE else "value")
         groups = own.drop_duplicates("id").set_index("id")["group"].loc[table.index].to_numpy(object)
         before = table[UNEDITED].to_numpy(np.float64)
-        draws = {"confidence": statistics.confidence, "seed": statistics.seed, "resamples": statistics.bootstrap}
-        shown = mean_interval(Sample(before, groups), **draws).low > wanted.removed
+        level, seed, resamples = statistics.confidence, statistics.seed, statistics.bootstrap
+        rate = mean_interval(Sample(before, groups), confidence=level, seed=seed, resamples=resamples)
+        shown = rate.low > wanted.removed
         least = share if shown else 1.0
-        unchanged = difference_interval(Sample(np.zeros(len(before)), groups, signed=True), None, **draws).interval
+        nothing = Sample(np.zeros(len(before)), groups, signed=True)
+        unchanged = difference_interval(nothing, None, confidence=level, seed=seed, resamples=resamples).interval
         decides = (1 - least) * before.mean() / 2 >= -unchanged.low
         rule = "not lowered" if not shown else "kept" if decides else "estimate"
         for mask in table.columns:
             left = table[mask].to_numpy(np.float64)
             changes = Sample(left - least * before, groups, signed=True)
-            got = difference_interval(changes, None, **draws).interval
+            got = difference_interval(changes, None, confidence=level, seed=seed, resamples=resamples).interval
             state = "kept" if got.low >= -SLACK else "lost" if got.high < 0 else "undecided"
             row = {"mask": mask, "ability": ability, "share": share if shown else np.nan, "before": before.mean()}
             row |= {"left": left.mean(), "beyond": got.estimate, "low": got.low, "high": got.high, "state": state}
