@@ -32,7 +32,7 @@ def save_figure(chart: alt.TopLevelMixin, folder: Path, name: str) -> list[Path]
         raise DataError(found=f"data at {remote}", expected="data inside the specification", where=f"figure {name}")
     version = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
     svg = vl_convert.vegalite_to_svg(spec, vl_version=version)
-    pdf = vl_convert.vegalite_to_pdf(spec, vl_version=version)
+    pdf = vl_convert.svg_to_pdf(svg)
     paths = [Path(folder) / f"{name}{suffix}" for suffix in SUFFIXES]
     write_text(paths[0], svg)
     write_aside(paths[1], lambda aside: aside.write_bytes(pdf))
