@@ -91,7 +91,7 @@ def own_run(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def papers_run(finished, tmp_path_factory) -> Run:
-    """The quick run with every paper that is built in, finished; nobody harms it."""
+    """The quick run with most papers that are built in, finished; nobody harms it. PASTA's takes as long: ``test_pasta_run``."""
     return run_papers(finished, tmp_path_factory.mktemp("papers"))
 
 

@@ -1,11 +1,11 @@
-"""Every paper on the quick run in one call, small: two with a section of its page, two with pages of their own."""
+"""The other papers on the quick run, small: two with a section of its page, two with pages of their own."""
 
 from pathlib import Path
 
 import yaml
 from quick_run import Run
 
-TARGETS = ("superficial", "pruning", "pasta", "mechanisms")
+TARGETS = ("superficial", "pruning", "mechanisms")
 SMALL = {
     "recipes": ["rosi", "superficial", "pruning"],
     "superficial": {
@@ -44,10 +44,10 @@ SMALL = {
 }
 
 
-def run_papers(finished: Run, folder: Path) -> Run:
-    """A copy of the finished quick run in ``folder``, gone on with."""
+def run_papers(finished: Run, folder: Path, targets: tuple[str, ...] = TARGETS) -> Run:
+    """A copy of the finished quick run in ``folder``, gone on with in one call."""
     copy = finished.copy(folder / "run")
     overlay = folder / "small.yaml"
     overlay.write_text(yaml.safe_dump(SMALL), encoding="utf-8")
-    copy.call(*TARGETS, configs=(overlay,))
+    copy.call(*targets, configs=(overlay,))
     return copy

@@ -2,16 +2,17 @@
 
 import pandas as pd
 import pytest
+from papers_run import run_papers
 
 from anatomy.evidence.claims.claim import Verdict
 from anatomy.recipes.pasta.stages.measures_table import KINDS
 
-pytestmark = pytest.mark.workflow
+pytestmark = [pytest.mark.workflow, pytest.mark.long]
 
 
-@pytest.fixture
-def run(papers_run):
-    return papers_run
+@pytest.fixture(scope="module")
+def run(finished, tmp_path_factory):
+    return run_papers(finished, tmp_path_factory.mktemp("pasta"), ("pasta",))
 
 
 def test_it_ends_with_a_page_that_stands_alone(run):
