@@ -16,8 +16,7 @@ SMALL = {
         "baselines": {"examples": 24, "epochs": 6},
     },
     "pruning": {
-        "models": ["aligned"],
-        "pairs": {"aligned": None},
+        "models": ["base", "aligned"],
         "prune": [0.001, 0.003, 0.01],
         "preserve": [0.05],
         "control_draws": 1,

@@ -50,7 +50,7 @@ def chosen(rates, refusals=None, prompts=20):
 def test_the_mask_with_least_harm_within_the_limits_is_chosen():
     rates = {
         UNEDITED: (1.0, 1.0, 1.0, 1.0),
-        "q0.05-p0": (0.4, 0.95, 1.0, 1.0),
+        "q0.05-p0": (0.4, 0.9, 1.0, 1.0),
         "q0.2-p0": (0.0, 0.1, 1.0, 1.0),
         "q0.05-p0.3": (0.6, 1.0, 1.0, 1.0),
         "q0.2-p0.3": (0.0, 0.9, 0.5, 1.0),
@@ -84,17 +84,19 @@ def test_where_none_is_within_the_limits_none_is_chosen_and_the_nearest_is_named
     assert not found.within
 
 
-@pytest.mark.parametrize("seed", range(30))
-def test_whatever_the_rates_a_chosen_mask_is_within_every_limit(seed):
+@pytest.mark.parametrize(("prompts", "enough"), [(20, False), (120, True)])
+@pytest.mark.parametrize("seed", range(15))
+def test_whatever_the_rates_a_chosen_mask_is_within_every_limit(seed, prompts, enough):
     draw = np.random.default_rng(seed)
     names = [UNEDITED, *masks_of()["mask"]]
     rates = {name: tuple(draw.uniform(0.7, 1, 4)) for name in names}
     refusals = {name: float(draw.uniform(0.7, 1)) for name in names}
-    values = verdicts(rates, refusals)
+    values = verdicts(rates, refusals, prompts)
     found = choose(WANTED, STATISTICS, masks_of(), values)
     left = what_is_left(WANTED, STATISTICS, values)
     name = masks_of().set_index(["protected", "q", "p"]).loc[(WHOLE, found.plan.q, found.plan.p), "mask"]
     own = left[left["mask"] == name].set_index("ability")
+    assert ("kept" in set(own["rule"])) == enough
     reached = {ability: own.loc[ability, "left"] >= share * own.loc[ability, "before"] - 1e-9 for ability, share in WANTED.limits}
     kept = {ability: own.loc[ability, "low"] >= -1e-9 or own.loc[ability, "rule"] == "estimate" for ability in reached}
     assert all(reached[ability] and kept[ability] for ability in reached) == found.within == (found.plan.name == CHOSEN)

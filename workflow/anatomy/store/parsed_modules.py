@@ -1,7 +1,8 @@
 """What a module's source says for a code fingerprint, remembered from one process to the next.
 
 Parsing hundreds of modules takes seconds of every start of Snakemake, of each job on a cluster too. What came out of it is kept
-in the Python environment under the digest of the source itself, so that nothing there can be out of date: it is only faster.
+in the virtual environment under the digest of the source itself, so that nothing there can be out of date: it is only faster. A
+Python that is no virtual environment belongs to somebody else, and nothing is written there.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ class ParsedModules:
     """
 
     def __init__(self, folder: Path) -> None:
-        rules = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:12]
-        self.path = folder / f"parsed-modules-{sys.implementation.cache_tag}-{rules}.json"
+        parser = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:12]
+        self.path = folder / f"parsed-modules-{sys.implementation.cache_tag}-{parser}.json"
         self._kept: dict[str, Parsed] | None = None
         self._asked: dict[str, Parsed] = {}
 
@@ -93,4 +94,5 @@ def is_text(node: ast.AST) -> bool:
 
 
 PARSED = ParsedModules(Path(sys.prefix))
-atexit.register(PARSED.keep)
+if sys.prefix != sys.base_prefix:
+    atexit.register(PARSED.keep)

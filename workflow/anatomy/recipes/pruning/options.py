@@ -15,10 +15,7 @@ ABILITIES: tuple[Ability, ...] = ("generation", "benign", "recognition", "explan
 
 
 class PruningLimits(Section):
-    """What a mask may cost where it is chosen, of what the unedited model shows (its rate lies above ``removed``).
-
-    How an interval decides it: ``stages.choosing.what_is_left``.
-    """
+    """What a mask may cost where it is chosen, of what the unedited model shows (its rate lies above ``removed``)."""
 
     benign: float = Field(0.8, gt=0, le=1, description="least share of the unedited model's benign generation that is left")
     recognition: float = Field(0.95, gt=0, le=1, description="least share of its recognition of harm that is left")
@@ -83,8 +80,9 @@ class Pruning(Section):
     )
     limits: PruningLimits = Field(
         PruningLimits(),
-        description="of the grid's masks within these, the one with the least harm is taken, then the smallest q. Where none is "
-        "within them none is chosen: the nearest is measured, and claims about the chosen mask are not testable",
+        description="of the grid's masks within these, the one with the least harm is taken, then the smallest q. Where the "
+        "prompts are enough to decide it, a mask has to be shown to be within, by its interval; elsewhere by the estimate. Where "
+        "none is within them none is chosen: the nearest is measured, and claims about the chosen mask are not testable",
     )
     examples: int = Field(412, ge=1, description="most answers of a set that are scored; 412 in the paper")
     refusals: float = Field(
