@@ -1,6 +1,9 @@
 """The cost model against a run: a small study of a real model of 135 million parameters in float32, on one core."""
 
+from pathlib import Path
+
 import pytest
+import yaml
 from published_sizes import LLAMA_8B, QWEN_0_5B, SMOL_135M
 
 from anatomy.config.resources import Resources
@@ -46,6 +49,8 @@ RECORDED_AVX2 = [
     ("evaluate", [StageWork("select", "", 2058, 1536, 48, 0, 0, "vllm", 3)], 23.0),
 ]
 """The same of a smaller study where torch was held to AVX2; processor seconds."""
+
+ROOT = Path(__file__).resolve().parents[3]
 
 ONE = Rate(1e11, 1e-10, 2e-11)
 
@@ -188,3 +193,31 @@ def test_training_takes_the_faster_format_and_follows_its_steps():
     tokens = training_tokens("default", "base") - training_tokens("default", "aligned")
     assert spent[-1] - spent[-2] == pytest.approx(3 * 2 * organism_size("default").parameters * tokens / 1e11, rel=0.3)
     assert seconds("base", threads=2) < seconds("base")
+
+
+def pair_made_here(**changes):
+    """The work of a run that trains a model's partner, of a base of 8 billion parameters."""
+    options = yaml.safe_load((ROOT / "config" / "real" / "gemma3-270m-pair.yaml").read_text())
+    options["models"]["gemma3-270m-aligned"]["tuned"] |= changes
+    options["resources"] = {"models": {"gemma3-270m": {"billions": 8}}}
+    return Work(check_config(options, "test"), load_catalogue(None))
+
+
+def seconds_of(work, rule, model):
+    return Speed(Resources(), rates=lambda *_: PLAIN).seconds(work.job(rule, {"model": model}, 1, False))
+
+
+def test_a_partner_that_the_run_trains_takes_what_its_tokens_take():
+    partner = "gemma3-270m-aligned"
+    once, twice = (seconds_of(pair_made_here(tokens=tokens), "tune", partner) for tokens in (50_000, 100_000))
+    forward = 2 * 8e9 * 50_000 / 1e11
+    assert 2 * forward < twice - once < 4 * forward
+    again = seconds_of(pair_made_here(tokens=50_000, checkpointing=True), "tune", partner)
+    assert again - once == pytest.approx(forward, rel=0.2)
+
+
+def test_converting_and_reading_a_models_files_take_as_long_as_it_is_large():
+    work = pair_made_here()
+    assert seconds_of(work, "convert", "gemma3-270m") > 20 * 60 > seconds_of(work, "model_card", "gemma3-270m") > 60
+    organism = Work(check_config({}, "test"), load_catalogue(None))
+    assert seconds_of(organism, "model_card", "base.s0") < 1

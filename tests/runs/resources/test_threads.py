@@ -15,8 +15,10 @@ from anatomy.recipes.configuration import check_config
 from anatomy.runs.resources.threads import chosen, keep_threads, with_threads
 
 
-def study(results, models=("mine",), threads="auto", members=()):
-    own = {name: {"folder": name, "kind": "aligned"} for name in models}
+def study(results, models=("mine",), threads="auto", members=(), base=None):
+    own = {name: {"folder": name, "kind": "aligned", "base": base} for name in models}
+    if base:
+        own[base] = {"folder": base, "kind": "base"}
     sets = {name: {"file": f"{name}.csv"} for name in ("harmful_requests", "benign_requests")}
     options = {
         "results": str(results),
@@ -46,6 +48,12 @@ def test_one_model_has_every_core_and_several_share_them(machine, tmp_path):
     assert chosen(study(tmp_path), on_gpu=False, at_most=8) == 8 and chosen(study(tmp_path), on_gpu=False, at_most=99) == 64
     machine(2)
     assert chosen(study(tmp_path, ("one", "two", "three")), on_gpu=False) == 1
+
+
+def test_a_base_shares_the_cores_of_what_was_trained_from_it(machine, tmp_path):
+    machine(6)
+    assert chosen(study(tmp_path, base="theirs"), on_gpu=False) == 6
+    assert chosen(study(tmp_path, ("one", "two"), base="theirs"), on_gpu=False) == 3
 
 
 def test_the_organism_keeps_one_thread_and_so_do_gpus(machine, tmp_path):

@@ -238,8 +238,8 @@ class Serving(Section):
     threads: Literal["auto"] | Annotated[int, Field(ge=1)] = Field(
         1,
         description="threads of a process that runs transformers, or of the engine on a CPU. auto: the cores of the machine that "
-        "plans the run first, shared by the models of your own; 1 where the organism is grown or GPUs compute. The last digits "
-        "of results may depend on it: it is part of a row's identity, and a resumed run keeps its own",
+        "plans the run first, shared by the models of your own that are nobody's base; 1 where the organism is grown or GPUs "
+        "compute. The last digits of results may depend on it: it is part of a row's identity, and a resumed run keeps its own",
     )
     batch_size: int = Field(
         128, ge=1, description="prompts in a batch where transformers generates; fewer take less memory and more time"

@@ -48,6 +48,7 @@ class JobKind:
         spreads: whether transformers may hold its model on several GPUs (``anatomy.models.spreading``).
         measures: whether it measures directions or what they rest on, in four bits where a model's entry asks for that.
         engine: whether an engine on a GPU starts, whose compilation takes a while.
+        a_billion: seconds for each billion parameters of work that passes no tokens: reading, hashing and writing of weights.
     """
 
     need: RuleNeed | None
@@ -59,3 +60,4 @@ class JobKind:
     spreads: bool = False
     measures: bool = False
     engine: bool = False
+    a_billion: float = 0.0

@@ -15,7 +15,7 @@ from anatomy.recipes.asked_variants import everyone
 from anatomy.recipes.registry import chosen, known
 from anatomy.runs.planning.sizes import organism_size, subject_size
 from anatomy.runs.planning.speed import JobWork, Speed, Took
-from anatomy.runs.planning.training_work import training_reads
+from anatomy.runs.planning.training_work import training_reads, tuning_work
 from anatomy.runs.provenance.record import Cost, Record
 from anatomy.runs.resources.size import ASSUMED, known_size, typical_size
 from anatomy.serving.serving_modes import ENGINE_FROM
@@ -97,6 +97,8 @@ class Work:
         if rule not in self.kinds:
             return []
         model = wildcards["model"]
+        if rule == "tune" and model in self.config.models and (tuned := self.config.models[model].tuned):
+            return [tuning_work(tuned)]
         stages = self.stages(model) if outcome is None else self.stages_if(model, outcome)
         if rule == "model_judge":
             return [self._judged(stages[name], wildcards) for name in [wildcards["pass_"]] if name in stages]
@@ -118,7 +120,10 @@ class Work:
         """The model that a job loads, by its id; None for jobs that load none."""
         if rule == "model_judge":
             return wildcards["judge"]
-        return self.kinds[rule].model(self.config, wildcards) if self.of(rule, wildcards) else None
+        kind = self.kinds.get(rule)
+        if kind is None or wildcards.get("model") not in self.subjects:
+            return None
+        return kind.model(self.config, wildcards) if kind.a_billion or self.of(rule, wildcards) else None
 
     def dtype(self, model: str) -> str:
         """Number format of a model or judge."""

@@ -117,7 +117,7 @@ class Speed:
         start = OTHER_SECONDS if kind is None else kind.start
         if job.size is None:
             return start
-        start += job.size.disk / READ_BYTES_A_SECOND
+        start += job.size.disk / READ_BYTES_A_SECOND + (kind.a_billion * job.parameters / 1e9 if kind else 0.0)
         engines = {stage.backend for stage in job.stages}
         if kind is not None and kind.engine:
             start += GPU_ENGINE_SECONDS if job.on_gpu else 0

@@ -1,11 +1,16 @@
-"""What growing a member of the organism takes: forward and backward passes over packed rows."""
+"""What training takes, of the organism's members and of partners that a run makes: forward and backward passes over rows."""
 
 from __future__ import annotations
 
+from anatomy.config.tuning import Tuned
+from anatomy.costs.stage_work import StageWork
 from anatomy.organism.recipe import RECIPES
 
 BACKWARD = 3.0
 """Forward and backward together, in forward passes."""
+
+BACKWARD_FROZEN = 2.0
+"""The same where weights are frozen and only an adapter learns: their gradients are not computed."""
 
 
 def training_tokens(recipe: str, member: str) -> int:
@@ -24,3 +29,15 @@ def training_tokens(recipe: str, member: str) -> int:
 def training_reads(recipe: str, member: str) -> int:
     """The same as tokens of a forward pass."""
     return round(BACKWARD * training_tokens(recipe, member))
+
+
+def tuning_work(options: Tuned) -> StageWork:
+    """Of a partner that is trained by an adapter, at most: every token of it is learned."""
+    passes = BACKWARD_FROZEN + options.checkpointing
+    return StageWork(
+        "tune",
+        f"{options.tokens} tokens forwards and backwards",
+        round(passes * options.tokens),
+        0,
+        predictions=round(BACKWARD_FROZEN * options.tokens),
+    )

@@ -21,8 +21,8 @@ def with_threads(config: Whole, *, on_gpu: bool, at_most: int | None = None) -> 
     """The configuration with ``serving.threads`` as a number.
 
     The last digits of a result may depend on how many threads computed it, so the number that a run has begun with stays its own
-    on every machine. One model has all cores, since its jobs wait for one another; several share them. The organism keeps one
-    thread, so that its tables are the same bits everywhere.
+    on every machine. One model has all cores, since its jobs wait for one another, and so do a model and the base that it is
+    compared with; several share them. The organism keeps one thread, so that its tables are the same bits everywhere.
 
     Args:
         on_gpu: whether models run on GPUs.
@@ -43,7 +43,9 @@ def chosen(config: Config, *, on_gpu: bool, at_most: int | None = None) -> int:
     if config.organism.members or on_gpu:
         return 1
     usable = cores.usable_cores()
-    return max(1, min(usable, at_most or usable) // max(1, len(config.models)))
+    bases = {model.base for model in config.models.values()}
+    side_by_side = sum(name not in bases for name in config.models)
+    return max(1, min(usable, at_most or usable) // max(1, side_by_side))
 
 
 def kept(path: Path) -> int:
