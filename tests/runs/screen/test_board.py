@@ -84,6 +84,15 @@ def test_finished_jobs_correct_the_plan_for_their_rule_most_and_for_others_too(b
     assert 50 < board.estimate.expected("page", "page") < 475
 
 
+def test_one_job_that_the_plan_is_far_off_on_says_little_of_other_rules(board, clock):
+    board.plan({"train": 1, "answer": 20})
+    board.forecast({"train": ("train", 10.0), **{f"answer {n}": ("answer", 100.0) for n in range(20)}})
+    board.start(0, "train", [])
+    clock.now += 1000.0
+    board.finish(0)
+    assert 100 < board.estimate.expected("answer 1", "answer") < 500
+
+
 def test_a_running_job_s_fraction_corrects_what_waits(board, clock):
     """The first training is nine times slower than planned: the others wait as long, and it is known before it has ended."""
     board.plan({"grow": 6})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from math import exp, log
 from statistics import fmean
 
 FAITH_SECONDS = 20.0
@@ -53,8 +54,17 @@ class Estimate:
     def _correction(self, rule: str) -> float:
         """Seconds taken over seconds planned: of the rule's jobs, and as far as those say little, of all."""
         seen = [*self._ended.values(), *self._going.values()]
-        everywhere = _ratio(((planned, seconds) for _, planned, seconds in seen), 1.0)
+        everywhere = _typical_ratio((planned, seconds) for _, planned, seconds in seen)
         return _ratio(((planned, seconds) for name, planned, seconds in seen if name == rule), everywhere)
+
+
+def _typical_ratio(pairs: Iterable[tuple[float, float]]) -> float:
+    """Geometric mean, weighted by what was planned: one job that the plan is far off on says little of other rules."""
+    weight, total = FAITH_SECONDS, 0.0
+    for planned, took in pairs:
+        if planned > 0 and took > 0:
+            weight, total = weight + planned, total + planned * log(took / planned)
+    return exp(total / weight)
 
 
 def _ratio(pairs: Iterable[tuple[float, float]], prior: float) -> float:
