@@ -14,7 +14,8 @@ from anatomy.errors import DataError
 from anatomy.models.activations.hooks import reading
 from anatomy.models.loading import LoadedModel
 from anatomy.serving.decoding import Decoding, cut_at_stop
-from anatomy.serving.transformers_generation import end_tokens, next_tokens
+from anatomy.serving.next_tokens import next_tokens
+from anatomy.serving.transformers_generation import end_tokens
 
 UNFINISHED = "\ufffd"
 """What a decoder writes for the beginning of a character whose other bytes have not come yet."""

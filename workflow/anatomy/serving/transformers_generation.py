@@ -5,16 +5,17 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from torch import Tensor
 
-from anatomy.errors import ConfigError, NumericsError
+from anatomy.errors import ConfigError
 from anatomy.models.activations.interventions import intervening
 from anatomy.models.loading import LoadedModel
 from anatomy.models.preflight.context import require_lengths
 from anatomy.progress.counting import Progress, counted
 from anatomy.serving.completions import Request, in_order
 from anatomy.serving.decoding import Decoding, FinishReason, Generation, check_seeds, finished, stops
+from anatomy.serving.next_tokens import next_tokens
 
 
 def generate_with_transformers(
@@ -142,30 +143,3 @@ def left_padded(prompts: Sequence[list[int]], pad: int) -> tuple[Int[Tensor, "pr
         tokens[row, longest - len(ids) :] = torch.tensor(ids)
         mask[row, longest - len(ids) :] = 1
     return tokens, mask
-
-
-def next_tokens(
-    logits: Float[Tensor, "prompt vocabulary"], decoding: Decoding, generators: Sequence[torch.Generator | None]
-) -> Int[Tensor, " prompt"]:
-    """Greedy choice, or a sample of the nucleus of mass ``top_p``, each row from its own generator on the CPU.
-
-    Raises:
-        NumericsError: a row is not finite.
-    """
-    finite = torch.isfinite(logits).all(dim=-1)
-    if not finite.all():
-        row = int((~finite).nonzero()[0])
-        raise NumericsError(
-            found="NaN or infinite logits",
-            expected="finite logits",
-            where=f"prompt {row} of the batch",
-            remedy="the edit's strength or the dtype may overflow; try float32 or a smaller strength",
-        )
-    if decoding.greedy:
-        return logits.argmax(dim=-1)
-    probabilities = torch.softmax(logits.double() / decoding.temperature, dim=-1).cpu()
-    ordered, ids = probabilities.sort(dim=-1, descending=True)
-    # Kept: every token that starts below top_p, so that the most likely one always is.
-    ordered[ordered.cumsum(dim=-1) - ordered >= decoding.top_p] = 0
-    picks = [torch.multinomial(row, 1, generator=generator) for row, generator in zip(ordered, generators, strict=True)]
-    return ids.gather(-1, torch.stack(picks)).squeeze(-1)
