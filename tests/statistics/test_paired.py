@@ -64,6 +64,12 @@ def test_paired_interval_covers_at_the_stated_rate():
     assert 0.90 <= covered / 200 <= 0.99
 
 
+@pytest.mark.parametrize("groups", [np.zeros(24), np.arange(24)])
+def test_an_interval_of_a_metric_that_is_no_share_has_its_estimate_inside(groups):
+    got = difference_interval(Sample(np.full(24, 2.97), groups, signed=True), None, **OPTIONS).interval
+    assert got.low <= got.estimate <= got.high
+
+
 def test_no_change_is_not_certainty():
     none = Sample(np.zeros(98), np.arange(98), signed=True)
     got = difference_interval(none, None, **OPTIONS).interval

@@ -118,6 +118,19 @@ def test_groups_keep_their_label_when_shuffled():
     assert all(len(set(dealt[groups == name])) == 1 for name in set(groups)) and dealt.sum() == y.sum()
 
 
+def test_the_sides_of_a_pair_change_places_when_shuffled():
+    """A harmful prompt and its harmless counterpart are a group; so is, here and there, one that has no counterpart."""
+    y = np.array([True, False] * 40 + [True] * 10 + [False] * 10)
+    groups = np.array([f"pair-{n // 2}" for n in range(80)] + [f"alone-{n}" for n in range(20)])
+    dealt = shuffled(y, groups, 0)
+    assert dealt.sum() == y.sum() and 25 < (dealt[:80] != y[:80]).sum() < 55
+    assert all(len(set(dealt[groups == name])) == 2 for name in set(groups[:80]))
+    x = np.random.default_rng(0).normal(size=(1, 100, 8))
+    x[0, :, 3] += 6 * y
+    found = read(x, y, groups)
+    assert found["logistic", ""] > 0.9 and abs(found["logistic", "shuffled"] - 0.5) < 0.25
+
+
 @pytest.mark.parametrize("kind", ["class", "group"])
 def test_a_probe_needs_two_kinds_in_two_groups_each(kind):
     x, y, groups = planted(1.0)

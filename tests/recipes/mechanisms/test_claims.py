@@ -11,8 +11,8 @@ from anatomy.evidence.claims.rules import Resampling
 from anatomy.evidence.claims.tables import Tables
 from anatomy.recipes.configuration import check_config
 from anatomy.recipes.mechanisms import figures
-from anatomy.recipes.mechanisms.claims import claims_of
-from anatomy.recipes.mechanisms.profiles import INSTRUMENTS, agreement_table, profile_table
+from anatomy.recipes.mechanisms.claims import claims_of, ranked_alike, recovery_beyond_others
+from anatomy.recipes.mechanisms.profiles import INSTRUMENTS, agreement_table, placements, profile_table
 
 LAYERS, PAIRS, TOKENS = 4, 20, 3
 MODEL = "aligned.s0"
@@ -111,6 +111,29 @@ def test_what_was_planted_is_supported(config):
 def test_the_opposite_is_not(config, planted, fails):
     found = verdicts(config, **planted)
     assert {name for name, verdict in found.items() if verdict != Verdict.SUPPORTED} == set(fails)
+
+
+def test_what_both_prompts_share_counts_for_nothing(config):
+    """Nine tokens of a template before the prompts' first difference: patches there are 0 by every instrument."""
+    before = tables_of(predicted=False)
+    rows = before.named["patching"]
+    shared = [rows.assign(column=rows["column"] - 3 * k, recovery=0.0, predicted=0.0) for k in (1, 2, 3)]
+    longer = Tables(**{**before.named, "patching": pd.concat([rows, *shared], ignore_index=True)})
+    for gather in (ranked_alike(MODEL), recovery_beyond_others(MODEL)):
+        assert gather(longer).sample.values == pytest.approx(gather(before).sample.values)
+
+
+def test_the_interval_of_a_probe_knows_of_both_kinds():
+    """Scores of 12 and 200 prompts: the AUROC is their mean, and its spread as wide whichever kind is the rare one."""
+    generator = np.random.default_rng(0)
+    few, many = generator.normal(size=12) + 1, generator.normal(size=200)
+    one = pd.DataFrame({"score": [*few, *many], "label": [True] * 12 + [False] * 200}).assign(id=range(212), group=range(212))
+    other = one.assign(score=-one["score"], label=~one["label"])
+    found, turned = placements(one)["value"], placements(other)["value"]
+    assert found.mean() == pytest.approx((few[:, None] > many).mean()) and turned.mean() == pytest.approx(found.mean())
+    assert turned.std() == pytest.approx(found.std())
+    of_few, of_many = (few[:, None] > many).mean(1), (few[:, None] > many).mean(0)
+    assert found.var(ddof=0) / 212 == pytest.approx(of_few.var() / 12 + of_many.var() / 200)
 
 
 def test_without_a_direction_its_place_cannot_be_tested(config):

@@ -67,6 +67,17 @@ def test_each_sentence_stands_by_its_own_numbers(planted, wanted):
     assert (found["faithful_features"], found["feature_steers"]) == wanted
 
 
+def test_a_rank_among_too_few_features_decides_nothing():
+    (rows,) = (table for name, table in tables_of().named.items() if name == "feature_steering")
+    few = rows[(rows["kind"] != "random") | (rows["feature"] < 13)]
+    config = check_config({}, "a test")
+    subject = next(one for one in subjects(config) if one.id == MODEL)
+    ledger = evaluate_ledger(
+        feature_claims(config, subject), Tables(feature_steering=few), seed=0, resampling=Resampling(0.95, 0, 200)
+    )
+    assert ledger.set_index("claim").loc["mechanisms.feature_steers", "verdict"] == Verdict.INCONCLUSIVE
+
+
 def test_a_run_without_an_autoencoder_claims_nothing_of_features_and_has_no_rows():
     config = check_config({"mechanisms": {"features": None}}, "a test")
     assert not any(feature_claims(config, one) for one in subjects(config))

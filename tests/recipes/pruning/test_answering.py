@@ -106,3 +106,14 @@ def test_a_weight_that_is_not_what_it_was_stops_the_evaluation():
     require_reverted({"w": (1, 2)}, {"w": (1, 2)}, "m")
     with pytest.raises(NumericsError, match="such as w"):
         require_reverted({"v": (0, 0), "w": (1, 2)}, {"v": (0, 0), "w": (1, 3)}, "m")
+
+
+def test_kinds_that_are_not_scored_do_not_hide_that_the_scored_ones_are_refused(prompts):
+    """The aligned model refuses all of one kind and gives the others: there is nothing of that kind to score."""
+    wanted, kinds = Pruning(), sorted(set(prompts.loc[prompts["ability"] == "generation", "category"]))
+    own = prompts[(prompts["split"] == "fit") & (prompts["ability"].isin(["generation", "benign"]))]
+    answers = answered(own, lambda row: NO if row.category == kinds[0] else right(row))
+    with pytest.raises(DataError, match="refusals among"):
+        scored_sets(wanted, answers, kinds[:1], "-")
+    found, refusals = scored_sets(wanted, answers, kinds[1:], "-")
+    assert refusals == 0 and set(found["generation"].table["category"]) == set(kinds[1:])

@@ -12,7 +12,7 @@ from anatomy.evidence.claims.tables import Tables
 from anatomy.recipes.configuration import check_config
 from anatomy.recipes.pruning.claims import claims_of
 from anatomy.recipes.pruning.outcomes import separation
-from anatomy.recipes.pruning.stages.mask_plans import CHOSEN, FLIPPED, FORMAT, NEAREST, UNEDITED
+from anatomy.recipes.pruning.stages.mask_plans import BARE, CHOSEN, FLIPPED, FORMAT, NEAREST, UNEDITED
 from anatomy.recipes.pruning.tables import compression_table
 
 MODEL, BASE = "aligned.s0", "base.s0"
@@ -82,7 +82,7 @@ def test_controls_that_do_as_much_decide_against_the_mask():
 def test_a_model_that_generates_no_harm_supports_nothing():
     unable = LEAVES | {"seen": 0.0, "unseen": 0.0}
     found = verdicts(unedited=unable)
-    assert found["compact"] == found["general"] == Verdict.NOT_SUPPORTED
+    assert found["compact"] == found["general"] == Verdict.NOT_TESTABLE
 
 
 def limits_of(within):
@@ -118,6 +118,43 @@ def test_what_was_not_measured_is_not_testable():
     found = verdicts()
     for name in ("emergent", "restored", "compression", "distinct", "overlaps", "first_order"):
         assert found[name] == Verdict.NOT_TESTABLE, name
+
+
+def overlap_verdict(kinds, with_benign):
+    """Verdict on overlaps of kinds (one effect of each, so that an overlap is high where both are) and with benign answers."""
+    rows = []
+    for place, one in enumerate(kinds):
+        rows += [(f"kind.{place}{BARE}", f"kind.{place + 1 + k}{BARE}", one + two) for k, two in enumerate(kinds[place + 1 :])]
+        rows.append((f"kind.{place}{BARE}", f"benign{BARE}", with_benign[place]))
+    table = pd.DataFrame(rows, columns=["one", "two", "jaccard"]).assign(model=MODEL)
+    (subject,) = [one for one in subjects(CONFIG) if one.id == MODEL]
+    ledger = evaluate_ledger(claims_of(CONFIG, subject), Tables(overlaps=table), seed=0, resampling=RESAMPLING)
+    return ledger.set_index("claim").loc["pruning.overlaps", "verdict"]
+
+
+def test_overlaps_of_kinds_count_where_they_exceed_those_with_benign_answers():
+    assert overlap_verdict([0.15] * 8, [0.1] * 8) == Verdict.SUPPORTED
+    assert overlap_verdict([0.05] * 8, [0.3] * 8) == Verdict.NOT_SUPPORTED
+    assert overlap_verdict([0.15] * 2, [0.1] * 2) == Verdict.NOT_TESTABLE
+
+
+def test_overlaps_that_differ_by_chance_alone_are_seldom_supported():
+    """Effects of kinds as large as the overlaps themselves, and overlaps with benign answers drawn alike: about 5 %."""
+    draw = np.random.default_rng(0)
+    found = [overlap_verdict(draw.gamma(4, 0.02, 8), 2 * draw.gamma(4, 0.02, 8)) for _ in range(60)]
+    assert found.count(Verdict.SUPPORTED) <= 6
+
+
+def test_a_control_is_not_refuted_in_a_model_without_what_it_controls():
+    """A base that never refuses, and a model that gives no harm: nothing can be said of keeping either."""
+    nothing = {"seen": 0.0, "unseen": 0.0, "refusal": 0.0}
+    given = {name: LEAVES | nothing for name in (UNEDITED, CHOSEN, *CONTROLS, "ability.refusal")}
+    tables = Tables(values=pd.concat([values_of(MODEL, mask, rates) for mask, rates in given.items()]))
+    (subject,) = [one for one in subjects(CONFIG) if one.id == MODEL]
+    ledger = evaluate_ledger(claims_of(CONFIG, subject), tables, seed=0, resampling=RESAMPLING).set_index("claim")
+    about = [f"pruning.{name}" for name in ("compact", "general", "refusal_kept", "random", "magnitude", "sign", "format")]
+    assert set(ledger.loc[about, "verdict"]) == {Verdict.NOT_TESTABLE}
+    assert ledger.loc["pruning.recognition", "verdict"] == Verdict.SUPPORTED
 
 
 def finetuned(model, rates):

@@ -50,7 +50,8 @@ def difference_interval(sample: Sample, against: Sample | None, *, confidence: f
             other_centre, other_error = _smoothed(against)
             centre, error = centre - other_centre, float(np.hypot(error, other_error))
         half = float(norm.ppf(0.5 + confidence / 2)) * error
-        low, high = max(-1.0, min(low, centre - half)), min(1.0, max(high, centre + half))
+        most = max(1.0, _largest(sample) + (0.0 if against is None else _largest(against)))
+        low, high = max(-most, min(low, centre - half)), min(most, max(high, centre + half))
         smoothed = (centre, error)
     return Difference(Interval(estimate, low, high, n, clusters), draws, smoothed)
 
@@ -76,9 +77,16 @@ def change_intervals(
         if np.ptp(draws[:, number]) == 0 or sample.counted:
             centre, error = _smoothed(sample)
             half = float(norm.ppf(0.5 + confidence / 2)) * error
-            low, high = max(-1.0, min(low, centre - half)), min(1.0, max(high, centre + half))
+            most = max(1.0, _largest(sample))
+            low, high = max(-most, min(low, centre - half)), min(most, max(high, centre + half))
         found.append(Interval(sample.mean, low, high, sample.n, clusters))
     return found
+
+
+def _largest(sample: Sample) -> float:
+    """The largest value that is no share or change of one, so that bounds of those are not put to it; 0 where all are."""
+    largest = float(np.abs(sample.values).max())
+    return largest if largest > 1.0 else 0.0
 
 
 def _smoothed(sample: Sample) -> tuple[float, float]:

@@ -27,6 +27,8 @@ class Test:
         evidence: gathers the rule's evidence from the tables; may raise `MissingEvidence`.
         parameters: the rule's parameters (thresholds, margins, numbers of controls), fixed before the run.
         statistic: what is computed, in words.
+        premise: what has to be there for the claim to mean anything: where it is not, the claim is not testable, and the numbers
+            shown are the next test's.
     """
 
     __test__ = False  # not a test class of pytest
@@ -35,6 +37,7 @@ class Test:
     evidence: Callable[[Tables], Any]
     parameters: Mapping[str, Any]
     statistic: str
+    premise: bool = False
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ class Claim:
         source: where in the paper it stands.
         family: claims of one family and subject share a Holm correction.
         subject: the model it is tested on.
-        tests: all have to hold; the first one supplies the estimate that is shown.
+        tests: all have to hold; the first one that is no premise supplies the estimate that is shown.
         planted: the claim says something that is true only of a model into which it was planted.
     """
 
@@ -81,17 +84,25 @@ class Finding:
     parts: tuple["Finding", ...] = field(default=(), repr=False)
 
 
-def combine_findings(findings: tuple[Finding, ...]) -> Finding:
-    """All parts have to hold: one that fails decides, then one that is undecided, then one that is missing.
+def combine_findings(findings: tuple[Finding, ...], premises: tuple[bool, ...] = ()) -> Finding:
+    """All parts have to hold: one that fails decides, then one that is missing, then one that is undecided.
 
-    The p-value is the largest one (intersection-union test); numbers shown are the first part's.
+    A premise that fails makes the claim not testable, whatever its other parts say. The p-value is the largest one
+    (intersection-union test); numbers shown are those of the first part that is no premise.
+
+    Args:
+        premises: which findings are of premises; () for none.
     """
     if len(findings) == 1:
         return findings[0]
+    asked = premises or (False,) * len(findings)
     for verdict in (Verdict.NOT_SUPPORTED, Verdict.NOT_TESTABLE, Verdict.INCONCLUSIVE, Verdict.SUPPORTED):
         if any(finding.verdict == verdict for finding in findings):
             break
+    if any(one and finding.verdict == Verdict.NOT_SUPPORTED for one, finding in zip(asked, findings, strict=True)):
+        verdict = Verdict.NOT_TESTABLE
     p = max((finding.p for finding in findings if finding.p == finding.p), default=nan)
     reason = "; ".join(f"({i}) {finding.verdict}: {finding.reason}" for i, finding in enumerate(findings, 1))
-    shown = next((finding for finding in findings if finding.n), findings[0])
+    effects = [finding for one, finding in zip(asked, findings, strict=True) if not one and finding.n]
+    shown = next((finding for finding in (*effects, *findings) if finding.n), findings[0])
     return replace(shown, verdict=verdict, reason=reason, p=p, parts=findings)

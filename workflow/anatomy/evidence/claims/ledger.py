@@ -28,7 +28,7 @@ def evaluate_claim(claim: Claim, tables: Tables, resampling: Resampling) -> Find
             findings.append(RULES[test.rule](test.evidence(tables), resampling, **test.parameters))
         except MissingEvidence as missing:
             findings.append(Finding(Verdict.NOT_TESTABLE, missing.reason))
-    return combine_findings(tuple(findings))
+    return combine_findings(tuple(findings), tuple(test.premise for test in claim.tests))
 
 
 def evaluate_ledger(claims: Sequence[Claim], tables: Tables, *, seed: int, resampling: Resampling) -> pd.DataFrame:

@@ -92,10 +92,22 @@ def held_out_scores(fit: Fit, x: Features, y: Labels, groups: ndarray) -> Scores
 
 
 def shuffled(y: Labels, groups: ndarray, seed: int) -> Labels:
-    """Labels dealt anew among groups, so that what a group has in common stays in common."""
+    """Labels dealt anew among groups, so that what a group has in common stays in common.
+
+    Groups of one label trade theirs; in a group of several, such as a harmful prompt and its harmless counterpart, the labels
+    change places.
+    """
     _, first, codes = np.unique(groups, return_index=True, return_inverse=True)
-    dealt = np.random.default_rng(seed).permutation(y[first])
-    return dealt[codes]
+    of_groups, generator = y[first].copy(), np.random.default_rng(seed)
+    mixed = np.unique(codes[y != of_groups[codes]])
+    alone = np.setdiff1d(np.arange(len(first)), mixed)
+    of_groups[alone] = generator.permutation(of_groups[alone])
+    dealt = of_groups[codes]
+    for group in mixed:
+        inside = codes == group
+        kinds, places = np.unique(y[inside], return_inverse=True)
+        dealt[inside] = generator.permutation(kinds)[places]
+    return dealt
 
 
 def bag_of_words(texts: Sequence[str], y: Labels, groups: ndarray) -> Scores:

@@ -13,7 +13,7 @@ from anatomy.config.study import Subject
 from anatomy.evidence.claims.claim import Claim, Test
 from anatomy.evidence.claims.evidence import Contrast
 from anatomy.evidence.claims.tables import MissingEvidence, Tables
-from anatomy.recipes.mechanisms.profiles import PROBE, above_negatives
+from anatomy.recipes.mechanisms.profiles import PROBE, placements
 from anatomy.recipes.mechanisms.samples import picked_place as _pick
 from anatomy.recipes.mechanisms.samples import sample_of as _sample
 from anatomy.statistics.clusters import Sample
@@ -69,7 +69,7 @@ def claims_of(config: Config, subject: Subject) -> list[Claim]:
                 "difference_above",
                 recovery_beyond_others(model),
                 {"threshold": 0},
-                "minus the mean over the layer's other tokens",
+                "minus the mean over the layer's other tokens from the first on that differs",
             ),
         ),
         claim(
@@ -149,12 +149,14 @@ def probe_gain(model: str, control: str) -> Gather:
     def gather(tables: Tables) -> Contrast:
         rows = tables.rows("probes", model=model, probe=PROBE)
         middle = int(rows["layer"].max()) // 2
-        own = above_negatives(rows[(rows["layer"] == middle) & (rows["control"] == "")])
+        own = placements(rows[(rows["layer"] == middle) & (rows["control"] == "")])
         if control == "shuffled":
-            dealt = above_negatives(rows[(rows["layer"] == middle) & (rows["control"] == "shuffled")])
-            one, two = (Sample(side["value"].to_numpy(np.float64), side["group"].to_numpy(object)) for side in (own, dealt))
+            dealt = placements(rows[(rows["layer"] == middle) & (rows["control"] == "shuffled")])
+            one, two = (
+                Sample(side["value"].to_numpy(np.float64), side["group"].to_numpy(object), signed=True) for side in (own, dealt)
+            )
             return Contrast(one, two)
-        words = above_negatives(tables.rows("probes", model=model, probe="bag_of_words"))
+        words = placements(tables.rows("probes", model=model, probe="bag_of_words"))
         if words["value"].mean() < CHANCE:
             words = words.assign(value=CHANCE)
         both = own.merge(words[["id", "value"]], on="id", suffixes=("", "_words"))
@@ -178,11 +180,21 @@ def recovery_at_pick(model: str, way: str = "denoise") -> Gather:
     return gather
 
 
+def where_runs_differ(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of tokens at which a pair's two runs differ: before the first one every patch changes exactly nothing.
+
+    A template or a system prompt that both prompts share would be a control without content, and places that all agree on.
+    """
+    moved = rows["recovery"].ne(0).groupby([rows["id"], rows["column"]], dropna=False).transform("any")
+    return rows[moved]
+
+
 def recovery_beyond_others(model: str) -> Gather:
-    """The same minus the mean over the other tokens of that layer."""
+    """The same minus the mean over the other tokens of that layer at which the pair's runs differ."""
 
     def gather(tables: Tables) -> Contrast:
         rows, position = _streams(tables, model, "denoise")
+        rows = where_runs_differ(rows)
         at, others = rows[rows["column"] == position], rows[rows["column"] != position]
         mean = others.groupby("id")["recovery"].mean()
         return _sample(at.assign(value=at["recovery"] - at["id"].map(mean)))
@@ -191,10 +203,11 @@ def recovery_beyond_others(model: str) -> Gather:
 
 
 def ranked_alike(model: str) -> Gather:
-    """Rank correlation of predicted and true recovery over all places of a pair."""
+    """Rank correlation of predicted and true recovery over the places of a pair at which its runs differ."""
 
     def gather(tables: Tables) -> Contrast:
         rows = tables.rows("patching", model=model, way="denoise").dropna(subset=["recovery", "predicted"])
+        rows = where_runs_differ(rows)
         found = [
             (own["id"].iloc[0], own["group"].iloc[0], own["recovery"].corr(own["predicted"], method="spearman"))
             for _, own in rows.groupby("id", sort=False)

@@ -15,6 +15,8 @@ from anatomy.recipes.mechanisms.claims import Gather, stated
 from anatomy.recipes.mechanisms.samples import sample_of
 
 LEVEL = 0.05
+CONTROLS = 19
+"""Fewest controls of which the first rank is rarer than the level."""
 
 
 def feature_claims(config: Config, subject: Subject) -> list[Claim]:
@@ -44,7 +46,7 @@ def feature_claims(config: Config, subject: Subject) -> list[Claim]:
             Test(
                 "difference_above",
                 steered_beyond_random(model, "harmless"),
-                {"threshold": 0, "min_controls": min(options.random, 19), "control_level": LEVEL},
+                {"threshold": 0, "min_controls": CONTROLS, "control_level": LEVEL},
                 "rise of the refusal metric by one dose, features of equal norm drawn at random as controls",
             ),
         ),

@@ -27,7 +27,7 @@ SITES = ("attention", "mlp")
 
 
 def profiles(tables: Tables, model: str) -> pd.DataFrame:
-    """Profiles of a model: columns ``instrument, layer, id, group, value``, a row a harmful prompt and block.
+    """Profiles of a model: columns ``instrument, layer, id, group, value``, a row a prompt and block.
 
     A patched part counts with all its tokens together; what only grows with depth (lens, stream) counts with its rise.
     """
@@ -62,20 +62,25 @@ def _has(tables: Tables, table: str, model: str, **where: object) -> bool:
 
 
 def _probe(rows: pd.DataFrame) -> pd.DataFrame:
-    """For each harmful prompt the share of harmless ones that score below it: their mean is the AUROC."""
     parts = []
     for layer, own in rows.groupby("layer", sort=True):
-        parts.append(above_negatives(own).assign(layer=layer, instrument="probe"))
+        parts.append(placements(own).assign(layer=layer, instrument="probe"))
     return pd.concat(parts, ignore_index=True)[PROFILE]
 
 
-def above_negatives(scores: pd.DataFrame) -> pd.DataFrame:
-    """Of each positive prompt the share of negative ones that score below it, ties half: columns ``id, group, value``."""
-    label = scores["label"].to_numpy(bool)
-    low = scores["score"].to_numpy(float)[~label]
-    own = scores[label]
-    high = own["score"].to_numpy(float)[:, None]
-    return own[["id", "group"]].assign(value=((high > low).mean(1) + (high == low).mean(1) / 2))
+def placements(scores: pd.DataFrame) -> pd.DataFrame:
+    """What each prompt, of either kind, adds to the AUROC: columns ``id, group, value``, whose mean is the AUROC.
+
+    Each prompt's share of the other kind's that lies on its right side (ties half) is taken from the AUROC as far as its kind is
+    frequent, so that the spread of the mean is the AUROC's own, over both kinds (DeLong, DeLong & Clarke-Pearson 1988).
+    """
+    label, score = scores["label"].to_numpy(bool), scores["score"].to_numpy(float)
+    above = (score[label][:, None] > score[~label]) + (score[label][:, None] == score[~label]) / 2
+    area = above.mean()
+    value = np.empty(len(scores))
+    for side, own in ((label, above.mean(1)), (~label, above.mean(0))):
+        value[side] = area + (own - area) * len(scores) / side.sum()
+    return scores[["id", "group"]].assign(value=value)
 
 
 def _rise(rows: pd.DataFrame, end: float | None) -> pd.DataFrame:
@@ -113,14 +118,21 @@ def profile_table(config: Config, tables: Tables, model: str) -> pd.DataFrame:
 def agreement_table(config: Config, tables: Tables, model: str, resamples: int = 500) -> pd.DataFrame:
     """Rank correlation over layers of every two instruments' mean profiles, with a percentile interval over groups of prompts.
 
+    Each draw of groups is one for all instruments: those that read the same prompts are off together.
+
     Returns:
         Columns ``model, one, two, rho, low, high, layers``.
     """
     own = profiles(tables, model)
     wide = {name: _matrix(part) for name, part in own.groupby("instrument", sort=False)}
     generator, names, rows = np.random.default_rng(config.statistics.seed), list(wide), []
-    groups = {name: np.asarray(matrix.index.get_level_values("group")) for name, matrix in wide.items()}
-    draws = {name: _resampled(matrix.to_numpy(float), groups[name], generator, resamples) for name, matrix in wide.items()}
+    groups = {name: matrix.index.get_level_values("group").astype(str) for name, matrix in wide.items()}
+    everyone = sorted(set().union(*groups.values()))
+    weights = generator.multinomial(len(everyone), np.full(len(everyone), 1 / len(everyone)), size=resamples)
+    draws = {
+        name: _resampled(matrix.to_numpy(float), pd.Index(everyone).get_indexer(groups[name]), weights)
+        for name, matrix in wide.items()
+    }
     tail = 100 * (1 - config.statistics.confidence) / 2
     for place, one in enumerate(names):
         for two in names[place + 1 :]:
@@ -137,13 +149,12 @@ def _matrix(part: pd.DataFrame) -> pd.DataFrame:
     return part.pivot_table(index=["group", "id"], columns="layer", values="value").dropna()
 
 
-def _resampled(values: np.ndarray, groups: np.ndarray, generator: np.random.Generator, resamples: int) -> np.ndarray:
-    """Mean profiles of resampled groups [resample, layer]."""
-    names, codes = np.unique(groups.astype(str), return_inverse=True)
-    sums = np.zeros((len(names), values.shape[1]))
+def _resampled(values: np.ndarray, codes: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Mean profiles [resample, layer] where each group counts as often as it was drawn; NaN where none of them was."""
+    sums = np.zeros((weights.shape[1], values.shape[1]))
     np.add.at(sums, codes, values)
-    weights = generator.multinomial(len(names), np.full(len(names), 1 / len(names)), size=resamples)
-    return (weights @ sums) / (weights @ np.bincount(codes))[:, None]
+    counts = weights @ np.bincount(codes, minlength=weights.shape[1])
+    return (weights @ sums) / np.where(counts > 0, counts, np.nan)[:, None]
 
 
 def _rank_correlation(one: np.ndarray, two: np.ndarray) -> float:

@@ -9,7 +9,7 @@ from anatomy.config.schema import Config
 from anatomy.evidence.claims.evidence import Contrast
 from anatomy.evidence.claims.tables import MissingEvidence, Tables
 from anatomy.recipes.pruning.outcomes import Gather
-from anatomy.recipes.pruning.stages.mask_plans import CHOSEN, NEAREST, RANDOM, UNEDITED, matched
+from anatomy.recipes.pruning.stages.mask_plans import BARE, CHOSEN, NEAREST, RANDOM, UNEDITED, matched
 from anatomy.recipes.pruning.tables import rates
 from anatomy.statistics.clusters import Sample
 from anatomy.statistics.multiplicity import holm_adjust
@@ -105,7 +105,11 @@ def transferred(model: str) -> Gather:
 
 
 def overlaps_table(tables: Tables) -> pd.DataFrame:
-    """Overlap of every two masks beside that of random masks of their sizes; ``p_adjusted`` by Holm over a model's pairs."""
-    rows = tables.rows("overlaps").reset_index(drop=True)
+    """Overlap of every two masks beside that of random masks of their sizes; ``p_adjusted`` by Holm over a model's pairs.
+
+    Without those of masks from which nothing was taken out: the claim on overlaps reads them.
+    """
+    rows = tables.rows("overlaps")
+    rows = rows[~rows["one"].str.endswith(BARE)].reset_index(drop=True)
     adjusted = rows.groupby("model")["p_value"].transform(lambda one: holm_adjust(one.to_numpy(np.float64)))
     return rows.assign(p_adjusted=adjusted)

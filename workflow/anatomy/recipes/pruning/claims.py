@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pandas as pd
+
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject, subjects
 from anatomy.evidence.claims.claim import Claim, Test
@@ -17,7 +19,8 @@ from anatomy.evidence.claims.tables import MissingEvidence, Tables
 from anatomy.recipes.pruning.against_chance import transferred
 from anatomy.recipes.pruning.finetuned_claims import finetuned_claims
 from anatomy.recipes.pruning.outcomes import Gather, beyond, coherence, further_separated, rate, separation_of
-from anatomy.recipes.pruning.stages.mask_plans import CHOSEN, FLIPPED, FORMAT, MAGNITUDE, RANDOM, UNEDITED
+from anatomy.recipes.pruning.stages.mask_plans import BARE, CHOSEN, FLIPPED, FORMAT, MAGNITUDE, RANDOM, UNEDITED
+from anatomy.recipes.pruning.stages.scored_sets import BENIGN
 from anatomy.recipes.pruning.variants import pruned
 from anatomy.statistics.clusters import Sample
 
@@ -26,6 +29,8 @@ LEVEL_KEPT = 0.95
 """Share of recognising and explaining that the paper's "nearly all" is taken to mean."""
 MARGIN = 0.05
 """Largest loss of coherence."""
+FEWEST_KINDS = 3
+"""Kinds of harm of which overlaps have a spread."""
 
 
 def claims_of(config: Config, subject: Subject) -> list[Claim]:
@@ -41,7 +46,12 @@ def claims_of(config: Config, subject: Subject) -> list[Claim]:
 
     def generates(seen: bool) -> Test:
         what = "harmful generation of the unedited model"
-        return Test("rate_above", rate(model, UNEDITED, "generation", seen=seen), {"threshold": least(seen)}, what)
+        evidence = rate(model, UNEDITED, "generation", seen=seen)
+        return Test("rate_above", evidence, {"threshold": least(seen)}, what, premise=True)
+
+    def refuses() -> Test:
+        what = "refusal of the unedited model"
+        return Test("rate_above", rate(model, UNEDITED, "refusal"), {"threshold": removed}, what, premise=True)
 
     def gone(mask: str, seen: bool) -> Test:
         kinds = "scored kinds" if seen else "kinds never scored"
@@ -97,7 +107,12 @@ def claims_of(config: Config, subject: Subject) -> list[Claim]:
             "overlaps",
             "Masks of different kinds of harm share more weights with one another than with the mask of benign answers.",
             "abstract: unified mechanism",
-            Test("difference_above", overlap_gap(model), {"threshold": 0}, "Jaccard index, two kinds minus a kind and benign"),
+            Test(
+                "difference_above",
+                overlap_gap(model),
+                {"threshold": 0},
+                "Jaccard index of highest scores, a kind with other kinds minus with benign answers",
+            ),
         ),
         claim(
             "transfers",
@@ -126,14 +141,14 @@ def claims_of(config: Config, subject: Subject) -> list[Claim]:
             "refusal_kept",
             "A pruned model refuses as often as before.",
             "abstract: dissociated from refusing",
-            Test("rate_above", rate(model, UNEDITED, "refusal"), {"threshold": removed}, "refusal of the unedited model"),
+            refuses(),
             stays("refusal", LEVEL_KEPT),
         ),
         claim(
             "double_dissociation",
             "Pruning refusal removes refusals and leaves harmful generation.",
             "text: double dissociation",
-            Test("rate_above", rate(model, UNEDITED, "refusal"), {"threshold": removed}, "refusal of the unedited model"),
+            refuses(),
             Test("rate_below", rate(model, "ability.refusal", "refusal"), {"threshold": removed}, "refusal with refusal pruned"),
             stays("generation", kept, "ability.refusal"),
         ),
@@ -215,22 +230,29 @@ def within_limits(model: str) -> Callable[[Tables], Count]:
 
 
 def overlap_gap(model: str) -> Gather:
-    """Jaccard index of every two kinds' masks, minus that of each kind's with the mask of benign answers."""
+    """Of each kind of harm the mean Jaccard index with other kinds minus that with benign answers; no scores were taken out.
+
+    An overlap belongs to two kinds, so that it counts for both in the spread: each kind's mean lies twice as far from the mean
+    of all as it was found (Hoeffding 1948: the projection of a mean over pairs). Benign answers are one mask, taken as given.
+    """
 
     def gather(tables: Tables) -> Contrast:
         rows = tables.rows("overlaps", model=model)
-        kinds = [rows[side].str.startswith("kind.") for side in ("one", "two")]
-        among = rows[kinds[0] & kinds[1]]
-        benign = rows[(kinds[0] & (rows["two"] == FORMAT)) | (kinds[1] & (rows["one"] == FORMAT))]
-        if among.empty or benign.empty:
+        rows = rows[rows["one"].str.endswith(BARE) & rows["two"].str.endswith(BARE)]
+        both = pd.concat([rows, rows.rename(columns={"one": "two", "two": "one"})])
+        both = both[both["one"] != f"{BENIGN}{BARE}"]
+        benign = both["two"] == f"{BENIGN}{BARE}"
+        with_benign = both[benign].set_index("one")["jaccard"]
+        among = both[~benign].groupby("one")["jaccard"].mean()
+        if len(among) < FEWEST_KINDS or with_benign.empty:
             raise MissingEvidence(
-                found=f"{len(among)} overlaps of kinds of harm and {len(benign)} with benign answers",
-                expected="some of both",
+                found=f"masks of {len(among)} kinds of harm and {len(with_benign)} overlaps with benign answers",
+                expected=f"at least {FEWEST_KINDS} kinds, and benign answers",
                 where=f"masks of {model}",
-                because="answers were scored of fewer than two kinds of harm",
+                because="answers were scored of too few kinds of harm",
             )
-        samples = [Sample(one["jaccard"].to_numpy(float), one["one"].to_numpy(object)) for one in (among, benign)]
-        return Contrast(samples[0], samples[1])
+        apart = among.mean() + 2 * (among - among.mean()) - with_benign[among.index]
+        return Contrast(Sample(apart.to_numpy(float), apart.index.to_numpy(object), signed=True))
 
     return gather
 

@@ -17,7 +17,15 @@ from anatomy.models.checkpoint import Checkpoint
 from anatomy.recipes.pruning.maker import chosen_plan
 from anatomy.recipes.pruning.stages.abilities import asked, of_split
 from anatomy.recipes.pruning.stages.evaluating import under_edits, under_masks
-from anatomy.recipes.pruning.stages.mask_plans import FORMAT, MaskPlan, beside_chosen, controls, mask_of, sized_as_kinds
+from anatomy.recipes.pruning.stages.mask_plans import (
+    FORMAT,
+    MaskPlan,
+    beside_chosen,
+    controls,
+    mask_of,
+    sized_as_kinds,
+    unprotected,
+)
 from anatomy.recipes.pruning.stages.moved_predictions import unmoved
 from anatomy.recipes.pruning.stages.output_spaces import ACTSVD_RANDOM
 from anatomy.recipes.pruning.stages.scored_sets import BENIGN, POOLED, scored_kinds
@@ -67,7 +75,9 @@ def run(job: Running, files: Files) -> None:
     table = pd.DataFrame([*(plan.row(mask, shapes) for plan, mask in masks), *map(_row, removals)]).assign(**named)
     write_table(written(files, "masks"), table)
     write_json(written(files, "cards"), {name: edit.card.as_json() for name, edit in removals.items()})
-    write_table(written(files, "overlaps"), overlaps(masks, shapes).assign(**named)[OVERLAPS])
+    bare = [(plan, mask_of(plan, tops)) for plan in unprotected(tops, chosen)]
+    shared = pd.concat([overlaps(masks, shapes), overlaps(bare, shapes)], ignore_index=True)
+    write_table(written(files, "overlaps"), shared.assign(**named)[OVERLAPS])
     write_table(written(files, "places"), places(masks[0], shapes).assign(**named)[PLACES])
     write_table(written(files, "heads"), by_head(masks[0], shapes, Checkpoint(loaded.folder)).assign(**named)[HEADS])
 

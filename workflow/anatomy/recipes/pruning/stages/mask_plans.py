@@ -25,6 +25,8 @@ NOT_PINNED = {
 CHOSEN, UNEDITED, NEAREST = "chosen", "unedited", "nearest to the limits"
 """``NEAREST`` stands in the place of a chosen mask where none of the grid is within ``pruning.limits``."""
 RANDOM, MAGNITUDE, FLIPPED, FORMAT = "random", "magnitude-matched", "sign-flipped", "benign answers"
+BARE = ", nothing taken out"
+"""How the name of a mask ends from which no preserved scores were taken out."""
 OF_A_KIND = "random, of a kind's size"
 """Control of the mask of one kind of harm, whose weights are not as many as the chosen mask's."""
 
@@ -126,6 +128,16 @@ def beside_chosen(wanted: Pruning, tops: Mapping[str, TopScores], chosen: MaskPl
             others = tuple(name for name in chosen.protected if name != source)
             found.append(MaskPlan(f"ability.{source}", source, others, ranking, q, p))
     return found
+
+
+def unprotected(tops: Mapping[str, TopScores], chosen: MaskPlan) -> list[MaskPlan]:
+    """The highest scores of each kind of harm, and of benign answers, with nothing taken out: for overlaps alone.
+
+    Masks from which the scores of benign answers were taken out cannot meet those of benign answers, whatever the model.
+    """
+    sources = [key.split(".", 1)[1].rsplit(".", 1)[0] for key in tops if key.startswith("prune.")]
+    wanted = [name for name in dict.fromkeys(sources) if name.startswith("kind.") or name == BENIGN]
+    return [MaskPlan(f"{name}{BARE}", name, (), chosen.ranking, chosen.q, 0.0) for name in wanted]
 
 
 def controls(

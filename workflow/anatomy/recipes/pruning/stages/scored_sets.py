@@ -47,7 +47,9 @@ def scored_sets(wanted: Pruning, answers: Answers, kinds: list[str], where: str)
     """
     table = answers.table
     generation = answers.where((table["ability"] == POOLED).tolist())
-    harm, refusals = harmful_answers(generation, wanted.refusals, where)
+    of_scored = generation.where(generation.table["category"].isin(kinds).tolist())
+    _, refusals = harmful_answers(of_scored, wanted.refusals, where)
+    harm, _ = harmful_answers(generation, 1.0, where)
     found = {POOLED: harm.where(harm.table["category"].isin(kinds).tolist())}
     for kind in sorted(set(harm.table["category"])):
         found[kind_set(kind)] = harm.where((harm.table["category"] == kind).tolist())
