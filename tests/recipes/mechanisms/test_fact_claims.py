@@ -11,7 +11,7 @@ from anatomy.evidence.claims.ledger import evaluate_ledger
 from anatomy.evidence.claims.rules import Resampling
 from anatomy.evidence.claims.tables import Tables
 from anatomy.recipes.configuration import check_config
-from anatomy.recipes.mechanisms.fact_claims import fact_claims, facts_table
+from anatomy.recipes.mechanisms.fact_claims import fact_claims, facts_table, mlp_beyond_attention
 from anatomy.recipes.mechanisms.fact_figures import facts
 from anatomy.recipes.mechanisms.stages.planted_facts import told_facts
 
@@ -101,3 +101,22 @@ def test_told_facts_stand_beside_one_another():
 def test_a_sentence_without_one_place_for_its_subject_is_an_error(prompt):
     with pytest.raises(ConfigError, match="where the subject stands"):
         check_config({"mechanisms": {"facts": {"own": [{**TOLD, "prompt": prompt}]}}}, "a test")
+
+
+def test_no_fact_chooses_the_block_that_it_is_tested_at():
+    """Recoveries that are noise alone: the largest mean of 12 blocks is above 0, and no fact is the better for it."""
+    generator = np.random.default_rng(1)
+    rows = [
+        (f"f{n}", f"g{n}", part, layer, generator.normal(scale=1 if part == "mlp" else 0.01))
+        for n in range(200)
+        for part in ("mlp", "attention")
+        for layer in range(12)
+    ]
+    table = pd.DataFrame(rows, columns=["id", "group", "part", "layer", "recovery"]).assign(model=MODEL)
+    found = mlp_beyond_attention(MODEL)(Tables(fact_patches=table)).sample.values
+    assert abs(found.mean()) < 3 * found.std() / np.sqrt(200)
+    few = table[table["id"].isin(["f0", "f1", "f2", "f3", "f4", "f5"])]
+    means = [
+        mlp_beyond_attention(MODEL)(Tables(fact_patches=few.assign(recovery=generator.normal(size=len(few))))) for _ in range(40)
+    ]
+    assert abs(np.mean([one.sample.mean for one in means])) < 0.35, "the largest of 12 means of 6 is .66 above 0"

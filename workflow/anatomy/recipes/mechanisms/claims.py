@@ -97,7 +97,7 @@ def claims_of(config: Config, subject: Subject) -> list[Claim]:
             "onset",
             "Refusal is settled late: half the way through its blocks the model would refuse less than half as likely as in the "
             "end.",
-            "survey: post-training acts on the response's onset",
+            "ours (depth at which refusal is settled)",
             differs,
             Test(
                 "difference_above", late(model), {"threshold": 0}, "half of the final probability minus the lens's at half depth"

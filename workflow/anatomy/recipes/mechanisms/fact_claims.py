@@ -96,18 +96,26 @@ def best_layer(tables: Tables, model: str) -> int:
 
 
 def mlp_beyond_attention(model: str) -> Gather:
-    """Recovery by the MLP that carries most on average minus by the attention that does, fact by fact."""
+    """Recovery by the MLP that carries most of the other facts minus by the attention that does, fact by fact."""
 
     def gather(tables: Tables) -> Contrast:
         rows = _table(tables, "fact_patches", model)
-        means = rows.groupby(["part", "layer"])["recovery"].mean()
-        sides = {}
-        for part in ("mlp", "attention"):
-            best = means[part].idxmax()
-            sides[part] = rows[(rows["part"] == part) & (rows["layer"] == best)].set_index(["id", "group"])["recovery"]
-        return sample_of((sides["mlp"] - sides["attention"]).rename("value").reset_index())
+        mlp, attention = (_where_others_are(rows[rows["part"] == part]) for part in ("mlp", "attention"))
+        return sample_of((mlp - attention).rename("value").reset_index(), because="one fact cannot say where others are")
 
     return gather
+
+
+def _where_others_are(rows: pd.DataFrame) -> pd.Series:
+    """Each fact's recovery at the block that recovers most of all other groups' facts: none chooses the place it is tested at."""
+    wide = rows.pivot_table(index=["id", "group"], columns="layer", values="recovery")
+    groups = wide.index.get_level_values("group")
+    found = pd.Series(float("nan"), index=wide.index)
+    for group in groups.unique():
+        others = wide[groups != group]
+        if len(others):
+            found[groups == group] = wide.loc[groups == group, others.mean().idxmax()]
+    return found
 
 
 def _edited(tables: Tables, model: str, measure: str, kind: str = "fact", under: str = "") -> pd.DataFrame:
