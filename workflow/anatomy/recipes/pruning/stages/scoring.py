@@ -79,10 +79,10 @@ def score(
     tops: dict[str, TopScores] = {}
     predicted: dict[tuple[str, float], float] = {}
     passes = _passes(wanted, sets)
+    how = [str(loaded.model.dtype), loaded.device.type, torch.get_num_threads(), wanted.recompute]
+    computed = digest([loaded.digest, sorted(shapes), *how])
     for name, absolute in counted(passes, "scored sets", len(passes)):
-        saving = Saving(
-            state / f"{name}.{'absolute' if absolute else 'signed'}.safetensors", digest([loaded.digest, sorted(shapes)])
-        )
+        saving = Saving(state / f"{name}.{'absolute' if absolute else 'signed'}.safetensors", computed)
         own, foreseen = _scored_set(wanted, loaded, matrices, sets[name], name, absolute=absolute, saving=saving)
         tops |= own
         predicted |= foreseen
