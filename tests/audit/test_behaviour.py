@@ -170,6 +170,15 @@ def test_files_of_others_are_not_written_over(original, tmp_path, capsys):
     assert "no audit" in capsys.readouterr().err
 
 
+def test_a_page_that_cannot_be_written_is_refused_before_anything_is_read(original, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    folder = str(original.folder)
+    assert main(["--original", folder, "--edited", folder, "--to", str(tmp_path / "file" / "sub")]) == 1
+    assert "--to" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["--original", folder, "--edited", folder, "--controls", "-3"])
+
+
 def test_a_copy_is_nothing_on_its_page(original, tmp_path, capsys):
     folder = str(original.folder)
     assert main(["--original", folder, "--edited", folder, "--to", str(tmp_path / "out")]) == 0

@@ -44,6 +44,14 @@ def test_a_projection_is_told_with_its_strength(source, sign, kind, gain, reques
     assert found.shared > 0.999 and abs(torch.dot(found.axis, unit(checkpoint.d_model).double())) > 0.999
 
 
+def test_the_master_of_a_rounded_checkpoint_is_a_cast_and_so_is_what_an_edit_of_it_leaves_alone(original, halved, tmp_path):
+    """A model is released in bfloat16, and somebody has its float32 weights, or edits those."""
+    assert kinds(audit_weights(halved, original)) <= {Kind.CAST, Kind.NOTHING}
+    found = audit_weights(halved, rank_one(original, "projection", 1, tmp_path / "edited", strength=0.5))
+    assert found.counts[Kind.AMPLIFICATION] == 2 * original.num_layers
+    assert kinds(found) <= {Kind.AMPLIFICATION, Kind.CAST, Kind.NOTHING}
+
+
 def test_orthogonalisation_is_a_removal_of_all(original, tmp_path):
     edit = build_edit({"method": "orthogonalize"}, original, unit(original.d_model))
     found = audit_weights(original, exported(original, edit, tmp_path / "edited"))

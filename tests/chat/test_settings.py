@@ -2,6 +2,7 @@
 
 import pytest
 
+from anatomy.chat.history import require_writable
 from anatomy.chat.settings import Settings, changed
 from anatomy.errors import ConfigError
 
@@ -28,14 +29,28 @@ def test_each_line_changes_one_thing():
         ("/strength", "a number of at least 0"),
         ("/strength -1", "a number of at least 0"),
         ("/strength nan", "a number"),
-        ("/seed 1.5", "a whole number of at least 0"),
-        ("/tokens 0", "a whole number of at least 1"),
+        ("/strength 0", "above 0"),
+        ("/seed 1.5", "a whole number from 0"),
+        ("/seed 99999999999999999999", "to 9223372036854775807"),
+        ("/tokens 0", "a whole number from 1"),
         ("/temperature -1", "a number of at least 0"),
     ],
 )
 def test_what_is_no_setting_is_refused_and_nothing_changes(line, words):
     with pytest.raises(ConfigError, match=words):
         changed(START, line)
+
+
+def test_a_seed_keeps_all_its_digits():
+    assert changed(START, "/seed 9007199254740993").seed == 9007199254740993
+
+
+def test_a_history_that_cannot_be_written_is_refused_before_anything_is_asked(tmp_path):
+    require_writable(tmp_path / "new" / "history.jsonl")
+    (tmp_path / "file").touch()
+    for path in (tmp_path, tmp_path / "file" / "history.jsonl"):
+        with pytest.raises(ConfigError, match="--history"):
+            require_writable(path)
 
 
 def test_an_edit_without_strength_takes_none():

@@ -11,6 +11,7 @@ from anatomy.errors import StoreError
 from anatomy.stages.model_directions import ModelDirections
 from anatomy.stages.soundness import sound_extraction
 from anatomy.store.files import read_json
+from anatomy.store.mending import mending
 
 JOBS = sorted((ROOT / "workflow" / "anatomy" / "recipes").glob("*/jobs/[a-z]*.py"))
 """Jobs of papers' own, which stand where a script stands for a shared stage."""
@@ -115,7 +116,7 @@ def test_damaged_directions_are_never_read(extracted, described, contrast, file,
         path.unlink()
     else:
         path.write_bytes(bytes(content) if damage == "flip" else bytes(content[:-7]))
-    with pytest.raises(StoreError, match="extraction is made anew"):
+    with mending(), pytest.raises(StoreError, match="extraction is made anew"):
         read_everything(extracted, contrast)
     assert not (extracted / described).exists(), "so Snakemake sees that the extraction has to run"
     other = {"card.json": "signature", "signature.json": "plain"}[described]

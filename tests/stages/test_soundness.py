@@ -14,6 +14,7 @@ from anatomy.stages import soundness
 from anatomy.stages.soundness import sound_extraction, sound_member, sound_model
 from anatomy.store.digest import file_digest
 from anatomy.store.files import write_json
+from anatomy.store.mending import mending
 
 
 def flip_a_bit(path, keep_time=False):
@@ -52,7 +53,10 @@ def test_a_damaged_member_is_set_aside_to_be_grown_again(model):
     folder, described = model
     card = described(grown={"member": "weak"})
     (folder / "model.safetensors").write_bytes((folder / "model.safetensors").read_bytes()[:-7])
-    with pytest.raises(ModelError, match=r"truncated.*\n.*\n.*\n.*grown anew|grown anew"):
+    with pytest.raises(ModelError, match="next snakemake grows the member anew"):
+        sound_model(card)
+    assert folder.exists() and card.exists(), "whoever only looks takes nothing away"
+    with mending(), pytest.raises(ModelError, match=r"truncated.*\n.*\n.*\n.*grown anew|grown anew"):
         sound_model(card)
     assert not folder.exists() and len(list(folder.parent.glob("weak.damaged-*"))) == 1
 
@@ -91,6 +95,9 @@ def test_a_damaged_extraction_is_made_anew_by_the_next_call(tmp_path, damage):
     write_json(card, {"contrasts": {"plain": {"files": {file.name: file_digest(file)}}}})
     assert sound_extraction(card) == tmp_path
     {"flip": lambda: flip_a_bit(file), "truncate": lambda: file.write_bytes(b"01234"), "remove": file.unlink}[damage]()
-    with pytest.raises(StoreError, match="extraction is made anew"):
+    with pytest.raises(StoreError, match="makes the extraction anew"):
+        sound_extraction(card)
+    assert card.exists(), "whoever only looks takes nothing away"
+    with mending(), pytest.raises(StoreError, match="extraction is made anew"):
         sound_extraction(card)
     assert not card.exists(), "so Snakemake sees that the extraction has to run"

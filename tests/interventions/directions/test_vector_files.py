@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from gguf import GGUFReader, GGUFWriter
+from gguf import GGMLQuantizationType, GGUFReader, GGUFWriter, quantize
 from safetensors import safe_open
 from safetensors.torch import save_file
 
@@ -60,6 +60,22 @@ def test_a_control_vector_of_another_tool_is_read(tmp_path):
     writer.close()
     found = read_vectors(tmp_path / "theirs.gguf")
     assert {layer: float(vector[0]) for layer, vector in found.items()} == {2: 1.0, 3: 2.0}
+
+
+@pytest.mark.parametrize(("kind", "off"), [("BF16", 0.01), ("Q8_0", 0.02)])
+def test_a_control_vector_in_fewer_bits_is_read_as_its_values(tmp_path, kind, off):
+    value = torch.randn(128, generator=torch.Generator().manual_seed(0))
+    number = GGMLQuantizationType[kind]
+    writer = GGUFWriter(tmp_path / "theirs.gguf", "controlvector")
+    writer.add_string("controlvector.model_hint", "llama")
+    writer.add_uint32("controlvector.layer_count", 1)
+    writer.add_tensor("direction.1", quantize(value.numpy(), number), raw_dtype=number)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    (found,) = read_vectors(tmp_path / "theirs.gguf").values()
+    torch.testing.assert_close(found, value, atol=off * float(value.abs().max()), rtol=0.01)
 
 
 def a_model(path):

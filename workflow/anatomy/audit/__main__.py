@@ -74,10 +74,12 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--tasks", nargs="+", help="benchmarks of that folder (default: all whose data are there)")
     parser.add_argument("--items", type=_positive, default=ITEMS, help="most items of a benchmark (default: %(default)s)")
-    parser.add_argument("--shots", type=int, default=0, help="solved examples before each question (default: %(default)s)")
+    parser.add_argument(
+        "--shots", type=_not_negative, default=0, help="solved examples before each question (default: %(default)s)"
+    )
     parser.add_argument(
         "--controls",
-        type=int,
+        type=_not_negative,
         default=CONTROLS,
         help="changes of equal norm and rank that stand beside the audited one (default: %(default)s); with n of them no rank p "
         "is below 2 / (n + 1), and each costs as much time as the model",
@@ -117,6 +119,7 @@ def run(options: argparse.Namespace) -> tuple[list[Verdict], Path]:
     if options.tasks and not options.benchmarks:
         raise ConfigError(found="--tasks without --benchmarks", expected="the folder of their data", where="the command line")
     original, edited = Checkpoint(options.original), Checkpoint(options.edited)
+    _require_place(folder)
     reference = read_reference(options.direction, original.d_model) if options.direction else None
     measured: list[Measured] = []
     notes: tuple[str, ...] = ()
@@ -144,6 +147,23 @@ def run(options: argparse.Namespace) -> tuple[list[Verdict], Path]:
     return found, write_page(audit, found, measured, names, facts, folder)
 
 
+def _require_place(folder: Path) -> None:
+    """Refuse (``ConfigError``) a folder of the page that cannot be made or written, before anything is computed."""
+    missing = [one for one in (folder, *folder.parents) if not one.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / ".writable").touch()
+        (folder / ".writable").unlink()
+        for one in missing:
+            one.rmdir()
+    except OSError as error:
+        raise ConfigError(
+            found=f"{folder}, which cannot be written: {error.strerror}",
+            expected="a folder, or the name of one that can be made",
+            where="--to",
+        ) from None
+
+
 def _show(found: Sequence[Verdict]) -> None:
     """Print the verdict: what was asked on the left, the answer with its evidence below it on the right."""
     from rich import box
@@ -168,6 +188,13 @@ def _positive(text: str) -> int:
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    return value
+
+
+def _not_negative(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{text} is below 0")
     return value
 
 

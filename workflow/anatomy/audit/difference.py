@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float64
@@ -28,8 +28,9 @@ class Difference:
     """One tensor's change beyond a cast; norms are Frobenius norms.
 
     Attributes:
-        cast: number format whose cast of the original equals the edited tensor exactly; None where none does.
-        cast_share: ``||cast(W) - W|| / ||W||`` of a cast to the number format that the edited values need.
+        cast: number format whose cast of the original equals the edited tensor exactly, or, of a coarser original, whose cast of
+            the edited tensor equals the original; None where none does.
+        cast_share: ``||cast(W) - W|| / ||W||`` of that cast, or of one to the number format that the edited values need.
         digits: format that holds every edited value: the stored one, or a coarser one that they went through.
         changed: share of the entries that differ from the cast original.
         rows: how many rows changed at all.
@@ -38,7 +39,7 @@ class Difference:
         original_norm: ``||W||``.
         cosine: of Delta and W as vectors; NaN without a change.
         rounding: ``sqrt(sum ulp(W')^2 / 12)``, the norm that rounding to ``digits`` adds to any change of all entries; of both
-            sides, where the original is rounded too.
+            sides, where the original is rounded too, in its own format where that is the coarser one.
         scaling: correlation of the logarithms of the norms of Delta and of W over groups of neighbours: errors of quantised
             weights are as large as the step of their group, which follows the weights; NaN without a change.
         kurtosis: fourth moment of Delta over the square of its second, within groups of neighbours: 1.8 for errors spread evenly
@@ -74,18 +75,31 @@ def compare(pair: TensorPair) -> Difference:
     """
     stored = {EDITABLE[pair.original.entry.dtype], EDITABLE[pair.edited.entry.dtype]}
     formats = [EDITABLE[pair.edited.entry.dtype], *(one for one in (torch.bfloat16, torch.float16))]
+    coarse = (torch.bfloat16, torch.float16)
     same, holds = dict.fromkeys(formats, True), dict.fromkeys(formats, True)
+    held, back = dict.fromkeys(coarse, True), dict.fromkeys(coarse, True)
     for before, after in pair.chunks():
+        for one in coarse:
+            held[one] = held[one] and bool(torch.equal(before.to(one).float(), before.float()))
+            back[one] = back[one] and bool(torch.equal(after.to(one).float(), before.float()))
         for one in formats:
             cast = after.to(one).float()
             holds[one] = holds[one] and bool(torch.equal(cast, after.float()))
             same[one] = same[one] and bool(torch.equal(before.to(one).float(), after.float()))
     equal = next((one for one in formats if same[one]), None)
     # Coarsest first: a tensor of zeros and ones fits everything, and its own format says no less.
-    digits = next((one for one in (torch.bfloat16, torch.float16) if holds[one]), EDITABLE[pair.edited.entry.dtype])
+    digits = next((one for one in coarse if holds[one]), EDITABLE[pair.edited.entry.dtype])
     if equal is not None and len(stored) == 1 and equal in stored:
         digits = equal
-    return _measured(pair, equal, digits)
+    own = next((one for one in coarse if held[one]), EDITABLE[pair.original.entry.dtype])
+    coarser = own if DIGITS[own] < DIGITS[digits] else None
+    found = _measured(pair, equal, digits, coarser)
+    if equal is None and coarser is not None and back[coarser]:
+        # The original is a cast of this: nothing was done but that the digits it lost are here.
+        return replace(
+            found, cast=_name(coarser), cast_share=found.relative, changed=0.0, rows=0, zeroed=0.0, norm=0.0, cosine=float("nan")
+        )
+    return found
 
 
 def delta(before: Tensor, after: Tensor, digits: torch.dtype) -> Tensor:
@@ -93,9 +107,11 @@ def delta(before: Tensor, after: Tensor, digits: torch.dtype) -> Tensor:
     return after.float() - before.to(digits).float()
 
 
-def _measured(pair: TensorPair, equal: torch.dtype | None, digits: torch.dtype) -> Difference:
+def _measured(pair: TensorPair, equal: torch.dtype | None, digits: torch.dtype, coarser: torch.dtype | None) -> Difference:
     rows, columns = pair.shape
-    sums = dict.fromkeys(("changed", "rows", "zeroed", "square", "original", "product", "rounding", "cast", *GROUPED), 0.0)
+    sums = dict.fromkeys(
+        ("changed", "rows", "zeroed", "square", "original", "product", "rounding", "before", "cast", *GROUPED), 0.0
+    )
     row_sum = torch.zeros(columns, dtype=torch.float64)
     for before, after in pair.chunks():
         old, new = before.float(), after.float()
@@ -107,7 +123,8 @@ def _measured(pair: TensorPair, equal: torch.dtype | None, digits: torch.dtype) 
         sums["square"] += _dot(change, change)
         sums["original"] += _dot(old, old)
         sums["product"] += _dot(change, old)
-        sums["rounding"] += (2.0 ** (2 * (torch.frexp(new).exponent.double() - DIGITS[digits])))[new != 0].sum().item() / 12
+        sums["rounding"] += _rounded(new, digits)
+        sums["before"] += _rounded(old, coarser) if coarser is not None else 0.0
         lost = before.to(digits).float() - old
         sums["cast"] += _dot(lost, lost)
         row_sum += old.double().sum(0)
@@ -131,7 +148,7 @@ def _measured(pair: TensorPair, equal: torch.dtype | None, digits: torch.dtype) 
         norm=norm,
         original_norm=original,
         cosine=sums["product"] / (norm * original) if norm and original else float("nan"),
-        rounding=(sums["rounding"] * (2 if sums["cast"] else 1)) ** 0.5,
+        rounding=(sums["rounding"] * (2 if sums["cast"] else 1) + sums["before"]) ** 0.5,
         scaling=correlation(sums),
         kurtosis=mean_kurtosis(sums),
         row_mean=row_sum / rows,
@@ -165,7 +182,13 @@ def correlation(sums: Mapping[str, float]) -> float:
 
 
 def _dot(one: Tensor, other: Tensor) -> float:
-    return torch.dot(one.reshape(-1), other.reshape(-1)).item()
+    """In fp64: the share of a square that is left of a change of low rank is compared with 1e-6."""
+    return torch.dot(one.double().reshape(-1), other.double().reshape(-1)).item()
+
+
+def _rounded(values: Tensor, digits: torch.dtype) -> float:
+    """``sum ulp^2 / 12``: what rounding values to a format adds to a squared norm."""
+    return (2.0 ** (2 * (torch.frexp(values).exponent.double() - DIGITS[digits])))[values != 0].sum().item() / 12
 
 
 def _name(dtype: torch.dtype) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.live import Live
 
-from anatomy.chat.history import write_turn
+from anatomy.chat.history import require_writable, write_turn
 from anatomy.chat.screen import beside, scale
 from anatomy.chat.session import Session
 from anatomy.chat.settings import HELP, Settings, changed
@@ -42,6 +42,8 @@ def main(arguments: list[str] | None = None) -> int:
     let_output_go()
     console = Console()
     try:
+        if options.history is not None:
+            require_writable(options.history)
         with Session(_chosen(options), options.edit) as session:
             settings = session.settings
             if options.system is not None:

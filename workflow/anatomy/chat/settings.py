@@ -15,6 +15,11 @@ HELP = """/system TEXT       system prompt; without TEXT none
 /help, /quit       Ctrl-C stops the answers"""
 
 
+MOST_SEED = 2**63 - 1
+"""Largest seed that a generator takes."""
+MOST_TOKENS = 2**20
+
+
 @dataclass(frozen=True)
 class Settings:
     """How the next message is asked.
@@ -51,22 +56,39 @@ def changed(settings: Settings, line: str) -> Settings:
     if name == "strength":
         if settings.strength is None:
             raise ConfigError(found="an edit without strength", expected="one that has it", where=line, remedy="see --edit")
-        return replace(settings, strength=_number(rest, line, least=0.0))
+        strength = _number(rest, line, least=0.0)
+        if strength == 0:
+            raise ConfigError(
+                found="a strength of 0",
+                expected="a number above 0",
+                where=line,
+                remedy="the original's answer beside it is that of strength 0",
+            )
+        return replace(settings, strength=strength)
     if name == "seed":
-        return replace(settings, seed=int(_number(rest, line, whole=True, least=0.0)))
+        return replace(settings, seed=_whole(rest, line, 0, MOST_SEED))
     if name == "temperature":
         return replace(settings, temperature=_number(rest, line, least=0.0))
     if name == "tokens":
-        return replace(settings, tokens=int(_number(rest, line, whole=True, least=1.0)))
+        return replace(settings, tokens=_whole(rest, line, 1, MOST_TOKENS))
     raise ConfigError(found=f"/{name}", expected="/system, /strength, /seed, /temperature, /tokens, /help or /quit", where=line)
 
 
-def _number(text: str, line: str, *, whole: bool = False, least: float = -math.inf) -> float:
+def _number(text: str, line: str, *, least: float) -> float:
     try:
-        value = float(int(text)) if whole else float(text)
+        value = float(text)
     except ValueError:
         value = math.nan
     if not math.isfinite(value) or value < least:
-        bound = "" if least == -math.inf else f" of at least {least:g}"
-        raise ConfigError(found=repr(text), expected=f"a {'whole ' if whole else ''}number{bound}", where=line)
+        raise ConfigError(found=repr(text), expected=f"a number of at least {least:g}", where=line)
+    return value
+
+
+def _whole(text: str, line: str, least: int, most: int) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        value = least - 1
+    if not least <= value <= most:
+        raise ConfigError(found=repr(text), expected=f"a whole number from {least} to {most}", where=line)
     return value

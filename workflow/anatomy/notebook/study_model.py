@@ -22,6 +22,7 @@ from anatomy.models.card import ModelCard
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.loading import LoadedModel
 from anatomy.models.rendering import Rendering, render
+from anatomy.notebook.asked_prompts import listed
 from anatomy.recipes.configuration import check_config
 from anatomy.serving.decoding import Decoding
 from anatomy.serving.transformers_generation import generate_with_transformers
@@ -127,7 +128,7 @@ class StudyModel:
             )
         return place
 
-    def answers(self, prompts: Sequence[str], edit: Edits = None, tokens: int | None = None) -> pd.DataFrame:
+    def answers(self, prompts: str | Sequence[str], edit: Edits = None, tokens: int | None = None) -> pd.DataFrame:
         """What the model answers, spoken to and decoded as in the run, by transformers.
 
         Args:
@@ -141,20 +142,20 @@ class StudyModel:
         Raises:
             EditError: no such edit, or one that lowers safety, on a model that is not the organism's.
         """
-        stack, run = self.stack(edit), decoding_of(self._config.evaluation)
+        prompts, stack, run = listed(prompts), self.stack(edit), decoding_of(self._config.evaluation)
         decoding = run if tokens is None else Decoding(tokens, run.temperature, run.top_p, run.stop)
         rendering = answer_rendering(self._config.evaluation, self._subject)
         with self._under(stack) as loaded:
             found = generate_with_transformers(
                 loaded,
-                render(loaded.tokenizer, list(prompts), rendering),
+                render(loaded.tokenizer, prompts, rendering),
                 decoding,
                 batch_size=BATCH,
                 seeds=[self._config.evaluation.seed] * len(prompts),
             )
         table = pd.DataFrame(
             {
-                "prompt": list(prompts),
+                "prompt": prompts,
                 "response": [one.text for one in found],
                 "n_tokens": [len(one.token_ids) for one in found],
                 "finish_reason": [one.finish_reason for one in found],
@@ -164,7 +165,7 @@ class StudyModel:
         table.attrs["provenance"] = {**self._asked(stack), "decoding": decoding.key(), "judge": "rules"}
         return table
 
-    def projections(self, prompts: Sequence[str], edit: Edits = None, contrast: str | None = None) -> pd.DataFrame:
+    def projections(self, prompts: str | Sequence[str], edit: Edits = None, contrast: str | None = None) -> pd.DataFrame:
         """Projection of each prompt onto ``direction`` at every block's input, at the direction's own position.
 
         Args:
@@ -178,13 +179,13 @@ class StudyModel:
             EditError: as ``answers``.
             DataError: as ``direction``.
         """
-        stack, (position, layer) = self.stack(edit), self.place(contrast)
+        prompts, stack, (position, layer) = listed(prompts), self.stack(edit), self.place(contrast)
         rendering = answer_rendering(self._config.evaluation, self._subject)
         with self._under(stack) as loaded:
             rows = project(
                 loaded,
                 [str(number) for number in range(len(prompts))],
-                render(loaded.tokenizer, list(prompts), rendering),
+                render(loaded.tokenizer, prompts, rendering),
                 self.direction(contrast),
                 position=position,
                 layers=range(loaded.num_layers),
@@ -195,7 +196,7 @@ class StudyModel:
         table.attrs["provenance"] = {**self._asked(stack), "direction": place}
         return table
 
-    def divergence(self, prompts: Sequence[str], edit: Edits, tokens: int | None = None) -> pd.DataFrame:
+    def divergence(self, prompts: str | Sequence[str], edit: Edits, tokens: int | None = None) -> pd.DataFrame:
         """How far an edit moves predictions along the unedited model's own greedy answers, as in the run: KL in nats.
 
         Args:
@@ -208,14 +209,14 @@ class StudyModel:
         Raises:
             EditError: as ``answers``.
         """
-        stack, prefix = self.stack(edit), self._common_prefix
+        prompts, stack, prefix = listed(prompts), self.stack(edit), self._common_prefix
         forcing = Forcing(self.rendering, prefix, tokens or self._config.divergence.tokens, self._config.extraction.token_budget)
         runs, counts = forcing.runs(self.loaded, prompts)
         before = forcing.predictions(self.loaded, runs, counts)
         with self._under(stack) as loaded:
             after = forcing.predictions(loaded, runs, counts)
         table = divergence_rows(prediction_divergences(before, after))
-        table.insert(0, "prompt", list(prompts))
+        table.insert(0, "prompt", prompts)
         table.attrs["provenance"] = {**self._asked(stack), "tokens": forcing.tokens, "prefix": list(prefix)}
         return table
 

@@ -26,6 +26,7 @@ from anatomy.runs.resources.gpus import granted_gpus
 from anatomy.runs.resources.killed import Kills, memory_failure, memory_words
 from anatomy.runs.screen.reports import JobReporter, report_path
 from anatomy.store.json_objects import JsonObject
+from anatomy.store.mending import mending
 
 OFFLINE = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
 """Jobs ask no network: what they need was fetched by ``snakemake prefetch``. Set before libraries read it, at import."""
@@ -152,7 +153,7 @@ def job(
     config = restore(options or {}, kind or config_type(()))
     run = Job(name, config, Subject(**subject) if subject else None, terminal, threads=threads, reporter=reporter)
     try:
-        with granted_gpus(gpus, run.say) as granted, reporting(reporter):
+        with granted_gpus(gpus, run.say) as granted, reporting(reporter), mending():
             yield replace(run, gpus=granted)
         run.say(f"done in {time.perf_counter() - started:.1f} s")
     except Exception as error:

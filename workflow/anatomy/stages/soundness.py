@@ -17,6 +17,7 @@ from anatomy.models.checkpoint import Checkpoint
 from anatomy.stages.card import read_card
 from anatomy.stages.judge_card import JudgeCard, checked_judge_card
 from anatomy.store.files import read_json
+from anatomy.store.mending import may_mend
 
 ALWAYS_BYTES = 1 << 30
 """Weights up to this size are compared whenever a job starts (about a second); larger ones only if they look changed."""
@@ -26,7 +27,7 @@ def sound_model(path: str | Path) -> ModelCard:
     """The card of a model whose files still are what the card says.
 
     Raises:
-        ModelError: they are not. A member of the organism is set aside, so that the next call grows it again.
+        ModelError: they are not. A job of a run sets a member of the organism aside, so that the next call grows it again.
     """
     card = read_card(Path(path))
     _check_files(Path(path), Path(card["folder"]), card["digest"], grown=card["grown"] is not None)
@@ -55,13 +56,15 @@ def _check_files(path: Path, folder: Path, digest: str, *, grown: bool) -> None:
         found = "files other than those that the card was made of"
     except ModelError as error:
         found = str(error).splitlines()[0]
-    if grown:
+    if grown and may_mend():
         raise _set_aside(folder, found, digest)
     raise ModelError(
         found=found,
         expected=f"the files of digest {digest[:16]}",
         where=str(folder),
-        remedy="copy or fetch the model again, then give the same command again",
+        remedy="copy the whole run again, or delete the folder: the run's next snakemake grows the member anew, with equal bits"
+        if grown
+        else "copy or fetch the model again, then give the same command again",
     )
 
 
@@ -89,7 +92,7 @@ def sound_extraction(path: str | Path) -> Path:
     """The folder of an extraction whose means and directions still are what its card says.
 
     Raises:
-        StoreError: they are not. The card is removed, so that the next call extracts again.
+        StoreError: they are not. A job of a run removes the card, so that the next call extracts again.
     """
     path = Path(path)
     for contrast, facts in read_json(path)["contrasts"].items():

@@ -20,6 +20,7 @@ from anatomy.errors import StoreError
 from anatomy.interventions.directions.candidates import Directions, card_path, save_directions
 from anatomy.store.digest import file_digest
 from anatomy.store.files import read_json, write_aside
+from anatomy.store.mending import may_mend
 
 
 class WrittenContrast(TypedDict):
@@ -70,11 +71,13 @@ def sound_contrast(extraction: Path, contrast: str) -> WrittenContrast:
         extraction: folder of the extraction.
 
     Raises:
-        StoreError: no card there describes the contrast, or a file is not what the card says. Then the card is removed, so that
-            the next call extracts again.
+        StoreError: no card there describes the contrast, or a file is not what the card says. Then a job of a run removes the
+            card, so that the next call extracts again.
     """
+    there: list[str] = []
     for card in sorted(Path(extraction).glob("*.json")):
         found = read_json(card)
+        there += found.get("contrasts", ()) if isinstance(found, dict) else ()
         if isinstance(found, dict) and contrast in found.get("contrasts", ()):
             check_files(card, contrast, found["contrasts"][contrast])
             return found["contrasts"][contrast]
@@ -82,7 +85,7 @@ def sound_contrast(extraction: Path, contrast: str) -> WrittenContrast:
         found=f"no card that describes {contrast}",
         expected="the card of a finished extraction",
         where=str(extraction),
-        remedy="give the same command again: the extraction is made anew",
+        remedy=f"one of {', '.join(there) or 'none: the model has no finished extraction here'}",
     )
 
 
@@ -95,10 +98,13 @@ def check_files(card: Path, contrast: str, facts: WrittenContrast) -> None:
     for name, expected in facts.get("files", {}).items():
         file = card.parent / contrast / name
         if not file.is_file() or file_digest(file) != expected:
-            card.unlink(missing_ok=True)
+            if may_mend():
+                card.unlink(missing_ok=True)
             raise StoreError(
                 found="a file other than the extraction wrote" if file.exists() else "no file",
                 expected=f"the content of digest {expected[:16]}",
                 where=str(file),
-                remedy="give the same command again: the extraction is made anew",
+                remedy="give the same command again: the extraction is made anew"
+                if may_mend()
+                else f"copy the whole run again, or delete {card}: the run's next snakemake makes the extraction anew",
             )

@@ -129,7 +129,7 @@ def _write_control_vector(vectors: Vectors, hint: str, facts: Mapping[str, str],
 
 
 def _control_vector(path: Path) -> dict[int, Tensor]:
-    from gguf import GGUFReader
+    from gguf import GGUFReader, dequantize
 
     try:
         architecture = read_header(path).architecture
@@ -146,7 +146,7 @@ def _control_vector(path: Path) -> dict[int, Tensor]:
     with parsing(DataError, str(path), "a control vector", remedy="write the file again"):
         for tensor in GGUFReader(path).tensors:
             if number := re.fullmatch(r"direction\.(\d+)", tensor.name):
-                found[int(number[1]) + 1] = torch.tensor(tensor.data.copy())
+                found[int(number[1]) + 1] = torch.tensor(dequantize(tensor.data, tensor.tensor_type), dtype=torch.float32)
     return found
 
 

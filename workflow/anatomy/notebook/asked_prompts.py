@@ -1,0 +1,21 @@
+"""Prompts as a notebook gives them: one, or several."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from anatomy.errors import DataError
+
+
+def listed(prompts: str | Iterable[object]) -> list[str]:
+    """The prompts as a list; one string is one prompt, and not its letters.
+
+    Raises:
+        DataError: none, or something that is no text.
+    """
+    given = [prompts] if isinstance(prompts, str) else list(prompts)
+    texts = [one for one in given if isinstance(one, str)]
+    if not given or len(texts) < len(given):
+        wrong = next((f"{one!r} of type {type(one).__name__}" for one in given if not isinstance(one, str)), "no prompts")
+        raise DataError(found=wrong, expected="a text, or several", where="prompts")
+    return texts
