@@ -32,7 +32,7 @@ def stated(model: str, name: str, sentence: str, source: str, *tests: Test) -> C
 def sides_differ(model: str) -> Test:
     """That there is something to bring back: without it shares of the refusal metric mean nothing."""
     said = "refusal metric of harmful minus harmless prompts of equal length"
-    return Test("difference_above", refusal_gap(model), {"threshold": 0}, said)
+    return Test("difference_above", refusal_gap(model), {"threshold": 0}, said, premise=True)
 
 
 def claims_of(config: Config, subject: Subject) -> list[Claim]:
