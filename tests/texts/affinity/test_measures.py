@@ -74,6 +74,20 @@ def test_a_prefix_on_both_sides_is_refused_and_degenerate_texts_are_counted(refe
         affinity_table(measured, {}, reference)
 
 
+def test_a_variant_whose_texts_are_all_degenerate_is_counted_and_has_no_value(reference, measured):
+    """An edit that breaks a small model: the others are measured all the same."""
+    broken = measured["variant"] == "aligned"
+    table = measured.assign(degenerate=broken.map({True: "repeats", False: ""}))
+    human = measured[measured["variant"] == "human"]
+    sets = mauve_summary(table, human, NgramFeatures(), confidence=0.9, seed=0, resamples=5).set_index("variant")
+    assert np.isnan(sets.loc["aligned", "estimate"]) and sets.loc["aligned", ["n", "excluded"]].tolist() == [0, broken.sum()]
+    assert sets.loc["human", "estimate"] == pytest.approx(1)
+    summary = affinity_summary(
+        affinity_table(table, fit_affinities(reference, list(reference["response"]), NgramFeatures()), reference), **OPTIONS
+    )
+    assert summary[summary["variant"] == "aligned"]["n"].eq(0).all()
+
+
 def test_a_domain_with_one_human_text_is_excluded_and_counted(reference, measured):
     beasts = reference["category"] == "beasts"
     few = reference[~beasts | (reference["group"] == reference.loc[beasts, "group"].iloc[0])]

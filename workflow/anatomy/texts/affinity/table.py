@@ -136,6 +136,9 @@ def mauve_summary(
         if "degenerate" in part:
             fit &= part["degenerate"].fillna("") == ""
         kept = part[fit]
+        if kept.empty:  # an edit that breaks every text: counted, with no value
+            rows.append((model, variant, "all", "mauve", *[float("nan")] * 3, 0, 0, len(part)))
+            continue
         left, right, k = quantise(embed(list(human["response"])), embed(list(kept["response"])), seed=seed, clusters=clusters)
         statistic = _resampled(left, right, k)
         got = bootstrap_interval(
