@@ -2,9 +2,9 @@
 
 import pytest
 
-from anatomy.chat.history import require_writable
 from anatomy.chat.settings import Settings, changed
 from anatomy.errors import ConfigError
+from anatomy.store.writable import require_file
 
 START = Settings(None, 1.0, 0, 0.0, 32)
 
@@ -46,11 +46,11 @@ def test_a_seed_keeps_all_its_digits():
 
 
 def test_a_history_that_cannot_be_written_is_refused_before_anything_is_asked(tmp_path):
-    require_writable(tmp_path / "new" / "history.jsonl")
+    require_file(tmp_path / "new" / "history.jsonl", "--history")
     (tmp_path / "file").touch()
     for path in (tmp_path, tmp_path / "file" / "history.jsonl"):
         with pytest.raises(ConfigError, match="--history"):
-            require_writable(path)
+            require_file(path, "--history")
 
 
 def test_an_edit_without_strength_takes_none():

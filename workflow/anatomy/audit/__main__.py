@@ -20,6 +20,7 @@ from anatomy.errors import AnatomyError, ConfigError
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.progress.terminal import let_output_go
 from anatomy.quickstart.pairs import OPTIONS, similarity
+from anatomy.store.writable import require_folder
 
 TEST_PROMPTS, ANSWER, FORCED, CONTROLS, ITEMS = 48, 32, 8, 4, 96
 
@@ -119,7 +120,7 @@ def run(options: argparse.Namespace) -> tuple[list[Verdict], Path]:
     if options.tasks and not options.benchmarks:
         raise ConfigError(found="--tasks without --benchmarks", expected="the folder of their data", where="the command line")
     original, edited = Checkpoint(options.original), Checkpoint(options.edited)
-    _require_place(folder)
+    require_folder(folder, "--to")
     reference = read_reference(options.direction, original.d_model) if options.direction else None
     measured: list[Measured] = []
     notes: tuple[str, ...] = ()
@@ -145,23 +146,6 @@ def run(options: argparse.Namespace) -> tuple[list[Verdict], Path]:
     }
     names = options.original.resolve().name, options.edited.resolve().name
     return found, write_page(audit, found, measured, names, facts, folder)
-
-
-def _require_place(folder: Path) -> None:
-    """Refuse (``ConfigError``) a folder of the page that cannot be made or written, before anything is computed."""
-    missing = [one for one in (folder, *folder.parents) if not one.exists()]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / ".writable").touch()
-        (folder / ".writable").unlink()
-        for one in missing:
-            one.rmdir()
-    except OSError as error:
-        raise ConfigError(
-            found=f"{folder}, which cannot be written: {error.strerror}",
-            expected="a folder, or the name of one that can be made",
-            where="--to",
-        ) from None
 
 
 def _show(found: Sequence[Verdict]) -> None:

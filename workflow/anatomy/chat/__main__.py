@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.live import Live
 
-from anatomy.chat.history import require_writable, write_turn
+from anatomy.chat.history import write_turn
 from anatomy.chat.screen import beside, scale
 from anatomy.chat.session import Session
 from anatomy.chat.settings import HELP, Settings, changed
@@ -23,6 +23,7 @@ from anatomy.notebook.study_model import CONTROL, StudyModel
 from anatomy.progress.terminal import let_output_go
 from anatomy.recipes.configuration import load_config
 from anatomy.recipes.documentation import FOLDER
+from anatomy.store.writable import require_file
 
 REDRAWN = 12
 """Times a second that answers are drawn anew."""
@@ -43,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
     console = Console()
     try:
         if options.history is not None:
-            require_writable(options.history)
+            require_file(options.history, "--history")
         with Session(_chosen(options), options.edit) as session:
             settings = session.settings
             if options.system is not None:

@@ -9,22 +9,8 @@ from pathlib import Path
 
 from anatomy.chat.screen import Answer
 from anatomy.chat.settings import Settings
-from anatomy.errors import ConfigError
 from anatomy.store.json_objects import JsonObject
 from anatomy.texts.judges.refusal_rules import judge_refusal
-
-
-def require_writable(path: Path) -> None:
-    """Refuse (``ConfigError``) a history that could not be written once there are answers."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.open("a", encoding="utf-8").close()
-    except OSError as error:
-        raise ConfigError(
-            found=f"{path}, which cannot be written: {error.strerror}",
-            expected="a file, or the name of one that can be made",
-            where="--history",
-        ) from None
 
 
 def write_turn(path: Path, prompt: str, settings: Settings, answers: Mapping[str, Answer], about: JsonObject) -> None:
