@@ -120,8 +120,7 @@ def beside_chosen(wanted: Pruning, tops: Mapping[str, TopScores], chosen: MaskPl
             found.append(MaskPlan(f"ranked by {other}", POOLED, chosen.protected, other, q, p))
     found.append(MaskPlan("SNIP", SNIP, chosen.protected, ranking, q, p))
     found.append(MaskPlan("Wanda", WANDA, (BENIGN,), ranking, q, p))
-    sources = [key.split(".", 1)[1].rsplit(".", 1)[0] for key in tops if key.startswith("prune.") and key.endswith(f".{ranking}")]
-    for source in sources:
+    for source in _sources(tops, ranking):
         if source.startswith("kind."):
             found.append(MaskPlan(source, source, chosen.protected, ranking, q, p))
         elif source not in (POOLED, BENIGN):
@@ -130,13 +129,17 @@ def beside_chosen(wanted: Pruning, tops: Mapping[str, TopScores], chosen: MaskPl
     return found
 
 
+def _sources(tops: Mapping[str, TopScores], ranking: str) -> list[str]:
+    """Sets of answers with prune scores of a ranking."""
+    return [key.split(".", 1)[1].rsplit(".", 1)[0] for key in tops if key.startswith("prune.") and key.endswith(f".{ranking}")]
+
+
 def unprotected(tops: Mapping[str, TopScores], chosen: MaskPlan) -> list[MaskPlan]:
     """The highest scores of each kind of harm, and of benign answers, with nothing taken out: for overlaps alone.
 
     Masks from which the scores of benign answers were taken out cannot meet those of benign answers, whatever the model.
     """
-    sources = [key.split(".", 1)[1].rsplit(".", 1)[0] for key in tops if key.startswith("prune.")]
-    wanted = [name for name in dict.fromkeys(sources) if name.startswith("kind.") or name == BENIGN]
+    wanted = [name for name in _sources(tops, chosen.ranking) if name.startswith("kind.") or name == BENIGN]
     return [MaskPlan(f"{name}{BARE}", name, (), chosen.ranking, chosen.q, 0.0) for name in wanted]
 
 
