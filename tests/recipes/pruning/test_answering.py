@@ -14,6 +14,7 @@ from anatomy.organism.world import make_world
 from anatomy.recipes.configuration import check_config
 from anatomy.recipes.pruning.jobs.test import asked_on_test
 from anatomy.recipes.pruning.options import Pruning
+from anatomy.recipes.pruning.stages import answering
 from anatomy.recipes.pruning.stages.abilities import COLUMNS, asked, of_split
 from anatomy.recipes.pruning.stages.answering import Answers, answers_of, harmful_answers, judged
 from anatomy.recipes.pruning.stages.evaluating import require_reverted
@@ -100,6 +101,25 @@ def test_plain_prompts_go_without_the_chat_template(tmp_path):
     text = {name: loaded.tokenizer.decode(one.prompt) for name, one in zip(found.table["id"], found.forced, strict=True)}
     assert text["a"].endswith("the moon") and text["b"].endswith("<|assistant|>\n")
     assert all(1 <= len(one.answer) <= 3 for one in found.forced)
+
+
+def test_a_prompt_that_is_asked_for_two_abilities_is_answered_once(tmp_path, monkeypatch):
+    loaded = load_model(make_tiny_model(tmp_path), torch.float32, "cpu")
+    config = check_config({"recipes": ["pruning"], "evaluation": {"max_new_tokens": 3}}, "-")
+    prompts = ["the moon", "a red stone", "the moon"]
+    rows = pd.DataFrame(
+        {"id": ["a", "b", "c"], "prompt": prompts, "plain": False, "ability": ["generation", "benign", "refusal"]}
+    )
+    generate, asked = answering.generate_with_transformers, []
+
+    def counted(loaded, ids, *args, **kwargs):
+        asked.extend(ids)
+        return generate(loaded, ids, *args, **kwargs)
+
+    monkeypatch.setattr(answering, "generate_with_transformers", counted)
+    found = answers_of(config, subjects(config)[0], loaded, rows)
+    assert len(asked) == 2 and list(found.table["id"]) == ["a", "b", "c"]
+    assert found.forced[0] == found.forced[2] != found.forced[1]
 
 
 def test_a_weight_that_is_not_what_it_was_stops_the_evaluation():

@@ -55,7 +55,10 @@ def put_plainly(rendering: Rendering) -> Rendering:
 
 
 def answers_of(config: Config, subject: Subject, loaded: LoadedModel, prompts: pd.DataFrame) -> Answers:
-    """The model's answers as it is in memory; plain prompts without the chat template."""
+    """The model's answers as it is in memory; plain prompts without the chat template.
+
+    A prompt that is asked for several abilities (harmful requests, for harm and for refusals) is answered once.
+    """
     wanted = config.evaluation
     parts = []
     for plain in (False, True):
@@ -65,8 +68,11 @@ def answers_of(config: Config, subject: Subject, loaded: LoadedModel, prompts: p
         rendering = answer_rendering(wanted, subject)
         rendering = put_plainly(rendering) if plain else rendering
         ids = render(loaded.tokenizer, list(rows["prompt"]), rendering)
-        seeds = [wanted.seed] * len(ids)
-        found = generate_with_transformers(loaded, ids, decoding_of(wanted), batch_size=config.serving.batch_size, seeds=seeds)
+        asked = list(dict.fromkeys(map(tuple, ids)))
+        seeds, size = [wanted.seed] * len(asked), config.serving.batch_size
+        several = generate_with_transformers(loaded, [*map(list, asked)], decoding_of(wanted), batch_size=size, seeds=seeds)
+        given = dict(zip(asked, several, strict=True))
+        found = [given[tuple(prompt)] for prompt in ids]
         forced = [Forced(prompt, answer.token_ids) for prompt, answer in zip(ids, found, strict=True)]
         parts.append(Answers(rows, [one.text for one in found], forced))
     return Answers(
