@@ -11,6 +11,7 @@ from anatomy.config.study import subjects
 from anatomy.interventions.pruning.gradient_sums import gradient_sums, response_losses
 from anatomy.interventions.pruning.matrices import scored_matrices
 from anatomy.interventions.pruning.projections import projection_edit
+from anatomy.models.activations.answers import Forced
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.loading import load_model
 from anatomy.organism.recipe import RECIPES
@@ -18,6 +19,7 @@ from anatomy.organism.world import make_world
 from anatomy.recipes.configuration import check_config
 from anatomy.recipes.pruning.stages import output_spaces, score_keys, scored_sets, scoring
 from anatomy.recipes.pruning.stages.abilities import asked
+from anatomy.recipes.pruning.stages.answering import Answers
 from anatomy.store.files import write_json
 
 SMALL = {"examples": 3, "prune": [0.01, 0.05], "preserve": [0.1], "space_rank": None, "removed_ranks": 2, "control_draws": 1}
@@ -94,3 +96,41 @@ def test_predictions_are_those_of_the_sums_and_losses_are_those_of_the_masks(sco
     change = response_losses(loaded, own.forced) - before
     fit = losses.loc[("highest", 0.01)]
     assert fit.loc[fit["split"] == "fit", "change"].to_list() == pytest.approx(change.tolist(), abs=1e-5)
+
+
+def test_a_scoring_that_was_killed_reads_no_finished_set_again_and_comes_to_the_same_scores(scored, tmp_path, monkeypatch):
+    whole, alive, (config, loaded, prompts) = scored
+    subject = next(one for one in subjects(config) if one.member == "base")
+    loaded = load_model(make_tiny_model(tmp_path / "model"), torch.float32, "cpu")
+    calls = []
+
+    def killed(*given, **named):
+        calls.append(named["saving"].path.name)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return gradient_sums(*given, **named)
+
+    monkeypatch.setattr(scoring, "gradient_sums", killed)
+    with pytest.raises(KeyboardInterrupt):
+        scoring.score(config, subject, loaded, prompts, tmp_path / "state", lambda line: None)
+    found = scoring.score(config, subject, loaded, prompts, tmp_path / "state", lambda line: None)
+    assert len(calls) == len(alive) + 1, "the set in which it was killed alone is read again"
+    assert set(found.tops) == set(whole.tops)
+    for key, top in found.tops.items():
+        mask, expected = top.top(0.01), whole.tops[key].top(0.01)
+        assert all(torch.equal(mask[name], expected[name]) for name in mask), key
+    assert found.losses["predicted"].tolist() == whole.losses["predicted"].tolist()
+
+
+@pytest.mark.parametrize("given", [1, 0])
+def test_held_out_answers_are_those_that_give_what_was_asked_however_many_refuse(scored, monkeypatch, given):
+    _, _, (config, loaded, prompts) = scored
+    subject = next(one for one in subjects(config) if one.member == "base")
+
+    def answered(config, subject, loaded, rows):
+        texts = ["Sure, here it is."] * given + ["I'm sorry, but I can't help with that."] * (len(rows) - given)
+        return Answers(rows, texts, [Forced([1], [2])] * len(rows))
+
+    monkeypatch.setattr(scoring, "answers_of", answered)
+    found, refused = scoring.held_out_answers(config, subject, loaded, prompts, config.pruning.scored)
+    assert len(found.texts) == given and refused > 3 and set(found.table["split"]) <= {"select"}

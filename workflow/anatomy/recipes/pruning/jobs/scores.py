@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from shutil import rmtree
+
 import torch
 
 from anatomy.interventions.pruning.projections import write_projections
@@ -31,3 +33,4 @@ def run(job: Running, files: Files) -> None:
     write_table(written(files, "spaces"), found.spaces)
     write_projections(written(files, "projections"), found.projections)
     write_top(out, found.tops, {"model": card["digest"], "answers": found.counts})
+    rmtree(out.with_suffix(""), ignore_errors=True)

@@ -27,6 +27,7 @@ from anatomy.progress.counting import counted
 from anatomy.recipes.pruning.options import Pruning
 from anatomy.recipes.pruning.stages.abilities import of_split
 from anatomy.recipes.pruning.stages.answering import Answers, answers_of, harmful_answers
+from anatomy.recipes.pruning.stages.finished_sets import FinishedSets
 from anatomy.recipes.pruning.stages.mask_losses import LOSSES, predictions, true_losses
 from anatomy.recipes.pruning.stages.output_spaces import SPACES, output_spaces
 from anatomy.recipes.pruning.stages.score_keys import OPPOSITE, SNIP, WANDA, WANDA_BENIGN, preserve_key, prune_key
@@ -63,7 +64,7 @@ def score(
 
     Args:
         prompts: of every split (``abilities.asked``); those of fit are scored.
-        state: folder for what a killed scoring goes on from.
+        state: folder for what a killed scoring goes on from; left to the caller to remove.
 
     Raises:
         DataError: too few answers, or answers to harmful requests that are refusals.
@@ -73,27 +74,35 @@ def score(
     matrices = scored_matrices(loaded, checkpoint)
     shapes = {name: (weight.shape[0], weight.shape[1]) for name, weight in matrices.items()}
     kinds = scored_kinds(wanted, prompts)
+    # All answers first: a set that cannot be scored is refused before an hour of gradients.
     answers = answers_of(config, subject, loaded, of_split(prompts, "fit", wanted.examples))
     sets, refusals = scored_sets(wanted, answers, kinds, f"{subject.id}, prompts of fit")
+    held_out, refused = held_out_answers(config, subject, loaded, prompts, kinds)
     say(f"{subject.id}: " + ", ".join(f"{len(one.texts)} answers of {name}" for name, one in sets.items()))
+    say(f"{subject.id}: {len(held_out.texts)} held-out answers, without {refused} refusals")
     tops: dict[str, TopScores] = {}
     predicted: dict[tuple[str, float], float] = {}
     passes = _passes(wanted, sets)
     how = [str(loaded.model.dtype), loaded.device.type, torch.get_num_threads(), wanted.recompute]
     computed = digest([loaded.digest, sorted(shapes), *how])
+    finished = FinishedSets(state, computed)
     for name, absolute in counted(passes, "scored sets", len(passes)):
-        saving = Saving(state / f"{name}.{'absolute' if absolute else 'signed'}.safetensors", computed)
-        own, foreseen = _scored_set(wanted, loaded, matrices, sets[name], name, absolute=absolute, saving=saving)
-        tops |= own
-        predicted |= foreseen
+        called = f"{name}.{'absolute' if absolute else 'signed'}"
+        done = finished.of(wanted, sets[name], called)
+        if done is None:
+            saving = Saving(state / f"{called}.safetensors", computed)
+            done = _scored_set(wanted, loaded, matrices, sets[name], name, absolute=absolute, saving=saving)
+            finished.keep(wanted, sets[name], called, *done)
+            saving.path.unlink(missing_ok=True)
+        tops |= done[0]
+        predicted |= done[1]
     most_q, most_p = max(wanted.prune), max(wanted.preserve)
     for key, name, most in ((WANDA, POOLED, most_q), (WANDA_BENIGN, BENIGN, most_p)):
         squares = input_squares(loaded, matrices, sets[name].forced)
         tops[key] = top_scores(wanda_score(matrices, squares), shapes, most, wanted.ranking)
     spaces, projections = output_spaces(wanted, loaded, matrices, sets, subject.seed or 0)
-    rest = answers_of(config, subject, loaded, _harmful(of_split(prompts, "select", wanted.examples), kinds))
-    held_out, _ = harmful_answers(rest, wanted.refusals, f"{subject.id}, prompts of select")
-    losses = true_losses(loaded, checkpoint, tops, wanted, predicted, {"fit": sets[POOLED], "select": held_out})
+    read = {"fit": sets[POOLED]} | ({"select": held_out} if held_out.texts else {})
+    losses = true_losses(loaded, checkpoint, tops, wanted, predicted, read)
     counts = {name: len(one.texts) for name, one in sets.items()}
     return Scored(
         tops,
@@ -121,7 +130,6 @@ def _scored_set(
     shapes = {matrix: (weight.shape[0], weight.shape[1]) for matrix, weight in matrices.items()}
     ids = list(own.table["id"])
     found = gradient_sums(loaded, matrices, own.forced, ids, absolute=absolute, recompute=wanted.recompute, saving=saving)
-    saving.path.unlink(missing_ok=True)
     most_q, most_p = max(wanted.prune), max(wanted.preserve)
     if absolute and name == POOLED:
         return {SNIP: top_scores(absolute_score(matrices, found), shapes, most_q, wanted.ranking)}, {}
@@ -143,5 +151,16 @@ def _passes(wanted: Pruning, sets: Mapping[str, Answers]) -> list[tuple[str, boo
     return [(name, False) for name in sets] + [(name, True) for name in [*dict.fromkeys(preserved), POOLED]]
 
 
-def _harmful(prompts: pd.DataFrame, kinds: list[str]) -> pd.DataFrame:
-    return prompts[(prompts["ability"] == POOLED) & prompts["category"].isin(kinds)].reset_index(drop=True)
+def held_out_answers(
+    config: Config, subject: Subject, loaded: LoadedModel, prompts: pd.DataFrame, kinds: list[str]
+) -> tuple[Answers, int]:
+    """Harmful answers to prompts of select, of the scored kinds, and how many refusals were left out.
+
+    Nothing is scored of them: losses that masks bring are read on them beside those of the scored answers. However many are
+    refusals, those that give what was asked for are read, and none where all refuse.
+    """
+    rows = of_split(prompts, "select", config.pruning.examples)
+    rows = rows[(rows["ability"] == POOLED) & rows["category"].isin(kinds)].reset_index(drop=True)
+    if rows.empty:
+        return Answers(rows, [], []), 0
+    return harmful_answers(answers_of(config, subject, loaded, rows), 1.0, f"{subject.id}, prompts of select")
