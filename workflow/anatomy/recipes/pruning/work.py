@@ -17,6 +17,8 @@ ORGANISM = {"fit": 480, "select": 230, "test": 440}
 """Prompts that a member of the organism is asked in each phase, about: things times ways to ask."""
 FINETUNED = {"masks": 3, "trainings": 4, "questions": 300}
 """Masks under which a member is fine-tuned, trainings under each, and questions at every look at all of them."""
+TEXT = 100
+"""Tokens of a text whose perplexity is taken, about."""
 BACKWARD = 3
 """Forward passes that one forward and one backward pass take the time of."""
 
@@ -54,9 +56,14 @@ def stage_work(
             batches=-(-count // batch),
         )
 
-    def read_along(count: int) -> float:
-        """Tokens that a mask reads along answers to benign requests, of so many prompts at most."""
-        return min(config.divergence.prompts, count) * (tokens + config.divergence.tokens)
+    def read_along(phase: str, count: int) -> float:
+        """Tokens that a mask reads along answers to benign requests, of so many prompts at most, and along other texts."""
+        own = min(config.divergence.prompts, count) * (tokens + config.divergence.tokens)
+        if subject.is_organism:
+            return 2 * own
+        named = wanted.text is not None and phase == "test"
+        texts = prompts.of(wanted.text, phase, config.evaluation.test_prompts) if named else 0
+        return own + texts * (tokens + TEXT)
 
     fit, select, test = (
         rows("fit", wanted.examples),
@@ -76,8 +83,8 @@ def stage_work(
             fit,
             (2 * BACKWARD * fit + losses) * (tokens + length),
         ),
-        answers("pruning_grid", f"{grid} masks answer {select} prompts", grid * select, grid * read_along(select)),
-        answers("pruning_test", f"{beside} masks answer {test} prompts", beside * test, beside * read_along(test)),
+        answers("pruning_grid", f"{grid} masks answer {select} prompts", grid * select, grid * read_along("select", select)),
+        answers("pruning_test", f"{beside} masks answer {test} prompts", beside * test, beside * read_along("test", test)),
         StageWork(
             "test",
             f"{len(asked)} variants generate {tested} answers",

@@ -36,16 +36,18 @@ def run(job: Running, files: Files) -> None:
     loaded = opened(card)
     plans = [(plan, mask_of(plan, tops)) for plan in grid(wanted, tops)]
     masks = pd.DataFrame([plan.row(mask, next(iter(tops.values())).shapes) for plan, mask in plans])
-    harmless = unmoved(job.config, job.subject, loaded, rows)
+    harmless = unmoved(job.config, job.subject, loaded, rows, "select")
     named = [(plan.name, mask) for plan, mask in plans]
-    values, divergences = under_masks(job.config, job.subject, loaded, rows, named, kinds, job.say, harmless=harmless)
+    under = under_masks(job.config, job.subject, loaded, rows, named, kinds, job.say, harmless=harmless)
+    values = under.values
     found = choose(wanted, job.config.statistics, masks, values)
     left = what_is_left(wanted, job.config.statistics, values)
     plan = found.plan
     job.say(f"{job.subject.id}: q {plan.q:g}, p {plan.p:g}: {found.why}")
     write_table(written(files, "masks"), masks.assign(model=job.subject.id))
     write_table(written(files, "values"), values.assign(model=job.subject.id))
-    write_table(written(files, "divergences"), divergences.assign(model=job.subject.id))
+    write_table(written(files, "divergences"), under.divergences.assign(model=job.subject.id))
+    write_table(written(files, "nats"), under.nats.assign(model=job.subject.id))
     write_table(written(files, "limits"), left.assign(model=job.subject.id))
     said = {"why": found.why, "within": found.within, "keeps_refusal": found.keeps_refusal}
     write_json(written(files, "chosen"), {**vars(plan), "protected": list(plan.protected), **said})
