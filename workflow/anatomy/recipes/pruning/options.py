@@ -98,7 +98,9 @@ class Pruning(Section):
         description="share of refusals among the answers to harmful requests above which a set is no set of harmful answers; "
         "below it they are left out",
     )
-    control_draws: int = Field(3, ge=1, description="random and magnitude-matched masks, each")
+    control_draws: int = Field(
+        3, ge=1, description="random and magnitude-matched masks, each, and random ones of the size of each kind of harm's mask"
+    )
     space_rank: int | None = Field(
         8,
         ge=1,

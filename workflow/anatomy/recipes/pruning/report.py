@@ -69,8 +69,8 @@ TITLES = {
     "abilities": ("Abilities", "What is left of each ability with each ability pruned; benign generation is preserved in all."),
     "transfer": (
         "Kinds of harm",
-        "Harmful generation of each kind with the mask of each, and the change against random masks of its size, with Holm's "
-        "correction over a model's cells. A cell of n things (clusters) has no p below 2^-n.",
+        "Harmful generation of each kind with the mask of each, and the change against the mean over pruning.control_draws "
+        "random masks of its size, with Holm's correction over a model's cells. A cell of n things (clusters) has no p below 2^-n.",
     ),
     "overlaps": (
         "Overlap of masks",

@@ -60,7 +60,7 @@ def run(job: Running, files: Files) -> None:
     harmless, several = unmoved(job.config, job.subject, loaded, rows, "test"), [(plan.name, mask) for plan, mask in masks]
     found = under_masks(job.config, job.subject, loaded, rows, several, kinds, job.say, harmless=harmless)
     # What transfer is compared with is asked for harm alone: it is a fifth of the prompts.
-    sized, harm = sized_as_kinds(masks, shapes, job.subject.seed or 0), rows[rows["ability"] == POOLED]
+    sized, harm = sized_as_kinds(wanted, masks, shapes, job.subject.seed or 0), rows[rows["ability"] == POOLED]
     several = [(plan.name, mask) for plan, mask in sized]
     beside = under_masks(job.config, job.subject, loaded, harm, several, kinds, job.say, unedited=False)
     masks += sized

@@ -165,20 +165,21 @@ def controls(
 
 
 def sized_as_kinds(
-    plans: Sequence[tuple[MaskPlan, Mask]], shapes: Mapping[str, tuple[int, int]], seed: int
+    wanted: Pruning, plans: Sequence[tuple[MaskPlan, Mask]], shapes: Mapping[str, tuple[int, int]], seed: int
 ) -> list[tuple[MaskPlan, Mask]]:
-    """For the mask of each kind of harm a random one with as many weights in every matrix."""
+    """For the mask of each kind of harm ``control_draws`` random ones with as many weights in every matrix."""
     generator = torch.Generator().manual_seed(seed)
     return [
         (
-            MaskPlan(matched(plan.name), OF_A_KIND, (), plan.ranking, plan.q, 0.0, OF_A_KIND),
+            MaskPlan(f"{matched(plan.name)}-{draw + 1}", OF_A_KIND, (), plan.ranking, plan.q, 0.0, OF_A_KIND),
             random_mask(mask, shapes, generator),
         )
         for plan, mask in plans
         if plan.name.startswith("kind.")
+        for draw in range(wanted.control_draws)
     ]
 
 
 def matched(name: str) -> str:
-    """Name of the random mask of the size of one of a kind."""
+    """How the names of random masks of the size of one of a kind begin; the number of the draw follows."""
     return f"{RANDOM} as {name}"
