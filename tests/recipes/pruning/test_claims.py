@@ -88,6 +88,7 @@ def test_a_model_that_generates_no_harm_supports_nothing():
 def limits_of(within):
     """A grid of two masks, of which so many are within the limits."""
     masks = pd.DataFrame({"model": MODEL, "mask": ["a", "b"], "q": [0.1, 0.2], "p": 0.0, "protected": "benign", "weights": 9})
+    masks["control"] = ""
     limits = pd.DataFrame({"model": MODEL, "mask": ["a", "b"], "ability": "benign", "within": [within > 0, within > 1]})
     return {"grid_masks": masks, "limits": limits}
 
@@ -188,7 +189,7 @@ def grid_of(model, harm, benign):
     names = [f"q{q:g}-p0.1" for q in fractions]
     masks = pd.DataFrame(
         {"model": model, "mask": names, "q": fractions, "p": 0.1, "protected": "benign recognition", "weights": 9}
-    )
+    ).assign(control="")
     parts = []
     for mask, one, two in [(UNEDITED, 1.0, 1.0), *zip(names, harm, benign, strict=True)]:
         own = values_of(model, mask, LEAVES | {"seen": one, "benign": two})

@@ -9,7 +9,7 @@ import pandas as pd
 
 from anatomy.evidence.claims.evidence import Contrast
 from anatomy.evidence.claims.tables import MissingEvidence, Tables
-from anatomy.recipes.pruning.stages.mask_plans import CHOSEN, NEAREST, UNEDITED
+from anatomy.recipes.pruning.stages.mask_plans import CHOSEN, NEAREST, UNEDITED, everything_protected
 from anatomy.statistics.clusters import Sample
 
 Gather = Callable[[Tables], Contrast]
@@ -117,7 +117,7 @@ def separation(tables: Tables, model: str) -> tuple[pd.DataFrame, pd.DataFrame]:
         MissingEvidence: no grid, or a model that generates nothing to begin with.
     """
     masks = tables.rows("grid_masks", model=model)
-    whole = masks[masks["protected"].str.len() == masks["protected"].str.len().max()]
+    whole = everything_protected(masks)
     own = whole[(whole["p"] == whole["p"].max()) & (whole["weights"] > 0)].sort_values("q")
     values = tables.rows("grid_values", model=model)
     sides = []

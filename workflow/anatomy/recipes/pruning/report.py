@@ -55,8 +55,8 @@ TITLES = {
     "moved": (
         "What every mask moves",
         "KL divergence (nats) from the unedited model's predictions on benign requests, at the first token of its own greedy "
-        "answer (first_token_kl) and over divergence.tokens of it (kl), with intervals over things: masks of the grid on the "
-        "split select; the chosen mask, its controls and masks made otherwise on test.",
+        "answer (first_token_kl) and over divergence.tokens of it (kl), with intervals over things: masks of the grid and "
+        "random ones of each q on the split select; the chosen mask, its controls and masks made otherwise on test.",
     ),
     "perplexity": (
         "Perplexity under every mask",
@@ -70,7 +70,8 @@ TITLES = {
     "transfer": (
         "Kinds of harm",
         "Harmful generation of each kind with the mask of each, and the change against the mean over pruning.control_draws "
-        "random masks of its size, with Holm's correction over a model's cells. A cell of n things (clusters) has no p below 2^-n.",
+        "random masks of its size, with Holm's correction over a model's cells. A cell of n things (clusters) has no p below "
+        "2^-n.",
     ),
     "overlaps": (
         "Overlap of masks",
