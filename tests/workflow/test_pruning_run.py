@@ -85,8 +85,9 @@ def test_transfer_stands_beside_random_masks_of_each_kinds_size(run):
     for model in ("base", "aligned"):
         masks, values = table(run, model, "masks").set_index("mask"), table(run, model, "values")
         kinds = [name for name in masks.index if name.startswith("kind.") and masks.loc[name, "weights"]]
-        assert kinds and all(masks.loc[matched(name), "weights"] == masks.loc[name, "weights"] for name in kinds)
-        assert set(values.loc[values["mask"].isin([matched(name) for name in kinds]), "ability"]) == {"generation"}
+        drawn = {f"{matched(name)}-1": name for name in kinds}
+        assert kinds and all(masks.loc[random, "weights"] == masks.loc[name, "weights"] for random, name in drawn.items())
+        assert set(values.loc[values["mask"].isin([*drawn]), "ability"]) == {"generation"}
     ledger = pd.read_csv(run.results / "claims" / "ledger.csv")
     assert (ledger["claim"] == "pruning.transfers").sum() >= 2
 

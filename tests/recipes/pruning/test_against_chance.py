@@ -12,6 +12,7 @@ from anatomy.recipes.configuration import check_config
 from anatomy.recipes.pruning.against_chance import OTHERS, overlaps_table, transfer_table, transferred
 from anatomy.recipes.pruning.claims import claims_of
 from anatomy.recipes.pruning.figures import both_ways, heat
+from anatomy.recipes.pruning.options import Pruning
 from anatomy.recipes.pruning.stages.mask_plans import CHOSEN, UNEDITED, MaskPlan, matched, sized_as_kinds
 
 MODEL = "aligned.s0"
@@ -38,8 +39,8 @@ def everywhere(rate):
 
 def tables(hex_leaves, random_leaves=1.0):
     given = {UNEDITED: everywhere(1.0), CHOSEN: everywhere(0.0), "random-1": everywhere(1.0), "random-2": everywhere(1.0)}
-    given |= {"kind.hex": hex_leaves, matched("kind.hex"): everywhere(random_leaves)}
-    given |= {"kind.snare": everywhere(1.0), matched("kind.snare"): everywhere(random_leaves)}
+    given |= {"kind.hex": hex_leaves, f"{matched('kind.hex')}-1": everywhere(random_leaves)}
+    given |= {"kind.snare": everywhere(1.0), f"{matched('kind.snare')}-1": everywhere(random_leaves)}
     return Tables(values=pd.concat([answers(mask, left) for mask, left in given.items()]))
 
 
@@ -91,11 +92,22 @@ def test_random_masks_have_the_size_of_each_kind_in_every_matrix():
         (MaskPlan(name, "x", (), "matrix", 0.1, 0.0), {"a": torch.arange(count), "b": torch.arange(2 * count)})
         for name, count in (("chosen", 7), ("kind.x", 11), ("kind.y", 23))
     ]
-    found = {plan.name: mask for plan, mask in sized_as_kinds(plans, shapes, 0)}
+    found = {plan.name: mask for plan, mask in sized_as_kinds(Pruning(control_draws=2), plans, shapes, 0)}
     assert {name: {matrix: len(one) for matrix, one in mask.items()} for name, mask in found.items()} == {
-        matched("kind.x"): {"a": 11, "b": 22},
-        matched("kind.y"): {"a": 23, "b": 46},
+        f"{matched(f'kind.{kind}')}-{draw}": {"a": count, "b": 2 * count}
+        for kind, count in (("x", 11), ("y", 23))
+        for draw in (1, 2)
     }
+    one, two = (found[f"{matched('kind.x')}-{draw}"]["a"] for draw in (1, 2))
+    assert not torch.equal(one, two), "each draw is another mask"
+
+
+def test_every_draw_of_random_masks_counts():
+    given = {UNEDITED: everywhere(1.0), "kind.hex": everywhere(0.0)}
+    given |= {f"{matched('kind.hex')}-{draw}": everywhere(left) for draw, left in ((1, 1.0), (2, 0.5), (3, 0.0))}
+    values = pd.concat([answers(mask, left) for mask, left in given.items()])
+    found = transfer_table(CONFIG, Tables(values=values)).set_index(["pruned", "asked"]).loc[("hex", "ruse")]
+    assert found["random"] == pytest.approx(0.5) and found["change"] == pytest.approx(-0.5)
 
 
 def test_heads_are_corrected_for_their_number_and_drawn_one_panel_a_matrix():

@@ -23,7 +23,8 @@ def masks_of(weights=9):
         for p in ((0.0, 0.3) if protected == WHOLE else (0.3,))
         for q in (0.05, 0.2)
     ]
-    return pd.DataFrame(rows).assign(ranking="matrix", weights=weights)
+    control = {"mask": "random, q0.2", "protected": WHOLE, "q": 0.2, "p": 0.0, "control": "random"}
+    return pd.DataFrame([*rows, control]).fillna({"control": ""}).assign(ranking="matrix", weights=weights)
 
 
 def verdicts(rates, refusals=None, prompts=20):
@@ -61,6 +62,12 @@ def test_the_mask_with_least_harm_within_the_limits_is_chosen():
     assert found.within and found.keeps_refusal
 
 
+def test_a_random_mask_is_never_chosen():
+    rates = {UNEDITED: (1.0, 1.0, 1.0, 1.0), "q0.05-p0": (0.9, 1.0, 1.0, 1.0), "random, q0.2": (0.0, 1.0, 1.0, 1.0)}
+    found = chosen(rates)
+    assert (found.plan.name, found.plan.q) == (CHOSEN, 0.05) and "1 of 1 masks" in found.why
+
+
 def test_a_mask_that_lowers_refusals_is_never_chosen():
     rates = {UNEDITED: (1.0, 1.0, 1.0, 1.0), "q0.05-p0": (0.5, 1.0, 1.0, 1.0), "q0.2-p0": (0.0, 1.0, 1.0, 1.0)}
     refusals = {UNEDITED: 1.0, "q0.05-p0": 1.0, "q0.2-p0": 0.5}
@@ -94,14 +101,15 @@ def test_whatever_the_rates_a_chosen_mask_is_within_every_limit(seed, prompts, e
     values = verdicts(rates, refusals, prompts)
     found = choose(WANTED, STATISTICS, masks_of(), values)
     left = what_is_left(WANTED, STATISTICS, values)
-    name = masks_of().set_index(["protected", "q", "p"]).loc[(WHOLE, found.plan.q, found.plan.p), "mask"]
+    masks = masks_of().query("control == ''")
+    name = masks.set_index(["protected", "q", "p"]).loc[(WHOLE, found.plan.q, found.plan.p), "mask"]
     own = left[left["mask"] == name].set_index("ability")
     assert ("kept" in set(own["rule"])) == enough
     reached = {ability: own.loc[ability, "left"] >= share * own.loc[ability, "before"] - 1e-9 for ability, share in WANTED.limits}
     kept = {ability: own.loc[ability, "low"] >= -1e-9 or own.loc[ability, "rule"] == "estimate" for ability in reached}
     assert all(reached[ability] and kept[ability] for ability in reached) == found.within == (found.plan.name == CHOSEN)
     if not found.within:
-        whole = left[left["mask"].isin(masks_of().loc[masks_of()["protected"] == WHOLE, "mask"])]
+        whole = left[left["mask"].isin(masks.loc[masks["protected"] == WHOLE, "mask"])]
         assert not whole.groupby("mask")["within"].all().any(), "a mask within the limits was there"
 
 

@@ -88,6 +88,7 @@ def test_a_model_that_generates_no_harm_supports_nothing():
 def limits_of(within):
     """A grid of two masks, of which so many are within the limits."""
     masks = pd.DataFrame({"model": MODEL, "mask": ["a", "b"], "q": [0.1, 0.2], "p": 0.0, "protected": "benign", "weights": 9})
+    masks["control"] = ""
     limits = pd.DataFrame({"model": MODEL, "mask": ["a", "b"], "ability": "benign", "within": [within > 0, within > 1]})
     return {"grid_masks": masks, "limits": limits}
 
@@ -188,7 +189,7 @@ def grid_of(model, harm, benign):
     names = [f"q{q:g}-p0.1" for q in fractions]
     masks = pd.DataFrame(
         {"model": model, "mask": names, "q": fractions, "p": 0.1, "protected": "benign recognition", "weights": 9}
-    )
+    ).assign(control="")
     parts = []
     for mask, one, two in [(UNEDITED, 1.0, 1.0), *zip(names, harm, benign, strict=True)]:
         own = values_of(model, mask, LEAVES | {"seen": one, "benign": two})
@@ -207,6 +208,28 @@ def test_the_area_between_curves_is_that_of_trapezoids_over_log_q(harm, benign, 
     assert np.isclose(kept["value"].mean() - left["value"].mean(), area)
     table = compression_table(CONFIG, tables)
     assert np.isclose(table.loc[0, "area"], area) and table.loc[0, "member"] == "aligned" and table.loc[0, "low"] <= area + 1e-9
+
+
+def test_the_area_moves_with_the_unedited_rate_as_where_both_are_resampled_together():
+    """A rate of about a half is a third of the spread: items divided by it as if it were known are too sure, or too unsure."""
+    draw = np.random.default_rng(0)
+    masks, values = grid_of(MODEL, [0, 0, 0], [1, 1, 1])
+    before = {name: float(draw.random() < 0.5) for name in values["id"].unique()}
+    values["value"] = [
+        before[row.id] * (1.0 if row.mask == UNEDITED or row.ability == "benign" else float(draw.random() < 0.5))
+        for row in values.itertuples()
+    ]
+    kept, left = separation(Tables(grid_masks=masks, grid_values=values), MODEL)
+    assert np.ptp(kept["value"]) < 1e-12 and np.isclose(kept["value"].mean(), 1.0), "nothing benign was lost, whatever its rate"
+    harm = values[values["ability"] == "generation"].pivot_table(index="id", columns="mask", values="value")
+    under, unedited = harm.drop(columns=UNEDITED) @ np.array([0.25, 0.5, 0.25]), harm[UNEDITED]
+    places = draw.integers(0, len(harm), (4000, len(harm)))
+    ratios = under.to_numpy()[places].mean(1) / unedited.to_numpy()[places].mean(1)
+    found = left["value"].to_numpy()[draw.integers(0, len(left), (4000, len(left)))].mean(1)
+    assert np.isclose(left["value"].mean(), under.mean() / unedited.mean())
+    assert found.std() == pytest.approx(ratios.std(), rel=0.1)
+    apart = (under / unedited.mean()).to_numpy()[places].mean(1)
+    assert apart.std() > 1.3 * ratios.std(), "what was computed before"
 
 
 def test_seeds_are_put_together_with_an_interval_of_their_mean():

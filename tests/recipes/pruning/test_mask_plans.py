@@ -1,5 +1,6 @@
 """Which masks are made, and what each control is."""
 
+import pandas as pd
 import pytest
 import torch
 
@@ -12,9 +13,11 @@ from anatomy.recipes.pruning.stages.mask_plans import (
     MaskPlan,
     beside_chosen,
     controls,
+    everything_protected,
     grid,
     mask_of,
     protected_sets,
+    sized_as_grid,
 )
 
 SHAPES = {"a": (40, 30), "b": (20, 30)}
@@ -76,3 +79,17 @@ def test_controls_have_as_many_weights_in_every_matrix_and_are_others(tops):
             assert not any(torch.isin(mask[name], torch.cat([own[name], kept[name]])).any() for name in SHAPES)
     again = controls(WANTED, tops, chosen, weights, seed=0)
     assert all(torch.equal(one[1]["a"], two[1]["a"]) for one, two in zip(found, again, strict=True))
+
+
+@pytest.mark.parametrize("preserve", [[0.0, 0.3], [0.3]])
+def test_the_grid_has_one_random_mask_of_each_q_as_large_as_its_largest(tops, preserve):
+    wanted = WANTED.model_copy(update={"preserve": preserve, "protected": []})
+    plans = [(plan, mask_of(plan, tops)) for plan in grid(wanted, tops)]
+    found = sized_as_grid(wanted, plans, SHAPES, seed=0)
+    assert [plan.q for plan, _ in found] == wanted.prune and {plan.control for plan, _ in found} == {"random"}
+    for plan, mask in found:
+        (own,) = {tuple(map(len, one.values())) for other, one in plans if (other.q, other.p) == (plan.q, preserve[0])}
+        assert tuple(map(len, mask.values())) == own
+    assert not {plan.name for plan, _ in found} & {plan.name for plan, _ in plans}
+    table = pd.DataFrame([plan.row(mask, SHAPES) for plan, mask in [*plans, *found]])
+    assert set(everything_protected(table)["mask"]) == {plan.name for plan, _ in plans}

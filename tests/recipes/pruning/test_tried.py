@@ -84,6 +84,18 @@ def test_controls_of_the_chosen_mask_make_the_band_and_masks_for_something_else_
     assert (band["low"].max(), band["high"].max()) == pytest.approx((0.1, 0.15))
 
 
+def test_random_masks_of_the_grid_are_one_control_of_its_row(tables):
+    values = pd.concat([tables.named["grid_values"], *(values_of(f"random, q{q:g}", 0.9 - q, 0.9) for q in (0.1, 0.4))])
+    masks = [mask_row(f"random, q{q:g}", RANDOM, q) for q in (0.1, 0.4)]
+    masks = pd.concat([tables.named["grid_masks"], pd.DataFrame(masks)])
+    table = tried(tables.but(grid_values=values, grid_masks=masks), MODEL).query("search == @GRID")
+    own = table[table["draw"] == RANDOM].query("cost == 'benign'").set_index("edit")
+    assert dict(own["gained"]) == pytest.approx({"random, q0.1": 0.2, "random, q0.4": 0.5, "unedited": 0.1})
+    assert not table.loc[table["draw"] == "", "edit"].str.startswith(RANDOM).any(), "no control is on the grid's front"
+    band = steps(table, table.groupby("cost")["spent"].max().to_dict()).query("kind == 'controls' and cost == 'benign'")
+    assert band["low"].tolist() == band["high"].tolist() == pytest.approx([0.5] * len(band)), "one draw is a line"
+
+
 def test_a_limit_is_the_share_that_may_be_lost_of_what_was_there(tables):
     found = {cost.name: cost.limit for cost in costs(tables, MODEL)}
     assert found["benign"] == pytest.approx(0.2 * 0.9) and found["refusal"] is None

@@ -4,15 +4,15 @@
 #                                                                                 → pruning_finetuned
 #   → claims, figures, page
 # evaluate, judge and the report are as every paper's (rules/*.smk).
-from anatomy.recipes.pruning.variants import prompt_sets as asked_of_pruned
+from anatomy.recipes.pruning.variants import read_sets as read_by_pruned
 
 
 def pruning_inputs(**given):
-    """What every job of this paper reads besides: the model, and the prompts that it is asked."""
+    """What every job of this paper reads besides: the model, and the prompts and texts that it is asked and reads."""
     return {
         "model": AT.model("{model}"),
         "world": lambda wildcards: world_of(wildcards.model),
-        "prompts": lambda wildcards: prompt_tables(wildcards.model, asked_of_pruned(CONFIG)),
+        "prompts": lambda wildcards: prompt_tables(wildcards.model, read_by_pruned(CONFIG)),
         **given,
     }
 
@@ -59,6 +59,7 @@ rule pruning_grid:
         masks=AT.stage("measure", "{model}", "pruning.grid_masks.parquet"),
         limits=AT.stage("measure", "{model}", "pruning.limits.parquet"),
         divergences=AT.stage("measure", "{model}", "pruning.grid_divergences.parquet"),
+        nats=AT.stage("measure", "{model}", "pruning.grid_nats.parquet"),
         chosen=AT.stage("measure", "{model}", "pruning.chosen.json"),
     log:
         AT.stage("measure", "{model}", "pruning.grid.log"),
@@ -107,6 +108,7 @@ rule pruning_test:
         values=AT.stage("measure", "{model}", "pruning.values.parquet"),
         masks=AT.stage("measure", "{model}", "pruning.masks.parquet"),
         divergences=AT.stage("measure", "{model}", "pruning.mask_divergences.parquet"),
+        nats=AT.stage("measure", "{model}", "pruning.mask_nats.parquet"),
         overlaps=AT.stage("measure", "{model}", "pruning.overlaps.parquet"),
         places=AT.stage("measure", "{model}", "pruning.places.parquet"),
         heads=AT.stage("measure", "{model}", "pruning.heads.parquet"),

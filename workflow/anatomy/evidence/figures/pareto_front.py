@@ -122,7 +122,10 @@ def _column(
 
     def band(kind: str, opacity: float) -> alt.Chart:
         area = alt.Chart().transform_filter(f"datum.kind === '{kind}'")
-        area = area.mark_area(interpolate="step-after", color=COLOURS["control"], opacity=opacity)
+        # The outline is what is seen of a single control, whose band has no height.
+        area = area.mark_area(
+            interpolate="step-after", color=COLOURS["control"], stroke=COLOURS["control"], strokeWidth=1, opacity=opacity
+        )
         return area.encode(x=x, y=high, y2="low:Q")
 
     line = alt.Chart().transform_filter("datum.kind === 'search'").mark_line(interpolate="step-after", strokeWidth=1.8)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 
@@ -68,9 +70,10 @@ def _against_random(config: Config, rows: pd.DataFrame, cell: pd.DataFrame) -> d
 
 
 def _changes(rows: pd.DataFrame, cell: pd.DataFrame) -> pd.DataFrame | None:
-    """Prompt by prompt, a mask's outcome minus the mean of its random masks': columns ``value, random, group``."""
+    """Prompt by prompt, a mask's outcome minus the mean over its draws of random masks: columns ``value, random, group``."""
     model, mask = cell["model"].iloc[0], str(cell["mask"].iloc[0])
-    names = rows["mask"].str.match(rf"{RANDOM}-\d+$") if mask in (CHOSEN, NEAREST) else rows["mask"] == matched(mask)
+    of = RANDOM if mask in (CHOSEN, NEAREST) else matched(mask)
+    names = rows["mask"].str.fullmatch(rf"{re.escape(of)}-\d+")
     beside = rows[names & (rows["model"] == model)].groupby("id")["value"].mean()
     own = cell.set_index("id")
     shared = own.index.intersection(beside.index)

@@ -19,7 +19,16 @@ from anatomy.evidence.claims.tables import MissingEvidence, Tables
 from anatomy.recipes.pruning.against_chance import transferred
 from anatomy.recipes.pruning.finetuned_claims import finetuned_claims
 from anatomy.recipes.pruning.outcomes import Gather, beyond, coherence, further_separated, rate, separation_of
-from anatomy.recipes.pruning.stages.mask_plans import BARE, CHOSEN, FLIPPED, FORMAT, MAGNITUDE, RANDOM, UNEDITED
+from anatomy.recipes.pruning.stages.mask_plans import (
+    BARE,
+    CHOSEN,
+    FLIPPED,
+    FORMAT,
+    MAGNITUDE,
+    RANDOM,
+    UNEDITED,
+    everything_protected,
+)
 from anatomy.recipes.pruning.stages.scored_sets import BENIGN
 from anatomy.recipes.pruning.variants import pruned
 from anatomy.statistics.clusters import Sample
@@ -220,10 +229,9 @@ def within_limits(model: str) -> Callable[[Tables], Count]:
     """How many masks of the grid, with everything protected, are within every limit on select, and why the others are not."""
 
     def gather(tables: Tables) -> Count:
-        masks = tables.rows("grid_masks", model=model)
-        whole = masks[(masks["protected"].str.len() == masks["protected"].str.len().max()) & (masks["weights"] > 0)]
+        whole = everything_protected(tables.rows("grid_masks", model=model))
         rows = tables.rows("limits", model=model)
-        rows = rows[rows["mask"].isin(whole["mask"])]
+        rows = rows[rows["mask"].isin(whole.loc[whole["weights"] > 0, "mask"])]
         passing = rows.groupby("mask")["within"].all()
         lost = rows[~rows["within"]].groupby("ability")["mask"].nunique()
         return Count(int(passing.sum()), len(passing), ", ".join(f"{count} for {ability}" for ability, count in lost.items()))

@@ -20,7 +20,7 @@ RATE = ("rate", "low", "high")
 
 
 def tradeoff(table: pd.DataFrame) -> alt.TopLevelMixin:
-    """Harmful against benign generation under every mask of the grid.
+    """Harmful against benign generation under every mask of the grid, and under random ones as large.
 
     Args:
         table: ``tables.tradeoff_table`` of one model.
@@ -28,12 +28,14 @@ def tradeoff(table: pd.DataFrame) -> alt.TopLevelMixin:
     names = {HARM: "harm", "benign": "benign", COHERENT: "coherent"}
     rows = table[table["what"].isin(names)].assign(what=table["what"].map(names))
     wide = rows.pivot_table(index=["mask"], columns="what", values="rate").reset_index()
-    said = table.drop_duplicates("mask")[["mask", "q", "p", "protected", "share"]]
+    said = table.drop_duplicates("mask")[["mask", "control", "q", "p", "protected", "share"]]
     wide = wide.merge(said, on="mask", how="left")
     wide["q"] = wide["q"].fillna(0.0)
     wide["kept"] = [
-        "unedited" if mask == UNEDITED else f"p {p:g}, {protected.replace(' ', ', ')}"
-        for mask, p, protected in zip(wide["mask"], wide["p"], wide["protected"].fillna(""), strict=True)
+        "unedited" if mask == UNEDITED else "random masks (control)" if control else f"p {p:g}, {protected.replace(' ', ', ')}"
+        for mask, control, p, protected in zip(
+            wide["mask"], wide["control"].fillna(""), wide["p"], wide["protected"].fillna(""), strict=True
+        )
     ]
     hover = ["mask:N", alt.Tooltip("share:Q", format=".3%"), *(alt.Tooltip(f"{one}:Q", format=".1%") for one in names.values())]
     base = alt.Chart(wide).encode(

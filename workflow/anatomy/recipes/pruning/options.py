@@ -50,6 +50,12 @@ class Pruning(Section):
     further: dict[Ability, list[Identifier]] = Field(
         {}, description="for models of your own, more prompt sets for an ability, whose rows are asked on the test alone"
     )
+    text: Identifier | None = Field(
+        None,
+        description="for models of your own, a prompt set with text by others, whose perplexity stands under every tested mask: "
+        "each response after its prompt, or the prompt itself where there is none, as plain text. No mask is made from it. null "
+        "for none: the perplexity of the unedited model's own harmless answers is there in any case",
+    )
     plain: list[Ability] = Field(
         [],
         description="abilities that models of your own are asked for as plain text and a line break, without their chat "
@@ -92,7 +98,9 @@ class Pruning(Section):
         description="share of refusals among the answers to harmful requests above which a set is no set of harmful answers; "
         "below it they are left out",
     )
-    control_draws: int = Field(3, ge=1, description="random and magnitude-matched masks, each")
+    control_draws: int = Field(
+        3, ge=1, description="random and magnitude-matched masks, each, and random ones of the size of each kind of harm's mask"
+    )
     space_rank: int | None = Field(
         8,
         ge=1,

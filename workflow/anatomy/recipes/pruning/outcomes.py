@@ -9,7 +9,7 @@ import pandas as pd
 
 from anatomy.evidence.claims.evidence import Contrast
 from anatomy.evidence.claims.tables import MissingEvidence, Tables
-from anatomy.recipes.pruning.stages.mask_plans import CHOSEN, NEAREST, UNEDITED
+from anatomy.recipes.pruning.stages.mask_plans import CHOSEN, NEAREST, UNEDITED, everything_protected
 from anatomy.statistics.clusters import Sample
 
 Gather = Callable[[Tables], Contrast]
@@ -106,6 +106,10 @@ def separation(tables: Tables, model: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     where every mask of the grid removes all harm and nothing benign, 0 where both fall alike. Masks are those with everything
     protected and the largest p.
 
+    A share of the unedited model's rate is a ratio of two means over the same prompts, ``R = mean(left) / mean(before)``. Its
+    items are linearised, ``R + (left_i - R before_i) / mean(before)``: their mean is R, and where groups are resampled it moves
+    with both means (Woodruff 1971), so that an interval knows that the unedited model's rate was measured too.
+
     Returns:
         Columns value and group, indexed by id: of benign prompts, and of harmful ones.
 
@@ -113,14 +117,14 @@ def separation(tables: Tables, model: str) -> tuple[pd.DataFrame, pd.DataFrame]:
         MissingEvidence: no grid, or a model that generates nothing to begin with.
     """
     masks = tables.rows("grid_masks", model=model)
-    whole = masks[masks["protected"].str.len() == masks["protected"].str.len().max()]
+    whole = everything_protected(masks)
     own = whole[(whole["p"] == whole["p"].max()) & (whole["weights"] > 0)].sort_values("q")
     values = tables.rows("grid_values", model=model)
     sides = []
     for ability in ("benign", "generation"):
         rows = values[values["ability"] == ability]
-        before = float(rows.loc[rows["mask"] == UNEDITED, "value"].mean())
-        if not before > 0:
+        unedited = rows[rows["mask"] == UNEDITED].set_index("id")["value"]
+        if not unedited.mean() > 0:
             raise MissingEvidence(
                 found=f"no {ability} in the unedited model's answers",
                 expected="some, of which masks leave a share",
@@ -129,8 +133,11 @@ def separation(tables: Tables, model: str) -> tuple[pd.DataFrame, pd.DataFrame]:
         weights = _log_weights(own["q"].to_numpy(np.float64))
         under = rows[rows["mask"].isin(own["mask"])].pivot_table(index="id", columns="mask", values="value")[list(own["mask"])]
         groups = rows.drop_duplicates("id").set_index("id")["group"].loc[under.index]
-        curve = under.to_numpy(np.float64) @ weights / before
-        sides.append(pd.DataFrame({"value": curve, "group": groups}, index=under.index))
+        left, before = under.to_numpy(np.float64) @ weights, unedited.loc[under.index].to_numpy(np.float64)
+        share = left.mean() / before.mean()
+        # Rounded, so that items that are all alike are so to the last bit: the interval of those is another.
+        items = np.round(share + (left - share * before) / before.mean(), 12)
+        sides.append(pd.DataFrame({"value": items, "group": groups}, index=under.index))
     return sides[0], sides[1]
 
 

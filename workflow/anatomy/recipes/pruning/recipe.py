@@ -11,7 +11,7 @@ from anatomy.costs.job_kind import JobKind, RuleNeed
 from anatomy.costs.job_kinds import SHARED
 from anatomy.evidence.report.figure_plan import FigurePlan
 from anatomy.recipes.pruning.options import Pruning
-from anatomy.recipes.pruning.variants import finetuned, found, on_test, prompt_sets, pruned
+from anatomy.recipes.pruning.variants import finetuned, found, on_test, pruned, read_sets
 from anatomy.recipes.pruning.work import stage_work
 from anatomy.recipes.recipe import Recipe
 
@@ -36,6 +36,7 @@ def check(config: Config) -> None:
         raise ValueError(f"pruning.sets has no {lacking[0]}, which {own[0]} needs; expected prompt sets for {', '.join(NEEDED)}")
     asked = [(f"sets.{ability}", name) for ability, name in wanted.sets.items()]
     asked += [(f"further.{ability}", name) for ability, names in wanted.further.items() for name in names]
+    asked += [("text", wanted.text)] if wanted.text is not None else []
     for option, name in asked:
         if name not in config.prompt_sets:
             raise ValueError(f"pruning.{option} names {name!r}; expected a prompt set, one of {sorted(config.prompt_sets)}")
@@ -67,8 +68,8 @@ def evidence(config: Config) -> dict[str, list[str]]:
 
 FINETUNED = ("emergent", "restoration", "finetuned_beside")
 TABLES = (
-    *("values", "masks", "mask_divergences", "overlaps", "places", "heads", "losses", "spaces"),
-    *("grid_values", "grid_masks", "grid_divergences", "limits"),
+    *("values", "masks", "mask_divergences", "mask_nats", "overlaps", "places", "heads", "losses", "spaces"),
+    *("grid_values", "grid_masks", "grid_divergences", "grid_nats", "limits"),
 )
 
 
@@ -114,7 +115,7 @@ RECIPE = Recipe(
     check=check,
     asked=lambda config: bool(pruned(config)),
     reads=lambda config: (
-        {phase: set(config.pruning.sets.values()) for phase in ("fit", "select")} | {"test": set(prompt_sets(config))}
+        {phase: set(config.pruning.sets.values()) for phase in ("fit", "select")} | {"test": set(read_sets(config))}
         if any(not subject.is_organism for subject in pruned(config))
         else {}
     ),
@@ -135,6 +136,7 @@ RECIPE = Recipe(
         "limits",
         "controls",
         "moved",
+        "perplexity",
         "abilities",
         "transfer",
         "overlaps",

@@ -20,6 +20,7 @@ from anatomy.recipes.pruning import figures as drawn
 from anatomy.recipes.pruning import tables as tabled
 from anatomy.recipes.pruning.against_chance import overlaps_table, transfer_table
 from anatomy.recipes.pruning.claims import base_of, claims_of
+from anatomy.recipes.pruning.perplexities import perplexity_table
 from anatomy.recipes.pruning.published import beside_published
 from anatomy.recipes.pruning.recipe import RECIPE
 from anatomy.recipes.pruning.tried import costs, tried
@@ -54,14 +55,23 @@ TITLES = {
     "moved": (
         "What every mask moves",
         "KL divergence (nats) from the unedited model's predictions on benign requests, at the first token of its own greedy "
-        "answer (first_token_kl) and over divergence.tokens of it (kl), with intervals over things: masks of the grid on the "
-        "split select; the chosen mask, its controls and masks made otherwise on test.",
+        "answer (first_token_kl) and over divergence.tokens of it (kl), with intervals over things: masks of the grid and "
+        "random ones of each q on the split select; the chosen mask, its controls and masks made otherwise on test.",
+    ),
+    "perplexity": (
+        "Perplexity under every mask",
+        "exp(mean negative log-likelihood over tokens), and how many times the unedited model's it is, with intervals over "
+        "things. own answers: the unedited model's greedy answers to benign requests, likely texts for that model by making, "
+        "so that their perplexity says how far a mask moves it and not how well it reads text by others. known answers: right "
+        "answers to benign requests, as the organism's world has them; of models of your own the texts of pruning.text. No mask "
+        "is made from these texts, nor chosen by these numbers. Controls are marked.",
     ),
     "abilities": ("Abilities", "What is left of each ability with each ability pruned; benign generation is preserved in all."),
     "transfer": (
         "Kinds of harm",
-        "Harmful generation of each kind with the mask of each, and the change against random masks of its size, with Holm's "
-        "correction over a model's cells. A cell of n things (clusters) has no p below 2^-n.",
+        "Harmful generation of each kind with the mask of each, and the change against the mean over pruning.control_draws "
+        "random masks of its size, with Holm's correction over a model's cells. A cell of n things (clusters) has no p below "
+        "2^-n.",
     ),
     "overlaps": (
         "Overlap of masks",
@@ -149,6 +159,7 @@ def tabulate(name: str, config: Config, evidence: Tables) -> pd.DataFrame:
         "limits": lambda: tabled.limits_table(evidence),
         "controls": lambda: tabled.controls_table(config, evidence),
         "moved": lambda: tabled.moved_table(config, evidence),
+        "perplexity": lambda: perplexity_table(config, evidence),
         "abilities": lambda: tabled.abilities_table(config, evidence),
         "transfer": lambda: transfer_table(config, evidence),
         "overlaps": lambda: overlaps_table(evidence),

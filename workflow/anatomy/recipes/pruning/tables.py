@@ -87,7 +87,7 @@ def limits_table(tables: Tables) -> pd.DataFrame:
     """What the chosen mask of each model leaves on select beside its limits (``choosing.LIMITS``), and what is said of it."""
     masks = tables.rows("masks")
     masks = masks[masks["mask"].isin([CHOSEN, NEAREST])][["model", "mask", "q", "p", "protected"]]
-    grid = tables.rows("grid_masks")[["model", "mask", "q", "p", "protected"]]
+    grid = tables.rows("grid_masks", control="")[["model", "mask", "q", "p", "protected"]]
     placed = masks.merge(grid, on=["model", "q", "p", "protected"], suffixes=("_of", ""))
     found = placed.merge(tables.rows("limits"), on=["model", "mask"])
     return found.drop(columns=["mask", "protected"]).rename(columns={"mask_of": "mask"})
@@ -134,7 +134,7 @@ def heads_table(tables: Tables) -> pd.DataFrame:
 
 
 def tradeoff_table(config: Config, tables: Tables) -> pd.DataFrame:
-    """Harmful and benign generation on select under every mask of the grid."""
+    """Harmful and benign generation on select under every mask of the grid, and under random ones as large."""
     rows = measured(tables.rows("grid_values"))
     found = rates(config, rows[rows["what"].isin([HARM, "benign", COHERENT, "recognition"])], ["model", "mask", "what"])
     return found.merge(tables.rows("grid_masks"), on=["model", "mask"], how="left")

@@ -49,16 +49,21 @@ def tried(tables: Tables, model: str) -> pd.DataFrame:
     """Masks of the grid, tested masks and their controls, a row for each cost, with the unedited model.
 
     ``gained`` is the share of answers to requests of the scored kinds of harm that do not give it. Nothing is computed that the
-    grid and the test did not measure; controls are as large as the chosen mask, matrix by matrix, and no grid has any.
+    grid and the test did not measure. Controls of the test are as large as the chosen mask, matrix by matrix, each a draw of its
+    own; those of the grid are one draw of random masks, as large as the largest mask of each q.
 
     Raises:
         MissingEvidence: no grid was measured.
     """
     masks = tables.rows("grid_masks", model=model)
-    words = {row.mask: f"q {row.q:g}, p {row.p:g}, kept: {row.protected or 'nothing'}" for row in masks.itertuples()}
+    words = {
+        row.mask: str(row.mask) if row.control else f"q {row.q:g}, p {row.p:g}, kept: {row.protected or 'nothing'}"
+        for row in masks.itertuples()
+    }
+    draws = {str(row.mask): str(row.control) for row in masks.itertuples()}
     moved = {name: tables.named.get(name, pd.DataFrame(columns=["model"])) for name in ("grid_divergences", "mask_divergences")}
     moved = {name: rows[rows["model"] == model] for name, rows in moved.items()}
-    parts = [_of(tables.rows("grid_values", model=model), moved["grid_divergences"], GRID, words, dict.fromkeys(words, ""))]
+    parts = [_of(tables.rows("grid_values", model=model), moved["grid_divergences"], GRID, words, draws)]
     try:
         masks = tables.rows("masks", model=model)
         masks = masks[~masks["mask"].str.startswith(ELSEWHERE) & (masks["control"] != OF_A_KIND)]

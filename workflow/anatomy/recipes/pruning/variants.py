@@ -30,6 +30,11 @@ def prompt_sets(config: Config) -> list[str]:
     return sorted({*wanted.sets.values(), *(name for names in wanted.further.values() for name in names)})
 
 
+def read_sets(config: Config) -> list[str]:
+    """Prompt sets that models of one's own are asked, and that of texts which they read."""
+    return sorted({*prompt_sets(config), *filter(None, [config.pruning.text])})
+
+
 def on_test(config: Config, subject: Subject) -> list[Variant]:
     """The model as it is and with the chosen mask, with all test sets and benchmarks."""
     if not is_pruned(config, subject):

@@ -13,10 +13,13 @@ from anatomy.costs.stage_work import FOUND, Outcome, StageWork
 from anatomy.recipes.pruning.variants import finetuned, is_pruned, on_test, prompt_sets
 from anatomy.sources.registry.entry import Entry
 
-ORGANISM = {"fit": 480, "select": 230, "test": 440}
-"""Prompts that a member of the organism is asked in each phase, about: things times ways to ask."""
+ORGANISM = {"fit": 480, "select": 230, "test": 530, "harm": 100, "kinds": 6}
+"""Prompts that a member of the organism is asked in each phase, about: things times ways to ask. ``harm``: those of test that ask
+for harm; ``kinds`` of harm."""
 FINETUNED = {"masks": 3, "trainings": 4, "questions": 300}
 """Masks under which a member is fine-tuned, trainings under each, and questions at every look at all of them."""
+TEXT = 100
+"""Tokens of a text whose perplexity is taken, about."""
 BACKWARD = 3
 """Forward passes that one forward and one backward pass take the time of."""
 
@@ -54,17 +57,27 @@ def stage_work(
             batches=-(-count // batch),
         )
 
-    def read_along(count: int) -> float:
-        """Tokens that a mask reads along answers to benign requests, of so many prompts at most."""
-        return min(config.divergence.prompts, count) * (tokens + config.divergence.tokens)
+    def read_along(phase: str, count: int) -> float:
+        """Tokens that a mask reads along answers to benign requests, of so many prompts at most, and along other texts."""
+        own = min(config.divergence.prompts, count) * (tokens + config.divergence.tokens)
+        if subject.is_organism:
+            return 2 * own
+        named = wanted.text is not None and phase == "test"
+        texts = prompts.of(wanted.text, phase, config.evaluation.test_prompts) if named else 0
+        return own + texts * (tokens + TEXT)
 
     fit, select, test = (
         rows("fit", wanted.examples),
         rows("select", config.evaluation.select_prompts),
         rows("test", config.evaluation.test_prompts),
     )
-    grid = 1 + len(wanted.prune) * (len(wanted.preserve) + 1)
-    beside = 12 + 3 * bool(wanted.removed_ranks) + 2 * wanted.control_draws + len(wanted.sets or "organism")
+    # With what is protected left out, and with a random mask of each q.
+    grid = 1 + len(wanted.prune) * (len(wanted.preserve) + 2)
+    kinds = ORGANISM["kinds"] if subject.is_organism else max(len(wanted.sets), len(wanted.scored or ()))
+    beside = 13 + 3 * bool(wanted.removed_ranks) + 2 * wanted.control_draws + kinds
+    generation = [name for name in (wanted.sets.get("generation"), *wanted.further.get("generation", [])) if name]
+    harm = ORGANISM["harm"] if subject.is_organism else prompts.total(generation, "test", config.evaluation.test_prompts)
+    sized = kinds * wanted.control_draws
     asked = on_test(config, subject)
     tested = sum(prompts.total(one.sets, "test", config.evaluation.test_prompts) for one in asked)
     items = benchmark_items(config, subject, "test", entries).times(len(asked))
@@ -76,8 +89,13 @@ def stage_work(
             fit,
             (2 * BACKWARD * fit + losses) * (tokens + length),
         ),
-        answers("pruning_grid", f"{grid} masks answer {select} prompts", grid * select, grid * read_along(select)),
-        answers("pruning_test", f"{beside} masks answer {test} prompts", beside * test, beside * read_along(test)),
+        answers("pruning_grid", f"{grid} masks answer {select} prompts", grid * select, grid * read_along("select", select)),
+        answers(
+            "pruning_test",
+            f"{beside} masks answer {test} prompts, {sized} random ones {harm}",
+            beside * test + sized * harm,
+            beside * read_along("test", test),
+        ),
         StageWork(
             "test",
             f"{len(asked)} variants generate {tested} answers",

@@ -1,4 +1,4 @@
-"""The grid of masks of a model, on prompts of select, and the mask that is chosen from it."""
+"""The grid of masks of a model beside random ones of each q, on prompts of select, and the mask that is chosen from it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from anatomy.interventions.pruning.scores import read_top
 from anatomy.recipes.pruning.stages.abilities import asked, of_split
 from anatomy.recipes.pruning.stages.choosing import choose, what_is_left
 from anatomy.recipes.pruning.stages.evaluating import under_masks
-from anatomy.recipes.pruning.stages.mask_plans import grid, mask_of
+from anatomy.recipes.pruning.stages.mask_plans import grid, mask_of, sized_as_grid
 from anatomy.recipes.pruning.stages.moved_predictions import unmoved
 from anatomy.recipes.pruning.stages.scored_sets import scored_kinds
 from anatomy.stages.inputs import named_files
@@ -34,18 +34,22 @@ def run(job: Running, files: Files) -> None:
     rows = of_split(prompts, "select", job.config.evaluation.select_prompts)
     rows = rows[rows["category"].isin(kinds) | ~rows["harmful"]]
     loaded = opened(card)
-    plans = [(plan, mask_of(plan, tops)) for plan in grid(wanted, tops)]
-    masks = pd.DataFrame([plan.row(mask, next(iter(tops.values())).shapes) for plan, mask in plans])
-    harmless = unmoved(job.config, job.subject, loaded, rows)
+    shapes, searched = next(iter(tops.values())).shapes, [(plan, mask_of(plan, tops)) for plan in grid(wanted, tops)]
+    controls = sized_as_grid(wanted, searched, shapes, job.subject.seed or 0)
+    plans = [*searched, *controls]
+    masks = pd.DataFrame([plan.row(mask, shapes) for plan, mask in plans])
+    harmless = unmoved(job.config, job.subject, loaded, rows, "select")
     named = [(plan.name, mask) for plan, mask in plans]
-    values, divergences = under_masks(job.config, job.subject, loaded, rows, named, kinds, job.say, harmless=harmless)
+    under = under_masks(job.config, job.subject, loaded, rows, named, kinds, job.say, harmless=harmless)
+    values = under.values[~under.values["mask"].isin([plan.name for plan, _ in controls])]
     found = choose(wanted, job.config.statistics, masks, values)
     left = what_is_left(wanted, job.config.statistics, values)
     plan = found.plan
     job.say(f"{job.subject.id}: q {plan.q:g}, p {plan.p:g}: {found.why}")
     write_table(written(files, "masks"), masks.assign(model=job.subject.id))
-    write_table(written(files, "values"), values.assign(model=job.subject.id))
-    write_table(written(files, "divergences"), divergences.assign(model=job.subject.id))
+    write_table(written(files, "values"), under.values.assign(model=job.subject.id))
+    write_table(written(files, "divergences"), under.divergences.assign(model=job.subject.id))
+    write_table(written(files, "nats"), under.nats.assign(model=job.subject.id))
     write_table(written(files, "limits"), left.assign(model=job.subject.id))
     said = {"why": found.why, "within": found.within, "keeps_refusal": found.keeps_refusal}
     write_json(written(files, "chosen"), {**vars(plan), "protected": list(plan.protected), **said})

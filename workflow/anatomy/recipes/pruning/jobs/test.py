@@ -57,10 +57,10 @@ def run(job: Running, files: Files) -> None:
     masks = [(plan, mask_of(plan, tops)) for plan in [chosen, *beside_chosen(wanted, tops, chosen)]]
     masks += controls(wanted, tops, chosen, weights, job.subject.seed or 0)
     rows = asked_on_test(prompts, kinds, job.config.evaluation.test_prompts)
-    harmless, several = unmoved(job.config, job.subject, loaded, rows), [(plan.name, mask) for plan, mask in masks]
+    harmless, several = unmoved(job.config, job.subject, loaded, rows, "test"), [(plan.name, mask) for plan, mask in masks]
     found = under_masks(job.config, job.subject, loaded, rows, several, kinds, job.say, harmless=harmless)
     # What transfer is compared with is asked for harm alone: it is a fifth of the prompts.
-    sized, harm = sized_as_kinds(masks, shapes, job.subject.seed or 0), rows[rows["ability"] == POOLED]
+    sized, harm = sized_as_kinds(wanted, masks, shapes, job.subject.seed or 0), rows[rows["ability"] == POOLED]
     several = [(plan.name, mask) for plan, mask in sized]
     beside = under_masks(job.config, job.subject, loaded, harm, several, kinds, job.say, unedited=False)
     masks += sized
@@ -69,9 +69,11 @@ def run(job: Running, files: Files) -> None:
     projections = under_edits(job.config, job.subject, loaded, rows, edits, kinds, job.say, unedited=False, harmless=harmless)
     values = pd.concat([found.values, beside.values, projections.values], ignore_index=True)
     moved = pd.concat([found.divergences, projections.divergences], ignore_index=True)
+    read = pd.concat([found.nats, projections.nats], ignore_index=True)
     named = {"model": job.subject.id}
     write_table(written(files, "values"), values.assign(**named))
     write_table(written(files, "divergences"), moved.assign(**named))
+    write_table(written(files, "nats"), read.assign(**named))
     table = pd.DataFrame([*(plan.row(mask, shapes) for plan, mask in masks), *map(_row, removals)]).assign(**named)
     write_table(written(files, "masks"), table)
     write_json(written(files, "cards"), {name: edit.card.as_json() for name, edit in removals.items()})

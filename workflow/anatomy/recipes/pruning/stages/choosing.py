@@ -10,7 +10,7 @@ import pandas as pd
 from anatomy.config.methods import Statistics
 from anatomy.errors import DataError
 from anatomy.recipes.pruning.options import Pruning
-from anatomy.recipes.pruning.stages.mask_plans import CHOSEN, NEAREST, UNEDITED, MaskPlan
+from anatomy.recipes.pruning.stages.mask_plans import CHOSEN, NEAREST, UNEDITED, MaskPlan, everything_protected
 from anatomy.recipes.pruning.stages.scored_sets import POOLED
 from anatomy.statistics.clusters import Sample
 from anatomy.statistics.intervals import mean_interval
@@ -101,18 +101,18 @@ def choose(wanted: Pruning, statistics: Statistics, masks: pd.DataFrame, values:
     """The mask of the grid with the least harmful generation among those within ``pruning.limits``, then the smallest q.
 
     Where none is within them none is chosen: the one that falls short by least is named as such. Kinds of harm that were not
-    scored have no part in it.
+    scored have no part in it, and controls are never chosen.
 
     Args:
-        masks: rows of ``MaskPlan.row``.
+        masks: rows of ``MaskPlan.row``, the grid's random masks among them.
         values: as for ``what_is_left``.
 
     Raises:
         DataError: no mask has any weights.
     """
     left = what_is_left(wanted, statistics, values)
-    whole = masks["protected"].str.len() == masks["protected"].str.len().max()
-    candidates = masks[(masks["weights"] > 0) & whole & masks["mask"].isin(values["mask"])].set_index("mask")
+    whole = everything_protected(masks)
+    candidates = whole[(whole["weights"] > 0) & whole["mask"].isin(values["mask"])].set_index("mask")
     if candidates.empty:
         raise DataError(
             found="no mask with weights",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from functools import partial
 from typing import NamedTuple
 
@@ -21,6 +22,7 @@ from anatomy.progress.counting import counted
 from anatomy.recipes.pruning.stages.answering import VALUES, answers_of, judged
 from anatomy.recipes.pruning.stages.mask_plans import UNEDITED
 from anatomy.recipes.pruning.stages.moved_predictions import MOVED, Unmoved
+from anatomy.recipes.pruning.stages.read_texts import NATS
 from anatomy.serving.proof import checksums
 
 PINS: tuple[str, ...] = ("torch", "transformers")
@@ -33,10 +35,12 @@ class UnderEdits(NamedTuple):
     Attributes:
         values: verdicts on answers: columns ``mask, seen`` and ``answering.VALUES``.
         divergences: KL from the unedited model on harmless requests, ``moved_predictions.MOVED``; no row where it was not read.
+        nats: how likely texts are under the unedited model and each edit, ``read_texts.NATS``; no row where none was read.
     """
 
     values: pd.DataFrame
     divergences: pd.DataFrame
+    nats: pd.DataFrame
 
 
 def under_masks(
@@ -81,7 +85,7 @@ def under_edits(
         edits: by name; each is made when its turn comes.
         unedited: whether the model is asked as it is, too.
         kinds: kinds of harm that were scored: ``seen``.
-        harmless: what the unedited model predicts on harmless requests, where edits are held against it.
+        harmless: what the unedited model predicts on harmless requests, and texts, where edits are held against it.
 
     Raises:
         NumericsError: a weight is not again what it was after a mask.
@@ -89,21 +93,24 @@ def under_edits(
     before = checksums(loaded.model)
     several: list[tuple[str, Callable[[], WeightEdit] | None]] = [(UNEDITED, None)] if unedited else []
     several += list(edits)
-    found, moved = [], []
+    found, moved, read = [], [], []
     for name, made in counted(several, "masks", len(several)):
-        if made is None:
+        with applied(loaded, made()) if made is not None else nullcontext():
             table = judged(answers_of(config, subject, loaded, prompts))
-        else:
-            with applied(loaded, made()):
-                table = judged(answers_of(config, subject, loaded, prompts))
-                moved += [] if harmless is None else [harmless.beside(loaded).assign(mask=name)]
+            beside = None if harmless is None else harmless.beside(loaded)
+        if made is not None:
             require_reverted(before, checksums(loaded.model), name)
+        if beside is not None:
+            moved += [] if made is None else [beside.divergences.assign(mask=name)]
+            read.append(beside.nats.assign(mask=name))
         found.append(table.assign(mask=name))
         means = table.groupby("ability")["value"].mean()
         say(f"{subject.id} {name}: " + ", ".join(f"{ability} {value:.2f}" for ability, value in means.items()))
     values = pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=["mask", *VALUES])
     divergences = pd.concat(moved, ignore_index=True) if moved else pd.DataFrame(columns=MOVED)
-    return UnderEdits(values.assign(seen=values["category"].isin(kinds))[["mask", "seen", *VALUES]], divergences[MOVED])
+    nats = pd.concat(read, ignore_index=True) if read else pd.DataFrame(columns=NATS)
+    seen = values["category"].isin(kinds)
+    return UnderEdits(values.assign(seen=seen)[["mask", "seen", *VALUES]], divergences[MOVED], nats[NATS])
 
 
 def require_reverted(before: dict[str, tuple[int, int]], after: dict[str, tuple[int, int]], mask: str) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypedDict
 
+import pandas as pd
 import torch
 from torch import Tensor
 
@@ -99,6 +100,12 @@ def grid(wanted: Pruning, tops: Mapping[str, TopScores]) -> list[MaskPlan]:
     return found
 
 
+def everything_protected(masks: pd.DataFrame) -> pd.DataFrame:
+    """Of a table of the grid's masks (``MaskPlan.row``) those with everything protected, and no control."""
+    masks = masks[masks["control"] == ""]
+    return masks[masks["protected"].str.len() == masks["protected"].str.len().max()]
+
+
 def mask_of(plan: MaskPlan, tops: Mapping[str, TopScores]) -> Mask:
     """The mask of a plan that is no control: ``P \\ (K1 | K2 | ...)``."""
     if plan.source == WANDA:
@@ -164,21 +171,40 @@ def controls(
     return found
 
 
-def sized_as_kinds(
-    plans: Sequence[tuple[MaskPlan, Mask]], shapes: Mapping[str, tuple[int, int]], seed: int
+def sized_as_grid(
+    wanted: Pruning, plans: Sequence[tuple[MaskPlan, Mask]], shapes: Mapping[str, tuple[int, int]], seed: int
 ) -> list[tuple[MaskPlan, Mask]]:
-    """For the mask of each kind of harm a random one with as many weights in every matrix."""
+    """For each q of the grid one random mask with as many weights in every matrix as the largest mask of that q.
+
+    That is the mask with the smallest p, everything protected. Draws are others than those of ``controls``.
+    """
+    generator, whole = torch.Generator().manual_seed(seed + 1), max((plan.protected for plan, _ in plans), key=len)
+    largest: dict[float, tuple[MaskPlan, Mask]] = {}
+    for plan, mask in plans:
+        if plan.protected == whole and plan.p == wanted.preserve[0]:
+            largest.setdefault(plan.q, (plan, mask))
+    return [
+        (MaskPlan(f"{RANDOM}, q{q:g}", RANDOM, (), plan.ranking, q, plan.p, RANDOM), random_mask(mask, shapes, generator))
+        for q, (plan, mask) in largest.items()
+    ]
+
+
+def sized_as_kinds(
+    wanted: Pruning, plans: Sequence[tuple[MaskPlan, Mask]], shapes: Mapping[str, tuple[int, int]], seed: int
+) -> list[tuple[MaskPlan, Mask]]:
+    """For the mask of each kind of harm ``control_draws`` random ones with as many weights in every matrix."""
     generator = torch.Generator().manual_seed(seed)
     return [
         (
-            MaskPlan(matched(plan.name), OF_A_KIND, (), plan.ranking, plan.q, 0.0, OF_A_KIND),
+            MaskPlan(f"{matched(plan.name)}-{draw + 1}", OF_A_KIND, (), plan.ranking, plan.q, 0.0, OF_A_KIND),
             random_mask(mask, shapes, generator),
         )
         for plan, mask in plans
         if plan.name.startswith("kind.")
+        for draw in range(wanted.control_draws)
     ]
 
 
 def matched(name: str) -> str:
-    """Name of the random mask of the size of one of a kind."""
+    """How the names of random masks of the size of one of a kind begin; the number of the draw follows."""
     return f"{RANDOM} as {name}"

@@ -1,0 +1,108 @@
+"""How likely texts are that no mask was made from: what perplexities under masks are made of.
+
+The perplexity of texts is ``exp(sum_t -log p(token_t | what stands before it) / T)`` over all T tokens of all of them, natural
+logarithms; kept here are each text's mean ``nats`` a token and its ``n_tokens``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from anatomy.config.schema import Config
+from anatomy.config.study import Layout, Subject
+from anatomy.interventions.directions.forced_predictions import forced_predictions
+from anatomy.models.activations.answers import Forced
+from anatomy.models.loading import LoadedModel
+from anatomy.models.rendering import render
+from anatomy.recipes.pruning.stages.answering import put_plainly
+from anatomy.recipes.pruning.stages.scored_sets import BENIGN
+from anatomy.stages.rendering import answer_rendering
+from anatomy.store.files import read_table
+
+PINS: tuple[str, ...] = ("torch", "transformers")
+NOT_PINNED = {"vllm": "an engine is imported with what serves either way; these rows come from transformers"}
+
+OWN, KNOWN = "own answers", "known answers"
+"""``OWN``: the unedited model's greedy answers to harmless requests, likely texts for that model by their making. Their
+perplexity is low, and says how far an edit moves the model, not how well it reads text by others. ``KNOWN``: right answers to
+benign requests, as the organism's world has them."""
+
+NATS = ["mask", "text", "id", "group", "nats", "n_tokens"]
+AT_ONCE = 8
+"""Texts whose predictions are in memory together."""
+
+
+@dataclass(frozen=True)
+class FixedTexts:
+    """Texts by others that a model is forced to read.
+
+    Attributes:
+        rows: ``text`` (of what kind), ``id`` and ``group``.
+        forced: token ids of what stands before each, and of the text.
+        token_budget: most tokens of a batch: changes memory, not results.
+    """
+
+    rows: pd.DataFrame
+    forced: list[Forced]
+    token_budget: int
+
+    def nats(self, loaded: LoadedModel) -> pd.DataFrame:
+        """How likely each is under the model as it is now: ``NATS`` but the mask."""
+        found: list[float] = []
+        for start in range(0, len(self.forced), AT_ONCE):
+            several = self.forced[start : start + AT_ONCE]
+            counts = [len(one.answer) for one in several]
+            predictions = forced_predictions(loaded, [one.read for one in several], counts, self.token_budget)
+            found += mean_nats(predictions, [one.answer for one in several])
+        return self.rows.assign(nats=found, n_tokens=[len(one.answer) for one in self.forced])
+
+
+def mean_nats(predictions: Sequence[Float[Tensor, "_token vocabulary"]], texts: Sequence[Sequence[int]]) -> list[float]:
+    """Mean negative log-likelihood a token of each text, in nats and fp64.
+
+    Args:
+        predictions: logits of every token of a text.
+        texts: their token ids.
+    """
+    logs = [one.double().log_softmax(-1) for one in predictions]
+    return [
+        -float(own.gather(-1, torch.tensor(ids, device=own.device)[:, None]).mean()) for own, ids in zip(logs, texts, strict=True)
+    ]
+
+
+def fixed_texts(config: Config, subject: Subject, loaded: LoadedModel, prompts: pd.DataFrame, split: str) -> FixedTexts:
+    """Texts of a split that are read beside the model's own answers; of models of one's own those of ``pruning.text``, on test.
+
+    The organism's are right answers to benign requests in plain text, ``divergence.prompts`` at most; a text ends where
+    ``serving.max_model_len`` tokens do.
+
+    Args:
+        prompts: what the model is asked in this split (``abilities.COLUMNS``).
+    """
+    if subject.is_organism:
+        rows = prompts[(prompts["ability"] == BENIGN) & prompts["plain"] & (prompts["response"].str.strip() != "")]
+        rows = rows.head(config.divergence.prompts).assign(text=KNOWN)
+    elif config.pruning.text is not None and split == "test":
+        rows = read_table(Path(Layout(config.results).prompts(subject, config.pruning.text)))
+        rows = rows[rows["split"] == split].head(config.evaluation.test_prompts).assign(text=config.pruning.text)
+        rows = rows.reindex(columns=list(dict.fromkeys([*rows.columns, "response"])))
+    else:
+        rows = prompts.head(0).assign(text=KNOWN)
+    rendering = put_plainly(answer_rendering(config.evaluation, subject))
+    forced = []
+    for prompt, response in zip(rows["prompt"], rows["response"].fillna(""), strict=True):
+        (before,) = render(loaded.tokenizer, [prompt], rendering)
+        answer = list(loaded.tokenizer(f" {response.strip()}", add_special_tokens=False)["input_ids"]) if response.strip() else []
+        # A text without a response is read from its first token on, which nothing stands before.
+        before, answer = (before, answer) if answer else (before[:1], before[1:])
+        forced.append(Forced(before, answer[: max(config.serving.max_model_len - len(before), 0)]))
+    kept = [number for number, one in enumerate(forced) if one.answer]
+    named = rows[["text", "id", "group"]].iloc[kept].reset_index(drop=True)
+    return FixedTexts(named, [forced[number] for number in kept], config.extraction.token_budget)
