@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 import torch
@@ -59,7 +60,7 @@ class Found:
         gain: of a rank-one change of a writer, ``Delta = gain * u u^T W`` where ``along_write`` is near one: -1 removes u, above
             0 amplifies it.
         along_write: cosine of the right singular vector with ``W^T u``.
-        along_reference: |cosine| of ``stream`` with the nearest reference direction; NaN without one.
+        along_references: |cosine| of ``stream`` with the nearest place of each reference direction, by its name.
         along_mean: cosine of it with the mean of the rows of W; its sign is that of ``Delta = a u mean(W)^T``.
     """
 
@@ -73,7 +74,7 @@ class Found:
     gain: float = float("nan")
     along_write: float = float("nan")
     along_mean: float = float("nan")
-    along_reference: float = float("nan")
+    along_references: Mapping[str, float] = field(default_factory=dict)
 
 
 def judged(pair: TensorPair, difference: Difference, spectrum: Spectrum | None, d_model: int) -> Found:

@@ -18,7 +18,7 @@ from anatomy.models.machine.memory import this_machine
 from anatomy.progress.terminal import let_output_go
 from anatomy.quickstart.check import check_study, prompt_tables
 from anatomy.quickstart.model import folder_of, model_entry
-from anatomy.quickstart.pairs import OPTIONS, read_pairs, similarity, write_sets
+from anatomy.quickstart.pairs import OPTIONS, column, read_pairs, similarity, write_sets
 from anatomy.quickstart.place import mark_folder, study_file
 from anatomy.quickstart.serving import blocks_of, with_room
 from anatomy.quickstart.study import compose, write_study
@@ -93,14 +93,6 @@ def main(arguments: list[str] | None = None) -> int:
     except AnatomyError as error:
         print(f"quickstart: {error}", file=sys.stderr)
         return 1
-
-
-def column(text: str) -> tuple[str, str]:
-    """Our name of a column and the file's, from the command line."""
-    ours, equals, theirs = text.partition("=")
-    if not (equals and ours and theirs):
-        raise argparse.ArgumentTypeError(f"{text}: expected our name, =, and the file's, such as harmful=positive")
-    return ours, theirs
 
 
 def write(options: argparse.Namespace) -> int:

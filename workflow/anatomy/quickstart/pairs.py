@@ -162,5 +162,13 @@ def similarity(text: str) -> float:
     return value
 
 
+def column(text: str) -> tuple[str, str]:
+    """Our name of a column and the file's, from the command line."""
+    ours, equals, theirs = text.partition("=")
+    if not (equals and ours and theirs):
+        raise argparse.ArgumentTypeError(f"{text}: expected our name, =, and the file's, such as harmful=positive")
+    return ours, theirs
+
+
 def _command_line(option: str, value: float) -> str:
     return f"--{option.replace('_', '-')} {value:g}"

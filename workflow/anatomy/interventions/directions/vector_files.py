@@ -47,7 +47,7 @@ def write_vectors(vectors: Vectors, path: Path, hint: str, facts: Mapping[str, s
     Raises:
         DataError: another kind of file, or nothing to write.
     """
-    _kind(path)
+    require_kind(path)
     kept = {layer: vector for layer, vector in sorted(vectors.items()) if path.suffix != ".gguf" or layer >= 2}
     if not kept:
         raise DataError(
@@ -82,7 +82,7 @@ def read_vectors(path: Path) -> Vectors:
     Raises:
         DataError: no such file, another kind or shape, or no direction in it.
     """
-    _kind(path)
+    require_kind(path)
     if not path.is_file():
         raise DataError(found="no such file", expected="directions by layer", where=str(path), remedy="check the path")
     found = _control_vector(path) if path.suffix == ".gguf" else _plain(path)
@@ -102,7 +102,8 @@ def read_vectors(path: Path) -> Vectors:
     return kept
 
 
-def _kind(path: Path) -> None:
+def require_kind(path: Path) -> None:
+    """Refuse (``DataError``) a name that is none of a file with directions."""
     if path.suffix not in KINDS:
         raise DataError(
             found=f"the name {path.name}",
