@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -66,7 +65,8 @@ def _done(audit: WeightsAudit) -> Verdict:
 
 def _where(audit: WeightsAudit) -> Verdict:
     sites = Counter(one.pair.name.removesuffix(".weight").rpartition(".")[2] for one in audit.changed)
-    layers = sorted({int(found[1]) for one in audit.changed if (found := re.search(r"layers\.(\d+)\.", one.pair.name))})
+    blocks = {one.pair.block for one in audit.changed}
+    layers = sorted(block for block in blocks if block is not None)
     said = f"blocks {_ranges(layers)}" if layers else "no block"
     answer = ", ".join(f"{site} ({count})" for site, count in sites.most_common(4)) + (" and others" if len(sites) > 4 else "")
     return Verdict("where", answer, said)
