@@ -34,9 +34,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--edited", required=True, type=Path, help="folder of the checkpoint that is audited")
     parser.add_argument(
         "--pairs",
+        nargs="+",
         type=Path,
-        help="prompts, as quickstart takes them (columns harmful, harmless; or prompt, label): the original's refusal direction "
-        "is taken from some, and both models are asked others. Without them only weights are compared",
+        metavar="FILE",
+        help="prompts, as quickstart takes them (columns harmful, harmless; or prompt, label; or two .txt files): the original's "
+        "refusal direction is taken from some, and both models are asked others. Without them only weights are compared",
     )
     parser.add_argument(
         "--columns",
@@ -152,7 +154,7 @@ def run(options: argparse.Namespace) -> tuple[list[Verdict], Path]:
         "audit": {
             "original": str(options.original),
             "edited": str(options.edited),
-            "pairs": str(options.pairs or "none"),
+            "pairs": ", ".join(map(str, options.pairs or ["none"])),
             "directions": {one.name: one.source for one in audit.standings} or "none",
             "benchmarks": str(options.benchmarks or "none"),
             "controls": options.controls if measured else 0,

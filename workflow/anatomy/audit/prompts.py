@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -32,7 +32,7 @@ class Asked:
     notes: tuple[str, ...]
 
 
-def asked_of(path: Path, limit: int, near_duplicate: float, columns: Mapping[str, str] | None = None) -> Asked:
+def asked_of(path: Path | Sequence[Path], limit: int, near_duplicate: float, columns: Mapping[str, str] | None = None) -> Asked:
     """Read pairs as ``quickstart`` does and split each side.
 
     Args:

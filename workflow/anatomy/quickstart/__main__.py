@@ -39,8 +39,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--pairs",
         required=True,
+        nargs="+",
         type=Path,
-        help="CSV, TSV, JSON, JSONL, Parquet or a workbook: columns harmful, harmless; or prompt, label",
+        metavar="FILE",
+        help="CSV, TSV, JSON, JSONL, Parquet or a workbook: columns harmful, harmless; or prompt, label. Or two .txt files with "
+        "a prompt a line, the harmful ones first",
     )
     parser.add_argument(
         "--columns",
@@ -124,7 +127,7 @@ def write(options: argparse.Namespace) -> int:
         texts = {name: list(table["prompt"]) for name, table in prompts.items()}
         machine = this_machine(len(visible_gpus()))
         for one, study in studies.items():
-            asked = here / options.pairs if one == options.effort else None
+            asked = [here / file for file in options.pairs] if one == options.effort else []
             studies[one] = with_room(study, str(path), folder, texts, machine, asked)
         for line in check_study(studies, options.effort, folder, prompts, str(path)):
             print(line)
