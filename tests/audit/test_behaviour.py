@@ -5,8 +5,9 @@ import random
 import pandas as pd
 import pytest
 import torch
-from audited_checkpoints import fine_tuned, masked, merged_adapter, rank_one
+from audited_checkpoints import fine_tuned, masked, merged_adapter, rank_one, unit
 from river_task import write_task
+from safetensors.torch import save_file
 from tiny_model import load_tiny_model, make_tiny_model
 
 from anatomy.audit.__main__ import main
@@ -113,6 +114,24 @@ def test_the_command_leaves_one_page_and_its_tables(original, tmp_path, pairs, c
     assert (behaviour["controls"] == 2).all() and behaviour.loc["KL of the first token", "change"] > 0
     assert len(pd.read_csv(tmp_path / "out" / "tensors.csv")) == 4
     assert main([*asked, "--pairs", str(pairs), *few]) == 0, "an earlier audit is replaced"
+
+
+def test_columns_of_other_names_and_directions_that_are_named(original, tmp_path, pairs, capsys):
+    """The refusal direction is still taken from the pairs, and the named one stands beside it."""
+    other = tmp_path / "other.csv"
+    other.write_text(pairs.read_text().replace("harmful,harmless", "positive,negative"))
+    save_file({"style": unit(original.d_model)}, tmp_path / "style.safetensors")
+    edited = rank_one(original, "projection", 1, tmp_path / "edited", strength=2.0)
+    asked = ["--original", str(original.folder), "--edited", str(edited.folder), "--to", str(tmp_path / "out")]
+    few = ["--prompts", "3", "--tokens", "2", "--controls", "1", "--dtype", "float32", "--date", "2026-01-01"]
+    columns = ["--columns", "harmful=positive", "harmless=negative"]
+    assert main([*asked, *columns]) == 1 and "without --pairs" in capsys.readouterr().err
+    style = ["--direction", f"style={tmp_path / 'style.safetensors'}"]
+    assert main([*asked, "--pairs", str(other), *columns, *style, *few]) == 0
+    lines = pd.read_csv(tmp_path / "out" / "verdict.csv").set_index("question")
+    assert lines.loc["along the style direction", "answer"].startswith("yes: |cosine| 1.000 at style")
+    assert "difference in means" in lines.loc["along the refusal direction", "evidence"]
+    assert "cosine with style direction" in (tmp_path / "out" / "audit.html").read_text(encoding="utf-8")
 
 
 BROKEN = 200.0

@@ -1,6 +1,7 @@
 """What was done to a checkpoint is named, for changes that are known."""
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -8,11 +9,13 @@ from audited_checkpoints import exported, fine_tuned, masked, merged_adapter, ra
 from safetensors.torch import save_file
 from tiny_model import make_tiny_model
 
-from anatomy.audit.directions import read_reference, reference_of
+from anatomy.audit.direction_files import named_file, read_reference, read_references
+from anatomy.audit.directions import reference_of
 from anatomy.audit.kinds import Kind
 from anatomy.audit.weights import audit_weights
-from anatomy.errors import DataError, ModelError
+from anatomy.errors import ConfigError, DataError, ModelError
 from anatomy.interventions.directions.candidates import Directions, save_directions
+from anatomy.interventions.directions.vector_files import write_vectors
 from anatomy.interventions.edits.rank_one import build_edit
 from anatomy.models.checkpoint import Checkpoint
 
@@ -63,9 +66,10 @@ def test_an_edit_by_the_mean_row_has_the_sign_of_the_direction_that_is_given(ori
     edited = rank_one(original, "row_mean", sign, tmp_path / "edited", strength=5.0)
     assert kinds(audit_weights(original, edited)) == {Kind.WRITE}
     known = reference_of(torch.stack([unit(64, seed=5), unit(64)]), ["another", "its own"], "two directions")
-    found = audit_weights(original, edited, known)
+    found = audit_weights(original, edited, [known])
+    (stands,) = found.standings
     assert kinds(found) == {kind}
-    assert found.standing.place == "its own" and found.standing.cosine > 0.999 and found.standing.p < 0.001
+    assert stands.place == "its own" and stands.cosine > 0.999 and stands.p < 0.001
 
 
 def test_directions_are_read_from_an_extraction_and_from_any_file_of_that_width(original, tmp_path):
@@ -82,9 +86,49 @@ def test_directions_are_read_from_an_extraction_and_from_any_file_of_that_width(
         read_reference(tmp_path / "text.safetensors", 64)
 
 
+def test_directions_are_read_from_a_control_vector(tmp_path):
+    write_vectors({2: unit(64, 1), 3: unit(64, 2)}, tmp_path / "theirs.gguf", "llama", {})
+    found = read_reference(tmp_path / "theirs.gguf", 64)
+    assert found.places == ("layer 2", "layer 3") and torch.allclose(found.units[1].float(), unit(64, 2))
+    with pytest.raises(DataError, match="32 numbers"):
+        read_reference(tmp_path / "theirs.gguf", 32)
+    with pytest.raises(DataError, match="run code"):
+        read_reference(tmp_path / "theirs.pt", 64)
+
+
+def test_directions_that_are_no_numbers_are_refused_by_name(tmp_path):
+    rows = torch.ones(3, 64)
+    rows[1, 5] = float("nan")
+    save_file({"mine": rows, "other": torch.ones(64)}, tmp_path / "nan.safetensors")
+    with pytest.raises(DataError, match="NaN or infinity in mine 1"):
+        read_reference(tmp_path / "nan.safetensors", 64)
+    save_file({"whole": torch.ones(64, dtype=torch.int32)}, tmp_path / "whole.safetensors")
+    with pytest.raises(DataError, match="whole of int32"):
+        read_reference(tmp_path / "whole.safetensors", 64)
+
+
+def test_each_direction_that_is_named_has_its_own_line(original, tmp_path):
+    from anatomy.audit.verdict import verdicts
+
+    for name, seed in (("style", 0), ("signature", 5)):
+        save_file({name: unit(64, seed)}, tmp_path / f"{name}.safetensors")
+    named = [named_file(f"{name}={tmp_path / name}.safetensors") for name in ("style", "signature")]
+    found = audit_weights(
+        original, rank_one(original, "projection", 1, tmp_path / "edited"), read_references(named, original.d_model)
+    )
+    said = {line.question: line.answer for line in verdicts(found, [])}
+    assert said["along the style direction"].startswith("yes: |cosine| 1.000")
+    assert said["along the signature direction"].startswith("not beyond chance")
+    assert {"cosine with style direction", "cosine with signature direction"} <= set(found.table())
+    with pytest.raises(ConfigError, match="two directions called style"):
+        read_references([named[0], named[0]], 64)
+    assert named_file("a/b=c.safetensors") == ("refusal", Path("a/b=c.safetensors"))
+
+
 def test_a_direction_that_the_edit_does_not_lie_on_stands_among_random_ones(original, tmp_path):
     edited = rank_one(original, "projection", 1, tmp_path / "edited")
-    places = [audit_weights(original, edited, reference_of(unit(64, seed)[None], ["d"], "s")).standing for seed in range(1, 9)]
+    others = [reference_of(unit(64, seed)[None], ["d"], "s", str(seed)) for seed in range(1, 9)]
+    places = audit_weights(original, edited, others).standings
     assert max(one.cosine for one in places) < 0.6 and sum(one.p > 0.05 for one in places) >= 6
 
 
@@ -101,10 +145,10 @@ def test_writers_with_directions_of_their_own_are_told_one_by_one(original, tmp_
         return tensor - torch.outer(own, own @ tensor)
 
     edited = rewritten(original, tmp_path / "edited", removed)
-    found = audit_weights(original, edited, reference_of(torch.stack(units), ["one", "two"], "both"))
+    found = audit_weights(original, edited, [reference_of(torch.stack(units), ["one", "two"], "both")])
     assert kinds(found) == {Kind.REMOVAL} and found.shared < 0.9
-    assert all(one.along_reference > 0.999 for one in found.changed)
-    said = next(line.answer for line in verdicts(found, "both", []) if "refusal direction" in line.question)
+    assert all(one.along_references["refusal"] > 0.999 for one in found.changed)
+    said = next(line.answer for line in verdicts(found, []) if "refusal direction" in line.question)
     assert said.startswith("4 of 4 writers beyond chance")
 
 

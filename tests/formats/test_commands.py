@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from tiny_model import make_tiny_model
 
 from anatomy.formats.__main__ import main
@@ -57,3 +58,38 @@ def test_what_is_missing_is_said_in_a_line_and_the_status_tells(run, tmp_path, c
         assert main(words) == 1
         assert said in capsys.readouterr().err
     assert not (tmp_path / "out").exists() and json.loads((run[0] / "models" / "mine.json").read_text())["id"] == "mine"
+
+
+def test_a_place_that_cannot_be_written_is_said_before_anything_is(run, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    (tmp_path / "folder.gguf").mkdir()
+    results = str(run[0])
+    for words in (
+        ["vector", "mine", "--results", results, "--to", str(tmp_path / "file" / "a.gguf")],
+        ["vector", "mine", "--results", results, "--to", str(tmp_path / "folder.gguf")],
+        ["lm-eval", "mine", "--results", results, "--to", str(tmp_path / "file")],
+        ["task-vector", str(tmp_path), "--original", str(tmp_path), "--to", str(tmp_path / "file" / "out")],
+    ):
+        assert main(words) == 1
+        assert "cannot be written" in capsys.readouterr().err
+
+
+def test_what_cannot_be_directions_of_the_model_is_not_compared(run, tmp_path, capsys):
+    def compared(name, tensor, **metadata):
+        save_file({"directions": tensor}, tmp_path / name, metadata)
+        return main(["compare", str(tmp_path / name), "mine", "--results", str(run[0])]), capsys.readouterr()
+
+    broken = torch.ones(4, 64)
+    broken[2, 5] = float("nan")
+    for name, tensor, said in (
+        ("wide.safetensors", torch.ones(4, 32), "width 32"),
+        ("deep.safetensors", torch.ones(9, 64), "a direction at layer 8"),
+        ("nan.safetensors", broken, "NaN or infinity in layer 2"),
+        ("complex.safetensors", torch.ones(4, 64, dtype=torch.complex64), "complex64"),
+    ):
+        status, output = compared(name, tensor)
+        assert status == 1 and said in output.err
+    status, output = compared("other.safetensors", torch.ones(4, 64), model_type="mamba")
+    assert status == 0 and "made for a model of type 'mamba'" in output.out
+    status, output = compared("same.safetensors", torch.ones(4, 64), model_type="llama")
+    assert status == 0 and "made for" not in output.out

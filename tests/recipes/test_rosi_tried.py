@@ -116,3 +116,11 @@ def test_a_run_without_answers_on_the_select_split_shows_the_screen_alone(tables
 def test_a_model_that_was_not_screened_is_missing_evidence():
     with pytest.raises(MissingEvidence):
         tried(make_tables(models=("base",), controls=1, items=4).but(screen=None), "base")
+
+
+def test_a_panel_without_controls_says_so(tables):
+    """On benchmarks, which controls do not take on this split."""
+    data = chart_data(draw(tried(tables, "weak"), costs(ROSI)).to_dict())
+    told = data[data["kind"] == "uncontrolled"]
+    assert set(told["cost"]) == {"benchmark_loss"} and len(told) == 1
+    assert {"benign_kl", "benign_rise", "answers_rise"} <= set(data.loc[data["kind"] == "controls", "cost"])

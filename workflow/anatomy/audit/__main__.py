@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from anatomy.audit.directions import read_reference
+from anatomy.audit.direction_files import named_file, read_references
 from anatomy.audit.measured import Measured
 from anatomy.audit.page import write_page
 from anatomy.audit.verdict import Verdict, verdicts
@@ -19,7 +19,7 @@ from anatomy.audit.weights import audit_weights
 from anatomy.errors import AnatomyError, ConfigError
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.progress.terminal import let_output_go
-from anatomy.quickstart.pairs import OPTIONS, similarity
+from anatomy.quickstart.pairs import OPTIONS, column, similarity
 from anatomy.store.writable import require_folder
 
 TEST_PROMPTS, ANSWER, FORCED, CONTROLS, ITEMS = 48, 32, 8, 4, 96
@@ -34,12 +34,28 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--edited", required=True, type=Path, help="folder of the checkpoint that is audited")
     parser.add_argument(
         "--pairs",
+        nargs="+",
         type=Path,
-        help="prompts, as quickstart takes them (columns harmful, harmless; or prompt, label): the original's refusal direction "
-        "is taken from some, and both models are asked others. Without them only weights are compared",
+        metavar="FILE",
+        help="prompts, as quickstart takes them (columns harmful, harmless; or prompt, label; or two .txt files): the original's "
+        "refusal direction is taken from some, and both models are asked others. Without them only weights are compared",
     )
     parser.add_argument(
-        "--direction", type=Path, help="safetensors with directions of the original, in place of its own from --pairs"
+        "--columns",
+        nargs="+",
+        type=column,
+        default=[],
+        metavar="OURS=THEIRS",
+        help="columns that the file of --pairs calls otherwise, such as harmful=positive harmless=negative",
+    )
+    parser.add_argument(
+        "--direction",
+        action="append",
+        type=named_file,
+        default=[],
+        metavar="[NAME=]FILE",
+        help="directions of the original, .safetensors or a control vector (.gguf): a file alone takes the place of its refusal "
+        "direction from --pairs, one with a name (style=style.safetensors) stands beside it; may be given several times",
     )
     parser.add_argument(
         "--to", type=Path, help="folder that takes audit.html and its tables (default: audit-<name of the edited>)"
@@ -117,27 +133,29 @@ def run(options: argparse.Namespace) -> tuple[list[Verdict], Path]:
             where="the command line",
             remedy="give pairs of prompts too: without them only weights are compared, and no model is opened",
         )
+    if options.columns and not options.pairs:
+        raise ConfigError(found="--columns without --pairs", expected="the file that they are of", where="the command line")
     if options.tasks and not options.benchmarks:
         raise ConfigError(found="--tasks without --benchmarks", expected="the folder of their data", where="the command line")
     original, edited = Checkpoint(options.original), Checkpoint(options.edited)
     require_folder(folder, "--to")
-    reference = read_reference(options.direction, original.d_model) if options.direction else None
+    references = read_references(options.direction, original.d_model)
     measured: list[Measured] = []
     notes: tuple[str, ...] = ()
     if options.pairs:
         from anatomy.audit.asking import asked_audit  # here, because opening a model takes seconds
 
-        audit, reference, measured, notes = asked_audit(original, edited, reference, options, _progress)
+        audit, measured, notes = asked_audit(original, edited, references, options, _progress)
     else:
-        audit = audit_weights(original, edited, reference)
-    found = verdicts(audit, "" if reference is None else reference.source, measured)
+        audit = audit_weights(original, edited, references)
+    found = verdicts(audit, measured)
     folder.mkdir(parents=True, exist_ok=True)
     facts: dict[str, dict[str, object]] = {
         "audit": {
             "original": str(options.original),
             "edited": str(options.edited),
-            "pairs": str(options.pairs or "none"),
-            "direction": "none" if reference is None else reference.source,
+            "pairs": ", ".join(map(str, options.pairs or ["none"])),
+            "directions": {one.name: one.source for one in audit.standings} or "none",
             "benchmarks": str(options.benchmarks or "none"),
             "controls": options.controls if measured else 0,
             "number format of answers": options.dtype if measured else "no answers",

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import torch
 
 from anatomy.audit.behaviour import Wanted, audit_behaviour
-from anatomy.audit.directions import Reference
+from anatomy.audit.directions import REFUSAL, Reference
 from anatomy.audit.measured import Measured
 from anatomy.audit.prompts import asked_of
 from anatomy.audit.refusal_direction import refusal_reference
@@ -27,35 +27,35 @@ if TYPE_CHECKING:
 def asked_audit(
     original: Checkpoint,
     edited: Checkpoint,
-    reference: Reference | None,
+    references: Sequence[Reference],
     options: argparse.Namespace,
     say: Callable[[str], None],
-) -> tuple[WeightsAudit, Reference, list[Measured], tuple[str, ...]]:
+) -> tuple[WeightsAudit, list[Measured], tuple[str, ...]]:
     """Both halves.
 
     Args:
-        reference: directions that were handed over; None takes the original's own from the pairs.
+        references: directions that were handed over; without one of refusal, the original's own is taken from the pairs.
         options: of the command line.
         say: receives lines of progress.
 
     Returns:
-        What the weights say, the directions, what the models did, and notes on the pairs.
+        What the weights say, what the models did, and notes on the pairs.
 
     Raises:
         AnatomyError: as ``audit_weights``, ``asked_of``, ``load_model``.
     """
-    asked = asked_of(options.pairs, options.prompts, options.near_duplicate)
+    asked = asked_of(options.pairs, options.prompts, options.near_duplicate, dict(options.columns))
     rendering = Rendering(template=options.kind == "aligned", date=options.date)
     wanted = Wanted(options.tokens, min(options.kl_tokens, options.tokens), options.controls, _questions(options))
     say(f"comparing {len(original.names())} tensors")
     audit = audit_weights(original, edited, factors=True)  # first, while no model fills the memory
     say(f"{audit.likely}; opening {original.folder}")
     loaded = load_model(original.folder, getattr(torch, resolved(options.dtype)), device_name())
-    if reference is None:
-        reference = refusal_reference(loaded, asked.fit, rendering)
-    audit = beside(audit, reference)
+    if REFUSAL not in (one.name for one in references):
+        references = [refusal_reference(loaded, asked.fit, rendering), *references]
+    audit = beside(audit, references)
     measured = audit_behaviour(loaded, audit, asked, rendering, wanted, say) if audit.changed else []
-    return audit, reference, measured, asked.notes
+    return audit, measured, asked.notes
 
 
 def _questions(options: argparse.Namespace) -> Questions | None:

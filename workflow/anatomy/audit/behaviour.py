@@ -13,7 +13,8 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from anatomy.audit.controls import Change, control_changes
+from anatomy.audit.controls import Change, control_changes, with_rows
+from anatomy.audit.in_memory import as_in_memory
 from anatomy.audit.measured import CONTROL, EDITED, ORIGINAL, Measure, Measured, measured
 from anatomy.audit.pairing import TensorPair
 from anatomy.audit.prompts import Asked
@@ -92,7 +93,7 @@ def audit_behaviour(
             parted.enter_context(own_head(loaded))
         progress = parted.enter_context(Progress("states of the model asked", len(states), say))
         for name, changes in states:
-            with progress.part(), changed_tensors(loaded, changes):
+            with progress.part(), changed_tensors(loaded, as_in_memory(loaded.model, changes)):
                 found[name] = reading.read()
     return [
         measured(measure, {state: read[measure.name] for state, read in found.items()}) for measure in measures(asked, wanted)
@@ -123,7 +124,7 @@ def edited_change(pair: TensorPair) -> Change:
     """The audited tensor in the place of the original one, in the number format of the model in memory."""
 
     def read(weight: Tensor) -> Tensor:
-        return torch.cat([after for _, after in pair.chunks()]).view(weight.shape)
+        return with_rows(weight, torch.cat([after for _, after in pair.chunks()]))
 
     return read
 

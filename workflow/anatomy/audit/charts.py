@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import altair as alt
 import pandas as pd
 
@@ -13,8 +11,6 @@ from anatomy.evidence.figures.theme import SPARE, themed
 SMALLEST = 1e-9
 """Share of a change's norm below which a singular value is not drawn."""
 
-BLOCK = re.compile(r"layers\.(\d+)\.")
-
 
 def sizes(audit: WeightsAudit) -> alt.TopLevelMixin:
     """Relative size of every changed tensor by block; what is in no block stands at its own place, before block 0."""
@@ -22,7 +18,7 @@ def sizes(audit: WeightsAudit) -> alt.TopLevelMixin:
         {
             "tensor": one.pair.name,
             "site": _site(one.pair.name),
-            "block": int(found[1]) if (found := BLOCK.search(one.pair.name)) else -1,
+            "block": -1 if one.pair.block is None else one.pair.block,
             "relative": one.difference.relative,
             "kind": str(one.kind),
         }

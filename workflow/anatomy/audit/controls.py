@@ -9,7 +9,6 @@ from torch import Tensor
 
 from anatomy.audit.directions import unit_rows
 from anatomy.audit.kinds import ALONG, LOW, Found, Kind
-from anatomy.models.matrix_names import stored_transposed
 
 Change = Callable[[Tensor], Tensor]
 
@@ -34,7 +33,7 @@ def control_changes(changed: Sequence[Found], shared: float, seed: int) -> dict[
         if one.kind == Kind.MASK:
             found[one.pair.name] = _masked(round(one.difference.changed * one.difference.zeroed * _count(one)), drawn)
         elif spread is not None and one.kind in LOW:
-            transposed = stored_transposed(one.pair.name.removesuffix(".weight"))
+            transposed = one.pair.transposed
             # The side that is drawn anew is that of the stream, so that the shared axis fits every writer.
             kept, width = (spread.left.T, spread.right.shape[1]) if transposed else (spread.right, spread.left.shape[0])
             other = unit_rows(spread.rank, width, drawn)
@@ -57,7 +56,21 @@ def _count(one: Found) -> int:
 def _added(change: Tensor, rest: float, seed: int) -> Change:
     """A change of low rank, with noise of norm ``rest`` beside it."""
     noisy = _noise(rest, seed)
-    return lambda weight: (noisy(weight) if rest else weight.float()) + change.to(weight.device).view(weight.shape)
+
+    def added(weight: Tensor) -> Tensor:
+        new = noisy(weight) if rest else weight.float()
+        return with_rows(new, new.view(-1, change.shape[1])[: len(change)] + change.to(weight.device))
+
+    return added
+
+
+def with_rows(weight: Tensor, rows: Tensor) -> Tensor:
+    """A tensor with its first rows replaced: all of them, but where its vocabulary is longer than the other's."""
+    if rows.numel() == weight.numel():
+        return rows.view(weight.shape)
+    new = weight.clone()
+    new[: len(rows)] = rows.view(len(rows), *weight.shape[1:]).to(new)
+    return new
 
 
 def _masked(places: int, seed: int) -> Change:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import torch
 from jaxtyping import Float, Float64
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
-from anatomy.errors import DataError, parsing
-from anatomy.interventions.directions.candidates import Directions, card_path, load_directions
+from anatomy.errors import DataError
+
+REFUSAL = "refusal"
+"""What the direction is called that prompts give, or a file in its place."""
 
 DRAWS = 4999
 """Random unit vectors that a cosine is compared with."""
@@ -26,12 +25,14 @@ class Reference:
         units: unit vectors, one a place.
         places: what each is called.
         source: where they come from, in words.
+        name: what they stand for, such as ``refusal`` or ``style``.
         matched: draws from the covariance of the model's activations at the same places, unit vectors; None without any.
     """
 
     units: Float64[Tensor, "place d_model"]
     places: tuple[str, ...]
     source: str
+    name: str = REFUSAL
     matched: Float64[Tensor, "draw any_place d_model"] | None = None
 
     def nearest(self, vector: Float64[Tensor, " d_model"]) -> Float64[Tensor, " d_model"]:
@@ -44,6 +45,7 @@ class Standing:
     """A vector beside the candidates.
 
     Attributes:
+        name, source: of the candidates.
         cosine: largest |cosine| with a candidate.
         place: that candidate.
         quantile: share of random unit vectors whose largest |cosine| is smaller.
@@ -54,6 +56,8 @@ class Standing:
         matched_chance: their 0.95 quantile.
     """
 
+    name: str
+    source: str
     cosine: float
     place: str
     quantile: float
@@ -72,7 +76,13 @@ def standing(vector: Float64[Tensor, " d_model"], reference: Reference, seed: in
     cosine = cosines[best].item()
     at_least = int((random >= cosine).sum())
     found = Standing(
-        cosine, reference.places[best], 1 - at_least / DRAWS, random.quantile(0.95).item(), (1 + at_least) / (DRAWS + 1)
+        reference.name,
+        reference.source,
+        cosine,
+        reference.places[best],
+        1 - at_least / DRAWS,
+        random.quantile(0.95).item(),
+        (1 + at_least) / (DRAWS + 1),
     )
     if reference.matched is None:
         return found
@@ -82,56 +92,25 @@ def standing(vector: Float64[Tensor, " d_model"], reference: Reference, seed: in
     return replace(found, matched_p=p, matched_chance=draws.quantile(0.95).item())
 
 
-def reference_of(vectors: Float[Tensor, "*place d_model"], places: list[str], source: str) -> Reference:
+def reference_of(vectors: Float[Tensor, "*place d_model"], places: list[str], source: str, name: str = REFUSAL) -> Reference:
     """Candidates at unit norm, those of norm zero left out.
 
     Raises:
-        DataError: none is left.
+        DataError: none is left, or one that is no numbers.
     """
     flat = vectors.double().reshape(-1, vectors.shape[-1])
     norms = flat.norm(dim=1)
+    if broken := [places[place] for place in range(len(flat)) if not torch.isfinite(norms[place])]:
+        raise DataError(
+            found=f"NaN or infinity in {broken[0]}" + (f" and {len(broken) - 1} more" if len(broken) > 1 else ""),
+            expected="finite directions",
+            where=source,
+            remedy="write the file again, or leave these out",
+        )
     kept = [place for place in range(len(flat)) if norms[place] > 0]
     if not kept:
         raise DataError(found="directions of norm zero", expected="a direction", where=source)
-    return Reference(flat[kept] / norms[kept, None], tuple(places[place] for place in kept), source)
-
-
-def places_of(directions: Directions) -> list[str]:
-    """What the places of an extraction are called, in the order of its vectors."""
-    return [f"position {position}, layer {layer}" for position in directions.positions for layer in directions.layers]
-
-
-def read_reference(path: Path, d_model: int) -> Reference:
-    """Directions of a safetensors file: those of an extraction with their places, else every tensor whose last axis is the width
-    of the stream.
-
-    Raises:
-        DataError: no such file, or no tensor of that width in it.
-    """
-    if card_path(path).is_file():
-        own = load_directions(path)
-        if own.vectors.shape[-1] != d_model:
-            raise _other_width(path, d_model)
-        return reference_of(own.vectors, places_of(own), f"{path.parent.name} directions of {path.parent.parent.name}")
-    with parsing(DataError, str(path), "a safetensors file with a direction", SafetensorError):
-        tensors = {name: tensor for name, tensor in load_file(path).items() if tensor.shape and tensor.shape[-1] == d_model}
-    if not tensors:
-        raise _other_width(path, d_model)
-    places, rows = [], []
-    for name, tensor in tensors.items():
-        flat = tensor.reshape(-1, d_model)
-        rows.append(flat.float())
-        places += [f"{name} {row}" if len(flat) > 1 else name for row in range(len(flat))]
-    return reference_of(torch.cat(rows), places, path.name)
-
-
-def _other_width(path: Path, d_model: int) -> DataError:
-    return DataError(
-        found="no tensor whose last axis is the width of the residual stream",
-        expected=f"a direction of {d_model} numbers, or several, as [place, {d_model}]",
-        where=str(path),
-        remedy="give directions of the original model, such as results/extract/<model>/<contrast>/directions.safetensors",
-    )
+    return Reference(flat[kept] / norms[kept, None], tuple(places[place] for place in kept), source, name)
 
 
 def unit_rows(rows: int, columns: int, seed: int) -> Float[Tensor, "row column"]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor
 from anatomy.audit.difference import Difference
 from anatomy.audit.pairing import TensorPair
 from anatomy.audit.spectrum import SKETCH, UNEVEN, Spectrum
-from anatomy.models.matrix_names import stored_transposed, writing_site
+from anatomy.models.matrix_names import writing_site
 
 
 class Kind(StrEnum):
@@ -59,7 +60,7 @@ class Found:
         gain: of a rank-one change of a writer, ``Delta = gain * u u^T W`` where ``along_write`` is near one: -1 removes u, above
             0 amplifies it.
         along_write: cosine of the right singular vector with ``W^T u``.
-        along_reference: |cosine| of ``stream`` with the nearest reference direction; NaN without one.
+        along_references: |cosine| of ``stream`` with the nearest place of each reference direction, by its name.
         along_mean: cosine of it with the mean of the rows of W; its sign is that of ``Delta = a u mean(W)^T``.
     """
 
@@ -73,7 +74,7 @@ class Found:
     gain: float = float("nan")
     along_write: float = float("nan")
     along_mean: float = float("nan")
-    along_reference: float = float("nan")
+    along_references: Mapping[str, float] = field(default_factory=dict)
 
 
 def judged(pair: TensorPair, difference: Difference, spectrum: Spectrum | None, d_model: int) -> Found:
@@ -133,9 +134,9 @@ def _write(found: Found, size: str) -> Found:
 def _stream(pair: TensorPair, spectrum: Spectrum, d_model: int) -> tuple[bool, Float64[Tensor, " d_model"] | None]:
     """Whether a matrix writes to the stream, and the singular vector on the stream's side; some are stored transposed."""
     name = pair.name.removesuffix(".weight")
-    rows, columns = pair.shape[::-1] if stored_transposed(name) else pair.shape
+    rows, columns = pair.shape[::-1] if pair.transposed else pair.shape
     left, right = spectrum.left[:, 0].double(), spectrum.right[0].double()
-    written, read = (right, left) if stored_transposed(name) else (left, right)
+    written, read = (right, left) if pair.transposed else (left, right)
     if writing_site(name) is not None and rows == d_model:
         return True, written
     return (False, read) if columns == d_model else (False, None)
@@ -143,15 +144,14 @@ def _stream(pair: TensorPair, spectrum: Spectrum, d_model: int) -> tuple[bool, F
 
 def _gains(pair: TensorPair, difference: Difference, spectrum: Spectrum, writes: bool) -> tuple[float, float, float]:
     """``gain``, ``along_write`` and ``along_mean`` of the first singular value."""
-    transposed = stored_transposed(pair.name.removesuffix(".weight"))
-    inner = spectrum.left[:, 0].double() if transposed else spectrum.right[0].double()
-    written = spectrum.gained_right if transposed else spectrum.gained
+    inner = spectrum.left[:, 0].double() if pair.transposed else spectrum.right[0].double()
+    written = spectrum.gained_right if pair.transposed else spectrum.gained
     size = written.norm().item()
     if not writes or not size:
         return float("nan"), float("nan"), float("nan")
     product = torch.dot(inner, written).item()
     mean = difference.row_mean
-    along_mean = 0.0 if transposed else torch.dot(inner, mean).item() / max(mean.norm().item(), 1e-30)
+    along_mean = 0.0 if pair.transposed else torch.dot(inner, mean).item() / max(mean.norm().item(), 1e-30)
     return spectrum.values[0].item() * product / size**2, product / size, along_mean
 
 

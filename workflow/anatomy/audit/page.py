@@ -24,9 +24,8 @@ SHOWN = (
     "first value's share",
     "gain",
     "cosine with W^T u",
-    "cosine with direction",
 )
-"""Columns of the table of tensors that fit on the page."""
+"""Columns of the table of tensors that fit on the page, beside those of directions."""
 
 MOST = 400
 """Rows of the table of tensors on the page; the CSV file has all."""
@@ -76,7 +75,8 @@ def write_page(
             )
         )
     if not tensors.empty:
-        shown = tensors.head(MOST)[list(SHOWN)]
+        along = [name for name in tensors if str(name).startswith("cosine with ") and str(name).endswith(" direction")]
+        shown = tensors.head(MOST)[[*SHOWN, *along]]
         sections.append(
             Section(
                 "tensors",

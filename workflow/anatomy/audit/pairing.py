@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
+from anatomy.audit.stored import TURNED, Stored, stored_tensors
 from anatomy.errors import ModelError
-from anatomy.interventions.export.layout import EDITABLE, Entry, read_layout
-from anatomy.interventions.export.ranges import opened_range
 from anatomy.models.checkpoint import HEAD, Checkpoint
-from anatomy.models.tensor_names import loaded_name
+from anatomy.models.matrix_names import IN_BLOCK, POSITIONS, is_embedding, stored_transposed
 
 CHUNK = 2**22
 """Bytes of a tensor, in fp32, that are held at once of each checkpoint."""
 
-UNREAD = ("model_type", "hidden_size", "num_hidden_layers", "vocab_size")
+UNREAD = ("model_type", "hidden_size", "num_hidden_layers")
 """Entries of config.json that must agree before tensors are compared."""
+
+PADDED = 0.1
+"""Share of a vocabulary by which the other may be longer: rows that were padded or tokens that were added, at its end."""
 
 SAYS_NOTHING = (
     "_name_or_path",
@@ -33,43 +34,31 @@ SAYS_NOTHING = (
 
 
 @dataclass(frozen=True)
-class Stored:
-    """One tensor in its file."""
-
-    path: str
-    start: int
-    entry: Entry
-
-    def chunks(self, rows: int) -> Iterator[Tensor]:
-        """Its rows, some at a time, as they are stored; a vector has rows of one, fused experts stand below each other."""
-        dtype = EDITABLE[self.entry.dtype]
-        with opened_range(self.path) as read:
-            width = self.entry.columns * dtype.itemsize
-            for first in range(0, self.entry.rows, rows):
-                count = min(rows, self.entry.rows - first)
-                buffer = bytearray(count * width)
-                read(memoryview(buffer), self.start + first * width)
-                yield torch.frombuffer(buffer, dtype=dtype).view(count, self.entry.columns)
-
-
-@dataclass(frozen=True)
 class TensorPair:
     """One tensor before and after.
 
     Attributes:
         name: as the original calls it; a head that was tied and has a matrix of its own now is called as there.
         tied: the original has it as its embedding.
+        transposed: it is stored as W^T, [d_in, d_out].
     """
 
     name: str
     original: Stored
     edited: Stored
     tied: bool = False
+    transposed: bool = False
 
     @property
     def shape(self) -> tuple[int, int]:
         """Rows and columns."""
         return self.original.entry.rows, self.original.entry.columns
+
+    @property
+    def block(self) -> int | None:
+        """The block that it is in, whatever the class calls its stack; None outside of blocks."""
+        match = IN_BLOCK.match(self.name)
+        return None if match is None else int(match["layer"])
 
     @property
     def is_matrix(self) -> bool:
@@ -91,14 +80,15 @@ class Paired:
 
 def paired(original: Checkpoint, edited: Checkpoint) -> Paired:
     """Find for each tensor its counterpart; names may have lost or gained what stands before them all, as when a model is saved
-    without its head.
+    without its head. Experts that a file keeps in one tensor are told apart. Of vocabularies that end differently the rows that
+    both have are compared.
 
     Raises:
         ModelError: another architecture, other shapes, tensors on one side only, or weights whose stored numbers are not the
             weights themselves.
     """
     _same_architecture(original, edited)
-    ours, theirs, notes = _stored(original), _stored(edited), []
+    ours, theirs, notes = stored_tensors(original), stored_tensors(edited), []
     renamed = _renamed(ours, theirs)
     if renamed:
         theirs, change = renamed
@@ -119,8 +109,10 @@ def paired(original: Checkpoint, edited: Checkpoint) -> Paired:
                 found=f"no tensor {name}" if after is None else f"a tensor {name}, which the original lacks",
                 expected=f"the {len(ours)} tensors of {original.folder}",
                 where=str(edited.folder),
-                remedy="give the checkpoint that this one was made from; adapters are merged first, vocabularies may not grow",
+                remedy="give the checkpoint that this one was made from; adapters are merged first",
             )
+        before, after, shortened = _shared_rows(name, before, after)
+        notes += shortened
         if before.entry.shape != after.entry.shape:
             raise ModelError(
                 found=f"{name} of shape {list(after.entry.shape)}",
@@ -128,32 +120,24 @@ def paired(original: Checkpoint, edited: Checkpoint) -> Paired:
                 where=str(edited.folder),
                 remedy="give the checkpoint that this one was made from",
             )
-        pairs.append(TensorPair(name, before, after, tied))
+        pairs.append(TensorPair(name, before, after, tied, _transposed(name, before, original)))
     return Paired(tuple(pairs), (*notes, *_other_files(original, edited)))
 
 
-def _stored(checkpoint: Checkpoint) -> dict[str, Stored]:
-    found = {}
-    if checkpoint.quantisation is not None:
-        raise ModelError(
-            found=f"weights quantised with {checkpoint.quantisation}",
-            expected="weights in a floating-point format",
-            where=str(checkpoint.folder),
-            remedy="dequantise the checkpoint first; its distance from the original is then part of what is found",
-        )
-    for path in checkpoint.files:
-        layout = read_layout(path)
-        for entry in layout.entries:
-            if entry.dtype not in EDITABLE:
-                raise ModelError(
-                    found=f"{entry.name} stored as {entry.dtype}",
-                    expected=f"one of {', '.join(EDITABLE)}",
-                    where=str(path),
-                    remedy="audit the checkpoint before it was quantised, or a dequantised copy",
-                )
-            name = loaded_name(checkpoint.config.get("model_type", ""), entry.name)
-            found[name] = Stored(str(path), len(layout.header) + entry.start, entry)
-    return found
+def _shared_rows(name: str, before: Stored, after: Stored) -> tuple[Stored, Stored, list[str]]:
+    """Both sides of a tensor with a row a token, cut to the rows that both have, and a note where one is longer."""
+    rows, others = before.entry.shape[0], after.entry.shape[0]
+    vocabulary = name.startswith("lm_head.") or (is_embedding(stem := name.removesuffix(".weight")) and POSITIONS not in stem)
+    if rows == others or not vocabulary or min(rows, others) < (1 - PADDED) * max(rows, others):
+        return before, after, []
+    count = min(rows, others)
+    note = f"{name} has {others} rows where the original has {rows}: the first {count} are compared, and the original's own "
+    return before.first(count), after.first(count), [f"{note}stand behind them where both are asked"]
+
+
+def _transposed(name: str, stored: Stored, checkpoint: Checkpoint) -> bool:
+    turned = stored.fused and checkpoint.config.get("model_type") in TURNED
+    return turned or stored_transposed(name.removesuffix(".weight"))
 
 
 def _same_architecture(original: Checkpoint, edited: Checkpoint) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -31,17 +32,18 @@ class Asked:
     notes: tuple[str, ...]
 
 
-def asked_of(path: Path, limit: int, near_duplicate: float) -> Asked:
+def asked_of(path: Path | Sequence[Path], limit: int, near_duplicate: float, columns: Mapping[str, str] | None = None) -> Asked:
     """Read pairs as ``quickstart`` does and split each side.
 
     Args:
         limit: most test prompts a side.
         near_duplicate: overlap from which prompts stay on one side of the split.
+        columns: what the file calls some of the columns, as for ``read_pairs``.
 
     Raises:
         DataError: as ``read_pairs``.
     """
-    pairs = read_pairs(path, near_duplicate)
+    pairs = read_pairs(path, near_duplicate, columns)
     notes: list[str] = []
     tables = {}
     with TemporaryDirectory() as folder:

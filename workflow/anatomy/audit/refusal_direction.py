@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 import torch
 
-from anatomy.audit.directions import Reference, places_of, reference_of
+from anatomy.audit.direction_files import places_of
+from anatomy.audit.directions import Reference, reference_of
 from anatomy.interventions.directions.candidates import difference_in_means
 from anatomy.interventions.directions.covariance_draws import covariance_draws, gaussian_weights
 from anatomy.models.activations.means import mean_activations
@@ -49,4 +52,4 @@ def refusal_reference(loaded: LoadedModel, fit: dict[str, pd.DataFrame], renderi
     source = f"difference in means of {len(fit['harmful'])} harmful and {len(fit['harmless'])} harmless prompts"
     found = reference_of(directions.vectors, places_of(directions), source)
     matched = torch.stack([one.vectors.double().reshape(-1, loaded.d_model) for one in drawn])
-    return Reference(found.units, found.places, found.source, torch.nn.functional.normalize(matched, dim=2))
+    return replace(found, matched=torch.nn.functional.normalize(matched, dim=2))

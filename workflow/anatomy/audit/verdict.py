@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from anatomy.audit.directions import Standing
-from anatomy.audit.kinds import ALONG, Kind
+from anatomy.audit.kinds import ALONG, LOW, Kind
 from anatomy.audit.measured import Measured
 from anatomy.audit.weights import WeightsAudit
 
@@ -31,16 +30,15 @@ class Verdict:
     evidence: str
 
 
-def verdicts(audit: WeightsAudit, reference: str, measured: Sequence[Measured]) -> list[Verdict]:
+def verdicts(audit: WeightsAudit, measured: Sequence[Measured]) -> list[Verdict]:
     """The lines of the table.
 
     Args:
-        reference: where the direction comes from, in words; empty without one.
         measured: what the behaviour half found; empty without it.
     """
     found = [_done(audit), *([_where(audit), _size(audit)] if audit.changed else [])]
     if audit.axis is not None:
-        found.append(_along(audit, reference))
+        found += _along(audit)
     found.append(
         Verdict("other files", "differ" if audit.notes else "no difference that counts", "; ".join(audit.notes) or FILES)
     )
@@ -67,7 +65,8 @@ def _done(audit: WeightsAudit) -> Verdict:
 
 def _where(audit: WeightsAudit) -> Verdict:
     sites = Counter(one.pair.name.removesuffix(".weight").rpartition(".")[2] for one in audit.changed)
-    layers = sorted({int(found[1]) for one in audit.changed if (found := re.search(r"layers\.(\d+)\.", one.pair.name))})
+    blocks = {one.pair.block for one in audit.changed}
+    layers = sorted(block for block in blocks if block is not None)
     said = f"blocks {_ranges(layers)}" if layers else "no block"
     answer = ", ".join(f"{site} ({count})" for site, count in sites.most_common(4)) + (" and others" if len(sites) > 4 else "")
     return Verdict("where", answer, said)
@@ -87,7 +86,8 @@ def _size(audit: WeightsAudit) -> Verdict:
     sizes = pd.Series([one.difference.relative for one in audit.changed])
     total = sum(one.difference.norm**2 for one in audit.changed) ** 0.5
     dense = pd.Series([one.difference.changed for one in audit.changed]).median()
-    ranks = sorted({one.spectrum.rank for one in audit.changed if one.spectrum is not None and one.spectrum.exact})
+    low = [one.spectrum for one in audit.changed if one.spectrum is not None and one.kind in LOW]
+    ranks = sorted({one.rank for one in low if one.exact})
     rank = f", of rank {_ranges(ranks)} up to rounding" if ranks else ""
     answer = f"{sizes.median():.2%} of a tensor's norm (median; {sizes.min():.2%} to {sizes.max():.2%})"
     said = f"{'sparse' if dense < 0.5 else 'dense'}: {dense:.2%} of a changed tensor's entries (median){rank}"
@@ -97,22 +97,27 @@ def _size(audit: WeightsAudit) -> Verdict:
     return Verdict("how much", answer, f"{said}; {total:.3g} in all")
 
 
-def _along(audit: WeightsAudit, reference: str) -> Verdict:
+def _along(audit: WeightsAudit) -> list[Verdict]:
+    """A line for each direction that was handed over; one that says what is missing where there is none."""
     shared = "one writer changed"
     if audit.shared == audit.shared:
         alike = "all writers change along one direction" if audit.shared > ALONG else "writers change along several directions"
         shared = f"{alike} (mean |cosine| {min(1.0, audit.shared):.3f})"
-    if audit.standing is None:
-        return Verdict("along which direction", "no direction to compare with", f"{shared}; --pairs or --direction gives one")
-    said = f"{shared}; {_beside(audit.standing, reference)}"
-    if audit.shared <= ALONG:
-        return Verdict("along the refusal direction", _each(audit, audit.standing), said)
-    return Verdict("along the refusal direction", _standing(audit.standing), said)
+    if not audit.standings:
+        return [Verdict("along which direction", "no direction to compare with", f"{shared}; --pairs or --direction gives one")]
+    return [
+        Verdict(
+            f"along the {one.name} direction",
+            _each(audit, one) if audit.shared <= ALONG else _standing(one),
+            f"{shared}; {_beside(one)}",
+        )
+        for one in audit.standings
+    ]
 
 
 def _each(audit: WeightsAudit, axis: Standing) -> str:
     """Writers that change along directions of their own, each beside chance."""
-    cosines = pd.Series([one.along_reference for one in audit.changed if one.writes and one.stream is not None])
+    cosines = pd.Series([one.along_references[axis.name] for one in audit.changed if one.writes and one.stream is not None])
     limit = max(axis.chance, axis.matched_chance) if axis.matched_chance == axis.matched_chance else axis.chance
     count = int((cosines > limit).sum())
     return f"{count} of {len(cosines)} writers beyond chance, matrix by matrix: |cosine| {cosines.median():.3f} (median)"
@@ -123,8 +128,8 @@ def _standing(one: Standing) -> str:
     return f"{'yes' if lies else 'not beyond chance'}: |cosine| {min(1.0, one.cosine):.3f} at {one.place}"
 
 
-def _beside(one: Standing, reference: str) -> str:
-    said = f"{reference}; random directions, with the same choice of places: {one.chance:.3f} (0.95 quantile), p {one.p:.4f}"
+def _beside(one: Standing) -> str:
+    said = f"{one.source}; random directions, with the same choice of places: {one.chance:.3f} (0.95 quantile), p {one.p:.4f}"
     if one.matched_p == one.matched_p:
         said += f"; directions drawn from the model's own activations: {one.matched_chance:.3f}, p {one.matched_p:.2f}"
     return said

@@ -35,14 +35,14 @@ class WeightsAudit:
         shared: mean |cosine| of the changed writers' stream vectors with the one that they share most; NaN below two. What looks
             like quantisation has no direction and does not count.
         axis: that unit vector; None without any.
-        standing: of ``axis`` towards the direction that was handed over; None without one.
+        standings: of ``axis`` towards each direction that was handed over, or empty.
     """
 
     found: tuple[Found, ...]
     notes: tuple[str, ...]
     shared: float
     axis: Float64[Tensor, " d_model"] | None
-    standing: Standing | None
+    standings: tuple[Standing, ...] = ()
 
     @property
     def changed(self) -> list[Found]:
@@ -88,7 +88,7 @@ class WeightsAudit:
                     "gain": one.gain,
                     "cosine with W^T u": one.along_write,
                     "cosine with mean row": one.along_mean,
-                    "cosine with direction": one.along_reference,
+                    **{f"cosine with {name} direction": value for name, value in one.along_references.items()},
                     "evidence": one.evidence,
                 }
             )
@@ -97,12 +97,12 @@ class WeightsAudit:
 
 
 def audit_weights(
-    original: Checkpoint, edited: Checkpoint, reference: Reference | None = None, *, factors: bool = False
+    original: Checkpoint, edited: Checkpoint, references: Sequence[Reference] = (), *, factors: bool = False
 ) -> WeightsAudit:
     """Compare two checkpoints tensor by tensor; less than the largest tensor is in memory at any time.
 
     Args:
-        reference: a direction of the original model that changes may lie on.
+        references: directions of the original model that changes may lie on.
         factors: keep all singular vectors of changes of low rank, from which controls are made.
 
     Raises:
@@ -116,21 +116,23 @@ def audit_weights(
         for pair in counted(pairs.tensors, "MB compared", sum(sizes.values()), lambda one: sizes[one.name])
     ]
     shared, axis = _shared([one for one in found if one.stream is not None and one.writes and one.kind != Kind.NOISE])
-    audit = WeightsAudit(tuple(_along_one(one, shared) for one in found), pairs.notes, shared, axis, None)
-    return audit if reference is None else beside(audit, reference)
+    return beside(WeightsAudit(tuple(_along_one(one, shared) for one in found), pairs.notes, shared, axis), references)
 
 
-def beside(audit: WeightsAudit, reference: Reference) -> WeightsAudit:
-    """The audit with where its axis stands beside a direction, which also gives write edits of unknown sign their sign."""
-    found = [_signed(one, reference) for one in audit.found]
-    found = [
-        one
-        if one.stream is None
-        else replace(one, along_reference=abs(torch.dot(one.stream, reference.nearest(one.stream)).item()))
-        for one in found
-    ]
-    stands = None if audit.axis is None else standing(audit.axis, reference)
-    return replace(audit, found=tuple(found), standing=stands)
+def beside(audit: WeightsAudit, references: Sequence[Reference]) -> WeightsAudit:
+    """The audit with where its axis stands beside directions; the first that a write edit of unknown sign lies on gives it its
+    sign."""
+    found = []
+    for one in audit.found:
+        for reference in references:
+            one = _signed(one, reference)
+        stream = one.stream
+        if stream is not None:
+            along = {each.name: abs(torch.dot(stream, each.nearest(stream)).item()) for each in references}
+            one = replace(one, along_references=along)
+        found.append(one)
+    stands = () if audit.axis is None else tuple(standing(audit.axis, each) for each in references)
+    return replace(audit, found=tuple(found), standings=stands)
 
 
 def _examined(pair: TensorPair, d_model: int, factors: bool) -> Found:
@@ -168,4 +170,6 @@ def _signed(one: Found, reference: Reference) -> Found:
     if abs(cosine) < ALONG / 2:
         return one
     kind = Kind.AMPLIFICATION if cosine * one.along_mean > 0 else Kind.REMOVAL
-    return replace(one, kind=kind, evidence=f"{one.evidence}; its sign along the direction is {kind.partition(': ')[2]}")
+    return replace(
+        one, kind=kind, evidence=f"{one.evidence}; its sign along the {reference.name} direction is {kind.partition(': ')[2]}"
+    )

@@ -16,12 +16,14 @@ from anatomy.errors import AnatomyError, DataError
 from anatomy.formats.beside import beside
 from anatomy.formats.lm_eval_results import write_results
 from anatomy.formats.task_vector import write_task_vector
-from anatomy.interventions.directions.vector_files import Vectors, read_vectors, write_vectors
-from anatomy.models.card import checked_card
+from anatomy.interventions.directions.vector_files import Vectors, made_for, write_vectors
+from anatomy.models.card import ModelCard, checked_card
 from anatomy.models.config_file import read_config, text_config
 from anatomy.progress.terminal import let_output_go
+from anatomy.stages.foreign_directions import fitting_vectors
 from anatomy.stages.model_directions import ModelDirections
 from anatomy.store.files import read_json
+from anatomy.store.writable import require_folder
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -58,10 +60,10 @@ def parser() -> argparse.ArgumentParser:
     task_vector.add_argument("exported", type=Path, help="a folder that an export has written")
     task_vector.add_argument("--original", type=Path, required=True, help="folder of the model that was edited")
     task_vector.add_argument("--to", type=Path, required=True, help="folder of the differences")
-    numbers.set_defaults(run=lambda o: write_results(o.results, o.model, o.to, print, o.phase))
+    numbers.set_defaults(run=_lm_eval)
     vector.set_defaults(run=_vector)
     compare.set_defaults(run=_compare)
-    task_vector.set_defaults(run=lambda o: write_task_vector(o.exported, o.original, o.to, print))
+    task_vector.set_defaults(run=_task_vector)
     return whole
 
 
@@ -79,12 +81,19 @@ def own_vectors(results: Path, model: str, contrast: str, position: int) -> Vect
     return {layer: vector for layer, vector in vectors.items() if vector.any()}
 
 
+def _lm_eval(options: argparse.Namespace) -> None:
+    require_folder(options.to, "--to")
+    write_results(options.results, options.model, options.to, print, options.phase)
+
+
+def _task_vector(options: argparse.Namespace) -> None:
+    require_folder(options.to, "--to")
+    write_task_vector(options.exported, options.original, options.to, print)
+
+
 def _vector(options: argparse.Namespace) -> None:
     vectors = own_vectors(options.results, options.model, options.contrast, options.position)
-    path = options.results / "models" / f"{options.model}.json"
-    card = checked_card(read_json(path), str(path))
-    # A card names the folder as seen from the folder of the run, which holds the results.
-    hint = str(text_config(read_config(options.results.parent / card["folder"])).get("model_type", ""))
+    hint = str(text_config(read_config(Path(_card(options)["folder"]))).get("model_type", ""))
     facts = {
         "model": options.model,
         "contrast": options.contrast,
@@ -97,7 +106,27 @@ def _vector(options: argparse.Namespace) -> None:
 
 def _compare(options: argparse.Namespace) -> None:
     own = own_vectors(options.results, options.model, options.contrast, options.position)
-    print(beside(read_vectors(options.file), own, str(options.file)).to_string(index=False, float_format="{:.3f}".format))
+    card = _card(options)
+    theirs = fitting_vectors(options.file.name, options.file, card, sorted(own))
+    said, known = made_for(options.file), _model_types(card["folder"])
+    if said and known and said not in known:
+        print(f"{options.file} says that it was made for a model of type {said!r}; {options.model} is of type {known[0]!r}")
+    print(beside(theirs, own, str(options.file)).to_string(index=False, float_format="{:.3f}".format))
+
+
+def _card(options: argparse.Namespace) -> ModelCard:
+    """The model's card, its folder as seen from here; a card names it as seen from the folder of the run."""
+    path = options.results / "models" / f"{options.model}.json"
+    card = checked_card(read_json(path), str(path))
+    return {**card, "folder": str(options.results.parent / card["folder"])}
+
+
+def _model_types(folder: str) -> list[str]:
+    """What the configuration of a model calls its type, its language model's first; empty where the folder is not here."""
+    if not Path(folder).is_dir():
+        return []
+    config = read_config(Path(folder))
+    return [str(one["model_type"]) for one in (text_config(config), config) if "model_type" in one]
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from anatomy.errors import DataError
 
@@ -11,8 +11,16 @@ def listed(prompts: str | Iterable[object]) -> list[str]:
     """The prompts as a list; one string is one prompt, and not its letters.
 
     Raises:
-        DataError: none, or something that is no text.
+        DataError: none, a whole table, or something that is no text.
     """
+    columns = getattr(prompts, "columns", prompts if isinstance(prompts, Mapping) else None)
+    if columns is not None:
+        raise DataError(
+            found=f"a table with columns {[str(name) for name in columns]}",
+            expected="a text, or several",
+            where="prompts",
+            remedy="give one column of it, such as table['prompt']",
+        )
     given = [prompts] if isinstance(prompts, str) else list(prompts)
     texts = [one for one in given if isinstance(one, str)]
     if not given or len(texts) < len(given):

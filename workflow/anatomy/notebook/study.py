@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from anatomy.errors import DataError, StoreError
+from anatomy.errors import DataError, StoreError, parsing
 from anatomy.runs.provenance.chain import chain
 from anatomy.runs.provenance.names import CONFIGURATION, name_in_run, run_folder
 from anatomy.runs.provenance.record import FOLDER, JOBS
@@ -40,10 +40,13 @@ class Study:
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
         if not (self.folder / JOBS).is_dir():
-            inside = sorted(str(path.parents[1]) for path in self.folder.glob(f"*/{JOBS}")) if self.folder.is_dir() else []
+            known = self.folder.is_dir()
+            near = self.folder if known else self.folder.parent
+            inside = sorted(str(path.parents[1]) for path in near.glob(f"*/{JOBS}")) if known or self.folder.exists() else []
+            inside += [str(path) for path in self.folder.parents if not known and (path / JOBS).is_dir()]
             raise StoreError(
-                found="no records of a run" if self.folder.is_dir() else "no such folder",
-                expected=f"the results of a run, with {JOBS} in them",
+                found="no records of a run" if known else "a file" if self.folder.exists() else "no such folder",
+                expected=f"a study, which is the folder of a run's results, with {JOBS} in it",
                 where=str(self.folder),
                 remedy=f"give {' or '.join(inside)}" if inside else "give the folder that the option `results` names",
             )
@@ -82,10 +85,10 @@ class Study:
             name: of ``tables``; the suffix, and for tables of the page the folder, may be left out.
 
         Raises:
-            DataError: no such table, or several.
+            DataError: no such table, several, or an empty file.
         """
         path = self._file(name, KEPT, self.tables)
-        found = read_table(path) if path.suffix == ".parquet" else pd.read_csv(path)
+        found = read_table(path) if path.suffix == ".parquet" else _csv(path)
         found.attrs[PROVENANCE] = self._origin(path)
         return found
 
@@ -176,6 +179,11 @@ class Study:
         except StoreError:
             return {"file": str(path), "jobs": []}
         return {"file": str(path), "jobs": [".".join([one["rule"], *one["wildcards"].values()]) for one in records]}
+
+
+def _csv(path: Path) -> pd.DataFrame:
+    with parsing(DataError, str(path), "a table as CSV", pd.errors.ParserError, pd.errors.EmptyDataError):
+        return pd.read_csv(path)
 
 
 def open_study(folder: str | Path) -> Study:

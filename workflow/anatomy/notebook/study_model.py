@@ -22,6 +22,7 @@ from anatomy.models.card import ModelCard
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.loading import LoadedModel
 from anatomy.models.rendering import Rendering, render
+from anatomy.notebook.asked_edits import spelled_out
 from anatomy.notebook.asked_prompts import listed
 from anatomy.recipes.configuration import check_config
 from anatomy.serving.decoding import Decoding
@@ -271,7 +272,7 @@ class StudyModel:
         """The edits that are meant, as the run made them concrete.
 
         Raises:
-            EditError: no such edit, or one that lowers safety, of a model that is not the organism's.
+            EditError: no such edit, a spec that none can have, or one that lowers safety, of a model that is not the organism's.
         """
         if edit is None:
             return []
@@ -283,7 +284,7 @@ class StudyModel:
                     where=self._at.stage("edit", self.name, "selected.json"),
                 )
             edit = self.edits[edit]
-        stack = [edit] if isinstance(edit, dict) else list(edit)
+        stack = spelled_out(edit)
         if stack_intent(stack) == "measure" and self.card["source"] is not None:
             raise EditError(
                 found="an edit that lowers safety, of a model that is not the organism's",

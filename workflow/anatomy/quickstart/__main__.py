@@ -18,7 +18,7 @@ from anatomy.models.machine.memory import this_machine
 from anatomy.progress.terminal import let_output_go
 from anatomy.quickstart.check import check_study, prompt_tables
 from anatomy.quickstart.model import folder_of, model_entry
-from anatomy.quickstart.pairs import OPTIONS, read_pairs, similarity, write_sets
+from anatomy.quickstart.pairs import OPTIONS, column, read_pairs, similarity, write_sets
 from anatomy.quickstart.place import mark_folder, study_file
 from anatomy.quickstart.serving import blocks_of, with_room
 from anatomy.quickstart.study import compose, write_study
@@ -39,8 +39,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--pairs",
         required=True,
+        nargs="+",
         type=Path,
-        help="CSV, TSV, JSON, JSONL, Parquet or a workbook: columns harmful, harmless; or prompt, label",
+        metavar="FILE",
+        help="CSV, TSV, JSON, JSONL, Parquet or a workbook: columns harmful, harmless; or prompt, label. Or two .txt files with "
+        "a prompt a line, the harmful ones first",
     )
     parser.add_argument(
         "--columns",
@@ -95,14 +98,6 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
 
 
-def column(text: str) -> tuple[str, str]:
-    """Our name of a column and the file's, from the command line."""
-    ours, equals, theirs = text.partition("=")
-    if not (equals and ours and theirs):
-        raise argparse.ArgumentTypeError(f"{text}: expected our name, =, and the file's, such as harmful=positive")
-    return ours, theirs
-
-
 def write(options: argparse.Namespace) -> int:
     """Write the study's prompt sets and configuration, check them, print the plan.
 
@@ -132,7 +127,7 @@ def write(options: argparse.Namespace) -> int:
         texts = {name: list(table["prompt"]) for name, table in prompts.items()}
         machine = this_machine(len(visible_gpus()))
         for one, study in studies.items():
-            asked = here / options.pairs if one == options.effort else None
+            asked = [here / file for file in options.pairs] if one == options.effort else []
             studies[one] = with_room(study, str(path), folder, texts, machine, asked)
         for line in check_study(studies, options.effort, folder, prompts, str(path)):
             print(line)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,10 +14,11 @@ import pandas as pd
 from anatomy.config.subjects import PromptSet
 from anatomy.errors import DataError
 from anatomy.quickstart.sides import prompts_of
+from anatomy.quickstart.two_files import SIDES, rows_of
 from anatomy.sources.prompts.audit import find_near_duplicates
 from anatomy.sources.prompts.column_names import has_column, plain_name
 from anatomy.sources.prompts.enough import Splitting, merged_note, too_small
-from anatomy.sources.prompts.formats import Row, read_file
+from anatomy.sources.prompts.formats import Row
 from anatomy.sources.prompts.groups import merge_groups
 from anatomy.sources.prompts.repeats import keep_once
 from anatomy.sources.prompts.shared_wording import shared_wording
@@ -28,7 +29,6 @@ OPTIONS = PromptSet(file="pairs")
 """What a prompt set has where nobody says otherwise."""
 LEAST = 40
 """Prompts of a side with which every split gets the rows that a prompt set asks for (``PromptSet.minimum``)."""
-SIDES = ("harmful", "harmless")
 NAMED = (*SIDES, "prompt", "label", "is_harmful", "is_harmless", "pair", "group")
 """Columns that a file may call otherwise."""
 
@@ -48,14 +48,17 @@ class Pairs:
     options: dict[str, object] = field(default_factory=dict)
 
 
-def read_pairs(path: Path, near_duplicate: float = OPTIONS.near_duplicate, columns: Mapping[str, str] | None = None) -> Pairs:
-    """Read pairs from a CSV, TSV, JSONL, JSON or Parquet file, or from a workbook.
+def read_pairs(
+    path: Path | Sequence[Path], near_duplicate: float = OPTIONS.near_duplicate, columns: Mapping[str, str] | None = None
+) -> Pairs:
+    """Read pairs from a CSV, TSV, JSONL, JSON or Parquet file, from a workbook, or from two TXT files with a prompt a line.
 
     Either one pair a row (columns ``harmful`` and ``harmless``) or one prompt a row (``prompt`` and ``label`` or a column of
     yes and no; see ``prompts_of``); optionally ``pair`` and ``group``, which tie rows. A prompt that stands in several rows
     is kept once, with everything that its rows were tied to.
 
     Args:
+        path: one file, or the harmful and the harmless prompts, which are in no pairs then.
         near_duplicate: Jaccard similarity of character 5-grams from which two prompts of a side are in one group.
         columns: what the file calls some of these columns, such as {"harmful": "positive"}.
 
@@ -63,9 +66,9 @@ def read_pairs(path: Path, near_duplicate: float = OPTIONS.near_duplicate, colum
         DataError: neither form, no text where a prompt should be, an unknown label, a prompt on both sides, or too few prompts
             on a side.
     """
-    file = read_file(Path(path))
-    notes = list(file.notes)
-    prompts = prompts_of(renamed(file.rows, columns or {}, path), path, notes)
+    notes: list[str] = []
+    rows, path = rows_of([path] if isinstance(path, Path) else path, notes)
+    prompts = prompts_of(renamed(rows, columns or {}, path), path, notes)
     table = keep_once(prompts, notes.append)
     sides = {label: table[table["label"] == label] for label in SIDES}
     for label, side in sides.items():
@@ -160,6 +163,14 @@ def similarity(text: str) -> float:
     if not 0 < value <= 1:
         raise argparse.ArgumentTypeError(f"{text} is not above 0 and at most 1")
     return value
+
+
+def column(text: str) -> tuple[str, str]:
+    """Our name of a column and the file's, from the command line."""
+    ours, equals, theirs = text.partition("=")
+    if not (equals and ours and theirs):
+        raise argparse.ArgumentTypeError(f"{text}: expected our name, =, and the file's, such as harmful=positive")
+    return ours, theirs
 
 
 def _command_line(option: str, value: float) -> str:

@@ -34,7 +34,7 @@ SERVED = 4
 
 
 def with_room(
-    study: Study, where: str, folder: Path | None, prompts: Mapping[str, Sequence[str]], machine: Machine, file: Path | None
+    study: Study, where: str, folder: Path | None, prompts: Mapping[str, Sequence[str]], machine: Machine, files: Sequence[Path]
 ) -> Study:
     """A study whose engine, cache and batches have room for its longest prompt; as it is where its model is not here, or is one
     that its examination refuses.
@@ -42,7 +42,7 @@ def with_room(
     Args:
         where: the study's file.
         folder: of the model; None where it is not here.
-        file: the user's own prompts; None where the study is only counted, so that it may be one that its model has no room for.
+        files: the user's own prompts; none where the study is only counted, so that it may be one that its model has no room for.
 
     Raises:
         DataError: the model has no room for the longest prompt.
@@ -56,8 +56,8 @@ def with_room(
         choices = serving_choices(need, subject, folder, machine)
     except AnatomyError:  # the examination that follows says this and all else that is wrong, together
         return study
-    if file is not None:
-        require_model_context(need, file)
+    if files:
+        require_model_context(need, files)
     return study.with_choices(choices)
 
 
@@ -77,11 +77,11 @@ def longest_prompt(config: Config, subject: Subject, folder: Path, prompts: Mapp
     )
 
 
-def require_model_context(need: ContextNeed, file: Path) -> None:
+def require_model_context(need: ContextNeed, files: Sequence[Path]) -> None:
     """Refuse prompts that the model itself has no room for, before an option is looked for that none could mend.
 
     Args:
-        file: the user's own, in which the row is found.
+        files: the user's own, in which the row is found.
 
     Raises:
         DataError: the longest prompt and its answer are longer than the model's context.
@@ -91,18 +91,21 @@ def require_model_context(need: ContextNeed, file: Path) -> None:
     raise DataError(
         found=f"a prompt of {need.longest} tokens ({need.text[:BEGINNING]!r}...) and {need.max_new_tokens} new ones",
         expected=f"together at most {need.context}, the model's context",
-        where=f"{file}, {place_of(need.text, file)}",
+        where=place_of(need.text, files),
         remedy="drop or shorten the prompt, take a smaller --effort, whose answers are shorter, or a model with more context",
     )
 
 
-def place_of(text: str, file: Path) -> str:
-    """Where a prompt stands in a file."""
+def place_of(text: str, files: Sequence[Path]) -> str:
+    """Where a prompt stands: a file, and the place in it."""
     wanted = text.strip()
     found = (
-        place for place, row in read_rows(file) if any(isinstance(cell, str) and cell.strip() == wanted for cell in row.values())
+        f"{file}, {place}"
+        for file in files
+        for place, row in read_rows(file)
+        if any(isinstance(cell, str) and cell.strip() == wanted for cell in row.values())
     )
-    return next(found, "a row")
+    return next(found, f"{files[0]}, a row")
 
 
 def serving_choices(need: ContextNeed, subject: Subject, folder: Path, machine: Machine) -> tuple[Choice, ...]:

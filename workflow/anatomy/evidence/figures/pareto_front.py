@@ -14,8 +14,14 @@ from anatomy.statistics.pareto import on_front, reached
 
 COLUMNS = ["search", "draw", "cost", "spent", "gained", "whole", "edit"]
 
+WIDTH, HEIGHT = 180, 110
+"""Of a panel, in pixels."""
+
 FEW = 0.03
 """Range of shares below which whole per cents would say the same at several ticks."""
+
+UNCONTROLLED = "no control measured"
+"""What stands in the place of a band where there is none."""
 
 LINES = "split(datum.label, ', ')"
 """Long names of searches stand on several lines."""
@@ -86,7 +92,8 @@ def steps(candidates: pd.DataFrame, ends: Mapping[str, float]) -> pd.DataFrame:
 
 
 def draw(candidates: pd.DataFrame, costs: list[Cost]) -> alt.TopLevelMixin:
-    """A row a search, a column a cost: its front as a line, candidates as points, the controls' fronts as a grey band."""
+    """A row a search, a column a cost: its front as a line, candidates as points, the controls' fronts as a grey band; a panel
+    without controls says that they were not measured."""
     shown = [cost for cost in costs if (candidates["cost"] == cost.name).any()]
     ends = {cost.name: candidates.loc[candidates["cost"] == cost.name, "spent"].max() for cost in shown}
     ends = {cost.name: max(ends[cost.name], cost.limit or 0.0) for cost in shown}
@@ -148,9 +155,18 @@ def _column(
     if cost.limit is not None:
         layers.append(alt.Chart().mark_rule(strokeDash=[4, 3], color=INK, opacity=0.6).encode(x=alt.datum(cost.limit)))
     # A row of the figure stays in its place where nothing was measured at this cost.
-    every = pd.DataFrame({"kind_of": [name_of(one) for one in searches], "kind": "empty", "cost": cost.name})
+    banded = set(fronts.loc[fronts["kind"] == "controls", "kind_of"])
+    alone = set(points["kind_of"]) - banded
+    kinds = ["uncontrolled" if name_of(one) in alone else "empty" for one in searches]
+    every = pd.DataFrame({"kind_of": [name_of(one) for one in searches], "kind": kinds, "cost": cost.name})
+    said = alt.Chart().transform_filter("datum.kind === 'uncontrolled'")
+    said = said.mark_text(
+        text=UNCONTROLLED, align="right", baseline="bottom", fontSize=9, fontStyle="italic", color=INK, opacity=0.7
+    )
+    said = said.encode(x=alt.value(WIDTH - 4), y=alt.value(HEIGHT - 4))
     rows = pd.concat([every, fronts, points.assign(kind="candidate", high=points["gained"])], ignore_index=True)
-    whole = alt.layer(*layers, line.encode(x=x, y=high, color=colour), dots, data=rows).properties(width=180, height=110)
+    marks = (*layers, line.encode(x=x, y=high, color=colour), dots, said)
+    whole = alt.layer(*marks, data=rows).properties(width=WIDTH, height=HEIGHT)
     heads = (
         alt.Header(labelAngle=0, labelAlign="left", labelLimit=150, labelPadding=24, labelExpr=LINES)
         if headed

@@ -14,13 +14,14 @@ from pathlib import Path
 
 import torch
 from jaxtyping import Float32
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from anatomy.errors import DataError, ModelError, parsing
 from anatomy.models.gguf.header import read_header
-from anatomy.store.files import explained, write_aside
+from anatomy.store.files import write_aside
+from anatomy.store.writable import require_file
 
 ARCHITECTURE = "controlvector"
 PLAIN = "directions"
@@ -46,8 +47,9 @@ def write_vectors(vectors: Vectors, path: Path, hint: str, facts: Mapping[str, s
 
     Raises:
         DataError: another kind of file, or nothing to write.
+        ConfigError: a file that cannot be written.
     """
-    _kind(path)
+    require_kind(path)
     kept = {layer: vector for layer, vector in sorted(vectors.items()) if path.suffix != ".gguf" or layer >= 2}
     if not kept:
         raise DataError(
@@ -56,8 +58,7 @@ def write_vectors(vectors: Vectors, path: Path, hint: str, facts: Mapping[str, s
             where=str(path),
             remedy="a control vector begins at the output of block 1; write .safetensors instead" if vectors else "extract one",
         )
-    with explained(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+    require_file(path, "the file of directions")
     if path.suffix == ".gguf":
         write_aside(path, partial(_write_control_vector, kept, hint, facts))
         return list(kept)
@@ -82,7 +83,7 @@ def read_vectors(path: Path) -> Vectors:
     Raises:
         DataError: no such file, another kind or shape, or no direction in it.
     """
-    _kind(path)
+    require_kind(path)
     if not path.is_file():
         raise DataError(found="no such file", expected="directions by layer", where=str(path), remedy="check the path")
     found = _control_vector(path) if path.suffix == ".gguf" else _plain(path)
@@ -102,7 +103,19 @@ def read_vectors(path: Path) -> Vectors:
     return kept
 
 
-def _kind(path: Path) -> None:
+def made_for(path: Path) -> str:
+    """The type of model that a file says its directions are of, as its maker calls it; empty where it says nothing."""
+    if path.suffix == ".gguf":
+        from gguf import GGUFReader
+
+        field = GGUFReader(path).get_field(f"{ARCHITECTURE}.model_hint")
+        return "" if field is None else str(field.contents())
+    with safe_open(path, framework="pt") as stream:
+        return str((stream.metadata() or {}).get("model_type", ""))
+
+
+def require_kind(path: Path) -> None:
+    """Refuse (``DataError``) a name that is none of a file with directions."""
     if path.suffix not in KINDS:
         raise DataError(
             found=f"the name {path.name}",
@@ -161,5 +174,12 @@ def _plain(path: Path) -> dict[int, Tensor]:
             expected="one tensor [layer, d_model]",
             where=str(path),
             remedy="save that one tensor alone",
+        )
+    if not tables[0].is_floating_point():
+        raise DataError(
+            found=f"numbers of type {str(tables[0].dtype).removeprefix('torch.')}",
+            expected="directions in a floating-point format",
+            where=str(path),
+            remedy="save the tensor as float32",
         )
     return dict(enumerate(tables[0]))

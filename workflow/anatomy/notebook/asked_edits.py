@@ -1,0 +1,28 @@
+"""Edits as a notebook spells them out: one, or a stack."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from anatomy.errors import EditError
+from anatomy.interventions.edits.spec import Edit, check_spec
+
+
+def spelled_out(edit: Mapping[str, Any] | Sequence[Any]) -> list[Edit]:
+    """The edits as a stack.
+
+    Raises:
+        EditError: something that is no spec, or one that no method can mean.
+    """
+    stack = [edit] if isinstance(edit, Mapping) else list(edit)
+    for one in stack:
+        if not isinstance(one, Mapping):
+            raise EditError(
+                found=f"{one!r} of type {type(one).__name__}",
+                expected="an edit that is spelled out, such as one of model.edits",
+                where="edit",
+                remedy="a name stands alone: edit='projection'",
+            )
+        check_spec(one)
+    return [cast(Edit, dict(one)) for one in stack]
