@@ -11,8 +11,9 @@ from transformers import AutoModelForCausalLM, Gemma2Config, GraniteConfig, Llam
 from anatomy.errors import DataError, ModelError
 from anatomy.interventions.directions.metrics import RefusalMetric, kl_divergence
 from anatomy.interventions.instruments.direct_attribution import attention_regions, direct_attribution
-from anatomy.interventions.instruments.logit_lens import last_streams, lens_table
-from anatomy.interventions.instruments.probes import probe_aurocs, probe_table, shuffled
+from anatomy.interventions.instruments.logit_lens import last_streams, lens_table, streams_at
+from anatomy.interventions.instruments.probe_tables import auroc_table, place_table, probe_table
+from anatomy.interventions.instruments.probes import shuffled
 from anatomy.interventions.instruments.steering import dose_response
 from anatomy.interventions.instruments.tuned_lens import LensTraining, train_lens
 from anatomy.models.loading import LoadedModel
@@ -95,7 +96,11 @@ def read(x, y, groups, texts=None):
     table = probe_table(
         x, y, groups, [str(n) for n in range(len(y))], texts or ["a word"] * len(y), np.full(len(y), 7), few=2, seed=0
     )
-    return probe_aurocs(table).set_index(["probe", "control"])["auroc"]
+    return aurocs(table, "probe", "control")["auroc"]
+
+
+def aurocs(table, *keys):
+    return auroc_table(table, keys, confidence=0.95, seed=0, resamples=300).set_index(list(keys))
 
 
 def test_probes_find_what_is_there_and_nothing_else():
@@ -104,6 +109,36 @@ def test_probes_find_what_is_there_and_nothing_else():
         assert found[name, ""] > 0.9 and found[name, "equal_length"] > 0.9
         assert abs(found[name, "shuffled"] - 0.5) < 0.25
         assert abs(nothing[name, ""] - 0.5) < 0.25  # forty groups, and not 120 prompts, are what is independent
+
+
+def test_a_probe_finds_the_place_that_tells_the_kinds_apart():
+    x, y, groups = planted(6.0)
+    nothing = planted(0.0, seed=1)[0]
+    streams = np.stack([np.concatenate([nothing, nothing]), np.concatenate([nothing, x])])
+    table = aurocs(place_table(streams, [-2, -1], y, groups, [str(n) for n in range(len(y))], 0), "position", "layer", "control")
+    assert table.loc[(-1, 1, ""), "low"] > 0.9
+    others = table.drop((-1, 1, ""))
+    assert others["auroc"].max() < 0.75 and (others["low"] < 0.5).all()
+    assert set(table["n"]) == {120} and set(table["groups"]) == {40} and (table["low"] <= table["auroc"]).all()
+    alone = held_out_like(x[0], y, groups)
+    assert table.loc[(-1, 1, ""), "auroc"] == pytest.approx(alone)
+
+
+def held_out_like(x, y, groups):
+    """The AUROC that the table by layer has of the same probe and the same stream."""
+    return read(x[None], y, groups)["difference_of_means", ""]
+
+
+def test_streams_at_several_positions_are_those_of_single_tokens(loaded):
+    found = streams_at(loaded, PROMPTS, [-3, -1], 100, IDS)
+    assert found.shape == (2, 4, 3, 32)
+    assert torch.equal(found[1], last_streams(loaded, PROMPTS, 100, IDS))
+    for row, tokens in enumerate(PROMPTS):
+        states = loaded.model(input_ids=torch.tensor([tokens]), output_hidden_states=True).hidden_states
+        for layer in range(3):
+            assert found[0, layer, row].tolist() == pytest.approx(states[layer][0, -3].tolist(), abs=1e-5)
+    with pytest.raises(DataError, match="3 tokens"):
+        streams_at(loaded, PROMPTS, [-4], 100, IDS)
 
 
 def test_a_bag_of_words_sees_the_wording():

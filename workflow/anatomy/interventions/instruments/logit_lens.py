@@ -13,7 +13,7 @@ from anatomy.interventions.directions.metrics import kl_divergence, refusal_metr
 from anatomy.interventions.instruments.tuned_lens import TunedLens
 from anatomy.models.activations.batching import batches
 from anatomy.models.activations.hooks import reading
-from anatomy.models.activations.means import check_finite, gather
+from anatomy.models.activations.means import check_finite, check_prompts, gather
 from anatomy.models.activations.starting import stream_logits
 from anatomy.models.loading import LoadedModel
 
@@ -22,25 +22,34 @@ ROWS = 64
 
 
 @torch.no_grad()
-def last_streams(
-    loaded: LoadedModel, token_ids: Sequence[Sequence[int]], token_budget: int, ids: Sequence[str]
-) -> Float[Tensor, "layer prompt d_model"]:
-    """Stream at the last token of each prompt, before each block and after the last, in float32 on the CPU.
+def streams_at(
+    loaded: LoadedModel, token_ids: Sequence[Sequence[int]], positions: Sequence[int], token_budget: int, ids: Sequence[str]
+) -> Float[Tensor, "position layer prompt d_model"]:
+    """Streams at positions counted from each prompt's end, before each block and after the last, in float32 on the CPU.
 
     Raises:
+        DataError: no prompts, or one shorter than the positions reach.
         NumericsError: NaN or infinity, prompt and layer named.
     """
-    found = torch.empty(loaded.num_layers + 1, len(token_ids), loaded.d_model)
+    check_prompts(token_ids, positions, ids)
+    found = torch.empty(len(positions), loaded.num_layers + 1, len(token_ids), loaded.d_model)
     for batch in batches(token_ids, token_budget, loaded.pad_token_id, loaded.device):
 
         def read(layer: int, activations: Tensor, batch=batch) -> None:  # type: ignore[no-untyped-def]
-            x = gather(activations, batch, [-1])[:, 0]
+            x = gather(activations, batch, positions)
             check_finite(x, batch, f"layer {layer}", ids)
-            found[layer, list(batch.rows)] = x.float().cpu()
+            found[:, layer, list(batch.rows)] = x.float().cpu().transpose(0, 1)
 
         with reading(loaded.model, range(loaded.num_layers + 1), read):
             loaded.model.base_model(**batch.inputs(), use_cache=False)
     return found
+
+
+def last_streams(
+    loaded: LoadedModel, token_ids: Sequence[Sequence[int]], token_budget: int, ids: Sequence[str]
+) -> Float[Tensor, "layer prompt d_model"]:
+    """Stream at the last token of each prompt (``streams_at``)."""
+    return streams_at(loaded, token_ids, [-1], token_budget, ids)[0]
 
 
 @torch.no_grad()

@@ -148,29 +148,6 @@ def lens(rows: pd.DataFrame) -> alt.TopLevelMixin:
     return themed(alt.layer(control, lines).properties(width=400, height=240))
 
 
-def probes(table: pd.DataFrame) -> alt.TopLevelMixin:
-    """AUROC of each probe by layer, with shuffled labels and prompts of equal length beside it; the words' as a line."""
-    names = {"": "as it is", "shuffled": "shuffled labels", "equal_length": "prompts of equal length"}
-    rows = table[table["layer"] >= 0].assign(control=lambda one: one["control"].map(names))
-    chart = (
-        alt.Chart(rows)
-        .mark_line(point=True)
-        .encode(
-            x=alt.X("layer:O", title="before block", axis=alt.Axis(labelAngle=0)),
-            y=alt.Y("auroc:Q", title="AUROC", scale=alt.Scale(domain=[0.2, 1])),
-            color=alt.Color("probe:N", title=None),
-            strokeDash=alt.StrokeDash("control:N", title=None, sort=list(names.values())),
-            tooltip=["probe:N", "control:N", "layer:O", alt.Tooltip("auroc:Q", format=".3f"), "n:Q"],
-        )
-    )
-    words = (
-        alt.Chart(table[table["layer"] < 0])
-        .mark_rule(color=INK, strokeDash=[2, 4])
-        .encode(y="auroc:Q", tooltip=["probe:N", "auroc:Q"])
-    )
-    return themed(alt.layer(words, chart).properties(width=400, height=240))
-
-
 def direct(rows: pd.DataFrame) -> alt.TopLevelMixin:
     """Mean contribution of each block's heads and MLP to the difference of the two prompts along each direction."""
     own = rows[rows["layer"] >= 0]

@@ -24,6 +24,7 @@ SUMMARY = (
 )
 COLUMNS = {
     "probes": ("id", "group", "label", "score", "probe", "layer", "control"),
+    "probe_places": ("id", "group", "label", "score", "position", "layer", "control", "request"),
     "lens": (*("id", "layer", "lens", "metric", "probability", "random_probability", "rank", "agrees", "kl", "side", "group"),),
     "patching": (
         *("part", "layer", "column", "head", "way", "patched", "clean", "corrupt", "recovery", "predicted", "id", "corrupt_id"),
@@ -65,6 +66,7 @@ def plans(config: Config) -> list[FigurePlan]:
         "predicted": "What attribution patching predicts of a patch",
         "lens": "What each layer would answer",
         "probes": "What a probe reads at each layer",
+        "places": "What a probe reads at each layer and token",
         "direct": "What each block writes along the direction",
         "attention": "Where the last token looks",
         "steering": "What doses of the direction do",
@@ -113,6 +115,7 @@ RECIPE = Recipe(
         "profiles",
         "pairs",
         "aurocs",
+        "places",
         "heads",
         "subspaces",
         "angles",
