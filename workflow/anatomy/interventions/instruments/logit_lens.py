@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
+from numpy import ndarray
 from torch import Tensor
 
 from anatomy.interventions.directions.metrics import kl_divergence, refusal_metric
@@ -61,6 +63,7 @@ def lens_table(
     random_tokens: Sequence[int],
     epsilon: float,
     maps: TunedLens | None = None,
+    openers: Sequence[int] = (),
 ) -> pd.DataFrame:
     """What each layer would answer: a row a prompt and layer.
 
@@ -68,34 +71,55 @@ def lens_table(
         tokens: refusal tokens.
         random_tokens: as many drawn at random: the control.
         maps: a tuned lens; None for the logit lens.
+        openers: tokens that other answers begin with; without any their columns are NaN.
 
     Returns:
-        Columns ``id, layer, lens, metric, probability, random_probability, rank, agrees, kl``: the refusal metric, probability of
-        refusal tokens and of random ones, rank of the likeliest refusal token (1: the likeliest of all), whether the
-        likeliest token is the final one, and KL(final || lens) in nats.
+        Columns ``id, layer, lens, metric, agrees, kl``: the refusal metric, whether the likeliest token is the final one, and
+        KL(final || lens) in nats. And ``probability`` of refusal tokens and ``rank`` of the likeliest of them (1: of all tokens);
+        the same as ``opener_probability, opener_rank`` and ``random_probability, random_rank`` of the others, and as
+        ``answer_probability, answer_rank`` of the one token that the model's own answer to the prompt begins with.
     """
     finals, parts = _logits(loaded, streams[-1]), []
+    said = finals.argmax(-1)
     for layer in range(len(streams)):
         carried = streams[layer] if maps is None else maps(layer, streams[layer])
         logits = finals if layer == len(streams) - 1 else _logits(loaded, carried)
+        rows = {
+            "id": list(ids),
+            "layer": layer,
+            "lens": "logit" if maps is None else "tuned",
+            "metric": refusal_metric(logits, tokens, epsilon).numpy(),
+            "agrees": (logits.argmax(-1) == said).numpy(),
+            "kl": kl_divergence(finals, logits).numpy(),
+        }
         probabilities = logits.double().softmax(-1)
-        best = logits[:, list(tokens)].max(-1).values
-        parts.append(
-            pd.DataFrame(
-                {
-                    "id": list(ids),
-                    "layer": layer,
-                    "lens": "logit" if maps is None else "tuned",
-                    "metric": refusal_metric(logits, tokens, epsilon).numpy(),
-                    "probability": probabilities[:, list(tokens)].sum(-1).numpy(),
-                    "random_probability": probabilities[:, list(random_tokens)].sum(-1).numpy(),
-                    "rank": (1 + (logits > best[:, None]).sum(-1)).numpy(),
-                    "agrees": (logits.argmax(-1) == finals.argmax(-1)).numpy(),
-                    "kl": kl_divergence(finals, logits).numpy(),
-                }
-            )
-        )
+        for kind, chosen in (("", tokens), ("opener_", openers), ("random_", random_tokens)):
+            columns = torch.tensor(list(chosen), dtype=torch.long).expand(len(logits), -1)
+            rows |= _standing(logits, probabilities, columns, kind)
+        parts.append(pd.DataFrame(rows | _standing(logits, probabilities, said[:, None], "answer_")))
     return pd.concat(parts, ignore_index=True)
+
+
+def _standing(
+    logits: Float[Tensor, "prompt vocabulary"],
+    probabilities: Float[Tensor, "prompt vocabulary"],
+    tokens: Int[Tensor, "prompt token"],
+    kind: str,
+) -> dict[str, ndarray]:
+    """Summed probability of each prompt's tokens, and the rank of the likeliest of them; NaN without tokens."""
+    if tokens.shape[1] == 0:
+        return {f"{kind}{column}": np.full(len(logits), np.nan) for column in ("probability", "rank")}
+    best = logits.gather(1, tokens).max(1).values
+    return {
+        f"{kind}probability": probabilities.gather(1, tokens).sum(1).numpy(),
+        f"{kind}rank": (1 + (logits > best[:, None]).sum(1)).numpy(),
+    }
+
+
+@torch.no_grad()
+def likeliest(loaded: LoadedModel, streams: Float[Tensor, "prompt d_model"]) -> list[int]:
+    """The token that the model would say next after each final stream."""
+    return _logits(loaded, streams).argmax(-1).tolist()
 
 
 @torch.no_grad()

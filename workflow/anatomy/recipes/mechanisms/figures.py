@@ -122,32 +122,6 @@ def predicted(rows: pd.DataFrame) -> alt.TopLevelMixin:
     return themed(alt.layer(line, points).properties(width=360, height=280))
 
 
-def lens(rows: pd.DataFrame) -> alt.TopLevelMixin:
-    """Probability of refusal tokens that the lenses read at each layer, by kind of prompt, beside random tokens."""
-    keys = ["lens", "side", "layer"]
-    means = rows.groupby(keys, sort=False).agg(
-        probability=("probability", "mean"), random=("random_probability", "mean"), kl=("kl", "mean"), n=("id", "nunique")
-    )
-    means = means.reset_index()
-    colour = alt.Color("side:N", title=None, scale=alt.Scale(domain=list(SIDES), range=list(SIDES.values())))
-    base = alt.Chart(means).encode(x=alt.X("layer:O", title="before block (last: the model)", axis=alt.Axis(labelAngle=0)))
-    hover = [
-        "lens:N",
-        "side:N",
-        "layer:O",
-        *(alt.Tooltip(f"{one}:Q", format=".3f") for one in ("probability", "random", "kl")),
-        "n:Q",
-    ]
-    lines = base.mark_line(point=True).encode(
-        y=alt.Y("probability:Q", title="probability of refusal tokens", scale=alt.Scale(domain=[0, 1])),
-        color=colour,
-        strokeDash=alt.StrokeDash("lens:N", title="lens"),
-        tooltip=hover,
-    )
-    control = base.mark_line(color=COLOURS["control"], strokeWidth=1).encode(y="random:Q", detail=["lens:N", "side:N"])
-    return themed(alt.layer(control, lines).properties(width=400, height=240))
-
-
 def direct(rows: pd.DataFrame) -> alt.TopLevelMixin:
     """Mean contribution of each block's heads and MLP to the difference of the two prompts along each direction."""
     own = rows[rows["layer"] >= 0]

@@ -11,6 +11,7 @@ from anatomy.evidence.figures.theme import DIVERGING, INK, themed
 from anatomy.interventions.instruments.probe_tables import auroc_table
 
 CONTROLS = {"": "as it is", "shuffled": "shuffled labels", "equal_length": "prompts of equal length"}
+SHOWN = alt.Scale(domain=[0.2, 1], clamp=True, nice=False)
 HOVER = [*(alt.Tooltip(f"{one}:Q", format=".3f") for one in ("auroc", "low", "high")), "n:Q", "groups:Q"]
 
 
@@ -38,11 +39,12 @@ def by_layer(table: pd.DataFrame) -> alt.TopLevelMixin:
     """AUROC of each probe by layer, with shuffled labels and prompts of equal length beside it; the words' as a line."""
     rows = table[table["layer"] >= 0].assign(control=lambda one: one["control"].map(CONTROLS))
     base = alt.Chart(rows).encode(
-        x=alt.X("layer:O", title="before block", axis=alt.Axis(labelAngle=0)), color=alt.Color("probe:N", title=None)
+        x=alt.X("layer:O", title="before block", axis=alt.Axis(labelAngle=0)),
+        color=alt.Color("probe:N", title=None, legend=alt.Legend(symbolOpacity=1)),
     )
     band = base.transform_filter(f"datum.control == '{CONTROLS['']}'").mark_area(opacity=0.15)
     lines = base.mark_line(point=True).encode(
-        y=alt.Y("auroc:Q", title="AUROC", scale=alt.Scale(domain=[0.2, 1])),
+        y=alt.Y("auroc:Q", title="AUROC", scale=SHOWN),
         strokeDash=alt.StrokeDash("control:N", title=None, sort=list(CONTROLS.values())),
         tooltip=["probe:N", "control:N", "layer:O", *HOVER],
     )
@@ -51,7 +53,11 @@ def by_layer(table: pd.DataFrame) -> alt.TopLevelMixin:
         .mark_rule(color=INK, strokeDash=[2, 4])
         .encode(y="auroc:Q", tooltip=["probe:N", *HOVER])
     )
-    return themed(alt.layer(words, band.encode(y="low:Q", y2="high:Q"), lines).properties(width=400, height=240))
+    return themed(
+        alt.layer(words, band.encode(y=alt.Y("low:Q", title="AUROC", scale=SHOWN), y2="high:Q"), lines).properties(
+            width=400, height=240
+        )
+    )
 
 
 def by_place(table: pd.DataFrame) -> alt.TopLevelMixin:

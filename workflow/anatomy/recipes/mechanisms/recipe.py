@@ -25,7 +25,11 @@ SUMMARY = (
 COLUMNS = {
     "probes": ("id", "group", "label", "score", "probe", "layer", "control"),
     "probe_places": ("id", "group", "label", "score", "position", "layer", "control", "request"),
-    "lens": (*("id", "layer", "lens", "metric", "probability", "random_probability", "rank", "agrees", "kl", "side", "group"),),
+    "lens": (
+        *("id", "layer", "lens", "metric", "agrees", "kl", "probability", "rank", "opener_probability", "opener_rank"),
+        *("random_probability", "random_rank", "answer_probability", "answer_rank", "side", "group"),
+    ),
+    "lens_tokens": ("kind", "token", "text", "share"),
     "patching": (
         *("part", "layer", "column", "head", "way", "patched", "clean", "corrupt", "recovery", "predicted", "id", "corrupt_id"),
         "group",
@@ -116,6 +120,8 @@ RECIPE = Recipe(
         "pairs",
         "aurocs",
         "places",
+        "lenses",
+        "tokens",
         "heads",
         "subspaces",
         "angles",

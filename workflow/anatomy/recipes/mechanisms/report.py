@@ -17,6 +17,7 @@ from anatomy.evidence.report.figure_plan import FigurePlan
 from anatomy.recipes.mechanisms import circuit_figures as circuits
 from anatomy.recipes.mechanisms import figures as drawn
 from anatomy.recipes.mechanisms import geometry_figures as geometry
+from anatomy.recipes.mechanisms import lens_figures as lens
 from anatomy.recipes.mechanisms import probe_figures as probes
 from anatomy.recipes.mechanisms.circuit_claims import circuit_claims
 from anatomy.recipes.mechanisms.circuit_tables import CIRCUIT_COLUMNS
@@ -54,6 +55,17 @@ TITLES = {
     "places": (
         "Probes by layer and token",
         "The same of the difference of means at each token from the end, from the request's last one on, beside shuffled labels.",
+    ),
+    "lenses": (
+        "What lenses read",
+        "At the last token of test prompts, by layer: mean probability and median rank of refusal tokens, of openers, of the "
+        "token that the model's own answer to the prompt begins with, and of random tokens, as many as refusal tokens; and the "
+        "divergence from the model's final prediction, in nats. No lens has seen these prompts.",
+    ),
+    "tokens": (
+        "Tokens that lenses look for",
+        "Openers are the likeliest first tokens of the model's own answers to harmless prompts of fit; share of the answers that "
+        "begin with no refusal token.",
     ),
     "heads": (
         "Heads and their paths",
@@ -113,6 +125,8 @@ PER_MODEL = {
 WITH_INTERVALS = {
     "aurocs": probes.aurocs,
     "places": probes.places,
+    "lenses": lens.lenses,
+    "tokens": lens.tokens_read,
     "heads": circuits.heads_table,
     "subspaces": circuits.subspaces_table,
 }
@@ -150,7 +164,7 @@ def draw(plan: FigurePlan, config: Config, evidence: Tables) -> alt.TopLevelMixi
         "patching": lambda: drawn.patching(evidence.rows("patching", model=model)),
         "heads": lambda: drawn.heads(evidence.rows("patching", model=model)),
         "predicted": lambda: drawn.predicted(evidence.rows("patching", model=model)),
-        "lens": lambda: drawn.lens(evidence.rows("lens", model=model)),
+        "lens": lambda: lens.lens(evidence.rows("lens", model=model)),
         "probes": lambda: probes.by_layer(probes.aurocs(config, evidence, model)),
         "places": lambda: probes.by_place(probes.places(config, evidence, model)),
         "direct": lambda: drawn.direct(evidence.rows("direct", model=model)),

@@ -3,63 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from anatomy.config.schema import Config
-from anatomy.config.study import Layout, Subject
+from anatomy.config.study import Subject
 from anatomy.interventions.directions.metrics import RefusalMetric
 from anatomy.interventions.instruments.attribution_patching import attribution
 from anatomy.interventions.instruments.direct_attribution import attention_regions, direct_attribution
-from anatomy.interventions.instruments.logit_lens import last_streams, lens_table, streams_at
+from anatomy.interventions.instruments.logit_lens import streams_at
 from anatomy.interventions.instruments.paired_prompts import PairedPrompts, Prompt, pair_by_length
 from anatomy.interventions.instruments.patching import WAYS, PatchedPart, patch_pair, places_of
 from anatomy.interventions.instruments.steering import dose_response
-from anatomy.interventions.instruments.tuned_lens import LensTraining, TunedLens, train_lens
 from anatomy.models.loading import LoadedModel
-from anatomy.models.rendering import render, template_positions
+from anatomy.models.rendering import template_positions
 from anatomy.progress.counting import counted
-from anatomy.recipes.mechanisms.prompts_read import SIDES, set_read
+from anatomy.recipes.mechanisms.stages.lenses import lenses
+from anatomy.recipes.mechanisms.stages.looked import EXACT, Looked, read_prompts
 from anatomy.recipes.mechanisms.stages.probing import probed, probed_positions
-from anatomy.stages.prompts import phase_prompts
 from anatomy.stages.rendering import answer_rendering
 
-EXACT = 0.0
-"""Nothing is added to probabilities in the refusal metric: shares of it are taken, and a floor would hide what a patch does."""
-
 PARTS: tuple[PatchedPart, ...] = ("stream", "attention", "mlp", "head")
-
-
-@dataclass(frozen=True)
-class Looked:
-    """Prompts of one kind and split, rendered.
-
-    Attributes:
-        table: their rows.
-        tokens: token ids of each.
-    """
-
-    table: pd.DataFrame
-    tokens: list[list[int]]
-
-    @property
-    def ids(self) -> list[str]:
-        return list(self.table["id"])
-
-
-def read_prompts(config: Config, subject: Subject, loaded: LoadedModel, phase: str, limit: int) -> dict[str, Looked]:
-    """Harmful and harmless prompts of a split, by side."""
-    found = {}
-    for side in SIDES:
-        table = phase_prompts(Layout(config.results), subject, set_read(config, side, phase), phase, limit)
-        rendered = render(loaded.tokenizer, list(table["prompt"]), answer_rendering(config.evaluation, subject))
-        found[side] = Looked(table, rendered)
-    return found
 
 
 def look(
@@ -79,8 +46,8 @@ def look(
         layer: block before which the direction was picked; None where there is none.
 
     Returns:
-        Tables ``probes``, ``probe_places``, ``lens``, ``patching``, ``direct``, ``attention``, ``steering``, without the column
-        ``model``.
+        Tables ``probes``, ``probe_places``, ``lens``, ``lens_tokens``, ``patching``, ``direct``, ``attention``, ``steering``,
+        without the column ``model``.
     """
     wanted = config.mechanisms
     fit = read_prompts(config, subject, loaded, "fit", wanted.prompts)
@@ -97,7 +64,7 @@ def look(
     if not tokens:
         return found
     test = read_prompts(config, subject, loaded, "test", wanted.prompts)
-    found["lens"] = _lenses(config, loaded, fit, last, test, tokens, say)
+    found |= lenses(config, loaded, fit, last, test, tokens, say)
     pairs, left = equal_pairs(config, test)
     say(f"{subject.id}: {len(pairs)} pairs of equal length; {left} harmful prompts have no counterpart of their length")
     found["patching"] = patched(config, loaded, pairs, tokens)
@@ -151,37 +118,6 @@ def _prompts(looked: Looked) -> list[Prompt]:
     pairs = looked.table["pair"] if "pair" in looked.table else [None] * len(looked.table)
     rows = zip(looked.table["id"], looked.table["group"], looked.tokens, pairs, strict=True)
     return [Prompt(name, group, tuple(tokens), None if pd.isna(pair) else str(pair)) for name, group, tokens, pair in rows]
-
-
-def _lenses(
-    config: Config,
-    loaded: LoadedModel,
-    fit: dict[str, Looked],
-    last: dict[str, Float[Tensor, "layer prompt d_model"]],
-    test: dict[str, Looked],
-    tokens: list[int],
-    say: Callable[[str], None],
-) -> pd.DataFrame:
-    wanted, budget = config.mechanisms, config.extraction.token_budget
-    vocabulary = loaded.model.get_output_embeddings().weight.shape[0]
-    others = np.setdiff1d(np.arange(vocabulary), tokens)
-    drawn = np.random.default_rng(wanted.seed).choice(others, size=min(len(tokens), len(others)), replace=False).tolist()
-    maps: list[TunedLens | None] = [None]
-    if wanted.lens is not None:
-        groups = np.concatenate([side.table["group"].to_numpy(object) for side in fit.values()])
-        names = np.unique(groups)
-        held = np.random.default_rng(wanted.seed).permutation(names)[: max(1, round(wanted.lens.held_out * len(names)))]
-        streams, options = torch.cat([last[side] for side in fit], dim=1), wanted.lens
-        training = LensTraining(options.learning_rate, options.epochs, options.patience, options.batch, wanted.seed)
-        maps.append(train_lens(loaded, streams, torch.tensor(np.isin(groups, held)), training, say))
-    parts = []
-    for side, looked in test.items():
-        streams = last_streams(loaded, looked.tokens, budget, looked.ids)
-        groups = dict(zip(looked.table["id"], looked.table["group"], strict=True))
-        for lens in maps:
-            rows = lens_table(loaded, streams, looked.ids, tokens, drawn, EXACT, lens)
-            parts.append(rows.assign(side=side, group=rows["id"].map(groups)))
-    return pd.concat(parts, ignore_index=True)
 
 
 def _steered(
