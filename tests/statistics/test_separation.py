@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.stats import mannwhitneyu
 
 from anatomy.errors import DataError
-from anatomy.statistics.separation import auroc, auroc_interval
+from anatomy.statistics.separation import auroc, auroc_interval, auroc_intervals
 
 
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=20), st.lists(st.integers(0, 5), min_size=1, max_size=20))
@@ -38,6 +38,19 @@ def test_interval_width_matches_hanley_and_mcneil():
     # Hanley & McNeil 1982, equation 1
     error = np.sqrt((a * (1 - a) + 149 * (q1 - a * a) + 149 * (q2 - a * a)) / 150**2)
     assert got.high - got.low == pytest.approx(2 * 1.96 * error, rel=0.12)
+
+
+def test_several_rows_have_the_intervals_that_each_has_alone():
+    """Ties, clusters of both classes, and resamples that lose a class."""
+    generator = np.random.default_rng(2)
+    scores = generator.integers(0, 5, size=(3, 12)).astype(float)
+    positive = np.array([[True] * 3 + [False] * 9, [False] * 8 + [True] * 4, [True, False] * 6])
+    groups = np.array(list("aabbccddeeff"))
+    several = auroc_intervals(scores, positive, groups, confidence=0.9, seed=3, resamples=1500)
+    for row, got in enumerate(several):
+        alone = auroc_interval(scores[row], positive[row], groups, confidence=0.9, seed=3, resamples=1500)
+        assert (got.estimate, got.low, got.high) == pytest.approx((alone.estimate, alone.low, alone.high), abs=1e-12)
+        assert (got.n, got.clusters) == (alone.n, alone.clusters)
 
 
 def test_one_class_is_an_error():

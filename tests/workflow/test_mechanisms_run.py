@@ -46,6 +46,20 @@ def test_paths_and_exchanges_are_read_on_the_pairs_of_patching_and_agree_with_it
 def test_probes_read_groups_that_they_have_not_seen(run):
     aurocs = pd.read_csv(run.results / "mechanisms" / "tables" / "aurocs.csv")
     assert set(aurocs["model"]) == {"aligned.s0", "base.s0"} and aurocs["auroc"].between(0, 1).all()
+    places = pd.read_csv(run.results / "mechanisms" / "tables" / "places.csv")
+    same = aurocs[(aurocs["probe"] == "difference_of_means") & aurocs["control"].isna()].set_index(["model", "layer"])["auroc"]
+    last = places[(places["position"] == -1) & places["control"].isna()].set_index(["model", "layer"])["auroc"]
+    assert (last - same.reindex(last.index)).abs().max() < 1e-9 and places["position"].nunique() > 2
+    assert (places["low"] <= places["auroc"]).all() and (places["auroc"] <= places["high"]).all()
+
+
+def test_the_answer_comes_first_in_the_end_and_openers_are_no_refusals(run):
+    rows = pd.read_parquet(run.results / "measure" / "aligned.s0" / "mechanisms.lens.parquet")
+    last = rows[rows["layer"] == rows["layer"].max()]
+    assert (last["answer_rank"] == 1).all() and (last["answer_probability"] >= last["opener_probability"] - 1e-6).mean() > 0.5
+    tokens = pd.read_parquet(run.results / "measure" / "aligned.s0" / "mechanisms.lens_tokens.parquet")
+    kinds = tokens.groupby("kind")["token"].agg(set)
+    assert not (kinds["refusal"] & kinds["opener"]) and not ((kinds["refusal"] | kinds["opener"]) & kinds["random"])
 
 
 def test_directions_stand_beside_those_of_the_base_and_shifts_of_every_test_prompt(run):

@@ -11,8 +11,10 @@ from transformers import AutoModelForCausalLM, Gemma2Config, GraniteConfig, Llam
 from anatomy.errors import DataError, ModelError
 from anatomy.interventions.directions.metrics import RefusalMetric, kl_divergence
 from anatomy.interventions.instruments.direct_attribution import attention_regions, direct_attribution
-from anatomy.interventions.instruments.logit_lens import last_streams, lens_table
-from anatomy.interventions.instruments.probes import probe_aurocs, probe_table, shuffled
+from anatomy.interventions.instruments.logit_lens import last_streams, lens_table, likeliest, streams_at
+from anatomy.interventions.instruments.opener_tokens import derive_openers
+from anatomy.interventions.instruments.probe_tables import auroc_table, place_table, probe_table
+from anatomy.interventions.instruments.probes import shuffled
 from anatomy.interventions.instruments.steering import dose_response
 from anatomy.interventions.instruments.tuned_lens import LensTraining, train_lens
 from anatomy.models.loading import LoadedModel
@@ -37,7 +39,7 @@ def loaded(request):
 
 def test_the_lens_of_the_last_layer_is_the_model(loaded):
     streams = last_streams(loaded, PROMPTS, 100, IDS)
-    table = lens_table(loaded, streams, IDS, [7, 9], [3, 5], 0.0).set_index(["layer", "id"])
+    table = lens_table(loaded, streams, IDS, [7, 9], [3, 5], 0.0, openers=[11]).set_index(["layer", "id"])
     for name, tokens in zip(IDS, PROMPTS, strict=True):
         logits = loaded.model(input_ids=torch.tensor([tokens])).logits[0, -1]
         said = logits.double().softmax(-1)
@@ -45,7 +47,34 @@ def test_the_lens_of_the_last_layer_is_the_model(loaded):
         assert row["probability"] == pytest.approx(said[[7, 9]].sum().item(), rel=1e-4)
         assert row["random_probability"] == pytest.approx(said[[3, 5]].sum().item(), rel=1e-4)
         assert row["rank"] == 1 + (logits > logits[[7, 9]].max()).sum() and row["agrees"] and row["kl"] == pytest.approx(0)
+        assert row["opener_probability"] == pytest.approx(said[11].item(), rel=1e-4)
+        assert row["opener_rank"] == 1 + (logits > logits[11]).sum()
+        assert row["answer_probability"] == pytest.approx(said.max().item(), rel=1e-4) and row["answer_rank"] == 1
     assert (table.loc[0, "kl"] > 0).all()
+    assert likeliest(loaded, streams[-1]) == [
+        loaded.model(input_ids=torch.tensor([row])).logits[0, -1].argmax() for row in PROMPTS
+    ]
+    without = lens_table(loaded, streams, IDS, [7, 9], [3, 5], 0.0)
+    assert without["opener_rank"].isna().all() and without["opener_probability"].isna().all()
+
+
+def test_an_answer_is_one_token_at_every_layer(loaded):
+    """Its rank before the last block is that of the token that the model says in the end."""
+    streams = last_streams(loaded, PROMPTS, 100, IDS)
+    table = lens_table(loaded, streams, IDS, [7], [3], 0.0).set_index(["layer", "id"])
+    for row, name in enumerate(IDS):
+        said = likeliest(loaded, streams[-1, [row]])[0]
+        one = lens_table(loaded, streams[:, [row]], [name], [said], [3], 0.0).set_index("layer")
+        assert table.xs(name, level="id")["answer_rank"].tolist() == one["rank"].tolist()
+        assert table.xs(name, level="id")["answer_probability"].tolist() == pytest.approx(one["probability"].tolist(), rel=1e-6)
+
+
+def test_openers_are_what_answers_begin_with_that_do_not_refuse():
+    first = [5] * 6 + [7] * 3 + [9] + [1] * 40
+    assert derive_openers(first, [1], 0.1) == {5: 0.6, 7: 0.3, 9: 0.1}
+    assert derive_openers(first, [1], 0.3) == {5: 0.6, 7: 0.3}
+    assert derive_openers(list(range(2, 30)), [1], 0.1) == {2: 1 / 28}  # none is frequent: one stands for them
+    assert derive_openers([1] * 5, [1], 0.1) == {}
 
 
 def test_a_tuned_lens_comes_nearer_on_rows_that_it_has_not_seen(loaded):
@@ -95,7 +124,11 @@ def read(x, y, groups, texts=None):
     table = probe_table(
         x, y, groups, [str(n) for n in range(len(y))], texts or ["a word"] * len(y), np.full(len(y), 7), few=2, seed=0
     )
-    return probe_aurocs(table).set_index(["probe", "control"])["auroc"]
+    return aurocs(table, "probe", "control")["auroc"]
+
+
+def aurocs(table, *keys):
+    return auroc_table(table, keys, confidence=0.95, seed=0, resamples=300).set_index(list(keys))
 
 
 def test_probes_find_what_is_there_and_nothing_else():
@@ -104,6 +137,36 @@ def test_probes_find_what_is_there_and_nothing_else():
         assert found[name, ""] > 0.9 and found[name, "equal_length"] > 0.9
         assert abs(found[name, "shuffled"] - 0.5) < 0.25
         assert abs(nothing[name, ""] - 0.5) < 0.25  # forty groups, and not 120 prompts, are what is independent
+
+
+def test_a_probe_finds_the_place_that_tells_the_kinds_apart():
+    x, y, groups = planted(6.0)
+    nothing = planted(0.0, seed=1)[0]
+    streams = np.stack([np.concatenate([nothing, nothing]), np.concatenate([nothing, x])])
+    table = aurocs(place_table(streams, [-2, -1], y, groups, [str(n) for n in range(len(y))], 0), "position", "layer", "control")
+    assert table.loc[(-1, 1, ""), "low"] > 0.9
+    others = table.drop((-1, 1, ""))
+    assert others["auroc"].max() < 0.75 and (others["low"] < 0.5).all()
+    assert set(table["n"]) == {120} and set(table["groups"]) == {40} and (table["low"] <= table["auroc"]).all()
+    alone = held_out_like(x[0], y, groups)
+    assert table.loc[(-1, 1, ""), "auroc"] == pytest.approx(alone)
+
+
+def held_out_like(x, y, groups):
+    """The AUROC that the table by layer has of the same probe and the same stream."""
+    return read(x[None], y, groups)["difference_of_means", ""]
+
+
+def test_streams_at_several_positions_are_those_of_single_tokens(loaded):
+    found = streams_at(loaded, PROMPTS, [-3, -1], 100, IDS)
+    assert found.shape == (2, 4, 3, 32)
+    assert torch.equal(found[1], last_streams(loaded, PROMPTS, 100, IDS))
+    for row, tokens in enumerate(PROMPTS):
+        states = loaded.model(input_ids=torch.tensor([tokens]), output_hidden_states=True).hidden_states
+        for layer in range(3):
+            assert found[0, layer, row].tolist() == pytest.approx(states[layer][0, -3].tolist(), abs=1e-5)
+    with pytest.raises(DataError, match="3 tokens"):
+        streams_at(loaded, PROMPTS, [-4], 100, IDS)
 
 
 def test_a_bag_of_words_sees_the_wording():

@@ -18,7 +18,9 @@ rule mechanisms_look:
         prompts=lambda wildcards: instrument_prompts(wildcards.model),
     output:
         probes=AT.stage("measure", "{model}", "mechanisms.probes.parquet"),
+        probe_places=AT.stage("measure", "{model}", "mechanisms.probe_places.parquet"),
         lens=AT.stage("measure", "{model}", "mechanisms.lens.parquet"),
+        lens_tokens=AT.stage("measure", "{model}", "mechanisms.lens_tokens.parquet"),
         patching=AT.stage("measure", "{model}", "mechanisms.patching.parquet"),
         direct=AT.stage("measure", "{model}", "mechanisms.direct.parquet"),
         attention=AT.stage("measure", "{model}", "mechanisms.attention.parquet"),

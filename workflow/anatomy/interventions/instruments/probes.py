@@ -1,4 +1,4 @@
-"""Linear probes by layer: how well a stream tells two kinds of prompt apart, and what would have told them apart without it.
+"""Linear probes: how well a stream tells two kinds of prompt apart, and what would have told them apart without it.
 
 Decodable is not used: a probe says that the information is there (dossier, section 4g). Beside each stand the same probe on
 labels that are shuffled among groups (selectivity, Hewitt and Liang 2019), a bag of words, and prompts of equal length.
@@ -9,12 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-import pandas as pd
 from jaxtyping import Bool, Float
 from numpy import ndarray
 
 from anatomy.errors import DataError
-from anatomy.statistics.separation import auroc
 
 Features = Float[ndarray, "prompt d_model"]
 Labels = Bool[ndarray, " prompt"]
@@ -62,8 +60,8 @@ def probes(few: int) -> dict[str, Fit]:
     return {"difference_of_means": difference_of_means, "logistic": logistic, f"sparse_{few}": sparse(few)}
 
 
-def held_out_scores(fit: Fit, x: Features, y: Labels, groups: ndarray) -> Scores:
-    """Score of each prompt by a probe that saw no prompt of its group; standardised in each fold, whose scales differ.
+def folds_of(y: Labels, groups: ndarray) -> list[tuple[ndarray, ndarray]]:
+    """Rows that a probe learns on and rows that it is read on, fold by fold; no group stands on both sides.
 
     Raises:
         DataError: one class, or fewer than two groups a class.
@@ -79,12 +77,16 @@ def held_out_scores(fit: Fit, x: Features, y: Labels, groups: ndarray) -> Scores
             where="prompts of a probe",
             remedy="add prompts of the kind that is missing; a probe is judged on groups that it has not seen",
         )
+    found = list(StratifiedGroupKFold(folds).split(y, y, groups))
+    if any(len(np.unique(y[seen])) < 2 for seen, _ in found):
+        raise DataError(found="one kind of prompt in a fold", expected="both", where="prompts of a probe", remedy="add groups")
+    return found
+
+
+def held_out_scores(fit: Fit, x: Features, y: Labels, folds: Sequence[tuple[ndarray, ndarray]]) -> Scores:
+    """Score of each prompt by a probe that saw no prompt of its group; standardised in each fold, whose scales differ."""
     found = np.empty(len(y))
-    for seen, held in StratifiedGroupKFold(folds).split(x, y, groups):
-        if len(np.unique(y[seen])) < 2:
-            raise DataError(
-                found="one kind of prompt in a fold", expected="both", where="prompts of a probe", remedy="add groups"
-            )
+    for seen, held in folds:
         scores = fit(x[seen], y[seen], x[held])
         train = fit(x[seen], y[seen], x[seen])
         found[held] = (scores - train.mean()) / max(train.std(), 1e-12)
@@ -115,7 +117,7 @@ def bag_of_words(texts: Sequence[str], y: Labels, groups: ndarray) -> Scores:
     from sklearn.feature_extraction.text import CountVectorizer
 
     counts = CountVectorizer(token_pattern=r"\S+", min_df=2).fit_transform(texts).toarray().astype(float)
-    return held_out_scores(logistic, counts, y, groups)
+    return held_out_scores(logistic, counts, y, folds_of(y, groups))
 
 
 def equal_lengths(lengths: ndarray, y: Labels, seed: int) -> ndarray:
@@ -126,46 +128,3 @@ def equal_lengths(lengths: ndarray, y: Labels, seed: int) -> ndarray:
         count = min(map(len, sides))
         kept += [generator.permutation(side)[:count] for side in sides]
     return np.sort(np.concatenate(kept)).astype(int) if kept else np.empty(0, dtype=int)
-
-
-def probe_table(
-    streams: Float[ndarray, "layer prompt d_model"],
-    y: Labels,
-    groups: ndarray,
-    ids: Sequence[str],
-    texts: Sequence[str],
-    lengths: ndarray,
-    *,
-    few: int,
-    seed: int,
-) -> pd.DataFrame:
-    """Held-out scores: columns ``id, group, label, probe, layer, control, score``.
-
-    ``control``: empty, ``shuffled`` (labels), ``equal_length`` (prompts of equal length alone). A bag of words has layer -1.
-    """
-    parts = []
-
-    def add(probe: str, layer: int, control: str, labels: ndarray, scores: ndarray, rows: ndarray) -> None:
-        names = {"id": [ids[row] for row in rows], "group": groups[rows], "label": labels, "score": scores}
-        parts.append(pd.DataFrame(names).assign(probe=probe, layer=layer, control=control))
-
-    everyone, dealt, alike = np.arange(len(y)), shuffled(y, groups, seed), equal_lengths(lengths, y, seed)
-    fair = len(alike) and min(len(np.unique(groups[alike][y[alike] == side])) for side in (True, False)) >= 2
-    for layer, x in enumerate(streams):
-        for name, fit in probes(few).items():
-            add(name, layer, "", y, held_out_scores(fit, x, y, groups), everyone)
-            add(name, layer, "shuffled", dealt, held_out_scores(fit, x, dealt, groups), everyone)
-            if fair:
-                add(name, layer, "equal_length", y[alike], held_out_scores(fit, x[alike], y[alike], groups[alike]), alike)
-    add("bag_of_words", -1, "", y, bag_of_words(texts, y, groups), everyone)
-    return pd.concat(parts, ignore_index=True)
-
-
-def probe_aurocs(scores: pd.DataFrame) -> pd.DataFrame:
-    """AUROC of each probe, layer and control: columns ``probe, layer, control, auroc, n``."""
-    keys = ["probe", "layer", "control"]
-    rows = [
-        (*key, auroc(part["score"].to_numpy(), part["label"].to_numpy(bool)), len(part))
-        for key, part in scores.groupby(keys, sort=False)
-    ]
-    return pd.DataFrame(rows, columns=[*keys, "auroc", "n"])

@@ -122,55 +122,6 @@ def predicted(rows: pd.DataFrame) -> alt.TopLevelMixin:
     return themed(alt.layer(line, points).properties(width=360, height=280))
 
 
-def lens(rows: pd.DataFrame) -> alt.TopLevelMixin:
-    """Probability of refusal tokens that the lenses read at each layer, by kind of prompt, beside random tokens."""
-    keys = ["lens", "side", "layer"]
-    means = rows.groupby(keys, sort=False).agg(
-        probability=("probability", "mean"), random=("random_probability", "mean"), kl=("kl", "mean"), n=("id", "nunique")
-    )
-    means = means.reset_index()
-    colour = alt.Color("side:N", title=None, scale=alt.Scale(domain=list(SIDES), range=list(SIDES.values())))
-    base = alt.Chart(means).encode(x=alt.X("layer:O", title="before block (last: the model)", axis=alt.Axis(labelAngle=0)))
-    hover = [
-        "lens:N",
-        "side:N",
-        "layer:O",
-        *(alt.Tooltip(f"{one}:Q", format=".3f") for one in ("probability", "random", "kl")),
-        "n:Q",
-    ]
-    lines = base.mark_line(point=True).encode(
-        y=alt.Y("probability:Q", title="probability of refusal tokens", scale=alt.Scale(domain=[0, 1])),
-        color=colour,
-        strokeDash=alt.StrokeDash("lens:N", title="lens"),
-        tooltip=hover,
-    )
-    control = base.mark_line(color=COLOURS["control"], strokeWidth=1).encode(y="random:Q", detail=["lens:N", "side:N"])
-    return themed(alt.layer(control, lines).properties(width=400, height=240))
-
-
-def probes(table: pd.DataFrame) -> alt.TopLevelMixin:
-    """AUROC of each probe by layer, with shuffled labels and prompts of equal length beside it; the words' as a line."""
-    names = {"": "as it is", "shuffled": "shuffled labels", "equal_length": "prompts of equal length"}
-    rows = table[table["layer"] >= 0].assign(control=lambda one: one["control"].map(names))
-    chart = (
-        alt.Chart(rows)
-        .mark_line(point=True)
-        .encode(
-            x=alt.X("layer:O", title="before block", axis=alt.Axis(labelAngle=0)),
-            y=alt.Y("auroc:Q", title="AUROC", scale=alt.Scale(domain=[0.2, 1])),
-            color=alt.Color("probe:N", title=None),
-            strokeDash=alt.StrokeDash("control:N", title=None, sort=list(names.values())),
-            tooltip=["probe:N", "control:N", "layer:O", alt.Tooltip("auroc:Q", format=".3f"), "n:Q"],
-        )
-    )
-    words = (
-        alt.Chart(table[table["layer"] < 0])
-        .mark_rule(color=INK, strokeDash=[2, 4])
-        .encode(y="auroc:Q", tooltip=["probe:N", "auroc:Q"])
-    )
-    return themed(alt.layer(words, chart).properties(width=400, height=240))
-
-
 def direct(rows: pd.DataFrame) -> alt.TopLevelMixin:
     """Mean contribution of each block's heads and MLP to the difference of the two prompts along each direction."""
     own = rows[rows["layer"] >= 0]

@@ -9,6 +9,7 @@ from anatomy.config.schema import Config
 from anatomy.evidence.claims.tables import Tables
 from anatomy.statistics.clusters import Sample
 from anatomy.statistics.intervals import mean_interval
+from anatomy.statistics.separation import won
 
 PROFILE = ["instrument", "layer", "id", "group", "value"]
 PROBE = "logistic"
@@ -75,7 +76,7 @@ def placements(scores: pd.DataFrame) -> pd.DataFrame:
     frequent, so that the spread of the mean is the AUROC's own, over both kinds (DeLong, DeLong & Clarke-Pearson 1988).
     """
     label, score = scores["label"].to_numpy(bool), scores["score"].to_numpy(float)
-    above = (score[label][:, None] > score[~label]) + (score[label][:, None] == score[~label]) / 2
+    above = won(score, label)
     area = above.mean()
     value = np.empty(len(scores))
     for side, own in ((label, above.mean(1)), (~label, above.mean(0))):

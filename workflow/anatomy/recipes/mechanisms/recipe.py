@@ -24,7 +24,12 @@ SUMMARY = (
 )
 COLUMNS = {
     "probes": ("id", "group", "label", "score", "probe", "layer", "control"),
-    "lens": (*("id", "layer", "lens", "metric", "probability", "random_probability", "rank", "agrees", "kl", "side", "group"),),
+    "probe_places": ("id", "group", "label", "score", "position", "layer", "control", "request"),
+    "lens": (
+        *("id", "layer", "lens", "metric", "agrees", "kl", "probability", "rank", "opener_probability", "opener_rank"),
+        *("random_probability", "random_rank", "answer_probability", "answer_rank", "side", "group"),
+    ),
+    "lens_tokens": ("kind", "token", "text", "share"),
     "patching": (
         *("part", "layer", "column", "head", "way", "patched", "clean", "corrupt", "recovery", "predicted", "id", "corrupt_id"),
         "group",
@@ -65,6 +70,7 @@ def plans(config: Config) -> list[FigurePlan]:
         "predicted": "What attribution patching predicts of a patch",
         "lens": "What each layer would answer",
         "probes": "What a probe reads at each layer",
+        "places": "What a probe reads at each layer and token",
         "direct": "What each block writes along the direction",
         "attention": "Where the last token looks",
         "steering": "What doses of the direction do",
@@ -113,6 +119,9 @@ RECIPE = Recipe(
         "profiles",
         "pairs",
         "aurocs",
+        "places",
+        "lenses",
+        "tokens",
         "heads",
         "subspaces",
         "angles",

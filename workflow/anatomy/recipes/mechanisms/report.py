@@ -14,10 +14,11 @@ from anatomy.evidence.claims.tables import NO_SEED, Tables, of_models, read_tabl
 from anatomy.evidence.figures.note import chart_or_note
 from anatomy.evidence.report.content import Item, PageTable, Section, read_figure
 from anatomy.evidence.report.figure_plan import FigurePlan
-from anatomy.interventions.instruments.probes import probe_aurocs
 from anatomy.recipes.mechanisms import circuit_figures as circuits
 from anatomy.recipes.mechanisms import figures as drawn
 from anatomy.recipes.mechanisms import geometry_figures as geometry
+from anatomy.recipes.mechanisms import lens_figures as lens
+from anatomy.recipes.mechanisms import probe_figures as probes
 from anatomy.recipes.mechanisms.circuit_claims import circuit_claims
 from anatomy.recipes.mechanisms.circuit_tables import CIRCUIT_COLUMNS
 from anatomy.recipes.mechanisms.claims import claims_of
@@ -46,7 +47,26 @@ TITLES = {
         "Mean with its interval over groups of prompts; share of the instrument's largest. Of probes, what is above chance.",
     ),
     "pairs": ("Pairs", "Pairs of prompts whose activations were exchanged, and the refusal metric of both sides."),
-    "aurocs": ("Probes", "AUROC on groups that the probe has not seen; the bag of words has no layer (-1)."),
+    "aurocs": (
+        "Probes",
+        "AUROC on groups that the probe has not seen, with its interval over groups of both kinds of prompts; the bag of "
+        "words has no layer (-1).",
+    ),
+    "places": (
+        "Probes by layer and token",
+        "The same of the difference of means at each token from the end, from the request's last one on, beside shuffled labels.",
+    ),
+    "lenses": (
+        "What lenses read",
+        "At the last token of test prompts, by layer: mean probability and median rank of refusal tokens, of openers, of the "
+        "token that the model's own answer to the prompt begins with, and of random tokens, as many as refusal tokens; and the "
+        "divergence from the model's final prediction, in nats. No lens has seen these prompts.",
+    ),
+    "tokens": (
+        "Tokens that lenses look for",
+        "Openers are the likeliest first tokens of the model's own answers to harmless prompts of fit; share of the answers that "
+        "begin with no refusal token.",
+    ),
     "heads": (
         "Heads and their paths",
         "Heads that fit pairs chose, and random ones: mean recovery on test pairs by all of the head, past everything "
@@ -102,8 +122,14 @@ PER_MODEL = {
     "facts": facts_table,
     "cards": lambda tables, model: rows_of(tables, "cards", model),
 }
-
-CIRCUIT_TABLES = {"heads": circuits.heads_table, "subspaces": circuits.subspaces_table}
+WITH_INTERVALS = {
+    "aurocs": probes.aurocs,
+    "places": probes.places,
+    "lenses": lens.lenses,
+    "tokens": lens.tokens_read,
+    "heads": circuits.heads_table,
+    "subspaces": circuits.subspaces_table,
+}
 
 
 def read_evidence(config: Config, files: Files) -> Tables:
@@ -138,8 +164,9 @@ def draw(plan: FigurePlan, config: Config, evidence: Tables) -> alt.TopLevelMixi
         "patching": lambda: drawn.patching(evidence.rows("patching", model=model)),
         "heads": lambda: drawn.heads(evidence.rows("patching", model=model)),
         "predicted": lambda: drawn.predicted(evidence.rows("patching", model=model)),
-        "lens": lambda: drawn.lens(evidence.rows("lens", model=model)),
-        "probes": lambda: drawn.probes(probe_aurocs(evidence.rows("probes", model=model))),
+        "lens": lambda: lens.lens(evidence.rows("lens", model=model)),
+        "probes": lambda: probes.by_layer(probes.aurocs(config, evidence, model)),
+        "places": lambda: probes.by_place(probes.places(config, evidence, model)),
         "direct": lambda: drawn.direct(evidence.rows("direct", model=model)),
         "attention": lambda: drawn.attention(evidence.rows("attention", model=model)),
         "steering": lambda: drawn.steering(evidence.rows("steering", model=model)),
@@ -160,10 +187,8 @@ def tabulate(name: str, config: Config, evidence: Tables) -> pd.DataFrame:
         rows = evidence.named.get("patching", pd.DataFrame(columns=["model", "way"]))
         columns = ["model", "id", "corrupt_id", "clean", "corrupt"]
         return rows[rows["way"] == "denoise"].drop_duplicates(["model", "id"]).reindex(columns=columns).reset_index(drop=True)
-    if name == "aurocs":
-        return pd.concat([probe_aurocs(evidence.rows("probes", model=model)).assign(model=model) for model in models])
-    if name in CIRCUIT_TABLES:
-        return pd.concat([CIRCUIT_TABLES[name](config, evidence, model) for model in models], ignore_index=True)
+    if name in WITH_INTERVALS:
+        return pd.concat([WITH_INTERVALS[name](config, evidence, model) for model in models], ignore_index=True)
     if name == "seeds":
         return geometry.seeds_table(config, evidence)
     if name in PER_MODEL:

@@ -15,7 +15,7 @@ from anatomy.models.loading import LoadedModel
 from anatomy.models.rendering import render
 from anatomy.recipes.mechanisms.evidence_tables import FEATURES
 from anatomy.recipes.mechanisms.stages.features import Texts, feature_cards, nearest_features, steered_by_features
-from anatomy.recipes.mechanisms.stages.looking import read_prompts
+from anatomy.recipes.mechanisms.stages.looked import read_prompts
 from anatomy.stages.opening import opened
 from anatomy.stages.own_answers import read_refusal_tokens
 from anatomy.stages.rendering import answer_rendering

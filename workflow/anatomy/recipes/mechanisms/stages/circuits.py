@@ -24,7 +24,8 @@ from anatomy.interventions.instruments.patching import WAYS, patch_pair, places_
 from anatomy.interventions.instruments.path_patching import Head, path_effects
 from anatomy.models.loading import LoadedModel
 from anatomy.progress.counting import counted
-from anatomy.recipes.mechanisms.stages.looking import EXACT, equal_pairs, read_prompts
+from anatomy.recipes.mechanisms.stages.looked import EXACT, read_prompts
+from anatomy.recipes.mechanisms.stages.looking import equal_pairs
 
 
 def circuits(

@@ -18,7 +18,7 @@ from anatomy.interventions.instruments.sparse_autoencoder import SparseAutoencod
 from anatomy.interventions.instruments.steering import dose_response
 from anatomy.models.loading import LoadedModel
 from anatomy.progress.counting import counted
-from anatomy.recipes.mechanisms.stages.looking import EXACT, Looked
+from anatomy.recipes.mechanisms.stages.looked import EXACT, Looked
 
 NEAREST = 3
 """Features that are named of each direction."""

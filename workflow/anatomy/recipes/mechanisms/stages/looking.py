@@ -3,63 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from anatomy.config.schema import Config
-from anatomy.config.study import Layout, Subject
+from anatomy.config.study import Subject
 from anatomy.interventions.directions.metrics import RefusalMetric
 from anatomy.interventions.instruments.attribution_patching import attribution
 from anatomy.interventions.instruments.direct_attribution import attention_regions, direct_attribution
-from anatomy.interventions.instruments.logit_lens import last_streams, lens_table
+from anatomy.interventions.instruments.logit_lens import streams_at
 from anatomy.interventions.instruments.paired_prompts import PairedPrompts, Prompt, pair_by_length
 from anatomy.interventions.instruments.patching import WAYS, PatchedPart, patch_pair, places_of
-from anatomy.interventions.instruments.probes import probe_table
 from anatomy.interventions.instruments.steering import dose_response
-from anatomy.interventions.instruments.tuned_lens import LensTraining, TunedLens, train_lens
 from anatomy.models.loading import LoadedModel
-from anatomy.models.rendering import render, template_positions
+from anatomy.models.rendering import template_positions
 from anatomy.progress.counting import counted
-from anatomy.recipes.mechanisms.prompts_read import SIDES, set_read
-from anatomy.stages.prompts import phase_prompts
+from anatomy.recipes.mechanisms.stages.lenses import lenses
+from anatomy.recipes.mechanisms.stages.looked import EXACT, Looked, read_prompts
+from anatomy.recipes.mechanisms.stages.probing import probed, probed_positions
 from anatomy.stages.rendering import answer_rendering
 
-EXACT = 0.0
-"""Nothing is added to probabilities in the refusal metric: shares of it are taken, and a floor would hide what a patch does."""
-
 PARTS: tuple[PatchedPart, ...] = ("stream", "attention", "mlp", "head")
-
-
-@dataclass(frozen=True)
-class Looked:
-    """Prompts of one kind and split, rendered.
-
-    Attributes:
-        table: their rows.
-        tokens: token ids of each.
-    """
-
-    table: pd.DataFrame
-    tokens: list[list[int]]
-
-    @property
-    def ids(self) -> list[str]:
-        return list(self.table["id"])
-
-
-def read_prompts(config: Config, subject: Subject, loaded: LoadedModel, phase: str, limit: int) -> dict[str, Looked]:
-    """Harmful and harmless prompts of a split, by side."""
-    found = {}
-    for side in SIDES:
-        table = phase_prompts(Layout(config.results), subject, set_read(config, side, phase), phase, limit)
-        rendered = render(loaded.tokenizer, list(table["prompt"]), answer_rendering(config.evaluation, subject))
-        found[side] = Looked(table, rendered)
-    return found
 
 
 def look(
@@ -79,22 +46,31 @@ def look(
         layer: block before which the direction was picked; None where there is none.
 
     Returns:
-        Tables ``probes``, ``lens``, ``patching``, ``direct``, ``attention``, ``steering``, without the column ``model``.
+        Tables ``probes``, ``probe_places``, ``lens``, ``lens_tokens``, ``patching``, ``direct``, ``attention``, ``steering``,
+        without the column ``model``.
     """
     wanted = config.mechanisms
     fit = read_prompts(config, subject, loaded, "fit", wanted.prompts)
-    found = {"probes": _probed(config, loaded, fit)}
-    say(f"{subject.id}: probes of {loaded.num_layers + 1} layers on {sum(len(one.tokens) for one in fit.values())} prompts")
+    positions = probed_positions(loaded.tokenizer, answer_rendering(config.evaluation, subject))
+    budget = config.extraction.token_budget
+    streams = {side: streams_at(loaded, one.tokens, positions, budget, one.ids) for side, one in fit.items()}
+    lengths = {side: [len(ids) for ids in one.tokens] for side, one in fit.items()}
+    found = probed(config, {side: one.table for side, one in fit.items()}, lengths, streams, positions)
+    say(
+        f"{subject.id}: probes of {loaded.num_layers + 1} layers and {len(positions)} positions on "
+        f"{sum(len(one.tokens) for one in fit.values())} prompts"
+    )
+    last = {side: one[-1] for side, one in streams.items()}
     if not tokens:
         return found
     test = read_prompts(config, subject, loaded, "test", wanted.prompts)
-    found["lens"] = _lenses(config, loaded, fit, test, tokens, say)
+    found |= lenses(config, loaded, fit, last, test, tokens, say)
     pairs, left = equal_pairs(config, test)
     say(f"{subject.id}: {len(pairs)} pairs of equal length; {left} harmful prompts have no counterpart of their length")
     found["patching"] = patched(config, loaded, pairs, tokens)
     found["direct"] = _contributions(loaded, pairs, directions)
     if layer is not None:
-        found["steering"] = _steered(config, loaded, fit, test, tokens, directions, layer)
+        found["steering"] = _steered(config, loaded, last, test, tokens, directions, layer)
     after = len(template_positions(loaded.tokenizer, answer_rendering(config.evaluation, subject)))
     before = _shared_beginning([*test["harmful"].tokens, *test["harmless"].tokens])
     found["attention"] = pd.concat(
@@ -144,59 +120,10 @@ def _prompts(looked: Looked) -> list[Prompt]:
     return [Prompt(name, group, tuple(tokens), None if pd.isna(pair) else str(pair)) for name, group, tokens, pair in rows]
 
 
-def _probed(config: Config, loaded: LoadedModel, fit: dict[str, Looked]) -> pd.DataFrame:
-    sides = [fit["harmful"], fit["harmless"]]
-    tokens = [ids for side in sides for ids in side.tokens]
-    table = pd.concat([side.table for side in sides], ignore_index=True)
-    streams = last_streams(loaded, tokens, config.extraction.token_budget, list(table["id"]))
-    return probe_table(
-        streams.numpy(),
-        np.arange(len(table)) < len(sides[0].tokens),
-        table["group"].to_numpy(object),
-        list(table["id"]),
-        list(table["prompt"]),
-        np.array([len(ids) for ids in tokens]),
-        few=config.mechanisms.few,
-        seed=config.mechanisms.seed,
-    )
-
-
-def _lenses(
-    config: Config,
-    loaded: LoadedModel,
-    fit: dict[str, Looked],
-    test: dict[str, Looked],
-    tokens: list[int],
-    say: Callable[[str], None],
-) -> pd.DataFrame:
-    wanted, budget = config.mechanisms, config.extraction.token_budget
-    vocabulary = loaded.model.get_output_embeddings().weight.shape[0]
-    others = np.setdiff1d(np.arange(vocabulary), tokens)
-    drawn = np.random.default_rng(wanted.seed).choice(others, size=min(len(tokens), len(others)), replace=False).tolist()
-    maps: list[TunedLens | None] = [None]
-    if wanted.lens is not None:
-        rows = [ids for side in fit.values() for ids in side.tokens]
-        groups = np.concatenate([side.table["group"].to_numpy(object) for side in fit.values()])
-        names = np.unique(groups)
-        held = np.random.default_rng(wanted.seed).permutation(names)[: max(1, round(wanted.lens.held_out * len(names)))]
-        streams = last_streams(loaded, rows, budget, [name for side in fit.values() for name in side.ids])
-        options = wanted.lens
-        training = LensTraining(options.learning_rate, options.epochs, options.patience, options.batch, wanted.seed)
-        maps.append(train_lens(loaded, streams, torch.tensor(np.isin(groups, held)), training, say))
-    parts = []
-    for side, looked in test.items():
-        streams = last_streams(loaded, looked.tokens, budget, looked.ids)
-        groups = dict(zip(looked.table["id"], looked.table["group"], strict=True))
-        for lens in maps:
-            rows = lens_table(loaded, streams, looked.ids, tokens, drawn, EXACT, lens)
-            parts.append(rows.assign(side=side, group=rows["id"].map(groups)))
-    return pd.concat(parts, ignore_index=True)
-
-
 def _steered(
     config: Config,
     loaded: LoadedModel,
-    fit: dict[str, Looked],
+    last: dict[str, Float[Tensor, "layer prompt d_model"]],
     test: dict[str, Looked],
     tokens: list[int],
     directions: dict[str, Float[Tensor, " d_model"]],
@@ -205,7 +132,7 @@ def _steered(
     """Doses of each direction on test prompts of both kinds; one is the distance of the kinds' means on fit along the refusal
     direction, for the random one too."""
     wanted, budget = config.mechanisms, config.extraction.token_budget
-    means = [last_streams(loaded, one.tokens, budget, one.ids)[layer].double().mean(0) for one in fit.values()]
+    means = [one[layer].double().mean(0) for one in last.values()]
     one = ((means[0] - means[1]) @ directions["refusal"].double().cpu()).item()
     doses, parts = sorted({*wanted.doses, -1.0, 0.0, 1.0}), []
     metric = RefusalMetric(tuple(tokens), EXACT)

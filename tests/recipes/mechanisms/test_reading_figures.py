@@ -1,0 +1,63 @@
+"""Figures and tables of probes and lenses on tables in which the answer was planted."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from anatomy.evidence.claims.tables import Tables
+from anatomy.recipes.configuration import check_config
+from anatomy.recipes.mechanisms import lens_figures, probe_figures
+
+MODEL = "aligned.s0"
+PROMPTS = 12
+
+
+@pytest.fixture(scope="module")
+def config():
+    return check_config({"statistics": {"bootstrap": 200}}, "a test")
+
+
+@pytest.fixture(scope="module")
+def tables():
+    generator = np.random.default_rng(0)
+    places, lens = [], []
+    for n in range(2 * PROMPTS):
+        harmful = n < PROMPTS
+        for position in (-3, -2, -1):
+            for layer in range(3):
+                for control in ("", "shuffled"):
+                    there = position == -1 and layer == 2 and control == ""
+                    score = generator.normal() + 20 * harmful * there
+                    places.append((f"p{n}", f"g{n}", harmful, score, position, layer, control, position == -3))
+        for layer in range(3):
+            for name in ("logit", "tuned"):
+                row = {"id": f"p{n}", "group": f"g{n}", "layer": layer, "lens": name, "side": "harmful", "metric": 0.0}
+                row |= {"agrees": True, "kl": 0.5, "probability": layer / 4, "rank": 3 - layer}
+                row |= {"opener_probability": np.nan, "opener_rank": np.nan, "random_probability": 0.0, "random_rank": 40}
+                lens.append(row | {"answer_probability": 0.25, "answer_rank": 2})
+    columns = ["id", "group", "label", "score", "position", "layer", "control", "request"]
+    read = pd.DataFrame([("refusal", 5, "'No'", np.nan)], columns=["kind", "token", "text", "share"])
+    named = {"probe_places": pd.DataFrame(places, columns=columns), "lens": pd.DataFrame(lens), "lens_tokens": read}
+    return Tables(**{name: table.assign(model=MODEL) for name, table in named.items()})
+
+
+def test_the_place_that_tells_the_kinds_apart_stands_out_with_its_interval(config, tables):
+    table = probe_figures.places(config, tables, MODEL)
+    best = table.sort_values("auroc").iloc[-1]
+    assert (best["position"], best["layer"], best["control"], best["request"]) == (-1, 2, "", False)
+    assert best["low"] == best["auroc"] == 1.0 and len(table) == 3 * 3 * 2 and set(table["n"]) == {2 * PROMPTS}
+    assert (table.drop(best.name)["low"] < 0.7).all()
+    drawn = probe_figures.by_place(table).to_dict()
+    shown = next(iter(drawn["datasets"].values()))
+    assert {row["token"] for row in shown} == {"request, -3", "-2", "-1"}
+
+
+def test_lenses_are_told_by_kind_of_token_and_kinds_without_tokens_are_left_out(config, tables):
+    table = lens_figures.lenses(config, tables, MODEL)
+    assert set(table["tokens"]) == {"refusal tokens", "the answer's first token", "random tokens"}
+    last = table[(table["layer"] == 2) & (table["lens"] == "tuned")].set_index("tokens")
+    assert last.loc["refusal tokens", ["probability", "low", "high", "rank", "kl"]].tolist() == [0.5, 0.5, 0.5, 1, 0.5]
+    assert last.loc["the answer's first token", "rank"] == 2 and set(table["n"]) == {2 * PROMPTS}
+    assert lens_figures.lenses(config, tables, "another").empty and lens_figures.tokens_read(config, tables, "another").empty
+    assert lens_figures.tokens_read(config, tables, MODEL)["text"].tolist() == ["'No'"]
+    assert lens_figures.lens(tables.rows("lens")).to_dict()["config"]
