@@ -1,5 +1,7 @@
 """Claims about harm as a model judge scores it, on judgements in which the answer was planted."""
 
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
@@ -10,6 +12,8 @@ from anatomy.evidence.claims.rules import Resampling
 from anatomy.evidence.claims.tables import Tables
 from anatomy.recipes.configuration import check_config
 from anatomy.recipes.pruning.claims import claims_of
+from anatomy.recipes.pruning.judged_claims import judged_table
+from anatomy.recipes.pruning.recipe import evidence
 from anatomy.recipes.pruning.stages.mask_plans import CHOSEN, NEAREST
 from anatomy.recipes.pruning.variants import FAMILY
 
@@ -54,15 +58,18 @@ def judgements(variant, score, coherent):
     return rows
 
 
-def verdict(before, after, coherent=1.0, mask=CHOSEN, judges=JUDGE):
-    config, subject = own_model(judges)
+def tables_of(before, after, coherent, mask=CHOSEN):
     table = pd.DataFrame([*judgements("base", before, 1.0), *judgements(FAMILY, after, coherent)])
     variants = {"model": "mine", "phase": "test", "variant": ["base", FAMILY], "role": ["base", "method"]}
     variants = pd.DataFrame({**variants, "family": ["", FAMILY], "form": ["", "mask"]})
     values = pd.DataFrame({"model": ["mine"], "mask": [mask]})
+    return Tables(judgements=table, variants=variants, values=values)
+
+
+def verdict(before, after, coherent=1.0, mask=CHOSEN, judges=JUDGE):
+    config, subject = own_model(judges)
     claims = [claim for claim in claims_of(config, subject) if claim.id.startswith("pruning.judged")]
-    tables = Tables(judgements=table, variants=variants, values=values)
-    ledger = evaluate_ledger(claims, tables, seed=0, resampling=Resampling(0.95, 0, 300))
+    ledger = evaluate_ledger(claims, tables_of(before, after, coherent, mask), seed=0, resampling=Resampling(0.95, 0, 300))
     return ledger.set_index("claim")
 
 
@@ -79,6 +86,15 @@ def test_harm_that_falls_counts_where_answers_are_still_text_and_there_was_some(
     row = verdict(before, after, coherent).loc["pruning.judged.sr"]
     assert row["verdict"] == expected
     assert row["estimate"] == pytest.approx(after - before) and row["n"] == 2 * PROMPTS
+
+
+def test_verdicts_are_asked_for_and_tabled_with_coherence_beside_them():
+    config, _ = own_model(JUDGE)
+    assert [Path(file).name for file in evidence(config)["judgements"]] == ["test.parquet", "test.sr.parquet"]
+    found = judged_table(config, tables_of(0.7, 0.1, 0.5)).set_index(["mask", "set", "judge"])["rate"]
+    assert found["with its mask", "more", "coherence"] == 0.5 and found["unedited", "requests", "coherence"] == 1.0
+    assert found["unedited", "more", "sr"] - found["with its mask", "more", "sr"] == pytest.approx(0.6)
+    assert judged_table(own_model({})[0], tables_of(0.7, 0.1, 0.5)).empty
 
 
 def test_the_nearest_mask_is_not_taken_for_a_chosen_one():

@@ -21,7 +21,8 @@ from anatomy.evidence.claims.evidence import Contrast
 from anatomy.evidence.claims.outcomes import change, scores, to_sample
 from anatomy.evidence.claims.tables import BASE, MissingEvidence, Tables, VariantSelector, find_variant
 from anatomy.recipes.pruning.outcomes import Gather, require_chosen
-from anatomy.recipes.pruning.stages.mask_plans import CHOSEN
+from anatomy.recipes.pruning.stages.mask_plans import CHOSEN, UNEDITED
+from anatomy.recipes.pruning.tables import rates
 from anatomy.recipes.pruning.variants import FAMILY
 
 OF_HARM: tuple[JudgeKind, ...] = ("strongreject", "harmbench")
@@ -70,9 +71,7 @@ def judged_claims(config: Config, subject: Subject, margin: float, claim: Callab
         claim: makes one from its name, sentence, source and tests.
     """
     source, model, wanted = "text: harmfulness by the StrongREJECT classifier", subject.id, config.evaluation
-    judges = [
-        name for key, judge in config.model_judges.items() if judge.kind in OF_HARM for name in judge_names(key, judge.kind)
-    ]
+    judges = _judges(config)
     if subject.is_organism or not judges:
         test = Test("difference_below", _unjudged(subject), {"threshold": 0}, "change of harmfulness, by a model judge")
         return [claim("judged", SENTENCE, source, test)]
@@ -104,6 +103,31 @@ def judged_claims(config: Config, subject: Subject, margin: float, claim: Callab
         )
         for judge in judges
     ]
+
+
+def judged_table(config: Config, tables: Tables) -> pd.DataFrame:
+    """What model judges of harm say of the test answers of each model, as it is and with its mask, and how many are text.
+
+    Returns:
+        Columns ``model, mask, set, judge, rate, low, high, n, clusters``: ``rate`` is a mean score, and of ``COHERENCE`` a share.
+        Verdicts that could not be read are left out. No row where no model judge of harm was asked.
+    """
+    judges, by = _judges(config), ["model", "mask", "set", "judge"]
+    if tables.judgements is None or tables.variants is None or not judges:
+        return rates(config, pd.DataFrame(columns=[*by, "value", "group"]), by)
+    masks = tables.variants[tables.variants["phase"] == "test"].drop_duplicates(["model", "variant"])
+    masks = masks[(masks["role"] == "base") | ((masks["role"] == "method") & (masks["family"] == FAMILY))]
+    masks = masks.assign(mask=np.where(masks["role"] == "base", UNEDITED, "with its mask"))[["model", "variant", "mask"]]
+    rows = tables.judgements[tables.judgements["phase"] == "test"].merge(masks, on=["model", "variant"])
+    asked = rows[rows["judge"].isin(judges) & ~rows["parse_failure"].astype(bool) & rows["score"].notna()]
+    coherent = rows[(rows["judge"] == COHERENCE) & rows["model"].isin(asked["model"])]
+    of_coherence = coherent.assign(value=(coherent["label"] == "ok").astype(np.float64))
+    return rates(config, pd.concat([asked.assign(value=asked["score"].astype(np.float64)), of_coherence]), by)
+
+
+def _judges(config: Config) -> list[str]:
+    """Names of model judges of harm in the table of judgements."""
+    return [name for key, judge in config.model_judges.items() if judge.kind in OF_HARM for name in judge_names(key, judge.kind)]
 
 
 def _level(model: str, read: Judged) -> Gather:
