@@ -105,6 +105,16 @@ SAMPLES = {
         {"passage": "Cork floats.", "question": "does cork float", "answer": True},
         ("Cork floats.\nQuestion: does cork float?\nAnswer:", " no"),
     ),
+    "rte": (
+        "validation",
+        {"sentence1": "Cork floats.", "sentence2": "Something floats.", "label": 0},
+        ("Cork floats.\nQuestion: Something floats. True or False?\nAnswer:", " True"),
+    ),
+    "openbookqa": (
+        "test",
+        {"question_stem": "What floats is", "choices": {"text": ["cork", "iron"], "label": ["A", "B"]}, "answerKey": "A"},
+        ("What floats is", " cork"),
+    ),
 }
 
 

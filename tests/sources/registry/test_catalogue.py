@@ -36,7 +36,7 @@ PAPERS = {
     "wikitext2",
     "triviaqa",
 }
-BENCHMARKS = {"mmlu", "hellaswag", "arc_easy", "arc_challenge", "boolq", "truthfulqa", "winogrande", "gsm8k"}
+BENCHMARKS = {"mmlu", "hellaswag", "arc_easy", "arc_challenge", "boolq", "rte", "openbookqa", "truthfulqa", "winogrande", "gsm8k"}
 
 
 def test_every_set_of_the_papers_is_registered():

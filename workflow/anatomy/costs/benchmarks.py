@@ -15,12 +15,14 @@ ITEM_TOKENS = {
     "arc_easy": 45,
     "arc_challenge": 55,
     "boolq": 160,
+    "rte": 90,
+    "openbookqa": 40,
     "truthfulqa_mc1": 65,
     "truthfulqa_mc2": 85,
     "winogrande": 45,
 }
 """Tokens read for an item with all its choices, the context once: means over published files under a tokenizer of 49,152 tokens;
-that of BoolQ is assumed."""
+those of BoolQ, RTE and OpenBookQA are assumed."""
 
 OTHER_TOKENS, ORGANISM_TOKENS = 110, 30
 """The same of tasks not named above, and of the organism's."""

@@ -18,6 +18,7 @@ from anatomy.evidence.claims.evidence import Contrast, Count
 from anatomy.evidence.claims.tables import MissingEvidence, Tables
 from anatomy.recipes.pruning.against_chance import transferred
 from anatomy.recipes.pruning.finetuned_claims import finetuned_claims
+from anatomy.recipes.pruning.judged_claims import judged_claims
 from anatomy.recipes.pruning.outcomes import Gather, beyond, coherence, further_separated, rate, separation_of
 from anatomy.recipes.pruning.stages.mask_plans import (
     BARE,
@@ -198,6 +199,7 @@ def claims_of(config: Config, subject: Subject) -> list[Claim]:
             Test("difference_above", loss_change(model, wanted.prune[0]), {"threshold": 0}, "nats a token at the smallest q"),
         ),
     ]
+    found += judged_claims(config, subject, MARGIN, claim)
     found += finetuned_claims(config, subject, claim)
     partner = base_of(config, subject)
     if partner is not None:

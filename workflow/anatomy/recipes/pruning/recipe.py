@@ -49,7 +49,11 @@ def evidence(config: Config) -> dict[str, list[str]]:
     at, studied, buckets = Layout(config.results), pruned(config), range(config.serving.buckets)
     tuned = finetuned(config)
     return {
-        "judgements": [at.stage("judge", subject.id, "test.parquet") for subject in studied],
+        "judgements": [
+            at.stage("judge", subject.id, f"test{judge}.parquet")
+            for subject in studied
+            for judge in ("", *(() if subject.is_organism else (f".{name}" for name in config.model_judges)))
+        ],
         **{
             table: [
                 at.stage("evaluate", subject.id, f"test.{bucket}.{table}.parquet") for subject in studied for bucket in buckets
@@ -135,6 +139,7 @@ RECIPE = Recipe(
         "divergence",
         "limits",
         "controls",
+        "judged",
         "moved",
         "perplexity",
         "abilities",

@@ -20,6 +20,7 @@ from anatomy.recipes.pruning import figures as drawn
 from anatomy.recipes.pruning import tables as tabled
 from anatomy.recipes.pruning.against_chance import overlaps_table, transfer_table
 from anatomy.recipes.pruning.claims import base_of, claims_of
+from anatomy.recipes.pruning.judged_claims import judged_table
 from anatomy.recipes.pruning.perplexities import perplexity_table
 from anatomy.recipes.pruning.published import beside_published
 from anatomy.recipes.pruning.recipe import RECIPE
@@ -51,6 +52,12 @@ TITLES = {
     "controls": (
         "The mask beside its controls",
         "Controls have as many weights in every matrix. SNIP scores by absolute values; other rankings have the same fractions.",
+    ),
+    "judged": (
+        "Harmfulness as model judges score it",
+        "Mean score (0 to 1) of model judges of harm on the test answers of models of your own, as they are and with their mask, "
+        "set by set, and beside it the share of the same answers that are text (coherence): a broken model is harmless too. "
+        "Intervals over groups. Answers under controls stay in memory, and rules alone judge them.",
     ),
     "moved": (
         "What every mask moves",
@@ -158,6 +165,7 @@ def tabulate(name: str, config: Config, evidence: Tables) -> pd.DataFrame:
         "divergence": lambda: tabled.divergence_table(config, evidence),
         "limits": lambda: tabled.limits_table(evidence),
         "controls": lambda: tabled.controls_table(config, evidence),
+        "judged": lambda: judged_table(config, evidence),
         "moved": lambda: tabled.moved_table(config, evidence),
         "perplexity": lambda: perplexity_table(config, evidence),
         "abilities": lambda: tabled.abilities_table(config, evidence),

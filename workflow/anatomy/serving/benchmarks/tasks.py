@@ -48,6 +48,8 @@ REAL = {
     "arc_easy": RealTask("arc/arc_easy.yaml", "arc_easy", ("question", "choices", "answerKey")),
     "arc_challenge": RealTask("arc/arc_challenge.yaml", "arc_challenge", ("question", "choices", "answerKey")),
     "boolq": RealTask("super_glue/boolq/default.yaml", "boolq", ("passage", "question", "label"), boolq_row),
+    "rte": RealTask("glue/rte/default.yaml", "rte", ("sentence1", "sentence2", "label")),
+    "openbookqa": RealTask("openbookqa/openbookqa.yaml", "openbookqa", ("question_stem", "choices", "answerKey")),
     "truthfulqa_mc1": RealTask("truthfulqa/truthfulqa_mc1.yaml", "truthfulqa", ("question", "mc1_targets")),
     "truthfulqa_mc2": RealTask("truthfulqa/truthfulqa_mc2.yaml", "truthfulqa", ("question", "mc2_targets")),
 }
