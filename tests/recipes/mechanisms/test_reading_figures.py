@@ -78,7 +78,7 @@ def test_the_largest_writer_comes_first_and_directions_that_a_run_lacks_are_name
     assert first["contribution"] == pytest.approx(2.1) and first["share"] == pytest.approx(2.1 / 2.5)
     assert len(table) == 8 and set(table.loc[table["part"] == "head", "head"]) == {0, 3}  # the embedding is no writer
     drawn = direct_figures.direct(frame).to_dict()
-    assert [line.split(":")[0] for line in drawn["title"]["subtitle"]] == ["no refusal direction", "no style direction"]
+    assert [line.split(":")[0] for line in drawn["title"]["text"]] == ["no refusal direction", "no style direction"]
     assert direct_figures.writers(config, Tables(), MODEL).empty
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from anatomy.config.schema import Config
 from anatomy.evidence.claims.tables import Tables
-from anatomy.evidence.figures.theme import themed
+from anatomy.evidence.figures.theme import MUTED, themed
 from anatomy.statistics.clusters import Sample
 from anatomy.statistics.intervals import mean_interval
 
@@ -48,7 +48,8 @@ def direct(rows: pd.DataFrame) -> alt.TopLevelMixin:
     )
     faceted = chart.facet(facet=alt.Facet("direction:N", title=None, sort=list(ORDER)), columns=2)
     missing = [reason for name, reason in ABSENT.items() if name not in set(rows["direction"])]
-    return themed(faceted.properties(title=alt.TitleParams(text="", subtitle=missing)) if missing else faceted)
+    said = alt.TitleParams(text=missing, fontSize=11, fontWeight="normal", anchor="start", color=MUTED)
+    return themed(faceted.properties(title=said) if missing else faceted)
 
 
 def writers(config: Config, tables: Tables, model: str) -> pd.DataFrame:
