@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from scipy.stats import mannwhitneyu
 
 from anatomy.errors import DataError
-from anatomy.statistics.separation import auroc, auroc_interval, auroc_intervals
+from anatomy.statistics.separation import auroc, auroc_interval
+from anatomy.statistics.several_separations import auroc_intervals
 
 
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=20), st.lists(st.integers(0, 5), min_size=1, max_size=20))

@@ -156,7 +156,6 @@ def test_every_figure_is_drawn(config):
         figures.atlas(profile_table(config, tables, MODEL)),
         figures.patching(tables.rows("patching")),
         figures.predicted(tables.rows("patching")),
-        figures.direct(tables.rows("direct")),
         figures.steering(tables.rows("steering")),
     ):
         assert chart.to_dict()["config"]

@@ -80,17 +80,18 @@ def test_seeds_are_compared_member_by_member_beside_chance():
 
 
 def test_the_base_and_what_other_papers_leave_are_found_only_where_the_run_has_them():
-    alone = check_config({}, "a test")
+    alone = check_config({"recipes": ["mechanisms"]}, "a test")
     assert base_of(alone, subject_of(alone)).id == "base.s0" and base_of(alone, subject_of(alone, "base.s0")) is None
     assert files_of_others(alone, subject_of(alone)) == {}
     all_papers = check_config({"recipes": ["rosi", "pasta", "pruning", "superficial"]}, "a test")
     found = files_of_others(all_papers, subject_of(all_papers))
     assert found == {
+        "rosi": "results/edit/aligned.s0/selected.json",
         "signature": "results/extract/aligned.s0/signature.json",
         "mask": "results/edit/aligned.s0/pruning.mask.json",
         "head": "results/edit/base.s0/superficial.aligned-pooled.json",
     }
-    assert files_of_others(all_papers, subject_of(all_papers, "placebo-1.s0")).keys() <= {"signature", "mask"}
+    assert files_of_others(all_papers, subject_of(all_papers, "placebo-1.s0")).keys() <= {"rosi", "signature", "mask"}
 
 
 def test_figures_are_drawn():

@@ -6,7 +6,8 @@ import pytest
 
 from anatomy.evidence.claims.tables import Tables
 from anatomy.recipes.configuration import check_config
-from anatomy.recipes.mechanisms import lens_figures, probe_figures
+from anatomy.recipes.mechanisms import direct_figures, lens_figures, probe_figures
+from anatomy.recipes.mechanisms.stages.other_directions import directions_at
 
 MODEL = "aligned.s0"
 PROMPTS = 12
@@ -61,3 +62,37 @@ def test_lenses_are_told_by_kind_of_token_and_kinds_without_tokens_are_left_out(
     assert lens_figures.lenses(config, tables, "another").empty and lens_figures.tokens_read(config, tables, "another").empty
     assert lens_figures.tokens_read(config, tables, MODEL)["text"].tolist() == ["'No'"]
     assert lens_figures.lens(tables.rows("lens")).to_dict()["config"]
+
+
+def test_the_largest_writer_comes_first_and_directions_that_a_run_lacks_are_named(config):
+    rows = [
+        (f"p{n}", direction, layer, part, head, size * (direction == "ROSI") * (part == "mlp") * layer + 0.1, f"g{n}")
+        for n in range(PROMPTS)
+        for direction, size in (("ROSI", 2.0), ("random", 0.0))
+        for layer, part, head in ((-1, "embedding", -1), (0, "head", 0), (0, "mlp", -1), (1, "head", 3), (1, "mlp", -1))
+    ]
+    frame = pd.DataFrame(rows, columns=["id", "direction", "layer", "part", "head", "contribution", "group"])
+    table = direct_figures.writers(config, Tables(direct=frame.assign(model=MODEL)), MODEL)
+    first = table[table["direction"] == "ROSI"].iloc[0]
+    assert (first["part"], first["block"], first["n"]) == ("mlp", 1, PROMPTS) and pd.isna(first["head"])
+    assert first["contribution"] == pytest.approx(2.1) and first["share"] == pytest.approx(2.1 / 2.5)
+    assert len(table) == 8 and set(table.loc[table["part"] == "head", "head"]) == {0, 3}  # the embedding is no writer
+    drawn = direct_figures.direct(frame).to_dict()
+    assert [line.split(":")[0] for line in drawn["title"]["text"]] == ["no refusal direction", "no style direction"]
+    assert direct_figures.writers(config, Tables(), MODEL).empty
+
+
+def test_directions_of_other_papers_are_read_at_one_layer_and_only_where_they_are():
+    vectors = pd.DataFrame(
+        [
+            ("style", 1, [0.0, 0.0]),
+            ("style", 2, [1.0, 0.0]),
+            ("ROSI", 1, [0.0, 1.0]),
+            ("ROSI", 2, [0.0, 1.0]),
+            ("mask", 2, [1.0, 0.0]),
+        ],
+        columns=["direction", "layer", "vector"],
+    )
+    assert list(directions_at(vectors, 1)) == ["ROSI"]
+    found = directions_at(vectors, 2)
+    assert set(found) == {"style", "ROSI"} and found["style"].tolist() == [1.0, 0.0]

@@ -15,6 +15,7 @@ rule mechanisms_look:
         directions=AT.stage("extract", "{model}", "card.json"),
         refusal_tokens=AT.stage("answers", "{model}", "refusal_tokens.json"),
         direction=AT.stage("localize", "{model}", "selected.json"),
+        vectors=AT.stage("measure", "{model}", "mechanisms.vectors.parquet"),
         prompts=lambda wildcards: instrument_prompts(wildcards.model),
     output:
         probes=AT.stage("measure", "{model}", "mechanisms.probes.parquet"),

@@ -19,7 +19,7 @@ from anatomy.interventions.instruments.probes import (
     probes,
     shuffled,
 )
-from anatomy.statistics.separation import auroc_intervals
+from anatomy.statistics.several_separations import auroc_intervals
 
 
 def probe_table(

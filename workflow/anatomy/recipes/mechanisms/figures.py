@@ -122,28 +122,6 @@ def predicted(rows: pd.DataFrame) -> alt.TopLevelMixin:
     return themed(alt.layer(line, points).properties(width=360, height=280))
 
 
-def direct(rows: pd.DataFrame) -> alt.TopLevelMixin:
-    """Mean contribution of each block's heads and MLP to the difference of the two prompts along each direction."""
-    own = rows[rows["layer"] >= 0]
-    sums = own.groupby(["direction", "layer", "part", "id"], sort=False)["contribution"].sum().reset_index()
-    means = sums.groupby(["direction", "layer", "part"], sort=False).agg(
-        contribution=("contribution", "mean"), n=("id", "nunique")
-    )
-    chart = (
-        alt.Chart(means.reset_index())
-        .mark_bar()
-        .encode(
-            x=alt.X("layer:O", title="block", axis=alt.Axis(labelAngle=0)),
-            xOffset="part:N",
-            y=alt.Y("contribution:Q", title="contribution, harmful minus harmless"),
-            color=alt.Color("part:N", title=None),
-            tooltip=["direction:N", "layer:O", "part:N", alt.Tooltip("contribution:Q", format=".3f"), "n:Q"],
-        )
-        .properties(width=260, height=200)
-    )
-    return themed(chart.facet(column=alt.Column("direction:N", title=None, sort=["refusal", "random"])))
-
-
 def attention(rows: pd.DataFrame) -> alt.TopLevelMixin:
     """Share of each head's attention from the last token to the instruction, by kind of prompt."""
     means = rows.groupby(["side", "layer", "head"], sort=False).agg(

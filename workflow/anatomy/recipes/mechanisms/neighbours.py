@@ -23,8 +23,10 @@ def base_of(config: Config, subject: Subject) -> Subject | None:
 
 
 def files_of_others(config: Config, subject: Subject) -> dict[str, str]:
-    """Files that name directions of a model which papers of the same run find: ``signature``, ``mask`` and ``head``."""
+    """Files that name directions of a model which papers of the same run find: ``rosi``, ``signature``, ``mask`` and ``head``."""
     at, asked, found = Layout(config.results), {name_of(entry) for entry in config.recipes}, {}
+    if "rosi" in asked and subject.id in {other.id for other in subjects(config)}:
+        found["rosi"] = at.stage("edit", subject.id, "selected.json")
     if "pasta" in asked and subject.id in {pair.aligned for pair in signature_pairs(config)}:
         found["signature"] = at.stage("extract", subject.id, "signature.json")
     if "pruning" in asked and is_pruned(config, subject):

@@ -9,7 +9,7 @@ from anatomy.config.schema import Config
 from anatomy.evidence.claims.tables import Tables
 from anatomy.statistics.clusters import Sample
 from anatomy.statistics.intervals import mean_interval
-from anatomy.statistics.separation import won
+from anatomy.statistics.several_separations import won
 
 PROFILE = ["instrument", "layer", "id", "group", "value"]
 PROBE = "logistic"

@@ -122,6 +122,7 @@ RECIPE = Recipe(
         "places",
         "lenses",
         "tokens",
+        "writers",
         "heads",
         "subspaces",
         "angles",

@@ -15,6 +15,7 @@ from anatomy.evidence.figures.note import chart_or_note
 from anatomy.evidence.report.content import Item, PageTable, Section, read_figure
 from anatomy.evidence.report.figure_plan import FigurePlan
 from anatomy.recipes.mechanisms import circuit_figures as circuits
+from anatomy.recipes.mechanisms import direct_figures as written
 from anatomy.recipes.mechanisms import figures as drawn
 from anatomy.recipes.mechanisms import geometry_figures as geometry
 from anatomy.recipes.mechanisms import lens_figures as lens
@@ -66,6 +67,12 @@ TITLES = {
         "Tokens that lenses look for",
         "Openers are the likeliest first tokens of the model's own answers to harmless prompts of fit; share of the answers that "
         "begin with no refusal token.",
+    ),
+    "writers": (
+        "What writes along each direction",
+        "Heads and MLPs that write most along the refusal direction, the style of post-training, the direction that ROSI writes, "
+        "and a random one, at the last token: refused minus answered prompt of each pair, and its share of all that the two "
+        "differ by. Chosen and read on the same pairs.",
     ),
     "heads": (
         "Heads and their paths",
@@ -127,6 +134,7 @@ WITH_INTERVALS = {
     "places": probes.places,
     "lenses": lens.lenses,
     "tokens": lens.tokens_read,
+    "writers": written.writers,
     "heads": circuits.heads_table,
     "subspaces": circuits.subspaces_table,
 }
@@ -167,7 +175,7 @@ def draw(plan: FigurePlan, config: Config, evidence: Tables) -> alt.TopLevelMixi
         "lens": lambda: lens.lens(evidence.rows("lens", model=model)),
         "probes": lambda: probes.by_layer(probes.aurocs(config, evidence, model)),
         "places": lambda: probes.by_place(probes.places(config, evidence, model)),
-        "direct": lambda: drawn.direct(evidence.rows("direct", model=model)),
+        "direct": lambda: written.direct(evidence.rows("direct", model=model)),
         "attention": lambda: drawn.attention(evidence.rows("attention", model=model)),
         "steering": lambda: drawn.steering(evidence.rows("steering", model=model)),
         "paths": lambda: circuits.paths(evidence.rows("paths", model=model)),

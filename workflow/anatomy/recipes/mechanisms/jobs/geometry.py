@@ -22,6 +22,9 @@ from anatomy.store.files import write_table
 PINS: tuple[str, ...] = ("torch", "transformers", "scikit-learn")
 NOT_PINNED = {"vllm": "an engine is imported with what serves either way; nothing here is generated"}
 
+NAMED = ("rosi", "signature", "mask", "head")
+"""Inputs that name directions (``neighbours.files_of_others``)."""
+
 
 def run(job: Running, files: Files) -> None:
     """Read both models on fit and test, and compare directions. Nothing is generated and nothing is edited."""
@@ -38,8 +41,8 @@ def run(job: Running, files: Files) -> None:
         require_alike(loaded, base)
     fit, test = (read_sides(job.config, job.subject, loaded, base, phase) for phase in ("fit", "test"))
     directions = directions_of(fit, picked, seed)
-    others = {name: str(file) for name in ("signature", "mask", "head") if (file := files.input.get(name))}
-    directions |= others_directions(others, loaded, None if base_card is None else Checkpoint(Path(base_card["folder"])))
+    others = {name: str(file) for name in NAMED if (file := files.input.get(name))}
+    directions |= others_directions(others, known, loaded, None if base_card is None else Checkpoint(Path(base_card["folder"])))
     job.say(f"{job.subject.id}: {len(directions)} directions at {loaded.num_layers + 1} layers: {', '.join(directions)}")
     found = geometry_tables(fit, test, directions, seed)
     for name, columns in GEOMETRY.items():

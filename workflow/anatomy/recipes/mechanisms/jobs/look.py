@@ -9,13 +9,14 @@ import torch
 
 from anatomy.recipes.mechanisms.recipe import COLUMNS
 from anatomy.recipes.mechanisms.stages.looking import look
+from anatomy.recipes.mechanisms.stages.other_directions import directions_at
 from anatomy.stages.model_directions import ModelDirections
 from anatomy.stages.opening import opened
 from anatomy.stages.own_answers import read_refusal_tokens
 from anatomy.stages.running import Files, Running, written
 from anatomy.stages.selected_direction import USABLE, read_selected
 from anatomy.stages.soundness import sound_extraction, sound_model
-from anatomy.store.files import write_table
+from anatomy.store.files import read_table, write_table
 
 PINS: tuple[str, ...] = ("torch", "transformers", "scikit-learn")
 NOT_PINNED = {"vllm": "an engine is imported with what serves either way; nothing here is generated"}
@@ -35,7 +36,9 @@ def run(job: Running, files: Files) -> None:
         units["refusal"] = known.unit(place["position"], layer)
     generator = torch.Generator().manual_seed(job.config.mechanisms.seed)
     units["random"] = torch.nn.functional.normalize(torch.randn(loaded.d_model, generator=generator), dim=0)
-    found = look(job.config, job.subject, loaded, list(tokens), units, layer, job.say)
+    vectors = read_table(Path(files.input["vectors"]))
+    others = directions_at(vectors, loaded.num_layers // 2 if layer is None else layer)
+    found = look(job.config, job.subject, loaded, list(tokens), units, others, layer, job.say)
     found["picked"] = pd.DataFrame([{"outcome": place["outcome"], "position": place["position"], "layer": place["layer"]}])
     for name, columns in COLUMNS.items():
         table = found.get(name, pd.DataFrame(columns=list(columns)))

@@ -35,6 +35,7 @@ def look(
     loaded: LoadedModel,
     tokens: list[int],
     directions: dict[str, Float[Tensor, " d_model"]],
+    others: dict[str, Float[Tensor, " d_model"]],
     layer: int | None,
     say: Callable[[str], None],
 ) -> dict[str, pd.DataFrame]:
@@ -42,7 +43,8 @@ def look(
 
     Args:
         tokens: refusal tokens; without any, only probes are read.
-        directions: unit vectors by name that contributions are taken along.
+        directions: unit vectors by name that contributions are taken along, and doses added: the picked one and a random one.
+        others: further ones that contributions are taken along.
         layer: block before which the direction was picked; None where there is none.
 
     Returns:
@@ -68,7 +70,7 @@ def look(
     pairs, left = equal_pairs(config, test)
     say(f"{subject.id}: {len(pairs)} pairs of equal length; {left} harmful prompts have no counterpart of their length")
     found["patching"] = patched(config, loaded, pairs, tokens)
-    found["direct"] = _contributions(loaded, pairs, directions)
+    found["direct"] = _contributions(loaded, pairs, {**directions, **others})
     if layer is not None:
         found["steering"] = _steered(config, loaded, last, test, tokens, directions, layer)
     after = len(template_positions(loaded.tokenizer, answer_rendering(config.evaluation, subject)))

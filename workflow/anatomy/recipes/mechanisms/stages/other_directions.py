@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
+import pandas as pd
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -22,17 +23,26 @@ from anatomy.stages.model_directions import ModelDirections
 from anatomy.store.files import read_json
 
 ByLayer = Float[Tensor, "layer d_model"]
+PUBLISHED_FORM = "row_mean"
+"""The search for an edit of the paper's form: the direction of its pick, which is one vector for all layers."""
+WRITTEN_ALONG = ("style", "ROSI")
+"""Directions beside the refusal direction that contributions are taken along."""
 
 
-def others_directions(files: Mapping[str, str], loaded: LoadedModel, base: Checkpoint | None) -> dict[str, ByLayer]:
-    """Every direction that is named by a file: the ``style`` of post-training, what a ``mask`` no longer writes, and what a
-    ``head`` of superficial knowledge reads.
+def others_directions(
+    files: Mapping[str, str], known: ModelDirections, loaded: LoadedModel, base: Checkpoint | None
+) -> dict[str, ByLayer]:
+    """Every direction that is named by a file: the one that ``ROSI`` writes, the ``style`` of post-training, what a ``mask`` no
+    longer writes, and what a ``head`` of superficial knowledge reads.
 
     Args:
         files: as ``neighbours.files_of_others`` names them.
+        known: directions of the model, which ROSI's search picked from.
         base: whose head the residual belongs to.
     """
     found = {}
+    if "rosi" in files and (edit := read_json(Path(files["rosi"])).get(PUBLISHED_FORM)) is not None:
+        found["ROSI"] = known.unit(edit["direction"]).expand(loaded.num_layers + 1, -1)
     if "signature" in files:
         found["style"] = style_direction(Path(files["signature"]))
     if "mask" in files:
@@ -83,3 +93,16 @@ def head_direction(residual: Float[Tensor, "vocabulary d_model"], loaded: Loaded
         final_gain(loaded) * torch.linalg.svd(residual.float(), full_matrices=False)[2][0], dim=0
     )
     return found
+
+
+def directions_at(
+    vectors: pd.DataFrame, layer: int, names: Collection[str] = WRITTEN_ALONG
+) -> dict[str, Float[Tensor, " d_model"]]:
+    """Those of a run's directions that a model has at a layer, unit vectors by name.
+
+    Args:
+        vectors: the table ``vectors`` of the geometry; a direction that is zero at a layer is none there.
+        names: which.
+    """
+    own = vectors[(vectors["layer"] == layer) & vectors["direction"].isin(names)].set_index("direction")["vector"]
+    return {str(name): torch.tensor(list(vector)) for name, vector in own.items() if any(vector)}
