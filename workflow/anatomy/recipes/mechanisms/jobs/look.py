@@ -7,15 +7,18 @@ from pathlib import Path
 import pandas as pd
 import torch
 
+from anatomy.recipes.mechanisms.evidence_tables import STEERED
 from anatomy.recipes.mechanisms.recipe import COLUMNS
-from anatomy.recipes.mechanisms.stages.looking import look
+from anatomy.recipes.mechanisms.stages.looking import look, read_prompts
+from anatomy.recipes.mechanisms.stages.steered import own_answers, steering_tables
 from anatomy.stages.model_directions import ModelDirections
 from anatomy.stages.opening import opened
 from anatomy.stages.own_answers import read_refusal_tokens
+from anatomy.stages.rendering import answer_rendering
 from anatomy.stages.running import Files, Running, written
 from anatomy.stages.selected_direction import USABLE, read_selected
 from anatomy.stages.soundness import sound_extraction, sound_model
-from anatomy.store.files import write_table
+from anatomy.store.files import read_table, write_table
 
 PINS: tuple[str, ...] = ("torch", "transformers", "scikit-learn")
 NOT_PINNED = {"vllm": "an engine is imported with what serves either way; nothing here is generated"}
@@ -36,7 +39,14 @@ def run(job: Running, files: Files) -> None:
     generator = torch.Generator().manual_seed(job.config.mechanisms.seed)
     units["random"] = torch.nn.functional.normalize(torch.randn(loaded.d_model, generator=generator), dim=0)
     found = look(job.config, job.subject, loaded, list(tokens), units, layer, job.say)
+    if tokens and layer is not None and "refusal" in units:
+        fit, test = (
+            read_prompts(job.config, job.subject, loaded, phase, job.config.mechanisms.prompts) for phase in ("fit", "test")
+        )
+        rendering = answer_rendering(job.config.evaluation, job.subject)
+        answers = own_answers(job.config, loaded, read_table(Path(files.input["answers"])), rendering)
+        found |= steering_tables(job.config, loaded, fit, test, answers, list(tokens), units, layer)
     found["picked"] = pd.DataFrame([{"outcome": place["outcome"], "position": place["position"], "layer": place["layer"]}])
-    for name, columns in COLUMNS.items():
+    for name, columns in {**COLUMNS, **STEERED}.items():
         table = found.get(name, pd.DataFrame(columns=list(columns)))
         write_table(written(files, name), table.assign(model=job.subject.id))
