@@ -13,6 +13,7 @@ rule mechanisms_look:
     input:
         model=AT.model("{model}"),
         directions=AT.stage("extract", "{model}", "card.json"),
+        answers=AT.stage("answers", "{model}", "completions.parquet"),
         refusal_tokens=AT.stage("answers", "{model}", "refusal_tokens.json"),
         direction=AT.stage("localize", "{model}", "selected.json"),
         vectors=AT.stage("measure", "{model}", "mechanisms.vectors.parquet"),
@@ -26,6 +27,10 @@ rule mechanisms_look:
         direct=AT.stage("measure", "{model}", "mechanisms.direct.parquet"),
         attention=AT.stage("measure", "{model}", "mechanisms.attention.parquet"),
         steering=AT.stage("measure", "{model}", "mechanisms.steering.parquet"),
+        modes=AT.stage("measure", "{model}", "mechanisms.modes.parquet"),
+        suppression=AT.stage("measure", "{model}", "mechanisms.suppression.parquet"),
+        steered_answers=AT.stage("measure", "{model}", "mechanisms.steered_answers.parquet"),
+        layer_steering=AT.stage("measure", "{model}", "mechanisms.layer_steering.parquet"),
         picked=AT.stage("measure", "{model}", "mechanisms.picked.parquet"),
     log:
         AT.stage("measure", "{model}", "mechanisms.log"),
@@ -85,7 +90,9 @@ rule mechanisms_geometry:
     input:
         unpack(lambda wildcards: neighbours_of(wildcards.model)),
         model=AT.model("{model}"),
+        answers=AT.stage("answers", "{model}", "completions.parquet"),
         directions=AT.stage("extract", "{model}", "card.json"),
+        refusal_tokens=AT.stage("answers", "{model}", "refusal_tokens.json"),
         direction=AT.stage("localize", "{model}", "selected.json"),
         prompts=lambda wildcards: instrument_prompts(wildcards.model),
     output:
@@ -97,6 +104,8 @@ rule mechanisms_geometry:
         kind_controls=AT.stage("measure", "{model}", "mechanisms.kind_controls.parquet"),
         spaces=AT.stage("measure", "{model}", "mechanisms.spaces.parquet"),
         vectors=AT.stage("measure", "{model}", "mechanisms.vectors.parquet"),
+        transplants=AT.stage("measure", "{model}", "mechanisms.transplants.parquet"),
+        moved=AT.stage("measure", "{model}", "mechanisms.moved.parquet"),
     log:
         AT.stage("measure", "{model}", "mechanisms.geometry.log"),
     benchmark:

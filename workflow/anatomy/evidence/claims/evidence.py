@@ -106,3 +106,20 @@ class Choices:
     options: tuple[int, ...]
     chosen: tuple[int, ...]
     shares: Float[np.ndarray, "instrument option"]
+
+
+@dataclass(frozen=True)
+class Places:
+    """The place that an instrument finds, and the one that it is compared with.
+
+    Attributes:
+        chosen, target: both places, counted in the same unit.
+        distances: `chosen` minus `target` in each bootstrap draw.
+        n, clusters: prompts that were resampled, and their groups.
+    """
+
+    chosen: int
+    target: int
+    distances: Float[np.ndarray, " resample"]
+    n: int
+    clusters: int

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.stats import norm
 
 from anatomy.evidence.claims.claim import Finding, Verdict
-from anatomy.evidence.claims.evidence import Choices, Contrast, Count, Levels, Scores, Steps, Summaries
+from anatomy.evidence.claims.evidence import Choices, Contrast, Count, Levels, Places, Scores, Steps, Summaries
 from anatomy.statistics.clusters import Sample
 from anatomy.statistics.controls import compare_with_controls
 from anatomy.statistics.equivalence import equivalence_p, exceedance_p, place_in_margin
@@ -245,12 +245,31 @@ def same_choice(evidence: Choices, resampling: Resampling, *, share: float | int
     return Finding(verdict, reason, estimate=sure, n=len(evidence.names), clusters=len(evidence.names))
 
 
+def place_near(evidence: Places, resampling: Resampling, *, reach: int) -> Finding:
+    """A place lies within so many steps of another one, and would again.
+
+    Supported where it does and the bootstrap interval of the distance lies within the reach; not supported where it does not and
+    at most 1 - confidence of the draws do. The distance is shown; a share of draws is no p-value.
+    """
+    distance, tail = evidence.chosen - evidence.target, (1 - resampling.confidence) / 2
+    low, high = (float(one) for one in np.quantile(evidence.distances, [tail, 1 - tail], method="inverted_cdf"))
+    share = float((np.abs(evidence.distances) <= reach).mean())
+    verdict = Verdict.INCONCLUSIVE
+    if abs(distance) <= reach and -reach <= low and high <= reach:
+        verdict = Verdict.SUPPORTED
+    elif abs(distance) > reach and share <= 1 - resampling.confidence:
+        verdict = Verdict.NOT_SUPPORTED
+    found = f"{evidence.chosen} against {evidence.target}: {distance:+d} [{low:+.0f}, {high:+.0f}]"
+    reason = f"{found}, within {reach} in {share:.0%} of draws"
+    return Finding(verdict, reason, float(distance), low, high, evidence.n, evidence.clusters)
+
+
 RULES: dict[str, Callable[..., Finding]] = {
     rule.__name__: rule
     for rule in (
         *(difference_above, difference_below, difference_within, rate_above, rate_below),
         *(ordering, monotone_trend, auroc_above, count_at_least, controls_within),
-        *(summary_above, summary_below, level_within, same_choice),
+        *(summary_above, summary_below, level_within, same_choice, place_near),
     )
 }
 

@@ -16,7 +16,16 @@ GEOMETRY = {
     "kind_controls": ("layer", "draw", "value", "share"),
     "spaces": ("layer", "other", "number", "degrees"),
     "vectors": ("direction", "layer", "vector"),
+    "transplants": ("id", "group", "layer", "own", "base", "swapped", "lost"),
+    "moved": ("id", "group", "side", "position", "kind", "kl", "agrees"),
 }
+STEERED = {
+    "modes": ("id", "group", "side", "mode", "layers", "direction", "dose", "metric", "kl"),
+    "suppression": ("id", "group", "side", "mode", "layers", "direction", "dose", "metric", "kl"),
+    "steered_answers": ("id", "group", "mode", "layers", "direction", "dose", "nll", "kl", "tokens"),
+    "layer_steering": ("id", "group", "layer", "direction", "metric", "rise"),
+}
+"""What ways of steering leave; ``dose`` is missing in rows of the unedited model, whose ``mode`` is ``none``."""
 FEATURES = {
     "fidelity": ("layer", "features", "active", "explained", "alive", "tokens", "source"),
     "spliced": ("id", "clean", "spliced", "mean", "group", "side"),
@@ -36,4 +45,4 @@ def further(config: Config) -> dict[str, tuple[str, ...]]:
     """Every such table of a run."""
     wanted = config.mechanisms
     asked = [*([] if wanted.features is None else [FEATURES]), *([] if wanted.facts is None else [FACTS])]
-    return {**GEOMETRY, **{name: columns for tables in asked for name, columns in tables.items()}}
+    return {**GEOMETRY, **STEERED, **{name: columns for tables in asked for name, columns in tables.items()}}

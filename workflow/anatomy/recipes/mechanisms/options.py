@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from anatomy.config.section import Identifier, Section
 from anatomy.recipes.mechanisms.circuit_options import Interchange, Paths
+from anatomy.recipes.mechanisms.steering_options import Steered
 
 
 class Lens(Section):
@@ -101,6 +102,7 @@ class Mechanisms(Section):
         description="multiples of the picked direction that are added, 1 being the distance of harmful from harmless requests "
         "along it; 0, 1 and -1 are what claims are about, and are always asked",
     )
+    steered: Steered = Field(Steered(), description="other ways of steering by the picked direction, beside controls")
     paths: Paths = Field(Paths(), description="heads whose paths are followed, to later heads and past them")
     interchange: Interchange = Field(
         Interchange(),

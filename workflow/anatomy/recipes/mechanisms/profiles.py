@@ -125,13 +125,13 @@ def agreement_table(config: Config, tables: Tables, model: str, resamples: int =
         Columns ``model, one, two, rho, low, high, layers``.
     """
     own = profiles(tables, model)
-    wide = {name: _matrix(part) for name, part in own.groupby("instrument", sort=False)}
+    wide = {name: matrix_of(part) for name, part in own.groupby("instrument", sort=False)}
     generator, names, rows = np.random.default_rng(config.statistics.seed), list(wide), []
     groups = {name: matrix.index.get_level_values("group").astype(str) for name, matrix in wide.items()}
     everyone = sorted(set().union(*groups.values()))
     weights = generator.multinomial(len(everyone), np.full(len(everyone), 1 / len(everyone)), size=resamples)
     draws = {
-        name: _resampled(matrix.to_numpy(float), pd.Index(everyone).get_indexer(groups[name]), weights)
+        name: resampled(matrix.to_numpy(float), pd.Index(everyone).get_indexer(groups[name]), weights)
         for name, matrix in wide.items()
     }
     tail = 100 * (1 - config.statistics.confidence) / 2
@@ -146,11 +146,12 @@ def agreement_table(config: Config, tables: Tables, model: str, resamples: int =
     return pd.DataFrame(rows, columns=["model", "one", "two", "rho", "low", "high", "layers"])
 
 
-def _matrix(part: pd.DataFrame) -> pd.DataFrame:
+def matrix_of(part: pd.DataFrame) -> pd.DataFrame:
+    """Values of one instrument [prompt, layer], of prompts that have all of them; rows are named by group and prompt."""
     return part.pivot_table(index=["group", "id"], columns="layer", values="value").dropna()
 
 
-def _resampled(values: np.ndarray, codes: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def resampled(values: np.ndarray, codes: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Mean profiles [resample, layer] where each group counts as often as it was drawn; NaN where none of them was."""
     sums = np.zeros((weights.shape[1], values.shape[1]))
     np.add.at(sums, codes, values)

@@ -13,6 +13,7 @@ from anatomy.recipes.mechanisms.circuit_tables import CIRCUIT_COLUMNS
 from anatomy.recipes.mechanisms.evidence_tables import further
 from anatomy.recipes.mechanisms.options import Mechanisms
 from anatomy.recipes.mechanisms.prompts_read import sets_read
+from anatomy.recipes.mechanisms.shapes import require_fitting_features
 from anatomy.recipes.mechanisms.work import is_looked_into, stage_work
 from anatomy.recipes.recipe import Recipe
 
@@ -45,6 +46,7 @@ COLUMNS = {
 def check(config: Config) -> None:
     """Combinations that no single section can see."""
     require_names_of_models("mechanisms.models", config.mechanisms.models, config.models)
+    require_fitting_features(config, looked_into(config))
 
 
 def looked_into(config: Config) -> list[Subject]:
@@ -74,11 +76,13 @@ def plans(config: Config) -> list[FigurePlan]:
         "direct": "What each block writes along the direction",
         "attention": "Where the last token looks",
         "steering": "What doses of the direction do",
+        "modes": "What ways of steering do",
         "paths": "What heads do by themselves, and through later heads",
         "interchange": "What a learned subspace carries",
         "facts": "Where facts are carried and rewritten",
         "features": "What steering by features does",
         "angles": "Angles between directions",
+        "moved": "Tokens on which a model and its base differ",
         "shifts": "What alignment moved, with and without the template's share",
     }
     return [
@@ -116,6 +120,8 @@ RECIPE = Recipe(
     plans=plans,
     tables=(
         "agreement",
+        "tops",
+        "modes",
         "profiles",
         "pairs",
         "aurocs",

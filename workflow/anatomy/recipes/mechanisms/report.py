@@ -20,6 +20,8 @@ from anatomy.recipes.mechanisms import figures as drawn
 from anatomy.recipes.mechanisms import geometry_figures as geometry
 from anatomy.recipes.mechanisms import lens_figures as lens
 from anatomy.recipes.mechanisms import probe_figures as probes
+from anatomy.recipes.mechanisms import steering_figures as steered
+from anatomy.recipes.mechanisms.agreement_claims import agreement_claims, tops_table
 from anatomy.recipes.mechanisms.circuit_claims import circuit_claims
 from anatomy.recipes.mechanisms.circuit_tables import CIRCUIT_COLUMNS
 from anatomy.recipes.mechanisms.claims import claims_of
@@ -31,6 +33,7 @@ from anatomy.recipes.mechanisms.feature_figures import features
 from anatomy.recipes.mechanisms.geometry_claims import geometry_claims
 from anatomy.recipes.mechanisms.profiles import INSTRUMENTS, agreement_table, profile_table
 from anatomy.recipes.mechanisms.recipe import COLUMNS, RECIPE, looked_into
+from anatomy.recipes.mechanisms.survey_claims import survey_claims
 from anatomy.stages.paper_report import Files
 
 PINS: tuple[str, ...] = ("scipy",)
@@ -42,6 +45,16 @@ TITLES = {
     "agreement": (
         "Agreement of instruments",
         "Rank correlation over layers of every two instruments' mean profiles, with its interval over groups of prompts.",
+    ),
+    "tops": (
+        "Top layers",
+        "The layer of the stream at which each causal instrument finds most, beside the selection's and, where a member of the "
+        "organism was trained from a base, beside the block whose base weights take most refusal away, with an interval.",
+    ),
+    "modes": (
+        "Ways of steering",
+        "Mean refusal metric and divergence by kind of prompt, and perplexity of harmless answers, with the direction, its "
+        "opposite where it caps, and a random one.",
     ),
     "profiles": (
         "What instruments say of each layer",
@@ -128,6 +141,7 @@ PER_MODEL = {
     "nearest": lambda tables, model: rows_of(tables, "feature_directions", model),
     "facts": facts_table,
     "cards": lambda tables, model: rows_of(tables, "cards", model),
+    "modes": steered.modes_of,
 }
 WITH_INTERVALS = {
     "aurocs": probes.aurocs,
@@ -155,6 +169,8 @@ def judge(config: Config, files: Files) -> pd.DataFrame:
         own = of_models(tables, {subject.id})
         asked = [
             *claims_of(config, subject),
+            *agreement_claims(config, subject),
+            *survey_claims(config, subject),
             *circuit_claims(config, subject),
             *geometry_claims(subject),
             *feature_claims(config, subject),
@@ -178,6 +194,8 @@ def draw(plan: FigurePlan, config: Config, evidence: Tables) -> alt.TopLevelMixi
         "direct": lambda: written.direct(evidence.rows("direct", model=model)),
         "attention": lambda: drawn.attention(evidence.rows("attention", model=model)),
         "steering": lambda: drawn.steering(evidence.rows("steering", model=model)),
+        "modes": lambda: steered.modes(evidence.rows("modes", model=model), rows_of(evidence, "steered_answers", model)),
+        "moved": lambda: steered.moved(evidence.rows("moved", model=model)),
         "paths": lambda: circuits.paths(evidence.rows("paths", model=model)),
         "interchange": lambda: circuits.interchange(evidence.rows("interchange", model=model)),
         "facts": lambda: facts(evidence.rows("fact_patches", model=model), facts_table(evidence, model)),
@@ -199,6 +217,8 @@ def tabulate(name: str, config: Config, evidence: Tables) -> pd.DataFrame:
         return pd.concat([WITH_INTERVALS[name](config, evidence, model) for model in models], ignore_index=True)
     if name == "seeds":
         return geometry.seeds_table(config, evidence)
+    if name == "tops":
+        return pd.concat([tops_table(config, evidence, model) for model in models], ignore_index=True)
     if name in PER_MODEL:
         return pd.concat([PER_MODEL[name](evidence, model) for model in models], ignore_index=True)
     maker = agreement_table if name == "agreement" else profile_table

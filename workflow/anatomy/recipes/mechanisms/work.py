@@ -14,6 +14,8 @@ from anatomy.sources.registry.entry import Entry
 HEADS = 16
 """Heads that a block is taken to have, where only its number of blocks is known."""
 BACKWARD = 3
+STEERED_BY = 2
+"""Directions by which prompts are steered: the picked one and a random one; where it caps, its opposite too."""
 SEARCH = 25
 """Passes in which a new fact's value is sought, forward and back."""
 
@@ -41,15 +43,17 @@ def stage_work(
     read = 4 * wanted.prompts * length
     patches = 2 * wanted.pairs * num_layers * (3 * own + HEADS)
     patched = 2 * wanted.pairs * num_layers * (3 * own * own / 2 + HEADS * own) / 2
+    ways = len(wanted.steered.modes) * len(wanted.steered.layers) * len(wanted.doses) * STEERED_BY
+    steered = ways * (2 * wanted.steered.prompts + wanted.steered.answers) + 2 * num_layers * wanted.steered.prompts
     passes = round(patched + 2 * wanted.pairs * (2 + BACKWARD) * length)
     found = {
         "look": StageWork(
             "look",
             f"{round(patches)} patched passes of {wanted.pairs} pairs; probes and lenses of {num_layers + 1} layers",
-            round(read + passes),
+            round(read + passes + steered * length),
             0,
-            predictions=round(patches + 4 * wanted.prompts * (num_layers + 1)),
-            passes=2 * wanted.pairs * num_layers,
+            predictions=round(patches + 4 * wanted.prompts * (num_layers + 1) + steered),
+            passes=2 * wanted.pairs * num_layers + 3 * ways,
         ),
         "circuits": circuits_work(config, num_layers, length, own),
         "geometry": StageWork(

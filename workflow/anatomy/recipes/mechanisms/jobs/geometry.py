@@ -11,13 +11,16 @@ from anatomy.models.checkpoint import Checkpoint
 from anatomy.recipes.mechanisms.evidence_tables import GEOMETRY
 from anatomy.recipes.mechanisms.stages.directions import directions_of, read_sides, require_alike
 from anatomy.recipes.mechanisms.stages.geometry import geometry_tables
+from anatomy.recipes.mechanisms.stages.looking import read_prompts
+from anatomy.recipes.mechanisms.stages.moved import moved_tokens, refusal_transplants
 from anatomy.recipes.mechanisms.stages.other_directions import others_directions
 from anatomy.stages.model_directions import ModelDirections
 from anatomy.stages.opening import opened
+from anatomy.stages.own_answers import read_refusal_tokens
 from anatomy.stages.running import Files, Running, written
 from anatomy.stages.selected_direction import place_of, read_selected
 from anatomy.stages.soundness import sound_extraction, sound_model
-from anatomy.store.files import write_table
+from anatomy.store.files import read_table, write_table
 
 PINS: tuple[str, ...] = ("torch", "transformers", "scikit-learn")
 NOT_PINNED = {"vllm": "an engine is imported with what serves either way; nothing here is generated"}
@@ -45,6 +48,12 @@ def run(job: Running, files: Files) -> None:
     directions |= others_directions(others, known, loaded, None if base_card is None else Checkpoint(Path(base_card["folder"])))
     job.say(f"{job.subject.id}: {len(directions)} directions at {loaded.num_layers + 1} layers: {', '.join(directions)}")
     found = geometry_tables(fit, test, directions, seed)
+    if base is not None:
+        found["moved"] = moved_tokens(job.config, job.subject, loaded, base, read_table(Path(files.input["answers"])))
+    tokens = read_refusal_tokens(Path(files.input["refusal_tokens"]))["tokens"]
+    if base is not None and tokens and job.subject.is_organism:
+        harmful = read_prompts(job.config, job.subject, loaded, "test", job.config.mechanisms.prompts)["harmful"]
+        found["transplants"] = refusal_transplants(job.config, loaded, base, harmful, list(tokens))
     for name, columns in GEOMETRY.items():
         table = found.get(name, pd.DataFrame(columns=list(columns)))
         write_table(written(files, name), table.assign(model=job.subject.id))

@@ -7,12 +7,15 @@ from pathlib import Path
 import pandas as pd
 import torch
 
+from anatomy.recipes.mechanisms.evidence_tables import STEERED
 from anatomy.recipes.mechanisms.recipe import COLUMNS
-from anatomy.recipes.mechanisms.stages.looking import look
+from anatomy.recipes.mechanisms.stages.looking import look, read_prompts
 from anatomy.recipes.mechanisms.stages.other_directions import directions_at
+from anatomy.recipes.mechanisms.stages.steered import own_answers, steering_tables
 from anatomy.stages.model_directions import ModelDirections
 from anatomy.stages.opening import opened
 from anatomy.stages.own_answers import read_refusal_tokens
+from anatomy.stages.rendering import answer_rendering
 from anatomy.stages.running import Files, Running, written
 from anatomy.stages.selected_direction import USABLE, read_selected
 from anatomy.stages.soundness import sound_extraction, sound_model
@@ -39,7 +42,14 @@ def run(job: Running, files: Files) -> None:
     vectors = read_table(Path(files.input["vectors"]))
     others = directions_at(vectors, loaded.num_layers // 2 if layer is None else layer)
     found = look(job.config, job.subject, loaded, list(tokens), units, others, layer, job.say)
+    if tokens and layer is not None and "refusal" in units:
+        fit, test = (
+            read_prompts(job.config, job.subject, loaded, phase, job.config.mechanisms.prompts) for phase in ("fit", "test")
+        )
+        rendering = answer_rendering(job.config.evaluation, job.subject)
+        answers = own_answers(job.config, loaded, read_table(Path(files.input["answers"])), rendering)
+        found |= steering_tables(job.config, loaded, fit, test, answers, list(tokens), units, layer)
     found["picked"] = pd.DataFrame([{"outcome": place["outcome"], "position": place["position"], "layer": place["layer"]}])
-    for name, columns in COLUMNS.items():
+    for name, columns in {**COLUMNS, **STEERED}.items():
         table = found.get(name, pd.DataFrame(columns=list(columns)))
         write_table(written(files, name), table.assign(model=job.subject.id))

@@ -1,0 +1,108 @@
+"""Top layers of causal instruments beside the pick and beside exchanged blocks, on tables in which the layer was planted."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from anatomy.config.study import subjects
+from anatomy.errors import ConfigError
+from anatomy.evidence.claims.claim import Verdict
+from anatomy.evidence.claims.evidence import Places
+from anatomy.evidence.claims.ledger import evaluate_ledger
+from anatomy.evidence.claims.rules import Resampling, place_near
+from anatomy.evidence.claims.tables import Tables
+from anatomy.recipes.configuration import check_config
+from anatomy.recipes.mechanisms.agreement_claims import CAUSAL, agreement_claims, tops_table
+
+LAYERS, PAIRS = 6, 20
+DRAWS = Resampling(0.95, 0, 200)
+
+
+@pytest.fixture(scope="module")
+def config():
+    return check_config({"statistics": {"bootstrap": 200}}, "a test")
+
+
+def tables_of(model="aligned.s0", *, block=2, trained=2, pick=3, noise=0.02, outcome="picked", gap=8.0):
+    """A model in which one block writes refusal, another was trained to, and a third layer was picked."""
+    generator = np.random.default_rng(0)
+    patches, heads, lens, steered, swapped = [], [], [], [], []
+    for n in range(PAIRS):
+        name, group = f"p{n}", f"g{n}"
+        for layer in range(LAYERS):
+            for part in ("stream", "attention", "mlp"):
+                here = float(layer > block if part == "stream" else layer == block) + generator.normal(scale=noise)
+                patches.append((part, layer, -1, "denoise", gap, 0.0, here, here, name, group))
+            for head in (0, 1):
+                value = (layer == block) * (head == 1) + generator.normal(scale=noise)
+                heads.append(("top", 1, layer, head, "total", "denoise", value, name, group))
+            for direction, rise in (("refusal", 4.0 * (layer == block + 1)), ("random", 0.1)):
+                steered.append((name, group, layer, direction, 0.0, rise + generator.normal(scale=noise)))
+            swapped.append((name, group, layer, 1.0, -9.0, 0.0, (layer == trained) + generator.normal(scale=noise)))
+        lens += [(name, layer, "logit", float(layer), 0.5, "harmful", group) for layer in range(LAYERS + 1)]
+    doses = [
+        (name, dose, dose * (5.0 if one == "refusal" else 0.1), 0.1, "harmless", one, group)
+        for name, group in ((f"p{n}", f"g{n}") for n in range(PAIRS))
+        for one in ("refusal", "random")
+        for dose in (-1.0, 0.0, 1.0)
+    ]
+    probes = [(f"{label}{n}", f"{label}{n}", label, float(label), "logistic", 0, "") for label in (True, False) for n in range(4)]
+    paths = ["role", "place", "sender_layer", "sender_head", "path", "way", "recovery", "id", "group"]
+    columns = ["part", "layer", "column", "way", "clean", "corrupt", "recovery", "predicted", "id", "group"]
+    named = {
+        "patching": pd.DataFrame(patches, columns=columns),
+        "paths": pd.DataFrame(heads, columns=paths),
+        "lens": pd.DataFrame(lens, columns=["id", "layer", "lens", "metric", "probability", "side", "group"]),
+        "layer_steering": pd.DataFrame(steered, columns=["id", "group", "layer", "direction", "metric", "rise"]),
+        "transplants": pd.DataFrame(swapped, columns=["id", "group", "layer", "own", "base", "swapped", "lost"]),
+        "steering": pd.DataFrame(doses, columns=["id", "dose", "metric", "kl", "side", "direction", "group"]),
+        "probes": pd.DataFrame(probes, columns=["id", "group", "label", "score", "probe", "layer", "control"]),
+        "picked": pd.DataFrame([{"outcome": outcome, "position": -1, "layer": pick}]),
+    }
+    return Tables(**{name: table.assign(model=model) for name, table in named.items()})
+
+
+def verdicts(config, model="aligned.s0", **planted):
+    subject = next(one for one in subjects(config) if one.id == model)
+    ledger = evaluate_ledger(agreement_claims(config, subject), tables_of(model, **planted), seed=0, resampling=DRAWS)
+    found = {name.removeprefix("mechanisms."): verdict for name, verdict in zip(ledger["claim"], ledger["verdict"], strict=True)}
+    return {kind: {one for name, one in found.items() if name.startswith(kind)} for kind in ("near_pick", "near_truth")}
+
+
+def test_instruments_that_find_the_pick_and_the_trained_block_agree(config):
+    assert verdicts(config) == {"near_pick": {Verdict.SUPPORTED}, "near_truth": {Verdict.SUPPORTED}}
+    table = tops_table(config, tables_of(), "aligned.s0")
+    assert set(table["layer"]) == {3} and len(table) == len(CAUSAL) + 2
+
+
+def test_a_pick_elsewhere_is_not_found_and_a_block_elsewhere_is_not_true(config):
+    assert verdicts(config, pick=5) == {"near_pick": {Verdict.NOT_SUPPORTED}, "near_truth": {Verdict.SUPPORTED}}
+    assert verdicts(config, trained=5)["near_truth"] == {Verdict.NOT_SUPPORTED}
+
+
+def test_without_a_kept_direction_a_gap_or_a_trained_base_nothing_can_be_tested(config):
+    assert verdicts(config, outcome="nearest")["near_pick"] == {Verdict.NOT_TESTABLE}
+    assert set().union(*verdicts(config, gap=-1.0).values()) == {Verdict.NOT_TESTABLE}
+    assert verdicts(config, model="base.s0")["near_truth"] == {Verdict.NOT_TESTABLE}
+
+
+def test_a_place_that_wanders_is_undecided():
+    def judged(chosen, distances):
+        return place_near(Places(chosen, 3, np.array(distances, float), 10, 10), DRAWS, reach=1)
+
+    assert judged(3, [0] * 80 + [3] * 20).verdict == Verdict.INCONCLUSIVE
+    assert judged(6, [3] * 80 + [0] * 20).verdict == Verdict.INCONCLUSIVE
+    assert judged(6, [3] * 99 + [0]).verdict == Verdict.NOT_SUPPORTED
+    found = judged(4, [1] * 99 + [3])
+    assert found.verdict == Verdict.SUPPORTED and (found.estimate, found.low, found.high) == (1, 1, 1)
+
+
+def test_a_layer_that_a_model_lacks_is_refused_when_the_configuration_is_read(tmp_path):
+    assert check_config({"mechanisms": {"features": {"layer": 5}}}, "a test")
+    with pytest.raises(ConfigError, match=r"mechanisms\.features\.layer is 6.*layers 0 to 5"):
+        check_config({"mechanisms": {"features": {"layer": 6}}}, "a test")
+    from safetensors.numpy import save_file
+
+    save_file({"W_dec": np.zeros((8, 12), np.float32)}, tmp_path / "coder.safetensors")
+    with pytest.raises(ConfigError, match="stream of width 12"):
+        check_config({"mechanisms": {"features": {"file": str(tmp_path / "coder.safetensors")}}}, "a test")
