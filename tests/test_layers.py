@@ -47,8 +47,7 @@ def imported(path: Path) -> set[str]:
 
 
 def test_the_order_names_every_package():
-    modules = [path for path in LIBRARY.iterdir() if path.is_dir() or path.suffix == ".py"]
-    assert {path.stem for path in modules if path.name not in ("__init__.py", "__pycache__")} == set(ORDER)
+    assert {path.stem for path in LIBRARY.iterdir() if path.name not in ("__init__.py", "__pycache__", "py.typed")} == set(ORDER)
 
 
 @pytest.mark.parametrize("package", ORDER)

@@ -181,6 +181,14 @@ def test_the_command_says_what_cannot_be_compared(original, tmp_path, capsys):
     assert "another architecture" in capsys.readouterr().err and not (tmp_path / "out").exists()
 
 
+def test_a_gguf_file_and_a_missing_direction_are_answered_with_what_to_do(original, tmp_path, capsys):
+    (tmp_path / "edited.gguf").touch()
+    asked = ["--original", str(original.folder), "--to", str(tmp_path / "out"), "--edited"]
+    assert main([*asked, str(tmp_path / "edited.gguf")]) == 1 and "results/converted" in capsys.readouterr().err
+    missing = ["--direction", f"style={tmp_path / 'style.safetensors'}"]
+    assert main([*asked, str(original.folder), *missing]) == 1 and "no such file" in capsys.readouterr().err
+
+
 def test_files_of_others_are_not_written_over(original, tmp_path, capsys):
     (tmp_path / "own").mkdir()
     (tmp_path / "own" / "thesis.txt").write_text("mine")

@@ -77,6 +77,8 @@ def test_directions_are_read_from_an_extraction_and_from_any_file_of_that_width(
     save_directions(Directions(units, (-2, -1), (0, 1)), tmp_path / "directions.safetensors", {})
     save_file({"mine": units[0, 1].clone(), "other": torch.ones(3)}, tmp_path / "mine.safetensors")
     assert read_reference(tmp_path / "directions.safetensors", 64).places[3] == "position -1, layer 1"
+    save_directions(Directions(units, (-1, 0), (0, 1)), tmp_path / "signature.safetensors", {})
+    assert read_reference(tmp_path / "signature.safetensors", 64).places[3] == "all tokens of answers, layer 1"
     assert read_reference(tmp_path / "mine.safetensors", 64).places == ("mine",)
     for name in ("mine", "directions"):
         with pytest.raises(DataError, match="32 numbers"):

@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 
 from anatomy.errors import DataError
 from anatomy.formats.beside import beside
-from anatomy.interventions.directions.vector_files import read_vectors, write_vectors
+from anatomy.interventions.directions.vector_files import made_for, read_vectors, write_vectors
 
 WIDTH = 24
 
@@ -39,6 +39,7 @@ def test_a_control_vector_names_the_output_of_the_block_before(vectors, tmp_path
     said = {name: reader.get_field(name).contents() for name in reader.fields}
     assert said["general.architecture"] == "controlvector" and said["controlvector.model_hint"] == "qwen2"
     assert said["controlvector.layer_count"] == 3 and said["controlvector.position"] == "-1"
+    assert made_for(tmp_path / "a.gguf") == "qwen2"
 
 
 def test_a_control_vector_comes_back_at_the_layers_it_went_out_from(vectors, tmp_path):

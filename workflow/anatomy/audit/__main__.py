@@ -137,7 +137,7 @@ def run(options: argparse.Namespace) -> tuple[list[Verdict], Path]:
         raise ConfigError(found="--columns without --pairs", expected="the file that they are of", where="the command line")
     if options.tasks and not options.benchmarks:
         raise ConfigError(found="--tasks without --benchmarks", expected="the folder of their data", where="the command line")
-    original, edited = Checkpoint(options.original), Checkpoint(options.edited)
+    original, edited = _opened(options.original, "--original"), _opened(options.edited, "--edited")
     require_folder(folder, "--to")
     references = read_references(options.direction, original.d_model)
     measured: list[Measured] = []
@@ -164,6 +164,18 @@ def run(options: argparse.Namespace) -> tuple[list[Verdict], Path]:
     }
     names = options.original.resolve().name, options.edited.resolve().name
     return found, write_page(audit, found, measured, names, facts, folder)
+
+
+def _opened(folder: Path, option: str) -> Checkpoint:
+    if folder.is_file() and folder.suffix.lower() == ".gguf":
+        raise ConfigError(
+            found=f"a GGUF file, {folder}",
+            expected="a folder with config.json and safetensors",
+            where=option,
+            remedy="a study whose model it is (quickstart --model) converts it into results/converted/: give that "
+            "folder, for an edit is told beneath the errors of quantisation too",
+        )
+    return Checkpoint(folder)
 
 
 def _show(found: Sequence[Verdict]) -> None:

@@ -56,6 +56,10 @@ def read_reference(path: Path, d_model: int, name: str = REFUSAL) -> Reference:
         DataError: no such file, another kind, nothing of that width in it, or a row that is no numbers.
     """
     require_kind(path)
+    if not path.is_file():
+        raise DataError(
+            found="no such file", expected="directions of the original model", where=str(path), remedy="check the path"
+        )
     if card_path(path).is_file():
         own = load_directions(path)
         if own.vectors.shape[-1] != d_model:
