@@ -14,6 +14,7 @@ from anatomy.recipes.configuration import check_config
 from anatomy.recipes.mechanisms.fact_claims import fact_claims, facts_table, mlp_beyond_attention
 from anatomy.recipes.mechanisms.fact_figures import facts
 from anatomy.recipes.mechanisms.stages.planted_facts import told_facts
+from anatomy.recipes.mechanisms.under_edits import OF_DIRECTION, OF_PAPERS
 
 MODEL, BEST = "aligned.s0", 1
 
@@ -27,7 +28,7 @@ def tables_of(mlp=0.8, attention=0.1, said=3.0, random=0.1, otherwise=1.0, stays
             patches.append((*who, "mlp", layer, (mlp if layer == BEST else 0.0) + noise))
             patches.append((*who, "attention", layer, (attention if layer == 2 else 0.0) + noise / 2))
             for kind, efficacy in (("fact", said if layer == BEST else -4.0), ("random key", -4.0 + random)):
-                for under in ("", "injection"):
+                for under in ("", *OF_DIRECTION, *OF_PAPERS):
                     kept = efficacy if not under or outlives else -4.0
                     for measure, after in (("efficacy", kept), ("paraphrase", otherwise), ("unrelated", stays)):
                         edits.append((*who, layer, kind, under, measure, -4.0, after + noise))
@@ -56,12 +57,22 @@ def test_what_was_planted_is_supported():
         ({"random": 9.0}, "facts_in_mlps"),
         ({"otherwise": -5.0}, "fact_rewritten"),
         ({"stays": 2.0}, "fact_rewritten"),
-        ({"outlives": False}, "fact_outlives"),
     ],
 )
 def test_the_opposite_is_not(planted, fails):
     found = verdicts(tables_of(**planted))
     assert [name for name, verdict in found.items() if verdict != Verdict.SUPPORTED] == [fails]
+
+
+def test_a_fact_that_another_edit_takes_away_does_not_outlive_it():
+    found = verdicts(tables_of(outlives=False))
+    lost = {name for name, verdict in found.items() if verdict == Verdict.NOT_SUPPORTED}
+    assert lost == {name for name in found if name.startswith("fact_outlives")} and len(lost) == len(
+        {**OF_DIRECTION, **OF_PAPERS}
+    )
+    alone = tables_of()
+    alone = alone.but(fact_edits=alone.rows("fact_edits", under=""))
+    assert {verdicts(alone)[name] for name in lost} == {Verdict.NOT_TESTABLE}
 
 
 def test_without_facts_nothing_can_be_tested():

@@ -156,15 +156,17 @@ rule mechanisms_features:
         f"{SCRIPTS}/paper.py"
 
 
-def masks_of(model):
-    """The mask that another paper of the run made of a model."""
-    return {name: file for name, file in neighbours_of(model).items() if name == "mask"}
+def edits_of_others(model):
+    """Edits that other papers of the run made of a model."""
+    from anatomy.recipes.mechanisms.neighbours import edits_of_others
+
+    return edits_of_others(CONFIG, EVERYONE[model])
 
 
 # Facts patched and rewritten in memory.
 rule mechanisms_facts:
     input:
-        unpack(lambda wildcards: masks_of(wildcards.model)),
+        unpack(lambda wildcards: edits_of_others(wildcards.model)),
         model=AT.model("{model}"),
         world=lambda wildcards: world_of(wildcards.model),
         answers=AT.stage("answers", "{model}", "completions.parquet"),

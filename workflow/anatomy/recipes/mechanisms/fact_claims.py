@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 
 import pandas as pd
 
@@ -13,9 +14,12 @@ from anatomy.evidence.claims.evidence import Contrast
 from anatomy.evidence.claims.tables import MissingEvidence, Tables
 from anatomy.recipes.mechanisms.claims import Gather, stated
 from anatomy.recipes.mechanisms.samples import sample_of
+from anatomy.recipes.mechanisms.under_edits import OF_DIRECTION, OF_PAPERS
 
 MARGIN = 0.1
 """Share of the rise of a fact's new object that unrelated facts may have too, or that may be lost under another edit."""
+UNDER_EDITS = "mechanism battery, facts under edits"
+"""Corrected on its own: the same question, once for every other edit."""
 KINDS = ("fact", "random key")
 
 
@@ -65,14 +69,31 @@ def fact_claims(config: Config, subject: Subject) -> list[Claim]:
             "fact_outlives",
             "A rewritten fact stays where refusal is injected into the same weights.",
             "ours",
-            Test(
-                "difference_above",
-                outlives(model, "injection"),
-                {"threshold": 0},
-                f"rise of the new object's log odds under the injection, minus {1 - MARGIN:g} of the rise without it",
-            ),
+            _outlives(model, "injection"),
+        ),
+        *(
+            replace(
+                claim(
+                    f"fact_outlives.{under.replace(' ', '_')}",
+                    f"A rewritten fact stays where {words}.",
+                    "ours",
+                    _outlives(model, under),
+                ),
+                family=UNDER_EDITS,
+            )
+            for under, words in {**OF_DIRECTION, **OF_PAPERS}.items()
+            if under != "injection"
         ),
     ]
+
+
+def _outlives(model: str, under: str) -> Test:
+    return Test(
+        "difference_above",
+        outlives(model, under),
+        {"threshold": 0},
+        f"rise of the new object's log odds under the other edit, minus {1 - MARGIN:g} of the rise without it",
+    )
 
 
 def _table(tables: Tables, name: str, model: str) -> pd.DataFrame:
@@ -168,9 +189,11 @@ def outlives(model: str, under: str) -> Gather:
         if beside.empty:
             raise MissingEvidence(
                 found=f"no facts beside {under}",
-                expected="a picked direction",
+                expected="a picked direction, or an edit that another paper of the run made of the model",
                 where=model,
-                because="the search for a refusal direction ended without one, so that there is no other edit",
+                because="the search for a refusal direction ended without one, so that there is no other edit"
+                if under in OF_DIRECTION
+                else "no other paper of this run made such an edit of the model",
             )
         kept = _rise(beside) - (1 - MARGIN) * _rise(_edited(tables, model, "efficacy"))
         return sample_of(kept.rename("value").reset_index())

@@ -22,6 +22,15 @@ def base_of(config: Config, subject: Subject) -> Subject | None:
     return next((other for other in subjects(config) if other.id == name), None)
 
 
+def edits_of_others(config: Config, subject: Subject) -> dict[str, str]:
+    """Files that name edits of a model which papers of the same run make: ``mask``, ``signature``, and a base's ``own_head``."""
+    found = {name: file for name, file in files_of_others(config, subject).items() if name in ("mask", "signature")}
+    pair = next((pair for pair in head_pairs(config) if pair.base == subject.id and not pair.is_control), None)
+    if "superficial" in {name_of(entry) for entry in config.recipes} and pair is not None:
+        found["own_head"] = Layout(config.results).stage("edit", subject.id, f"superficial.{Head(pair, POOLED).name}.json")
+    return found
+
+
 def files_of_others(config: Config, subject: Subject) -> dict[str, str]:
     """Files that name directions of a model which papers of the same run find: ``rosi``, ``signature``, ``mask`` and ``head``."""
     at, asked, found = Layout(config.results), {name_of(entry) for entry in config.recipes}, {}

@@ -8,16 +8,13 @@ import pandas as pd
 import torch
 
 from anatomy.config.study import Layout
-from anatomy.interventions.edits.rank_one import build_edit
-from anatomy.interventions.edits.saved import saved_edit
-from anatomy.interventions.edits.spec import DirectionReference
-from anatomy.interventions.edits.weight_edit import WeightEdit
+from anatomy.interventions.edits.stack import Part
 from anatomy.interventions.instruments.facts import Fact
-from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.loading import LoadedModel
 from anatomy.models.rendering import render
 from anatomy.recipes.mechanisms.evidence_tables import FACTS
 from anatomy.recipes.mechanisms.stages.facts import edited_layers, fact_edits, fact_patches
+from anatomy.recipes.mechanisms.stages.other_edits import edits_of_direction, edits_of_papers
 from anatomy.recipes.mechanisms.stages.planted_facts import known_facts, told_facts
 from anatomy.stages.model_directions import ModelDirections
 from anatomy.stages.opening import opened
@@ -28,8 +25,6 @@ from anatomy.stages.soundness import sound_extraction, sound_model
 from anatomy.store.files import read_json, read_table, write_table
 
 PINS: tuple[str, ...] = ("torch", "transformers")
-INJECTION = 1.0
-"""Strength of the injection that a rewritten fact meets: what the model writes along the direction is doubled."""
 
 
 def run(job: Running, files: Files) -> None:
@@ -49,7 +44,7 @@ def run(job: Running, files: Files) -> None:
         texts = [[*prompt, *answer] for prompt, answer in zip(prompts, written_by, strict=True)]
         found = {
             "fact_patches": patches,
-            "fact_edits": fact_edits(job.config, loaded, facts, layers, best, texts, _others(files, loaded)),
+            "fact_edits": fact_edits(job.config, loaded, facts, layers, best, texts, _others(job, files, loaded)),
         }
         job.say(f"{job.subject.id}: {len(facts)} facts rewritten in blocks {layers}; most is carried by the MLP of block {best}")
     else:
@@ -69,18 +64,13 @@ def _facts(job: Running, loaded: LoadedModel) -> list[Fact]:
     return known_facts(loaded, truth, options.count, job.config.mechanisms.seed, job.config.extraction.token_budget)
 
 
-def _others(files: Files, loaded: LoadedModel) -> dict[str, WeightEdit]:
-    """Edits that a rewritten fact meets: injection of the picked direction, and a mask where the run has one."""
-    found: dict[str, WeightEdit] = {}
+def _others(job: Running, files: Files, loaded: LoadedModel) -> dict[str, Part]:
+    """Edits that a rewritten fact meets: by the picked direction and a random one, and those of the run's other papers."""
+    found: dict[str, Part] = {}
     contrast, selected = next(iter(read_selected(Path(files.input["direction"])).items()))
-    place, checkpoint = place_of(selected), Checkpoint(loaded.folder)
+    place = place_of(selected)
     if place is not None:
-        unit = ModelDirections(sound_extraction(files.input["directions"])).directions(contrast, None).unit(*place)
-        named: DirectionReference = {"contrast": contrast, "position": place[0], "layer": place[1], "control": None}
-        found["injection"] = build_edit(
-            {"method": "projection", "direction": named, "strength": INJECTION, "sign": 1}, checkpoint, unit
-        )
-    if files.input.get("mask"):
-        (spec,) = read_json(Path(files.input["mask"])).values()
-        found["mask"] = saved_edit(spec, checkpoint)
-    return found
+        known = ModelDirections(sound_extraction(files.input["directions"])).directions(contrast, None)
+        found |= edits_of_direction(loaded, contrast, place, known.vector(*place), job.config.mechanisms.seed)
+    papers = {name: str(file) for name in ("mask", "signature", "own_head") if (file := files.input.get(name))}
+    return found | edits_of_papers(papers, loaded)

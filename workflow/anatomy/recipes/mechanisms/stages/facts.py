@@ -12,7 +12,7 @@ from anatomy.config.schema import Config
 from anatomy.interventions.directions.metrics import RefusalMetric
 from anatomy.interventions.edits.apply import applied
 from anatomy.interventions.edits.low_rank import Factors, LowRankEdit, low_rank_edit
-from anatomy.interventions.edits.weight_edit import WeightEdit
+from anatomy.interventions.edits.stack import Part, under_stack
 from anatomy.interventions.instruments.fact_edit import (
     FactPrompt,
     key_moments,
@@ -77,7 +77,7 @@ def fact_edits(
     layers: Sequence[int],
     best: int | None,
     texts: Sequence[Sequence[int]],
-    others: Mapping[str, WeightEdit],
+    others: Mapping[str, Part],
 ) -> pd.DataFrame:
     """Every fact rewritten in every layer, beside the same change read by a random key; in the best layer beside other edits too.
 
@@ -94,8 +94,8 @@ def fact_edits(
     moments = key_moments(loaded, layers, [*texts, *statements], budget)
     plain = {fact.id: _asked(loaded, fact, budget) for fact in facts}
     under = {}
-    for name, edit in others.items():
-        with applied(loaded, edit):
+    for name, other in others.items():
+        with under_stack(loaded, [other]):
             under[name] = {fact.id: _asked(loaded, fact, budget) for fact in facts}
     for number, fact in enumerate(counted(facts, "facts rewritten", len(facts))):
         prompts = _prompts(loaded, fact)
@@ -112,7 +112,7 @@ def fact_edits(
                     rows.append(_rows(fact, layer, kind, "", plain[fact.id], _asked(loaded, fact, budget)))
                 if kind == "fact" and layer == best:
                     for name, other in others.items():
-                        with applied(loaded, edit, other):
+                        with under_stack(loaded, [edit, other]):
                             rows.append(_rows(fact, layer, kind, name, under[name][fact.id], _asked(loaded, fact, budget)))
     return pd.concat(rows, ignore_index=True)
 

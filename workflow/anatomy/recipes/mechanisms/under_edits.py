@@ -1,0 +1,18 @@
+"""Other edits that a rewritten fact meets: their names in tables, and in words."""
+
+OF_DIRECTION = {
+    "injection": "refusal is injected into the same weights",
+    "row mean": "refusal is injected along the mean of the weights' rows",
+    "orthogonalized": "the direction is taken out of the weights",
+    "ablation": "the direction is ablated from the stream",
+    "addition": "the direction is added to the stream",
+}
+"""Edits by the picked direction, in words."""
+OF_PAPERS = {
+    "mask": "weights that harm hangs on are set to zero",
+    "style": "the signature of post-training is ablated",
+    "head": "a residual on the output head brings what alignment brought",
+}
+"""Edits that other papers of the run make of the model, in words."""
+CONTROL = ", random"
+"""What follows an edit's name where it is made of a random direction."""
