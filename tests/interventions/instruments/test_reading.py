@@ -157,6 +157,14 @@ def held_out_like(x, y, groups):
     return read(x[None], y, groups)["difference_of_means", ""]
 
 
+def test_streams_that_are_all_alike_tell_nothing():
+    """Before the first block the last token of a template has one stream: its difference of means is rounding."""
+    _, y, groups = planted(0.0)
+    one = np.random.default_rng(3).normal(size=64).astype(np.float32)
+    found = read(np.tile(one, (1, len(y), 1)), y, groups)
+    assert found["difference_of_means", ""] == found["difference_of_means", "shuffled"] == 0.5
+
+
 def test_streams_at_several_positions_are_those_of_single_tokens(loaded):
     found = streams_at(loaded, PROMPTS, [-3, -1], 100, IDS)
     assert found.shape == (2, 4, 3, 32)

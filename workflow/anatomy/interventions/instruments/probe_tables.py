@@ -78,7 +78,7 @@ def place_table(
         folds = folds_of(labels, groups)
         for position, by_layer in zip(positions, streams, strict=True):
             for layer, x in enumerate(by_layer):
-                scores = held_out_scores(difference_of_means, x.astype(np.float64), labels, folds)
+                scores = held_out_scores(difference_of_means, x, labels, folds)
                 rows = pd.DataFrame({"id": list(ids), "group": groups, "label": labels, "score": scores})
                 parts.append(rows.assign(position=position, layer=layer, control=control))
     return pd.concat(parts, ignore_index=True)
