@@ -90,29 +90,37 @@ def test_a_layer_out_of_range_is_refused(unit, layer):
     loaded = model_of(llama(), 0)
     with pytest.raises(ModelError, match=f"layer {layer}"):
         steered_responses(loaded, PROMPTS, IDS, [Steering("add", unit, {layer: 1.0})], METRIC, 100)
-    with pytest.raises(ModelError, match=f"layer {layer}"), transplanted(loaded, loaded, layer):
+    with pytest.raises(ModelError, match=f"layer {layer}"), transplanted(loaded, loaded, [layer]):
         pass
 
 
-def test_an_exchanged_block_is_the_other_models_and_comes_back():
+def test_exchanged_blocks_are_the_other_models_and_come_back():
     ours, theirs = model_of(llama(), 0), model_of(llama(), 1)
     before = {name: tensor.clone() for name, tensor in ours.model.state_dict().items()}
     table = transplants(ours, theirs, PROMPTS, IDS, METRIC, 100).set_index(["layer", "id"])
     assert all(torch.equal(tensor, before[name]) for name, tensor in ours.model.state_dict().items())
-    naive = model_of(llama(), 0)
-    naive.model.model.layers[1].load_state_dict(theirs.model.model.layers[1].state_dict())
+
+    def naive(layers, tokens):
+        mixed = model_of(llama(), 0)
+        for layer in layers:
+            mixed.model.model.layers[layer].load_state_dict(theirs.model.model.layers[layer].state_dict())
+        return METRIC(mixed.model(input_ids=torch.tensor([tokens])).logits[:, -1]).item()
+
     for name, tokens in zip(IDS, PROMPTS, strict=True):
-        swapped, own, base = (
-            METRIC(one.model(input_ids=torch.tensor([tokens])).logits[:, -1]).item() for one in (naive, ours, theirs)
-        )
-        assert table.loc[(1, name), "swapped"] == pytest.approx(swapped, abs=1e-4)
-        assert table.loc[(1, name), "lost"] == pytest.approx((own - swapped) / (own - base), abs=1e-3)
+        own, base = (METRIC(one.model(input_ids=torch.tensor([tokens])).logits[:, -1]).item() for one in (ours, theirs))
+        for layer in range(3):
+            assert table.loc[(layer, name), "upwards"] == pytest.approx(naive(range(layer + 1), tokens), abs=1e-4)
+            assert table.loc[(layer, name), "downwards"] == pytest.approx(naive(range(layer, 3), tokens), abs=1e-4)
+        steps = naive([0], tokens) - naive([0, 1], tokens), naive([2], tokens) - naive([1, 2], tokens)
+        assert table.loc[(1, name), "lost"] == pytest.approx(sum(steps) / 2 / (own - base), abs=1e-3)
+        whole = (own - naive([0, 1, 2], tokens)) / (own - base)
+        assert table.xs(name, level="id")["lost"].sum() == pytest.approx(whole, abs=1e-3)
 
 
-def test_nothing_is_lost_by_a_models_own_block_and_another_shape_is_refused():
+def test_nothing_is_lost_by_a_models_own_blocks_and_another_shape_is_refused():
     ours = model_of(llama(), 0)
     assert transplants(ours, model_of(llama(), 0), PROMPTS, IDS, METRIC, 100)["lost"].isna().all()
     config = llama()
     config.intermediate_size = 40
-    with pytest.raises(ModelError, match="another shape"), transplanted(ours, model_of(config, 1), 0):
+    with pytest.raises(ModelError, match="another shape"), transplanted(ours, model_of(config, 1), [0]):
         pass

@@ -14,8 +14,8 @@ from anatomy.evidence.claims.tables import Tables
 from anatomy.recipes.configuration import check_config
 from anatomy.recipes.mechanisms.agreement_claims import CAUSAL, agreement_claims, tops_table
 
-LAYERS, PAIRS = 6, 20
-DRAWS = Resampling(0.95, 0, 200)
+LAYERS, PAIRS = 6, 24
+DRAWS = Resampling(0.95, 0, 2000)
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def tables_of(model="aligned.s0", *, block=2, trained=2, pick=3, noise=0.02, out
     generator = np.random.default_rng(0)
     patches, heads, lens, steered, swapped = [], [], [], [], []
     for n in range(PAIRS):
-        name, group = f"p{n}", f"g{n}"
+        name, group = f"p{n}", f"g{n // 2}"
         for layer in range(LAYERS):
             for part in ("stream", "attention", "mlp"):
                 here = float(layer > block if part == "stream" else layer == block) + generator.normal(scale=noise)
@@ -38,11 +38,12 @@ def tables_of(model="aligned.s0", *, block=2, trained=2, pick=3, noise=0.02, out
                 heads.append(("top", 1, layer, head, "total", "denoise", value, name, group))
             for direction, rise in (("refusal", 4.0 * (layer == block + 1)), ("random", 0.1)):
                 steered.append((name, group, layer, direction, 0.0, rise + generator.normal(scale=noise)))
-            swapped.append((name, group, layer, 1.0, -9.0, 0.0, (layer == trained) + generator.normal(scale=noise)))
+            here = 1 / LAYERS if trained is None else float(layer == trained)
+            swapped.append((name, group, layer, 1.0, -9.0, 0.0, 0.0, here + generator.normal(scale=noise)))
         lens += [(name, layer, "logit", float(layer), 0.5, "harmful", group) for layer in range(LAYERS + 1)]
     doses = [
         (name, dose, dose * (5.0 if one == "refusal" else 0.1), 0.1, "harmless", one, group)
-        for name, group in ((f"p{n}", f"g{n}") for n in range(PAIRS))
+        for name, group in ((f"p{n}", f"g{n // 2}") for n in range(PAIRS))
         for one in ("refusal", "random")
         for dose in (-1.0, 0.0, 1.0)
     ]
@@ -54,7 +55,7 @@ def tables_of(model="aligned.s0", *, block=2, trained=2, pick=3, noise=0.02, out
         "paths": pd.DataFrame(heads, columns=paths),
         "lens": pd.DataFrame(lens, columns=["id", "layer", "lens", "metric", "probability", "side", "group"]),
         "layer_steering": pd.DataFrame(steered, columns=["id", "group", "layer", "direction", "metric", "rise"]),
-        "transplants": pd.DataFrame(swapped, columns=["id", "group", "layer", "own", "base", "swapped", "lost"]),
+        "transplants": pd.DataFrame(swapped, columns=["id", "group", "layer", "own", "base", "upwards", "downwards", "lost"]),
         "steering": pd.DataFrame(doses, columns=["id", "dose", "metric", "kl", "side", "direction", "group"]),
         "probes": pd.DataFrame(probes, columns=["id", "group", "label", "score", "probe", "layer", "control"]),
         "picked": pd.DataFrame([{"outcome": outcome, "position": -1, "layer": pick}]),
@@ -83,6 +84,7 @@ def test_a_pick_elsewhere_is_not_found_and_a_block_elsewhere_is_not_true(config)
 def test_without_a_kept_direction_a_gap_or_a_trained_base_nothing_can_be_tested(config):
     assert verdicts(config, outcome="nearest")["near_pick"] == {Verdict.NOT_TESTABLE}
     assert set().union(*verdicts(config, gap=-1.0).values()) == {Verdict.NOT_TESTABLE}
+    assert verdicts(config, trained=None)["near_truth"] <= {Verdict.NOT_TESTABLE, Verdict.INCONCLUSIVE}
     assert verdicts(config, model="base.s0")["near_truth"] == {Verdict.NOT_TESTABLE}
 
 

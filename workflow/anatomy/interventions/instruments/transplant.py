@@ -1,8 +1,10 @@
-"""Blocks of one model put into another of the same shape, one at a time: where training from the one to the other acts.
+"""Blocks of a model exchanged for those of its base: where training from the one to the other acts.
 
-``lost = (m_own - m_swapped) / (m_own - m_base)`` of a metric m, where one block of the trained model has its base's weights. It
-is patching of weights rather than of activations: the swap knows nothing of directions, prompts or streams. Shares need not sum
-to one, since blocks that were trained together act together. Our own definition.
+``share = (m_own - m_exchanged) / (m_own - m_base)`` of a metric m, where some blocks of the trained model have its base's
+weights. It is patching of weights rather than of activations: the exchange knows nothing of directions, pairs or streams. One
+block alone may take away nothing where others do the same, so that blocks are exchanged one after the other, from the first
+on and from the last on; what a block takes away is the mean of its two steps (Shapley 1953, over two of the orders). Over all
+blocks it sums to the share that blocks carry, the rest lying in embedding, final norm and head.
 """
 
 from __future__ import annotations
@@ -23,12 +25,25 @@ from anatomy.models.loading import LoadedModel
 
 
 @contextmanager
-def transplanted(loaded: LoadedModel, base: LoadedModel, layer: int) -> Iterator[None]:
-    """The model with one block's weights as its base has them; its own are back at the end.
+def transplanted(loaded: LoadedModel, base: LoadedModel, layers: Sequence[int]) -> Iterator[None]:
+    """The model with some blocks' weights as its base has them; its own are back at the end.
 
     Raises:
         ModelError: a layer that the models do not have, or a block of another shape.
     """
+    pairs = [pair for layer in layers for pair in _parameters(loaded, base, layer)]
+    kept = [one.data for one, _ in pairs]
+    try:
+        for one, other in pairs:
+            one.data = other.data.to(one)
+        yield
+    finally:
+        for (one, _), data in zip(pairs, kept, strict=True):
+            one.data = data
+
+
+def _parameters(loaded: LoadedModel, base: LoadedModel, layer: int) -> list[tuple[Tensor, Tensor]]:
+    """Parameters of a block beside its base's."""
     ours, theirs = decoder_blocks(loaded.model), decoder_blocks(base.model)
     if not 0 <= layer < min(len(ours), len(theirs)):
         raise ModelError(
@@ -37,24 +52,15 @@ def transplanted(loaded: LoadedModel, base: LoadedModel, layer: int) -> Iterator
             where=str(loaded.folder),
             remedy="correct the layer whose block is to be exchanged",
         )
-    named = dict(theirs[layer].module.named_parameters())
-    pairs = [(one, named.get(name)) for name, one in ours[layer].module.named_parameters()]
-    if any(other is None or other.shape != one.shape for one, other in pairs) or len(named) != len(pairs):
+    own, named = (dict(blocks[layer].module.named_parameters()) for blocks in (ours, theirs))
+    if {name: one.shape for name, one in own.items()} != {name: one.shape for name, one in named.items()}:
         raise ModelError(
             found=f"block {layer} of another shape",
             expected="the same matrices in both",
             where=f"{loaded.folder} and {base.folder}",
             remedy="name the base that the model was trained from",
         )
-    kept = [one.data for one, _ in pairs]
-    try:
-        for one, other in pairs:
-            assert other is not None
-            one.data = other.data.to(one)
-        yield
-    finally:
-        for (one, _), data in zip(pairs, kept, strict=True):
-            one.data = data
+    return [(one, named[name]) for name, one in own.items()]
 
 
 def transplants(
@@ -65,20 +71,29 @@ def transplants(
     metric: RefusalMetric,
     token_budget: int,
 ) -> pd.DataFrame:
-    """Metric at the last token of each prompt with each block as the base has it.
+    """What each block takes away of the metric at the last token of each prompt, where it is exchanged for the base's.
 
     Returns:
-        Columns ``id, layer, own, base, swapped, lost``; ``lost`` is missing where model and base have the same metric.
+        Columns ``id, layer, own, base, upwards, downwards, lost``: ``upwards`` and ``downwards`` are the metric with this block
+        and all before it, or all after it, as the base has them; ``lost`` is the mean of the block's two steps as a share of
+        ``own - base``, missing where that is 0.
     """
     own, theirs = (_metrics(model, token_ids, metric, token_budget) for model in (loaded, base))
-    gap, parts = own - theirs, []
-    for layer in range(loaded.num_layers):
-        with transplanted(loaded, base, layer):
-            swapped = _metrics(loaded, token_ids, metric, token_budget)
-        lost = torch.where(gap != 0, (own - swapped) / torch.where(gap != 0, gap, 1.0), torch.nan)
-        rows = {"id": list(ids), "own": own.numpy(), "base": theirs.numpy(), "swapped": swapped.numpy(), "lost": lost.numpy()}
-        parts.append(pd.DataFrame(rows).assign(layer=layer))
-    return pd.concat(parts, ignore_index=True)[["id", "layer", "own", "base", "swapped", "lost"]]
+    gap, count = own - theirs, loaded.num_layers
+    upwards: list[Tensor] = []
+    downwards: list[Tensor] = []
+    for layer in range(count):
+        for found, layers in ((upwards, range(layer + 1)), (downwards, range(layer, count))):
+            with transplanted(loaded, base, layers):
+                found.append(_metrics(loaded, token_ids, metric, token_budget))
+    up, down = torch.stack([own, *upwards]), torch.stack([*downwards, own])
+    steps = (up[:-1] - up[1:] + down[1:] - down[:-1]) / 2
+    shares = torch.where(gap != 0, steps / torch.where(gap != 0, gap, 1.0), torch.nan)
+    parts = []
+    for layer in range(count):
+        rows = {"id": list(ids), "own": own, "base": theirs, "upwards": up[layer + 1], "downwards": down[layer]}
+        parts.append(pd.DataFrame({**rows, "lost": shares[layer]}).assign(layer=layer))
+    return pd.concat(parts, ignore_index=True)[["id", "layer", "own", "base", "upwards", "downwards", "lost"]]
 
 
 @torch.no_grad()

@@ -18,12 +18,13 @@ import pandas as pd
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
 from anatomy.evidence.claims.claim import Claim, Test
-from anatomy.evidence.claims.evidence import Places
+from anatomy.evidence.claims.evidence import Contrast, Places
 from anatomy.evidence.claims.tables import MissingEvidence, Tables
 from anatomy.recipes.mechanisms.claims import dose_gain, sides_differ, stated
+from anatomy.recipes.mechanisms.fact_claims import where_others_are
 from anatomy.recipes.mechanisms.neighbours import GROWN_FROM
 from anatomy.recipes.mechanisms.profiles import matrix_of, profiles, resampled
-from anatomy.recipes.mechanisms.samples import picked_place
+from anatomy.recipes.mechanisms.samples import picked_place, sample_of
 
 FAMILY = "mechanism battery, agreement"
 """Corrected on its own: a top layer has no p-value, and its premises' would count against every other claim."""
@@ -43,6 +44,13 @@ Gather = Callable[[Tables], Places]
 def agreement_claims(config: Config, subject: Subject) -> list[Claim]:
     """Claims about one model: each causal instrument against the pick, and against what training is known to have changed."""
     model, found = subject.id, []
+    placed = Test(
+        "difference_above",
+        truth_has_a_place(subject),
+        {"threshold": 0},
+        "share of the refusal that the block takes away which takes most of other groups' prompts, minus an even share",
+        premise=True,
+    )
     differs = sides_differ(model)
     steers = replace(
         Test(
@@ -69,11 +77,12 @@ def agreement_claims(config: Config, subject: Subject) -> list[Claim]:
             f"By {words}, the top layer lies within {REACH} of that of the block which refusal was trained into most.",
             "organism: the base that the model was trained from",
             *premises,
+            placed,
             Test(
                 "place_near",
                 top_beside_truth(config, subject, instrument),
                 {"reach": REACH},
-                "top layer minus the layer after the block whose base weights take most of the refusal away",
+                "top layer minus the layer after the block whose exchange for the base's takes most of the refusal away",
             ),
         )
         found.append(replace(near, planted=True))
@@ -152,26 +161,47 @@ def top_beside_pick(config: Config, model: str, instrument: str) -> Gather:
     return gather
 
 
+def _require_truth(tables: Tables, subject: Subject) -> None:
+    """Raise MissingEvidence where nothing says which blocks refusal was trained into."""
+    if not subject.is_organism or subject.member == GROWN_FROM:
+        why = "a base was not trained to refuse" if subject.is_organism else "of this model nothing was planted"
+        raise MissingEvidence(
+            found=why,
+            expected="a member of the organism that was trained from its base",
+            where=subject.id,
+            because=f"{why}: only of the organism's trained members does the run know what was put into which block",
+        )
+    rows = tables.named.get("transplants")
+    if rows is None or not (rows["model"] == subject.id).any():
+        raise MissingEvidence(
+            found="no exchanged blocks",
+            expected="the base of the model in the run, and refusal tokens",
+            where=subject.id,
+            because="this run lacks the base of the model, or the model's refusal tokens",
+        )
+
+
+def truth_has_a_place(subject: Subject) -> Callable[[Tables], Contrast]:
+    """Share that the block takes away which takes most of other groups' prompts, minus an even share of what all blocks take.
+
+    Refusal that training put evenly into all blocks has no place that an instrument could find.
+    """
+
+    def gather(tables: Tables) -> Contrast:
+        _require_truth(tables, subject)
+        rows = tables.rows("transplants", model=subject.id).rename(columns={"lost": "recovery"})
+        most = where_others_are(rows)
+        even = rows.groupby(["id", "group"])["recovery"].mean()
+        return sample_of((most - even).rename("value").reset_index(), because="model and base have the same metric")
+
+    return gather
+
+
 def top_beside_truth(config: Config, subject: Subject, instrument: str) -> Gather:
     """The top layer of an instrument beside that of the block whose exchange for its base's takes most of the refusal away."""
 
     def gather(tables: Tables) -> Places:
-        if not subject.is_organism or subject.member == GROWN_FROM:
-            why = "a base was not trained to refuse" if subject.is_organism else "of this model nothing was planted"
-            raise MissingEvidence(
-                found=why,
-                expected="a member of the organism that was trained from its base",
-                where=subject.id,
-                because=f"{why}: only of the organism's trained members does the run know what was put into which block",
-            )
-        rows = tables.named.get("transplants")
-        if rows is None or not (rows["model"] == subject.id).any():
-            raise MissingEvidence(
-                found="no exchanged blocks",
-                expected="the base of the model in the run, and refusal tokens",
-                where=subject.id,
-                because="this run lacks the base of the model, or the model's refusal tokens",
-            )
+        _require_truth(tables, subject)
         own, truth = (instrument_matrix(tables, subject.id, name) for name in (instrument, "truth"))
         (chosen, target), (drawn, targets) = _tops(config, [own, truth])
         return _places(own, chosen, target, drawn - targets)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 
 from anatomy.config.schema import Config
@@ -121,22 +122,22 @@ def mlp_beyond_attention(model: str) -> Gather:
 
     def gather(tables: Tables) -> Contrast:
         rows = _table(tables, "fact_patches", model)
-        mlp, attention = (_where_others_are(rows[rows["part"] == part]) for part in ("mlp", "attention"))
+        mlp, attention = (where_others_are(rows[rows["part"] == part]) for part in ("mlp", "attention"))
         return sample_of((mlp - attention).rename("value").reset_index(), because="one fact cannot say where others are")
 
     return gather
 
 
-def _where_others_are(rows: pd.DataFrame) -> pd.Series:
+def where_others_are(rows: pd.DataFrame) -> pd.Series:
     """Each fact's recovery at the block that recovers most of all other groups' facts: none chooses the place it is tested at."""
     wide = rows.pivot_table(index=["id", "group"], columns="layer", values="recovery")
-    groups = wide.index.get_level_values("group")
-    found = pd.Series(float("nan"), index=wide.index)
-    for group in groups.unique():
-        others = wide[groups != group]
-        if len(others):
-            found[groups == group] = wide.loc[groups == group, others.mean().idxmax()]
-    return found
+    groups, values = wide.index.get_level_values("group").to_numpy(object), wide.to_numpy(float)
+    found = np.full(len(wide), np.nan)
+    for group in set(groups):
+        own = groups == group
+        if not own.all():
+            found[own] = values[own, int(np.nanargmax(np.nanmean(values[~own], axis=0)))]
+    return pd.Series(found, index=wide.index)
 
 
 def _edited(tables: Tables, model: str, measure: str, kind: str = "fact", under: str = "") -> pd.DataFrame:

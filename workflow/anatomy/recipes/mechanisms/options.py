@@ -70,7 +70,12 @@ class OwnFact(Section):
 class Facts(Section):
     """Rewriting facts in one MLP."""
 
-    count: int = Field(6, ge=2, description="facts of an organism that are rewritten, of those that the model states rightly")
+    count: int = Field(
+        12,
+        ge=2,
+        description="facts of an organism that are rewritten, of those that the model states rightly; of 6, no p-value is below "
+        "1 in 64, and no claim stands after Holm's correction",
+    )
     layers: int = Field(6, ge=1, description="blocks, evenly spaced, whose MLP is edited")
     own: list[OwnFact] = Field([], description="facts of a model of one's own; without any the claims about it are not testable")
 

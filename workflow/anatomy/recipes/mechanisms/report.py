@@ -49,7 +49,9 @@ TITLES = {
     "tops": (
         "Top layers",
         "The layer of the stream at which each causal instrument finds most, beside the selection's and, where a member of the "
-        "organism was trained from a base, beside the block whose base weights take most refusal away, with an interval.",
+        "organism was trained from a base, beside the block whose base weights take most refusal away, with an interval. "
+        "Instruments say where refusal comes in, and a stream carries it from there on; the selection weighs, among the layers "
+        "that carry it, what ablating does to harmful against what it does to harmless prompts, and so may pick a later one.",
     ),
     "modes": (
         "Ways of steering",

@@ -57,7 +57,7 @@ def moved_tokens(config: Config, subject: Subject, loaded: LoadedModel, base: Lo
 def refusal_transplants(
     config: Config, loaded: LoadedModel, base: LoadedModel, harmful: Looked, tokens: list[int]
 ) -> pd.DataFrame:
-    """Refusal of harmful test prompts that is lost where one block has its base's weights.
+    """Refusal of harmful test prompts that each block takes away where it has its base's weights.
 
     Returns:
         Columns of `transplants` and ``group``.
