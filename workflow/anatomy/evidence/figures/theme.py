@@ -60,6 +60,11 @@ def colour_scale(things: list[str]) -> alt.Scale:
     return alt.Scale(domain=[name_of(thing) for thing in things], range=range_)
 
 
+def dashed(**said: str | None) -> alt.Legend:
+    """Legend of lines told apart by dashes: as strokes, where points on the lines would all look alike."""
+    return alt.Legend(symbolType="stroke", symbolStrokeColor=INK, symbolStrokeWidth=2, symbolSize=220, **said)
+
+
 def themed(chart: alt.TopLevelMixin) -> alt.TopLevelMixin:
     """Give a finished chart the shared look, as configuration of the chart itself (no global theme)."""
     return (

@@ -40,7 +40,7 @@ def direct(rows: pd.DataFrame) -> alt.TopLevelMixin:
         .encode(
             x=alt.X("layer:O", title="block", axis=alt.Axis(labelAngle=0)),
             xOffset="part:N",
-            y=alt.Y("contribution:Q", title="contribution, harmful minus harmless"),
+            y=alt.Y("contribution:Q", title=["contribution,", "harmful minus harmless"]),
             color=alt.Color("part:N", title=None),
             tooltip=["direction:N", "layer:O", "part:N", alt.Tooltip("contribution:Q", format=".3f"), "n:Q"],
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import altair as alt
 import pandas as pd
 
-from anatomy.evidence.figures.theme import themed
+from anatomy.evidence.figures.theme import dashed, themed
 
 ASKED = {"efficacy": "said anew", "paraphrase": "said in other wordings", "unrelated": "unrelated facts that stay"}
 
@@ -32,7 +32,7 @@ def facts(patches: pd.DataFrame, table: pd.DataFrame) -> alt.TopLevelMixin:
             x=alt.X("layer:O", title="block whose MLP is edited", axis=alt.Axis(labelAngle=0)),
             y=alt.Y("share:Q", title="share", scale=alt.Scale(domain=[0, 1])),
             color=alt.Color("measure:N", title=None, sort=list(ASKED.values())),
-            strokeDash=alt.StrokeDash("kind:N", title=None, sort=["fact", "random key"]),
+            strokeDash=alt.StrokeDash("kind:N", title=None, sort=["fact", "random key"], legend=dashed()),
             tooltip=["measure:N", "kind:N", "layer:O", alt.Tooltip("share:Q", format=".2f"), "n:Q"],
         )
         .properties(width=260, height=220)

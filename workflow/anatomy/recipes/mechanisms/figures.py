@@ -5,7 +5,7 @@ from __future__ import annotations
 import altair as alt
 import pandas as pd
 
-from anatomy.evidence.figures.theme import COLOURS, DIVERGING, INK, SEQUENTIAL, themed
+from anatomy.evidence.figures.theme import COLOURS, DIVERGING, INK, SEQUENTIAL, dashed, themed
 from anatomy.recipes.mechanisms.profiles import INSTRUMENTS
 
 SIDES = {"harmful": COLOURS["harmful"], "harmless": COLOURS["benign"]}
@@ -161,7 +161,7 @@ def steering(rows: pd.DataFrame) -> alt.TopLevelMixin:
             x=alt.X("dose:Q", title="dose (1: from harmless to harmful)"),
             y=alt.Y(f"{column}:Q", title=title),
             color=colour,
-            strokeDash=alt.StrokeDash("direction:N", title=None, sort=["refusal", "random"]),
+            strokeDash=alt.StrokeDash("direction:N", title=None, sort=["refusal", "random"], legend=dashed()),
             tooltip=["side:N", "direction:N", "dose:Q", alt.Tooltip(f"{column}:Q", format=".3f"), "n:Q"],
         )
         .properties(width=260, height=220)

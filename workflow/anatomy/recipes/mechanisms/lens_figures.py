@@ -8,7 +8,7 @@ import pandas as pd
 
 from anatomy.config.schema import Config
 from anatomy.evidence.claims.tables import Tables
-from anatomy.evidence.figures.theme import COLOURS, themed
+from anatomy.evidence.figures.theme import COLOURS, dashed, themed
 from anatomy.recipes.mechanisms.figures import SIDES
 from anatomy.statistics.clusters import Sample
 from anatomy.statistics.intervals import mean_interval
@@ -57,7 +57,7 @@ def _row(shown: pd.DataFrame, column: str, axis: alt.Y) -> alt.FacetChart:
     lines = base.mark_line(point=True).encode(
         y=axis,
         color=alt.Color("side:N", title=None, scale=alt.Scale(domain=list(SIDES), range=list(SIDES.values()))),
-        strokeDash=alt.StrokeDash("lens:N", title="lens"),
+        strokeDash=alt.StrokeDash("lens:N", title="lens", legend=dashed()),
         tooltip=["tokens:N", "lens:N", "side:N", "layer:O", *(alt.Tooltip(f"{one}:Q", format=".3~g") for one in numbers), "n:Q"],
     )
     control = base.mark_line(color=COLOURS["control"], strokeWidth=1).encode(y=f"random_{column}:Q", detail=["lens:N", "side:N"])

@@ -7,7 +7,7 @@ import pandas as pd
 
 from anatomy.config.schema import Config
 from anatomy.evidence.claims.tables import Tables
-from anatomy.evidence.figures.theme import DIVERGING, INK, themed
+from anatomy.evidence.figures.theme import DIVERGING, INK, dashed, themed
 from anatomy.interventions.instruments.probe_tables import auroc_table
 
 CONTROLS = {"": "as it is", "shuffled": "shuffled labels", "equal_length": "prompts of equal length"}
@@ -45,7 +45,7 @@ def by_layer(table: pd.DataFrame) -> alt.TopLevelMixin:
     band = base.transform_filter(f"datum.control == '{CONTROLS['']}'").mark_area(opacity=0.15)
     lines = base.mark_line(point=True).encode(
         y=alt.Y("auroc:Q", title="AUROC", scale=SHOWN),
-        strokeDash=alt.StrokeDash("control:N", title=None, sort=list(CONTROLS.values())),
+        strokeDash=alt.StrokeDash("control:N", title=None, sort=list(CONTROLS.values()), legend=dashed()),
         tooltip=["probe:N", "control:N", "layer:O", *HOVER],
     )
     words = (
@@ -74,11 +74,11 @@ def by_place(table: pd.DataFrame) -> alt.TopLevelMixin:
         alt.Chart(rows)
         .mark_rect()
         .encode(
-            x=alt.X("token:N", title="token, from the end", sort=order, axis=alt.Axis(labelAngle=-40)),
+            x=alt.X("token:N", title="token, from the end", sort=order, axis=alt.Axis(labelAngle=-90)),
             y=alt.Y("layer:O", title="before block", sort="descending"),
             color=alt.Color("auroc:Q", title="AUROC", scale=alt.Scale(scheme=DIVERGING, domain=[0, 1])),
             tooltip=["control:N", "token:N", "layer:O", *HOVER],
         )
         .properties(width=alt.Step(30), height=alt.Step(18))
     )
-    return themed(chart.facet(column=alt.Column("control:N", title=None, sort=list(CONTROLS.values()))))
+    return themed(chart.facet(column=alt.Column("control:N", title=None, sort=list(CONTROLS.values())), spacing=60))

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from anatomy.evidence.claims.tables import Tables
-from anatomy.evidence.figures.theme import COLOURS, themed
+from anatomy.evidence.figures.theme import COLOURS, dashed, themed
 from anatomy.recipes.mechanisms.stages.suppression import UNEDITED
 
 MODES = {"add": "added", "clamp": "clamped to", "cap": "capped at"}
@@ -35,7 +35,7 @@ def modes(prompts: pd.DataFrame, answers: pd.DataFrame) -> alt.TopLevelMixin:
                 x=alt.X("dose:Q", title="dose (0: harmless, 1: harmful)"),
                 y=alt.Y("value:Q", title=title, scale=alt.Scale(type="log" if column == "perplexity" else "linear")),
                 color=alt.Color("side:N", title=None, scale=alt.Scale(domain=list(colours), range=list(colours.values()))),
-                strokeDash=alt.StrokeDash("direction:N", title=None, sort=list(DIRECTIONS)),
+                strokeDash=alt.StrokeDash("direction:N", title=None, sort=list(DIRECTIONS), legend=dashed()),
                 tooltip=["mode:N", "side:N", "direction:N", "dose:Q", alt.Tooltip("value:Q", format=".3f"), "n:Q"],
             )
             facet = chart.properties(width=200, height=120).facet(
