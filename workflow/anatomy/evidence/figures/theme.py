@@ -60,9 +60,13 @@ def colour_scale(things: list[str]) -> alt.Scale:
     return alt.Scale(domain=[name_of(thing) for thing in things], range=range_)
 
 
-def dashed(**said: str | None) -> alt.Legend:
-    """Legend of lines told apart by dashes: as strokes, where points on the lines would all look alike."""
-    return alt.Legend(symbolType="stroke", symbolStrokeColor=INK, symbolStrokeWidth=2, symbolSize=220, **said)
+def dashed(lines: alt.Chart, dash: alt.StrokeDash) -> alt.LayerChart:
+    """Lines that are told apart by dashes, with points on them.
+
+    Of lines with points of their own a legend shows the points, which all look alike.
+    """
+    strokes = dash.legend(symbolType="stroke", symbolStrokeColor=INK, symbolStrokeWidth=2, symbolSize=220)
+    return alt.layer(lines.mark_line().encode(strokeDash=strokes), lines.mark_point(filled=True, opacity=1, size=30))
 
 
 def themed(chart: alt.TopLevelMixin) -> alt.TopLevelMixin:

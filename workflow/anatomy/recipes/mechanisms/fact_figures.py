@@ -27,14 +27,16 @@ def facts(patches: pd.DataFrame, table: pd.DataFrame) -> alt.TopLevelMixin:
     alone = table[table["under"] == ""].melt(["layer", "kind", "n"], list(ASKED), "measure", "share")
     edited = (
         alt.Chart(alone.assign(measure=alone["measure"].map(ASKED)))
-        .mark_line(point=True)
         .encode(
             x=alt.X("layer:O", title="block whose MLP is edited", axis=alt.Axis(labelAngle=0)),
             y=alt.Y("share:Q", title="share", scale=alt.Scale(domain=[0, 1])),
             color=alt.Color("measure:N", title=None, sort=list(ASKED.values())),
-            strokeDash=alt.StrokeDash("kind:N", title=None, sort=["fact", "random key"], legend=dashed()),
             tooltip=["measure:N", "kind:N", "layer:O", alt.Tooltip("share:Q", format=".2f"), "n:Q"],
         )
         .properties(width=260, height=220)
     )
-    return themed(alt.hconcat(carried, edited).resolve_scale(color="independent"))
+    return themed(
+        alt.hconcat(carried, dashed(edited, alt.StrokeDash("kind:N", title=None, sort=["fact", "random key"]))).resolve_scale(
+            color="independent"
+        )
+    )

@@ -154,17 +154,16 @@ def steering(rows: pd.DataFrame) -> alt.TopLevelMixin:
     )
     titles = {"metric": "refusal metric (log odds)", "kl": "KL from the unedited model, nats"}
     colour = alt.Color("side:N", title=None, scale=alt.Scale(domain=list(SIDES), range=list(SIDES.values())))
+    dash = alt.StrokeDash("direction:N", title=None, sort=["refusal", "random"])
     panels = [
         alt.Chart(means.reset_index())
-        .mark_line(point=True)
         .encode(
             x=alt.X("dose:Q", title="dose (1: from harmless to harmful)"),
             y=alt.Y(f"{column}:Q", title=title),
             color=colour,
-            strokeDash=alt.StrokeDash("direction:N", title=None, sort=["refusal", "random"], legend=dashed()),
             tooltip=["side:N", "direction:N", "dose:Q", alt.Tooltip(f"{column}:Q", format=".3f"), "n:Q"],
         )
         .properties(width=260, height=220)
         for column, title in titles.items()
     ]
-    return themed(alt.hconcat(*panels))
+    return themed(alt.hconcat(*(dashed(panel, dash) for panel in panels)))

@@ -54,14 +54,13 @@ def lens(rows: pd.DataFrame) -> alt.TopLevelMixin:
 def _row(shown: pd.DataFrame, column: str, axis: alt.Y) -> alt.FacetChart:
     base = alt.Chart(shown).encode(x=alt.X("layer:O", title="before block (last: the model)", axis=alt.Axis(labelAngle=0)))
     numbers = ("probability", "random_probability", "rank", "random_rank", "kl")
-    lines = base.mark_line(point=True).encode(
+    lines = base.encode(
         y=axis,
         color=alt.Color("side:N", title=None, scale=alt.Scale(domain=list(SIDES), range=list(SIDES.values()))),
-        strokeDash=alt.StrokeDash("lens:N", title="lens", legend=dashed()),
         tooltip=["tokens:N", "lens:N", "side:N", "layer:O", *(alt.Tooltip(f"{one}:Q", format=".3~g") for one in numbers), "n:Q"],
     )
     control = base.mark_line(color=COLOURS["control"], strokeWidth=1).encode(y=f"random_{column}:Q", detail=["lens:N", "side:N"])
-    panel = alt.layer(control, lines).properties(width=220, height=180)
+    panel = alt.layer(control, dashed(lines, alt.StrokeDash("lens:N", title="lens"))).properties(width=220, height=180)
     return panel.facet(column=alt.Column("tokens:N", title=None, sort=list(KINDS.values())))
 
 

@@ -43,18 +43,18 @@ def by_layer(table: pd.DataFrame) -> alt.TopLevelMixin:
         color=alt.Color("probe:N", title=None, legend=alt.Legend(symbolOpacity=1)),
     )
     band = base.transform_filter(f"datum.control == '{CONTROLS['']}'").mark_area(opacity=0.15)
-    lines = base.mark_line(point=True).encode(
+    lines = base.encode(
         y=alt.Y("auroc:Q", title="AUROC", scale=SHOWN),
-        strokeDash=alt.StrokeDash("control:N", title=None, sort=list(CONTROLS.values()), legend=dashed()),
         tooltip=["probe:N", "control:N", "layer:O", *HOVER],
     )
+    dash = alt.StrokeDash("control:N", title=None, sort=list(CONTROLS.values()))
     words = (
         alt.Chart(table[table["layer"] < 0])
         .mark_rule(color=INK, strokeDash=[2, 4])
         .encode(y="auroc:Q", tooltip=["probe:N", *HOVER])
     )
     return themed(
-        alt.layer(words, band.encode(y=alt.Y("low:Q", title="AUROC", scale=SHOWN), y2="high:Q"), lines).properties(
+        alt.layer(words, band.encode(y=alt.Y("low:Q", title="AUROC", scale=SHOWN), y2="high:Q"), dashed(lines, dash)).properties(
             width=400, height=240
         )
     )

@@ -31,13 +31,13 @@ def modes(prompts: pd.DataFrame, answers: pd.DataFrame) -> alt.TopLevelMixin:
             if own.empty:
                 continue
             base = alt.Chart(own.assign(mode=own["mode"].map(MODES)))
-            chart = base.mark_line(point=True).encode(
+            lines = base.encode(
                 x=alt.X("dose:Q", title="dose (0: harmless, 1: harmful)"),
                 y=alt.Y("value:Q", title=title, scale=alt.Scale(type="log" if column == "perplexity" else "linear")),
                 color=alt.Color("side:N", title=None, scale=alt.Scale(domain=list(colours), range=list(colours.values()))),
-                strokeDash=alt.StrokeDash("direction:N", title=None, sort=list(DIRECTIONS), legend=dashed()),
                 tooltip=["mode:N", "side:N", "direction:N", "dose:Q", alt.Tooltip("value:Q", format=".3f"), "n:Q"],
             )
+            chart = dashed(lines, alt.StrokeDash("direction:N", title=None, sort=list(DIRECTIONS)))
             facet = chart.properties(width=200, height=120).facet(
                 column=alt.Column("mode:N", title=None, sort=list(MODES.values())), title=WHERE[where]
             )
