@@ -30,15 +30,18 @@ rule make_edit:
         f"{SCRIPTS}/make_edit.py"
 
 
-def making(paper, edit, maker, *sections, seed=0):
-    """Parameters of a paper's edit: its name among the edits of a model, its maker (module:function), and the options it reads."""
+def making(paper, edit, maker, *sections, seed=0, unread=()):
+    """Parameters of a paper's edit: its name among the edits of a model, its maker (module:function), and the options it reads.
+
+    ``unread``: options of the paper's section that its maker goes without.
+    """
     code = maker.partition(":")[0]
     return {
         "name": f"{paper}.{edit}",
         "maker": maker,
         "told": {},
         "seed": seed,
-        "options": options(CONFIG, paper, "results", *sections),
+        "options": options(CONFIG, paper, "results", *sections, without={paper: unread}),
         "subject": lambda wildcards: vars(EVERYONE[wildcards.model]),
         "code": [stage_fingerprint("make_edit"), stage_fingerprint(code)],
     }

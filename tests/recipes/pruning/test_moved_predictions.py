@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
+from anatomy.config.options import options, restore
 from anatomy.config.study import Layout, Subject
 from anatomy.evidence.claims.tables import Tables
 from anatomy.models.rendering import render
@@ -15,6 +16,7 @@ from anatomy.recipes.pruning.perplexities import perplexity_table
 from anatomy.recipes.pruning.stages.evaluating import under_masks
 from anatomy.recipes.pruning.stages.moved_predictions import MOVED, unmoved
 from anatomy.recipes.pruning.stages.read_texts import KNOWN, NATS, OWN, fixed_texts
+from anatomy.recipes.pruning.unread import UNREAD
 from anatomy.store.files import write_table
 
 MODEL = Subject("mine", "aligned", None, None, ("plain",), False, "float32")
@@ -133,7 +135,9 @@ def test_a_text_of_ones_own_is_read_after_its_prompt_or_from_its_first_token(tin
     assert tiny.tokenizer.decode(first.answer) == " is old" and len(second.prompt) == 1
     whole = render(tiny.tokenizer, ["The gate"], unmoved(config, MODEL, tiny, asked(True), "test").forcing.rendering)[0]
     assert [*second.prompt, *second.answer] == whole
-    assert not fixed_texts(own, MODEL, tiny, asked(True), "select").forced, "masks are chosen without them"
+    sections = ("pruning", "evaluation", "serving", "results", "extraction", "divergence")
+    of_grid = restore(options(own, *sections, without={"pruning": UNREAD["grid"]}), type(own))
+    assert not fixed_texts(of_grid, MODEL, tiny, asked(True), "select").forced, "masks are chosen without them"
 
 
 def nats_of(several):

@@ -7,6 +7,7 @@ import pytest
 import torch
 from tiny_model import make_tiny_model
 
+from anatomy.config.options import options, restore
 from anatomy.config.study import subjects
 from anatomy.interventions.pruning.gradient_sums import gradient_sums, response_losses
 from anatomy.interventions.pruning.matrices import scored_matrices
@@ -20,6 +21,7 @@ from anatomy.recipes.configuration import check_config
 from anatomy.recipes.pruning.stages import output_spaces, score_keys, scored_sets, scoring
 from anatomy.recipes.pruning.stages.abilities import asked
 from anatomy.recipes.pruning.stages.answering import Answers
+from anatomy.recipes.pruning.unread import UNREAD
 from anatomy.store.files import write_json
 
 SMALL = {"examples": 3, "prune": [0.01, 0.05], "preserve": [0.1], "space_rank": None, "removed_ranks": 2, "control_draws": 1}
@@ -30,8 +32,10 @@ def scored(tmp_path_factory):
     """What a scoring leaves, how many sums of earlier sets were alive at each new one, and what it was asked."""
     folder = tmp_path_factory.mktemp("scoring")
     write_json(folder / "world.json", make_world(0, RECIPES["quick"]).to_json())
-    config = check_config({"recipes": ["pruning"], "pruning": SMALL, "evaluation": {"max_new_tokens": 4}}, "-")
-    subject = next(one for one in subjects(config) if one.member == "base")
+    whole = check_config({"recipes": ["pruning"], "pruning": SMALL, "evaluation": {"max_new_tokens": 4}}, "-")
+    told = options(whole, "pruning", "evaluation", "serving", "results", without={"pruning": UNREAD["scores"]})
+    config = restore(told, type(whole))
+    subject = next(one for one in subjects(whole) if one.member == "base")
     loaded = load_model(make_tiny_model(folder / "model"), torch.float32, "cpu")
     before, alive = [], []
 
@@ -46,7 +50,7 @@ def scored(tmp_path_factory):
         patch.setattr(scoring, "gradient_sums", watched)
         prompts = asked(config, subject, folder / "world.json")
         found = scoring.score(config, subject, loaded, prompts, folder / "state", lambda line: None)
-    return found, alive, (config, loaded, prompts)
+    return found, alive, (whole, loaded, prompts)
 
 
 def test_sums_of_two_sets_are_never_in_memory_at_once(scored):

@@ -6,6 +6,7 @@ section fails loudly instead of being a default.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -14,23 +15,36 @@ from anatomy.config.schema import Config
 from anatomy.store.json_objects import JsonObject
 
 
-def options(config: Config, *sections: str, published: bool = False) -> JsonObject:
+PUBLISHED = "published"
+"""Option of papers that every rule but the reports' goes without."""
+
+
+def options(
+    config: Config, *sections: str, published: bool = False, without: Mapping[str, Collection[str]] | None = None
+) -> JsonObject:
     """The named sections as plain JSON.
 
     Args:
         published: with the files of papers' published numbers, which only reports print: what gives one makes nothing else stale.
+        without: by section, options that the rule does not read, so that a change of one does not make it stale.
+
+    Raises:
+        KeyError: a section of ``without`` that is not named, or an option that it has not.
     """
     whole = {name: config.model_dump(mode="json", include={name})[name] for name in sections}
+    for section, names in (without or {}).items():
+        for name in names:
+            del whole[section][name]
     if published:
         return whole
     return {
-        name: {key: one for key, one in value.items() if key != "published"} if isinstance(value, dict) else value
+        name: {key: one for key, one in value.items() if key != PUBLISHED} if isinstance(value, dict) else value
         for name, value in whole.items()
     }
 
 
 def restore(values: JsonObject, kind: type[Config] = Config) -> Config:
-    """The sections a rule named, typed again; reading any other raises AttributeError.
+    """The sections a rule named, typed again; reading any other, or an option that was left out, raises AttributeError.
 
     Args:
         kind: the type of the whole configuration, with the sections of its papers.
@@ -42,4 +56,8 @@ def restore(values: JsonObject, kind: type[Config] = Config) -> Config:
     )
     for name in set(kind.model_fields) - set(values):
         del partial.__dict__[name]
+    for name, value in values.items():
+        section = getattr(partial, name)
+        for option in set(getattr(type(section), "model_fields", {})) - set(value) - {PUBLISHED}:
+            del section.__dict__[option]
     return partial

@@ -4,23 +4,24 @@
 #                                                                                 → pruning_finetuned
 #   → claims, figures, page
 # evaluate, judge and the report are as every paper's (rules/*.smk).
-from anatomy.recipes.pruning.variants import read_sets as read_by_pruned
+from anatomy.recipes.pruning.unread import UNREAD
+from anatomy.recipes.pruning.variants import prompt_sets as asked_of_pruned, read_sets as read_by_pruned
 
 
-def pruning_inputs(**given):
-    """What every job of this paper reads besides: the model, and the prompts and texts that it is asked and reads."""
+def pruning_inputs(sets=asked_of_pruned, **given):
+    """What every job of this paper reads besides: the model, and the prompts that it is asked; ``sets``: which, of the CONFIG."""
     return {
         "model": AT.model("{model}"),
         "world": lambda wildcards: world_of(wildcards.model),
-        "prompts": lambda wildcards: prompt_tables(wildcards.model, read_by_pruned(CONFIG)),
+        "prompts": lambda wildcards: prompt_tables(wildcards.model, sets(CONFIG)),
         **given,
     }
 
 
-def pruning_params(*sections):
-    """What every job of this paper is told; ``sections``: of the configuration, besides those that all read."""
+def pruning_params(job, *sections):
+    """What a job of this paper is told; ``sections``: of the configuration, besides those that all read."""
     return {
-        "options": options(CONFIG, "pruning", "evaluation", "serving", "results", *sections),
+        "options": options(CONFIG, "pruning", "evaluation", "serving", "results", *sections, without={"pruning": UNREAD[job]}),
         "subject": lambda wildcards: vars(EVERYONE[wildcards.model]),
     }
 
@@ -43,7 +44,7 @@ rule pruning_scores:
     resources:
         **needs("pruning_scores"),
     params:
-        **pruning_params(),
+        **pruning_params("scores"),
         module="anatomy.recipes.pruning.jobs.scores",
         code=stage_fingerprint("anatomy.recipes.pruning.jobs.scores"),
     script:
@@ -70,7 +71,7 @@ rule pruning_grid:
     resources:
         **needs("pruning_grid"),
     params:
-        **pruning_params("statistics", "extraction", "divergence"),
+        **pruning_params("grid", "statistics", "extraction", "divergence"),
         module="anatomy.recipes.pruning.jobs.grid",
         code=stage_fingerprint("anatomy.recipes.pruning.jobs.grid"),
     script:
@@ -93,13 +94,14 @@ use rule make_edit as pruning_make_edit with:
     resources:
         **needs("pruning_make_edit"),
     params:
-        **making("pruning", "mask", "anatomy.recipes.pruning.maker:prune"),
+        **making("pruning", "mask", "anatomy.recipes.pruning.maker:prune", unread=UNREAD["make_edit"]),
 
 
 # The chosen mask, its controls and other masks of its fractions, on one loaded model.
 rule pruning_test:
     input:
         **pruning_inputs(
+            sets=read_by_pruned,
             scores=AT.stage("extract", "{model}", "pruning.scores.safetensors"),
             projections=AT.stage("extract", "{model}", "pruning.projections.safetensors"),
             chosen=AT.stage("measure", "{model}", "pruning.chosen.json"),
@@ -122,7 +124,7 @@ rule pruning_test:
     resources:
         **needs("pruning_test"),
     params:
-        **pruning_params("extraction", "divergence"),
+        **pruning_params("test", "extraction", "divergence"),
         module="anatomy.recipes.pruning.jobs.test",
         code=stage_fingerprint("anatomy.recipes.pruning.jobs.test"),
     script:
@@ -149,7 +151,7 @@ rule pruning_finetuned:
     resources:
         **needs("pruning_finetuned"),
     params:
-        **pruning_params(),
+        **pruning_params("finetuned"),
         module="anatomy.recipes.pruning.jobs.finetuned",
         code=stage_fingerprint("anatomy.recipes.pruning.jobs.finetuned"),
     script:

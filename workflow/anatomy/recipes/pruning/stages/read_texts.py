@@ -89,7 +89,7 @@ def fixed_texts(config: Config, subject: Subject, loaded: LoadedModel, prompts: 
     if subject.is_organism:
         rows = prompts[(prompts["ability"] == BENIGN) & prompts["plain"] & (prompts["response"].str.strip() != "")]
         rows = rows.head(config.divergence.prompts).assign(text=KNOWN)
-    elif config.pruning.text is not None and split == "test":
+    elif split == "test" and config.pruning.text is not None:
         rows = read_table(Path(Layout(config.results).prompts(subject, config.pruning.text)))
         rows = rows[rows["split"] == split].head(config.evaluation.test_prompts).assign(text=config.pruning.text)
         rows = rows.reindex(columns=list(dict.fromkeys([*rows.columns, "response"])))
