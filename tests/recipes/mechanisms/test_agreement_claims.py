@@ -12,6 +12,7 @@ from anatomy.evidence.claims.ledger import evaluate_ledger
 from anatomy.evidence.claims.rules import Resampling, place_near
 from anatomy.evidence.claims.tables import Tables
 from anatomy.recipes.configuration import check_config
+from anatomy.recipes.mechanisms import agreement_claims as agreement
 from anatomy.recipes.mechanisms.agreement_claims import CAUSAL, agreement_claims, tops_table
 
 LAYERS, PAIRS = 6, 24
@@ -76,6 +77,19 @@ def test_instruments_that_find_the_pick_and_the_trained_block_agree(config):
     assert set(table["layer"]) == {3} and len(table) == len(CAUSAL) + 2
 
 
+def test_a_premise_counts_against_no_claim(config):
+    subject = next(one for one in subjects(config) if one.id == "aligned.s0")
+    asked = agreement_claims(config, subject)
+    ledger = evaluate_ledger(asked, tables_of(), seed=0, resampling=DRAWS)
+    assert len(ledger) == 2 * len(CAUSAL) and ledger["p"].isna().all() and ledger["p_holm"].isna().all()
+
+
+def test_no_draw_with_a_place_is_no_interval(config, monkeypatch):
+    monkeypatch.setattr(agreement, "resampled", lambda values, codes, weights: np.full((len(weights), values.shape[1]), np.nan))
+    assert tops_table(config, tables_of(), "aligned.s0")[["low", "high"]].isna().all(axis=None)
+    assert set().union(*verdicts(config).values()) == {Verdict.NOT_TESTABLE}
+
+
 def test_a_pick_elsewhere_is_not_found_and_a_block_elsewhere_is_not_true(config):
     assert verdicts(config, pick=5) == {"near_pick": {Verdict.NOT_SUPPORTED}, "near_truth": {Verdict.SUPPORTED}}
     assert verdicts(config, trained=5)["near_truth"] == {Verdict.NOT_SUPPORTED}
@@ -95,6 +109,10 @@ def test_a_place_that_wanders_is_undecided():
     assert judged(3, [0] * 80 + [3] * 20).verdict == Verdict.INCONCLUSIVE
     assert judged(6, [3] * 80 + [0] * 20).verdict == Verdict.INCONCLUSIVE
     assert judged(6, [3] * 99 + [0]).verdict == Verdict.NOT_SUPPORTED
+    few = place_near(Places(3, 3, np.zeros(100), 8, 4), DRAWS, reach=1)
+    assert few.verdict == Verdict.INCONCLUSIVE and "4 groups, 5 needed" in few.reason
+    assert place_near(Places(9, 3, np.full(100, 6.0), 8, 4), DRAWS, reach=1).verdict == Verdict.INCONCLUSIVE
+    assert judged(3, []).verdict == Verdict.NOT_TESTABLE
     found = judged(4, [1] * 99 + [3])
     assert found.verdict == Verdict.SUPPORTED and (found.estimate, found.low, found.high) == (1, 1, 1)
 

@@ -27,7 +27,7 @@ from anatomy.recipes.mechanisms.profiles import matrix_of, profiles, resampled
 from anatomy.recipes.mechanisms.samples import picked_place, sample_of
 
 FAMILY = "mechanism battery, agreement"
-"""Corrected on its own: a top layer has no p-value, and its premises' would count against every other claim."""
+"""On its own, for it is not corrected: a top layer has an interval and no p-value, and premises have none of the claim's."""
 REACH = 1
 """Layers by which a top layer may miss: neighbours share most of their stream."""
 CAUSAL = {
@@ -226,6 +226,7 @@ def tops_table(config: Config, tables: Tables, model: str) -> pd.DataFrame:
         except MissingEvidence:
             continue
         (chosen,), (drawn,) = _tops(config, [matrix])
-        low, high = np.quantile(drawn[np.isfinite(drawn)], [tail, 1 - tail], method="inverted_cdf")
+        known = drawn[np.isfinite(drawn)]
+        low, high = np.quantile(known, [tail, 1 - tail], method="inverted_cdf") if known.size else (np.nan, np.nan)
         found.append((model, words, chosen, low, high, len(matrix)))
     return pd.DataFrame(found, columns=["model", "instrument", "layer", "low", "high", "n"])
