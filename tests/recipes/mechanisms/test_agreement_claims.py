@@ -24,7 +24,7 @@ def config():
     return check_config({"statistics": {"bootstrap": 200}}, "a test")
 
 
-def tables_of(model="aligned.s0", *, block=2, trained=2, pick=3, noise=0.02, outcome="picked", gap=8.0):
+def tables_of(model="aligned.s0", *, block=2, trained=2, pick=3, noise=0.02, outcome="picked", gap=8.0, more=10.0):
     """A model in which one block writes refusal, another was trained to, and a third layer was picked."""
     generator = np.random.default_rng(0)
     patches, heads, lens, steered, swapped = [], [], [], [], []
@@ -40,7 +40,8 @@ def tables_of(model="aligned.s0", *, block=2, trained=2, pick=3, noise=0.02, out
             for direction, rise in (("refusal", 4.0 * (layer == block + 1)), ("random", 0.1)):
                 steered.append((name, group, layer, direction, 0.0, rise + generator.normal(scale=noise)))
             here = 1 / LAYERS if trained is None else float(layer == trained)
-            swapped.append((name, group, layer, 1.0, -9.0, 0.0, 0.0, here + generator.normal(scale=noise)))
+            lost = here + generator.normal(scale=noise)
+            swapped.append((name, group, layer, more - 9.0, -9.0, 0.0, 0.0, lost * more, lost))
         lens += [(name, layer, "logit", float(layer), 0.5, "harmful", group) for layer in range(LAYERS + 1)]
     doses = [
         (name, dose, dose * (5.0 if one == "refusal" else 0.1), 0.1, "harmless", one, group)
@@ -56,7 +57,9 @@ def tables_of(model="aligned.s0", *, block=2, trained=2, pick=3, noise=0.02, out
         "paths": pd.DataFrame(heads, columns=paths),
         "lens": pd.DataFrame(lens, columns=["id", "layer", "lens", "metric", "probability", "side", "group"]),
         "layer_steering": pd.DataFrame(steered, columns=["id", "group", "layer", "direction", "metric", "rise"]),
-        "transplants": pd.DataFrame(swapped, columns=["id", "group", "layer", "own", "base", "upwards", "downwards", "lost"]),
+        "transplants": pd.DataFrame(
+            swapped, columns=["id", "group", "layer", "own", "base", "upwards", "downwards", "taken", "lost"]
+        ),
         "steering": pd.DataFrame(doses, columns=["id", "dose", "metric", "kl", "side", "direction", "group"]),
         "probes": pd.DataFrame(probes, columns=["id", "group", "label", "score", "probe", "layer", "control"]),
         "picked": pd.DataFrame([{"outcome": outcome, "position": -1, "layer": pick}]),
@@ -100,6 +103,33 @@ def test_without_a_kept_direction_a_gap_or_a_trained_base_nothing_can_be_tested(
     assert set().union(*verdicts(config, gap=-1.0).values()) == {Verdict.NOT_TESTABLE}
     assert verdicts(config, trained=None)["near_truth"] <= {Verdict.NOT_TESTABLE, Verdict.INCONCLUSIVE}
     assert verdicts(config, model="base.s0")["near_truth"] == {Verdict.NOT_TESTABLE}
+
+
+def test_a_prompt_on_which_model_and_base_agree_does_not_say_where_refusal_was_trained(config):
+    """Its share may be of any size: means of ratios would put the truth into the last block."""
+    tables = tables_of()
+    rows = tables.named["transplants"]
+    odd = (rows["id"] == "p0") & (rows["layer"] == LAYERS - 1)
+    rows.loc[rows["id"] == "p0", "own"] = rows.loc[rows["id"] == "p0", "base"] + 0.001
+    rows.loc[odd, ["taken", "lost"]] = 0.5, 500.0
+    assert rows.groupby("layer")["lost"].mean().idxmax() == LAYERS - 1
+    subject = next(one for one in subjects(config) if one.id == "aligned.s0")
+    place = agreement.top_beside_truth(config, subject, "patch mlp")(tables)
+    assert (place.chosen, place.target) == (3, 3) and not place.distances.any()
+    table = tops_table(config, tables, "aligned.s0").set_index("instrument")
+    assert table.loc["exchange of blocks for the base's", ["layer", "low", "high"]].tolist() == [3, 3, 3]
+
+
+def test_a_model_that_refuses_no_more_than_its_base_has_no_trained_place(config):
+    assert verdicts(config, more=-10.0) == {"near_pick": {Verdict.SUPPORTED}, "near_truth": {Verdict.NOT_TESTABLE}}
+    subject = next(one for one in subjects(config) if one.id == "aligned.s0")
+    assert agreement.top_beside_truth(config, subject, "patch mlp")(tables_of(more=-10.0)).distances.size == 0
+
+
+def test_the_pick_is_told_to_be_taken_as_it_is(config):
+    subject = next(one for one in subjects(config) if one.id == "aligned.s0")
+    picks = [claim for claim in agreement_claims(config, subject) if ".near_pick." in claim.id]
+    assert all("this pick" in one.sentence and "this pick" in one.tests[-1].statistic for one in picks) and picks
 
 
 def test_a_place_that_wanders_is_undecided():
