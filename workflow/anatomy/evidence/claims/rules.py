@@ -58,12 +58,19 @@ def side_of(interval: Interval, threshold: float | int) -> Verdict:
 
 
 def difference_above(
-    evidence: Contrast, resampling: Resampling, *, threshold: float | int, min_controls: int = 0, control_level: float = nan
+    evidence: Contrast,
+    resampling: Resampling,
+    *,
+    threshold: float | int,
+    min_controls: int = 0,
+    control_level: float = nan,
+    shown: bool = False,
 ) -> Finding:
     """A difference exceeds a threshold, and the controls' differences.
 
     With `min_controls`, at least so many controls must exist and the rank p of the estimate among them must not exceed
-    `control_level`: an effect that random directions have too is not supported, however large.
+    `control_level`: an effect that random directions have too is not supported, however large. Where controls are `shown`, they
+    stand beside the difference and decide nothing.
     """
     difference = difference_interval(evidence.sample, evidence.against, **resampling.options)
     interval = difference.interval
@@ -76,6 +83,11 @@ def difference_above(
     if evidence.baseline is not None:
         reason += f", from {evidence.baseline.mean:.3f}"
     finding = _finding(verdict, reason, interval, p)
+    if shown and evidence.controls.size:
+        low, high = float(evidence.controls.min()), float(evidence.controls.max())
+        beside = f"{low:+z.3f}" if low == high else f"{low:+z.3f} to {high:+z.3f}"
+        number = int(evidence.controls.size)
+        return replace(finding, reason=f"{reason}; control {beside}", controls=number, control_low=low, control_high=high)
     return _against_controls(finding, evidence.controls, min_controls, control_level)
 
 
