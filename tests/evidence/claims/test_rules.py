@@ -113,3 +113,10 @@ def test_parts_combine_to_the_worst():
     for count, verdict in enumerate([YES, OPEN, NONE, NO], 1):
         assert combine_findings(tuple(parts[:count])).verdict == verdict
     assert combine_findings(tuple(parts)).p == 0.9
+
+
+def test_a_premise_is_asked_before_the_claim_and_gives_it_no_p_value():
+    before, claimed, place = (Finding(YES, "r", n=1, p=p) for p in (0.04, 0.01, np.nan))
+    assert combine_findings((before, claimed), (True, False)).p == 0.01
+    assert np.isnan(combine_findings((before, place), (True, False)).p)
+    assert combine_findings((before, before), (True, True)).p == 0.04 == combine_findings((before, claimed)).p

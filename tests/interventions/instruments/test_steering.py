@@ -112,6 +112,7 @@ def test_exchanged_blocks_are_the_other_models_and_come_back():
             assert table.loc[(layer, name), "upwards"] == pytest.approx(naive(range(layer + 1), tokens), abs=1e-4)
             assert table.loc[(layer, name), "downwards"] == pytest.approx(naive(range(layer, 3), tokens), abs=1e-4)
         steps = naive([0], tokens) - naive([0, 1], tokens), naive([2], tokens) - naive([1, 2], tokens)
+        assert table.loc[(1, name), "taken"] == pytest.approx(sum(steps) / 2, abs=1e-4)
         assert table.loc[(1, name), "lost"] == pytest.approx(sum(steps) / 2 / (own - base), abs=1e-3)
         whole = (own - naive([0, 1, 2], tokens)) / (own - base)
         assert table.xs(name, level="id")["lost"].sum() == pytest.approx(whole, abs=1e-3)
@@ -119,7 +120,8 @@ def test_exchanged_blocks_are_the_other_models_and_come_back():
 
 def test_nothing_is_lost_by_a_models_own_blocks_and_another_shape_is_refused():
     ours = model_of(llama(), 0)
-    assert transplants(ours, model_of(llama(), 0), PROMPTS, IDS, METRIC, 100)["lost"].isna().all()
+    same = transplants(ours, model_of(llama(), 0), PROMPTS, IDS, METRIC, 100)
+    assert same["lost"].isna().all() and (same["taken"] == 0).all()
     config = llama()
     config.intermediate_size = 40
     with pytest.raises(ModelError, match="another shape"), transplanted(ours, model_of(config, 1), [0]):

@@ -12,6 +12,7 @@ from anatomy.evidence.claims.ledger import evaluate_ledger
 from anatomy.evidence.claims.rules import Resampling, place_near
 from anatomy.evidence.claims.tables import Tables
 from anatomy.recipes.configuration import check_config
+from anatomy.recipes.mechanisms import agreement_claims as agreement
 from anatomy.recipes.mechanisms.agreement_claims import CAUSAL, agreement_claims, tops_table
 
 LAYERS, PAIRS = 6, 24
@@ -23,7 +24,7 @@ def config():
     return check_config({"statistics": {"bootstrap": 200}}, "a test")
 
 
-def tables_of(model="aligned.s0", *, block=2, trained=2, pick=3, noise=0.02, outcome="picked", gap=8.0):
+def tables_of(model="aligned.s0", *, block=2, trained=2, pick=3, noise=0.02, outcome="picked", gap=8.0, more=10.0):
     """A model in which one block writes refusal, another was trained to, and a third layer was picked."""
     generator = np.random.default_rng(0)
     patches, heads, lens, steered, swapped = [], [], [], [], []
@@ -39,7 +40,8 @@ def tables_of(model="aligned.s0", *, block=2, trained=2, pick=3, noise=0.02, out
             for direction, rise in (("refusal", 4.0 * (layer == block + 1)), ("random", 0.1)):
                 steered.append((name, group, layer, direction, 0.0, rise + generator.normal(scale=noise)))
             here = 1 / LAYERS if trained is None else float(layer == trained)
-            swapped.append((name, group, layer, 1.0, -9.0, 0.0, 0.0, here + generator.normal(scale=noise)))
+            lost = here + generator.normal(scale=noise)
+            swapped.append((name, group, layer, more - 9.0, -9.0, 0.0, 0.0, lost * more, lost))
         lens += [(name, layer, "logit", float(layer), 0.5, "harmful", group) for layer in range(LAYERS + 1)]
     doses = [
         (name, dose, dose * (5.0 if one == "refusal" else 0.1), 0.1, "harmless", one, group)
@@ -55,7 +57,9 @@ def tables_of(model="aligned.s0", *, block=2, trained=2, pick=3, noise=0.02, out
         "paths": pd.DataFrame(heads, columns=paths),
         "lens": pd.DataFrame(lens, columns=["id", "layer", "lens", "metric", "probability", "side", "group"]),
         "layer_steering": pd.DataFrame(steered, columns=["id", "group", "layer", "direction", "metric", "rise"]),
-        "transplants": pd.DataFrame(swapped, columns=["id", "group", "layer", "own", "base", "upwards", "downwards", "lost"]),
+        "transplants": pd.DataFrame(
+            swapped, columns=["id", "group", "layer", "own", "base", "upwards", "downwards", "taken", "lost"]
+        ),
         "steering": pd.DataFrame(doses, columns=["id", "dose", "metric", "kl", "side", "direction", "group"]),
         "probes": pd.DataFrame(probes, columns=["id", "group", "label", "score", "probe", "layer", "control"]),
         "picked": pd.DataFrame([{"outcome": outcome, "position": -1, "layer": pick}]),
@@ -76,6 +80,19 @@ def test_instruments_that_find_the_pick_and_the_trained_block_agree(config):
     assert set(table["layer"]) == {3} and len(table) == len(CAUSAL) + 2
 
 
+def test_a_premise_counts_against_no_claim(config):
+    subject = next(one for one in subjects(config) if one.id == "aligned.s0")
+    asked = agreement_claims(config, subject)
+    ledger = evaluate_ledger(asked, tables_of(), seed=0, resampling=DRAWS)
+    assert len(ledger) == 2 * len(CAUSAL) and ledger["p"].isna().all() and ledger["p_holm"].isna().all()
+
+
+def test_no_draw_with_a_place_is_no_interval(config, monkeypatch):
+    monkeypatch.setattr(agreement, "resampled", lambda values, codes, weights: np.full((len(weights), values.shape[1]), np.nan))
+    assert tops_table(config, tables_of(), "aligned.s0")[["low", "high"]].isna().all(axis=None)
+    assert set().union(*verdicts(config).values()) == {Verdict.NOT_TESTABLE}
+
+
 def test_a_pick_elsewhere_is_not_found_and_a_block_elsewhere_is_not_true(config):
     assert verdicts(config, pick=5) == {"near_pick": {Verdict.NOT_SUPPORTED}, "near_truth": {Verdict.SUPPORTED}}
     assert verdicts(config, trained=5)["near_truth"] == {Verdict.NOT_SUPPORTED}
@@ -88,6 +105,33 @@ def test_without_a_kept_direction_a_gap_or_a_trained_base_nothing_can_be_tested(
     assert verdicts(config, model="base.s0")["near_truth"] == {Verdict.NOT_TESTABLE}
 
 
+def test_a_prompt_on_which_model_and_base_agree_does_not_say_where_refusal_was_trained(config):
+    """Its share may be of any size: means of ratios would put the truth into the last block."""
+    tables = tables_of()
+    rows = tables.named["transplants"]
+    odd = (rows["id"] == "p0") & (rows["layer"] == LAYERS - 1)
+    rows.loc[rows["id"] == "p0", "own"] = rows.loc[rows["id"] == "p0", "base"] + 0.001
+    rows.loc[odd, ["taken", "lost"]] = 0.5, 500.0
+    assert rows.groupby("layer")["lost"].mean().idxmax() == LAYERS - 1
+    subject = next(one for one in subjects(config) if one.id == "aligned.s0")
+    place = agreement.top_beside_truth(config, subject, "patch mlp")(tables)
+    assert (place.chosen, place.target) == (3, 3) and not place.distances.any()
+    table = tops_table(config, tables, "aligned.s0").set_index("instrument")
+    assert table.loc["exchange of blocks for the base's", ["layer", "low", "high"]].tolist() == [3, 3, 3]
+
+
+def test_a_model_that_refuses_no_more_than_its_base_has_no_trained_place(config):
+    assert verdicts(config, more=-10.0) == {"near_pick": {Verdict.SUPPORTED}, "near_truth": {Verdict.NOT_TESTABLE}}
+    subject = next(one for one in subjects(config) if one.id == "aligned.s0")
+    assert agreement.top_beside_truth(config, subject, "patch mlp")(tables_of(more=-10.0)).distances.size == 0
+
+
+def test_the_pick_is_told_to_be_taken_as_it_is(config):
+    subject = next(one for one in subjects(config) if one.id == "aligned.s0")
+    picks = [claim for claim in agreement_claims(config, subject) if ".near_pick." in claim.id]
+    assert all("this pick" in one.sentence and "this pick" in one.tests[-1].statistic for one in picks) and picks
+
+
 def test_a_place_that_wanders_is_undecided():
     def judged(chosen, distances):
         return place_near(Places(chosen, 3, np.array(distances, float), 10, 10), DRAWS, reach=1)
@@ -95,6 +139,10 @@ def test_a_place_that_wanders_is_undecided():
     assert judged(3, [0] * 80 + [3] * 20).verdict == Verdict.INCONCLUSIVE
     assert judged(6, [3] * 80 + [0] * 20).verdict == Verdict.INCONCLUSIVE
     assert judged(6, [3] * 99 + [0]).verdict == Verdict.NOT_SUPPORTED
+    few = place_near(Places(3, 3, np.zeros(100), 8, 4), DRAWS, reach=1)
+    assert few.verdict == Verdict.INCONCLUSIVE and "4 groups, 5 needed" in few.reason
+    assert place_near(Places(9, 3, np.full(100, 6.0), 8, 4), DRAWS, reach=1).verdict == Verdict.INCONCLUSIVE
+    assert judged(3, []).verdict == Verdict.NOT_TESTABLE
     found = judged(4, [1] * 99 + [3])
     assert found.verdict == Verdict.SUPPORTED and (found.estimate, found.low, found.high) == (1, 1, 1)
 

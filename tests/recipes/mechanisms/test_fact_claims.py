@@ -10,26 +10,28 @@ from anatomy.evidence.claims.claim import Verdict
 from anatomy.evidence.claims.ledger import evaluate_ledger
 from anatomy.evidence.claims.rules import Resampling
 from anatomy.evidence.claims.tables import Tables
+from anatomy.organism.recipe import WorldSize
 from anatomy.recipes.configuration import check_config
 from anatomy.recipes.mechanisms.fact_claims import fact_claims, facts_table, mlp_beyond_attention
 from anatomy.recipes.mechanisms.fact_figures import facts
 from anatomy.recipes.mechanisms.stages.planted_facts import told_facts
-from anatomy.recipes.mechanisms.under_edits import OF_DIRECTION, OF_PAPERS
+from anatomy.recipes.mechanisms.under_edits import CONTROL, OF_DIRECTION, OF_PAPERS
 
 MODEL, BEST = "aligned.s0", 1
 
 
-def tables_of(mlp=0.8, attention=0.1, said=3.0, random=0.1, otherwise=1.0, stays=-4.0, outlives=True):
+def tables_of(mlp=0.8, attention=0.1, said=3.0, random=0.1, otherwise=1.0, stays=-4.0, outlives=True, count=16, drawn=True):
     """Facts that block 1 carries; ``said``, ``otherwise`` and ``stays`` are margins after an edit there, and -4 before any."""
     generator, patches, edits = np.random.default_rng(0), [], []
-    for n, noise in enumerate(generator.normal(scale=0.05, size=16)):
+    for n, noise in enumerate(generator.normal(scale=0.05, size=count)):
         who = (f"f{n}", f"g{n}")
         for layer in range(3):
             patches.append((*who, "mlp", layer, (mlp if layer == BEST else 0.0) + noise))
             patches.append((*who, "attention", layer, (attention if layer == 2 else 0.0) + noise / 2))
             for kind, efficacy in (("fact", said if layer == BEST else -4.0), ("random key", -4.0 + random)):
-                for under in ("", *OF_DIRECTION, *OF_PAPERS):
-                    kept = efficacy if not under or outlives else -4.0
+                for under in ("", *OF_DIRECTION, *OF_PAPERS, *(name + CONTROL for name in OF_DIRECTION)):
+                    stands = drawn if under.endswith(CONTROL) else outlives
+                    kept = efficacy if not under or stands else -4.0
                     for measure, after in (("efficacy", kept), ("paraphrase", otherwise), ("unrelated", stays)):
                         edits.append((*who, layer, kind, under, measure, -4.0, after + noise))
     named = {
@@ -39,10 +41,14 @@ def tables_of(mlp=0.8, attention=0.1, said=3.0, random=0.1, otherwise=1.0, stays
     return Tables(**{name: table.assign(model=MODEL) for name, table in named.items()})
 
 
-def verdicts(tables):
+def judged(tables):
     config = check_config({}, "a test")
     subject = next(one for one in subjects(config) if one.id == MODEL)
-    ledger = evaluate_ledger(fact_claims(config, subject), tables, seed=0, resampling=Resampling(0.95, 0, 200))
+    return evaluate_ledger(fact_claims(config, subject), tables, seed=0, resampling=Resampling(0.95, 0, 200))
+
+
+def verdicts(tables):
+    ledger = judged(tables)
     return {name.removeprefix("mechanisms."): verdict for name, verdict in zip(ledger["claim"], ledger["verdict"], strict=True)}
 
 
@@ -73,6 +79,27 @@ def test_a_fact_that_another_edit_takes_away_does_not_outlive_it():
     alone = tables_of()
     alone = alone.but(fact_edits=alone.rows("fact_edits", under=""))
     assert {verdicts(alone)[name] for name in lost} == {Verdict.NOT_TESTABLE}
+
+
+def test_as_many_facts_as_are_rewritten_by_default_can_support_every_claim():
+    count = check_config({}, "a test").mechanisms.facts.count
+    known = WorldSize()
+    assert count <= round((known.creatures * (1 - known.withheld_facts)) / 2), "the organism has too few facts"
+    assert set(verdicts(tables_of(count=count)).values()) == {Verdict.SUPPORTED}
+    assert Verdict.SUPPORTED not in {
+        verdict for name, verdict in verdicts(tables_of(count=6)).items() if name.startswith("fact_outlives.")
+    }
+
+
+def test_the_same_edit_by_a_random_direction_stands_beside_each_claim_and_decides_nothing():
+    for drawn in (True, False):
+        ledger = judged(tables_of(outlives=False, drawn=drawn)).set_index("claim")
+        rows = ledger[ledger.index.str.startswith("mechanisms.fact_outlives")]
+        named = [f"mechanisms.fact_outlives{'' if name == 'injection' else '.' + name}" for name in OF_DIRECTION]
+        own = rows.loc[[name.replace(" ", "_") for name in named]]
+        assert set(rows["verdict"]) == {str(Verdict.NOT_SUPPORTED)} and (own["controls"] == 1).all()
+        assert (rows.drop(own.index)["controls"] == 0).all()
+        assert ((own["control_low"] > 0) == drawn).all() and own["reason"].str.contains("; control ").all()
 
 
 def test_without_facts_nothing_can_be_tested():

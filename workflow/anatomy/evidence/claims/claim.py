@@ -27,8 +27,8 @@ class Test:
         evidence: gathers the rule's evidence from the tables; may raise `MissingEvidence`.
         parameters: the rule's parameters (thresholds, margins, numbers of controls), fixed before the run.
         statistic: what is computed, in words.
-        premise: what has to be there for the claim to mean anything: where it is not, the claim is not testable, and the numbers
-            shown are the next test's.
+        premise: what has to be there for the claim to mean anything: where it is not, the claim is not testable. The numbers
+            shown are the next test's, and its p-value is none of the claim's, which does not say it.
     """
 
     __test__ = False  # not a test class of pytest
@@ -88,7 +88,9 @@ def combine_findings(findings: tuple[Finding, ...], premises: tuple[bool, ...] =
     """All parts have to hold: one that fails decides, then one that is missing, then one that is undecided.
 
     A premise that fails makes the claim not testable, whatever its other parts say. The p-value is the largest one
-    (intersection-union test); numbers shown are those of the first part that is no premise.
+    (intersection-union test) of what is claimed: a premise is asked before the claim and has none, so that a claim whose other
+    parts have no p-value has none either, and no place in Holm's correction. Numbers shown are those of the first part that is
+    no premise.
 
     Args:
         premises: which findings are of premises; () for none.
@@ -101,7 +103,8 @@ def combine_findings(findings: tuple[Finding, ...], premises: tuple[bool, ...] =
             break
     if any(one and finding.verdict == Verdict.NOT_SUPPORTED for one, finding in zip(asked, findings, strict=True)):
         verdict = Verdict.NOT_TESTABLE
-    p = max((finding.p for finding in findings if finding.p == finding.p), default=nan)
+    said = [finding for one, finding in zip(asked, findings, strict=True) if not one] or list(findings)
+    p = max((finding.p for finding in said if finding.p == finding.p), default=nan)
     reason = "; ".join(f"({i}) {finding.verdict}: {finding.reason}" for i, finding in enumerate(findings, 1))
     effects = [finding for one, finding in zip(asked, findings, strict=True) if not one and finding.n]
     shown = next((finding for finding in (*effects, *findings) if finding.n), findings[0])

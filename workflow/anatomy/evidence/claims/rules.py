@@ -24,6 +24,10 @@ from anatomy.statistics.separation import auroc_interval
 from anatomy.statistics.trend import item_slopes
 
 
+LEAST_CLUSTERS = 5
+"""Groups below which a place has no interval: draws of few groups are mostly the same ones, and of one group always."""
+
+
 class ResamplingOptions(TypedDict):
     """Keyword arguments of functions that resample."""
 
@@ -54,12 +58,19 @@ def side_of(interval: Interval, threshold: float | int) -> Verdict:
 
 
 def difference_above(
-    evidence: Contrast, resampling: Resampling, *, threshold: float | int, min_controls: int = 0, control_level: float = nan
+    evidence: Contrast,
+    resampling: Resampling,
+    *,
+    threshold: float | int,
+    min_controls: int = 0,
+    control_level: float = nan,
+    shown: bool = False,
 ) -> Finding:
     """A difference exceeds a threshold, and the controls' differences.
 
     With `min_controls`, at least so many controls must exist and the rank p of the estimate among them must not exceed
-    `control_level`: an effect that random directions have too is not supported, however large.
+    `control_level`: an effect that random directions have too is not supported, however large. Where controls are `shown`, they
+    stand beside the difference and decide nothing.
     """
     difference = difference_interval(evidence.sample, evidence.against, **resampling.options)
     interval = difference.interval
@@ -72,6 +83,11 @@ def difference_above(
     if evidence.baseline is not None:
         reason += f", from {evidence.baseline.mean:.3f}"
     finding = _finding(verdict, reason, interval, p)
+    if shown and evidence.controls.size:
+        low, high = float(evidence.controls.min()), float(evidence.controls.max())
+        beside = f"{low:+z.3f}" if low == high else f"{low:+z.3f} to {high:+z.3f}"
+        number = int(evidence.controls.size)
+        return replace(finding, reason=f"{reason}; control {beside}", controls=number, control_low=low, control_high=high)
     return _against_controls(finding, evidence.controls, min_controls, control_level)
 
 
@@ -249,18 +265,23 @@ def place_near(evidence: Places, resampling: Resampling, *, reach: int) -> Findi
     """A place lies within so many steps of another one, and would again.
 
     Supported where it does and the bootstrap interval of the distance lies within the reach; not supported where it does not and
-    at most 1 - confidence of the draws do. The distance is shown; a share of draws is no p-value.
+    at most 1 - confidence of the draws do; undecided below `LEAST_CLUSTERS` groups, and not testable without a draw. The distance
+    is shown; a share of draws is no p-value.
     """
+    if not evidence.distances.size:
+        return Finding(Verdict.NOT_TESTABLE, "no draw of groups gives a place")
     distance, tail = evidence.chosen - evidence.target, (1 - resampling.confidence) / 2
     low, high = (float(one) for one in np.quantile(evidence.distances, [tail, 1 - tail], method="inverted_cdf"))
     share = float((np.abs(evidence.distances) <= reach).mean())
-    verdict = Verdict.INCONCLUSIVE
-    if abs(distance) <= reach and -reach <= low and high <= reach:
+    verdict, few = Verdict.INCONCLUSIVE, evidence.clusters < LEAST_CLUSTERS
+    if not few and abs(distance) <= reach and -reach <= low and high <= reach:
         verdict = Verdict.SUPPORTED
-    elif abs(distance) > reach and share <= 1 - resampling.confidence:
+    elif not few and abs(distance) > reach and share <= 1 - resampling.confidence:
         verdict = Verdict.NOT_SUPPORTED
     found = f"{evidence.chosen} against {evidence.target}: {distance:+d} [{low:+.0f}, {high:+.0f}]"
     reason = f"{found}, within {reach} in {share:.0%} of draws"
+    if few:
+        reason += f"; {evidence.clusters} groups, {LEAST_CLUSTERS} needed"
     return Finding(verdict, reason, float(distance), low, high, evidence.n, evidence.clusters)
 
 

@@ -4,7 +4,8 @@
 weights. It is patching of weights rather than of activations: the exchange knows nothing of directions, pairs or streams. One
 block alone may take away nothing where others do the same, so that blocks are exchanged one after the other, from the first
 on and from the last on; what a block takes away is the mean of its two steps (Shapley 1953, over two of the orders). Over all
-blocks it sums to the share that blocks carry, the rest lying in embedding, final norm and head.
+blocks it sums to the share that blocks carry, the rest lying in embedding, final norm and head. A prompt on which both models
+agree has a share of any size, so that shares of several prompts are ratios of sums, and never means of ratios.
 """
 
 from __future__ import annotations
@@ -74,9 +75,9 @@ def transplants(
     """What each block takes away of the metric at the last token of each prompt, where it is exchanged for the base's.
 
     Returns:
-        Columns ``id, layer, own, base, upwards, downwards, lost``: ``upwards`` and ``downwards`` are the metric with this block
-        and all before it, or all after it, as the base has them; ``lost`` is the mean of the block's two steps as a share of
-        ``own - base``, missing where that is 0.
+        Columns ``id, layer, own, base, upwards, downwards, taken, lost``: ``upwards`` and ``downwards`` are the metric with this
+        block and all before it, or all after it, as the base has them; ``taken`` is the mean of the block's two steps, and
+        ``lost`` its share of ``own - base``, missing where that is 0.
     """
     own, theirs = (_metrics(model, token_ids, metric, token_budget) for model in (loaded, base))
     gap, count = own - theirs, loaded.num_layers
@@ -92,8 +93,8 @@ def transplants(
     parts = []
     for layer in range(count):
         rows = {"id": list(ids), "own": own, "base": theirs, "upwards": up[layer + 1], "downwards": down[layer]}
-        parts.append(pd.DataFrame({**rows, "lost": shares[layer]}).assign(layer=layer))
-    return pd.concat(parts, ignore_index=True)[["id", "layer", "own", "base", "upwards", "downwards", "lost"]]
+        parts.append(pd.DataFrame({**rows, "taken": steps[layer], "lost": shares[layer]}).assign(layer=layer))
+    return pd.concat(parts, ignore_index=True)[["id", "layer", "own", "base", "upwards", "downwards", "taken", "lost"]]
 
 
 @torch.no_grad()

@@ -2,7 +2,8 @@
 
 All places are counted as the selection counts them: layer l is the stream before block l. What block b writes stands in the
 stream before block b + 1, so that a patch of block b counts as layer b + 1. Top layers are drawn again with the prompts' groups,
-as the table of agreement does. A subspace is exchanged at the picked place alone, and so has no top layer of its own. Steering by
+as the table of agreement does. What blocks take away is summed over prompts before it is a share of what the model refuses more
+than its base: the mean of each prompt's own share is the share of the prompt on which both refuse nearly alike. A subspace is exchanged at the picked place alone, and so has no top layer of its own. Steering by
 each layer's own direction is what the selection scored on other prompts: its agreement says that the pick carries over, and no
 more.
 """
@@ -27,7 +28,7 @@ from anatomy.recipes.mechanisms.profiles import matrix_of, profiles, resampled
 from anatomy.recipes.mechanisms.samples import picked_place, sample_of
 
 FAMILY = "mechanism battery, agreement"
-"""Corrected on its own: a top layer has no p-value, and its premises' would count against every other claim."""
+"""On its own, for it is not corrected: a top layer has an interval and no p-value, and premises have none of the claim's."""
 REACH = 1
 """Layers by which a top layer may miss: neighbours share most of their stream."""
 CAUSAL = {
@@ -44,11 +45,14 @@ Gather = Callable[[Tables], Places]
 def agreement_claims(config: Config, subject: Subject) -> list[Claim]:
     """Claims about one model: each causal instrument against the pick, and against what training is known to have changed."""
     model, found = subject.id, []
+    trained = Test(
+        "difference_above", refuses_more(subject), {"threshold": 0}, "refusal metric, model minus its base", premise=True
+    )
     placed = Test(
         "difference_above",
         truth_has_a_place(subject),
         {"threshold": 0},
-        "share of the refusal that the block takes away which takes most of other groups' prompts, minus an even share",
+        "refusal metric that the block takes away which takes most of other groups' prompts, minus the mean over blocks",
         premise=True,
     )
     differs = sides_differ(model)
@@ -65,10 +69,15 @@ def agreement_claims(config: Config, subject: Subject) -> list[Claim]:
             stated(
                 model,
                 f"near_pick.{name}",
-                f"By {words}, the top layer lies within {REACH} of the picked direction's.",
+                f"By {words}, the top layer lies within {REACH} of the layer of this pick, taken as it is.",
                 "ours (agreement of instruments)",
                 *premises,
-                Test("place_near", top_beside_pick(config, model, instrument), {"reach": REACH}, "top layer minus picked layer"),
+                Test(
+                    "place_near",
+                    top_beside_pick(config, model, instrument),
+                    {"reach": REACH},
+                    "top layer minus the layer of this pick, which is not drawn again",
+                ),
             )
         )
         near = stated(
@@ -77,6 +86,7 @@ def agreement_claims(config: Config, subject: Subject) -> list[Claim]:
             f"By {words}, the top layer lies within {REACH} of that of the block which refusal was trained into most.",
             "organism: the base that the model was trained from",
             *premises,
+            trained,
             placed,
             Test(
                 "place_near",
@@ -104,7 +114,7 @@ def instrument_matrix(tables: Tables, model: str, instrument: str) -> pd.DataFra
         own = rows.assign(layer=rows["sender_layer"] + 1, place=rows["sender_head"], value=rows["recovery"])
     elif instrument == "truth":
         rows = tables.rows("transplants", model=model)
-        own = rows.assign(layer=rows["layer"] + 1, place=0, value=rows["lost"])
+        own = rows.assign(layer=rows["layer"] + 1, place=0, value=rows["taken"])
     else:
         rows = profiles(tables, model)
         rows = rows[rows["instrument"] == instrument]
@@ -117,8 +127,12 @@ def instrument_matrix(tables: Tables, model: str, instrument: str) -> pd.DataFra
     return matrix
 
 
-def _tops(config: Config, matrices: list[pd.DataFrame]) -> tuple[list[int], list[np.ndarray]]:
-    """Top layer of each instrument, and in each draw of groups, which is one for all of them."""
+def _tops(config: Config, matrices: list[pd.DataFrame], whole: pd.Series | None = None) -> tuple[list[int], list[np.ndarray]]:
+    """Top layer of each instrument, and in each draw of groups, which is one for all of them.
+
+    Args:
+        whole: what the last matrix's values are parts of, by group and prompt: a draw in which its sum is not above 0 has no top.
+    """
     seed, draws = config.statistics.seed, config.statistics.bootstrap
     groups = [matrix.index.get_level_values("group").astype(str) for matrix in matrices]
     everyone = pd.Index(sorted(set().union(*groups)))
@@ -129,6 +143,9 @@ def _tops(config: Config, matrices: list[pd.DataFrame]) -> tuple[list[int], list
         chosen.append(int(layers[matrix.to_numpy(float).mean(0).argmax()]))
         means = resampled(matrix.to_numpy(float), everyone.get_indexer(own), weights)
         known = np.isfinite(means).all(1)
+        if whole is not None and matrix is matrices[-1]:
+            parted = whole.reindex(matrix.index).to_numpy(float)[:, None]
+            known &= resampled(parted, everyone.get_indexer(own), weights)[:, 0] > 0
         drawn.append(np.where(known, layers[np.where(known[:, None], means, 0.0).argmax(1)], np.nan))
     return chosen, drawn
 
@@ -139,7 +156,7 @@ def _places(matrix: pd.DataFrame, chosen: int, target: int, distances: np.ndarra
 
 
 def top_beside_pick(config: Config, model: str, instrument: str) -> Gather:
-    """The top layer of an instrument beside the picked direction's.
+    """The top layer of an instrument beside this pick's, which is taken as exact: the search is not drawn again with the prompts.
 
     The gather raises MissingEvidence where the published rule kept no direction: what is nearest to one is no pick.
     """
@@ -181,18 +198,34 @@ def _require_truth(tables: Tables, subject: Subject) -> None:
         )
 
 
+def _refused_more(tables: Tables, model: str) -> pd.Series:
+    """Refusal metric of the model minus of its base, by group and prompt."""
+    rows = tables.rows("transplants", model=model).drop_duplicates("id").set_index(["group", "id"])
+    return rows["own"] - rows["base"]
+
+
+def refuses_more(subject: Subject) -> Callable[[Tables], Contrast]:
+    """Refusal metric of the model minus of its base: what blocks could take away."""
+
+    def gather(tables: Tables) -> Contrast:
+        _require_truth(tables, subject)
+        return sample_of(_refused_more(tables, subject.id).rename("value").reset_index())
+
+    return gather
+
+
 def truth_has_a_place(subject: Subject) -> Callable[[Tables], Contrast]:
-    """Share that the block takes away which takes most of other groups' prompts, minus an even share of what all blocks take.
+    """What the block takes away which takes most of other groups' prompts, minus the mean of what all blocks take.
 
     Refusal that training put evenly into all blocks has no place that an instrument could find.
     """
 
     def gather(tables: Tables) -> Contrast:
         _require_truth(tables, subject)
-        rows = tables.rows("transplants", model=subject.id).rename(columns={"lost": "recovery"})
+        rows = tables.rows("transplants", model=subject.id).rename(columns={"taken": "recovery"})
         most = where_others_are(rows)
         even = rows.groupby(["id", "group"])["recovery"].mean()
-        return sample_of((most - even).rename("value").reset_index(), because="model and base have the same metric")
+        return sample_of((most - even).rename("value").reset_index(), because="one group cannot say where others are")
 
     return gather
 
@@ -203,7 +236,7 @@ def top_beside_truth(config: Config, subject: Subject, instrument: str) -> Gathe
     def gather(tables: Tables) -> Places:
         _require_truth(tables, subject)
         own, truth = (instrument_matrix(tables, subject.id, name) for name in (instrument, "truth"))
-        (chosen, target), (drawn, targets) = _tops(config, [own, truth])
+        (chosen, target), (drawn, targets) = _tops(config, [own, truth], _refused_more(tables, subject.id))
         return _places(own, chosen, target, drawn - targets)
 
     return gather
@@ -225,7 +258,8 @@ def tops_table(config: Config, tables: Tables, model: str) -> pd.DataFrame:
             matrix = instrument_matrix(tables, model, instrument)
         except MissingEvidence:
             continue
-        (chosen,), (drawn,) = _tops(config, [matrix])
-        low, high = np.quantile(drawn[np.isfinite(drawn)], [tail, 1 - tail], method="inverted_cdf")
+        (chosen,), (drawn,) = _tops(config, [matrix], _refused_more(tables, model) if instrument == "truth" else None)
+        known = drawn[np.isfinite(drawn)]
+        low, high = np.quantile(known, [tail, 1 - tail], method="inverted_cdf") if known.size else (np.nan, np.nan)
         found.append((model, words, chosen, low, high, len(matrix)))
     return pd.DataFrame(found, columns=["model", "instrument", "layer", "low", "high", "n"])

@@ -16,7 +16,7 @@ GEOMETRY = {
     "kind_controls": ("layer", "draw", "value", "share"),
     "spaces": ("layer", "other", "number", "degrees"),
     "vectors": ("direction", "layer", "vector"),
-    "transplants": ("id", "group", "layer", "own", "base", "upwards", "downwards", "lost"),
+    "transplants": ("id", "group", "layer", "own", "base", "upwards", "downwards", "taken", "lost"),
     "moved": ("id", "group", "side", "position", "kind", "kl", "agrees"),
 }
 STEERED = {

@@ -15,7 +15,7 @@ from anatomy.evidence.claims.evidence import Contrast
 from anatomy.evidence.claims.tables import MissingEvidence, Tables
 from anatomy.recipes.mechanisms.claims import Gather, stated
 from anatomy.recipes.mechanisms.samples import sample_of
-from anatomy.recipes.mechanisms.under_edits import OF_DIRECTION, OF_PAPERS
+from anatomy.recipes.mechanisms.under_edits import CONTROL, OF_DIRECTION, OF_PAPERS
 
 MARGIN = 0.1
 """Share of the rise of a fact's new object that unrelated facts may have too, or that may be lost under another edit."""
@@ -89,12 +89,10 @@ def fact_claims(config: Config, subject: Subject) -> list[Claim]:
 
 
 def _outlives(model: str, under: str) -> Test:
-    return Test(
-        "difference_above",
-        outlives(model, under),
-        {"threshold": 0},
-        f"rise of the new object's log odds under the other edit, minus {1 - MARGIN:g} of the rise without it",
-    )
+    said = f"rise of the new object's log odds under the other edit, minus {1 - MARGIN:g} of the rise without it"
+    if under in OF_DIRECTION:
+        said += "; beside it as control, the same under that edit by a random direction"
+    return Test("difference_above", outlives(model, under), {"threshold": 0, "shown": True}, said)
 
 
 def _table(tables: Tables, name: str, model: str) -> pd.DataFrame:
@@ -183,10 +181,13 @@ def kept_facts(model: str) -> Gather:
 
 
 def outlives(model: str, under: str) -> Gather:
-    """Rise of the margin where another edit acts too, minus most of the rise without it."""
+    """Rise of the margin where another edit acts too, minus most of the rise without it; the same by a random direction as control.
+
+    What an edit by a random direction of the same length takes away too was not taken away for being the refusal direction.
+    """
 
     def gather(tables: Tables) -> Contrast:
-        beside = _edited(tables, model, "efficacy", under=under)
+        beside, control = (_edited(tables, model, "efficacy", under=name) for name in (under, under + CONTROL))
         if beside.empty:
             raise MissingEvidence(
                 found=f"no facts beside {under}",
@@ -196,8 +197,10 @@ def outlives(model: str, under: str) -> Gather:
                 if under in OF_DIRECTION
                 else "no other paper of this run made such an edit of the model",
             )
-        kept = _rise(beside) - (1 - MARGIN) * _rise(_edited(tables, model, "efficacy"))
-        return sample_of(kept.rename("value").reset_index())
+        least = (1 - MARGIN) * _rise(_edited(tables, model, "efficacy"))
+        found = sample_of((_rise(beside) - least).rename("value").reset_index())
+        drawn = (_rise(control) - least).dropna()
+        return found if drawn.empty else Contrast(found.sample, controls=np.array([drawn.mean()]))
 
     return gather
 
