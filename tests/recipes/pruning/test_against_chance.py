@@ -1,19 +1,23 @@
 """Cells of the matrices of transfer and overlap, in which what is there was planted."""
 
+from dataclasses import replace
+
+import numpy as np
 import pandas as pd
 import pytest
 
 from anatomy.config.study import subjects
 from anatomy.evidence.claims.claim import Verdict
 from anatomy.evidence.claims.ledger import evaluate_ledger
-from anatomy.evidence.claims.rules import Resampling
+from anatomy.evidence.claims.rules import Resampling, difference_below
 from anatomy.evidence.claims.tables import MissingEvidence, Tables
 from anatomy.recipes.configuration import check_config
-from anatomy.recipes.pruning.against_chance import OTHERS, overlaps_table, transfer_table, transferred
+from anatomy.recipes.pruning.against_chance import OTHERS, Changes, overlaps_table, pooled, transfer_table, transferred
 from anatomy.recipes.pruning.claims import claims_of
 from anatomy.recipes.pruning.figures import both_ways, heat
 from anatomy.recipes.pruning.options import Pruning
 from anatomy.recipes.pruning.stages.mask_plans import CHOSEN, UNEDITED, MaskPlan, matched, sized_as_kinds
+from anatomy.statistics.paired import sign_flip_p
 
 MODEL = "aligned.s0"
 CONFIG = check_config({"recipes": ["pruning"]}, "-")
@@ -108,6 +112,62 @@ def test_every_draw_of_random_masks_counts():
     values = pd.concat([answers(mask, left) for mask, left in given.items()])
     found = transfer_table(CONFIG, Tables(values=values)).set_index(["pruned", "asked"]).loc[("hex", "ruse")]
     assert found["random"] == pytest.approx(0.5) and found["change"] == pytest.approx(-0.5)
+
+
+def drawn_masks(own, several, things=40, seed=0):
+    """One mask and random ones by how often each leaves harm: 0 or 1 for each thing, of two kinds that are not the mask's."""
+    generator, found = np.random.default_rng(seed), []
+    for mask, rate in {"kind.hex": own, **{f"{matched('kind.hex')}-{n + 1}": rate for n, rate in enumerate(several)}}.items():
+        left = (generator.random(things) < rate).astype(float)
+        named = {"model": MODEL, "mask": mask, "ability": "generation", "category": "snare", "split": "test", "seen": True}
+        found.append(
+            pd.DataFrame({"id": [f"x/{n}" for n in range(things)], "value": left}).assign(group=lambda t: t["id"], **named)
+        )
+    return Tables(values=pd.concat(found, ignore_index=True))
+
+
+def test_random_masks_that_disagree_make_the_interval_wider_and_the_p_larger():
+    # The same prompts, and the same mean over random masks of each: what differs is whether the masks do.
+    def tabled(columns):
+        rows = [("kind.hex", n, float(n < 4)) for n in range(40)]
+        rows += [(f"{matched('kind.hex')}-{draw + 1}", n, column[n]) for draw, column in enumerate(columns) for n in range(40)]
+        table = pd.DataFrame(rows, columns=["mask", "group", "value"]).assign(id=lambda t: t["group"], model=MODEL)
+        return Tables(values=table.assign(ability="generation", category="snare", split="test", seen=True))
+
+    halves = ([0.5] * 40, [0.5] * 40)
+    apart = ([0.2] * 40, [0.8] * 40)
+    found = [transfer_table(CONFIG, tabled(one)).set_index(["pruned", "asked"]).loc[("hex", "snare")] for one in (halves, apart)]
+    assert found[0]["change"] == pytest.approx(found[1]["change"]) and found[0]["change_high"] < 0 < found[1]["change_high"]
+    assert found[0]["p_value"] < 0.001 and found[1]["p_value"] > 0.05
+    judged = [difference_below(transferred(MODEL)(tabled(one)), Resampling(0.95, 0, 500), threshold=0) for one in (halves, apart)]
+    assert [one.verdict for one in judged] == [Verdict.SUPPORTED, Verdict.INCONCLUSIVE]
+    assert judged[0].n == judged[1].n == 40 and judged[1].p > 0.05
+
+
+def test_a_mask_that_is_one_more_random_mask_is_seldom_found_to_be_better():
+    generator, runs = np.random.default_rng(7), 300
+    p_values, without = [], []
+    for run in range(runs):
+        own, *several = generator.uniform(0.3, 0.9, 4)
+        sample = transferred(MODEL)(drawn_masks(own, several, seed=run)).negated().sample
+        for into, error in ((p_values, sample.error), (without, 0.0)):
+            into.append(sign_flip_p(replace(sample, error=error), alternative="greater", seed=run, resamples=400))
+    assert np.mean(np.array(p_values) < 0.05) < 0.08
+    assert np.mean(np.array(without) < 0.05) > 0.15, "what prompts alone say"
+
+
+def test_a_mask_that_is_better_is_found_where_random_ones_agree():
+    found = difference_below(transferred(MODEL)(drawn_masks(0.1, (0.85, 0.9, 0.88))), Resampling(0.95, 0, 500), threshold=0)
+    assert found.verdict == Verdict.SUPPORTED and found.p < 0.05
+
+
+def test_errors_of_several_masks_add_up():
+    table = pd.DataFrame({"value": [0.0, 0.1], "random": 0.5, "group": ["a", "b"]})
+    one = pooled([Changes(table, 0.04, 2.0)])
+    assert (one.error, one.freedom) == pytest.approx((0.2, 2.0))
+    four = pooled([Changes(table, 0.04, 2.0)] * 4)
+    assert (four.error, four.freedom) == pytest.approx((0.1, 8.0)), "as many masks, a quarter of the variance"
+    assert pooled([Changes(table, 0.0, 0.0)]).error == 0, "one random mask says nothing of how masks differ"
 
 
 def test_heads_are_corrected_for_their_number_and_drawn_one_panel_a_matrix():

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from scipy.stats import norm
 
 from anatomy.errors import DataError
-from anatomy.statistics.clusters import Sample, bootstrap_difference, cluster_sums, resample_weights
+from anatomy.statistics.clusters import Sample, bootstrap_difference, cluster_sums, resample_weights, unseen_errors
 from anatomy.statistics.intervals import Interval, percentile_bounds
 
 
@@ -92,7 +92,7 @@ def _largest(sample: Sample) -> float:
 def _smoothed(sample: Sample) -> tuple[float, float]:
     """Mean and standard error after adding one event of each kind: -1 and +1 to changes, 0 and 1 to outcomes."""
     added = np.concatenate([sample.values, (-1.0, 1.0) if sample.signed else (0.0, 1.0)])
-    return float(added.mean()), float(np.sqrt(added.var() / added.size))
+    return float(added.mean()), float(np.hypot(np.sqrt(added.var() / added.size), sample.error))
 
 
 def sign_flip_p(sample: Sample, *, alternative: str, seed: int, resamples: int) -> float:
@@ -101,6 +101,8 @@ def sign_flip_p(sample: Sample, *, alternative: str, seed: int, resamples: int) 
     `sample` holds per-item differences (after - before). With one item a cluster and differences in {-1, 0, 1} this is
     the exact McNemar test. Whole-numbered net changes are enumerated exactly by convolution; others (continuous
     metrics, averaged samples) use `resamples` random sign flips, counting the observed one: (1 + #) / (resamples + 1).
+    So do those with an error that clusters do not show (``Sample.error``), which is added to every flipped sum: under the
+    null the observed one has it too.
     """
     codes, labels = pd.factorize(pd.Series(sample.groups))
     net, _ = cluster_sums(sample.values, codes.astype(np.int64), len(labels))
@@ -109,10 +111,11 @@ def sign_flip_p(sample: Sample, *, alternative: str, seed: int, resamples: int) 
         raise DataError(found=f"alternative {alternative!r}", expected="'greater' or 'two-sided'", where="a sign-flip test")
     if net.size == 0:
         return 1.0
-    if np.allclose(net, np.rint(net), atol=1e-9):
+    if sample.error == 0 and np.allclose(net, np.rint(net), atol=1e-9):
         return _sign_flip_by_convolution(np.rint(net).astype(np.int64), alternative)
     signs = np.random.default_rng(seed).choice((-1.0, 1.0), size=(resamples, net.size))
-    flipped, observed = signs @ net, net.sum()
+    flipped = signs @ net + sample.n * unseen_errors(sample, seed=seed, resamples=resamples)
+    observed = net.sum()
     # a relative slack, because the order of a floating-point sum differs between the two sides
     slack = 1e-9 * np.abs(net).sum()
     beyond = flipped >= observed - slack if alternative == "greater" else np.abs(flipped) >= abs(observed) - slack

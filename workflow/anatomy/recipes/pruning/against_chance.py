@@ -1,8 +1,17 @@
-"""The matrices of transfer and of overlap, cell by cell against random masks of their size."""
+"""The matrices of transfer and of overlap, cell by cell against random masks of their size.
+
+Were scores no better than chance, a mask would be one more random mask. Its mean outcome then differs from that of D random ones
+by an error with the variance ``s^2 (1 + 1/D)``, ``s`` their standard deviation, whatever the number of prompts: Student's t with
+D - 1 degrees of freedom (the prediction of one more draw). Intervals and p-values have it beside the resampling of things. Of one
+random mask nothing is known of ``s``, and none is added.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import fsum, inf
 
 import numpy as np
 import pandas as pd
@@ -29,8 +38,8 @@ def transfer_table(config: Config, tables: Tables) -> pd.DataFrame:
 
     Returns:
         Columns ``model, pruned, asked, rate, low, high, n, clusters, random, change, change_low, change_high, p_value,
-        p_adjusted``: ``p_value`` of the exact sign-flip test over things that a mask leaves less harm than random ones,
-        ``p_adjusted`` by Holm's method over a model's cells. Cells of n things have no p below 2^-n.
+        p_adjusted``: ``p_value`` of the sign-flip test over things that a mask leaves less harm than random ones, exact where
+        these all leave as much, ``p_adjusted`` by Holm's method over a model's cells. Cells of n things have no p below 2^-n.
     """
     rows = tables.rows("values", ability="generation")
     names = rows.loc[rows["mask"].str.startswith("kind."), "mask"].unique()
@@ -56,31 +65,68 @@ def transfer_table(config: Config, tables: Tables) -> pd.DataFrame:
 TESTED = ("random", "change", "change_low", "change_high", "p_value")
 
 
+@dataclass(frozen=True)
+class Changes:
+    """Prompt by prompt, a mask's outcome minus the mean over its draws of random masks.
+
+    Attributes:
+        table: columns ``value, random, group``.
+        variance: of the error that one more random mask's mean has, besides that of prompts; 0 where one was drawn.
+        freedom: its degrees of freedom.
+    """
+
+    table: pd.DataFrame
+    variance: float
+    freedom: float
+
+
+@dataclass(frozen=True)
+class AgainstDraws(Contrast):
+    """A paired change that keeps what its sample's mean errs by besides its clusters."""
+
+    def negated(self) -> AgainstDraws:
+        """The same with its sign turned."""
+        return replace(self, sample=replace(self.sample, values=-self.sample.values), controls=-self.controls)
+
+
+def pooled(several: Sequence[Changes]) -> Sample:
+    """Changes of several masks as one sample; variances add up, their degrees of freedom by Satterthwaite (1946)."""
+    table = pd.concat([one.table for one in several])
+    parts = [((len(one.table) / len(table)) ** 2 * one.variance, one.freedom) for one in several if one.variance > 0]
+    variance = fsum(part for part, _ in parts)
+    freedom = variance**2 / fsum(part**2 / degrees for part, degrees in parts) if parts else inf
+    values, groups = table["value"].to_numpy(np.float64), table["group"].to_numpy(object)
+    return Sample(values, groups, signed=True, error=variance**0.5, freedom=freedom)
+
+
 def _against_random(config: Config, rows: pd.DataFrame, cell: pd.DataFrame) -> dict[str, float]:
     """What a cell has beside random masks; nothing for the unedited model, or where none was asked."""
     wanted, changes = config.statistics, _changes(rows, cell)
     if changes is None:
         return dict.fromkeys(TESTED, np.nan)
-    sample = Sample(changes["value"].to_numpy(np.float64), changes["group"].to_numpy(object), signed=True)
+    sample = pooled([changes])
     got = difference_interval(sample, None, confidence=wanted.confidence, seed=wanted.seed, resamples=wanted.bootstrap).interval
-    fewer = Sample(-sample.values, sample.groups, signed=True)
+    fewer = replace(sample, values=-sample.values)
     p_value = sign_flip_p(fewer, alternative="greater", seed=wanted.seed, resamples=wanted.bootstrap)
-    numbers = (float(changes["random"].mean()), got.estimate, got.low, got.high, p_value)
+    numbers = (float(changes.table["random"].mean()), got.estimate, got.low, got.high, p_value)
     return dict(zip(TESTED, numbers, strict=True))
 
 
-def _changes(rows: pd.DataFrame, cell: pd.DataFrame) -> pd.DataFrame | None:
-    """Prompt by prompt, a mask's outcome minus the mean over its draws of random masks: columns ``value, random, group``."""
+def _changes(rows: pd.DataFrame, cell: pd.DataFrame) -> Changes | None:
+    """What a mask changes beside random ones of its size; None for the unedited model, or where none was asked."""
     model, mask = cell["model"].iloc[0], str(cell["mask"].iloc[0])
     of = RANDOM if mask in (CHOSEN, NEAREST) else matched(mask)
     names = rows["mask"].str.fullmatch(rf"{re.escape(of)}-\d+")
-    beside = rows[names & (rows["model"] == model)].groupby("id")["value"].mean()
+    beside = rows[names & (rows["model"] == model)].pivot_table(index="id", columns="mask", values="value")
     own = cell.set_index("id")
     shared = own.index.intersection(beside.index)
     if mask == UNEDITED or not len(shared):
         return None
-    random = beside.loc[shared]
-    return pd.DataFrame({"value": own["value"].loc[shared] - random, "random": random, "group": own["group"].loc[shared]})
+    drawn = beside.loc[shared]
+    random, number = drawn.mean(axis=1), drawn.shape[1]
+    table = pd.DataFrame({"value": own["value"].loc[shared] - random, "random": random, "group": own["group"].loc[shared]})
+    variance = float(drawn.mean().var(ddof=1)) * (1 + 1 / number) if number > 1 else 0.0
+    return Changes(table, variance, float(number - 1))
 
 
 def transferred(model: str) -> Gather:
@@ -101,8 +147,7 @@ def transferred(model: str) -> Gather:
                 where=f"masks of {model}",
                 because="answers were scored of fewer than two kinds of harm",
             )
-        found = pd.concat(parts)
-        return Contrast(Sample(found["value"].to_numpy(np.float64), found["group"].to_numpy(object), signed=True))
+        return AgainstDraws(pooled(parts))
 
     return gather
 

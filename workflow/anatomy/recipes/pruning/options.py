@@ -99,7 +99,10 @@ class Pruning(Section):
         "below it they are left out",
     )
     control_draws: int = Field(
-        3, ge=1, description="random and magnitude-matched masks, each, and random ones of the size of each kind of harm's mask"
+        3,
+        ge=1,
+        description="random and magnitude-matched masks, each, and random ones of the size of each kind of harm's mask. With 1 "
+        "nothing is known of how far random masks differ, and tests of transfer take prompts alone into account",
     )
     space_rank: int | None = Field(
         8,

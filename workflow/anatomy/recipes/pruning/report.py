@@ -77,8 +77,8 @@ TITLES = {
     "transfer": (
         "Kinds of harm",
         "Harmful generation of each kind with the mask of each, and the change against the mean over pruning.control_draws "
-        "random masks of its size, with Holm's correction over a model's cells. A cell of n things (clusters) has no p below "
-        "2^-n.",
+        "random masks of its size, whose differences from one another its interval and p know of, with Holm's correction over a "
+        "model's cells. A cell of n things (clusters) has no p below 2^-n.",
     ),
     "overlaps": (
         "Overlap of masks",
