@@ -8,10 +8,10 @@ from anatomy.config.study import subjects
 from anatomy.evidence.claims.claim import Verdict
 from anatomy.evidence.claims.ledger import evaluate_ledger
 from anatomy.evidence.claims.rules import Resampling
-from anatomy.evidence.claims.tables import Tables
+from anatomy.evidence.claims.tables import MissingEvidence, Tables
 from anatomy.recipes.configuration import check_config
 from anatomy.recipes.mechanisms import steering_figures
-from anatomy.recipes.mechanisms.survey_claims import survey_claims
+from anatomy.recipes.mechanisms.survey_claims import beyond_even, most, survey_claims
 
 MODEL, PROMPTS = "aligned.s0", 70
 
@@ -21,15 +21,17 @@ def config():
     return check_config({"statistics": {"bootstrap": 200}}, "a test")
 
 
-def tables_of(*, onset=4.0, style=3.0, other=0.1, refusal=4.0, fall=12.0, random=0.1, loss=0.0, leans=0.0):
+def tables_of(*, onset=4.0, style=3.0, other=0.1, refusal=4.0, fall=12.0, random=0.1, loss=0.0, leans=0.0, plain=None, tokens=16):
+    """Answers and steered prompts; ``plain``: KL at the onset after the bare prompt, where it is another than in the template."""
     generator = np.random.default_rng(0)
     moved, steered, answers = [], [], []
     for n in range(PROMPTS):
         name, group = f"p{n}", f"g{n}"
-        for place in range(16):
-            kind = "style" if place % 6 == 5 else "content"
-            kl = onset if place < 5 else style if kind == "style" else other
-            moved.append((name, group, "harmless", place, kind, max(0.0, kl + generator.normal(scale=0.02)), False))
+        for wording, begins in (("template", onset), ("plain", onset if plain is None else plain)):
+            for place in range(tokens):
+                kind = "style" if place % 6 == 5 else "content"
+                kl = max(0.0, (begins if place < 5 else style if kind == "style" else other) + generator.normal(scale=0.02))
+                moved.append((name, group, "harmless", wording, place, kind, kl, False))
         for side, metric in (("harmful", refusal), ("harmless", -9.0)):
             here = metric + generator.normal(scale=0.1)
             after = {"refusal": here - fall if side == "harmful" else here + 20 * leans, "random": here + random, "flipped": here}
@@ -42,7 +44,7 @@ def tables_of(*, onset=4.0, style=3.0, other=0.1, refusal=4.0, fall=12.0, random
     pairs = pd.DataFrame({"way": "denoise", "id": [f"p{n}" for n in range(PROMPTS)], "clean": 5.0, "corrupt": -9.0})
     keys = ["mode", "layers", "direction", "dose"]
     named = {
-        "moved": pd.DataFrame(moved, columns=["id", "group", "side", "position", "kind", "kl", "agrees"]),
+        "moved": pd.DataFrame(moved, columns=["id", "group", "side", "wording", "position", "kind", "kl", "agrees"]),
         "suppression": pd.DataFrame(steered, columns=["id", "group", "side", *keys, "metric", "kl"]),
         "steered_answers": pd.DataFrame(answers, columns=["id", "group", *keys, "nll", "kl", "tokens"]),
         "patching": pairs.assign(group=pairs["id"]),
@@ -66,6 +68,8 @@ def test_what_was_planted_is_supported(config):
         ({"onset": 0.1}, "onset_and_style", Verdict.NOT_SUPPORTED),
         ({"style": 0.05, "other": 3.0}, "onset_and_style", Verdict.NOT_SUPPORTED),
         ({"onset": 0.0, "style": 0.0, "other": 0.0}, "onset_and_style", Verdict.NOT_TESTABLE),
+        ({"plain": 0.0}, "onset_and_style", Verdict.NOT_SUPPORTED),
+        ({"tokens": 5}, "onset_and_style", Verdict.NOT_TESTABLE),
         ({"fall": 0.0}, "suppressed", Verdict.NOT_SUPPORTED),
         ({"random": -14.0}, "suppressed", Verdict.NOT_SUPPORTED),
         ({"loss": 0.5}, "suppressed", Verdict.NOT_SUPPORTED),
@@ -75,6 +79,30 @@ def test_what_was_planted_is_supported(config):
 )
 def test_the_opposite_is_not(config, planted, claim, verdict):
     assert verdicts(config, tables_of(**planted))[claim] == verdict
+
+
+@pytest.mark.parametrize("tokens", [7, 16, 64])
+def test_an_even_divergence_is_on_no_token_most_however_long_answers_are(tokens):
+    tables = tables_of(tokens=tokens)
+    rows = tables.named["moved"]
+    even = tables.but(moved=rows.assign(kl=1.0))
+    for plain in (False, True):
+        assert beyond_even(MODEL, plain)(even).sample.values == pytest.approx(0.0)
+        assert (beyond_even(MODEL, plain)(tables).sample.values > 0).all()
+        if tokens == 7:  # six of seven tokens are onset and style
+            with pytest.raises(MissingEvidence):
+                most(MODEL, plain)(even)
+        else:
+            assert (most(MODEL, plain)(even).sample.values < 0).all()
+    alike = tables.but(moved=rows.assign(kl=0.0))
+    with pytest.raises(MissingEvidence):
+        beyond_even(MODEL, False)(alike)
+
+
+def test_a_model_without_a_template_is_read_once(config):
+    tables = tables_of()
+    rows = tables.named["moved"]
+    assert verdicts(config, tables.but(moved=rows[rows["wording"] == "plain"]))["onset_and_style"] == Verdict.SUPPORTED
 
 
 def test_without_a_base_or_a_direction_nothing_can_be_tested(config):

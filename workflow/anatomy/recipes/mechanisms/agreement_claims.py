@@ -3,9 +3,9 @@
 All places are counted as the selection counts them: layer l is the stream before block l. What block b writes stands in the
 stream before block b + 1, so that a patch of block b counts as layer b + 1. Top layers are drawn again with the prompts' groups,
 as the table of agreement does. What blocks take away is summed over prompts before it is a share of what the model refuses more
-than its base: the mean of each prompt's own share is the share of the prompt on which both refuse nearly alike. A subspace is exchanged at the picked place alone, and so has no top layer of its own. Steering by
-each layer's own direction is what the selection scored on other prompts: its agreement says that the pick carries over, and no
-more.
+than its base: the mean of each prompt's own share is the share of the prompt on which both refuse nearly alike. A subspace is
+exchanged at the picked place alone, and so has no top layer of its own. Steering by each layer's own direction is what the
+selection scored on other prompts: its agreement says that the pick carries over, and no more.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ GEOMETRY = {
     "spaces": ("layer", "other", "number", "degrees"),
     "vectors": ("direction", "layer", "vector"),
     "transplants": ("id", "group", "layer", "own", "base", "upwards", "downwards", "taken", "lost"),
-    "moved": ("id", "group", "side", "position", "kind", "kl", "agrees"),
+    "moved": ("id", "group", "side", "wording", "position", "kind", "kl", "agrees"),
 }
 STEERED = {
     "modes": ("id", "group", "side", "mode", "layers", "direction", "dose", "metric", "kl"),

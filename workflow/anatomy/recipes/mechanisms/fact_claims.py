@@ -181,7 +181,7 @@ def kept_facts(model: str) -> Gather:
 
 
 def outlives(model: str, under: str) -> Gather:
-    """Rise of the margin where another edit acts too, minus most of the rise without it; the same by a random direction as control.
+    """Rise of the margin where another edit acts too, minus most of the rise without it; by a random direction as control.
 
     What an edit by a random direction of the same length takes away too was not taken away for being the refusal direction.
     """

@@ -78,8 +78,12 @@ def modes_of(tables: Tables, model: str) -> pd.DataFrame:
 
 
 def moved(rows: pd.DataFrame) -> alt.TopLevelMixin:
-    """Mean KL from the model to its base at each place of its own answers, by kind of word."""
-    means = rows.groupby(["side", "kind", "position"], sort=False).agg(kl=("kl", "mean"), n=("id", "nunique")).reset_index()
+    """Mean KL from the model to its base at each place of its own answers, by kind of word: a row a wording."""
+    means = (
+        rows.groupby(["side", "wording", "kind", "position"], sort=False)
+        .agg(kl=("kl", "mean"), n=("id", "nunique"))
+        .reset_index()
+    )
     chart = (
         alt.Chart(means)
         .mark_line(point=True)
@@ -87,8 +91,9 @@ def moved(rows: pd.DataFrame) -> alt.TopLevelMixin:
             x=alt.X("position:Q", title="token of the answer"),
             y=alt.Y("kl:Q", title="KL from model to base, nats"),
             color=alt.Color("kind:N", title=None, sort=["style", "content", "function", "mark"]),
-            tooltip=["side:N", "kind:N", "position:Q", alt.Tooltip("kl:Q", format=".3f"), "n:Q"],
+            tooltip=["side:N", "wording:N", "kind:N", "position:Q", alt.Tooltip("kl:Q", format=".3f"), "n:Q"],
         )
-        .properties(width=280, height=200)
+        .properties(width=280, height=150)
     )
-    return themed(chart.facet(column=alt.Column("side:N", title=None, sort=["harmful", "harmless"])))
+    column = alt.Column("side:N", title=None, sort=["harmful", "harmless"])
+    return themed(chart.facet(row=alt.Row("wording:N", title=None, sort=["template", "plain"]), column=column))

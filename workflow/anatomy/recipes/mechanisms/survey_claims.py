@@ -1,7 +1,10 @@
 """What the survey says of post-training and of targeted suppression, as claims; all rules were written before their first run.
 
 Suppression is targeted where it acts on one direction and only where that says harm: no projection above harmless requests' mean,
-before every block. Harmless ability is the loss of the unedited model's own harmless answers, and what it says first.
+before every block. What training moved is read in the model's template, which its base has never seen, and after bare prompts:
+what is claimed has to hold in both. An answer is read as far as it was generated, so that sums over its tokens say how long it
+is; shares of the divergence are compared with shares of the tokens instead. Harmless ability is the loss of the unedited model's
+own harmless answers, and what it says first.
 """
 
 from __future__ import annotations
@@ -23,6 +26,8 @@ ONSET = 5
 """Tokens that an answer begins with: as many as alignment is said to be deep in Qi et al. 2024 (arXiv 2406.05946)."""
 MOVED = 0.01
 """Nats a token above which a model counts as moved away from its base: ten times what half precision loses."""
+MOST = 0.5
+"""Share of an answer's divergence above which it is most of it."""
 
 
 def survey_claims(config: Config, subject: Subject) -> list[Claim]:
@@ -36,24 +41,8 @@ def survey_claims(config: Config, subject: Subject) -> list[Claim]:
             "Post-training acts most on how an answer begins and on words of style.",
             "survey: training from human feedback acts mostly on response onset and style",
             Test("difference_above", moved(model), {"threshold": MOVED}, "KL from model to base, nats a token", premise=True),
-            Test(
-                "difference_above",
-                at_onset(model),
-                {"threshold": 0},
-                f"KL a token of the first {ONSET} tokens minus of later ones, answer by answer",
-            ),
-            Test(
-                "difference_above",
-                on_style(model),
-                {"threshold": 0},
-                f"KL a token of words of style minus of other tokens, both after the first {ONSET}",
-            ),
-            Test(
-                "difference_above",
-                most(model),
-                {"threshold": 0},
-                f"summed KL of the first {ONSET} tokens and words of style minus of all others",
-            ),
+            *onset_and_style(model, plain=False),
+            *onset_and_style(model, plain=True),
         ),
         claim(
             "suppressed",
@@ -101,7 +90,20 @@ def survey_claims(config: Config, subject: Subject) -> list[Claim]:
     ]
 
 
-def _moved(tables: Tables, model: str) -> pd.DataFrame:
+def onset_and_style(model: str, *, plain: bool) -> list[Test]:
+    """Tests that have to hold together, of answers as the model is spoken to or after the bare prompts (plain)."""
+    heard = ", after the prompt without its template" if plain else ""
+    asked = {
+        f"KL a token of the first {ONSET} tokens minus of later ones, answer by answer": at_onset(model, plain),
+        f"KL a token of words of style minus of other tokens, both after the first {ONSET}": on_style(model, plain),
+        f"share of an answer's KL that the first {ONSET} tokens and words of style have, minus their share of its tokens as far "
+        "as it was generated, of answers with other tokens too": beyond_even(model, plain),
+        "share of the KL that they have, minus a half, of answers of which they are at most half": most(model, plain),
+    }
+    return [Test("difference_above", gather, {"threshold": 0}, said + heard) for said, gather in asked.items()]
+
+
+def _moved(tables: Tables, model: str, plain: bool) -> pd.DataFrame:
     rows = tables.named.get("moved", pd.DataFrame(columns=["model"]))
     own = rows[rows["model"] == model]
     if own.empty:
@@ -111,48 +113,75 @@ def _moved(tables: Tables, model: str) -> pd.DataFrame:
             where=model,
             because="this run has no base of the model, or no answers of it, so that nothing says what training moved",
         )
+    spoken = "template" if not plain and (own["wording"] == "template").any() else "plain"
+    own = own[own["wording"] == spoken]
     return own.assign(named=(own["position"] < ONSET) | (own["kind"] == "style"), onset=own["position"] < ONSET)
 
 
-def _contrast(rows: pd.DataFrame, flag: str, how: str, because: str) -> Contrast:
-    """KL of tokens with a flag minus of those without, answer by answer."""
-    sums = rows.pivot_table(index=["side", "id", "group"], columns=flag, values="kl", aggfunc=how)
-    sums = sums.reindex(columns=[True, False])
-    if how == "sum":
-        sums = sums.fillna(0.0)
-    return sample_of((sums[True] - sums[False]).rename("value").reset_index(), because=because)
+def _contrast(rows: pd.DataFrame, flag: str, because: str) -> Contrast:
+    """Mean KL of tokens with a flag minus of those without, of answers that have both."""
+    means = rows.pivot_table(index=["side", "id", "group"], columns=flag, values="kl", aggfunc="mean")
+    means = means.reindex(columns=[True, False])
+    return sample_of((means[True] - means[False]).rename("value").reset_index(), because=because)
+
+
+def _shares(rows: pd.DataFrame) -> pd.DataFrame:
+    """Share of an answer's ``tokens`` and of its ``kl`` that onset and style have, of answers that have other tokens too.
+
+    An answer that both models say alike has no share of KL.
+    """
+    answers = rows.assign(own=rows["kl"].where(rows["named"], 0.0)).groupby(["side", "id", "group"])
+    sums = answers.agg(own=("own", "sum"), kl=("kl", "sum"), tokens=("named", "mean"))
+    share = sums["own"] / sums["kl"].where(sums["kl"] > 0)
+    return sums.assign(kl=share)[(sums["tokens"] > 0) & (sums["tokens"] < 1)].reset_index()
 
 
 def moved(model: str) -> Gather:
     """Mean KL of an answer's tokens."""
 
     def gather(tables: Tables) -> Contrast:
-        means = _moved(tables, model).groupby(["side", "id", "group"])["kl"].mean()
+        means = _moved(tables, model, plain=False).groupby(["side", "id", "group"])["kl"].mean()
         return sample_of(means.rename("value").reset_index())
 
     return gather
 
 
-def at_onset(model: str) -> Gather:
+def at_onset(model: str, plain: bool) -> Gather:
     """Mean KL of the first tokens minus of later ones, of answers that go on."""
-    return lambda tables: _contrast(_moved(tables, model), "onset", "mean", f"no answer is longer than {ONSET} tokens")
+    return lambda tables: _contrast(_moved(tables, model, plain), "onset", f"no answer is longer than {ONSET} tokens")
 
 
-def on_style(model: str) -> Gather:
+def on_style(model: str, plain: bool) -> Gather:
     """Mean KL of words of style minus of other tokens, after the onset, of answers that have both."""
 
     def gather(tables: Tables) -> Contrast:
-        rows = _moved(tables, model)
+        rows = _moved(tables, model, plain)
         later = rows[~rows["onset"]]
         styled = later.assign(style=later["kind"] == "style")
-        return _contrast(styled, "style", "mean", f"no answer has words of style beside others after {ONSET} tokens")
+        return _contrast(styled, "style", f"no answer has words of style beside others after {ONSET} tokens")
 
     return gather
 
 
-def most(model: str) -> Gather:
-    """Summed KL of onset and style minus of everything else."""
-    return lambda tables: _contrast(_moved(tables, model), "named", "sum", "no answer has a token")
+def beyond_even(model: str, plain: bool) -> Gather:
+    """Share of KL that onset and style have minus their share of tokens: 0 where divergence is even, however long answers are."""
+
+    def gather(tables: Tables) -> Contrast:
+        shares = _shares(_moved(tables, model, plain))
+        return sample_of(shares.assign(value=shares["kl"] - shares["tokens"]), because="no answer has tokens of both kinds")
+
+    return gather
+
+
+def most(model: str, plain: bool) -> Gather:
+    """Share of KL that onset and style have minus a half, of answers of which they are at most half: none has it for being short."""
+
+    def gather(tables: Tables) -> Contrast:
+        shares = _shares(_moved(tables, model, plain))
+        long = shares[shares["tokens"] <= MOST]
+        return sample_of(long.assign(value=long["kl"] - MOST), because="onset and style are most of every answer's tokens")
+
+    return gather
 
 
 def _suppressed(tables: Tables, table: str, model: str, **where: object) -> tuple[pd.DataFrame, pd.DataFrame]:
