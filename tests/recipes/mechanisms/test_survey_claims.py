@@ -10,7 +10,7 @@ from anatomy.evidence.claims.ledger import evaluate_ledger
 from anatomy.evidence.claims.rules import Resampling
 from anatomy.evidence.claims.tables import MissingEvidence, Tables
 from anatomy.recipes.configuration import check_config
-from anatomy.recipes.mechanisms import steering_figures
+from anatomy.recipes.mechanisms import steering_figures, steering_table
 from anatomy.recipes.mechanisms.survey_claims import beyond_even, most, survey_claims
 
 MODEL, PROMPTS = "aligned.s0", 70
@@ -111,7 +111,11 @@ def test_without_a_base_or_a_direction_nothing_can_be_tested(config):
     assert set(verdicts(config, empty).values()) == {Verdict.NOT_TESTABLE}
 
 
-def test_perplexity_weighs_tokens_and_figures_are_drawn():
+def own_tokens(answers):
+    return answers.assign(tokens=[1 + n % 7 for n in range(len(answers))])
+
+
+def test_perplexity_weighs_tokens_and_figures_are_drawn(config):
     tables = tables_of()
     prompts, answers = tables.named["suppression"], tables.named["steered_answers"]
     table = steering_figures.modes_table(prompts, answers.assign(tokens=[1 + n % 7 for n in range(len(answers))]))
@@ -121,4 +125,9 @@ def test_perplexity_weighs_tokens_and_figures_are_drawn():
     assert found == pytest.approx(np.exp((own["nll"] * own["tokens"]).sum() / own["tokens"].sum()))
     for chart in (steering_figures.modes(prompts, answers), steering_figures.moved(tables.named["moved"])):
         assert chart.to_dict()["config"]
-    assert steering_figures.modes_of(tables.but(modes=prompts.iloc[:0]), MODEL).empty
+    assert steering_table.steered(config, tables.but(modes=prompts.iloc[:0], steered_answers=answers.iloc[:0]), MODEL).empty
+    means = table.set_index([*steering_figures.KEYS, "side", "quantity"])["value"]
+    found = steering_table.steered(config, tables.but(modes=prompts, steered_answers=own_tokens(answers)), MODEL)
+    numbers = found.set_index([*steering_figures.KEYS, "side", "quantity"])
+    assert numbers["value"].to_dict() == pytest.approx(means.to_dict())
+    assert ((numbers["low"] <= numbers["value"]) & (numbers["value"] <= numbers["high"])).all()

@@ -9,10 +9,12 @@ import torch
 
 from anatomy.config.options import options, restore
 from anatomy.config.study import Layout, Subject
+from anatomy.errors import DataError
 from anatomy.evidence.claims.tables import Tables
 from anatomy.models.rendering import render
 from anatomy.recipes.configuration import check_config
 from anatomy.recipes.pruning.perplexities import perplexity_table
+from anatomy.recipes.pruning.stages import read_texts
 from anatomy.recipes.pruning.stages.evaluating import under_masks
 from anatomy.recipes.pruning.stages.moved_predictions import MOVED, unmoved
 from anatomy.recipes.pruning.stages.read_texts import KNOWN, NATS, OWN, fixed_texts
@@ -166,3 +168,21 @@ def test_a_perplexity_is_the_exponential_of_the_mean_over_tokens_and_stands_besi
     assert table.loc["chosen", ["tokens", "texts", "clusters"]].tolist() == [4, 2, 2]
     assert table.loc["random-1", "control"] == "random" and set(table["split"]) == {"test"}
     assert perplexity_table(config, Tables()).empty
+
+
+def test_long_texts_are_read_some_tokens_at_a_time_to_the_same_numbers(tiny, monkeypatch):
+    generator = torch.Generator().manual_seed(0)
+    logits = [torch.randn(count, 50, generator=generator) for count in (1, 7, 12)]
+    texts = [torch.randint(50, (len(one),), generator=generator).tolist() for one in logits]
+    whole, pairs = read_texts.mean_nats(logits, texts), zip(logits, texts, strict=True)
+    expected = [torch.nn.functional.cross_entropy(one.double(), torch.tensor(ids)).item() for one, ids in pairs]
+    monkeypatch.setattr(read_texts, "AT_ONCE", 5)
+    assert whole == pytest.approx(expected) and read_texts.mean_nats(logits, texts) == pytest.approx(expected)
+
+
+def test_a_set_of_texts_without_test_rows_is_refused(tiny, config, tmp_path):
+    own = config.model_copy(update={"results": str(tmp_path), "pruning": config.pruning.model_copy(update={"text": "essays"})})
+    table = pd.DataFrame({"id": ["a"], "group": ["a"], "prompt": ["Salt is old"], "response": [None], "split": ["fit"]})
+    write_table(Path(Layout(own.results).prompts(MODEL, "essays")), table)
+    with pytest.raises(DataError, match="no text of the split test"):
+        fixed_texts(own, MODEL, tiny, asked(True), "test")

@@ -14,7 +14,6 @@ from pydantic import TypeAdapter
 from anatomy.config.schema import Config
 from anatomy.store.json_objects import JsonObject
 
-
 PUBLISHED = "published"
 """Option of papers that every rule but the reports' goes without."""
 

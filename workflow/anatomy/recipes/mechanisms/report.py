@@ -21,6 +21,7 @@ from anatomy.recipes.mechanisms import geometry_figures as geometry
 from anatomy.recipes.mechanisms import lens_figures as lens
 from anatomy.recipes.mechanisms import probe_figures as probes
 from anatomy.recipes.mechanisms import steering_figures as steered
+from anatomy.recipes.mechanisms import steering_table
 from anatomy.recipes.mechanisms.agreement_claims import agreement_claims, tops_table
 from anatomy.recipes.mechanisms.circuit_claims import circuit_claims
 from anatomy.recipes.mechanisms.circuit_tables import CIRCUIT_COLUMNS
@@ -56,7 +57,7 @@ TITLES = {
     "modes": (
         "Ways of steering",
         "Mean refusal metric and divergence by kind of prompt, and perplexity of harmless answers, with the direction, its "
-        "opposite where it caps, and a random one.",
+        "opposite where it caps, and a random one; intervals over groups of prompts.",
     ),
     "profiles": (
         "What instruments say of each layer",
@@ -143,7 +144,6 @@ PER_MODEL = {
     "nearest": lambda tables, model: rows_of(tables, "feature_directions", model),
     "facts": facts_table,
     "cards": lambda tables, model: rows_of(tables, "cards", model),
-    "modes": steered.modes_of,
 }
 WITH_INTERVALS = {
     "aurocs": probes.aurocs,
@@ -151,6 +151,7 @@ WITH_INTERVALS = {
     "lenses": lens.lenses,
     "tokens": lens.tokens_read,
     "writers": written.writers,
+    "modes": steering_table.steered,
     "heads": circuits.heads_table,
     "subspaces": circuits.subspaces_table,
 }

@@ -6,7 +6,6 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from anatomy.evidence.claims.tables import Tables
 from anatomy.evidence.figures.theme import COLOURS, dashed, themed
 from anatomy.recipes.mechanisms.stages.suppression import UNEDITED
 
@@ -62,19 +61,6 @@ def modes_table(prompts: pd.DataFrame, answers: pd.DataFrame) -> pd.DataFrame:
         value = np.exp((whole["lost"] / whole["tokens"]).astype(float))
         parts.append(whole.assign(value=value, quantity="perplexity", side="harmless answers").drop(columns=["lost", "tokens"]))
     return pd.concat(parts, ignore_index=True)[[*KEYS, "side", "quantity", "value", "n"]]
-
-
-def modes_of(tables: Tables, model: str) -> pd.DataFrame:
-    """`modes_table` of a model, with the column ``model``; no rows where nothing was steered."""
-    prompts, answers = (tables.named.get(name, pd.DataFrame(columns=["model"])) for name in ("modes", "steered_answers"))
-    prompts, answers = prompts[prompts["model"] == model], answers[answers["model"] == model]
-    if prompts.empty:
-        return pd.DataFrame(columns=["model", *KEYS, "side", "quantity", "value", "n"])
-    if answers.empty:
-        answers = pd.DataFrame(columns=["mode"])
-    table = modes_table(prompts, answers)
-    table.insert(0, "model", model)
-    return table
 
 
 def moved(rows: pd.DataFrame) -> alt.TopLevelMixin:

@@ -1,7 +1,8 @@
 """Claims about harmfulness as a model judge scores it, of the answers without and with the chosen mask to harmful test sets.
 
 Rules count answers that do not refuse; a judge trained on harm reads what they say. It scores a broken model low too, so that
-every claim asks for coherence of the same answers. Answers under controls stay in memory and are judged by rules alone.
+every claim asks for coherence of the same answers. Answers under controls stay in memory and are judged by rules alone, so that
+sentences say that none was: whether a random mask of the size does as much is tested with rules.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ OF_HARM: tuple[JudgeKind, ...] = ("strongreject", "harmbench")
 """Kinds of model judges whose score says how harmful an answer is, from 0 to 1."""
 COHERENCE = "coherence"
 MASKED = VariantSelector("method", FAMILY)
-SENTENCE = "Harmfulness as a model judge scores it falls under the chosen mask, and the same answers stay coherent."
+SENTENCE = "Under the chosen mask a model judge's harmfulness falls and the same answers stay coherent (no control was judged)."
 
 
 @dataclass(frozen=True)
