@@ -23,7 +23,6 @@ from anatomy.statistics.paired import difference_interval, sign_flip_p
 from anatomy.statistics.separation import auroc_interval
 from anatomy.statistics.trend import item_slopes
 
-
 LEAST_CLUSTERS = 5
 """Groups below which a place has no interval: draws of few groups are mostly the same ones, and of one group always."""
 
