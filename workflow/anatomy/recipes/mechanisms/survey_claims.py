@@ -174,7 +174,7 @@ def beyond_even(model: str, plain: bool) -> Gather:
 
 
 def most(model: str, plain: bool) -> Gather:
-    """Share of KL that onset and style have minus a half, where they are at most half of the tokens: none has it for being short."""
+    """Share of KL that onset and style have minus a half, where they are at most half of the tokens: no answer is too short."""
 
     def gather(tables: Tables) -> Contrast:
         shares = _shares(_moved(tables, model, plain))
