@@ -9,13 +9,21 @@ from anatomy.config.study import Subject
 from anatomy.costs.job_kind import Backend
 from anatomy.costs.prompts import PromptCounts
 from anatomy.costs.stage_work import FOUND, Outcome, StageWork
+from anatomy.recipes.mechanisms.stages.suppression import CLAIMED
+from anatomy.recipes.mechanisms.under_edits import OF_DIRECTION, OF_PAPERS
 from anatomy.sources.registry.entry import Entry
 
 HEADS = 16
 """Heads that a block is taken to have, where only its number of blocks is known."""
 BACKWARD = 3
-STEERED_BY = 2
+STEERED_BY = {"add": 2, "clamp": 2, "cap": 3}
 """Directions by which prompts are steered: the picked one and a random one; where it caps, its opposite too."""
+OTHERS = 2 * len(OF_DIRECTION) + len(OF_PAPERS)
+"""Edits that a rewritten fact meets at most: by the picked direction and a random one, and those of the run's other papers."""
+QUESTIONS = 10
+"""Of a fact: its statement, other wordings, and unrelated facts."""
+WORDINGS = 2
+"""The template and none, in which an answer is read by a model and by its base."""
 SEARCH = 25
 """Passes in which a new fact's value is sought, forward and back."""
 
@@ -43,25 +51,22 @@ def stage_work(
     read = 4 * wanted.prompts * length
     patches = 2 * wanted.pairs * num_layers * (3 * own + HEADS)
     patched = 2 * wanted.pairs * num_layers * (3 * own * own / 2 + HEADS * own) / 2
-    ways = len(wanted.steered.modes) * len(wanted.steered.layers) * len(wanted.doses) * STEERED_BY
-    steered = ways * (2 * wanted.steered.prompts + wanted.steered.answers) + 2 * num_layers * wanted.steered.prompts
+    ways, more = ways_of_steering(config)
+    steered = (ways + 1) * 2 * wanted.steered.prompts + (STEERED_BY["cap"] + 1) * 2 * wanted.prompts
+    steered += (2 * num_layers + 1) * wanted.steered.prompts
+    answers = (ways + more + 1) * wanted.steered.answers
     passes = round(patched + 2 * wanted.pairs * (2 + BACKWARD) * length)
     found = {
         "look": StageWork(
             "look",
             f"{round(patches)} patched passes of {wanted.pairs} pairs; probes and lenses of {num_layers + 1} layers",
-            round(read + passes + steered * length),
+            round(read + passes + steered * length + answers * (length + wanted.steered.answer_tokens)),
             0,
-            predictions=round(patches + 4 * wanted.prompts * (num_layers + 1) + steered),
+            predictions=round(patches + 4 * wanted.prompts * (num_layers + 1) + steered + answers * wanted.steered.answer_tokens),
             passes=2 * wanted.pairs * num_layers + 3 * ways,
         ),
         "circuits": circuits_work(config, num_layers, length, own),
-        "geometry": StageWork(
-            "geometry",
-            f"{wanted.prompts} prompts of each kind and split, read by the model and its base with and without the template",
-            round(2 * 5 * 2 * wanted.prompts * length),
-            0,
-        ),
+        "geometry": geometry_work(config, subject, num_layers, length),
     }
     if wanted.features is not None:
         texts, steered = 2 * (config.extraction.prompts + config.selection.prompts), 2 * wanted.features.steered
@@ -72,16 +77,47 @@ def stage_work(
             0,
         )
     if wanted.facts is not None:
-        edits, questions = wanted.facts.count * wanted.facts.layers, 10
+        blocks = min(wanted.facts.layers, num_layers)
+        edits = wanted.facts.count * blocks
+        met = 2 * OTHERS * wanted.facts.count
         texts = 2 * config.extraction.prompts
         found["facts"] = StageWork(
             "facts",
-            f"{wanted.facts.count} facts rewritten in {min(wanted.facts.layers, num_layers)} blocks",
-            round(texts * 2 * length + edits * length * (BACKWARD * SEARCH + 2 * questions)),
+            f"{wanted.facts.count} facts rewritten in {blocks} blocks, and in one beside {OTHERS} other edits",
+            round(texts * 2 * length + edits * length * (BACKWARD * SEARCH + 2 * QUESTIONS) + met * length * QUESTIONS),
             0,
-            passes=edits * (SEARCH + 4),
+            predictions=(2 * edits + met) * QUESTIONS,
+            passes=edits * (SEARCH + 4) + met,
         )
     return found
+
+
+def ways_of_steering(config: Config) -> tuple[int, int]:
+    """Ways by which prompts are steered (mode, layers, dose and direction), and those of suppression that are none of them."""
+    wanted = config.mechanisms.steered
+    doses = {*config.mechanisms.doses, -1.0, 0.0, 1.0}
+    ways = sum(STEERED_BY[mode] for mode in wanted.modes) * len(wanted.layers) * len(doses)
+    mode, layers, _ = CLAIMED
+    return ways, 0 if mode in wanted.modes and layers in wanted.layers else STEERED_BY[mode]
+
+
+def geometry_work(config: Config, subject: Subject, num_layers: int, length: float) -> StageWork:
+    """Count streams of prompts, answers beside the base's, and exchanged blocks, which only the organism has.
+
+    Args:
+        length: tokens of a prompt.
+    """
+    wanted = config.mechanisms
+    answers = 2 * wanted.prompts * WORDINGS * 2
+    exchanges = (2 * num_layers + 2) * wanted.steered.prompts if subject.is_organism else 0
+    words = f"{wanted.prompts} prompts of each kind and split, read by the model and its base with and without the template"
+    return StageWork(
+        "geometry",
+        f"{words}; so are as many answers" + (f"; {exchanges} passes with exchanged blocks" if exchanges else ""),
+        round(2 * 5 * 2 * wanted.prompts * length + answers * (length + config.evaluation.max_new_tokens) + exchanges * length),
+        0,
+        predictions=answers * config.evaluation.max_new_tokens + exchanges,
+    )
 
 
 def circuits_work(config: Config, num_layers: int, length: float, own: float) -> StageWork:
