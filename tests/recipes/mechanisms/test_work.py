@@ -1,5 +1,7 @@
 """The plan of the mechanism battery counts what its stages do."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from tiny_model import load_tiny_model, make_tiny_model
@@ -62,3 +64,13 @@ def test_a_fact_meets_every_other_edit(tmp_path):
     assert len(edits) + len(OF_PAPERS) == OTHERS
     (_, few), (_, many) = (counted(facts={"count": count, "layers": 2}) for count in (4, 5))
     assert many["facts"].predictions - few["facts"].predictions == (2 * 2 + 2 * OTHERS) * 10
+
+
+def test_of_a_model_of_ones_own_all_facts_that_were_told_are_planned_and_no_others():
+    told = {"subject": "France", "prompt": "The capital of {} is", "object": "Paris", "new": "Rome"}
+    facts = {"count": 12, "layers": 2, "own": [told, {**told, "subject": "Gaul"}]}
+    config = check_config({"mechanisms": {"facts": facts}}, "a test")
+    mine = replace(organism(config), id="mine", seed=None, member=None)
+    looked_at = config.model_copy(update={"mechanisms": config.mechanisms.model_copy(update={"models": ["mine"]})})
+    found = stage_work(looked_at, mine, PROMPTS, num_layers=LAYERS, entries={})["facts"]
+    assert found.predictions == 2 * (2 * 2 + 2 * OTHERS) * 10

@@ -66,7 +66,7 @@ def response_loss(loaded: LoadedModel, text: Forced) -> Float32[Tensor, ""]:
 @torch.no_grad()
 def response_losses(loaded: LoadedModel, texts: Sequence[Forced]) -> Float32[Tensor, " text"]:
     """Loss of each response, as ``response_loss``."""
-    return torch.stack([response_loss(loaded, text) for text in texts]).cpu()
+    return torch.stack([response_loss(loaded, text) for text in counted(texts, "answers read", len(texts))]).cpu()
 
 
 def gradient_sums(

@@ -77,13 +77,14 @@ def stage_work(
             0,
         )
     if wanted.facts is not None:
+        facts = wanted.facts.count if subject.is_organism else len(wanted.facts.own)
         blocks = min(wanted.facts.layers, num_layers)
-        edits = wanted.facts.count * blocks
-        met = 2 * OTHERS * wanted.facts.count
+        edits = facts * blocks
+        met = 2 * OTHERS * facts
         texts = 2 * config.extraction.prompts
         found["facts"] = StageWork(
             "facts",
-            f"{wanted.facts.count} facts rewritten in {blocks} blocks, and in one beside {OTHERS} other edits",
+            f"{facts} facts rewritten in {blocks} blocks, and in one beside {OTHERS} other edits",
             round(texts * 2 * length + edits * length * (BACKWARD * SEARCH + 2 * QUESTIONS) + met * length * QUESTIONS),
             0,
             predictions=(2 * edits + met) * QUESTIONS,

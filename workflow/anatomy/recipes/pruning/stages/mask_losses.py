@@ -13,6 +13,7 @@ from anatomy.interventions.pruning.masks import pruning_edit, random_mask, weigh
 from anatomy.interventions.pruning.ranking import Mask, TopScores
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.loading import LoadedModel
+from anatomy.progress.counting import counted
 from anatomy.recipes.pruning.options import Pruning
 from anatomy.recipes.pruning.stages.answering import Answers
 from anatomy.recipes.pruning.stages.score_keys import OPPOSITE, prune_key
@@ -21,6 +22,7 @@ from anatomy.recipes.pruning.stages.scored_sets import POOLED
 PINS: tuple[str, ...] = ("torch", "transformers")
 NOT_PINNED = {"vllm": "an engine is imported with what serves either way; these answers come from transformers"}
 
+KINDS = ("highest", "sign-flipped", "random")
 LOSSES = ["model", "kind", "q", "weights", "split", "id", "group", "predicted", "change"]
 
 
@@ -54,7 +56,8 @@ def true_losses(
     """
     before = {split: response_losses(loaded, own.forced) for split, own in answers.items()}
     rows = []
-    for kind, q, mask in _loss_masks(tops, wanted):
+    masks = len(KINDS) * len(wanted.prune)
+    for kind, q, mask in counted(_loss_masks(tops, wanted), "masks whose loss is measured", masks):
         if not weights_in(mask):
             continue
         edit = pruning_edit({"kind": kind, "q": q}, "measure", checkpoint, mask)
@@ -73,6 +76,4 @@ def _loss_masks(tops: Mapping[str, TopScores], wanted: Pruning) -> Iterator[tupl
     best = tops[prune_key(POOLED, wanted.ranking)]
     for q in wanted.prune:
         mask = best.top(q)
-        yield "highest", q, mask
-        yield "sign-flipped", q, tops[OPPOSITE].top(q)
-        yield "random", q, random_mask(mask, best.shapes, generator)
+        yield from zip(KINDS, (q, q, q), (mask, tops[OPPOSITE].top(q), random_mask(mask, best.shapes, generator)), strict=True)
