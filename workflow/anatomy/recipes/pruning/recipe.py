@@ -130,6 +130,7 @@ RECIPE = Recipe(
         "pruning_scores": _job("pruning_scores", 60),
         "pruning_grid": _job("pruning_grid", 120),
         "pruning_make_edit": SHARED["make_edit"],
+        "pruning_make_control": SHARED["make_edit"],
         "pruning_test": _job("pruning_test", 120),
         "pruning_finetuned": _job("pruning_finetuned", 60),
     },

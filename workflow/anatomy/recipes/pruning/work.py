@@ -80,7 +80,7 @@ def stage_work(
     sized = kinds * wanted.control_draws
     asked = on_test(config, subject)
     tested = sum(prompts.total(one.sets, "test", config.evaluation.test_prompts) for one in asked)
-    items = benchmark_items(config, subject, "test", entries).times(len(asked))
+    items = benchmark_items(config, subject, "test", entries).times(sum(one.benchmarked for one in asked))
     losses = 2 * 3 * len(wanted.prune) * fit // 3
     found = [
         answers(
@@ -108,15 +108,16 @@ def stage_work(
         ),
     ]
     moved, forced = prompts.of(config.evaluation.benign, "test", config.divergence.prompts), config.divergence.tokens
+    edited = len(asked) - 1
     found.append(
         StageWork(
             "divergence",
-            f"the mask forced along {moved} answers",
-            round(2 * moved * (tokens + forced)),
+            f"{'the mask' if edited == 1 else f'{edited} masks'} forced along {moved} answers",
+            round((1 + edited) * moved * (tokens + forced)),
             moved * forced,
             moved,
-            predictions=2 * moved * forced,
-            passes=6,
+            predictions=(1 + edited) * moved * forced,
+            passes=3 * (1 + edited),
         )
     )
     if subject in finetuned(config):
