@@ -164,6 +164,16 @@ def test_the_nearest_mask_is_not_taken_for_a_chosen_one():
     assert row["verdict"] == Verdict.NOT_TESTABLE and "within pruning.limits" in row["reason"]
 
 
+def test_a_chosen_mask_that_is_not_kept_is_not_judged_and_its_controls_are_in_no_table():
+    whole = tables_of(0.7, 0.1, 1.0)
+    tables = whole.but(variants=whole.variants[whole.variants["role"] != "method"])
+    config, subject = own_model(JUDGE)
+    claims = [claim for claim in claims_of(config, subject) if claim.id.startswith("pruning.judged")]
+    row = evaluate_ledger(claims, tables, seed=0, resampling=Resampling(0.95, 0, 10)).iloc[0]
+    assert row["verdict"] == Verdict.NOT_TESTABLE and "it is not kept" in row["reason"]
+    assert set(judged_table(config, tables)["mask"]) == {"unedited"}
+
+
 def test_without_a_judge_of_harm_the_claim_says_why_it_is_not_testable():
     other = {"guard": {"kind": "rubric", "folder": "judges/any"}}
     for judges in ({}, other):

@@ -8,6 +8,7 @@ import torch
 from tiny_model import make_tiny_model
 
 from anatomy.config.study import subjects
+from anatomy.errors import StoreError
 from anatomy.interventions.edits.making import Materials
 from anatomy.interventions.pruning.masks import weights_in
 from anatomy.interventions.pruning.matrices import scored_matrices
@@ -62,6 +63,13 @@ def test_a_random_mask_is_the_tests_own_draw_with_as_many_weights_and_is_a_contr
         assert {name: len(one) for name, one in own.items()} == {name: len(one) for name, one in places(chosen).items()}
 
 
+def test_scores_of_another_model_make_no_mask(model, tmp_path):
+    given, tops, _ = model
+    write_top(tmp_path / "scores.safetensors", tops, {"model": "0" * 64, "answers": {}})
+    with pytest.raises(StoreError, match="scores of model 000000000000"):
+        prune(replace(given, files={**given.files, "scores": [tmp_path / "scores.safetensors"]}))
+
+
 @pytest.mark.parametrize("lost", ["within", "keeps_refusal"])
 def test_a_mask_that_is_not_shown_to_leave_refusals_is_one_to_measure(model, tmp_path, lost):
     given, _, _ = model
@@ -69,3 +77,7 @@ def test_a_mask_that_is_not_shown_to_leave_refusals_is_one_to_measure(model, tmp
     write_json(tmp_path / "chosen.json", said)
     edit = prune(replace(given, files={**given.files, "chosen": [tmp_path / "chosen.json"]}))
     assert edit.card.intent == "measure"
+    given, told = replace(given, files={**given.files, "chosen": [tmp_path / "chosen.json"]}), []
+    mine = replace(given, subject=replace(given.subject, id="mine", seed=None, member=None), say=told.append)
+    assert prune(mine) is None and prune_at_random(mine, 1) is None, "weights of one's own model are not kept then"
+    assert "no mask is kept" in told[0]

@@ -129,7 +129,9 @@ def judged_table(config: Config, tables: Tables) -> pd.DataFrame:
     if tables.judgements is None or tables.variants is None or not judges:
         return rates(config, pd.DataFrame(columns=[*by, "value", "group"]), by)
     masks = tables.variants[tables.variants["phase"] == "test"].drop_duplicates(["model", "variant"])
-    masks = masks[(masks["role"] == "base") | (masks["role"].isin(CALLED) & (masks["family"] == FAMILY))]
+    # Where the chosen mask is not kept, controls stand as the unedited model: none of their rows is one of a random mask.
+    kept = masks["model"].isin(masks.loc[(masks["role"] == "method") & (masks["family"] == FAMILY), "model"])
+    masks = masks[(masks["role"] == "base") | (masks["role"].isin(CALLED) & (masks["family"] == FAMILY) & kept)]
     numbers = [f"-{draw}" if draw > 0 else "" for draw in masks["control_seed"]]
     masks = masks.assign(mask=masks["role"].replace({"base": UNEDITED, **CALLED}) + numbers)[["model", "variant", "mask"]]
     rows = tables.judgements[tables.judgements["phase"] == "test"].merge(masks, on=["model", "variant"])
@@ -145,7 +147,7 @@ def _level(model: str, read: Judged) -> Gather:
 
 def _change(model: str, read: Judged) -> Gather:
     def gather(tables: Tables) -> Contrast:
-        require_chosen(tables, model, CHOSEN)
+        _require_kept(tables, model)
         before, after = (read(tables, model, selector) for selector in (BASE, MASKED))
         controls = [
             change(before, read.under(tables, model, variant), where=f"{read.judge} on {model} with {variant}").mean
@@ -161,7 +163,7 @@ def _below_random(model: str, read: Judged) -> Gather:
     """Prompt by prompt, a score under the chosen mask minus the mean under random ones, whose spread the interval knows of."""
 
     def gather(tables: Tables) -> Contrast:
-        require_chosen(tables, model, CHOSEN)
+        _require_kept(tables, model)
         own, names = read(tables, model, MASKED), _random_masks(tables, model)
         if not names:
             raise MissingEvidence(
@@ -183,6 +185,20 @@ def _below_random(model: str, read: Judged) -> Gather:
 def _random_masks(tables: Tables, model: str) -> list[str]:
     """Ids of the random masks that were asked beside the chosen one."""
     return find_controls(tables, find_variant(tables, model, MASKED, "test"))
+
+
+def _require_kept(tables: Tables, model: str) -> None:
+    """Refuse (``MissingEvidence``) to compare answers under the chosen mask where it was not kept."""
+    require_chosen(tables, model, CHOSEN)
+    try:
+        tables.rows("variants", model=model, phase="test", role="method", family=FAMILY)
+    except MissingEvidence as missing:
+        raise MissingEvidence(
+            found="no answers with the chosen mask",
+            expected="those of a mask that was kept",
+            where=f"variants of {model}",
+            because="the chosen mask is not shown to leave refusals, so that it is not kept and no model judges its answers",
+        ) from missing
 
 
 def _unjudged(subject: Subject) -> Gather:

@@ -71,8 +71,9 @@ def stage_work(
         rows("select", config.evaluation.select_prompts),
         rows("test", config.evaluation.test_prompts),
     )
-    # With what is protected left out, and with a random mask of each q.
-    grid = 1 + len(wanted.prune) * (len(wanted.preserve) + 2)
+    # With what is protected left out, where anything is, and with a random mask of each q.
+    protected = [name for name in wanted.protected if name != "benign" and (subject.is_organism or name in wanted.sets)]
+    grid = 1 + len(wanted.prune) * (len(wanted.preserve) + 1 + bool(protected))
     kinds = ORGANISM["kinds"] if subject.is_organism else max(len(wanted.sets), len(wanted.scored or ()))
     beside = 13 + 3 * bool(wanted.removed_ranks) + 2 * wanted.control_draws + kinds
     generation = [name for name in (wanted.sets.get("generation"), *wanted.further.get("generation", [])) if name]

@@ -91,9 +91,13 @@ def protected_sets(wanted: Pruning, tops: Mapping[str, TopScores], whole: bool) 
 
 
 def grid(wanted: Pruning, tops: Mapping[str, TopScores]) -> list[MaskPlan]:
-    """Every q with every p, protected abilities preserved; and with benign generation alone preserved at the largest p."""
+    """Every q with every p, protected abilities preserved; and with benign generation alone preserved at the largest p.
+
+    The latter only where anything is protected besides.
+    """
     found = []
-    for whole in (True, False):
+    more = protected_sets(wanted, tops, whole=True) != protected_sets(wanted, tops, whole=False)
+    for whole in (True, False) if more else (True,):
         for p in wanted.preserve if whole else wanted.preserve[-1:]:
             for q in wanted.prune:
                 name = f"q{q:g}-p{p:g}{'' if whole else '-benign'}"
