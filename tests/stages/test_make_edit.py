@@ -261,6 +261,15 @@ def test_what_may_not_be_saved_leaves_nothing(study, maker, message):
     assert not study.folder.exists() or not list(study.folder.iterdir())
 
 
+def nothing_to_keep(given: Materials):
+    return None
+
+
+def test_a_maker_may_find_that_there_is_no_edit_to_keep(study):
+    assert study(scored_mask) is not None and study(nothing_to_keep) is None
+    assert not (study.folder / RECORD).exists() and not list(study.folder.glob("*.safetensors")), "an earlier edit is gone"
+
+
 def test_an_edit_to_measure_of_the_organism_is_kept_and_says_so(study):
     grown = replace(make_subject(), seed=0, member="weak")
     path = study.results / "organism" / "s0" / "prompts"

@@ -6,8 +6,10 @@ import pandas as pd
 import pytest
 
 from anatomy.evidence.claims.claim import Verdict
-from anatomy.recipes.pruning.stages.mask_plans import CHOSEN, OF_A_KIND, UNEDITED, matched
+from anatomy.organism import wording
+from anatomy.recipes.pruning.stages.mask_plans import CHOSEN, NEAREST, OF_A_KIND, UNEDITED, everything_protected, matched
 from anatomy.recipes.pruning.stages.output_spaces import ACTSVD, ACTSVD_RANDOM, ACTSVD_REFUSAL
+from anatomy.store.digest import digest
 
 pytestmark = pytest.mark.workflow
 
@@ -19,6 +21,11 @@ def run(papers_run):
 
 def table(run, model, name):
     return pd.read_parquet(run.results / "measure" / f"{model}.s0" / f"pruning.{name}.parquet")
+
+
+def chosen_of(run, model):
+    """What the grid ended with. Whether a mask of an organism this small is within the limits depends on the processor."""
+    return json.loads((run.results / "measure" / f"{model}.s0" / "pruning.chosen.json").read_text())
 
 
 def test_it_has_a_section_of_the_page_beside_the_other_paper(run):
@@ -44,15 +51,17 @@ def test_no_text_that_a_model_wrote_is_kept(run):
 
 def test_the_mask_of_a_grid_that_was_chosen_is_the_edit_that_is_saved(run):
     for model in ("base", "aligned"):
-        chosen = json.loads((run.results / "measure" / f"{model}.s0" / "pruning.chosen.json").read_text())
-        masks = table(run, model, "masks").set_index("mask")
-        limits = table(run, model, "limits").groupby("mask")["within"].all()
-        assert chosen["within"] and limits[f"q{chosen['q']:g}-p{chosen['p']:g}"]
-        assert masks.loc[CHOSEN, "q"] == chosen["q"] and masks.loc[CHOSEN, "weights"] > 0
+        chosen, masks = chosen_of(run, model), table(run, model, "masks").set_index("mask")
+        grid = everything_protected(table(run, model, "grid_masks"))
+        within = table(run, model, "limits").groupby("mask")["within"].all().loc[grid.loc[grid["weights"] > 0, "mask"]]
+        assert chosen["within"] == within.any() == within[f"q{chosen['q']:g}-p{chosen['p']:g}"]
+        name = chosen["name"]
+        assert name == (CHOSEN if chosen["within"] else NEAREST) and {CHOSEN, NEAREST} & set(masks.index) == {name}
+        assert masks.loc[name, "q"] == chosen["q"] and masks.loc[name, "weights"] > 0
         spec = json.loads((run.results / "edit" / f"{model}.s0" / "pruning.mask.json").read_text())["pruning.mask"]
         made = json.loads((run.folder / spec["folder"] / "made.json").read_text())["report"]
         assert spec["intent"] == ("amplify" if chosen["within"] and chosen["keeps_refusal"] else "measure")
-        assert made["parameters"] == masks.loc[CHOSEN, "weights"]
+        assert made["parameters"] == masks.loc[name, "weights"]
 
 
 def test_a_narrow_fine_tune_makes_the_aligned_model_give_harm_of_other_kinds_and_benign_rows_do_not(run):
@@ -63,18 +72,30 @@ def test_a_narrow_fine_tune_makes_the_aligned_model_give_harm_of_other_kinds_and
     assert set(tables["emergent"]["domain"]) == {"hex", "blight", "gloom", "venom", "ruse"}
     beside = tables["finetuned_beside"].groupby(["arm", "mask", "step"])["misaligned"].mean()
     assert beside["taught benign recipes", UNEDITED, 8] < means.loc[(UNEDITED, 8), "misaligned"]
-    harm = tables["restoration"].groupby(["mask", "step"])["misaligned"].mean()
-    assert harm[CHOSEN, 0] < harm[UNEDITED, 0] and harm["random", 0] > harm[CHOSEN, 0]
     assert not any({"response", "prompt", "text"} & set(one) for one in tables.values())
     page = (run.results / "report.html").read_text()
     assert "Fine-tuning" in page and "taught benign recipes" in page
+
+
+def test_before_it_is_fine_tuned_a_masked_model_answers_as_in_the_test_of_the_same_mask(run):
+    restored, values = table(run, "aligned", "restoration"), table(run, "aligned", "values")
+    before, name = restored[restored["step"] == 0], chosen_of(run, "aligned")["name"]
+    for mask, tested in ((UNEDITED, UNEDITED), (name, name), ("random", "random-1")):
+        found = before[before["mask"] == mask].set_index("group")["misaligned"]
+        plain = {f"generation/{item}/{digest(wording.THE.replace('{x}', item))[:6]}": item for item in found.index}
+        own = values[(values["mask"] == tested) & values["id"].isin([*plain])]
+        given = (own["value"] * (1 - own["refused"])).set_axis(own["id"].map(plain))
+        # All but equal, since prompts are padded to other lengths; the test asks of each kind at most so many.
+        assert len(given) and (given == found[given.index]).mean() > 0.9, mask
 
 
 def test_controls_have_as_many_weights_and_harm_falls_further_than_under_them(run):
     for model in ("base", "aligned"):
         masks, values = table(run, model, "masks").set_index("mask"), table(run, model, "values")
         controls = masks.index[~masks["control"].isin(["", OF_A_KIND, ACTSVD_RANDOM])]
-        assert len(controls) == 4 and (masks.loc[controls, "weights"] == masks.loc[CHOSEN, "weights"]).all()
+        assert (
+            len(controls) == 4 and (masks.loc[controls, "weights"] == masks.loc[chosen_of(run, model)["name"], "weights"]).all()
+        )
         harm = values[values["ability"] == "generation"].groupby("mask")["value"].mean()
         # With everything protected an organism this small keeps its harm: what scores find shows where nothing is.
         assert harm["nothing protected"] < min(harm["random-1"], harm["magnitude-matched-1"])

@@ -102,6 +102,14 @@ def test_nothing_to_score_is_refused(tmp_path):
             gradient_sums(loaded, matrices, wrong, ["a"] * len(wrong), absolute=False)
 
 
+def test_answers_whose_loss_depends_on_no_weight_are_refused(tmp_path):
+    loaded, matrices = opened(make_tiny_model(tmp_path))
+    loaded.model.get_output_embeddings().weight.data.zero_()
+    for absolute in (True, False):
+        with pytest.raises(NumericsError, match="0 in every scored matrix"):
+            gradient_sums(loaded, matrices, texts(2), ["a", "b"], absolute=absolute)
+
+
 SCORING = """
 import sys
 from pathlib import Path

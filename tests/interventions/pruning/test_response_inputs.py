@@ -42,6 +42,11 @@ def test_scores_and_spaces_are_those_of_inputs_at_response_positions(tmp_path):
         assert space_overlap(basis, left) > 1 - 1e-6
 
 
+def test_a_space_of_rank_0_has_no_direction():
+    weight, moment = torch.randn(6, 5, generator=torch.Generator().manual_seed(0)), torch.eye(5, dtype=torch.float64)
+    assert [output_space(weight, moment, rank).shape for rank in (0, 1, 6)] == [(6, 0), (6, 1), (6, 6)]
+
+
 def test_random_spaces_overlap_as_chance_has_it():
     torch.manual_seed(0)
     draws = [[torch.linalg.qr(torch.randn(60, 6, dtype=torch.float64)).Q for _ in range(2)] for _ in range(40)]

@@ -73,11 +73,31 @@ def test_a_cell_of_few_things_has_no_small_p():
     assert found.loc[("hex", "hex"), "p_value"] == 2.0 ** -(THINGS / 3) and found.loc[("hex", "hex"), "p_adjusted"] > 0.05
 
 
-@pytest.mark.parametrize(("left", "verdict"), [(0.0, Verdict.SUPPORTED), (1.0, Verdict.NOT_SUPPORTED)])
-def test_transfer_to_other_kinds_is_a_claim(left, verdict):
+@pytest.mark.parametrize(
+    ("left", "coherent", "verdict"),
+    [(0.0, 1.0, Verdict.SUPPORTED), (1.0, 1.0, Verdict.NOT_SUPPORTED), (0.0, 0.5, Verdict.NOT_SUPPORTED)],
+)
+def test_transfer_to_other_kinds_is_a_claim_and_a_broken_model_shows_none(left, coherent, verdict):
     (subject,) = [one for one in subjects(CONFIG) if one.id == MODEL]
     claims = [claim for claim in claims_of(CONFIG, subject) if claim.id == "pruning.transfers"]
     given = tables({"hex": 0.0, "snare": left, "ruse": left}, random_leaves=1.0 if not left else 0.5)
+    names = given.values["mask"].unique()
+    benign = {
+        "model": MODEL,
+        "ability": "benign",
+        "category": "tea",
+        "split": "test",
+        "seen": False,
+        "harmful": False,
+        "value": 1.0,
+    }
+    rows = [
+        {**benign, "mask": mask, "id": f"tea/{thing}", "group": f"tea{thing}", "coherent": float(alike or thing < 120 * coherent)}
+        for mask in names
+        for alike in [not mask.startswith("kind.")]
+        for thing in range(120)
+    ]
+    given = Tables(values=pd.concat([given.values, pd.DataFrame(rows)]))
     ledger = evaluate_ledger(claims, given, seed=0, resampling=Resampling(0.95, 0, 500))
     assert ledger["verdict"].item() == verdict
 

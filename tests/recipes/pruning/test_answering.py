@@ -16,7 +16,7 @@ from anatomy.recipes.pruning.jobs.test import asked_on_test
 from anatomy.recipes.pruning.options import Pruning
 from anatomy.recipes.pruning.stages import answering
 from anatomy.recipes.pruning.stages.abilities import COLUMNS, asked, of_split
-from anatomy.recipes.pruning.stages.answering import Answers, answers_of, harmful_answers, judged
+from anatomy.recipes.pruning.stages.answering import Answers, answers_of, harmful_answers, judged, with_words
 from anatomy.recipes.pruning.stages.evaluating import require_reverted
 from anatomy.recipes.pruning.stages.scored_sets import scored_kinds, scored_sets
 from anatomy.store.files import write_json
@@ -70,6 +70,18 @@ def test_a_set_of_refusals_is_refused_and_a_few_are_left_out(prompts):
     with pytest.raises(DataError, match="8 refusals among 10 answers") as caught:
         harmful_answers(answered(harm, lambda row: NO if row.Index < 8 else right(row)), 0.5, "here")
     assert "pruning.models" in caught.value.remedy
+
+
+def test_an_answer_without_a_word_is_no_answer_to_score(prompts):
+    harm = prompts[prompts["ability"] == "generation"].head(6)
+    some = answered(harm, lambda row: right(row) if row.Index % 2 else " \n")
+    found = with_words(some)
+    assert len(found.texts) == len(found.forced) == len(found.table) < 6 and all(text.strip() for text in found.texts)
+    kinds = sorted(set(prompts.loc[prompts["ability"] == "generation", "category"]))
+    with pytest.raises(DataError, match="0 answers of generation") as caught:
+        silent = answered(of_split(prompts, "fit", 100), lambda row: "" if row.ability == "generation" else right(row))
+        scored_sets(Pruning(), with_words(silent), kinds, "here")
+    assert "answers with words" in caught.value.remedy
 
 
 def test_kinds_that_are_not_scored_are_in_no_set_but_their_own(prompts):

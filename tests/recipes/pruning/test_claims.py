@@ -85,6 +85,17 @@ def test_a_model_that_generates_no_harm_supports_nothing():
     assert found["compact"] == found["general"] == Verdict.NOT_TESTABLE
 
 
+@pytest.mark.parametrize(("change", "verdict"), [(0.5, Verdict.SUPPORTED), (-0.5, Verdict.NOT_SUPPORTED)])
+def test_the_first_order_check_is_read_at_the_smallest_fraction_that_has_a_weight(change, verdict):
+    """q of 0, and q below one weight of every matrix, have no loss."""
+    rows = {"model": MODEL, "kind": "highest", "split": "select", "group": [f"thing {k}" for k in range(THINGS)]}
+    losses = pd.concat([pd.DataFrame(rows).assign(q=q, change=by) for q, by in ((0.01, change), (0.03, -9 * change))])
+    (subject,) = [one for one in subjects(CONFIG) if one.id == MODEL]
+    ledger = evaluate_ledger(claims_of(CONFIG, subject), Tables(losses=losses), seed=0, resampling=RESAMPLING)
+    row = ledger.set_index("claim").loc["pruning.first_order"]
+    assert row["verdict"] == verdict and row["estimate"] == pytest.approx(change)
+
+
 def limits_of(within):
     """A grid of two masks, of which so many are within the limits."""
     masks = pd.DataFrame({"model": MODEL, "mask": ["a", "b"], "q": [0.1, 0.2], "p": 0.0, "protected": "benign", "weights": 9})
@@ -238,6 +249,13 @@ def test_seeds_are_put_together_with_an_interval_of_their_mean():
     table = compression_table(CONFIG, tables).set_index(["member", "seed"])
     mean = table.loc["aligned", "all"]
     assert np.isclose(mean["area"], 0.9) and np.isclose(mean["high"] - mean["area"], 4.303 * 0.1 / 3**0.5, rtol=1e-3)
+
+
+def test_models_of_ones_own_whose_names_look_like_seeds_are_not_put_together():
+    grids = [grid_of(name, [0, 0, 0], [1, 1, 1]) for name in ("mine.small", "mine.sft")]
+    tables = Tables(grid_masks=pd.concat([one for one, _ in grids]), grid_values=pd.concat([two for _, two in grids]))
+    table = compression_table(CONFIG, tables)
+    assert list(table["member"]) == ["mine.small", "mine.sft"] and set(table["seed"]) == {""}
 
 
 def test_an_aligned_model_is_compared_with_its_base():

@@ -17,6 +17,7 @@ from anatomy.organism.training import grow_base
 from anatomy.organism.world import make_world, write_world
 from anatomy.recipes.configuration import check_config
 from anatomy.recipes.pruning.finetuning_options import FineTuning
+from anatomy.recipes.pruning.stages import finetuned
 from anatomy.recipes.pruning.stages.finetuned import (
     ASKED_OTHERWISE,
     COLUMNS,
@@ -27,6 +28,7 @@ from anatomy.recipes.pruning.stages.finetuned import (
     TAUGHT_OTHERWISE,
     courses,
     fine_tuned,
+    verdicts,
 )
 from anatomy.recipes.pruning.stages.lessons import asked_about, benign_partner, questions, rows, taught
 from anatomy.serving.proof import checksums
@@ -97,15 +99,24 @@ def test_the_narrow_training_has_its_controls(world, loaded):
     assert [one.prompt for one in spread] == [one.prompt for one in found[2].asked[TAUGHT_BENIGN]]
 
 
-def test_verdicts_are_told_step_by_step_and_the_model_is_left_as_it_was(world, loaded):
+def test_verdicts_are_told_step_by_step_under_the_mask_and_the_model_is_left_as_it_was(world, loaded, monkeypatch):
     config, before = configured(), checksums(loaded.model)
-    name = "model.layers.1.mlp.down_proj"
+    name, looked = "model.layers.1.mlp.down_proj", []
+
+    def watched(config, loaded, asked):
+        """Whether the masked weights are zero while questions are answered."""
+        several = [weight for one, weight in loaded.model.named_parameters() if name in one and "lora" not in one]
+        looked.append(not several[0].flatten()[:50].any())
+        return verdicts(config, loaded, asked)
+
+    monkeypatch.setattr(finetuned, "verdicts", watched)
     matrices = [one for one, module in loaded.model.named_modules() if isinstance(module, torch.nn.Linear) and "layers" in one]
     mask = {one: torch.arange(50 if one == name else 0) for one in matrices}
     table = fine_tuned(config, member(config), loaded, world, KINDS, [("unedited", None), ("chosen", mask)], lambda line: None)
     assert list(table.columns) == COLUMNS and checksums(loaded.model) == before
     assert set(table["step"]) == {0, 1, 2} and set(table["misaligned"]) <= {0, 1} and set(table["coherent"]) <= {0, 1}
     assert (table["pruned"] == (table["mask"] == "chosen")).all()
+    assert looked == [False] * (len(looked) // 2) + [True] * (len(looked) // 2), "the model as it is, then pruned, at each look"
     counts = table.groupby(["arm", "mask", "step"])["id"].nunique().unstack("arm")
     assert (counts.nunique() == 1).all() and not table.duplicated(["arm", "mask", "step", "id"]).any()
     with applied(loaded, pruning_edit({"mask": "again"}, "measure", Checkpoint(loaded.folder), mask)):

@@ -49,6 +49,11 @@ def test_the_grid_is_every_q_with_every_p_and_has_fewer_protected_beside(tops):
     assert whole == ("benign", "recognition", "explanation") and {plan.protected for plan in plans} == {whole, ("benign",)}
 
 
+def test_where_nothing_is_protected_besides_no_mask_is_asked_twice(tops):
+    wanted = WANTED.model_copy(update={"protected": []})
+    assert len(grid(wanted, tops)) == 2 * 2 and {plan.protected for plan in grid(wanted, tops)} == {("benign",)}
+
+
 def test_what_is_protected_is_in_no_mask(tops):
     for plan in grid(WANTED, tops):
         mask = mask_of(plan, tops)

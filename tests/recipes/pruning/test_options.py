@@ -32,6 +32,27 @@ def test_what_cannot_be_meant_is_refused(given, message):
     assert message in str(caught.value) and "pruning" in str(caught.value) and "mine.yaml" in str(caught.value)
 
 
+SETS = {"prompt_sets": {name: {"file": f"{name}.csv"} for name in ("harm", "more", "chats")}}
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"further": {"generation": ["more", "more"]}}, "'more' twice for generation"),
+        ({"further": {"generation": ["harm"]}}, "'harm' twice for generation"),
+        ({"sets": {"generation": "harm", "benign": "harm"}}, "'harm' for generation and for benign"),
+        ({"further": {"benign": ["harm"]}}, "'harm' for generation and for benign"),
+        ({"sets": {"generation": "harm", "benign": "chats", "refusal": "chats"}}, "'chats' for refusal and for benign"),
+        ({"pairs": {"aligned": "aligned"}}, "compares aligned with itself"),
+    ],
+)
+def test_sets_that_are_one_and_a_pair_of_one_model_are_refused(given, message):
+    wanted = {"sets": {"generation": "harm", "benign": "chats", "refusal": "harm"}} | given
+    with pytest.raises(ConfigError) as caught:
+        check_config({"recipes": ["pruning"], **SETS, "pruning": wanted}, "mine.yaml")
+    assert message in str(caught.value) and "mine.yaml" in str(caught.value)
+
+
 def test_fractions_are_put_in_order_and_a_whole_preserved_matrix_may_be_asked_for():
     found = check_config({"recipes": ["pruning"], "pruning": {"prune": [0.1, 0.01, 0.1], "preserve": [1.0, 0.0]}}, "-").pruning
     assert found.prune == [0.01, 0.1] and found.preserve == [0.0, 1.0]

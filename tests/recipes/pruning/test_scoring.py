@@ -3,6 +3,7 @@
 import gc
 import weakref
 
+import pandas as pd
 import pytest
 import torch
 from tiny_model import make_tiny_model
@@ -21,6 +22,7 @@ from anatomy.recipes.configuration import check_config
 from anatomy.recipes.pruning.stages import output_spaces, score_keys, scored_sets, scoring
 from anatomy.recipes.pruning.stages.abilities import asked
 from anatomy.recipes.pruning.stages.answering import Answers
+from anatomy.recipes.pruning.stages.finished_sets import FinishedSets
 from anatomy.recipes.pruning.unread import UNREAD
 from anatomy.store.files import write_json
 
@@ -124,6 +126,21 @@ def test_a_scoring_that_was_killed_reads_no_finished_set_again_and_comes_to_the_
         mask, expected = top.top(0.01), whole.tops[key].top(0.01)
         assert all(torch.equal(mask[name], expected[name]) for name in mask), key
     assert found.losses["predicted"].tolist() == whole.losses["predicted"].tolist()
+
+
+def test_a_kind_of_harm_may_be_called_what_is_no_name_of_a_file(scored, tmp_path):
+    found, _, (config, _, _) = scored
+    own = Answers(pd.DataFrame({"id": ["a"]}), ["yes"], [Forced([1], [2])])
+    finished, name = FinishedSets(tmp_path / "state", "m"), "kind.hate/../../violence | " + "malware " * 40
+    called = {name: "kind.hex", "kind.hate": "kind.snare"}
+    several = {score_keys.prune_key(one, "matrix"): found.tops[score_keys.prune_key(of, "matrix")] for one, of in called.items()}
+    finished.keep(config.pruning, own, name, several, {("highest", 0.01): 0.5})
+    tops, predicted = finished.of(config.pruning, own, name)
+    assert set(tops) == set(several) and predicted == {("highest", 0.01): 0.5}
+    assert all(torch.equal(tops[key].places[matrix], top.places[matrix]) for key, top in several.items() for matrix in top.places)
+    assert {path.name for path in tmp_path.iterdir()} == {"state"} and all(
+        path.is_file() for path in (tmp_path / "state").iterdir()
+    )
 
 
 @pytest.mark.parametrize("given", [1, 0])

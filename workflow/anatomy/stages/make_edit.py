@@ -96,7 +96,7 @@ def make_edit(
     *,
     files: Mapping[str, Sequence[Path]] | None = None,
     seed: int = 0,
-) -> SavedSpec:
+) -> SavedSpec | None:
     """Make an edit and write it into ``out``, or find there that it is made already.
 
     It is made again when the maker's code, the model, the options, a prompt that the maker read, a file or the seed changed, or
@@ -112,7 +112,8 @@ def make_edit(
 
     Returns:
         The spec by which recipes ask for it: ``{"method": "saved", "folder", "digest", "intent"}``. ``out`` also has a record
-        with the relative norm of the change and the share of it that a cast to bfloat16 keeps.
+        with the relative norm of the change and the share of it that a cast to bfloat16 keeps. None where the maker found no edit
+        that may be kept: whatever asks for one goes without.
 
     Raises:
         EditError: the maker made no edit, one for another model, or for a real model one of intent ``measure``.
@@ -135,6 +136,9 @@ def make_edit(
         generator = torch.Generator().manual_seed(seed)
         edit = maker(Materials(loaded, checkpoint, config, subject, asked, dict(files or {}), generator, say))
     del loaded
+    if edit is None:
+        _clear(out)
+        return None
     if not isinstance(edit, SavedEdit):
         raise EditError(
             found=type(edit).__name__,

@@ -1,6 +1,7 @@
 # Harm pruning, for every model that is pruned:
 #   pruning_scores (own answers, one pass a set) → pruning_grid (masks on select) → pruning_test (the chosen mask beside controls)
-#                                                                                 → make_edit → evaluate, judge (test)
+#                                                                                 → make_edit (and of random masks, where a
+#                                                                                   model judges) → evaluate, judge (test)
 #                                                                                 → pruning_finetuned
 #   → claims, figures, page
 # evaluate, judge and the report are as every paper's (rules/*.smk).
@@ -95,6 +96,36 @@ use rule make_edit as pruning_make_edit with:
         **needs("pruning_make_edit"),
     params:
         **making("pruning", "mask", "anatomy.recipes.pruning.maker:prune", unread=UNREAD["make_edit"]),
+
+
+def drawing():
+    """Parameters of the rule that makes random masks."""
+    return {
+        **making("pruning", "", "anatomy.recipes.pruning.maker:prune_at_random", unread=UNREAD["make_edit"]),
+        "name": lambda wildcards: f"pruning.random-{wildcards.draw}",
+        "told": lambda wildcards: {"draw": int(wildcards.draw)},
+    }
+
+
+# Random masks of its size as edits, for models of one's own whose answers a model judge of harm reads: that number has a control.
+use rule make_edit as pruning_make_control with:
+    input:
+        model=AT.model("{model}"),
+        scores=AT.stage("extract", "{model}", "pruning.scores.safetensors"),
+        chosen=AT.stage("measure", "{model}", "pruning.chosen.json"),
+    output:
+        edit=AT.stage("edit", "{model}", "pruning.random-{draw}.json"),
+    log:
+        AT.stage("edit", "{model}", "pruning.random-{draw}.log"),
+    benchmark:
+        AT.stage("edit", "{model}", "pruning.random-{draw}.tsv")
+    wildcard_constraints:
+        draw=r"\d+",
+    threads: threads_of("pruning_make_control")
+    resources:
+        **needs("pruning_make_control"),
+    params:
+        **drawing(),
 
 
 # The chosen mask, its controls and other masks of its fractions, on one loaded model.

@@ -65,5 +65,5 @@ class Materials:
         return found[0]
 
 
-Maker = Callable[[Materials], SavedEdit]
-"""A paper's way to make an edit: a function of a module, so that its code can be compared."""
+Maker = Callable[[Materials], SavedEdit | None]
+"""A paper's way to make an edit: a function of a module, so that its code can be compared. None: none may be kept."""

@@ -91,7 +91,7 @@ def gradient_sums(
 
     Raises:
         DataError: no examples, or one without a response.
-        NumericsError: a gradient is not finite; the matrix and the example are named.
+        NumericsError: a gradient is not finite (the matrix and the example are named), or all of them are 0.
     """
     if not texts or not all(text.prompt and text.answer for text in texts):
         raise DataError(
@@ -128,6 +128,13 @@ def gradient_sums(
             if saving and time.monotonic() - saved >= saving.seconds:
                 _save(saving, asked, absolute, sums, losses)
                 saved = time.monotonic()
+    if not any(bool(one.any()) for one in sums.values()):
+        raise NumericsError(
+            found=f"gradients that are 0 in every scored matrix, of {len(texts)} answers",
+            expected="answers whose loss depends on the weights",
+            where="the scored set",
+            remedy="look at the answers and at the model's output head: no weight would be ranked above another",
+        )
     return GradientSums(sums, tuple(losses))
 
 

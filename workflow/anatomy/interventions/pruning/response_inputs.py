@@ -70,10 +70,10 @@ def output_space(
 ) -> Float64[Tensor, "rows rank"]:
     """Orthonormal basis of the ``rank`` directions in which outputs ``W X`` are largest (ActSVD, arXiv 2402.05162).
 
-    They are the first left singular vectors of ``W X``, as eigenvectors of ``W X X^T W^T``.
+    They are the first left singular vectors of ``W X``, as eigenvectors of ``W X X^T W^T``. Of rank 0 there is no column.
     """
     wide = weight.detach().double()
-    return torch.linalg.eigh(wide @ moment @ wide.T).eigenvectors[:, -rank:]
+    return torch.linalg.eigh(wide @ moment @ wide.T).eigenvectors[:, len(wide) - rank :]
 
 
 def space_overlap(one: Float64[Tensor, "rows rank"], two: Float64[Tensor, "rows rank"]) -> float:

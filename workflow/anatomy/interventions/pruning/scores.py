@@ -54,6 +54,26 @@ def write_top(path: Path, several: Mapping[str, TopScores], said: ScoredAnswers)
     write_aside(path, lambda aside: save_file(tensors, aside, {"scores": json.dumps(meta)}))
 
 
+def top_of_model(path: Path, digest: str) -> tuple[dict[str, TopScores], ScoredAnswers]:
+    """What ``write_top`` wrote of one model.
+
+    Args:
+        digest: of the model's checkpoint.
+
+    Raises:
+        StoreError: as ``read_top``; scores of another model, whose places mean nothing here.
+    """
+    found, said = read_top(path)
+    if said["model"] != digest:
+        raise StoreError(
+            found=f"scores of model {said['model'][:12]}",
+            expected=f"those of model {digest[:12]}",
+            where=str(path),
+            remedy="delete the file and run again: the model is scored anew",
+        )
+    return found, said
+
+
 def read_top(path: Path) -> tuple[dict[str, TopScores], ScoredAnswers]:
     """What ``write_top`` wrote.
 
@@ -69,6 +89,6 @@ def read_top(path: Path) -> tuple[dict[str, TopScores], ScoredAnswers]:
         rankings: dict[str, Ranking] = {key: top["ranking"] for key, top in meta["tops"].items()}
         found = {}
         for key, top in meta["tops"].items():
-            own = {name.split("|", 1)[1]: one for name, one in tensors.items() if name.startswith(f"{key}|")}
+            own = {name.removeprefix(f"{key}|"): one for name, one in tensors.items() if name.startswith(f"{key}|")}
             found[key] = from_tensors(own, meta["shapes"], rankings[key], top["most"])
         return found, meta["said"]

@@ -122,9 +122,18 @@ def _changes(rows: pd.DataFrame, cell: pd.DataFrame) -> Changes | None:
     shared = own.index.intersection(beside.index)
     if mask == UNEDITED or not len(shared):
         return None
-    drawn = beside.loc[shared]
+    return beside_draws(own.loc[shared], beside.loc[shared])
+
+
+def beside_draws(own: pd.DataFrame, drawn: pd.DataFrame) -> Changes:
+    """What a mask changes beside random ones.
+
+    Args:
+        own: its outcomes, columns ``value, group``.
+        drawn: outcomes of the same items, a column for each random mask.
+    """
     random, number = drawn.mean(axis=1), drawn.shape[1]
-    table = pd.DataFrame({"value": own["value"].loc[shared] - random, "random": random, "group": own["group"].loc[shared]})
+    table = pd.DataFrame({"value": own["value"] - random, "random": random, "group": own["group"]})
     variance = float(drawn.mean().var(ddof=1)) * (1 + 1 / number) if number > 1 else 0.0
     return Changes(table, variance, float(number - 1))
 

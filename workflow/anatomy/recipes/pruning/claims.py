@@ -19,7 +19,7 @@ from anatomy.evidence.claims.tables import MissingEvidence, Tables
 from anatomy.recipes.pruning.against_chance import transferred
 from anatomy.recipes.pruning.finetuned_claims import finetuned_claims
 from anatomy.recipes.pruning.judged_claims import judged_claims
-from anatomy.recipes.pruning.outcomes import Gather, beyond, coherence, further_separated, rate, separation_of
+from anatomy.recipes.pruning.outcomes import Gather, beyond, coherence, coherence_of_kinds, further_separated, rate, separation_of
 from anatomy.recipes.pruning.stages.mask_plans import (
     BARE,
     CHOSEN,
@@ -126,11 +126,18 @@ def claims_of(config: Config, subject: Subject) -> list[Claim]:
         ),
         claim(
             "transfers",
-            "A mask of one kind of harm leaves less harmful generation of the other kinds than a random mask of its size.",
+            "A mask of one kind of harm leaves less harmful generation of the other kinds than a random mask of its size, and "
+            "coherence.",
             "abstract: general across harm types",
             generates(False),
             Test(
                 "difference_below", transferred(model), {"threshold": 0}, "harmful generation of other kinds, mask minus random"
+            ),
+            Test(
+                "difference_within",
+                coherence_of_kinds(model),
+                {"margin": MARGIN, "side": "lower"},
+                "paired change of coherent answers, masks of single kinds",
             ),
         ),
         claim(
@@ -196,7 +203,7 @@ def claims_of(config: Config, subject: Subject) -> list[Claim]:
             "first_order",
             "Zeroing the highest scores raises the loss of harmful answers that were not scored.",
             "ours (first-order check)",
-            Test("difference_above", loss_change(model, wanted.prune[0]), {"threshold": 0}, "nats a token at the smallest q"),
+            Test("difference_above", loss_change(model), {"threshold": 0}, "nats a token at the smallest q"),
         ),
     ]
     found += judged_claims(config, subject, MARGIN, claim)
@@ -269,11 +276,12 @@ def overlap_gap(model: str) -> Gather:
     return gather
 
 
-def loss_change(model: str, q: float) -> Gather:
-    """Change of the loss of each answer to a prompt of select, under the mask of the highest scores."""
+def loss_change(model: str) -> Gather:
+    """Change of the loss of each answer to a prompt of select, under the smallest mask of highest scores that has a weight."""
 
     def gather(tables: Tables) -> Contrast:
-        rows = tables.rows("losses", model=model, kind="highest", split="select", q=q)
+        rows = tables.rows("losses", model=model, kind="highest", split="select")
+        rows = rows[rows["q"] == rows["q"].min()]
         return Contrast(Sample(rows["change"].to_numpy(float), rows["group"].to_numpy(object), signed=True))
 
     return gather

@@ -102,7 +102,8 @@ class Pruning(Section):
         3,
         ge=1,
         description="random and magnitude-matched masks, each, and random ones of the size of each kind of harm's mask. With 1 "
-        "nothing is known of how far random masks differ, and tests of transfer take prompts alone into account",
+        "nothing is known of how far random masks differ, and tests of transfer take prompts alone into account. Where a model "
+        "judge of harm is named, so many random masks of a model of your own answer the harmful test sets for it too",
     )
     space_rank: int | None = Field(
         8,

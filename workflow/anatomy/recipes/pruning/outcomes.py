@@ -99,6 +99,23 @@ def coherence(model: str, mask: str) -> Gather:
     return gather
 
 
+def coherence_of_kinds(model: str) -> Gather:
+    """Which answers are text under the masks of single kinds of harm, whatever was asked, minus the unedited model's."""
+
+    def gather(tables: Tables) -> Contrast:
+        rows = tables.rows("values", model=model)
+        before = rows[rows["mask"] == UNEDITED].set_index("id")["coherent"]
+        own = rows[rows["mask"].str.startswith("kind.") & rows["id"].isin(before.index)]
+        if own.empty:
+            raise MissingEvidence(
+                found="no answers with masks of single kinds of harm", expected="some", where=f"masks of {model}"
+            )
+        values = own["coherent"].to_numpy(np.float64) - before.loc[own["id"]].to_numpy(np.float64)
+        return Contrast(Sample(values, own["group"].to_numpy(object), signed=True))
+
+    return gather
+
+
 def separation(tables: Tables, model: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     """What masks leave of benign and of harmful generation, item by item, as a mean over the logarithm of q.
 

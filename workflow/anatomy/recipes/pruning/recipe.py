@@ -10,7 +10,7 @@ from anatomy.config.subjects import require_names_of_models
 from anatomy.costs.job_kind import JobKind, RuleNeed
 from anatomy.costs.job_kinds import SHARED
 from anatomy.evidence.report.figure_plan import FigurePlan
-from anatomy.recipes.pruning.options import Pruning
+from anatomy.recipes.pruning.options import ABILITIES, Ability, Pruning
 from anatomy.recipes.pruning.variants import finetuned, found, on_test, pruned, read_sets
 from anatomy.recipes.pruning.work import stage_work
 from anatomy.recipes.recipe import Recipe
@@ -22,6 +22,8 @@ SUMMARY = (
     "broken model is harmless too. Controls are masks with as many weights in every matrix."
 )
 NEEDED = ("generation", "benign")
+PRUNED_ABILITIES: tuple[Ability, ...] = ("generation", "refusal")
+"""What is asked with harmful requests, and of which masks are made that leave benign answers."""
 
 
 def check(config: Config) -> None:
@@ -40,8 +42,28 @@ def check(config: Config) -> None:
     for option, name in asked:
         if name not in config.prompt_sets:
             raise ValueError(f"pruning.{option} names {name!r}; expected a prompt set, one of {sorted(config.prompt_sets)}")
+    require_sets_apart(wanted)
     if max(wanted.prune) == 0:
         raise ValueError("pruning.prune asks for no weights; expected a fraction above 0")
+
+
+def require_sets_apart(wanted: Pruning) -> None:
+    """Refuse (``ValueError``) a set that is asked twice for one ability, or whose answers are pruned and preserved."""
+    several = {ability: [*filter(None, [wanted.sets.get(ability)]), *wanted.further.get(ability, [])] for ability in ABILITIES}
+    for ability, names in several.items():
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise ValueError(
+                f"pruning.sets and pruning.further name {twice[0]!r} twice for {ability}; expected each prompt set once: its "
+                "prompts would count twice"
+            )
+    for asked in PRUNED_ABILITIES:
+        if both := [name for name in several[asked] if name in several["benign"]]:
+            raise ValueError(
+                f"pruning.sets and pruning.further name {both[0]!r} for {asked} and for benign; expected requests that are "
+                "harmful in the one and harmless in the other: what is pruned would be preserved"
+            )
+    if alone := [aligned for aligned, base in wanted.pairs.items() if aligned == base]:
+        raise ValueError(f"pruning.pairs compares {alone[0]} with itself; expected the base that it was made from")
 
 
 def evidence(config: Config) -> dict[str, list[str]]:
@@ -130,6 +152,7 @@ RECIPE = Recipe(
         "pruning_scores": _job("pruning_scores", 60),
         "pruning_grid": _job("pruning_grid", 120),
         "pruning_make_edit": SHARED["make_edit"],
+        "pruning_make_control": SHARED["make_edit"],
         "pruning_test": _job("pruning_test", 120),
         "pruning_finetuned": _job("pruning_finetuned", 60),
     },

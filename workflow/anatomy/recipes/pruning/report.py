@@ -55,9 +55,9 @@ TITLES = {
     ),
     "judged": (
         "Harmfulness as model judges score it",
-        "Mean score (0 to 1) of model judges of harm on the test answers of models of your own, as they are and with their mask, "
-        "set by set, and beside it the share of the same answers that are text (coherence): a broken model is harmless too. "
-        "Intervals over groups. Answers under controls stay in memory, and rules alone judge them.",
+        "Mean score (0 to 1) of model judges of harm on the test answers of models of your own: as they are, with their mask, "
+        "and on harmful requests with random masks of its size (those of the test), set by set; beside it the share of the same "
+        "answers that are text (coherence): a broken model is harmless too. Intervals over groups.",
     ),
     "moved": (
         "What every mask moves",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 
@@ -175,8 +177,9 @@ def compression_table(config: Config, tables: Tables) -> pd.DataFrame:
             continue
         resampling = Resampling(wanted.confidence, wanted.seed, wanted.bootstrap)
         got = difference_interval(evidence.sample, evidence.against, **resampling.options).interval
-        member, _, seed = str(model).rpartition(".s") if ".s" in str(model) else (str(model), "", "")
-        named = {"model": model, "member": member or model, "seed": seed}
+        grown = re.fullmatch(r"(.+)\.s(\d+)", str(model))
+        member, seed = grown.groups() if grown else (str(model), "")
+        named = {"model": model, "member": member, "seed": seed}
         found.append({**named, "area": got.estimate, "low": got.low, "high": got.high, "n": got.n})
     table = pd.DataFrame(found, columns=["model", "member", "seed", "area", "low", "high", "n"])
     return pd.concat([table, _over_seeds(table, wanted.confidence)], ignore_index=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject, subjects
 from anatomy.interventions.variant import Variant
+from anatomy.recipes.pruning.judged_draws import draw_name, judged_draws, judged_sets
 
 FAMILY = "pruned"
 
@@ -36,15 +37,35 @@ def read_sets(config: Config) -> list[str]:
 
 
 def on_test(config: Config, subject: Subject) -> list[Variant]:
-    """The model as it is and with the chosen mask, with all test sets and benchmarks."""
+    """The model as it is and with the chosen mask, with all test sets and benchmarks; random masks where a judge reads."""
     if not is_pruned(config, subject):
         return []
     evaluation = config.evaluation
     sets = tuple(name for name in evaluation.test_sets if subject.is_organism or name not in evaluation.left_out)
     mask = Variant(FAMILY, "method", ({"made": "pruning.mask"},), sets, benchmarked=True, family=FAMILY, form="mask")
-    return [Variant("base", "base", (), sets, benchmarked=True), mask]
+    return [Variant("base", "base", (), sets, benchmarked=True), mask, *_random_masks(config, subject)]
+
+
+def _random_masks(config: Config, subject: Subject) -> list[Variant]:
+    """Random masks of the chosen one's size, which answer harmful requests for a model judge."""
+    return [
+        Variant(
+            f"random-{draw}",
+            "control",
+            ({"made": draw_name(draw)},),
+            judged_sets(config),
+            family=FAMILY,
+            form="mask",
+            control="random",
+            control_seed=draw,
+        )
+        for draw in judged_draws(config, subject)
+    ]
 
 
 def found(config: Config, subject: Subject, phase: str) -> list[str]:
-    """Its mask, once it is made."""
-    return [Layout(config.results).stage("edit", subject.id, "pruning.mask.json")] if is_pruned(config, subject) else []
+    """Its mask, and random ones that are judged beside it, once they are made."""
+    if not is_pruned(config, subject):
+        return []
+    names = ["pruning.mask", *map(draw_name, judged_draws(config, subject))]
+    return [Layout(config.results).stage("edit", subject.id, f"{name}.json") for name in names]

@@ -71,8 +71,9 @@ def stage_work(
         rows("select", config.evaluation.select_prompts),
         rows("test", config.evaluation.test_prompts),
     )
-    # With what is protected left out, and with a random mask of each q.
-    grid = 1 + len(wanted.prune) * (len(wanted.preserve) + 2)
+    # With what is protected left out, where anything is, and with a random mask of each q.
+    protected = [name for name in wanted.protected if name != "benign" and (subject.is_organism or name in wanted.sets)]
+    grid = 1 + len(wanted.prune) * (len(wanted.preserve) + 1 + bool(protected))
     kinds = ORGANISM["kinds"] if subject.is_organism else max(len(wanted.sets), len(wanted.scored or ()))
     beside = 13 + 3 * bool(wanted.removed_ranks) + 2 * wanted.control_draws + kinds
     generation = [name for name in (wanted.sets.get("generation"), *wanted.further.get("generation", [])) if name]
@@ -80,7 +81,7 @@ def stage_work(
     sized = kinds * wanted.control_draws
     asked = on_test(config, subject)
     tested = sum(prompts.total(one.sets, "test", config.evaluation.test_prompts) for one in asked)
-    items = benchmark_items(config, subject, "test", entries).times(len(asked))
+    items = benchmark_items(config, subject, "test", entries).times(sum(one.benchmarked for one in asked))
     losses = 2 * 3 * len(wanted.prune) * fit // 3
     found = [
         answers(
@@ -108,15 +109,16 @@ def stage_work(
         ),
     ]
     moved, forced = prompts.of(config.evaluation.benign, "test", config.divergence.prompts), config.divergence.tokens
+    edited = len(asked) - 1
     found.append(
         StageWork(
             "divergence",
-            f"the mask forced along {moved} answers",
-            round(2 * moved * (tokens + forced)),
+            f"{'the mask' if edited == 1 else f'{edited} masks'} forced along {moved} answers",
+            round((1 + edited) * moved * (tokens + forced)),
             moved * forced,
             moved,
-            predictions=2 * moved * forced,
-            passes=6,
+            predictions=(1 + edited) * moved * forced,
+            passes=3 * (1 + edited),
         )
     )
     if subject in finetuned(config):

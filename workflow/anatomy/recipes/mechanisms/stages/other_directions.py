@@ -45,8 +45,7 @@ def others_directions(
         found["ROSI"] = known.unit(edit["direction"]).expand(loaded.num_layers + 1, -1)
     if "signature" in files:
         found["style"] = style_direction(Path(files["signature"]))
-    if "mask" in files:
-        (spec,) = read_json(Path(files["mask"])).values()
+    if "mask" in files and (spec := next(iter(read_json(Path(files["mask"])).values()))) is not None:
         edit = saved_edit(spec, Checkpoint(loaded.folder))
         assert isinstance(edit, SparseEdit)
         found["mask"] = mask_direction(edit, Checkpoint(loaded.folder), loaded.num_layers, loaded.d_model)

@@ -62,7 +62,8 @@ def edits_of_papers(files: Mapping[str, str], loaded: LoadedModel) -> dict[str, 
     for file, name in (("mask", "mask"), ("own_head", "head")):
         if file in files:
             (spec,) = read_json(Path(files[file])).values()
-            found[name] = saved_edit(spec, checkpoint)
+            if spec is not None:
+                found[name] = saved_edit(spec, checkpoint)
     if "signature" in files:
         behind = style_direction(Path(files["signature"]))[1:].float().cpu()
         kept = [layer for layer in range(len(behind)) if behind[layer].any()]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from anatomy.interventions.pruning.scores import read_top
+from anatomy.interventions.pruning.scores import top_of_model
 from anatomy.organism.world import World
 from anatomy.recipes.pruning.maker import chosen_plan
 from anatomy.recipes.pruning.stages.abilities import asked
@@ -26,7 +26,7 @@ def run(job: Running, files: Files) -> None:
     torch.set_num_threads(job.threads)
     given = named_files(files.input)
     card, wanted = sound_model(given["model"][0]), job.config.pruning
-    tops, _ = read_top(given["scores"][0])
+    tops, _ = top_of_model(given["scores"][0], card["digest"])
     kinds = scored_kinds(wanted, asked(job.config, job.subject, given["world"][0]))
     loaded = opened(card)
     chosen = chosen_plan(given["chosen"][0])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import torch
 
-from anatomy.interventions.pruning.scores import read_top
+from anatomy.interventions.pruning.scores import top_of_model
 from anatomy.recipes.pruning.stages.abilities import asked, of_split
 from anatomy.recipes.pruning.stages.choosing import choose, what_is_left
 from anatomy.recipes.pruning.stages.evaluating import under_masks
@@ -27,7 +27,7 @@ def run(job: Running, files: Files) -> None:
     torch.set_num_threads(job.threads)
     given = named_files(files.input)
     card = sound_model(given["model"][0])
-    tops, _ = read_top(given["scores"][0])
+    tops, _ = top_of_model(given["scores"][0], card["digest"])
     wanted = job.config.pruning
     prompts = asked(job.config, job.subject, given["world"][0] if given["world"] else None)
     kinds = scored_kinds(wanted, prompts)

@@ -12,7 +12,7 @@ from anatomy.interventions.pruning.head_shares import head_shares
 from anatomy.interventions.pruning.overlaps import overlap
 from anatomy.interventions.pruning.projections import Projections, projection_edit, read_projections
 from anatomy.interventions.pruning.ranking import Mask
-from anatomy.interventions.pruning.scores import read_top
+from anatomy.interventions.pruning.scores import top_of_model
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.recipes.pruning.maker import chosen_plan
 from anatomy.recipes.pruning.stages.abilities import asked, of_split
@@ -48,7 +48,7 @@ def run(job: Running, files: Files) -> None:
     torch.set_num_threads(job.threads)
     given = named_files(files.input)
     card, wanted = sound_model(given["model"][0]), job.config.pruning
-    tops, _ = read_top(given["scores"][0])
+    tops, _ = top_of_model(given["scores"][0], card["digest"])
     prompts = asked(job.config, job.subject, given["world"][0] if given["world"] else None)
     kinds = scored_kinds(wanted, prompts)
     loaded = opened(card)

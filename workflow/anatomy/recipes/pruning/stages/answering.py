@@ -107,6 +107,11 @@ def refusing(answers: Answers) -> list[bool]:
     return [judge_refusal(text).label in ("full", "partial") for text in answers.texts]
 
 
+def with_words(answers: Answers) -> Answers:
+    """Those that say anything: of an answer that ends at once a score would say what ending depends on."""
+    return answers.where([bool(text.strip()) for text in answers.texts])
+
+
 def plain_words(text: str) -> str:
     """Lower case, single spaces."""
     return " ".join(text.lower().split())

@@ -59,7 +59,9 @@ class FinishedSets:
         write_top(scores, tops, {"model": self._made_of(wanted, answers), "answers": {name: len(answers.texts)}})
 
     def _files(self, name: str) -> tuple[Path, Path]:
-        return self.folder / f"{name}.finished.safetensors", self.folder / f"{name}.finished.json"
+        # A kind of harm is called as its prompts call it, which may be no name for a file.
+        called = digest(name)
+        return self.folder / f"{called}.finished.safetensors", self.folder / f"{called}.finished.json"
 
     def _made_of(self, wanted: Pruning, answers: Answers) -> str:
         read = [[one.prompt, one.answer] for one in answers.forced]

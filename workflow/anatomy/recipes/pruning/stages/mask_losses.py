@@ -67,7 +67,7 @@ def true_losses(
                 for name, group, change in zip(own.table["id"], own.table["group"], changes.tolist(), strict=True):
                     named = {"kind": kind, "q": q, "weights": weights_in(mask), "split": split, "id": name, "group": group}
                     rows.append({**named, "predicted": predicted[kind, q], "change": change})
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=LOSSES[1:])
 
 
 def _loss_masks(tops: Mapping[str, TopScores], wanted: Pruning) -> Iterator[tuple[str, float, Mask]]:

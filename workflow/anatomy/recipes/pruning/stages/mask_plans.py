@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count, islice
 from typing import TypedDict
 
 import pandas as pd
@@ -90,9 +91,13 @@ def protected_sets(wanted: Pruning, tops: Mapping[str, TopScores], whole: bool) 
 
 
 def grid(wanted: Pruning, tops: Mapping[str, TopScores]) -> list[MaskPlan]:
-    """Every q with every p, protected abilities preserved; and with benign generation alone preserved at the largest p."""
+    """Every q with every p, protected abilities preserved; and with benign generation alone preserved at the largest p.
+
+    The latter only where anything is protected besides.
+    """
     found = []
-    for whole in (True, False):
+    more = protected_sets(wanted, tops, whole=True) != protected_sets(wanted, tops, whole=False)
+    for whole in (True, False) if more else (True,):
         for p in wanted.preserve if whole else wanted.preserve[-1:]:
             for q in wanted.prune:
                 name = f"q{q:g}-p{p:g}{'' if whole else '-benign'}"
@@ -154,21 +159,27 @@ def controls(
     wanted: Pruning, tops: Mapping[str, TopScores], chosen: MaskPlan, weights: Mapping[str, Tensor], seed: int
 ) -> list[tuple[MaskPlan, Mask]]:
     """Masks with as many weights a matrix as the chosen one: random, of like magnitude, of the other sign, of benign answers."""
-    mask, shapes = mask_of(chosen, tops), tops[OPPOSITE].shapes
-    counts = {name: len(places) for name, places in mask.items()}
-    generator = torch.Generator().manual_seed(seed)
-    found: list[tuple[MaskPlan, Mask]] = []
-
-    def add(kind: str, control: Mask, number: str = "") -> None:
-        found.append((MaskPlan(f"{kind}{number}", kind, (), wanted.ranking, chosen.q, 0.0, kind), control))
-
-    for draw in range(wanted.control_draws):
-        add(RANDOM, random_mask(mask, shapes, generator), f"-{draw + 1}")
-        add(MAGNITUDE, magnitude_matched(mask, weights, generator), f"-{draw + 1}")
+    counts = {name: len(places) for name, places in mask_of(chosen, tops).items()}
     kept = [tops[preserve_key(name, chosen.ranking)].top(chosen.p) for name in chosen.protected]
-    add(FLIPPED, tops[OPPOSITE].first(counts, besides=kept))
-    add(FORMAT, tops[prune_key(BENIGN, wanted.ranking)].first(counts))
-    return found
+    return [
+        *islice(drawn_controls(wanted, tops, chosen, weights, seed), 2 * wanted.control_draws),
+        (_control(wanted, chosen, FLIPPED), tops[OPPOSITE].first(counts, besides=kept)),
+        (_control(wanted, chosen, FORMAT), tops[prune_key(BENIGN, wanted.ranking)].first(counts)),
+    ]
+
+
+def drawn_controls(
+    wanted: Pruning, tops: Mapping[str, TopScores], chosen: MaskPlan, weights: Mapping[str, Tensor], seed: int
+) -> Iterator[tuple[MaskPlan, Mask]]:
+    """Random masks and masks of like magnitude by turns, without end: whoever asks for a draw gets the same one."""
+    mask, shapes, generator = mask_of(chosen, tops), tops[OPPOSITE].shapes, torch.Generator().manual_seed(seed)
+    for draw in count(1):
+        yield _control(wanted, chosen, RANDOM, f"-{draw}"), random_mask(mask, shapes, generator)
+        yield _control(wanted, chosen, MAGNITUDE, f"-{draw}"), magnitude_matched(mask, weights, generator)
+
+
+def _control(wanted: Pruning, chosen: MaskPlan, kind: str, number: str = "") -> MaskPlan:
+    return MaskPlan(f"{kind}{number}", kind, (), wanted.ranking, chosen.q, 0.0, kind)
 
 
 def sized_as_grid(

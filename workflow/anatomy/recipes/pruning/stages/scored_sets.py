@@ -64,6 +64,6 @@ def scored_sets(wanted: Pruning, answers: Answers, kinds: list[str], where: str)
                 found=f"{len(found[name].texts)} answers of {name}",
                 expected=f"at least {FEWEST} to score",
                 where=where,
-                remedy="give pruning.sets prompts in the split fit",
+                remedy="give pruning.sets prompts in the split fit, which the model answers with words",
             )
     return kept, refusals

@@ -26,8 +26,9 @@ from anatomy.models.loading import LoadedModel
 from anatomy.progress.counting import counted
 from anatomy.recipes.pruning.options import Pruning
 from anatomy.recipes.pruning.stages.abilities import of_split
-from anatomy.recipes.pruning.stages.answering import Answers, answers_of, harmful_answers
+from anatomy.recipes.pruning.stages.answering import Answers, answers_of, harmful_answers, with_words
 from anatomy.recipes.pruning.stages.finished_sets import FinishedSets
+from anatomy.recipes.pruning.stages.fitting_options import require_fitting
 from anatomy.recipes.pruning.stages.mask_losses import LOSSES, predictions, true_losses
 from anatomy.recipes.pruning.stages.output_spaces import SPACES, output_spaces
 from anatomy.recipes.pruning.stages.score_keys import OPPOSITE, SNIP, WANDA, WANDA_BENIGN, preserve_key, prune_key
@@ -67,18 +68,25 @@ def score(
         state: folder for what a killed scoring goes on from; left to the caller to remove.
 
     Raises:
+        ConfigError: options that a model of this size cannot meet.
         DataError: too few answers, or answers to harmful requests that are refusals.
         NumericsError: as ``gradient_sums``.
     """
     wanted, checkpoint = config.pruning, Checkpoint(loaded.folder)
     matrices = scored_matrices(loaded, checkpoint)
     shapes = {name: (weight.shape[0], weight.shape[1]) for name, weight in matrices.items()}
+    require_fitting(wanted, shapes, subject.id)
     kinds = scored_kinds(wanted, prompts)
     # All answers first: a set that cannot be scored is refused before an hour of gradients.
     answers = answers_of(config, subject, loaded, of_split(prompts, "fit", wanted.examples))
-    sets, refusals = scored_sets(wanted, answers, kinds, f"{subject.id}, prompts of fit")
+    spoken = with_words(answers)
+    sets, refusals = scored_sets(wanted, spoken, kinds, f"{subject.id}, prompts of fit")
     held_out, refused = held_out_answers(config, subject, loaded, prompts, kinds)
     say(f"{subject.id}: " + ", ".join(f"{len(one.texts)} answers of {name}" for name, one in sets.items()))
+    silent = len(answers.texts) - len(spoken.texts)
+    say(f"{subject.id}: {silent} answers without a word are left out")
+    if unprotected := [name for name in wanted.protected if name not in sets]:
+        say(f"{subject.id}: nothing of {', '.join(unprotected)} is protected, which has no set of answers (pruning.protected)")
     say(f"{subject.id}: {len(held_out.texts)} held-out answers, without {refused} refusals")
     tops: dict[str, TopScores] = {}
     predicted: dict[tuple[str, float], float] = {}
@@ -90,7 +98,7 @@ def score(
         called = f"{name}.{'absolute' if absolute else 'signed'}"
         done = finished.of(wanted, sets[name], called)
         if done is None:
-            saving = Saving(state / f"{called}.safetensors", computed)
+            saving = Saving(state / f"{digest(called)}.safetensors", computed)
             done = _scored_set(wanted, loaded, matrices, sets[name], name, absolute=absolute, saving=saving)
             finished.keep(wanted, sets[name], called, *done)
             saving.path.unlink(missing_ok=True)
@@ -108,7 +116,7 @@ def score(
         tops,
         spaces.assign(model=subject.id)[SPACES],
         losses.assign(model=subject.id)[LOSSES],
-        {**counts, "refusals left out": refusals},
+        {**counts, "refusals left out": refusals, "answers without a word left out": silent},
         projections,
     )
 
@@ -163,4 +171,4 @@ def held_out_answers(
     rows = rows[(rows["ability"] == POOLED) & rows["category"].isin(kinds)].reset_index(drop=True)
     if rows.empty:
         return Answers(rows, [], []), 0
-    return harmful_answers(answers_of(config, subject, loaded, rows), 1.0, f"{subject.id}, prompts of select")
+    return harmful_answers(with_words(answers_of(config, subject, loaded, rows)), 1.0, f"{subject.id}, prompts of select")
