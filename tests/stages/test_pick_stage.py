@@ -58,8 +58,12 @@ def test_the_strongest_candidate_that_keeps_benchmarks_is_picked(select):
 
 def test_benchmarks_of_controls_stand_in_the_table_and_change_no_pick(select):
     *others, samples = select
-    lost = [{"variant": f"row_mean~isotropic-0-{place}", "task": "arc", "id": n, "acc": 0.0} for place in (1, 2) for n in range(8)]
-    before, after = (pick_all(CONFIG, WEAK, *others, rows, METRICS) for rows in (samples, pd.concat([samples, pd.DataFrame(lost)])))
+    lost = [
+        {"variant": f"row_mean~isotropic-0-{place}", "task": "arc", "id": n, "acc": 0.0} for place in (1, 2) for n in range(8)
+    ]
+    before, after = (
+        pick_all(CONFIG, WEAK, *others, rows, METRICS) for rows in (samples, pd.concat([samples, pd.DataFrame(lost)]))
+    )
     assert after[0] == before[0]
     losses = after[1].set_index("family")["benchmark_loss"]
     assert losses["row_mean~isotropic-0"].eq(1.0).all() and losses["row_mean~isotropic-1"].isna().all()
