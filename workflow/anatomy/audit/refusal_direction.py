@@ -19,9 +19,6 @@ from anatomy.models.rendering import Rendering, render, template_positions
 DRAWS, SEED = 99, 2_000
 """Directions drawn from the covariance of the original's own activations, and the first one's seed."""
 
-ROUNDING = 1e-6
-"""Share of a state's length that draws have where states do not vary."""
-
 TOKENS = 2048
 """Most tokens of a batch."""
 
@@ -60,9 +57,7 @@ def with_draws(
     )
     drawn = covariance_draws(harmful, harmless, *weights, slice(None))
     matched = torch.stack([one.vectors.double().reshape(-1, loaded.d_model) for one in drawn])
-    # A token that all prompts share has one embedding: what is drawn there is rounding.
-    lengths = harmful.mean.double().norm(dim=-1).reshape(-1)
-    matched = torch.nn.functional.normalize(matched[:, matched.norm(dim=2).amax(0) > ROUNDING * lengths], dim=2)
+    matched = torch.nn.functional.normalize(matched, dim=2)
     own = []
     if REFUSAL not in (one.name for one in references):
         # Differences in means at the same places (Arditi et al. 2024, section 2.3).
