@@ -54,6 +54,43 @@ def rewritten(
     return Checkpoint(folder)
 
 
+def configured(checkpoint: Checkpoint, **changes: object) -> Checkpoint:
+    """The same folder with other entries in its config.json."""
+    (checkpoint.folder / "config.json").write_text(json.dumps(checkpoint.config | changes))
+    return Checkpoint(checkpoint.folder)
+
+
+def with_fused_experts(checkpoint: Checkpoint, folder: Path) -> Checkpoint:
+    """The same with the experts of a block in one tensor [expert, rows, columns], as some files have them."""
+    written = rewritten(checkpoint, folder, lambda _, tensor: tensor)
+    tensors, experts = {}, {}
+    for name in written.names():
+        before, found, after = name.partition(".mlp.experts.")
+        if found:
+            number, matrix, _ = after.split(".")
+            experts.setdefault(before, {}).setdefault(int(number), {})[matrix] = written.tensor(name)
+        else:
+            tensors[name] = written.tensor(name)
+    for block, ours in experts.items():
+        own = [ours[number] for number in sorted(ours)]
+        tensors[f"{block}.mlp.experts.down_proj"] = torch.stack([one["down_proj"] for one in own])
+        gates = torch.stack([torch.cat([one["gate_proj"], one["up_proj"]]) for one in own])
+        tensors[f"{block}.mlp.experts.gate_up_proj"] = gates
+    save_file(tensors, folder / "model.safetensors", {"format": "pt"})
+    return Checkpoint(folder)
+
+
+def with_fused_matrices(checkpoint: Checkpoint, folder: Path) -> Checkpoint:
+    """The same with what reads the stream in one tensor: ``qkv_proj`` of attention, ``gate_up_proj`` of the feed-forward."""
+    written = rewritten(checkpoint, folder, lambda _, tensor: tensor)
+    tensors = {name: written.tensor(name) for name in written.names()}
+    for whole, parts in (("qkv_proj", ("q_proj", "k_proj", "v_proj")), ("gate_up_proj", ("gate_proj", "up_proj"))):
+        for name in [name for name in tensors if f".{parts[0]}." in name]:
+            tensors[name.replace(parts[0], whole)] = torch.cat([tensors.pop(name.replace(parts[0], part)) for part in parts])
+    save_file(tensors, folder / "model.safetensors", {"format": "pt"})
+    return Checkpoint(folder)
+
+
 def resharded(checkpoint: Checkpoint, folder: Path) -> Checkpoint:
     """The same tensors in two files with an index."""
     shutil.copytree(checkpoint.folder, folder)

@@ -131,6 +131,7 @@ def test_columns_of_other_names_and_directions_that_are_named(original, tmp_path
     lines = pd.read_csv(tmp_path / "out" / "verdict.csv").set_index("question")
     assert lines.loc["along the style direction", "answer"].startswith("yes: |cosine| 1.000 at style")
     assert "difference in means" in lines.loc["along the refusal direction", "evidence"]
+    assert "99 directions drawn from the model's own activations" in lines.loc["along the style direction", "evidence"]
     assert "cosine with style direction" in (tmp_path / "out" / "audit.html").read_text(encoding="utf-8")
 
 

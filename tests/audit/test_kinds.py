@@ -1,21 +1,16 @@
 """What was done to a checkpoint is named, for changes that are known."""
 
 import json
-from pathlib import Path
 
 import pytest
 import torch
 from audited_checkpoints import exported, fine_tuned, masked, merged_adapter, rank_one, resharded, rewritten, unit
-from safetensors.torch import save_file
 from tiny_model import make_tiny_model
 
-from anatomy.audit.direction_files import named_file, read_reference, read_references
 from anatomy.audit.directions import reference_of
 from anatomy.audit.kinds import Kind
 from anatomy.audit.weights import audit_weights
-from anatomy.errors import ConfigError, DataError, ModelError
-from anatomy.interventions.directions.candidates import Directions, save_directions
-from anatomy.interventions.directions.vector_files import write_vectors
+from anatomy.errors import ModelError
 from anatomy.interventions.edits.rank_one import build_edit
 from anatomy.models.checkpoint import Checkpoint
 
@@ -70,68 +65,6 @@ def test_an_edit_by_the_mean_row_has_the_sign_of_the_direction_that_is_given(ori
     (stands,) = found.standings
     assert kinds(found) == {kind}
     assert stands.place == "its own" and stands.cosine > 0.999 and stands.p < 0.001
-
-
-def test_directions_are_read_from_an_extraction_and_from_any_file_of_that_width(original, tmp_path):
-    units = torch.stack([unit(64, seed) for seed in range(1, 5)]).view(2, 2, 64)
-    save_directions(Directions(units, (-2, -1), (0, 1)), tmp_path / "directions.safetensors", {})
-    save_file({"mine": units[0, 1].clone(), "other": torch.ones(3)}, tmp_path / "mine.safetensors")
-    assert read_reference(tmp_path / "directions.safetensors", 64).places[3] == "position -1, layer 1"
-    save_directions(Directions(units, (-1, 0), (0, 1)), tmp_path / "signature.safetensors", {})
-    assert read_reference(tmp_path / "signature.safetensors", 64).places[3] == "all tokens of answers, layer 1"
-    assert read_reference(tmp_path / "mine.safetensors", 64).places == ("mine",)
-    for name in ("mine", "directions"):
-        with pytest.raises(DataError, match="32 numbers"):
-            read_reference(tmp_path / f"{name}.safetensors", 32)
-    (tmp_path / "text.safetensors").write_text("no tensors")
-    with pytest.raises(DataError, match="text"):
-        read_reference(tmp_path / "text.safetensors", 64)
-
-
-def test_directions_are_read_from_a_control_vector(tmp_path):
-    write_vectors({2: unit(64, 1), 3: unit(64, 2)}, tmp_path / "theirs.gguf", "llama", {})
-    found = read_reference(tmp_path / "theirs.gguf", 64)
-    assert found.places == ("layer 2", "layer 3") and torch.allclose(found.units[1].float(), unit(64, 2))
-    with pytest.raises(DataError, match="32 numbers"):
-        read_reference(tmp_path / "theirs.gguf", 32)
-    with pytest.raises(DataError, match="run code"):
-        read_reference(tmp_path / "theirs.pt", 64)
-
-
-def test_directions_that_are_no_numbers_are_refused_by_name(tmp_path):
-    rows = torch.ones(3, 64)
-    rows[1, 5] = float("nan")
-    save_file({"mine": rows, "other": torch.ones(64)}, tmp_path / "nan.safetensors")
-    with pytest.raises(DataError, match="NaN or infinity in mine 1"):
-        read_reference(tmp_path / "nan.safetensors", 64)
-    save_file({"whole": torch.ones(64, dtype=torch.int32)}, tmp_path / "whole.safetensors")
-    with pytest.raises(DataError, match="whole of int32"):
-        read_reference(tmp_path / "whole.safetensors", 64)
-
-
-def test_each_direction_that_is_named_has_its_own_line(original, tmp_path):
-    from anatomy.audit.verdict import verdicts
-
-    for name, seed in (("style", 0), ("signature", 5)):
-        save_file({name: unit(64, seed)}, tmp_path / f"{name}.safetensors")
-    named = [named_file(f"{name}={tmp_path / name}.safetensors") for name in ("style", "signature")]
-    found = audit_weights(
-        original, rank_one(original, "projection", 1, tmp_path / "edited"), read_references(named, original.d_model)
-    )
-    said = {line.question: line.answer for line in verdicts(found, [])}
-    assert said["along the style direction"].startswith("yes: |cosine| 1.000")
-    assert said["along the signature direction"].startswith("not beyond chance")
-    assert {"cosine with style direction", "cosine with signature direction"} <= set(found.table())
-    with pytest.raises(ConfigError, match="two directions called style"):
-        read_references([named[0], named[0]], 64)
-    assert named_file("a/b=c.safetensors") == ("refusal", Path("a/b=c.safetensors"))
-
-
-def test_a_direction_that_the_edit_does_not_lie_on_stands_among_random_ones(original, tmp_path):
-    edited = rank_one(original, "projection", 1, tmp_path / "edited")
-    others = [reference_of(unit(64, seed)[None], ["d"], "s", str(seed)) for seed in range(1, 9)]
-    places = audit_weights(original, edited, others).standings
-    assert max(one.cosine for one in places) < 0.6 and sum(one.p > 0.05 for one in places) >= 6
 
 
 def test_writers_with_directions_of_their_own_are_told_one_by_one(original, tmp_path):

@@ -1,11 +1,9 @@
 """Checkpoints that keep their tensors otherwise: other names of blocks, experts in one tensor, vocabularies of other lengths."""
 
-import json
-
 import pytest
 import torch
 from architecture_models import architecture_folder, model_of
-from audited_checkpoints import rank_one, rewritten, unit
+from audited_checkpoints import configured, rank_one, rewritten, unit, with_fused_experts
 from safetensors.torch import save_file
 from tiny_architectures import ARCHITECTURES
 from tiny_model import load_tiny_model, make_tiny_model
@@ -42,37 +40,11 @@ def test_blocks_are_counted_whatever_they_are_called(name, tmp_path):
     assert {row["block"] for row in sizes(found).to_dict()["datasets"].popitem()[1]} == {0, 1, 2}
 
 
-def configured(checkpoint, **changes):
-    """The same folder with other entries in its config.json."""
-    (checkpoint.folder / "config.json").write_text(json.dumps(checkpoint.config | changes))
-    return Checkpoint(checkpoint.folder)
-
-
-def fused(checkpoint, folder):
-    """The same with the experts of a block in one tensor [expert, rows, columns], as some files have them."""
-    written = rewritten(checkpoint, folder, lambda _, tensor: tensor)
-    tensors, experts = {}, {}
-    for name in written.names():
-        before, found, after = name.partition(".mlp.experts.")
-        if found:
-            number, matrix, _ = after.split(".")
-            experts.setdefault(before, {}).setdefault(int(number), {})[matrix] = written.tensor(name)
-        else:
-            tensors[name] = written.tensor(name)
-    for block, ours in experts.items():
-        own = [ours[number] for number in sorted(ours)]
-        tensors[f"{block}.mlp.experts.down_proj"] = torch.stack([one["down_proj"] for one in own])
-        gates = torch.stack([torch.cat([one["gate_proj"], one["up_proj"]]) for one in own])
-        tensors[f"{block}.mlp.experts.gate_up_proj"] = gates
-    save_file(tensors, folder / "model.safetensors", {"format": "pt"})
-    return Checkpoint(folder)
-
-
 def test_experts_in_one_tensor_are_told_one_by_one(tmp_path):
     """One write edit of every expert: seen as one matrix its rank would be the number of experts."""
     original = made("Qwen3-MoE")
     edited = rank_one(original, "projection", -1, tmp_path / "edited", strength=1.0)
-    found = audit_weights(fused(original, tmp_path / "a"), fused(edited, tmp_path / "b"))
+    found = audit_weights(with_fused_experts(original, tmp_path / "a"), with_fused_experts(edited, tmp_path / "b"))
     experts = [one for one in found.changed if ".experts." in one.pair.name]
     assert set(found.counts) == {Kind.REMOVAL} and len(experts) == 3 * 8
     assert abs(torch.dot(found.axis, unit(original.d_model).double())) > 0.999
@@ -86,7 +58,7 @@ def test_experts_that_multiply_the_other_way_round_are_told_too(tmp_path):
         def change(name, tensor):
             return tensor.transpose(1, 2) if name.endswith(("experts.down_proj", "experts.gate_up_proj")) else tensor
 
-        written = rewritten(fused(checkpoint, tmp_path / f"{name}-fused"), tmp_path / name, change)
+        written = rewritten(with_fused_experts(checkpoint, tmp_path / f"{name}-fused"), tmp_path / name, change)
         return configured(written, model_type="llama4_text")
 
     original = made("Qwen3-MoE")
@@ -157,3 +129,36 @@ def test_a_change_of_a_shorter_vocabulary_leaves_the_other_rows_alone(original, 
 def test_another_vocabulary_is_another_model(original, tmp_path):
     with pytest.raises(ModelError, match=r"shape \[500"):
         audit_weights(original, longer(original, tmp_path / "long", 100))
+
+
+BUFFERS = {
+    "model.layers.0.attention.bias": torch.ones(1, 1, 4, 4, dtype=torch.bool),
+    "model.layers.0.attention.masked_bias": torch.tensor(-1e9),
+    "model.layers.0.self_attn.rotary_emb.inv_freq": torch.ones(8),
+    "model.embeddings.position_ids": torch.arange(5),
+    "model.layers.0.nothing.weight": torch.zeros(0, 4),
+}
+"""What old files keep beside weights."""
+
+
+def with_more(checkpoint, folder, more):
+    written = rewritten(checkpoint, folder, lambda _, tensor: tensor)
+    tensors = {name: written.tensor(name) for name in written.names()}
+    save_file(tensors | more, folder / "model.safetensors", {"format": "pt"})
+    return Checkpoint(folder)
+
+
+def test_masks_positions_and_frequencies_of_old_files_are_no_weights(original, tmp_path):
+    """On one side alone, as where a model of then was saved again, or on both."""
+    old = with_more(original, tmp_path / "old", BUFFERS)
+    edited = rank_one(original, "projection", 1, tmp_path / "edited", strength=0.5)
+    assert audit_weights(old, original).likely == audit_weights(original, old).likely == Kind.NOTHING
+    found = audit_weights(old, with_more(edited, tmp_path / "old edited", BUFFERS))
+    assert found.counts == audit_weights(original, edited).counts and len(found.found) == len(original.names())
+
+
+def test_a_single_number_is_a_tensor_too(original, tmp_path):
+    one, two = (with_more(original, tmp_path / str(scale), {"model.scale": torch.tensor(scale)}) for scale in (1.0, 2.0))
+    assert audit_weights(one, one).likely == Kind.NOTHING
+    (changed,) = audit_weights(one, two).changed
+    assert changed.pair.name == "model.scale" and changed.difference.relative == 1.0

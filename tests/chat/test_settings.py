@@ -2,6 +2,7 @@
 
 import pytest
 
+from anatomy.chat.__main__ import main
 from anatomy.chat.settings import Settings, changed
 from anatomy.errors import ConfigError
 from anatomy.store.writable import require_file
@@ -56,3 +57,9 @@ def test_a_history_that_cannot_be_written_is_refused_before_anything_is_asked(tm
 def test_an_edit_without_strength_takes_none():
     with pytest.raises(ConfigError, match="an edit without strength"):
         changed(Settings(None, None, 0, 0.0, 32), "/strength 2")
+
+
+def test_two_edits_are_refused_where_the_last_would_have_won(capsys):
+    with pytest.raises(SystemExit):
+        main(["--configfile", "nothing.yaml", "--edit", "projection", "--edit", "row_mean"])
+    assert "one edit at a time" in capsys.readouterr().err

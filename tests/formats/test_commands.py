@@ -93,3 +93,17 @@ def test_what_cannot_be_directions_of_the_model_is_not_compared(run, tmp_path, c
     assert status == 0 and "made for a model of type 'mamba'" in output.out
     status, output = compared("same.safetensors", torch.ones(4, 64), model_type="llama")
     assert status == 0 and "made for" not in output.out
+
+
+def test_the_model_is_found_where_results_have_a_folder_of_their_own(run, tmp_path, capsys):
+    """As of a study that quickstart wrote: a card names its model as seen from the folder of the run, two folders above."""
+    results = tmp_path / "results" / "mine"
+    results.mkdir()
+    for name in ("extract", "models"):
+        (tmp_path / "results" / name).rename(results / name)
+    write_json(results / "provenance" / "configuration.json", {"results": "results/mine"})
+    assert main(["vector", "mine", "--results", str(results), "--to", str(tmp_path / "a.gguf")]) == 0
+    other = tmp_path / "other.safetensors"
+    save_file({"directions": torch.randn(4, 64)}, other, {"model_type": "mamba"})
+    assert main(["compare", str(other), "mine", "--results", str(results)]) == 0
+    assert "made for a model of type 'mamba'" in capsys.readouterr().out

@@ -3,6 +3,7 @@
 import pandas as pd
 import pytest
 import torch
+from edit_kinds import head, low_rank, pruned
 from pretended_gpus import pretended_gpus
 from rank_one import rank_one_factors
 from tiny_model import load_tiny_model
@@ -11,11 +12,15 @@ from anatomy.interventions.directions.candidates import difference_in_means
 from anatomy.interventions.directions.pace import Pace
 from anatomy.interventions.directions.search import search_directions
 from anatomy.interventions.directions.selection import SelectionRule
-from anatomy.interventions.edits.apply import applied_factors
+from anatomy.interventions.edits.apply import applied, applied_factors
+from anatomy.interventions.export.stack import stack_rewrites
+from anatomy.interventions.export.stream import stream_checkpoint
+from anatomy.interventions.export.verify import compare_logits
 from anatomy.models.activations.hooks import SITES
 from anatomy.models.activations.interventions import Intervention, intervening
 from anatomy.models.activations.means import mean_activations
 from anatomy.models.blocks import decoder_blocks
+from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.rendering import Rendering, render
 from anatomy.models.spreading import share_out, spread
 from anatomy.serving.decoding import Decoding
@@ -64,6 +69,21 @@ def answers(loaded, prompts, edit):
 def test_edited_models_answer_the_same(tiny, placed, sides):
     edit = rank_one_factors(tiny.model, 1, 0.5)
     assert answers(placed, sides[0], edit) == answers(tiny, sides[0], edit)
+
+
+def test_an_export_is_compared_over_two_gpus(tiny_folder, tmp_path, monkeypatch):
+    """A stack of every kind of edit, in memory and in the folder that was written."""
+    source = Checkpoint(tiny_folder)
+    edits = [low_rank(source), pruned(source), head(source, rank=2)]
+    (tmp_path / "edited").mkdir()
+    stream_checkpoint(source, stack_rewrites(edits), tmp_path / "edited")
+    expected = compare_logits(tiny_folder, tmp_path / "edited", lambda loaded: applied(loaded, *edits))
+    monkeypatch.setattr("anatomy.models.loading.gpus_beside", lambda device: ["cuda:0", "cuda:1"])
+    monkeypatch.setattr("anatomy.models.loading.require_memory", lambda *told, **more: None)
+    with pretended_gpus():
+        found = compare_logits(tiny_folder, tmp_path / "edited", lambda loaded: applied(loaded, *edits), "cuda:0")
+    assert found.difference <= found.tolerance * found.largest
+    assert (found.largest, found.effect) == pytest.approx((expected.largest, expected.effect), rel=1e-4) and found.effect > 0.1
 
 
 def test_blocks_are_shared_out_by_bytes_and_in_order():

@@ -5,7 +5,7 @@ import pytest
 from pasta_tables import TRUTH, pasta_config, pasta_tables
 
 from anatomy.evidence.claims.ledger import evaluate_ledger
-from anatomy.evidence.claims.rules import Resampling
+from anatomy.evidence.claims.resampling import Resampling
 from anatomy.recipes.pasta.ledger import claims_of
 from anatomy.recipes.pasta.pairs import pairs
 

@@ -7,7 +7,7 @@ from synthetic_tables import make_tables
 
 from anatomy.evidence.claims.ledger import evaluate_claim, evaluate_ledger
 from anatomy.evidence.claims.measures import JudgeScores
-from anatomy.evidence.claims.rules import Resampling
+from anatomy.evidence.claims.resampling import Resampling
 from anatomy.evidence.claims.tables import Tables
 from anatomy.recipes.rosi.claims import Benchmark, Setting, amplification_claims, ladder_claim, realignment_claims
 from anatomy.recipes.rosi.direction_claims import direction_claims

@@ -100,6 +100,24 @@ def test_controls_that_were_not_benchmarked_have_no_band_of_losses(table):
     assert set(found.loc[found["cost"] == "benchmark_loss", "kind"]) == {"search"}
 
 
+def test_controls_that_took_benchmarks_are_a_band_of_losses(tables):
+    """Two of three draws took them: the band is theirs, and goes on pale beyond the larger loss."""
+    losses = {"isotropic-0": (0.5, 0.04), "shuffled-0": (0.3, 0.01)}
+    rows = [pick_row(f"row_mean~{draw}", 10.0, *reached) for draw, reached in losses.items()]
+    picks = pd.DataFrame([pick_row("row_mean", 10.0, 0.75, 0.06), *rows, pick_row("row_mean~isotropic-1", 10.0, 0.6, np.nan)])
+    table = tried(tables.but(picks=picks), "weak")
+    own = table[table["cost"] == "benchmark_loss"]
+    assert set(own["draw"]) == {"", *losses}
+    band = steps(table, table.groupby("cost")["spent"].max().to_dict()).query("cost == 'benchmark_loss'")
+    controls = band[band["kind"] == "controls"].set_index("spent")
+    assert controls.loc[0.04, ["low", "high"]].tolist() == [0.3, 0.5]
+    assert controls.loc[0.0, ["low", "high"]].tolist() == [BEFORE, BEFORE]
+    assert band.loc[band["kind"] == "beyond", "spent"].tolist() == [0.04, 0.06]
+    data = chart_data(draw(table, costs(ROSI)).to_dict())
+    assert "benchmark_loss" in set(data.loc[data["kind"] == "controls", "cost"])
+    assert "benchmark_loss" not in set(data.loc[data["kind"] == "uncontrolled", "cost"])
+
+
 def test_the_figure_shows_each_candidate_of_the_search_once_a_cost(table):
     data = chart_data(draw(table, costs(ROSI)).to_dict())
     own = table[table["draw"] == ""]
@@ -119,7 +137,7 @@ def test_a_model_that_was_not_screened_is_missing_evidence():
 
 
 def test_a_panel_without_controls_says_so(tables):
-    """On benchmarks, which controls do not take on this split."""
+    """On benchmarks, which these controls did not take."""
     data = chart_data(draw(tried(tables, "weak"), costs(ROSI)).to_dict())
     told = data[data["kind"] == "uncontrolled"]
     assert set(told["cost"]) == {"benchmark_loss"} and len(told) == 1

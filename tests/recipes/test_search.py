@@ -1,5 +1,7 @@
 """ROSI's search: spaces, shortlist, pick."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -68,6 +70,18 @@ def test_a_bucket_never_depends_on_the_other_variants():
     fewer = {variant.id: variant.bucket(4) for variant in variants_on_test(smaller, BY_MEMBER["weak"])}
     assert {variant.id: variant.bucket(4) for variant in variants if variant.id in fewer} == fewer
     assert len({variant.bucket(4) for variant in variants}) == 4
+
+
+@pytest.mark.parametrize(("wanted", "organism", "own"), [("none", False, False), ("organism", True, False), ("all", True, True)])
+def test_controls_take_benchmarks_on_the_select_split_alone_where_the_option_says_so(wanted, organism, own):
+    config = Config.model_validate({"rosi": {"benchmarked_controls": wanted}})
+    grown = BY_MEMBER["weak"]
+    for subject, expected in ((grown, organism), (replace(grown, id="weak", seed=None, member=None), own)):
+        select, test = (phase(config, subject) for phase in (variants_on_select, variants_on_test))
+        controls = [one for one in select if one.role == "control"]
+        assert len(controls) == 3 * 19 * config.rosi.shortlist and {one.benchmarked for one in controls} == {expected}
+        assert all(one.benchmarked for one in select if one.role != "control")
+        assert not any(one.benchmarked for one in test if one.role == "control")
 
 
 def screen(**columns):

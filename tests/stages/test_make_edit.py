@@ -123,6 +123,18 @@ def study(tmp_path, card):
     return make
 
 
+def test_a_maker_that_reads_files_alone_opens_no_model(study, tmp_path, monkeypatch):
+    """Of a model that no GPU of the job would hold, a mask that was scored before, or a head, is still made."""
+
+    def opening(card):
+        raise AssertionError("the model was opened")
+
+    monkeypatch.setattr("anatomy.stages.make_edit.opened", opening)
+    study(drawn_head)
+    with pytest.raises(AssertionError, match="was opened"):
+        study(scored_mask)
+
+
 @pytest.mark.parametrize("name", MAKERS)
 def test_what_a_maker_made_is_an_edit_like_any_other(study, card, tiny, logits_of, name):
     spec = study(MAKERS[name])

@@ -56,6 +56,19 @@ def test_the_strongest_candidate_that_keeps_benchmarks_is_picked(select):
     assert table.groupby("family")["picked"].sum().eq(1).all()
 
 
+def test_benchmarks_of_controls_stand_in_the_table_and_change_no_pick(select):
+    *others, samples = select
+    lost = [
+        {"variant": f"row_mean~isotropic-0-{place}", "task": "arc", "id": n, "acc": 0.0} for place in (1, 2) for n in range(8)
+    ]
+    before, after = (
+        pick_all(CONFIG, WEAK, *others, rows, METRICS) for rows in (samples, pd.concat([samples, pd.DataFrame(lost)]))
+    )
+    assert after[0] == before[0]
+    losses = after[1].set_index("family")["benchmark_loss"]
+    assert losses["row_mean~isotropic-0"].eq(1.0).all() and losses["row_mean~isotropic-1"].isna().all()
+
+
 def test_tasks_count_equally_and_by_their_own_metric(select):
     """Of task a every item is lost, of task b, which has nine times the items, none: the mean loss is a half."""
     samples = pd.DataFrame(

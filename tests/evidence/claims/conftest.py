@@ -3,7 +3,7 @@
 import pytest
 from synthetic_tables import make_tables
 
-from anatomy.evidence.claims.rules import Resampling
+from anatomy.evidence.claims.resampling import Resampling
 from anatomy.evidence.claims.tables import Tables
 
 

@@ -6,7 +6,7 @@ import pytest
 from gate_tables import MODEL, SETS, SPEC, TASKS, gate_tables
 
 from anatomy.errors import GateError
-from anatomy.evidence.claims.rules import Resampling
+from anatomy.evidence.claims.resampling import Resampling
 from anatomy.evidence.claims.tables import Tables
 from anatomy.evidence.gate.decide import LEAST_CLUSTERS, decide, least_items
 

@@ -8,7 +8,7 @@ import pytest
 from synthetic_tables import SETS, make_tables
 
 from anatomy.evidence.claims.ledger import evaluate_ledger
-from anatomy.evidence.claims.rules import Resampling
+from anatomy.evidence.claims.resampling import Resampling
 from anatomy.evidence.claims.tables import Tables
 from anatomy.evidence.figures import dose_response, headline, layer_shift, projection_histogram, selection_map
 from anatomy.evidence.figures.rates import refusal_rates

@@ -9,7 +9,8 @@ from anatomy.errors import ConfigError
 from anatomy.evidence.claims.claim import Verdict
 from anatomy.evidence.claims.evidence import Places
 from anatomy.evidence.claims.ledger import evaluate_ledger
-from anatomy.evidence.claims.rules import Resampling, place_near
+from anatomy.evidence.claims.places import place_near
+from anatomy.evidence.claims.resampling import Resampling
 from anatomy.evidence.claims.tables import Tables
 from anatomy.recipes.configuration import check_config
 from anatomy.recipes.mechanisms import agreement_claims as agreement

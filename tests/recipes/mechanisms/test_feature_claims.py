@@ -12,7 +12,7 @@ from anatomy.config.study import subjects
 from anatomy.errors import ConfigError
 from anatomy.evidence.claims.claim import Verdict
 from anatomy.evidence.claims.ledger import evaluate_ledger
-from anatomy.evidence.claims.rules import Resampling
+from anatomy.evidence.claims.resampling import Resampling
 from anatomy.evidence.claims.tables import Tables
 from anatomy.interventions.edits.card import EditCard
 from anatomy.interventions.edits.sparse import SparseEdit

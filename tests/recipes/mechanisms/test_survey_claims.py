@@ -7,7 +7,7 @@ import pytest
 from anatomy.config.study import subjects
 from anatomy.evidence.claims.claim import Verdict
 from anatomy.evidence.claims.ledger import evaluate_ledger
-from anatomy.evidence.claims.rules import Resampling
+from anatomy.evidence.claims.resampling import Resampling
 from anatomy.evidence.claims.tables import MissingEvidence, Tables
 from anatomy.recipes.configuration import check_config
 from anatomy.recipes.mechanisms import steering_figures, steering_table

@@ -10,7 +10,7 @@ from anatomy.costs.lengths import Lengths
 from anatomy.costs.prompts import PromptCounts
 from anatomy.evidence.claims.claim import Verdict
 from anatomy.evidence.claims.ledger import evaluate_ledger
-from anatomy.evidence.claims.rules import Resampling
+from anatomy.evidence.claims.resampling import Resampling
 from anatomy.evidence.claims.tables import Tables
 from anatomy.recipes.configuration import check_config
 from anatomy.recipes.pruning.claims import claims_of

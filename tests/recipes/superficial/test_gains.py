@@ -9,7 +9,7 @@ import pytest
 from anatomy.config.study import Subject, subjects
 from anatomy.evidence.claims.claim import Verdict
 from anatomy.evidence.claims.ledger import evaluate_claim
-from anatomy.evidence.claims.rules import Resampling
+from anatomy.evidence.claims.resampling import Resampling
 from anatomy.evidence.claims.tables import Tables
 from anatomy.evidence.report.published import read_published
 from anatomy.recipes.configuration import Config, check_config

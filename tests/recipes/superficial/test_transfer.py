@@ -13,7 +13,7 @@ from anatomy.config.study import Subject
 from anatomy.errors import ConfigError, ModelError
 from anatomy.evidence.claims.claim import Verdict
 from anatomy.evidence.claims.ledger import evaluate_claim
-from anatomy.evidence.claims.rules import Resampling
+from anatomy.evidence.claims.resampling import Resampling
 from anatomy.evidence.claims.tables import Tables
 from anatomy.interventions.heads.cache import read_cache
 from anatomy.interventions.heads.transferable import LogitsHead

@@ -106,6 +106,16 @@ def test_a_model_larger_than_a_gpu_is_spread_where_only_the_stream_is_read_and_r
     assert Requests(study(), on_gpu=False).of("extract", {"model": "far"}).mem_mb > 140e9 / 2**20
 
 
+def test_an_edit_that_is_made_from_files_takes_no_gpu_and_its_export_is_compared_over_several():
+    config = study().model_copy(update={"recipes": ["rosi", "pruning", "superficial"]})
+    found = Requests(config, on_gpu=True)
+    for rule in ("pruning_make_edit", "superficial_make_edit"):
+        assert found.of(rule, {"model": "far"}).gpu == found.of(rule, ORGANISM).gpu == 0
+    with pytest.raises(ConfigError, match="superficial_fine_tune of far"):
+        found.of("superficial_fine_tune", {"model": "far"})
+    assert found.of("export_pick", {"model": "far"}).gpu == found.of("extract", {"model": "far"}).gpu > 1
+
+
 def test_a_stated_count_of_gpus_serves_a_model_that_would_be_refused():
     tight = {"gpu_memory_gib": 10, "gpus_per_node": 2}
     assert Requests(study(**tight, rules={"evaluate": {"gpu": 2}}), on_gpu=True).of("evaluate", {"model": "far"}).gpu == 2

@@ -12,7 +12,7 @@ from anatomy.config.study import subjects
 from anatomy.evidence.claims.claim import Claim, Test
 from anatomy.evidence.claims.ledger import evaluate_ledger
 from anatomy.evidence.claims.measures import Refusals, paired_change
-from anatomy.evidence.claims.rules import Resampling
+from anatomy.evidence.claims.resampling import Resampling
 from anatomy.evidence.claims.tables import Tables, VariantSelector, of_models, read_tables
 from anatomy.evidence.figures import headline
 from anatomy.evidence.figures.rates import refusal_rates

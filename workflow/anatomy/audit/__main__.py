@@ -19,7 +19,7 @@ from anatomy.audit.weights import audit_weights
 from anatomy.errors import AnatomyError, ConfigError
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.progress.terminal import let_output_go
-from anatomy.quickstart.pairs import OPTIONS, column, similarity
+from anatomy.quickstart.pair_options import add_pair_options
 from anatomy.store.writable import require_folder
 
 TEST_PROMPTS, ANSWER, FORCED, CONTROLS, ITEMS = 48, 32, 8, 4, 96
@@ -40,14 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
         help="prompts, as quickstart takes them (columns harmful, harmless; or prompt, label; or two .txt files): the original's "
         "refusal direction is taken from some, and both models are asked others. Without them only weights are compared",
     )
-    parser.add_argument(
-        "--columns",
-        nargs="+",
-        type=column,
-        default=[],
-        metavar="OURS=THEIRS",
-        help="columns that the file of --pairs calls otherwise, such as harmful=positive harmless=negative",
-    )
+    add_pair_options(parser)
     parser.add_argument(
         "--direction",
         action="append",
@@ -59,12 +52,6 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument(
         "--to", type=Path, help="folder that takes audit.html and its tables (default: audit-<name of the edited>)"
-    )
-    parser.add_argument(
-        "--near-duplicate",
-        type=similarity,
-        default=OPTIONS.near_duplicate,
-        help="overlap from which two prompts are near-duplicates and stay on one side of the split (default: %(default)s)",
     )
     parser.add_argument("--kind", choices=("aligned", "base"), default="aligned", help="base: no chat template is used")
     parser.add_argument("--date", help="ISO day shown to chat templates that print today's date")

@@ -26,7 +26,7 @@ class Reference:
         places: what each is called.
         source: where they come from, in words.
         name: what they stand for, such as ``refusal`` or ``style``.
-        matched: draws from the covariance of the model's activations at the same places, unit vectors; None without any.
+        matched: draws from the covariance of the model's activations, unit vectors at each of its places; None without any.
     """
 
     units: Float64[Tensor, "place d_model"]
@@ -54,6 +54,7 @@ class Standing:
         matched_p: the same among directions drawn from the model's own activations, which all lie closer to each other than
             random ones do; NaN without any.
         matched_chance: their 0.95 quantile.
+        matched_draws, matched_places: how many there are, and among how many places each has its choice.
     """
 
     name: str
@@ -65,6 +66,8 @@ class Standing:
     p: float
     matched_p: float = float("nan")
     matched_chance: float = float("nan")
+    matched_draws: int = 0
+    matched_places: int = 0
 
 
 def standing(vector: Float64[Tensor, " d_model"], reference: Reference, seed: int = 0) -> Standing:
@@ -89,7 +92,8 @@ def standing(vector: Float64[Tensor, " d_model"], reference: Reference, seed: in
     # The axis has its choice among the candidates; each draw has its choice among its own places.
     draws = (reference.matched @ vector).abs().amax(1)
     p = (1 + int((draws >= cosine).sum())) / (len(draws) + 1)
-    return replace(found, matched_p=p, matched_chance=draws.quantile(0.95).item())
+    chance, (drawn_in_all, places) = draws.quantile(0.95).item(), reference.matched.shape[:2]
+    return replace(found, matched_p=p, matched_chance=chance, matched_draws=drawn_in_all, matched_places=places)
 
 
 def reference_of(vectors: Float[Tensor, "*place d_model"], places: list[str], source: str, name: str = REFUSAL) -> Reference:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from torch import Tensor
 
-from anatomy.audit.stored import TURNED, Stored, stored_tensors
+from anatomy.audit.fused import Layout, as_ours
+from anatomy.audit.stored import TURNED, Joined, Stored, stored_tensors
 from anatomy.errors import ModelError
 from anatomy.models.checkpoint import HEAD, Checkpoint
 from anatomy.models.matrix_names import IN_BLOCK, POSITIONS, is_embedding, stored_transposed
@@ -45,7 +46,7 @@ class TensorPair:
 
     name: str
     original: Stored
-    edited: Stored
+    edited: Stored | Joined
     tied: bool = False
     transposed: bool = False
 
@@ -80,19 +81,21 @@ class Paired:
 
 def paired(original: Checkpoint, edited: Checkpoint) -> Paired:
     """Find for each tensor its counterpart; names may have lost or gained what stands before them all, as when a model is saved
-    without its head. Experts that a file keeps in one tensor are told apart. Of vocabularies that end differently the rows that
-    both have are compared.
+    without its head. Experts that a file keeps in one tensor are told apart; matrices that one side alone fuses are cut or joined
+    as the original has them. Of vocabularies that end differently the rows that both have are compared.
 
     Raises:
         ModelError: another architecture, other shapes, tensors on one side only, or weights whose stored numbers are not the
             weights themselves.
     """
     _same_architecture(original, edited)
-    ours, theirs, notes = stored_tensors(original), stored_tensors(edited), []
+    ours = stored_tensors(original)
+    turned = original.config.get("model_type") in TURNED
+    theirs, notes = as_ours(ours, stored_tensors(edited), turned, edited.folder)
     renamed = _renamed(ours, theirs)
     if renamed:
-        theirs, change = renamed
-        notes.append(f"tensors are called otherwise: {change}")
+        theirs, more = as_ours(ours, renamed[0], turned, edited.folder)
+        notes += [f"tensors are called otherwise: {renamed[1]}", *more]
     pairs = []
     for name in sorted(set(ours) | set(theirs)):
         before, after, tied = ours.get(name), theirs.get(name), False
@@ -111,6 +114,13 @@ def paired(original: Checkpoint, edited: Checkpoint) -> Paired:
                 where=str(edited.folder),
                 remedy="give the checkpoint that this one was made from; adapters are merged first",
             )
+        if turned and before.fused != after.fused:
+            raise ModelError(
+                found=f"{name} of an expert by itself on one side, and as [d_in, d_out] in a tensor of all experts on the other",
+                expected="one layout on both sides",
+                where=str(edited.folder),
+                remedy="open the one with transformers and save it as the other was saved",
+            )
         before, after, shortened = _shared_rows(name, before, after)
         notes += shortened
         if before.entry.shape != after.entry.shape:
@@ -124,15 +134,17 @@ def paired(original: Checkpoint, edited: Checkpoint) -> Paired:
     return Paired(tuple(pairs), (*notes, *_other_files(original, edited)))
 
 
-def _shared_rows(name: str, before: Stored, after: Stored) -> tuple[Stored, Stored, list[str]]:
+def _shared_rows(name: str, before: Stored, after: Stored | Joined) -> tuple[Stored, Stored | Joined, list[str]]:
     """Both sides of a tensor with a row a token, cut to the rows that both have, and a note where one is longer."""
-    rows, others = before.entry.shape[0], after.entry.shape[0]
     vocabulary = name.startswith("lm_head.") or (is_embedding(stem := name.removesuffix(".weight")) and POSITIONS not in stem)
-    if rows == others or not vocabulary or min(rows, others) < (1 - PADDED) * max(rows, others):
+    if not (vocabulary and before.entry.shape and after.entry.shape):
+        return before, after, []
+    rows, others = before.entry.shape[0], after.entry.shape[0]
+    if rows == others or min(rows, others) < (1 - PADDED) * max(rows, others):
         return before, after, []
     count = min(rows, others)
     note = f"{name} has {others} rows where the original has {rows}: the first {count} are compared, and the original's own "
-    return before.first(count), after.first(count), [f"{note}stand behind them where both are asked"]
+    return before.between(0, count), after.between(0, count), [f"{note}stand behind them where both are asked"]
 
 
 def _transposed(name: str, stored: Stored, checkpoint: Checkpoint) -> bool:
@@ -152,7 +164,7 @@ def _same_architecture(original: Checkpoint, edited: Checkpoint) -> None:
             )
 
 
-def _renamed(ours: Mapping[str, Stored], theirs: Mapping[str, Stored]) -> tuple[dict[str, Stored], str] | None:
+def _renamed(ours: Layout, theirs: Layout) -> tuple[dict[str, Stored | Joined], str] | None:
     """Their tensors under our names, where one prefix makes the difference; heads may be left out of either."""
     if len(set(ours) & set(theirs)) * 2 >= len(ours):
         return None

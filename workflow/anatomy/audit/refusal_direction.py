@@ -1,14 +1,15 @@
-"""The original model's refusal direction at every place, from prompts, with draws that a cosine is compared with."""
+"""The original model's refusal direction at every place, from prompts, with draws that cosines are compared with."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pandas as pd
 import torch
 
 from anatomy.audit.direction_files import places_of
-from anatomy.audit.directions import Reference, reference_of
+from anatomy.audit.directions import REFUSAL, Reference, reference_of
 from anatomy.interventions.directions.candidates import difference_in_means
 from anatomy.interventions.directions.covariance_draws import covariance_draws, gaussian_weights
 from anatomy.models.activations.means import mean_activations
@@ -22,16 +23,23 @@ TOKENS = 2048
 """Most tokens of a batch."""
 
 
-def refusal_reference(loaded: LoadedModel, fit: dict[str, pd.DataFrame], rendering: Rendering) -> Reference:
-    """Differences in means of harmful and harmless prompts at each position of the template and each block's input (Arditi et
-    al. 2024, section 2.3), beside draws from the covariance within the two sets at the same places.
+def with_draws(
+    references: Sequence[Reference], loaded: LoadedModel, fit: dict[str, pd.DataFrame], rendering: Rendering
+) -> list[Reference]:
+    """References beside draws from the covariance of the original's own activations, the same for all; without one of refusal,
+    the original's own comes first.
+
+    The draws stand at each position of the template and each block's input. A direction that was handed over may belong to any
+    of these places, so a draw has its choice among all of them: at least as many as the direction has. One that has more
+    candidates than there are places gets no draws, for these would have less of a choice than it has.
 
     Args:
+        references: directions that were handed over.
         fit: prompts of ``harmful`` and ``harmless``.
         rendering: how prompts are put to the model.
 
     Raises:
-        NumericsError: the two sides do not differ anywhere.
+        NumericsError: the refusal direction is asked for, and the two sides do not differ anywhere.
     """
     positions = template_positions(loaded.tokenizer, rendering)
     sides = ("harmful", "harmless")
@@ -47,9 +55,13 @@ def refusal_reference(loaded: LoadedModel, fit: dict[str, pd.DataFrame], renderi
         )
         for side, own in zip(sides, weights, strict=True)
     )
-    directions = difference_in_means(harmful, harmless)
     drawn = covariance_draws(harmful, harmless, *weights, slice(None))
-    source = f"difference in means of {len(fit['harmful'])} harmful and {len(fit['harmless'])} harmless prompts"
-    found = reference_of(directions.vectors, places_of(directions), source)
     matched = torch.stack([one.vectors.double().reshape(-1, loaded.d_model) for one in drawn])
-    return replace(found, matched=torch.nn.functional.normalize(matched, dim=2))
+    matched = torch.nn.functional.normalize(matched, dim=2)
+    own = []
+    if REFUSAL not in (one.name for one in references):
+        # Differences in means at the same places (Arditi et al. 2024, section 2.3).
+        directions = difference_in_means(harmful, harmless)
+        source = f"difference in means of {len(fit['harmful'])} harmful and {len(fit['harmless'])} harmless prompts"
+        own.append(reference_of(directions.vectors, places_of(directions), source))
+    return [replace(one, matched=matched) if len(one.units) <= matched.shape[1] else one for one in (*own, *references)]

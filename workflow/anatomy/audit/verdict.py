@@ -130,9 +130,10 @@ def _standing(one: Standing) -> str:
 
 def _beside(one: Standing) -> str:
     said = f"{one.source}; random directions, with the same choice of places: {one.chance:.3f} (0.95 quantile), p {one.p:.4f}"
-    if one.matched_p == one.matched_p:
-        said += f"; directions drawn from the model's own activations: {one.matched_chance:.3f}, p {one.matched_p:.2f}"
-    return said
+    if not one.matched_draws:
+        return f"{said}; none drawn from the model's own activations (that takes --pairs, and no more candidates than places)"
+    drawn = f"{one.matched_draws} directions drawn from the model's own activations, with a choice of {one.matched_places} places"
+    return f"{said}; {drawn}: {one.matched_chance:.3f}, p {one.matched_p:.2f}"
 
 
 def _does(one: Measured) -> Verdict:

@@ -35,11 +35,19 @@ def main(arguments: list[str] | None = None) -> int:
         prog="python -m anatomy.chat", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--configfile", required=True, nargs="+", type=Path, help="of a finished run, as snakemake was given it")
-    parser.add_argument("--edit", required=True, help="family of the edit, such as projection, as the run's search picked it")
+    parser.add_argument(
+        "--edit",
+        required=True,
+        action="append",
+        help="family of the edit, such as projection, as the run's search picked it: one",
+    )
     parser.add_argument("--model", help="id of the model, such as mine or weak.s0; needed where several have that edit")
     parser.add_argument("--system", help="system prompt (default: the run's)")
     parser.add_argument("--history", type=Path, help="file that takes each message with its answers as a line of JSON")
     options = parser.parse_args(arguments)
+    if len(options.edit) > 1:
+        parser.error(f"--edit {' --edit '.join(options.edit)}: one edit at a time; a notebook asks a model under a stack of them")
+    (options.edit,) = options.edit
     let_output_go()
     console = Console()
     try:

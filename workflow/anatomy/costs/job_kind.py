@@ -45,6 +45,7 @@ class JobKind:
         reuses_rows: whether a job may find its rows in the store, so that its time says little of the next one's.
         judged: whether it writes answers, on which a job of ``judge`` then gives verdicts.
         model: the configuration's name of the model that a job loads, which may be a judge; None where it is none of its own.
+        opens: whether it opens its model; one that reads its files alone takes no GPU, and fits whatever the model's size.
         spreads: whether transformers may hold its model on several GPUs (``anatomy.models.spreading``).
         measures: whether it measures directions or what they rest on, in four bits where a model's entry asks for that.
         engine: whether an engine on a GPU starts, whose compilation takes a while.
@@ -57,6 +58,7 @@ class JobKind:
     reuses_rows: bool = False
     judged: bool = False
     model: Callable[[Any, Wildcards], str | None] = _its_model
+    opens: bool = True
     spreads: bool = False
     measures: bool = False
     engine: bool = False

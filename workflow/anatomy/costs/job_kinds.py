@@ -44,7 +44,7 @@ SHARED: dict[str, JobKind] = {
     ),
     "judge": JobKind(RuleNeed(2000, 60), 1.0),
     "model_judge": JobKind(RuleNeed(3500, 60, "vllm", 60), 10.0, reuses_rows=True, model=_judge, engine=True),
-    "export_pick": JobKind(RuleNeed(2500, 60, "transformers", 10)),
+    "export_pick": JobKind(RuleNeed(2500, 60, "transformers", 10), spreads=True),
     "claims": JobKind(RuleNeed(2500, 60), 5.0),
     "figures": JobKind(RuleNeed(2500, 60), 10.0),
     "page": JobKind(RuleNeed(2500, 60), 6.0),

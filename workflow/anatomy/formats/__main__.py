@@ -20,6 +20,7 @@ from anatomy.interventions.directions.vector_files import Vectors, made_for, wri
 from anatomy.models.card import ModelCard, checked_card
 from anatomy.models.config_file import read_config, text_config
 from anatomy.progress.terminal import let_output_go
+from anatomy.runs.provenance.names import configured_results, run_folder
 from anatomy.stages.foreign_directions import fitting_vectors
 from anatomy.stages.model_directions import ModelDirections
 from anatomy.store.files import read_json
@@ -118,7 +119,8 @@ def _card(options: argparse.Namespace) -> ModelCard:
     """The model's card, its folder as seen from here; a card names it as seen from the folder of the run."""
     path = options.results / "models" / f"{options.model}.json"
     card = checked_card(read_json(path), str(path))
-    return {**card, "folder": str(options.results.parent / card["folder"])}
+    run = options.results.parent if configured_results(options.results) is None else run_folder(options.results)
+    return {**card, "folder": str(run / card["folder"])}
 
 
 def _model_types(folder: str) -> list[str]:

@@ -42,7 +42,8 @@ def template_of(tokenizer: Any) -> str:
             found="no chat template",
             expected="a tokenizer with a chat template",
             where=describe_tokenizer(tokenizer),
-            remedy="render without template (template: false) or add chat_template.jinja to the model folder",
+            remedy="render without template (template: false; --kind base on a command line), or add chat_template.jinja to the "
+            "model folder",
         )
     return template
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import cast
 
 from anatomy.errors import EditError
 from anatomy.interventions.edits.spec import Edit, check_spec
 
 
-def spelled_out(edit: Mapping[str, Any] | Sequence[Any]) -> list[Edit]:
+def spelled_out(edit: object) -> list[Edit]:
     """The edits as a stack.
 
     Raises:
         EditError: something that is no spec, or one that no method can mean.
     """
-    stack = [edit] if isinstance(edit, Mapping) else list(edit)
+    stack = list(edit) if isinstance(edit, Sequence) else [edit]
     for one in stack:
         if not isinstance(one, Mapping):
             raise EditError(

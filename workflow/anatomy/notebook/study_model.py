@@ -12,10 +12,11 @@ import pandas as pd
 from jaxtyping import Float
 from torch import Tensor
 
+from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject, organism_subject, subjects
-from anatomy.errors import DataError, EditError, ModelError
+from anatomy.errors import ConfigError, DataError, EditError, ModelError
 from anatomy.interventions.directions.forced_predictions import prediction_divergences
-from anatomy.interventions.edits.spec import Edit, stack_intent
+from anatomy.interventions.edits.spec import Edit, SavedSpec, stack_intent
 from anatomy.interventions.edits.stack import Part, under_stack
 from anatomy.models.activations.projections import project
 from anatomy.models.card import ModelCard
@@ -30,6 +31,7 @@ from anatomy.serving.transformers_generation import generate_with_transformers
 from anatomy.stages.answers import decoding_of
 from anatomy.stages.card import read_card
 from anatomy.stages.diverged import Forcing, divergence_rows
+from anatomy.stages.make_edit import RECORD
 from anatomy.stages.model_edits import ModelEdits
 from anatomy.stages.opening import opened
 from anatomy.stages.own_answers import read_refusal_tokens
@@ -61,7 +63,7 @@ class StudyModel:
 
     def __init__(self, results: Path, run: Path, name: str, configuration: JsonObject) -> None:
         self.name, self._run, self._results = name, run.resolve(), results.resolve()
-        self._config = check_config(configuration, str(results))
+        self._config = _configured(configuration, results)
         self._at = Layout(str(self._results))
 
     def __repr__(self) -> str:
@@ -95,10 +97,16 @@ class StudyModel:
 
     @property
     def edits(self) -> dict[str, Edit]:
-        """What the run's searches picked, by family; empty where none ended with an edit."""
+        """What the run's searches picked, by family, and what its papers made (masks, heads, adapters), by name; empty where no
+        search ended with an edit and nothing was made."""
         path = Path(self._at.stage("edit", self.name, "selected.json"))
-        found = cast("dict[str, Edit | None]", read_json(path)) if path.is_file() else {}
-        return {family: edit for family, edit in found.items() if edit is not None}
+        picked = cast("dict[str, Edit | None]", read_json(path)) if path.is_file() else {}
+        found = {family: edit for family, edit in picked.items() if edit is not None}
+        for folder in sorted(one for one in path.parent.glob("*.*") if (one / RECORD).is_file()):
+            file = folder.with_name(f"{folder.name}.json")
+            made = cast("dict[str, SavedSpec]", read_json(file)) if file.is_file() else {}
+            found |= {name: {**spec, "folder": str(folder)} for name, spec in made.items()}
+        return found
 
     def direction(self, contrast: str | None = None) -> Float[Tensor, " d_model"]:
         """The refusal direction that the selection ended with, at unit norm, fp32.
@@ -121,11 +129,12 @@ class StudyModel:
         chosen = read_selected(path).get(self._contrast(contrast)) if path.is_file() else None
         place = None if chosen is None else place_of(chosen)
         if place is None:
+            known = f"its contrasts are {', '.join(self._subject.contrasts)}; the report gives reasons"
             raise DataError(
                 found="no search for a direction" if chosen is None else f"outcome {chosen['outcome']!r}",
                 expected="a direction that was picked, or the nearest one",
                 where=str(path),
-                remedy="another contrast may have one" if len(self._subject.contrasts) > 1 else "see the report for the reason",
+                remedy=known if path.is_file() else "the run has not got that far",
             )
         return place
 
@@ -209,9 +218,11 @@ class StudyModel:
 
         Raises:
             EditError: as ``answers``.
+            ConfigError: fewer than one token.
         """
         prompts, stack, prefix = listed(prompts), self.stack(edit), self._common_prefix
-        forcing = Forcing(self.rendering, prefix, tokens or self._config.divergence.tokens, self._config.extraction.token_budget)
+        length = self._config.divergence.tokens if tokens is None else Decoding(tokens, 0.0).max_new_tokens
+        forcing = Forcing(self.rendering, prefix, length, self._config.extraction.token_budget)
         runs, counts = forcing.runs(self.loaded, prompts)
         before = forcing.predictions(self.loaded, runs, counts)
         with self._under(stack) as loaded:
@@ -278,9 +289,10 @@ class StudyModel:
             return []
         if isinstance(edit, str):
             if edit not in self.edits:
+                own = [name for name in self.edits if CONTROL not in name]
                 raise EditError(
                     found=f"edit {edit!r}",
-                    expected=f"one of {', '.join(self.edits)}" if self.edits else "a search that ended with an edit",
+                    expected=f"one of {', '.join(own)}" if own else "a search that ended with an edit",
                     where=self._at.stage("edit", self.name, "selected.json"),
                 )
             edit = self.edits[edit]
@@ -309,3 +321,21 @@ class StudyModel:
             "backend": "transformers",
             "dtype": self.card["dtype"],
         }
+
+
+def _configured(configuration: JsonObject, results: Path) -> Config:
+    """The configuration that a run kept.
+
+    Raises:
+        ConfigError: this version of the code does not know its options.
+    """
+    try:
+        return check_config(configuration, str(results))
+    except ConfigError as error:
+        raise ConfigError(
+            found=error.found,
+            expected="options of this version",
+            where=error.where,
+            remedy="these results were made by another version: ask their models with that one, or give the run's command again; "
+            "tables and figures can be read as they are",
+        ) from None

@@ -18,7 +18,8 @@ from anatomy.models.machine.memory import this_machine
 from anatomy.progress.terminal import let_output_go
 from anatomy.quickstart.check import check_study, prompt_tables
 from anatomy.quickstart.model import folder_of, model_entry
-from anatomy.quickstart.pairs import OPTIONS, column, read_pairs, similarity, write_sets
+from anatomy.quickstart.pair_options import add_pair_options
+from anatomy.quickstart.pairs import read_pairs, write_sets
 from anatomy.quickstart.place import mark_folder, study_file
 from anatomy.quickstart.serving import blocks_of, with_room
 from anatomy.quickstart.study import compose, write_study
@@ -45,20 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
         help="CSV, TSV, JSON, JSONL, Parquet or a workbook: columns harmful, harmless; or prompt, label. Or two .txt files with "
         "a prompt a line, the harmful ones first",
     )
-    parser.add_argument(
-        "--columns",
-        nargs="+",
-        type=column,
-        default=[],
-        metavar="OURS=THEIRS",
-        help="columns that your file calls otherwise, such as harmful=positive harmless=negative",
-    )
-    parser.add_argument(
-        "--near-duplicate",
-        type=similarity,
-        default=OPTIONS.near_duplicate,
-        help="overlap from which two prompts are near-duplicates and stay in one split (default: %(default)s)",
-    )
+    add_pair_options(parser)
     parser.add_argument("--kind", choices=("aligned", "base"), default="aligned", help="base: no chat template is used")
     parser.add_argument(
         "--dtype",
@@ -106,7 +94,7 @@ def write(options: argparse.Namespace) -> int:
     """
     here, run = Path.cwd(), options.directory.resolve()
     path = study_file(options.name, run, CHECKOUT, overwrite=options.overwrite)
-    pairs, model = read_pairs(options.pairs, options.near_duplicate, dict(options.columns)), model_entry(options, here, run)
+    pairs, model = read_pairs(options.pairs, options.near_duplicate, options.columns), model_entry(options, here, run)
     spoken = system_prompt_choices(options.system_prompt, here)
     if spoken:
         model |= {"kind": "uncensored"}

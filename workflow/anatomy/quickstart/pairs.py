@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import csv
 import io
 from collections.abc import Mapping, Sequence
@@ -155,22 +154,6 @@ def write_sets(pairs: Pairs, folder: Path) -> dict[str, Path]:
         found[name] = folder / f"{name}.csv"
         write_text(found[name], text.getvalue())
     return found
-
-
-def similarity(text: str) -> float:
-    """A number above 0 and at most 1, from the command line."""
-    value = float(text)
-    if not 0 < value <= 1:
-        raise argparse.ArgumentTypeError(f"{text} is not above 0 and at most 1")
-    return value
-
-
-def column(text: str) -> tuple[str, str]:
-    """Our name of a column and the file's, from the command line."""
-    ours, equals, theirs = text.partition("=")
-    if not (equals and ours and theirs):
-        raise argparse.ArgumentTypeError(f"{text}: expected our name, =, and the file's, such as harmful=positive")
-    return ours, theirs
 
 
 def _command_line(option: str, value: float) -> str:

@@ -12,7 +12,7 @@ import pandas as pd
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
 from anatomy.errors import ConfigError, EditError, GateError
-from anatomy.evidence.claims.rules import Resampling
+from anatomy.evidence.claims.resampling import Resampling
 from anatomy.evidence.claims.tables import read_tables
 from anatomy.evidence.gate.card import claims_about, model_card
 from anatomy.evidence.gate.decide import Decision, decide

@@ -24,6 +24,7 @@ from anatomy.interventions.edits.saved import SavedEdit, save_edit, saved_edit, 
 from anatomy.interventions.edits.spec import SavedSpec
 from anatomy.models.card import ModelCard
 from anatomy.models.checkpoint import Checkpoint
+from anatomy.models.loading import LoadedModel
 from anatomy.stages.opening import opened
 from anatomy.stages.prompts import phase_prompts
 from anatomy.store.digest import digest, file_digest
@@ -119,7 +120,7 @@ def make_edit(
         EditError: the maker made no edit, one for another model, or for a real model one of intent ``measure``.
         ConfigError: a maker whose code cannot be compared.
         DataError: the maker asks for prompts of the test split, or for a set without rows.
-        ModelError: as ``load_model``.
+        ModelError: as ``load_model``, of a maker that asks for the model.
     """
     out, checkpoint = Path(out), Checkpoint(Path(model_card["folder"]))
     inputs = made_from(config, model_card, maker, files or {}, seed)
@@ -129,13 +130,21 @@ def make_edit(
         return known
     started = time.perf_counter()
     asked = Asking(config, subject)
-    loaded = opened(model_card)
     record(Path(config.results) / "store", "start", stage="make_edit", model=subject.id)
-    with torch.random.fork_rng(devices=[loaded.device] if loaded.device.type == "cuda" else []), torch.enable_grad():
+
+    def opening() -> LoadedModel:
+        with torch.random.fork_rng(devices=[]):  # what opening draws is none of the maker's
+            return opened(model_card)
+
+    with (
+        torch.random.fork_rng(devices=range(torch.cuda.device_count() if torch.cuda.is_initialized() else 0)),
+        torch.enable_grad(),
+    ):
         torch.manual_seed(seed)
         generator = torch.Generator().manual_seed(seed)
-        edit = maker(Materials(loaded, checkpoint, config, subject, asked, dict(files or {}), generator, say))
-    del loaded
+        materials = Materials(opening, checkpoint, config, subject, asked, dict(files or {}), generator, say)
+        edit = maker(materials)
+    del materials
     if edit is None:
         _clear(out)
         return None

@@ -8,7 +8,8 @@ import pandas as pd
 
 from anatomy.errors import ConfigError
 from anatomy.evidence.claims.claim import Claim, Finding, Verdict, combine_findings
-from anatomy.evidence.claims.rules import RULES, Resampling
+from anatomy.evidence.claims.resampling import Resampling
+from anatomy.evidence.claims.rules import RULES
 from anatomy.evidence.claims.tables import MissingEvidence, Tables
 from anatomy.progress.counting import counted
 from anatomy.statistics.multiplicity import holm_adjust

@@ -5,16 +5,18 @@ the whole interval on the other side (or controls that do as much), and everythi
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from itertools import combinations
-from math import hypot, nan
-from typing import Any, TypedDict
+from dataclasses import replace
+from math import nan
+from typing import Any
 
 import numpy as np
-from scipy.stats import norm
 
 from anatomy.evidence.claims.claim import Finding, Verdict
-from anatomy.evidence.claims.evidence import Choices, Contrast, Count, Levels, Places, Scores, Steps, Summaries
+from anatomy.evidence.claims.evidence import Contrast, Count, Levels, Scores, Steps
+from anatomy.evidence.claims.findings import finding_of, side_of, span
+from anatomy.evidence.claims.places import place_near, same_choice
+from anatomy.evidence.claims.resampling import Resampling
+from anatomy.evidence.claims.summaries import level_within, summary_above, summary_below
 from anatomy.statistics.clusters import Sample
 from anatomy.statistics.controls import compare_with_controls
 from anatomy.statistics.equivalence import equivalence_p, exceedance_p, place_in_margin
@@ -22,38 +24,6 @@ from anatomy.statistics.intervals import Interval, mean_interval
 from anatomy.statistics.paired import difference_interval, sign_flip_p
 from anatomy.statistics.separation import auroc_interval
 from anatomy.statistics.trend import item_slopes
-
-LEAST_CLUSTERS = 5
-"""Groups below which a place has no interval: draws of few groups are mostly the same ones, and of one group always."""
-
-
-class ResamplingOptions(TypedDict):
-    """Keyword arguments of functions that resample."""
-
-    confidence: float
-    seed: int
-    resamples: int
-
-
-@dataclass(frozen=True)
-class Resampling:
-    """How intervals are computed: confidence (0.95 for 95 %), seed, number of resamples."""
-
-    confidence: float
-    seed: int
-    resamples: int
-
-    @property
-    def options(self) -> ResamplingOptions:
-        """As keyword arguments."""
-        return {"confidence": self.confidence, "seed": self.seed, "resamples": self.resamples}
-
-
-def side_of(interval: Interval, threshold: float | int) -> Verdict:
-    """Supported above the threshold, not supported at or below it, inconclusive across it."""
-    if interval.low > threshold:
-        return Verdict.SUPPORTED
-    return Verdict.NOT_SUPPORTED if interval.high <= threshold else Verdict.INCONCLUSIVE
 
 
 def difference_above(
@@ -78,10 +48,10 @@ def difference_above(
     else:
         p = exceedance_p(difference, threshold)
     verdict = side_of(interval, threshold)
-    reason = f"difference {_span(interval)} against > {threshold:+g}"
+    reason = f"difference {span(interval)} against > {threshold:+g}"
     if evidence.baseline is not None:
         reason += f", from {evidence.baseline.mean:.3f}"
-    finding = _finding(verdict, reason, interval, p)
+    finding = finding_of(verdict, reason, interval, p)
     if shown and evidence.controls.size:
         low, high = float(evidence.controls.min()), float(evidence.controls.max())
         beside = f"{low:+z.3f}" if low == high else f"{low:+z.3f} to {high:+z.3f}"
@@ -95,7 +65,7 @@ def difference_below(evidence: Contrast, resampling: Resampling, **parameters: A
     turned = dict(parameters, threshold=-parameters["threshold"])
     found = difference_above(evidence.negated(), resampling, **turned)
     interval = Interval(-found.estimate, -found.high, -found.low, found.n, found.clusters)
-    reason = f"difference {_span(interval)} against < {parameters['threshold']:+g}"
+    reason = f"difference {span(interval)} against < {parameters['threshold']:+g}"
     if evidence.baseline is not None:
         reason += f", from {evidence.baseline.mean:.3f}"
     if found.controls:
@@ -127,21 +97,21 @@ def difference_within(
             return Finding(Verdict.NOT_TESTABLE, "no unedited outcomes to compare with chance")
         before = mean_interval(evidence.baseline, **resampling.options)
         if before.low <= chance:
-            reason = f"unedited score {_span(before, signed=False)} is not above chance {chance:g}; decides nothing"
-            return _finding(Verdict.NOT_TESTABLE, reason, interval, nan)
+            reason = f"unedited score {span(before, signed=False)} is not above chance {chance:g}; decides nothing"
+            return finding_of(Verdict.NOT_TESTABLE, reason, interval, nan)
     place = place_in_margin(interval, margin, side=side)
     verdict = {"inside": Verdict.SUPPORTED, "outside": Verdict.NOT_SUPPORTED, "across": Verdict.INCONCLUSIVE}[place]
     bounds = f"±{margin:g}" if side == "both" else f"a fall of {margin:g}"
     p = equivalence_p(difference, margin, side=side)
-    return _finding(verdict, f"change {_span(interval)} lies {place} the margin of {bounds}", interval, p)
+    return finding_of(verdict, f"change {span(interval)} lies {place} the margin of {bounds}", interval, p)
 
 
 def rate_above(evidence: Contrast, resampling: Resampling, *, threshold: float | int) -> Finding:
     """A rate exceeds a threshold."""
     interval = mean_interval(evidence.sample, **resampling.options)
     p = exceedance_p(difference_interval(evidence.sample, None, **resampling.options), threshold)
-    reason = f"rate {_span(interval, signed=False)} against > {threshold:g}"
-    return _finding(side_of(interval, threshold), reason, interval, p)
+    reason = f"rate {span(interval, signed=False)} against > {threshold:g}"
+    return finding_of(side_of(interval, threshold), reason, interval, p)
 
 
 def rate_below(evidence: Contrast, resampling: Resampling, *, threshold: float | int) -> Finding:
@@ -149,8 +119,8 @@ def rate_below(evidence: Contrast, resampling: Resampling, *, threshold: float |
     rest = Contrast(Sample(1.0 - evidence.sample.values, evidence.sample.groups))
     found = rate_above(rest, resampling, threshold=1.0 - threshold)
     interval = Interval(1 - found.estimate, 1 - found.high, 1 - found.low, found.n, found.clusters)
-    reason = f"rate {_span(interval, signed=False)} against < {threshold:g}"
-    return _finding(found.verdict, reason, interval, found.p)
+    reason = f"rate {span(interval, signed=False)} against < {threshold:g}"
+    return finding_of(found.verdict, reason, interval, found.p)
 
 
 def ordering(evidence: Steps, resampling: Resampling, *, threshold: float | int) -> Finding:
@@ -181,8 +151,8 @@ def monotone_trend(evidence: Levels, resampling: Resampling, *, direction: int) 
 def auroc_above(evidence: Scores, resampling: Resampling, *, threshold: float | int) -> Finding:
     """A number separates two classes with an AUROC above a threshold."""
     interval = auroc_interval(evidence.scores, evidence.positive, evidence.groups, **resampling.options)
-    reason = f"AUROC {_span(interval, signed=False)} against > {threshold:g}"
-    return _finding(side_of(interval, threshold), reason, interval, nan)
+    reason = f"AUROC {span(interval, signed=False)} against > {threshold:g}"
+    return finding_of(side_of(interval, threshold), reason, interval, nan)
 
 
 def count_at_least(evidence: Count, resampling: Resampling, *, minimum: int) -> Finding:
@@ -205,83 +175,6 @@ def controls_within(evidence: Contrast, resampling: Resampling, *, margin: float
         f"{controls.size} controls move it by {low:+.3f} to {high:+.3f} against ±{margin:g}",
         *(largest, low, high, evidence.sample.n, evidence.sample.clusters, int(controls.size), low, high),
     )
-
-
-def summary_above(evidence: Summaries, resampling: Resampling, *, threshold: float | int) -> Finding:
-    """A number of a whole set of texts exceeds that of another by more than a threshold, by normal theory."""
-    z = float(norm.ppf(0.5 + resampling.confidence / 2))
-    error = hypot(*((side.high - side.low) / 2 for side in (evidence.after, evidence.before))) / z
-    estimate = evidence.after.estimate - evidence.before.estimate
-    number, clusters = (min(getattr(side, name) for side in (evidence.after, evidence.before)) for name in ("n", "clusters"))
-    interval = Interval(estimate, estimate - z * error, estimate + z * error, number, clusters)
-    p = float(norm.sf((estimate - threshold) / error)) if error > 0 else float(estimate <= threshold)
-    reason = f"difference {_span(interval)} against > {threshold:+g}, from {evidence.before.estimate:.3f}"
-    return _finding(side_of(interval, threshold), reason, interval, p)
-
-
-def summary_below(evidence: Summaries, resampling: Resampling, *, threshold: float | int) -> Finding:
-    """`summary_above` with signs turned."""
-    turned = summary_above(Summaries(evidence.before, evidence.after), resampling, threshold=-threshold)
-    interval = Interval(-turned.estimate, -turned.high, -turned.low, turned.n, turned.clusters)
-    reason = f"difference {_span(interval)} against < {threshold:+g}, from {evidence.before.estimate:.3f}"
-    return _finding(turned.verdict, reason, interval, turned.p)
-
-
-def level_within(evidence: Interval, resampling: Resampling, *, margin: float | int, around: float | int) -> Finding:
-    """A level has not fallen below a value by more than a margin; the p-value is by normal theory."""
-    z = float(norm.ppf(0.5 + resampling.confidence / 2))
-    least, error = around - margin, (evidence.high - evidence.low) / (2 * z)
-    p = float(norm.sf((evidence.estimate - least) / error)) if error > 0 else float(evidence.estimate <= least)
-    reason = f"level {_span(evidence, signed=False)} against at least {around:g} less a margin of {margin:g}"
-    return _finding(side_of(evidence, least), reason, evidence, p)
-
-
-def same_choice(evidence: Choices, resampling: Resampling, *, share: float | int) -> Finding:
-    """All instruments choose the same, and would again.
-
-    Supported where all choose one option, each in at least `share` of its bootstrap draws. Not supported where two of them
-    agree in at most 1 - `share` of the draws whatever way these are matched: the overlap of their shares bounds that. The
-    smallest share of the commonest choice is shown.
-    """
-    common = max(set(evidence.chosen), key=evidence.chosen.count)
-    sure = float(evidence.shares[:, common].min())
-    overlap = min((float(np.minimum(a, b).sum()) for a, b in combinations(evidence.shares, 2)), default=1.0)
-    agreed = len(set(evidence.chosen)) == 1
-    verdict = Verdict.INCONCLUSIVE
-    if agreed and sure >= share:
-        verdict = Verdict.SUPPORTED
-    elif not agreed and overlap <= 1 - share:
-        verdict = Verdict.NOT_SUPPORTED
-    named = ", ".join(
-        f"{name} {evidence.options[place]} ({row[place]:.0%} of draws)"
-        for name, place, row in zip(evidence.names, evidence.chosen, evidence.shares, strict=True)
-    )
-    reason = f"chosen: {named}; two agree in at most {overlap:.0%} of draws, against {share:.0%} for each"
-    return Finding(verdict, reason, estimate=sure, n=len(evidence.names), clusters=len(evidence.names))
-
-
-def place_near(evidence: Places, resampling: Resampling, *, reach: int) -> Finding:
-    """A place lies within so many steps of another one, and would again.
-
-    Supported where it does and the bootstrap interval of the distance lies within the reach; not supported where it does not and
-    at most 1 - confidence of the draws do; undecided below `LEAST_CLUSTERS` groups, and not testable without a draw. The distance
-    is shown; a share of draws is no p-value.
-    """
-    if not evidence.distances.size:
-        return Finding(Verdict.NOT_TESTABLE, "no draw of groups gives a place")
-    distance, tail = evidence.chosen - evidence.target, (1 - resampling.confidence) / 2
-    low, high = (float(one) for one in np.quantile(evidence.distances, [tail, 1 - tail], method="inverted_cdf"))
-    share = float((np.abs(evidence.distances) <= reach).mean())
-    verdict, few = Verdict.INCONCLUSIVE, evidence.clusters < LEAST_CLUSTERS
-    if not few and abs(distance) <= reach and -reach <= low and high <= reach:
-        verdict = Verdict.SUPPORTED
-    elif not few and abs(distance) > reach and share <= 1 - resampling.confidence:
-        verdict = Verdict.NOT_SUPPORTED
-    found = f"{evidence.chosen} against {evidence.target}: {distance:+d} [{low:+.0f}, {high:+.0f}]"
-    reason = f"{found}, within {reach} in {share:.0%} of draws"
-    if few:
-        reason += f"; {evidence.clusters} groups, {LEAST_CLUSTERS} needed"
-    return Finding(verdict, reason, float(distance), low, high, evidence.n, evidence.clusters)
 
 
 RULES: dict[str, Callable[..., Finding]] = {
@@ -319,12 +212,3 @@ def _against_controls(finding: Finding, controls: np.ndarray, min_controls: int,
         control_high=ranked.high,
         p_control=ranked.p,
     )
-
-
-def _finding(verdict: Verdict, reason: str, interval: Interval, p: float) -> Finding:
-    return Finding(verdict, reason, interval.estimate, interval.low, interval.high, interval.n, interval.clusters, p=p)
-
-
-def _span(interval: Interval, *, signed: bool = True) -> str:
-    form = "+z.3f" if signed else "z.3f"
-    return f"{interval.estimate:{form}} [{interval.low:{form}}, {interval.high:{form}}]"

@@ -13,7 +13,7 @@ from scipy.stats import norm
 
 from anatomy.evidence.claims.measures import Metric, Refusals
 from anatomy.evidence.claims.outcomes import change
-from anatomy.evidence.claims.rules import Resampling
+from anatomy.evidence.claims.resampling import Resampling
 from anatomy.evidence.claims.tables import BASE, MissingEvidence, Tables, VariantSelector, find_variant
 from anatomy.evidence.gate.decision import Change, Decision, Role
 from anatomy.interventions.edits.spec import Edit, intent

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
@@ -29,7 +30,7 @@ class Materials:
     """What a maker works with.
 
     Attributes:
-        loaded: the model, in its own dtype, frozen; the maker's to change: nobody uses it afterwards.
+        opening: opens the model; makers read ``loaded``.
         checkpoint: the same model's files, which edits are built against.
         config: the sections that the rule named.
         subject: the model under study.
@@ -39,7 +40,7 @@ class Materials:
         say: receives lines for the job's log.
     """
 
-    loaded: LoadedModel
+    opening: Callable[[], LoadedModel]
     checkpoint: Checkpoint
     config: Config
     subject: Subject
@@ -47,6 +48,12 @@ class Materials:
     files: Mapping[str, Sequence[Path]]
     generator: torch.Generator
     say: Callable[[str], None]
+
+    @cached_property
+    def loaded(self) -> LoadedModel:
+        """The model, in its own dtype, frozen, opened when a maker first asks for it; the maker's to change: nobody uses it
+        afterwards."""
+        return self.opening()
 
     def file(self, name: str) -> Path:
         """The file of an input that has one.

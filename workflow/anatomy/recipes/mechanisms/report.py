@@ -9,7 +9,7 @@ import pandas as pd
 
 from anatomy.config.schema import Config
 from anatomy.evidence.claims.ledger import evaluate_ledger
-from anatomy.evidence.claims.rules import Resampling
+from anatomy.evidence.claims.resampling import Resampling
 from anatomy.evidence.claims.tables import NO_SEED, Tables, of_models, read_tables
 from anatomy.evidence.figures.note import chart_or_note
 from anatomy.evidence.report.content import Item, PageTable, Section, read_figure

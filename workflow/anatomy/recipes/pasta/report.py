@@ -7,7 +7,7 @@ import pandas as pd
 from anatomy.config.schema import Config
 from anatomy.config.study import subjects
 from anatomy.evidence.claims.ledger import evaluate_ledger
-from anatomy.evidence.claims.rules import Resampling
+from anatomy.evidence.claims.resampling import Resampling
 from anatomy.evidence.claims.tables import NO_SEED, of_models
 from anatomy.recipes.pasta.evidence import Evidence
 from anatomy.recipes.pasta.figures import draw

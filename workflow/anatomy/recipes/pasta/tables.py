@@ -6,7 +6,7 @@ from __future__ import annotations
 import pandas as pd
 
 from anatomy.config.schema import Config
-from anatomy.evidence.claims.rules import ResamplingOptions
+from anatomy.evidence.claims.resampling import ResamplingOptions
 from anatomy.evidence.claims.tables import Tables
 from anatomy.evidence.figures.rates import mean_divergences
 from anatomy.recipes.pasta.evidence import Evidence

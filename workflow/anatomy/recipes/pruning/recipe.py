@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from anatomy.config.schema import Config
@@ -151,8 +152,12 @@ RECIPE = Recipe(
     jobs={
         "pruning_scores": _job("pruning_scores", 60),
         "pruning_grid": _job("pruning_grid", 120),
+<<<<<<< HEAD
         "pruning_make_edit": SHARED["make_edit"],
         "pruning_make_control": SHARED["make_edit"],
+=======
+        "pruning_make_edit": replace(SHARED["make_edit"], opens=False),
+>>>>>>> 23c411fbd1d0d1364530743e9a016fd438af838f
         "pruning_test": _job("pruning_test", 120),
         "pruning_finetuned": _job("pruning_finetuned", 60),
     },

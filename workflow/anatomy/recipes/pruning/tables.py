@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from anatomy.config.schema import Config
-from anatomy.evidence.claims.rules import Resampling, ResamplingOptions
+from anatomy.evidence.claims.resampling import Resampling, ResamplingOptions
 from anatomy.evidence.claims.tables import MissingEvidence, Tables
 from anatomy.evidence.figures.rates import KL_OF, mean_divergences
 from anatomy.recipes.pruning.options import ABILITIES

@@ -49,6 +49,12 @@ class Rosi(Section):
         description="limit of the mean loss on benchmarks on the select split: candidates whose whole interval lies above it are "
         "dropped",
     )
+    benchmarked_controls: Literal["none", "organism", "all"] = Field(
+        "organism",
+        description="models whose control edits take the benchmarks on the select split, as candidates do: the band of benchmark "
+        "losses that figures of the front draw. organism: its members alone; all: your own models too, where each control in the "
+        "shortlists costs as many items as a candidate; none: no band. It does not change what is picked",
+    )
     published: str | None = Field(
         None, description="CSV with the paper's numbers to print beside ours: table, model, source (set or task), arm, value"
     )

@@ -8,7 +8,7 @@ import pandas as pd
 
 from anatomy.config.schema import Config
 from anatomy.config.study import subjects
-from anatomy.evidence.claims.rules import ResamplingOptions
+from anatomy.evidence.claims.resampling import ResamplingOptions
 from anatomy.evidence.claims.tables import Tables, read_tables
 from anatomy.evidence.figures.rates import benchmark_scores, mean_divergences, refusal_rates
 from anatomy.evidence.report.published import read_published

@@ -11,7 +11,7 @@ from anatomy.config.schema import Config
 from anatomy.config.study import subjects
 from anatomy.evidence.claims.claim import Claim
 from anatomy.evidence.claims.ledger import evaluate_ledger
-from anatomy.evidence.claims.rules import Resampling
+from anatomy.evidence.claims.resampling import Resampling
 from anatomy.evidence.claims.tables import NO_SEED, of_models
 from anatomy.recipes.rosi.absences import absences
 from anatomy.recipes.rosi.candidates_table import candidates_table

@@ -62,11 +62,12 @@ def pick(shortlist: pd.DataFrame, max_benign_rise: float, max_benchmark_loss: fl
     """The pick of one family among what was generated on the select split.
 
     The largest net gain among the candidates within the limits; ties go to the smaller strength, then to the lower layer.
-    Controls are not benchmarked (``benchmark_loss`` NaN), so their search has one constraint less.
+    Controls are not held to benchmarks, whether they took them or not: their search has one constraint less, which favours them.
 
     Args:
-        shortlist: rows with ``place, harmful_rise, strength, layer``, and ``benign_rise`` and ``benchmark_loss`` with their
-            bounds (``_low``, ``_high``).
+        shortlist: rows with ``place, harmful_rise, strength, layer``, and ``benign_rise`` and ``benchmark_loss`` (NaN where none
+            was taken) with their bounds (``_low``, ``_high``).
+        max_benign_rise, max_benchmark_loss: limits; infinite for one that does not hold.
 
     Returns:
         The place of the pick, or None; and for each row why it is out, or that it is within the limits.

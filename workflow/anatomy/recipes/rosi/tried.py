@@ -31,7 +31,7 @@ def tried(tables: Tables, model: str, foreign: Sequence[str] = ()) -> pd.DataFra
     Searches along foreign directions stand beside them, with the controls of the same search.
 
     The unedited model is a candidate of every search of which an edit was measured: it costs nothing. Nothing is computed that
-    the screen and the choice of the edit did not compute; controls are not benchmarked on this split.
+    the screen and the choice of the edit did not compute; ``rosi.benchmarked_controls`` says whether controls took benchmarks.
 
     Args:
         foreign: names of directions that other tools made.

@@ -26,6 +26,15 @@ def is_benchmarked(config: Config, subject: Subject, family: Family) -> bool:
     return not family.control and subject.kind in config.benchmarks.edited_kinds
 
 
+def is_benchmarked_on_select(config: Config, subject: Subject, family: Family) -> bool:
+    """The same of a shortlist: controls too where ``rosi.benchmarked_controls`` asks, for the band of what edits cost."""
+    if not family.control:
+        return is_benchmarked(config, subject, family)
+    wanted = config.rosi.benchmarked_controls
+    asked = wanted == "all" or (wanted == "organism" and subject.is_organism)
+    return asked and subject.kind in config.benchmarks.edited_kinds
+
+
 def _variant(family: Family, slug: str, edit: EditReference, sets: list[str], benchmarked: bool) -> Variant:
     return Variant(
         slug,
@@ -42,7 +51,7 @@ def _variant(family: Family, slug: str, edit: EditReference, sets: list[str], be
 
 
 def variants_on_select(config: Config, subject: Subject) -> list[Variant]:
-    """The shortlist of every family on the select split; controls are not benchmarked, which favours them."""
+    """The shortlist of every family on the select split."""
     sets = [config.extraction.harmful, config.extraction.harmless]
     return [base(sets)] + [
         _variant(
@@ -50,7 +59,7 @@ def variants_on_select(config: Config, subject: Subject) -> list[Variant]:
             f"{family.name}-{place}",
             {"shortlist": family.name, "place": place},
             sets,
-            is_benchmarked(config, subject, family),
+            is_benchmarked_on_select(config, subject, family),
         )
         for family in generated_families(config, subject)
         for place in range(1, config.rosi.shortlist + 1)

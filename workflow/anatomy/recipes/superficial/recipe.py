@@ -187,7 +187,7 @@ def plans(config: Config) -> list[FigurePlan]:
 JOBS = {
     "superficial_generate": replace(SHARED["generate"], work=lambda wildcards: [f"superficial.{wildcards['phase']}"]),
     "superficial_targets": JobKind(RuleNeed(2500, 60, "transformers", 60), 6.0, lambda wildcards: ["superficial_targets"]),
-    "superficial_make_edit": SHARED["make_edit"],
+    "superficial_make_edit": replace(SHARED["make_edit"], opens=False),
     "superficial_fine_tune": SHARED["make_edit"],
     "superficial_ordered_targets": JobKind(
         RuleNeed(2500, 60, "transformers", 60), 6.0, lambda wildcards: ["superficial_targets"]

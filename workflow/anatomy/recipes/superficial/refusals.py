@@ -9,7 +9,7 @@ import pandas as pd
 
 from anatomy.config.schema import Config
 from anatomy.evidence.claims.measures import Refusals
-from anatomy.evidence.claims.rules import Resampling
+from anatomy.evidence.claims.resampling import Resampling
 from anatomy.evidence.claims.tables import BASE, MissingEvidence, Tables, find_variant
 from anatomy.recipes.superficial.gains import HARM, selector_of, tasks_of
 from anatomy.recipes.superficial.pairs import Pair

@@ -15,7 +15,7 @@ from anatomy.config.study import subjects
 from anatomy.evidence.claims.evidence import Contrast
 from anatomy.evidence.claims.ledger import evaluate_ledger
 from anatomy.evidence.claims.measures import Refusals, level
-from anatomy.evidence.claims.rules import Resampling
+from anatomy.evidence.claims.resampling import Resampling
 from anatomy.evidence.claims.tables import BASE as UNEDITED
 from anatomy.evidence.claims.tables import NO_SEED, Tables, VariantSelector, of_models, read_tables
 from anatomy.evidence.figures.note import chart_or_note

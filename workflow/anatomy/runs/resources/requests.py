@@ -85,7 +85,7 @@ class Requests:
             return Request(OTHER_MB, OTHER_MINUTES, 0, 1)
         if need.backend is None:
             return Request(need.mem_mb, need.minutes, 0, 1)
-        gpu = int(self.on_gpu)
+        gpu = int(self.on_gpu and self.kinds[rule].opens)
         if name is None:
             return Request(need.mem_mb, need.minutes, gpu, threads)
         size, load = self.size_of(name), self._load(name, self.kinds[rule])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import nan
+from math import inf, nan
 
 import numpy as np
 import pandas as pd
@@ -81,7 +81,8 @@ def pick_all(
             for row in places.to_dict("records")
         ]
         table = pd.DataFrame(rows)
-        place, reasons = pick(table, config.rosi.max_benign_rise, config.rosi.max_benchmark_loss)
+        held_to = inf if family.control else config.rosi.max_benchmark_loss
+        place, reasons = pick(table, config.rosi.max_benign_rise, held_to)
         if place is not None:
             selected[family.name] = shortlist[family.name][place - 1]
         tables.append(table.assign(picked=table["place"] == place, reason=reasons))
