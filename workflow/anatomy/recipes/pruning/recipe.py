@@ -152,12 +152,8 @@ RECIPE = Recipe(
     jobs={
         "pruning_scores": _job("pruning_scores", 60),
         "pruning_grid": _job("pruning_grid", 120),
-<<<<<<< HEAD
-        "pruning_make_edit": SHARED["make_edit"],
-        "pruning_make_control": SHARED["make_edit"],
-=======
         "pruning_make_edit": replace(SHARED["make_edit"], opens=False),
->>>>>>> 23c411fbd1d0d1364530743e9a016fd438af838f
+        "pruning_make_control": SHARED["make_edit"],
         "pruning_test": _job("pruning_test", 120),
         "pruning_finetuned": _job("pruning_finetuned", 60),
     },

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from shutil import rmtree
+
 import pandas as pd
 import torch
 
@@ -40,7 +42,8 @@ def run(job: Running, files: Files) -> None:
     masks = pd.DataFrame([plan.row(mask, shapes) for plan, mask in plans])
     harmless = unmoved(job.config, job.subject, loaded, rows, "select")
     named = [(plan.name, mask) for plan, mask in plans]
-    under = under_masks(job.config, job.subject, loaded, rows, named, kinds, job.say, harmless=harmless)
+    state = written(files, "values").with_suffix("")
+    under = under_masks(job.config, job.subject, loaded, rows, named, kinds, job.say, harmless=harmless, state=state)
     values = under.values[~under.values["mask"].isin([plan.name for plan, _ in controls])]
     found = choose(wanted, job.config.statistics, masks, values)
     left = what_is_left(wanted, job.config.statistics, values)
@@ -53,3 +56,4 @@ def run(job: Running, files: Files) -> None:
     write_table(written(files, "limits"), left.assign(model=job.subject.id))
     said = {"why": found.why, "within": found.within, "keeps_refusal": found.keeps_refusal}
     write_json(written(files, "chosen"), {**vars(plan), "protected": list(plan.protected), **said})
+    rmtree(state, ignore_errors=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import combinations
+from shutil import rmtree
 
 import pandas as pd
 import torch
@@ -58,15 +59,17 @@ def run(job: Running, files: Files) -> None:
     masks += controls(wanted, tops, chosen, weights, job.subject.seed or 0)
     rows = asked_on_test(prompts, kinds, job.config.evaluation.test_prompts)
     harmless, several = unmoved(job.config, job.subject, loaded, rows, "test"), [(plan.name, mask) for plan, mask in masks]
-    found = under_masks(job.config, job.subject, loaded, rows, several, kinds, job.say, harmless=harmless)
+    state = written(files, "values").with_suffix("")
+    found = under_masks(job.config, job.subject, loaded, rows, several, kinds, job.say, harmless=harmless, state=state)
     # What transfer is compared with is asked for harm alone: it is a fifth of the prompts.
     sized, harm = sized_as_kinds(wanted, masks, shapes, job.subject.seed or 0), rows[rows["ability"] == POOLED]
     several = [(plan.name, mask) for plan, mask in sized]
-    beside = under_masks(job.config, job.subject, loaded, harm, several, kinds, job.say, unedited=False)
+    beside = under_masks(job.config, job.subject, loaded, harm, several, kinds, job.say, unedited=False, state=state)
     masks += sized
     removals = projected(read_projections(given["projections"][0]), Checkpoint(loaded.folder))
     edits = [(name, lambda edit=edit: edit) for name, edit in removals.items()]
-    projections = under_edits(job.config, job.subject, loaded, rows, edits, kinds, job.say, unedited=False, harmless=harmless)
+    along = {"unedited": False, "harmless": harmless, "state": state}
+    projections = under_edits(job.config, job.subject, loaded, rows, edits, kinds, job.say, **along)
     values = pd.concat([found.values, beside.values, projections.values], ignore_index=True)
     moved = pd.concat([found.divergences, projections.divergences], ignore_index=True)
     read = pd.concat([found.nats, projections.nats], ignore_index=True)
@@ -82,6 +85,7 @@ def run(job: Running, files: Files) -> None:
     write_table(written(files, "overlaps"), shared.assign(**named)[OVERLAPS])
     write_table(written(files, "places"), places(masks[0], shapes).assign(**named)[PLACES])
     write_table(written(files, "heads"), by_head(masks[0], shapes, Checkpoint(loaded.folder)).assign(**named)[HEADS])
+    rmtree(state, ignore_errors=True)
 
 
 def projected(several: Projections, checkpoint: Checkpoint) -> dict[str, LowRankEdit]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
+import torch
 
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
@@ -20,10 +22,13 @@ from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.loading import LoadedModel
 from anatomy.progress.counting import counted
 from anatomy.recipes.pruning.stages.answering import VALUES, answers_of, judged
+from anatomy.recipes.pruning.stages.finished_edits import FinishedEdits
 from anatomy.recipes.pruning.stages.mask_plans import UNEDITED
 from anatomy.recipes.pruning.stages.moved_predictions import MOVED, Unmoved
 from anatomy.recipes.pruning.stages.read_texts import NATS
 from anatomy.serving.proof import checksums
+from anatomy.store.digest import digest
+from anatomy.store.fingerprint import fingerprint
 
 PINS: tuple[str, ...] = ("torch", "transformers")
 NOT_PINNED = {"vllm": "an engine is imported with what serves either way; these answers come from transformers"}
@@ -54,6 +59,7 @@ def under_masks(
     *,
     unedited: bool = True,
     harmless: Unmoved | None = None,
+    state: Path | None = None,
 ) -> UnderEdits:
     """``under_edits`` of every mask with weights.
 
@@ -64,7 +70,8 @@ def under_masks(
     edits = [
         (name, partial(pruning_edit, {"mask": name}, "measure", checkpoint, mask)) for name, mask in masks if weights_in(mask)
     ]
-    return under_edits(config, subject, loaded, prompts, edits, kinds, say, unedited=unedited, harmless=harmless)
+    asked = {"unedited": unedited, "harmless": harmless, "state": state}
+    return under_edits(config, subject, loaded, prompts, edits, kinds, say, **asked)
 
 
 def under_edits(
@@ -78,6 +85,7 @@ def under_edits(
     *,
     unedited: bool = True,
     harmless: Unmoved | None = None,
+    state: Path | None = None,
 ) -> UnderEdits:
     """Verdicts on the answers of the unedited model and with every edit, one after the other. Texts are not kept.
 
@@ -86,31 +94,48 @@ def under_edits(
         unedited: whether the model is asked as it is, too.
         kinds: kinds of harm that were scored: ``seen``.
         harmless: what the unedited model predicts on harmless requests, and texts, where edits are held against it.
+        state: folder of what edits did that a killed job was through with, which the caller removes; None keeps nothing.
 
     Raises:
         NumericsError: a weight is not again what it was after a mask.
     """
+    finished = None if state is None else FinishedEdits(state, _computed(config, loaded, prompts, harmless is not None))
     before = checksums(loaded.model)
     several: list[tuple[str, Callable[[], WeightEdit] | None]] = [(UNEDITED, None)] if unedited else []
     several += list(edits)
     found, moved, read = [], [], []
     for name, made in counted(several, "masks", len(several)):
-        with applied(loaded, made()) if made is not None else nullcontext():
-            table = judged(answers_of(config, subject, loaded, prompts))
-            beside = None if harmless is None else harmless.beside(loaded)
-        if made is not None:
-            require_reverted(before, checksums(loaded.model), name)
-        if beside is not None:
-            moved += [] if made is None else [beside.divergences.assign(mask=name)]
-            read.append(beside.nats.assign(mask=name))
-        found.append(table.assign(mask=name))
-        means = table.groupby("ability")["value"].mean()
+        edit = None if made is None else made()
+        called = "" if edit is None else edit.digest()
+        tables = None if finished is None else finished.of(name, called)
+        if tables is None:
+            with applied(loaded, edit) if edit is not None else nullcontext():
+                tables = {"values": judged(answers_of(config, subject, loaded, prompts))}
+                tables |= {} if harmless is None else harmless.beside(loaded)._asdict()
+            if edit is not None:
+                require_reverted(before, checksums(loaded.model), name)
+            if finished is not None:
+                finished.keep(name, called, tables)
+        if harmless is not None:
+            moved += [] if edit is None else [tables["divergences"].assign(mask=name)]
+            read.append(tables["nats"].assign(mask=name))
+        found.append(tables["values"].assign(mask=name))
+        means = tables["values"].groupby("ability")["value"].mean()
         say(f"{subject.id} {name}: " + ", ".join(f"{ability} {value:.2f}" for ability, value in means.items()))
     values = pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=["mask", *VALUES])
     divergences = pd.concat(moved, ignore_index=True) if moved else pd.DataFrame(columns=MOVED)
     nats = pd.concat(read, ignore_index=True) if read else pd.DataFrame(columns=NATS)
     seen = values["category"].isin(kinds)
     return UnderEdits(values.assign(seen=seen)[["mask", "seen", *VALUES]], divergences[MOVED], nats[NATS])
+
+
+def _computed(config: Config, loaded: LoadedModel, prompts: pd.DataFrame, beside: bool) -> str:
+    """What decides an edit's tables besides the edit: code, model, options, prompts, and how this machine computes."""
+    sections = [name for name in type(config).model_fields if name in vars(config) and name != "results"]
+    options = {name: config.model_dump(mode="json", include={name})[name] for name in sections}
+    how = [str(loaded.model.dtype), loaded.device.type, torch.get_num_threads()]
+    code = fingerprint([__name__], PINS)
+    return digest([code, loaded.digest, *how, options, prompts.astype(str).to_dict("list"), beside])
 
 
 def require_reverted(before: dict[str, tuple[int, int]], after: dict[str, tuple[int, int]], mask: str) -> None:
