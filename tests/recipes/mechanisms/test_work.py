@@ -12,7 +12,7 @@ from anatomy.costs.prompts import PromptCounts
 from anatomy.recipes.configuration import check_config
 from anatomy.recipes.mechanisms.stages.other_edits import edits_of_direction
 from anatomy.recipes.mechanisms.stages.steered import _is_asked, _settings
-from anatomy.recipes.mechanisms.under_edits import OF_PAPERS
+from anatomy.recipes.mechanisms.under_edits import CONTROL, DRAWN, OF_DIRECTION, OF_PAPERS
 from anatomy.recipes.mechanisms.work import OTHERS, geometry_work, stage_work, ways_of_steering
 
 LAYERS, PROMPTS = 4, PromptCounts({}, Lengths(10.0, 4.0, 6.0, 3))
@@ -61,7 +61,8 @@ def test_a_fact_meets_every_other_edit(tmp_path):
     make_tiny_model(tmp_path)
     loaded = load_tiny_model(tmp_path)
     edits = edits_of_direction(loaded, "plain", (-1, 1), torch.ones(loaded.d_model), seed=0)
-    assert len(edits) + len(OF_PAPERS) == OTHERS
+    every = {*edits, *OF_PAPERS, *(name + CONTROL for name in DRAWN)}
+    assert every > set(edits) and set(DRAWN) < {*OF_DIRECTION, *OF_PAPERS} and len(every) == OTHERS
     (_, few), (_, many) = (counted(facts={"count": count, "layers": 2}) for count in (4, 5))
     assert many["facts"].predictions - few["facts"].predictions == (2 * 2 + 2 * OTHERS) * 10
 

@@ -144,6 +144,16 @@ def test_verdicts_follow_what_was_planted(config):
     assert found["first_tokens"] == Verdict.NOT_TESTABLE
 
 
+def test_what_alignment_brings_is_a_premise_and_no_part_of_what_is_corrected(config):
+    """The p-value and the numbers shown are of the head's share: of 100 refusals .88 minus .8 of .9."""
+    tables = tables_of(config, RECOVERED, {"aligned-pooled": 0.0}, LEARNT)
+    pair = next(pair for pair in pairs(config) if not pair.is_control)
+    safety = next(claim for claim in claims_of(config, pair) if claim.id == "superficial.safety")
+    found = evaluate_claim(safety, tables, RESAMPLING)
+    assert [test.premise for test in safety.tests] == [True, False]
+    assert found.estimate == pytest.approx(0.88 - 0.8 * 0.9) and found.p == found.parts[1].p
+
+
 def test_verdicts_fail_where_the_opposite_was_planted(config):
     harmful = {"aligned": 0.9, "aligned-pooled": 0.3, "aligned-shuffled": 0.9, "aligned-questions": 0.9, "placebo-1-pooled": 0.7}
     found = verdicts(
@@ -172,7 +182,9 @@ def test_an_early_head_is_compared_answer_by_answer(config, early, verdict):
 
 def test_a_model_that_alignment_did_not_change_has_no_share(config):
     tables = tables_of(config, {"base": 0.5, "aligned": 0.5, "aligned-pooled": 0.5}, facts=dict.fromkeys(LEARNT, 0.2))
-    assert verdicts(config, tables)["safety"] == Verdict.NOT_SUPPORTED
+    found = verdicts(config, tables)
+    asked_of_a_gain = ("safety", "shuffled", "random", "elsewhere", "facts")
+    assert {found[name] for name in asked_of_a_gain} == {Verdict.NOT_TESTABLE}
     assert gains_table(config, [pair for pair in pairs(config) if not pair.is_control], tables)["share"].isna().all()
 
 

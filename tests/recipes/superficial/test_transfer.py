@@ -123,6 +123,8 @@ def test_what_a_head_brings_back_to_a_broken_model_is_judged_by_half_of_the_way(
     claims = {claim.id: claim for claim in claims_of(config, pair)}
     found = evaluate_claim(claims["superficial.recovers"], Tables(transfer=rows), Resampling(0.95, 0, 300))
     assert found.verdict == verdict
+    level = Tables(transfer=transfer_rows({**rates, ("uncensored-1", AS_IS): 1.0}))
+    assert evaluate_claim(claims["superficial.recovers"], level, Resampling(0.95, 0, 300)).verdict == Verdict.NOT_TESTABLE
     base = evaluate_claim(claims["superficial.transfers.base"], Tables(transfer=rows), Resampling(0.95, 0, 300))
     assert base.verdict == Verdict.SUPPORTED
     table = transfer_table(config, rows).set_index(["target", "arm"])

@@ -25,4 +25,4 @@ def spelled_out(edit: object) -> list[Edit]:
                 remedy="a name stands alone: edit='projection'",
             )
         check_spec(one)
-    return [cast(Edit, dict(one)) for one in stack]
+    return [cast(Edit, {**cast(Mapping[str, object], one)}) for one in stack]

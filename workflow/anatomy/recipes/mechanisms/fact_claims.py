@@ -15,7 +15,7 @@ from anatomy.evidence.claims.evidence import Contrast
 from anatomy.evidence.claims.tables import MissingEvidence, Tables
 from anatomy.recipes.mechanisms.claims import Gather, stated
 from anatomy.recipes.mechanisms.samples import sample_of
-from anatomy.recipes.mechanisms.under_edits import CONTROL, OF_DIRECTION, OF_PAPERS
+from anatomy.recipes.mechanisms.under_edits import CONTROL, DRAWN, OF_DIRECTION, OF_PAPERS
 
 MARGIN = 0.1
 """Share of the rise of a fact's new object that unrelated facts may have too, or that may be lost under another edit."""
@@ -75,7 +75,7 @@ def fact_claims(config: Config, subject: Subject) -> list[Claim]:
         *(
             replace(
                 claim(
-                    f"fact_outlives.{under.replace(' ', '_')}",
+                    f"fact_outlives.{under.replace(' ', '_').lower()}",
                     f"A rewritten fact stays where {words}.",
                     "ours",
                     _outlives(model, under),
@@ -90,8 +90,8 @@ def fact_claims(config: Config, subject: Subject) -> list[Claim]:
 
 def _outlives(model: str, under: str) -> Test:
     said = f"rise of the new object's log odds under the other edit, minus {1 - MARGIN:g} of the rise without it"
-    if under in OF_DIRECTION:
-        said += "; beside it as control, the same under that edit by a random direction"
+    if under in DRAWN:
+        said += f"; beside it as control, {DRAWN[under]}"
     return Test("difference_above", outlives(model, under), {"threshold": 0, "shown": True}, said)
 
 
@@ -181,9 +181,10 @@ def kept_facts(model: str) -> Gather:
 
 
 def outlives(model: str, under: str) -> Gather:
-    """Rise of the margin where another edit acts too, minus most of the rise without it; by a random direction as control.
+    """Rise of the margin where another edit acts too, minus most of the rise without it; at random as control.
 
-    What an edit by a random direction of the same length takes away too was not taken away for being the refusal direction.
+    What an edit by a random direction of the same length takes away too was not taken away for being the refusal direction, nor
+    what as many random weights take away for being those of a mask.
     """
 
     def gather(tables: Tables) -> Contrast:

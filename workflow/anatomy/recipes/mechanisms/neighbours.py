@@ -23,8 +23,9 @@ def base_of(config: Config, subject: Subject) -> Subject | None:
 
 
 def edits_of_others(config: Config, subject: Subject) -> dict[str, str]:
-    """Files that name edits of a model which papers of the same run make: ``mask``, ``signature``, and a base's ``own_head``."""
-    found = {name: file for name, file in files_of_others(config, subject).items() if name in ("mask", "signature")}
+    """Files that name edits of a model which papers of the same run make: ``rosi``, ``mask``, ``signature``, and a base's
+    ``own_head``."""
+    found = {name: file for name, file in files_of_others(config, subject).items() if name in ("rosi", "mask", "signature")}
     pair = next((pair for pair in head_pairs(config) if pair.base == subject.id and not pair.is_control), None)
     if "superficial" in {name_of(entry) for entry in config.recipes} and pair is not None:
         found["own_head"] = Layout(config.results).stage("edit", subject.id, f"superficial.{Head(pair, POOLED).name}.json")

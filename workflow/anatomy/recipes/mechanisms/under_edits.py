@@ -9,10 +9,17 @@ OF_DIRECTION = {
 }
 """Edits by the picked direction, in words."""
 OF_PAPERS = {
+    "ROSI": "the run's rank-one safety injection is made, along the mean of the weights' rows as published",
+    "ROSI projection": "the run's rank-one safety injection is made as a projection",
     "mask": "weights that harm hangs on are set to zero",
     "style": "the signature of post-training is ablated",
     "head": "a residual on the output head brings what alignment brought",
 }
 """Edits that other papers of the run make of the model, in words."""
+DRAWN = {
+    **dict.fromkeys((*OF_DIRECTION, "ROSI", "ROSI projection"), "the same under that edit by a random direction"),
+    "mask": "the same under a mask of as many random weights of each matrix",
+}
+"""Edits that are made at random too, and what stands beside each as its control, in words."""
 CONTROL = ", random"
-"""What follows an edit's name where it is made of a random direction."""
+"""What follows an edit's name where it is made at random: of a random direction, or of random weights."""

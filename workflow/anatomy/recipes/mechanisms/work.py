@@ -10,7 +10,7 @@ from anatomy.costs.job_kind import Backend
 from anatomy.costs.prompts import PromptCounts
 from anatomy.costs.stage_work import FOUND, Outcome, StageWork
 from anatomy.recipes.mechanisms.stages.suppression import CLAIMED
-from anatomy.recipes.mechanisms.under_edits import OF_DIRECTION, OF_PAPERS
+from anatomy.recipes.mechanisms.under_edits import DRAWN, OF_DIRECTION, OF_PAPERS
 from anatomy.sources.registry.entry import Entry
 
 HEADS = 16
@@ -18,8 +18,8 @@ HEADS = 16
 BACKWARD = 3
 STEERED_BY = {"add": 2, "clamp": 2, "cap": 3}
 """Directions by which prompts are steered: the picked one and a random one; where it caps, its opposite too."""
-OTHERS = 2 * len(OF_DIRECTION) + len(OF_PAPERS)
-"""Edits that a rewritten fact meets at most: by the picked direction and a random one, and those of the run's other papers."""
+OTHERS = len(OF_DIRECTION) + len(OF_PAPERS) + len(DRAWN)
+"""Edits that a rewritten fact meets at most: by the picked direction and those of the run's other papers, beside random ones."""
 QUESTIONS = 10
 """Of a fact: its statement, other wordings, and unrelated facts."""
 WORDINGS = 2

@@ -1,7 +1,8 @@
 """The paper's sentences as claims, with the rules that judge them; all were written before any run.
 
 A task counts as superficial where a head brings more than ``mostly`` of what alignment brings, and as deep where it brings less
-than ``partly``; each such claim opens with the premise that alignment brings something.
+than ``partly``; each such claim opens with the premise that alignment brings something. Where it brings nothing there is no
+share, and the claim is not testable.
 """
 
 from __future__ import annotations
@@ -57,6 +58,7 @@ def claims_of(config: Config, pair: Pair) -> list[Claim]:
             gain(task, pair, pooled),
             {"threshold": wanted.least_gain},
             "gain of the aligned model over its base",
+            premise=True,
         )
 
     def more(task: Task, head: str, share: float) -> Test:
@@ -191,6 +193,7 @@ def claims_of(config: Config, pair: Pair) -> list[Claim]:
                         way_to_go(config, pair, target),
                         {"threshold": wanted.least_gain},
                         "refusal of the aligned model minus that of the other",
+                        premise=True,
                     ),
                     Test(
                         "difference_above",

@@ -65,12 +65,12 @@ def _facts(job: Running, loaded: LoadedModel) -> list[Fact]:
 
 
 def _others(job: Running, files: Files, loaded: LoadedModel) -> dict[str, Part]:
-    """Edits that a rewritten fact meets: by the picked direction and a random one, and those of the run's other papers."""
+    """Edits that a rewritten fact meets: by the picked direction and those of the run's other papers, beside random ones."""
     found: dict[str, Part] = {}
+    known, seed = ModelDirections(sound_extraction(files.input["directions"])), job.config.mechanisms.seed
     contrast, selected = next(iter(read_selected(Path(files.input["direction"])).items()))
     place = place_of(selected)
     if place is not None:
-        known = ModelDirections(sound_extraction(files.input["directions"])).directions(contrast, None)
-        found |= edits_of_direction(loaded, contrast, place, known.vector(*place), job.config.mechanisms.seed)
-    papers = {name: str(file) for name in ("mask", "signature", "own_head") if (file := files.input.get(name))}
-    return found | edits_of_papers(papers, loaded)
+        found |= edits_of_direction(loaded, contrast, place, known.directions(contrast, None).vector(*place), seed)
+    papers = {name: str(file) for name in ("rosi", "mask", "signature", "own_head") if (file := files.input.get(name))}
+    return found | edits_of_papers(papers, loaded, known, seed)

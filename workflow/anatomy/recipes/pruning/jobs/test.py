@@ -68,8 +68,9 @@ def run(job: Running, files: Files) -> None:
     masks += sized
     removals = projected(read_projections(given["projections"][0]), Checkpoint(loaded.folder))
     edits = [(name, lambda edit=edit: edit) for name, edit in removals.items()]
-    along = {"unedited": False, "harmless": harmless, "state": state}
-    projections = under_edits(job.config, job.subject, loaded, rows, edits, kinds, job.say, **along)
+    projections = under_edits(
+        job.config, job.subject, loaded, rows, edits, kinds, job.say, unedited=False, harmless=harmless, state=state
+    )
     values = pd.concat([found.values, beside.values, projections.values], ignore_index=True)
     moved = pd.concat([found.divergences, projections.divergences], ignore_index=True)
     read = pd.concat([found.nats, projections.nats], ignore_index=True)

@@ -70,8 +70,7 @@ def under_masks(
     edits = [
         (name, partial(pruning_edit, {"mask": name}, "measure", checkpoint, mask)) for name, mask in masks if weights_in(mask)
     ]
-    asked = {"unedited": unedited, "harmless": harmless, "state": state}
-    return under_edits(config, subject, loaded, prompts, edits, kinds, say, **asked)
+    return under_edits(config, subject, loaded, prompts, edits, kinds, say, unedited=unedited, harmless=harmless, state=state)
 
 
 def under_edits(
