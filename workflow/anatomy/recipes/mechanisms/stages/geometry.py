@@ -59,7 +59,8 @@ def _stability(fit: dict[str, Read], seed: int) -> pd.DataFrame:
         if key in sides[0].streams:
             high, low = (side.streams[key] for side in sides)
             drawn = bootstrapped_cosines(high, low, (sides[0].groups, sides[1].groups), DRAWS, seed).numpy()
-            low_end, middle, high_end = np.nanpercentile(drawn, [2.5, 50, 97.5], axis=0)
+            # Where all prompts are alike, as before the first block at a template's last token, there is no direction: NaN.
+            low_end, middle, high_end = pd.DataFrame(drawn).quantile([0.025, 0.5, 0.975]).to_numpy()
             rows = {"direction": name, "layer": range(len(middle)), "low": low_end, "middle": middle, "high": high_end}
             parts.append(pd.DataFrame(rows).assign(draws=DRAWS))
     return pd.concat(parts, ignore_index=True)
