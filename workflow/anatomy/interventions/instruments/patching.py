@@ -28,6 +28,7 @@ from anatomy.models.activations.last_block import last_block_at, last_columns
 from anatomy.models.activations.starting import starting_at
 from anatomy.models.blocks import decoder_blocks
 from anatomy.models.loading import LoadedModel
+from anatomy.progress.counting import counted
 
 PatchedPart = Literal["stream", "attention", "mlp", "head"]
 """What is replaced: a block's input, what attention or the MLP adds, or one head's output."""
@@ -129,7 +130,8 @@ def patch_pair(
     passes = _passes(loaded, pair, places)
     whole = prefix_cache(loaded, taken, 1) if any(start for _, start in passes) else None
     beginnings = {start: beginning(whole, start, pair.length) for _, start in passes}
-    for (layer, start), own in sorted(passes.items()):
+    several = sum(map(len, passes.values()))
+    for (layer, start), own in counted(sorted(passes.items()), "patched places", several, lambda one: len(one[1])):
         size = max(1, token_budget // (pair.length - start))
         for first in range(0, len(own), size):
             chunk = own[first : first + size]

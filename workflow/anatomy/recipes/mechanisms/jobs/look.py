@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shutil import rmtree
 
 import pandas as pd
 import torch
@@ -41,7 +42,8 @@ def run(job: Running, files: Files) -> None:
     units["random"] = torch.nn.functional.normalize(torch.randn(loaded.d_model, generator=generator), dim=0)
     vectors = read_table(Path(files.input["vectors"]))
     others = directions_at(vectors, loaded.num_layers // 2 if layer is None else layer)
-    found = look(job.config, job.subject, loaded, list(tokens), units, others, layer, job.say)
+    state = written(files, "patching").with_suffix("")
+    found = look(job.config, job.subject, loaded, list(tokens), units, others, layer, job.say, state)
     if tokens and layer is not None and "refusal" in units:
         fit, test = (
             read_prompts(job.config, job.subject, loaded, phase, job.config.mechanisms.prompts) for phase in ("fit", "test")
@@ -53,3 +55,4 @@ def run(job: Running, files: Files) -> None:
     for name, columns in {**COLUMNS, **STEERED}.items():
         table = found.get(name, pd.DataFrame(columns=list(columns)))
         write_table(written(files, name), table.assign(model=job.subject.id))
+    rmtree(state, ignore_errors=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -24,8 +26,11 @@ from anatomy.progress.counting import counted
 from anatomy.recipes.mechanisms.stages.lenses import lenses
 from anatomy.recipes.mechanisms.stages.looked import EXACT, Looked, read_prompts
 from anatomy.recipes.mechanisms.stages.probing import probed, probed_positions
+from anatomy.stages.finished_parts import FinishedParts, computed
 from anatomy.stages.rendering import answer_rendering
 
+PINS: tuple[str, ...] = ("torch", "transformers", "scikit-learn")
+NOT_PINNED = {"vllm": "an engine is imported with what serves either way; nothing here is generated"}
 PARTS: tuple[PatchedPart, ...] = ("stream", "attention", "mlp", "head")
 
 
@@ -38,6 +43,7 @@ def look(
     others: dict[str, Float[Tensor, " d_model"]],
     layer: int | None,
     say: Callable[[str], None],
+    state: Path | None = None,
 ) -> dict[str, pd.DataFrame]:
     """Everything that instruments say of a model. Probes and maps learn on fit; all else is read on test.
 
@@ -46,6 +52,7 @@ def look(
         directions: unit vectors by name that contributions are taken along, and doses added: the picked one and a random one.
         others: further ones that contributions are taken along.
         layer: block before which the direction was picked; None where there is none.
+        state: folder of what a killed job was through with, which the caller removes; None keeps nothing.
 
     Returns:
         Tables ``probes``, ``probe_places``, ``lens``, ``lens_tokens``, ``patching``, ``direct``, ``attention``, ``steering``,
@@ -57,7 +64,9 @@ def look(
     budget = config.extraction.token_budget
     streams = {side: streams_at(loaded, one.tokens, positions, budget, one.ids) for side, one in fit.items()}
     lengths = {side: [len(ids) for ids in one.tokens] for side, one in fit.items()}
-    found = probed(config, {side: one.table for side, one in fit.items()}, lengths, streams, positions)
+    finished = FinishedParts(state, computed(config, loaded, __name__, PINS))
+    probe = partial(probed, config, {side: one.table for side, one in fit.items()}, lengths, streams, positions)
+    found = dict(finished.through("probes", _texts(fit), probe))
     say(
         f"{subject.id}: probes of {loaded.num_layers + 1} layers and {len(positions)} positions on "
         f"{sum(len(one.tokens) for one in fit.values())} prompts"
@@ -66,10 +75,11 @@ def look(
     if not tokens:
         return found
     test = read_prompts(config, subject, loaded, "test", wanted.prompts)
-    found |= lenses(config, loaded, fit, last, test, tokens, say)
+    see = partial(lenses, config, loaded, fit, last, test, tokens, say)
+    found |= finished.through("lenses", [tokens, _texts(fit), _texts(test)], see)
     pairs, left = equal_pairs(config, test)
     say(f"{subject.id}: {len(pairs)} pairs of equal length; {left} harmful prompts have no counterpart of their length")
-    found["patching"] = patched(config, loaded, pairs, tokens)
+    found["patching"] = patched(config, loaded, pairs, tokens, finished)
     found["direct"] = _contributions(loaded, pairs, {**directions, **others})
     if layer is not None:
         found["steering"] = _steered(config, loaded, last, test, tokens, directions, layer)
@@ -90,30 +100,47 @@ def equal_pairs(config: Config, looked: dict[str, Looked]) -> tuple[list[PairedP
     return pair_by_length(_prompts(looked["harmful"]), _prompts(looked["harmless"]), config.mechanisms.pairs)
 
 
-def patched(config: Config, loaded: LoadedModel, pairs: list[PairedPrompts], tokens: list[int]) -> pd.DataFrame:
+def patched(
+    config: Config, loaded: LoadedModel, pairs: list[PairedPrompts], tokens: list[int], finished: FinishedParts
+) -> pd.DataFrame:
     """Every patch of every pair, both ways, with what attribution predicts of it.
+
+    Args:
+        finished: pairs that a killed job was through with.
 
     Returns:
         Columns of ``patch_pair`` with ``column`` counted from the end, ``predicted`` (recovery to first order), ``id``,
         ``corrupt_id``, ``group``.
     """
-    metric, parts = RefusalMetric(tuple(tokens), EXACT), []
+    parts = []
     for pair in counted(pairs, "pairs patched", len(pairs)):
-        places = places_of(loaded, pair.length, PARTS)
-        for way in WAYS:
-            rows = patch_pair(loaded, pair, places, metric, way, config.extraction.token_budget)
-            gap = rows["clean"] - rows["corrupt"] if way == "denoise" else rows["corrupt"] - rows["clean"]
-            effect = attribution(loaded, pair, places, metric.refusal_tokens, metric.epsilon, way).numpy()
-            parts.append(
-                rows.assign(
-                    column=rows["column"] - pair.length,
-                    predicted=np.where(gap != 0, effect / gap.where(gap != 0, 1.0), np.nan),
-                    id=pair.id,
-                    corrupt_id=pair.corrupt_id,
-                    group=pair.group,
-                )
-            )
+        made_of = [tokens, pair.clean, pair.corrupt, pair.id, pair.corrupt_id, pair.group]
+        patch = partial(_patched, loaded, pair, RefusalMetric(tuple(tokens), EXACT), config.extraction.token_budget)
+        parts.append(finished.through(f"pair {pair.id} {pair.corrupt_id}", made_of, patch)["patching"])
     return pd.concat(parts, ignore_index=True)
+
+
+def _patched(loaded: LoadedModel, pair: PairedPrompts, metric: RefusalMetric, token_budget: int) -> dict[str, pd.DataFrame]:
+    places, parts = places_of(loaded, pair.length, PARTS), []
+    for way in counted(WAYS, "ways of patching", len(WAYS)):
+        rows = patch_pair(loaded, pair, places, metric, way, token_budget)
+        gap = rows["clean"] - rows["corrupt"] if way == "denoise" else rows["corrupt"] - rows["clean"]
+        effect = attribution(loaded, pair, places, metric.refusal_tokens, metric.epsilon, way).numpy()
+        parts.append(
+            rows.assign(
+                column=rows["column"] - pair.length,
+                predicted=np.where(gap != 0, effect / gap.where(gap != 0, 1.0), np.nan),
+                id=pair.id,
+                corrupt_id=pair.corrupt_id,
+                group=pair.group,
+            )
+        )
+    return {"patching": pd.concat(parts, ignore_index=True)}
+
+
+def _texts(looked: dict[str, Looked]) -> list[list[list[int]]]:
+    """Tokens of the prompts of each side."""
+    return [one.tokens for one in looked.values()]
 
 
 def _prompts(looked: Looked) -> list[Prompt]:

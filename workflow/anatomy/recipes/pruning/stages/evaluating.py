@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
-import torch
 
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
@@ -22,13 +21,11 @@ from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.loading import LoadedModel
 from anatomy.progress.counting import counted
 from anatomy.recipes.pruning.stages.answering import VALUES, answers_of, judged
-from anatomy.recipes.pruning.stages.finished_edits import FinishedEdits
 from anatomy.recipes.pruning.stages.mask_plans import UNEDITED
 from anatomy.recipes.pruning.stages.moved_predictions import MOVED, Unmoved
 from anatomy.recipes.pruning.stages.read_texts import NATS
 from anatomy.serving.proof import checksums
-from anatomy.store.digest import digest
-from anatomy.store.fingerprint import fingerprint
+from anatomy.stages.finished_parts import FinishedParts, computed
 
 PINS: tuple[str, ...] = ("torch", "transformers")
 NOT_PINNED = {"vllm": "an engine is imported with what serves either way; these answers come from transformers"}
@@ -98,23 +95,18 @@ def under_edits(
     Raises:
         NumericsError: a weight is not again what it was after a mask.
     """
-    finished = None if state is None else FinishedEdits(state, _computed(config, loaded, prompts, harmless is not None))
+    finished = FinishedParts(state, computed(config, loaded, __name__, PINS))
+    given = [prompts.astype(str).to_dict("list"), harmless is not None]
     before = checksums(loaded.model)
     several: list[tuple[str, Callable[[], WeightEdit] | None]] = [(UNEDITED, None)] if unedited else []
     several += list(edits)
     found, moved, read = [], [], []
     for name, made in counted(several, "masks", len(several)):
         edit = None if made is None else made()
-        called = "" if edit is None else edit.digest()
-        tables = None if finished is None else finished.of(name, called)
-        if tables is None:
-            with applied(loaded, edit) if edit is not None else nullcontext():
-                tables = {"values": judged(answers_of(config, subject, loaded, prompts))}
-                tables |= {} if harmless is None else harmless.beside(loaded)._asdict()
-            if edit is not None:
-                require_reverted(before, checksums(loaded.model), name)
-            if finished is not None:
-                finished.keep(name, called, tables)
+        ask = partial(_answered, config, subject, loaded, prompts, edit, harmless)
+        tables = finished.through(name, [None if edit is None else edit.digest(), given], ask)
+        if edit is not None:
+            require_reverted(before, checksums(loaded.model), name)
         if harmless is not None:
             moved += [] if edit is None else [tables["divergences"].assign(mask=name)]
             read.append(tables["nats"].assign(mask=name))
@@ -128,13 +120,18 @@ def under_edits(
     return UnderEdits(values.assign(seen=seen)[["mask", "seen", *VALUES]], divergences[MOVED], nats[NATS])
 
 
-def _computed(config: Config, loaded: LoadedModel, prompts: pd.DataFrame, beside: bool) -> str:
-    """What decides an edit's tables besides the edit: code, model, options, prompts, and how this machine computes."""
-    sections = [name for name in type(config).model_fields if name in vars(config) and name != "results"]
-    options = {name: config.model_dump(mode="json", include={name})[name] for name in sections}
-    how = [str(loaded.model.dtype), loaded.device.type, torch.get_num_threads()]
-    code = fingerprint([__name__], PINS)
-    return digest([code, loaded.digest, *how, options, prompts.astype(str).to_dict("list"), beside])
+def _answered(
+    config: Config,
+    subject: Subject,
+    loaded: LoadedModel,
+    prompts: pd.DataFrame,
+    edit: WeightEdit | None,
+    harmless: Unmoved | None,
+) -> dict[str, pd.DataFrame]:
+    """Verdicts on answers with an edit, and what is read beside the unedited model."""
+    with applied(loaded, edit) if edit is not None else nullcontext():
+        tables = {"values": judged(answers_of(config, subject, loaded, prompts))}
+        return tables | ({} if harmless is None else harmless.beside(loaded)._asdict())
 
 
 def require_reverted(before: dict[str, tuple[int, int]], after: dict[str, tuple[int, int]], mask: str) -> None:
