@@ -18,10 +18,7 @@ from anatomy.store.files import read_json, read_table, write_json, write_table
 from anatomy.store.fingerprint import fingerprint
 
 PINS: tuple[str, ...] = ("torch",)
-NOT_PINNED = {
-    "transformers": "imported with what a loaded model is; the digest of the model and of the job's code count",
-    "vllm": "imported with what a loaded model is; no engine is opened",
-}
+NOT_PINNED = {"transformers": "imported with what a loaded model is; each job says by what its parts are computed"}
 
 
 @dataclass(frozen=True)
@@ -44,7 +41,7 @@ class FinishedParts:
             made_of: what decides the part's tables besides ``key``: anything that JSON can say.
         """
         wanted = digest([self.key, name, made_of])
-        found = self._kept(name, wanted)
+        found: Mapping[str, pd.DataFrame] | None = self._kept(name, wanted)
         if found is None:
             found = compute()
             self._keep(name, wanted, found)
