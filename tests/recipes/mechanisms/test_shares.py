@@ -1,16 +1,25 @@
 """Shares over pairs: summed effects over summed differences, which no pair whose runs hardly differ decides."""
 
+from pathlib import Path
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+from transformers import AutoModelForCausalLM, LlamaConfig
 
 from anatomy.evidence.claims.evidence import Contrast
 from anatomy.evidence.claims.tables import MissingEvidence, Tables
+from anatomy.interventions.directions.metrics import RefusalMetric
+from anatomy.interventions.instruments.paired_prompts import PairedPrompts
 from anatomy.interventions.instruments.recovery_over_pairs import weighed, weights_of
+from anatomy.models.loading import LoadedModel
 from anatomy.recipes.configuration import check_config
 from anatomy.recipes.mechanisms.circuit_figures import subspaces_table
 from anatomy.recipes.mechanisms.claims import recovery_at_pick
 from anatomy.recipes.mechanisms.shares import share_of
+from anatomy.recipes.mechanisms.stages.circuits import ranked_heads
 from anatomy.statistics.clusters import bootstrap_difference
 
 MODEL = "aligned.s0"
@@ -66,3 +75,16 @@ def test_without_differences_there_is_no_share():
     rows = pairs_of(np.array([0.0, 2.0, 4.0]), np.array([1.0, 1.0, 2.0]))
     assert isinstance(found := share_of(rows, weights_of(rows), "recovery"), Contrast) and found.sample.n == 2
     assert found.sample.mean == pytest.approx(0.5)
+
+
+def test_where_no_runs_differ_no_head_is_followed():
+    torch.manual_seed(0)
+    sizes = {"vocab_size": 50, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4}
+    loaded = LoadedModel(
+        AutoModelForCausalLM.from_config(LlamaConfig(**sizes)).eval(), SimpleNamespace(pad_token_id=0), Path(), "", 2, 32
+    )
+    config, metric = check_config({}, "a test"), RefusalMetric((3,), 0.0)
+    one, other = (1, 5, 6, 7), (1, 5, 6, 9)
+    alike = [PairedPrompts(f"p{n}", f"q{n}", f"g{n}", one, one) for n in range(2)]
+    assert ranked_heads(config, loaded, alike, metric).empty
+    assert len(ranked_heads(config, loaded, [PairedPrompts("p", "q", "g", one, other), *alike], metric)) == 4

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 
 
@@ -18,7 +19,7 @@ def weights_of(rows: pd.DataFrame) -> pd.Series:
     """
     pairs = rows.drop_duplicates("id").set_index("id")
     gap = (pairs["clean"] - pairs["corrupt"]).astype(float)
-    gap = gap[gap != 0]
+    gap = gap[np.isfinite(gap) & (gap != 0)]
     return gap / gap.mean() if len(gap) and gap.mean() != 0 else gap[:0]
 
 

@@ -52,7 +52,10 @@ def circuits(
     found = {}
     if loaded.num_layers > 1:
         found["ranked"] = ranked_heads(config, loaded, pairs["fit"], metric)
-        found["paths"] = followed(config, loaded, pairs["test"], metric, found["ranked"])
+        if found["ranked"].empty:
+            say(f"{subject.id}: no heads are followed: runs of fit pairs have the same metric, or differences cancel out")
+        else:
+            found["paths"] = followed(config, loaded, pairs["test"], metric, found["ranked"])
     position, layer = place if place is not None else (-1, loaded.num_layers // 2)
     found["interchange"] = exchanged(config, loaded, pairs, metric, unit, position, layer)
     return found
@@ -62,7 +65,8 @@ def ranked_heads(config: Config, loaded: LoadedModel, pairs: list[PairedPrompts]
     """Heads below the last block, the one whose exchange moves most both ways first.
 
     Returns:
-        Columns ``layer, head, denoise, noise, least, place``: recovery over pairs each way, the lesser, and the rank from 1.
+        Columns ``layer, head, denoise, noise, least, place``: recovery over pairs each way, the lesser, and the rank from 1. No
+        rows where no pair's runs differ.
     """
     parts = []
     for pair in counted(pairs, "pairs that choose heads", len(pairs)):
