@@ -143,6 +143,8 @@ def test_layers_that_are_asked_for_must_be_there():
 def test_pairs_have_as_many_tokens_on_both_sides():
     with pytest.raises(DataError, match="3 tokens in a and 2 in b"):
         PairedPrompts("a", "b", "g", (1, 2, 3), (1, 2))
+    with pytest.raises(DataError, match="no tokens in a nor in b"):
+        PairedPrompts("a", "b", "g", (), ())
     clean = [Prompt("c0", "g0", (1, 2, 3), "x"), Prompt("c1", "g1", (1, 5, 3)), Prompt("c2", "g2", (1,))]
     corrupt = [Prompt("d0", "h0", (1, 2, 9)), Prompt("d1", "h1", (1, 6, 9), "x"), Prompt("d2", "h2", (4, 4))]
     pairs, left = pair_by_length(clean, corrupt, 10)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, Gemma2Config, GraniteConfig, LlamaConfig, Olmo2Config, Qwen2Config
 
-from anatomy.errors import DataError, ModelError
+from anatomy.errors import DataError, ModelError, NumericsError
 from anatomy.interventions.directions.metrics import RefusalMetric, kl_divergence
 from anatomy.interventions.instruments.direct_attribution import attention_regions, direct_attribution
 from anatomy.interventions.instruments.logit_lens import last_streams, lens_table, likeliest, streams_at
@@ -88,6 +88,13 @@ def test_a_tuned_lens_comes_nearer_on_rows_that_it_has_not_seen(loaded):
     ids = [str(n) for n in range(int(held.sum()))]
     tuned = lens_table(loaded, streams[:, held], ids, [7], [3], 0.0, lens).groupby("layer")["kl"].mean()
     assert tuned[:3].tolist() == pytest.approx(lens.after, rel=1e-3, abs=1e-6) and tuned[3] == pytest.approx(0)
+
+
+@pytest.mark.parametrize("share", [0, 1])
+def test_a_tuned_lens_needs_rows_to_learn_on_and_others_to_be_chosen_by(loaded, share):
+    held = torch.full((6,), bool(share))
+    with pytest.raises(DataError, match=f"{6 * share} of 6 rows held out"):
+        train_lens(loaded, torch.randn(4, 6, 32), held, LensTraining(1e-3, 1, 1, 4, 0))
 
 
 def test_contributions_sum_to_the_final_stream(loaded):
@@ -181,6 +188,19 @@ def test_a_bag_of_words_sees_the_wording():
     x, y, groups = planted(0.0)
     texts = [f"how {'bad' if label else 'good'} it is" for label in y]
     assert read(x, y, groups, texts)["bag_of_words", ""] == 1.0
+
+
+@pytest.mark.parametrize("words", [lambda n: f"word{n}", lambda n: ""])
+def test_words_of_one_text_alone_tell_nothing(words):
+    x, y, groups = planted(0.0)
+    assert read(x, y, groups, [words(n) for n in range(len(y))])["bag_of_words", ""] == 0.5
+
+
+def test_streams_that_are_no_numbers_are_named_by_their_layer():
+    x, y, groups = planted(0.0)
+    x[0, 3, 2] = np.nan
+    with pytest.raises(NumericsError, match=r"1 of .* prompts at layer 0"):
+        read(x, y, groups)
 
 
 def test_groups_keep_their_label_when_shuffled():

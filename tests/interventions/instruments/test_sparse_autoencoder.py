@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, Gemma2Config, LlamaConfig, Olmo2Config
 
 from anatomy.errors import ModelError, NumericsError
@@ -135,6 +135,16 @@ def test_an_autoencoder_of_another_width_is_refused_by_both_widths(tmp_path):
         load_autoencoder(written(tmp_path, W_dec=(7, WIDTH)), WIDTH, 2)
     with pytest.raises(ModelError, match="9 features that may fire"):
         load_autoencoder(written(tmp_path), WIDTH, 9)
+    with pytest.raises(ModelError, match=r"shape \(8, 32\)"):
+        load_autoencoder(written(tmp_path, W_dec=(WIDTH,)), WIDTH, 2)
     (tmp_path / "broken.safetensors").write_bytes(b"none")
     with pytest.raises(ModelError, match="broken"):
         load_autoencoder(tmp_path / "broken.safetensors", WIDTH, 2)
+
+
+def test_an_autoencoder_with_nan_is_refused_by_the_tensors_name(tmp_path):
+    tensors = load_file(written(tmp_path))
+    tensors["W_dec"][3, 5] = float("nan")
+    save_file(tensors, tmp_path / "nan.safetensors")
+    with pytest.raises(NumericsError, match="NaN or infinity in W_dec"):
+        load_autoencoder(tmp_path / "nan.safetensors", WIDTH, 2)

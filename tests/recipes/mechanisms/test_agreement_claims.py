@@ -37,7 +37,7 @@ def tables_of(model="aligned.s0", *, block=2, trained=2, pick=3, noise=0.02, out
                 patches.append((part, layer, -1, "denoise", gap, 0.0, here, here, name, group))
             for head in (0, 1):
                 value = (layer == block) * (head == 1) + generator.normal(scale=noise)
-                heads.append(("top", 1, layer, head, "total", "denoise", value, name, group))
+                heads.append(("top", 1, layer, head, "total", "denoise", gap, 0.0, value, name, group))
             for direction, rise in (("refusal", 4.0 * (layer == block + 1)), ("random", 0.1)):
                 steered.append((name, group, layer, direction, 0.0, rise + generator.normal(scale=noise)))
             here = 1 / LAYERS if trained is None else float(layer == trained)
@@ -51,7 +51,7 @@ def tables_of(model="aligned.s0", *, block=2, trained=2, pick=3, noise=0.02, out
         for dose in (-1.0, 0.0, 1.0)
     ]
     probes = [(f"{label}{n}", f"{label}{n}", label, float(label), "logistic", 0, "") for label in (True, False) for n in range(4)]
-    paths = ["role", "place", "sender_layer", "sender_head", "path", "way", "recovery", "id", "group"]
+    paths = ["role", "place", "sender_layer", "sender_head", "path", "way", "clean", "corrupt", "recovery", "id", "group"]
     columns = ["part", "layer", "column", "way", "clean", "corrupt", "recovery", "predicted", "id", "group"]
     named = {
         "patching": pd.DataFrame(patches, columns=columns),

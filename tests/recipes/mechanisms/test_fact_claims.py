@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from anatomy.config.study import subjects
-from anatomy.errors import ConfigError
+from anatomy.errors import ConfigError, DataError
 from anatomy.evidence.claims.claim import Verdict
 from anatomy.evidence.claims.ledger import evaluate_ledger
 from anatomy.evidence.claims.resampling import Resampling
@@ -14,7 +14,7 @@ from anatomy.organism.recipe import WorldSize
 from anatomy.recipes.configuration import check_config
 from anatomy.recipes.mechanisms.fact_claims import fact_claims, facts_table, mlp_beyond_attention
 from anatomy.recipes.mechanisms.fact_figures import facts
-from anatomy.recipes.mechanisms.stages.planted_facts import told_facts
+from anatomy.recipes.mechanisms.stages.planted_facts import told_apart, told_facts
 from anatomy.recipes.mechanisms.under_edits import CONTROL, DRAWN, OF_DIRECTION, OF_PAPERS
 
 MODEL, BEST = "aligned.s0", 1
@@ -139,6 +139,44 @@ def test_told_facts_stand_beside_one_another():
 def test_a_sentence_without_one_place_for_its_subject_is_an_error(prompt):
     with pytest.raises(ConfigError, match="where the subject stands"):
         check_config({"mechanisms": {"facts": {"own": [{**TOLD, "prompt": prompt}]}}}, "a test")
+
+
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        ([{**TOLD, "new": "Paris"}], "said of 'France' already"),
+        ([{**TOLD, "contrary": "France"}], "the subject 'France' itself"),
+        ([{**TOLD, "object": " Paris"}], "without a blank"),
+        ([TOLD, TOLD], "more than once"),
+    ],
+)
+def test_a_fact_that_says_nothing_new_is_an_error(facts, said):
+    with pytest.raises(ConfigError, match=said):
+        check_config({"mechanisms": {"facts": {"own": facts}}}, "a test")
+
+
+def test_doses_are_numbers():
+    for dose in (float("nan"), float("inf")):
+        with pytest.raises(ConfigError, match="doses"):
+            check_config({"mechanisms": {"doses": [1.0, dose]}}, "a test")
+
+
+class Letters:
+    """A tokenizer of single letters."""
+
+    def __call__(self, text):
+        return {"input_ids": [ord(letter) for letter in text.replace(" ", "")]}
+
+
+def test_objects_that_begin_alike_cannot_be_told_apart():
+    """By letters: Paris and Prague are a fact's own, and Rome and Riga of an unrelated one, which is left out."""
+    italy, latvia = ({**TOLD, "subject": name, "object": said} for name, said in (("Italy", "Berlin"), ("Latvia", "Riga")))
+    config = check_config({"mechanisms": {"facts": {"own": [TOLD, italy, latvia]}}}, "a test")
+    found = told_apart(Letters(), told_facts(config.mechanisms.facts.own)[:2])
+    assert [question.true for question in found[0].unrelated] == ["Berlin"]
+    config = check_config({"mechanisms": {"facts": {"own": [{**TOLD, "new": "Prague"}, italy]}}}, "a test")
+    with pytest.raises(DataError, match="'Paris' and 'Prague'"):
+        told_apart(Letters(), told_facts(config.mechanisms.facts.own))
 
 
 def test_no_fact_chooses_the_block_that_it_is_tested_at():

@@ -1,4 +1,4 @@
-"""What every section of the configuration shares: unknown keys are errors, values are frozen."""
+"""What every section of the configuration shares: unknown keys are errors, numbers are finite, values are frozen."""
 
 from __future__ import annotations
 
@@ -13,4 +13,4 @@ Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*$")
 class Section(BaseModel):
     """A block of options."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False, allow_inf_nan=False)

@@ -37,6 +37,13 @@ class PairedPrompts:
                 where="a pair of prompts for patching",
                 remedy="let the workflow pair prompts of equal length (pair_by_length), or write the pair so that it is one",
             )
+        if not self.clean:
+            raise DataError(
+                found=f"no tokens in {self.id} nor in {self.corrupt_id}",
+                expected="at least one token in both",
+                where="a pair of prompts for patching",
+                remedy="leave prompts without text out",
+            )
 
     @property
     def length(self) -> int:

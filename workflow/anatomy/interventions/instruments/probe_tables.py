@@ -9,6 +9,7 @@ import pandas as pd
 from jaxtyping import Float
 from numpy import ndarray
 
+from anatomy.errors import NumericsError
 from anatomy.interventions.instruments.probes import (
     Labels,
     bag_of_words,
@@ -36,7 +37,12 @@ def probe_table(
     """Held-out scores: columns ``id, group, label, probe, layer, control, score``.
 
     ``control``: empty, ``shuffled`` (labels), ``equal_length`` (prompts of equal length alone). A bag of words has layer -1.
+
+    Raises:
+        DataError: as ``folds_of``.
+        NumericsError: streams that are NaN or infinite.
     """
+    _require_finite(streams)
     parts = []
 
     def add(probe: str, layer: int, control: str, labels: ndarray, scores: ndarray, rows: ndarray) -> None:
@@ -72,7 +78,12 @@ def place_table(
 
     Returns:
         Columns ``id, group, label, position, layer, control, score``; ``control``: empty, or ``shuffled`` (labels).
+
+    Raises:
+        DataError, NumericsError: as ``probe_table``.
     """
+    for by_layer in streams:
+        _require_finite(by_layer)
     parts = []
     for control, labels in (("", y), ("shuffled", shuffled(y, groups, seed))):
         folds = folds_of(labels, groups)
@@ -107,3 +118,14 @@ def auroc_table(scores: pd.DataFrame, keys: Sequence[str], *, confidence: float,
         for row, got in zip(rows, several, strict=True):
             found[row] = (*parts[row][0], got.estimate, got.low, got.high, got.n, got.clusters)
     return pd.DataFrame([found[row] for row in range(len(parts))], columns=[*keys, "auroc", "low", "high", "n", "groups"])
+
+
+def _require_finite(streams: Float[ndarray, "layer prompt d_model"]) -> None:
+    for layer, x in enumerate(streams):
+        if broken := int((~np.isfinite(x)).any(1).sum()):
+            raise NumericsError(
+                found=f"NaN or infinity in the streams of {broken} of {len(x)} prompts at layer {layer}",
+                expected="finite numbers",
+                where="prompts of a probe",
+                remedy="load the model in float32 or bfloat16 (models.<id>.dtype)",
+            )

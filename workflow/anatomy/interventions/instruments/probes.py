@@ -6,6 +6,7 @@ labels that are shuffled among groups (selectivity, Hewitt and Liang 2019), a ba
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -114,7 +115,13 @@ def shuffled(y: Labels, groups: ndarray, seed: int) -> Labels:
 
 
 def bag_of_words(texts: Sequence[str], y: Labels, groups: ndarray) -> Scores:
-    """Scores of a logistic regression on counts of words, by the same folds: what the wording alone tells."""
+    """Scores of a logistic regression on counts of words, by the same folds: what the wording alone tells.
+
+    Words of one text alone tell nothing of others; where all are, every text has the same score.
+    """
+    seen = Counter(word for text in texts for word in set(text.lower().split()))
+    if max(seen.values(), default=0) < 2:
+        return np.zeros(len(texts))
     from sklearn.feature_extraction.text import CountVectorizer
 
     counts = CountVectorizer(token_pattern=r"\S+", min_df=2).fit_transform(texts).toarray().astype(float)

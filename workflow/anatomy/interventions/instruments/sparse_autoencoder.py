@@ -148,7 +148,8 @@ def load_autoencoder(path: Path, d_model: int, active: int) -> SparseAutoencoder
     """An autoencoder from a safetensors file with tensors ``FILE``, for a stream of ``d_model``.
 
     Raises:
-        ModelError: a damaged file, a tensor missing, or another width than the model's.
+        ModelError: a damaged file, a tensor missing or of other axes, or another width than the model's.
+        NumericsError: numbers that are NaN or infinite.
     """
     with parsing(
         ModelError,
@@ -159,6 +160,13 @@ def load_autoencoder(path: Path, d_model: int, active: int) -> SparseAutoencoder
     ):
         tensors = load_file(path)
         encoder, encoder_bias, decoder, bias = (tensors[name].float() for name in FILE)
+    if [one.ndim for one in (encoder, encoder_bias, decoder, bias)] != [2, 1, 2, 1]:
+        raise ModelError(
+            found=f"tensors of shape {', '.join(str(tuple(tensors[name].shape)) for name in FILE)}",
+            expected=f"matrices and vectors: {', '.join(FILE)}, with a row a feature",
+            where=str(path),
+            remedy="write the autoencoder with one tensor of each name, without further axes",
+        )
     if {encoder.shape[1], decoder.shape[1], len(bias)} != {d_model} or not len(encoder) == len(encoder_bias) == len(decoder):
         raise ModelError(
             found=f"an autoencoder of {len(encoder)} features for a stream of width {encoder.shape[1]}",
@@ -172,5 +180,12 @@ def load_autoencoder(path: Path, d_model: int, active: int) -> SparseAutoencoder
             expected="no more than there are",
             where=str(path),
             remedy="lower features.active to what the autoencoder was trained with",
+        )
+    if broken := [name for name in FILE if not torch.isfinite(tensors[name]).all()]:
+        raise NumericsError(
+            found=f"NaN or infinity in {', '.join(broken)}",
+            expected="finite numbers",
+            where=str(path),
+            remedy="name another file, or leave features.file out to train one",
         )
     return SparseAutoencoder(encoder, encoder_bias, decoder, bias, active)

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from anatomy.errors import NumericsError
+from anatomy.errors import DataError, NumericsError
 from anatomy.models.activations.starting import stream_logits
 from anatomy.models.loading import LoadedModel
 from anatomy.progress.counting import counted
@@ -77,8 +77,17 @@ def train_lens(
         streams: before each block and after the last, float32.
 
     Raises:
+        DataError: no row is held out, or every one.
         NumericsError: a divergence that is NaN or infinite.
     """
+    count = int(held_out.sum())
+    if not 0 < count < len(held_out):
+        raise DataError(
+            found=f"{count} of {len(held_out)} rows held out",
+            expected="some to train maps on, and some to choose them by",
+            where="a tuned lens",
+            remedy="give prompts of at least two groups, or leave the tuned lens out",
+        )
     weights, biases, before, after = [], [], [], []
     for layer in counted(range(len(streams) - 1), "layers", len(streams) - 1):
         weight, bias, first, best = _trained(loaded, streams[layer], streams[-1], held_out, training, layer)

@@ -21,6 +21,7 @@ from anatomy.config.study import Subject
 from anatomy.evidence.claims.claim import Claim, Test
 from anatomy.evidence.claims.evidence import Contrast, Places
 from anatomy.evidence.claims.tables import MissingEvidence, Tables
+from anatomy.interventions.instruments.recovery_over_pairs import weighed
 from anatomy.recipes.mechanisms.claims import dose_gain, sides_differ, stated
 from anatomy.recipes.mechanisms.fact_claims import where_others_are
 from anatomy.recipes.mechanisms.neighbours import GROWN_FROM
@@ -110,7 +111,7 @@ def instrument_matrix(tables: Tables, model: str, instrument: str) -> pd.DataFra
         wide = rows.pivot_table(index=["group", "id", "layer"], columns="direction", values="rise").reset_index()
         own = wide.assign(value=wide["refusal"] - wide["random"].abs(), place=0)
     elif instrument == "paths":
-        rows = tables.rows("paths", model=model, path="total", way="denoise")
+        rows = weighed(tables.rows("paths", model=model, path="total", way="denoise"))
         own = rows.assign(layer=rows["sender_layer"] + 1, place=rows["sender_head"], value=rows["recovery"])
     elif instrument == "truth":
         rows = tables.rows("transplants", model=model)

@@ -12,8 +12,9 @@ from anatomy.config.study import Subject
 from anatomy.evidence.claims.claim import Claim, Test
 from anatomy.evidence.claims.evidence import Contrast
 from anatomy.evidence.claims.tables import MissingEvidence, Tables
+from anatomy.interventions.instruments.recovery_over_pairs import weights_of
 from anatomy.recipes.mechanisms.claims import Gather, sides_differ, stated
-from anatomy.recipes.mechanisms.samples import sample_of
+from anatomy.recipes.mechanisms.shares import share_of
 
 GATE = "arXiv 2604.04385, abstract: a gate that output attribution misses triggers later heads"
 
@@ -85,7 +86,7 @@ def _paths(tables: Tables, model: str, way: str, path: str) -> pd.DataFrame:
 
 
 def _beyond(rows: pd.DataFrame, own: pd.DataFrame) -> Contrast:
-    """Sum of a pair's own rows minus the mean over its random heads."""
+    """Sum of a pair's own rows minus the mean over its random heads, as a share of all pairs' difference."""
     keys = ["id", "group"]
     random = rows[rows["role"] == "random"].groupby([*keys, "sender_layer", "sender_head"])["recovery"].sum(min_count=1)
     if random.empty:
@@ -93,11 +94,11 @@ def _beyond(rows: pd.DataFrame, own: pd.DataFrame) -> Contrast:
     mean = random.groupby(keys).mean().rename("random")
     sums = own.groupby([*keys, "sender_layer", "sender_head"])["recovery"].sum(min_count=1).groupby(keys).mean()
     both = pd.concat([sums.rename("own"), mean], axis=1).reset_index()
-    return sample_of(both.assign(value=both["own"] - both["random"]))
+    return share_of(both.assign(value=both["own"] - both["random"]), weights_of(rows))
 
 
 def head_beyond_random(model: str, way: str) -> Gather:
-    """Recovery by the gate minus the mean of random heads', pair by pair."""
+    """Recovery by the gate minus the mean of random heads'."""
 
     def gather(tables: Tables) -> Contrast:
         rows = _paths(tables, model, way, "total")
@@ -110,11 +111,12 @@ def through_later_heads(model: str, share: float) -> Gather:
     """What the gate's exchange takes away through attention of later blocks, minus a share of all that it takes away."""
 
     def gather(tables: Tables) -> Contrast:
+        rows = _paths(tables, model, "noise", "total")
         whole, rest = (
-            rows[rows["place"] == 1].set_index(["id", "group"])["recovery"]
-            for rows in (_paths(tables, model, "noise", path) for path in ("total", "without_heads"))
+            one[one["place"] == 1].set_index(["id", "group"])["recovery"]
+            for one in (rows, _paths(tables, model, "noise", "without_heads"))
         )
-        return sample_of((whole - rest - share * whole).rename("value").reset_index())
+        return share_of((whole - rest - share * whole).rename("value").reset_index(), weights_of(rows))
 
     return gather
 
@@ -124,13 +126,13 @@ def written_directly(model: str) -> Gather:
 
     def gather(tables: Tables) -> Contrast:
         rows = _paths(tables, model, "noise", "direct")
-        return sample_of(rows[rows["place"] == 1], "recovery")
+        return share_of(rows[rows["place"] == 1], weights_of(rows), "recovery")
 
     return gather
 
 
 def edges_beyond_random(model: str) -> Gather:
-    """Summed recovery over a head's edges, mean over top heads minus mean over random ones, pair by pair."""
+    """Summed recovery over a head's edges, mean over top heads minus mean over random ones, of all pairs' difference."""
 
     def gather(tables: Tables) -> Contrast:
         rows = _paths(tables, model, "denoise", "edge")
@@ -140,7 +142,7 @@ def edges_beyond_random(model: str) -> Gather:
 
 
 def exchanged(model: str, subspace: str, other: str | None = None) -> Gather:
-    """Recovery by an exchanged subspace, denoising, minus the mean of another kind's, pair by pair."""
+    """Recovery by an exchanged subspace, denoising, minus the mean of another kind's, of all pairs' difference."""
 
     def gather(tables: Tables) -> Contrast:
         rows = tables.rows("interchange", model=model, way="denoise")
@@ -149,6 +151,6 @@ def exchanged(model: str, subspace: str, other: str | None = None) -> Gather:
             raise MissingEvidence(
                 found="no finite value", expected="one a pair", where="interchange", because="both prompts have the same metric"
             )
-        return sample_of(wide.assign(value=wide[subspace] - (wide[other] if other is not None else 0.0)))
+        return share_of(wide.assign(value=wide[subspace] - (wide[other] if other is not None else 0.0)), weights_of(rows))
 
     return gather

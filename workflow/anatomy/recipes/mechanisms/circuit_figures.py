@@ -9,7 +9,8 @@ import pandas as pd
 from anatomy.config.schema import Config
 from anatomy.evidence.claims.tables import Tables
 from anatomy.evidence.figures.theme import COLOURS, DIVERGING, INK, themed
-from anatomy.statistics.clusters import Sample
+from anatomy.interventions.instruments.recovery_over_pairs import weighed, weights_of
+from anatomy.recipes.mechanisms.shares import share_of
 from anatomy.statistics.intervals import mean_interval
 
 WAYS = ("denoise", "noise")
@@ -38,7 +39,7 @@ def _named(rows: pd.DataFrame) -> pd.DataFrame:
 
 def paths(rows: pd.DataFrame) -> alt.TopLevelMixin:
     """What heads bring back in all, past what comes after them, and through single later heads; denoising."""
-    own = _named(rows[rows["way"] == "denoise"])
+    own = _named(weighed(rows[rows["way"] == "denoise"]))
     keys = ["role", "sender", "sender_layer", "sender_head", "path", "receiver", "receiver_layer", "receiver_head"]
     means = own.groupby(keys, sort=False).agg(recovery=("recovery", "mean"), n=("id", "nunique")).reset_index()
     order = means.sort_values(["role", "sender_layer", "sender_head"])["sender"].drop_duplicates().tolist()
@@ -79,9 +80,10 @@ def paths(rows: pd.DataFrame) -> alt.TopLevelMixin:
 
 
 def interchange(rows: pd.DataFrame) -> alt.TopLevelMixin:
-    """Recovery of every pair under each exchange, with the mean; both ways."""
+    """Recovery of every pair under each exchange, with that of all pairs' difference; both ways."""
     keys = ["way", "subspace", "id"]
-    own = rows.groupby(keys, sort=False).agg(recovery=("recovery", "mean"), length=("length", "mean")).reset_index()
+    told = rows.assign(share=weighed(rows)["recovery"])
+    own = told.groupby(keys, sort=False)[["recovery", "share", "length"]].mean().reset_index()
     own = own.dropna(subset=["recovery"]).assign(subspace=lambda one: one["subspace"].map(SUBSPACES))
     order = [name for name in SUBSPACES.values() if name in set(own["subspace"])]
     base = alt.Chart(own).encode(
@@ -95,7 +97,7 @@ def interchange(rows: pd.DataFrame) -> alt.TopLevelMixin:
     )
     hover = ["subspace:N", "id:N", alt.Tooltip("recovery:Q", format=".3f"), alt.Tooltip("length:Q", format=".3f")]
     points = base.mark_point(filled=True, size=22, opacity=0.6, color=COLOURS["control"]).encode(tooltip=hover)
-    means = base.mark_tick(color=INK, thickness=3, size=18).encode(x="mean(recovery):Q")
+    means = base.mark_tick(color=INK, thickness=3, size=18).encode(x="mean(share):Q")
     panel = alt.layer(points, means).properties(width=260, height=alt.Step(26))
     return themed(panel.facet(column=alt.Column("way:N", title=None, sort=list(WAYS))))
 
@@ -107,7 +109,7 @@ def heads_table(config: Config, tables: Tables, model: str) -> pd.DataFrame:
     columns = ["model", "role", "place", "head", "way", "n", *PATHS, "edges", "routes", "largest", "by_largest"]
     if frame is None or frame[frame["model"] == model].empty:
         return pd.DataFrame(columns=columns)
-    own = _named(frame[frame["model"] == model])
+    own = _named(weighed(frame[frame["model"] == model]))
     found = []
     for (role, place, head, way), part in own.groupby(["role", "place", "sender", "way"], sort=True):
         means = part[part["path"].isin(PATHS)].groupby("path")["recovery"].mean()
@@ -135,9 +137,10 @@ def subspaces_table(config: Config, tables: Tables, model: str) -> pd.DataFrame:
         ["layer", "column", "rank", "subspace", "way"], sort=False
     ):
         pairs = part.groupby(["id", "group"], sort=False)[["recovery", "length"]].mean().dropna().reset_index()
-        if pairs.empty:
+        weights = weights_of(part)
+        if not pairs["id"].isin(weights.index).any():
             continue
-        sample = Sample(pairs["recovery"].to_numpy(np.float64), pairs["group"].to_numpy(object), signed=True)
+        sample = share_of(pairs, weights, "recovery").sample
         got = mean_interval(sample, confidence=wanted.confidence, seed=wanted.seed, resamples=wanted.bootstrap)
         name = SUBSPACES[str(subspace)]
         found.append(

@@ -13,9 +13,11 @@ from anatomy.config.study import Subject
 from anatomy.evidence.claims.claim import Claim, Test
 from anatomy.evidence.claims.evidence import Contrast
 from anatomy.evidence.claims.tables import MissingEvidence, Tables
+from anatomy.interventions.instruments.recovery_over_pairs import weights_of
 from anatomy.recipes.mechanisms.profiles import PROBE, placements
 from anatomy.recipes.mechanisms.samples import picked_place as _pick
 from anatomy.recipes.mechanisms.samples import sample_of as _sample
+from anatomy.recipes.mechanisms.shares import share_of
 from anatomy.statistics.clusters import Sample
 
 PAPER = "mechanism battery"
@@ -171,11 +173,11 @@ def _streams(tables: Tables, model: str, way: str) -> tuple[pd.DataFrame, int]:
 
 
 def recovery_at_pick(model: str, way: str = "denoise") -> Gather:
-    """Recovery by the stream at the picked place, pair by pair."""
+    """Recovery by the stream at the picked place, of all pairs' difference."""
 
     def gather(tables: Tables) -> Contrast:
         rows, position = _streams(tables, model, way)
-        return _sample(rows[rows["column"] == position], "recovery")
+        return share_of(rows[rows["column"] == position], weights_of(rows), "recovery")
 
     return gather
 
@@ -197,7 +199,7 @@ def recovery_beyond_others(model: str) -> Gather:
         rows = where_runs_differ(rows)
         at, others = rows[rows["column"] == position], rows[rows["column"] != position]
         mean = others.groupby("id")["recovery"].mean()
-        return _sample(at.assign(value=at["recovery"] - at["id"].map(mean)))
+        return share_of(at.assign(value=at["recovery"] - at["id"].map(mean)), weights_of(rows))
 
     return gather
 

@@ -6,6 +6,7 @@ import altair as alt
 import pandas as pd
 
 from anatomy.evidence.figures.theme import COLOURS, DIVERGING, INK, SEQUENTIAL, dashed, themed
+from anatomy.interventions.instruments.recovery_over_pairs import weighed
 from anatomy.recipes.mechanisms.profiles import INSTRUMENTS
 
 SIDES = {"harmful": COLOURS["harmful"], "harmless": COLOURS["benign"]}
@@ -52,7 +53,7 @@ def atlas(table: pd.DataFrame) -> alt.TopLevelMixin:
 
 def patching(rows: pd.DataFrame) -> alt.TopLevelMixin:
     """Mean recovery at each layer and token of the denoising way, a panel a part."""
-    own = rows[(rows["part"] != "head") & (rows["way"] == "denoise")]
+    own = weighed(rows[(rows["part"] != "head") & (rows["way"] == "denoise")])
     means = (
         own.groupby(["part", "layer", "column"], sort=False).agg(recovery=("recovery", "mean"), n=("id", "nunique")).reset_index()
     )
@@ -74,7 +75,7 @@ def patching(rows: pd.DataFrame) -> alt.TopLevelMixin:
 
 def heads(rows: pd.DataFrame) -> alt.TopLevelMixin:
     """Mean recovery by each head over all tokens, both ways."""
-    own = rows[rows["part"] == "head"]
+    own = weighed(rows[rows["part"] == "head"])
     means = (
         own.groupby(["way", "layer", "head"], sort=False).agg(recovery=("recovery", "mean"), n=("id", "nunique")).reset_index()
     )
@@ -96,7 +97,7 @@ def heads(rows: pd.DataFrame) -> alt.TopLevelMixin:
 
 def predicted(rows: pd.DataFrame) -> alt.TopLevelMixin:
     """Recovery that attribution predicts against the patch's own, mean over pairs at each place."""
-    own = rows[rows["way"] == "denoise"]
+    own = weighed(rows[rows["way"] == "denoise"], ("recovery", "predicted"))
     means = (
         own.groupby(["part", "layer", "column", "head"], dropna=False, sort=False)[["recovery", "predicted"]].mean().reset_index()
     )

@@ -64,6 +64,13 @@ class OwnFact(Section):
         for text in (self.prompt, *self.paraphrases):
             if text.count("{}") != 1 or text != text.rstrip():
                 raise ValueError(f"{text!r} has to have one {{}}, where the subject stands, and no blank at its end")
+        for text in (self.subject, self.object, self.new, self.contrary or self.subject):
+            if not text.strip() or text != text.strip():
+                raise ValueError(f"{text!r} has to be words without a blank before or behind them")
+        if self.new == self.object:
+            raise ValueError(f"{self.new!r} is said of {self.subject!r} already (object): new has to be something else")
+        if self.contrary == self.subject:
+            raise ValueError(f"contrary is the subject {self.subject!r} itself; name another one, or leave it out")
         return self
 
 
@@ -78,6 +85,13 @@ class Facts(Section):
     )
     layers: int = Field(6, ge=1, description="blocks, evenly spaced, whose MLP is edited")
     own: list[OwnFact] = Field([], description="facts of a model of one's own; without any the claims about it are not testable")
+
+    @model_validator(mode="after")
+    def _is_told_once(self) -> Facts:
+        said = [(fact.subject, fact.prompt) for fact in self.own]
+        if twice := sorted({one for one in said if said.count(one) > 1}):
+            raise ValueError(f"own tells {twice[0][1]!r} of {twice[0][0]!r} more than once; it would be its own unrelated fact")
+        return self
 
 
 class Mechanisms(Section):

@@ -7,6 +7,7 @@ import pandas as pd
 
 from anatomy.config.schema import Config
 from anatomy.evidence.claims.tables import Tables
+from anatomy.interventions.instruments.recovery_over_pairs import weighed, weights_of
 from anatomy.statistics.clusters import Sample
 from anatomy.statistics.intervals import mean_interval
 from anatomy.statistics.several_separations import won
@@ -31,18 +32,20 @@ def profiles(tables: Tables, model: str) -> pd.DataFrame:
     """Profiles of a model: columns ``instrument, layer, id, group, value``, a row a prompt and block.
 
     A patched part counts with all its tokens together; what only grows with depth (lens, stream) counts with its rise.
+    Patches are told in units of the pairs' mean difference: a pair whose runs hardly differ decides no mean.
     """
     parts = [_probe(tables.rows("probes", model=model, probe=PROBE, control=""))]
     if not _has(tables, "patching", model):
         return parts[0]
     rows = tables.rows("patching", model=model, way="denoise")
     for part in SITES:
-        own = rows[rows["part"] == part]
+        own = weighed(rows[rows["part"] == part], ("recovery", "predicted"))
         for column, name in (("recovery", "patch"), ("predicted", "predict")):
             sums = own.groupby(["layer", "id", "group"], sort=False)[column].sum(min_count=1).rename("value").reset_index()
-            parts.append(sums.assign(instrument=f"{name} {part}"))
+            parts.append(sums.assign(instrument=f"{name} {part}").dropna(subset=["value"]))
     last = rows[(rows["part"] == "stream") & (rows["column"] == -1)]
-    parts.append(_rise(last.rename(columns={"recovery": "value"}), 1.0).assign(instrument="patch stream"))
+    rise = _rise(last.rename(columns={"recovery": "value"}), 1.0).assign(instrument="patch stream")
+    parts.append(rise.assign(value=rise["value"] * rise["id"].map(weights_of(last))).dropna(subset=["value"]))
     lens = tables.rows("lens", model=model, lens="logit", side="harmful")
     parts.append(_rise(lens.rename(columns={"metric": "value"}), None).assign(instrument="lens"))
     if _has(tables, "direct", model, direction="refusal"):

@@ -15,7 +15,7 @@ from anatomy.models.rendering import render
 from anatomy.recipes.mechanisms.evidence_tables import FACTS
 from anatomy.recipes.mechanisms.stages.facts import edited_layers, fact_edits, fact_patches
 from anatomy.recipes.mechanisms.stages.other_edits import edits_of_direction, edits_of_papers
-from anatomy.recipes.mechanisms.stages.planted_facts import known_facts, told_facts
+from anatomy.recipes.mechanisms.stages.planted_facts import known_facts, told_apart, told_facts
 from anatomy.stages.model_directions import ModelDirections
 from anatomy.stages.opening import opened
 from anatomy.stages.rendering import answer_rendering
@@ -59,7 +59,7 @@ def run(job: Running, files: Files) -> None:
 def _facts(job: Running, loaded: LoadedModel) -> list[Fact]:
     options = job.config.mechanisms.facts
     if job.subject.seed is None:
-        return told_facts(options.own)
+        return told_apart(loaded.tokenizer, told_facts(options.own))
     truth = read_json(Path(Layout(job.config.results).organism(job.subject.seed)) / "truth.json")
     return known_facts(loaded, truth, options.count, job.config.mechanisms.seed, job.config.extraction.token_budget)
 

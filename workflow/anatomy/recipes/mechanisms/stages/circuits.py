@@ -22,6 +22,7 @@ from anatomy.interventions.instruments.interchange import (
 from anatomy.interventions.instruments.paired_prompts import PairedPrompts
 from anatomy.interventions.instruments.patching import WAYS, patch_pair, places_of
 from anatomy.interventions.instruments.path_patching import Head, path_effects
+from anatomy.interventions.instruments.recovery_over_pairs import weighed
 from anatomy.models.loading import LoadedModel
 from anatomy.progress.counting import counted
 from anatomy.recipes.mechanisms.stages.looked import EXACT, read_prompts
@@ -51,7 +52,10 @@ def circuits(
     found = {}
     if loaded.num_layers > 1:
         found["ranked"] = ranked_heads(config, loaded, pairs["fit"], metric)
-        found["paths"] = followed(config, loaded, pairs["test"], metric, found["ranked"])
+        if found["ranked"].empty:
+            say(f"{subject.id}: no heads are followed: runs of fit pairs have the same metric, or differences cancel out")
+        else:
+            found["paths"] = followed(config, loaded, pairs["test"], metric, found["ranked"])
     position, layer = place if place is not None else (-1, loaded.num_layers // 2)
     found["interchange"] = exchanged(config, loaded, pairs, metric, unit, position, layer)
     return found
@@ -61,13 +65,15 @@ def ranked_heads(config: Config, loaded: LoadedModel, pairs: list[PairedPrompts]
     """Heads below the last block, the one whose exchange moves most both ways first.
 
     Returns:
-        Columns ``layer, head, denoise, noise, least, place``: mean recovery each way, the lesser of them, and the rank from 1.
+        Columns ``layer, head, denoise, noise, least, place``: recovery over pairs each way, the lesser, and the rank from 1. No
+        rows where no pair's runs differ.
     """
     parts = []
     for pair in counted(pairs, "pairs that choose heads", len(pairs)):
         places = places_of(loaded, pair.length, ("head",), range(loaded.num_layers - 1))
-        parts += [patch_pair(loaded, pair, places, metric, way, config.extraction.token_budget) for way in WAYS]
-    rows = pd.concat(parts, ignore_index=True).dropna(subset=["recovery"])
+        for way in WAYS:
+            parts.append(patch_pair(loaded, pair, places, metric, way, config.extraction.token_budget).assign(id=pair.id))
+    rows = weighed(pd.concat(parts, ignore_index=True)).dropna(subset=["recovery"])
     wide = rows.pivot_table(index=["layer", "head"], columns="way", values="recovery").reindex(columns=list(WAYS))
     table = wide.assign(least=wide.min(axis=1)).reset_index().sort_values("least", ascending=False, kind="stable")
     return table.assign(place=range(1, len(table) + 1)).rename_axis(columns=None).reset_index(drop=True)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 
-from anatomy.interventions.instruments.facts import Fact, Question, margins
+from anatomy.errors import DataError
+from anatomy.interventions.instruments.facts import Fact, Question, margins, object_token
 from anatomy.models.loading import LoadedModel
 from anatomy.organism import wording
 from anatomy.organism.truth import Planted, PlantedCreature
@@ -83,3 +87,26 @@ def told_facts(facts: list[OwnFact]) -> list[Fact]:
             )
         )
     return found
+
+
+def told_apart(tokenizer: Any, facts: list[Fact]) -> list[Fact]:
+    """The same facts, without unrelated ones in which both objects begin with one token: nothing tells what is said there.
+
+    Raises:
+        DataError: a fact itself whose objects do, in its statement or another wording of it.
+    """
+
+    def is_apart(question: Question) -> bool:
+        one, two = (object_token(tokenizer, question.text, said) for said in (question.true, question.new))
+        return one != two
+
+    for fact in facts:
+        for question in (fact.statement, *fact.paraphrases):
+            if not is_apart(question):
+                raise DataError(
+                    found=f"{question.true!r} and {question.new!r} behind {question.text!r}, which begin with the same token",
+                    expected="objects that differ in their first token, by which facts are read",
+                    where="a fact that is to be edited",
+                    remedy="say another object (facts.own, new)",
+                )
+    return [replace(fact, unrelated=tuple(filter(is_apart, fact.unrelated))) for fact in facts]
