@@ -42,7 +42,7 @@ def model(tmp_path_factory):
     subject = next(one for one in subjects(CONFIG) if one.member == "aligned")
     files = {"scores": [folder / "scores.safetensors"], "chosen": [folder / "chosen.json"]}
     asked = pd.DataFrame()
-    given = Materials(loaded, checkpoint, CONFIG, subject, lambda *name: asked, files, torch.Generator(), lambda line: None)
+    given = Materials(lambda: loaded, checkpoint, CONFIG, subject, lambda *name: asked, files, torch.Generator(), print)
     return given, tops, matrices
 
 
