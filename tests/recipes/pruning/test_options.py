@@ -16,7 +16,7 @@ from anatomy.recipes.pruning.unread import UNREAD
     [
         ({"prune": [0.01, 1.5]}, "1.5 is no fraction"),
         ({"prune": [-0.1]}, "no fraction"),
-        ({"prune": [float("nan")]}, "no fraction"),
+        ({"prune": [float("nan")]}, "finite number"),
         ({"preserve": [5.0]}, "5 is no fraction"),
         ({"prune": [0.5, 1.0]}, "1 prunes every weight of a matrix"),
         ({"prune": [0.0]}, "asks for no weights"),
