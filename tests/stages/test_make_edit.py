@@ -8,101 +8,32 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
+from edit_makers import (
+    MAKERS,
+    called,
+    careful_reader,
+    drawn_head,
+    makes_no_edit,
+    nothing_to_keep,
+    of_another_model,
+    peeks_at_the_test_split,
+    reads_every_file,
+    scored_mask,
+    trained_adapter,
+)
 from small_study import make_card, make_config, make_subject, write_prompts
 from tiny_model import make_tiny_model
 
 from anatomy.config.options import options, restore
 from anatomy.errors import ConfigError, DataError, EditError
-from anatomy.interventions.edits.adapter_factors import read_peft_adapter
 from anatomy.interventions.edits.apply import applied
-from anatomy.interventions.edits.head import head_edit
 from anatomy.interventions.edits.low_rank import LowRankEdit
-from anatomy.interventions.edits.making import Materials
 from anatomy.interventions.edits.saved import load_edit
-from anatomy.interventions.edits.sparse import SparseEdit, sparse_edit
+from anatomy.interventions.edits.sparse import SparseEdit
 from anatomy.models.checkpoint import Checkpoint
-from anatomy.models.rendering import Rendering, render
 from anatomy.stages.make_edit import RECORD, make_edit
 from anatomy.store.files import read_json
 from anatomy.store.journal import count
-
-called: list[str] = []
-
-
-def texts_of(given: Materials, phase: str = "fit") -> list[list[int]]:
-    rows = given.prompts("harmful_requests", phase, 4)
-    return render(given.loaded.tokenizer, list(rows["prompt"]), Rendering())
-
-
-def scored_mask(given: Materials, share: float = 0.1):
-    """The places where weight times gradient of the text's loss is largest, set to zero: one look, no training."""
-    called.append("mask")
-    names = [f"model.layers.{layer}.mlp.up_proj" for layer in range(given.loaded.num_layers)]
-    weights = {name: given.loaded.model.get_submodule(name).weight.requires_grad_(True) for name in names}
-    for ids in texts_of(given):
-        tokens = torch.tensor([ids])
-        given.loaded.model(input_ids=tokens, labels=tokens).loss.backward()
-    places = {}
-    for name, weight in weights.items():
-        score = (weight.detach() * weight.grad).abs().view(-1)
-        indices = score.topk(int(share * score.numel())).indices.sort().values
-        places[name] = indices, torch.zeros(len(indices))
-    return sparse_edit({"method": "test_mask", "share": share}, "amplify", given.checkpoint, places, names)
-
-
-def trained_adapter(given: Materials):
-    """A LoRA adapter that makes the texts likelier, through peft: also of matrices that read the stream."""
-    import tempfile
-
-    from peft import LoraConfig, get_peft_model
-
-    called.append("adapter")
-    model = get_peft_model(given.loaded.model, LoraConfig(r=2, target_modules=["q_proj", "down_proj"], task_type="CAUSAL_LM"))
-    optimiser = torch.optim.Adam([part for part in model.parameters() if part.requires_grad], lr=1e-2)
-    losses = []
-    for _ in range(3):
-        optimiser.zero_grad()
-        loss = sum(model(input_ids=torch.tensor([ids]), labels=torch.tensor([ids])).loss for ids in texts_of(given))
-        loss.backward()
-        optimiser.step()
-        losses.append(float(loss.detach()))
-    given.say(f"losses {losses}")
-    assert losses[-1] < losses[0]
-    with tempfile.TemporaryDirectory() as folder:
-        model.save_pretrained(folder)
-        return read_peft_adapter({"method": "test_lora"}, "amplify", Path(folder), given.checkpoint)
-
-
-def drawn_head(given: Materials, intent: str = "amplify"):
-    """A low-rank residual on the head, drawn from the maker's own generator."""
-    called.append("head")
-    rows, columns = given.checkpoint.shape("lm_head.weight")
-    a, b = torch.randn(2, columns, generator=given.generator), torch.randn(rows, 2, generator=given.generator)
-    return head_edit({"method": "test_head"}, intent, given.checkpoint, (a, 0.1 * b))
-
-
-def careful_reader(given: Materials):
-    """Looks at a set, a phase and a file."""
-    called.append("reader")
-    given.prompts("benign_requests", "select", 2)
-    scale = float(pd.read_parquet(given.file("table"))["scale"].iloc[0])
-    name = "model.layers.0.mlp.up_proj"
-    return sparse_edit({}, "amplify", given.checkpoint, {name: (torch.tensor([3]), torch.tensor([scale]))}, [name])
-
-
-def peeks_at_the_test_split(given: Materials):
-    given.prompts("harmful_requests", "test", 4)
-
-
-def makes_no_edit(given: Materials):
-    return {"method": "row_mean"}
-
-
-def of_another_model(given: Materials, folder: str):
-    return scored_mask(replace(given, checkpoint=Checkpoint(Path(folder))))
-
-
-MAKERS = {"mask": scored_mask, "adapter": trained_adapter, "head": drawn_head}
 
 
 @pytest.fixture
@@ -226,14 +157,6 @@ def test_sections_that_the_rule_names_count_and_no_others(study, tmp_path):
     assert called == ["mask", "mask"]
 
 
-def reads_every_file(given: Materials):
-    """Values of several files, in order."""
-    called.append("every")
-    values = [float(pd.read_parquet(path)["scale"].iloc[0]) for path in given.files["tables"]]
-    name = "model.layers.0.mlp.up_proj"
-    return sparse_edit({}, "amplify", given.checkpoint, {name: (torch.arange(len(values)), torch.tensor(values))}, [name])
-
-
 def test_a_maker_is_given_every_file_of_an_input_and_each_of_them_counts(study, card, tmp_path):
     tables = [tmp_path / f"{n}.parquet" for n in range(3)]
     for n, table in enumerate(tables):
@@ -271,10 +194,6 @@ def test_what_may_not_be_saved_leaves_nothing(study, maker, message):
     with pytest.raises(EditError, match=message):
         study(maker)
     assert not study.folder.exists() or not list(study.folder.iterdir())
-
-
-def nothing_to_keep(given: Materials):
-    return None
 
 
 def test_a_maker_may_find_that_there_is_no_edit_to_keep(study):

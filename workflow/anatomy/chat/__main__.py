@@ -18,8 +18,9 @@ from anatomy.chat.screen import beside, scale
 from anatomy.chat.session import Session
 from anatomy.chat.settings import HELP, Settings, changed
 from anatomy.errors import AnatomyError, ConfigError
+from anatomy.notebook.run_edits import but_controls
 from anatomy.notebook.study import open_study
-from anatomy.notebook.study_model import CONTROL, StudyModel
+from anatomy.notebook.study_model import StudyModel
 from anatomy.progress.terminal import let_output_go
 from anatomy.recipes.configuration import load_config
 from anatomy.recipes.documentation import FOLDER
@@ -76,7 +77,7 @@ def _chosen(options: argparse.Namespace) -> StudyModel:
     able = [model for name in study.models if options.edit in (model := study.model(name)).edits]
     if len(able) == 1:
         return able[0]
-    every = sorted({family for name in study.models for family in study.model(name).edits if CONTROL not in family})
+    every = sorted({family for name in study.models for family in but_controls(study.model(name).edits)})
     named = f"one: name it with --model ({', '.join(model.name for model in able)})"
     raise ConfigError(
         found=f"{len(able)} models with an edit {options.edit!r}",

@@ -42,6 +42,13 @@ def options(
     }
 
 
+def told(config: Config) -> JsonObject:
+    """All that a job was told as plain JSON, but where results lie: what its numbers may depend on."""
+    return options(
+        config, *(name for name in type(config).model_fields if name in vars(config) and name != "results"), published=True
+    )
+
+
 def restore(values: JsonObject, kind: type[Config] = Config) -> Config:
     """The sections a rule named, typed again; reading any other, or an option that was left out, raises AttributeError.
 

@@ -26,3 +26,13 @@ def spelled_out(edit: object) -> list[Edit]:
             )
         check_spec(one)
     return [cast(Edit, {**cast(Mapping[str, object], one)}) for one in stack]
+
+
+def not_allowed(model: str, stack: Sequence[Edit]) -> EditError:
+    """What is said of edits that lower safety, of a model that is not the organism's."""
+    return EditError(
+        found="an edit that lowers safety, of a model that is not the organism's",
+        expected="an edit to amplify",
+        where=f"{model}: {list(stack)}",
+        remedy="such edits are measured by the workflow, which keeps scores and no texts",
+    )

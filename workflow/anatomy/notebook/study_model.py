@@ -6,46 +6,40 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import cast
 
 import pandas as pd
 from jaxtyping import Float
 from torch import Tensor
 
-from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject, organism_subject, subjects
-from anatomy.errors import ConfigError, DataError, EditError, ModelError
+from anatomy.errors import DataError, ModelError
 from anatomy.interventions.directions.forced_predictions import prediction_divergences
-from anatomy.interventions.edits.spec import Edit, SavedSpec, stack_intent
+from anatomy.interventions.edits.spec import Edit, stack_intent
 from anatomy.interventions.edits.stack import Part, under_stack
 from anatomy.models.activations.projections import project
 from anatomy.models.card import ModelCard
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.loading import LoadedModel
 from anatomy.models.rendering import Rendering, render
-from anatomy.notebook.asked_edits import spelled_out
+from anatomy.notebook.asked_edits import not_allowed, spelled_out
 from anatomy.notebook.asked_prompts import listed
-from anatomy.recipes.configuration import check_config
+from anatomy.notebook.kept_configuration import kept_configuration
+from anatomy.notebook.run_edits import but_controls, edit_named, run_edits
 from anatomy.serving.decoding import Decoding
 from anatomy.serving.transformers_generation import generate_with_transformers
 from anatomy.stages.answers import decoding_of
 from anatomy.stages.card import read_card
 from anatomy.stages.diverged import Forcing, divergence_rows
-from anatomy.stages.make_edit import RECORD
 from anatomy.stages.model_edits import ModelEdits
 from anatomy.stages.opening import opened
 from anatomy.stages.own_answers import read_refusal_tokens
 from anatomy.stages.rendering import answer_rendering
 from anatomy.stages.selected_direction import place_of, read_selected
-from anatomy.store.files import read_json
 from anatomy.store.json_objects import JsonObject
 from anatomy.texts.judges.refusal_rules import judge_refusal
 
 BATCH = 16
 """Prompts answered at once."""
-
-CONTROL = "~"
-"""What stands in the name of a control's family before the control."""
 
 Edits = str | Edit | Sequence[Edit] | None
 """An edit by the name of its family, as the run picked it; one that is spelled out; a stack; or none."""
@@ -63,12 +57,13 @@ class StudyModel:
 
     def __init__(self, results: Path, run: Path, name: str, configuration: JsonObject) -> None:
         self.name, self._run, self._results = name, run.resolve(), results.resolve()
-        self._config = _configured(configuration, results)
+        self._config = kept_configuration(configuration, results)
         self._at = Layout(str(self._results))
 
     def __repr__(self) -> str:
-        own = [name for name in self.edits if CONTROL not in name]
-        more = f", and {len(self.edits) - len(own)} of controls" if len(own) < len(self.edits) else ""
+        edits = self.edits
+        own = but_controls(edits)
+        more = f", and {len(edits) - len(own)} of controls" if len(own) < len(edits) else ""
         return f"StudyModel({self.name!r}, edits: {', '.join(own) or 'none'}{more})"
 
     @cached_property
@@ -99,14 +94,7 @@ class StudyModel:
     def edits(self) -> dict[str, Edit]:
         """What the run's searches picked, by family, and what its papers made (masks, heads, adapters), by name; empty where no
         search ended with an edit and nothing was made."""
-        path = Path(self._at.stage("edit", self.name, "selected.json"))
-        picked = cast("dict[str, Edit | None]", read_json(path)) if path.is_file() else {}
-        found = {family: edit for family, edit in picked.items() if edit is not None}
-        for folder in sorted(one for one in path.parent.glob("*.*") if (one / RECORD).is_file()):
-            file = folder.with_name(f"{folder.name}.json")
-            made = cast("dict[str, SavedSpec]", read_json(file)) if file.is_file() else {}
-            found |= {name: {**spec, "folder": str(folder)} for name, spec in made.items()}
-        return found
+        return run_edits(self._selected)
 
     def direction(self, contrast: str | None = None) -> Float[Tensor, " d_model"]:
         """The refusal direction that the selection ended with, at unit norm, fp32.
@@ -264,6 +252,10 @@ class StudyModel:
         """The edits of a stack, built for this model. Raises ``EditError`` where one does not fit."""
         return self._model_edits.parts(stack) if stack else []
 
+    @property
+    def _selected(self) -> Path:
+        return Path(self._at.stage("edit", self.name, "selected.json"))
+
     @cached_property
     def _subject(self) -> Subject:
         known = {one.id: one for one in subjects(self._config)}
@@ -288,22 +280,10 @@ class StudyModel:
         if edit is None:
             return []
         if isinstance(edit, str):
-            if edit not in self.edits:
-                own = [name for name in self.edits if CONTROL not in name]
-                raise EditError(
-                    found=f"edit {edit!r}",
-                    expected=f"one of {', '.join(own)}" if own else "a search that ended with an edit",
-                    where=self._at.stage("edit", self.name, "selected.json"),
-                )
-            edit = self.edits[edit]
+            edit = edit_named(self.edits, edit, self._selected)
         stack = spelled_out(edit)
         if stack_intent(stack) == "measure" and self.card["source"] is not None:
-            raise EditError(
-                found="an edit that lowers safety, of a model that is not the organism's",
-                expected="an edit to amplify",
-                where=f"{self.name}: {stack}",
-                remedy="such edits are measured by the workflow, which keeps scores and no texts",
-            )
+            raise not_allowed(self.name, stack)
         return stack
 
     @contextmanager
@@ -321,21 +301,3 @@ class StudyModel:
             "backend": "transformers",
             "dtype": self.card["dtype"],
         }
-
-
-def _configured(configuration: JsonObject, results: Path) -> Config:
-    """The configuration that a run kept.
-
-    Raises:
-        ConfigError: this version of the code does not know its options.
-    """
-    try:
-        return check_config(configuration, str(results))
-    except ConfigError as error:
-        raise ConfigError(
-            found=error.found,
-            expected="options of this version",
-            where=error.where,
-            remedy="these results were made by another version: ask their models with that one, or give the run's command again; "
-            "tables and figures can be read as they are",
-        ) from None

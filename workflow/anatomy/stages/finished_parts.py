@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 import torch
 
+from anatomy.config.options import told
 from anatomy.config.schema import Config
 from anatomy.errors import StoreError
 from anatomy.models.loading import LoadedModel
@@ -79,7 +80,5 @@ class FinishedParts:
 
 def computed(config: Config, loaded: LoadedModel, module: str, pins: Sequence[str]) -> str:
     """What decides every part of a job: the code that a module reaches, options, the model, and how it computes here."""
-    sections = [name for name in type(config).model_fields if name in vars(config) and name != "results"]
-    options = {name: config.model_dump(mode="json", include={name})[name] for name in sections}
     how = [str(loaded.model.dtype), loaded.device.type, torch.get_num_threads()]
-    return digest([fingerprint([module], pins), loaded.digest, how, options])
+    return digest([fingerprint([module], pins), loaded.digest, how, told(config)])

@@ -15,6 +15,7 @@ from typing import Any, TypedDict
 import pandas as pd
 import torch
 
+from anatomy.config.options import told
 from anatomy.config.schema import Config
 from anatomy.config.study import Layout, Subject
 from anatomy.errors import ConfigError, DataError, EditError, StoreError
@@ -176,13 +177,12 @@ def made_from(config: Config, model_card: ModelCard, maker: Maker, files: Mappin
     Raises:
         ConfigError: a maker whose code cannot be compared.
     """
-    named = [name for name in type(config).model_fields if name in vars(config) and name != "results"]
     return {
         **_code_of(maker),
         "model": model_card["digest"],
         "dtype": model_card["dtype"],
         "threads": model_card["threads"],
-        "options": digest({name: config.model_dump(mode="json", include={name})[name] for name in named}),
+        "options": digest(told(config)),
         "files": {name: [file_digest(path) for path in paths] for name, paths in sorted(files.items())},
         "seed": seed,
     }
