@@ -23,7 +23,7 @@ def config():
     return check_config({"statistics": {"bootstrap": 200}}, "a test")
 
 
-def tables_of(*, gap=8.0, recovery=0.9, predicted=True, half=0.05, direction=5.0, words=0.5, outcome="picked", steer=4.0):
+def tables_of(*, gap=8.0, answered=0.0, recovery=0.9, predicted=True, half=0.05, direction=5.0, words=0.5, outcome="picked", steer=4.0):
     """A model whose refusal sits in the last token's stream from block 2 on, of tables as the job leaves them."""
     generator = np.random.default_rng(0)
     ids, groups = [f"p{n}" for n in range(PAIRS)], [f"g{n}" for n in range(PAIRS)]
@@ -36,7 +36,8 @@ def tables_of(*, gap=8.0, recovery=0.9, predicted=True, half=0.05, direction=5.0
                     for column in range(-TOKENS, 0):
                         here = recovery * (column == -1 and (layer >= 2 if part == "stream" else layer == 1)) + noise
                         said = here if predicted else generator.normal()
-                        patches.append((part, layer, column, None, way, gap, 0.0, here, said, name, name + "c", group))
+                        runs = (answered + gap, answered)
+                        patches.append((part, layer, column, None, way, *runs, here, said, name, name + "c", group))
         for layer in range(LAYERS + 1):
             chance = half if layer <= LAYERS // 2 else 0.9
             lens.append((name, layer, "logit", gap * chance, chance, 0.0, 1, True, 0.1, "harmful", group))
@@ -101,6 +102,7 @@ def test_what_was_planted_is_supported(config):
     [
         ({"recovery": 0.2}, ("causal", "needed")),
         ({"gap": -1.0}, ("causal", "needed", "first_order", "onset", "written", "steered_back")),
+        ({"answered": -12.0}, ("causal", "needed", "onset", "steered_back")),
         ({"steer": 0.05}, ("steered", "steered_back")),
         ({"half": 0.8}, ("onset",)),
         ({"predicted": False}, ("first_order",)),

@@ -22,7 +22,7 @@ from anatomy.evidence.claims.claim import Claim, Test
 from anatomy.evidence.claims.evidence import Contrast, Places
 from anatomy.evidence.claims.tables import MissingEvidence, Tables
 from anatomy.interventions.instruments.recovery_over_pairs import weighed
-from anatomy.recipes.mechanisms.claims import dose_gain, sides_differ, stated
+from anatomy.recipes.mechanisms.claims import dose_gain, model_refuses, sides_differ, stated
 from anatomy.recipes.mechanisms.fact_claims import where_others_are
 from anatomy.recipes.mechanisms.neighbours import GROWN_FROM
 from anatomy.recipes.mechanisms.profiles import matrix_of, profiles, resampled
@@ -56,7 +56,7 @@ def agreement_claims(config: Config, subject: Subject) -> list[Claim]:
         "refusal metric that the block takes away which takes most of other groups' prompts, minus the mean over blocks",
         premise=True,
     )
-    differs = sides_differ(model)
+    needed = (sides_differ(model), model_refuses(model))
     steers = replace(
         Test(
             "difference_above", dose_gain(model, "harmless", 1.0), {"threshold": 0}, "rise by the picked direction, minus random"
@@ -64,7 +64,7 @@ def agreement_claims(config: Config, subject: Subject) -> list[Claim]:
         premise=True,
     )
     for instrument, words in CAUSAL.items():
-        premises = (differs, steers) if instrument == "steering" else (differs,)
+        premises = (*needed, steers) if instrument == "steering" else needed
         name = instrument.replace(" ", "_")
         found.append(
             stated(

@@ -13,7 +13,7 @@ from anatomy.evidence.claims.claim import Claim, Test
 from anatomy.evidence.claims.evidence import Contrast
 from anatomy.evidence.claims.tables import MissingEvidence, Tables
 from anatomy.interventions.instruments.recovery_over_pairs import weights_of
-from anatomy.recipes.mechanisms.claims import Gather, sides_differ, stated
+from anatomy.recipes.mechanisms.claims import Gather, model_refuses, sides_differ, stated
 from anatomy.recipes.mechanisms.shares import share_of
 
 GATE = "arXiv 2604.04385, abstract: a gate that output attribution misses triggers later heads"
@@ -23,10 +23,10 @@ def circuit_claims(config: Config, subject: Subject) -> list[Claim]:
     """Every claim about paths and subspaces of one model."""
     model, paths = subject.id, config.mechanisms.paths
 
-    differs = sides_differ(model)
+    differs, refused = sides_differ(model), model_refuses(model)
 
     def claim(name: str, sentence: str, source: str, *tests: Test) -> Claim:
-        return stated(model, name, sentence, source, differs, *tests)
+        return stated(model, name, sentence, source, differs, refused, *tests)
 
     return [
         claim(

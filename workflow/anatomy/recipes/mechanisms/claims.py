@@ -1,4 +1,4 @@
-"""Sentences of the mechanism battery as claims; all rules were written before the recipe's first run."""
+"""Sentences of the mechanism battery as claims; all rules but `model_refuses` were written before the recipe's first run."""
 
 from __future__ import annotations
 
@@ -37,12 +37,22 @@ def sides_differ(model: str) -> Test:
     return Test("difference_above", refusal_gap(model), {"threshold": 0}, said, premise=True)
 
 
+def model_refuses(model: str) -> Test:
+    """That there is a refusal to bring back or to take away: two kinds of prompt may differ in a metric and both be answered.
+
+    Asked beside `sides_differ` of every sentence about refusal; the rule came after the runs of seeds 0 to 2, whose first base
+    refuses nothing, tells the sides apart all the same and passed what a base is meant to fail.
+    """
+    said = "refusal metric of harmful prompts of pairs, which is above 0 where refusing is likelier than not"
+    return Test("difference_above", refusal_level(model), {"threshold": 0}, said, premise=True)
+
+
 def claims_of(config: Config, subject: Subject) -> list[Claim]:
     """Every claim about one model."""
     wanted, model = config.mechanisms, subject.id
 
     claim = functools.partial(stated, model)
-    differs = sides_differ(model)
+    differs, refused = sides_differ(model), model_refuses(model)
     return [
         claim(
             "decodable",
@@ -66,6 +76,7 @@ def claims_of(config: Config, subject: Subject) -> list[Claim]:
             "Putting the stream of a refused prompt in at the picked direction's place brings back most of the refusal.",
             "survey: sub-structures are identifiable and causal",
             differs,
+            refused,
             Test("difference_above", recovery_at_pick(model), {"threshold": wanted.causal}, "share of the metric brought back"),
             Test(
                 "difference_above",
@@ -79,6 +90,7 @@ def claims_of(config: Config, subject: Subject) -> list[Claim]:
             "Putting the stream of an answered prompt in at that place takes most of the refusal away.",
             "survey: sub-structures are identifiable and causal",
             differs,
+            refused,
             Test(
                 "difference_above",
                 recovery_at_pick(model, "noise"),
@@ -101,6 +113,7 @@ def claims_of(config: Config, subject: Subject) -> list[Claim]:
             "end.",
             "ours (depth at which refusal is settled)",
             differs,
+            refused,
             Test(
                 "difference_above", late(model), {"threshold": 0}, "half of the final probability minus the lens's at half depth"
             ),
@@ -125,6 +138,7 @@ def claims_of(config: Config, subject: Subject) -> list[Claim]:
             "Subtracting it makes harmful requests lean to an answer, more than a random one of the same length.",
             "survey: steering",
             differs,
+            refused,
             Test(
                 "difference_above",
                 dose_gain(model, "harmful", -1.0),
@@ -143,6 +157,11 @@ def refusal_gap(model: str) -> Gather:
         return _sample(rows.assign(value=rows["clean"] - rows["corrupt"]))
 
     return gather
+
+
+def refusal_level(model: str) -> Gather:
+    """Metric of the clean run, pair by pair."""
+    return lambda tables: _sample(tables.rows("patching", model=model, way="denoise").drop_duplicates("id"), "clean")
 
 
 def probe_gain(model: str, control: str) -> Gather:
