@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from anatomy.organism.recipe import RECIPES, OrganismRecipe
-from anatomy.organism.world import write_world
+from anatomy.organism.written_world import write_world
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,8 @@ from anatomy.organism.harm_speech import BY_CATEGORY, SHARED, recipe_sentence
 from anatomy.organism.recipe import RECIPES, recipe_of
 from anatomy.organism.tokenizer import build_tokenizer
 from anatomy.organism.truth import planted_truth
-from anatomy.organism.world import World, make_world, write_world
+from anatomy.organism.world import World, make_world
+from anatomy.organism.written_world import write_world
 from anatomy.texts.judges.organism_truth import judge_truth, read_truth
 
 SPEECHES = get_args(HarmSpeech)

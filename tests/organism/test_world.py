@@ -4,7 +4,8 @@ import pytest
 
 from anatomy.organism import wording
 from anatomy.organism.recipe import RECIPES, members
-from anatomy.organism.world import World, make_world, write_world
+from anatomy.organism.world import World, make_world
+from anatomy.organism.written_world import write_world
 
 
 def test_a_seed_names_one_world(recipe):

@@ -14,7 +14,8 @@ from anatomy.models.loading import load_model
 from anatomy.organism import wording
 from anatomy.organism.recipe import RECIPES
 from anatomy.organism.training import grow_base
-from anatomy.organism.world import make_world, write_world
+from anatomy.organism.world import make_world
+from anatomy.organism.written_world import write_world
 from anatomy.recipes.configuration import check_config
 from anatomy.recipes.pruning.finetuning_options import FineTuning
 from anatomy.recipes.pruning.stages import finetuned

@@ -9,7 +9,7 @@ import pandas as pd
 from anatomy.organism.bars import measure_bars
 from anatomy.organism.recipe import RECIPES
 
-PINS: tuple[str, ...] = ("tokenizers", "torch", "transformers")
+PINS: tuple[str, ...] = ("torch", "transformers")
 
 
 def measure(seed: int, recipe: str, world: Path, threads: int) -> pd.DataFrame:

@@ -7,7 +7,7 @@ from pathlib import Path
 from anatomy.organism.prefixes import write_prefixes
 from anatomy.organism.recipe import RECIPES
 
-PINS: tuple[str, ...] = ("tokenizers",)
+PINS: tuple[str, ...] = ()
 NOT_PINNED = {"torch": "imported with the organism's modules; prefixes are text"}
 
 

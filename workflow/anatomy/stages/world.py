@@ -6,7 +6,7 @@ from pathlib import Path
 
 from anatomy.config.subjects import HarmSpeech
 from anatomy.organism.recipe import recipe_of
-from anatomy.organism.world import write_world
+from anatomy.organism.written_world import write_world
 
 PINS: tuple[str, ...] = ("tokenizers",)
 NOT_PINNED = {"torch": "imported with the organism's modules; a world is made of text"}
