@@ -13,7 +13,7 @@ from anatomy.recipes.mechanisms.circuit_tables import CIRCUIT_COLUMNS
 from anatomy.recipes.mechanisms.evidence_tables import further
 from anatomy.recipes.mechanisms.options import Mechanisms
 from anatomy.recipes.mechanisms.prompts_read import sets_read
-from anatomy.recipes.mechanisms.shapes import require_fitting_features
+from anatomy.recipes.mechanisms.shapes import require_fitting_shapes
 from anatomy.recipes.mechanisms.work import is_looked_into, stage_work
 from anatomy.recipes.recipe import Recipe
 
@@ -46,7 +46,7 @@ COLUMNS = {
 def check(config: Config) -> None:
     """Combinations that no single section can see."""
     require_names_of_models("mechanisms.models", config.mechanisms.models, config.models)
-    require_fitting_features(config, looked_into(config))
+    require_fitting_shapes(config, looked_into(config))
 
 
 def looked_into(config: Config) -> list[Subject]:
