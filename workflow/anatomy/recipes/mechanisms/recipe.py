@@ -11,6 +11,7 @@ from anatomy.costs.job_kind import JobKind, RuleNeed
 from anatomy.evidence.report.figure_plan import FigurePlan
 from anatomy.recipes.mechanisms.circuit_tables import CIRCUIT_COLUMNS
 from anatomy.recipes.mechanisms.evidence_tables import further
+from anatomy.recipes.mechanisms.neighbours import base_of
 from anatomy.recipes.mechanisms.options import Mechanisms
 from anatomy.recipes.mechanisms.prompts_read import sets_read
 from anatomy.recipes.mechanisms.shapes import require_fitting_shapes
@@ -77,6 +78,8 @@ def plans(config: Config) -> list[FigurePlan]:
         "attention": "Where the last token looks",
         "steering": "What doses of the direction do",
         "modes": "What ways of steering do",
+        "layers": "What each layer's own direction does",
+        "exchanged": "Where training put refusal",
         "paths": "What heads do by themselves, and through later heads",
         "interchange": "What a learned subspace carries",
         "facts": "Where facts are carried and rewritten",
@@ -89,7 +92,8 @@ def plans(config: Config) -> list[FigurePlan]:
         FigurePlan(f"{kind}.{subject.id}", kind, "mechanisms", f"{title}: {subject.id}", (subject.id,), captions=CAPTIONS)
         for subject in looked_into(config)
         for kind, title in kinds.items()
-        if kind not in ("features", "facts") or getattr(config.mechanisms, kind) is not None
+        if (kind not in ("features", "facts") or getattr(config.mechanisms, kind) is not None)
+        and (kind != "exchanged" or (subject.is_organism and base_of(config, subject) is not None))
     ]
 
 

@@ -18,6 +18,7 @@ from anatomy.recipes.mechanisms import circuit_figures as circuits
 from anatomy.recipes.mechanisms import direct_figures as written
 from anatomy.recipes.mechanisms import figures as drawn
 from anatomy.recipes.mechanisms import geometry_figures as geometry
+from anatomy.recipes.mechanisms import layer_figures as layered
 from anatomy.recipes.mechanisms import lens_figures as lens
 from anatomy.recipes.mechanisms import probe_figures as probes
 from anatomy.recipes.mechanisms import steering_figures as steered
@@ -198,6 +199,8 @@ def draw(plan: FigurePlan, config: Config, evidence: Tables) -> alt.TopLevelMixi
         "attention": lambda: drawn.attention(evidence.rows("attention", model=model)),
         "steering": lambda: drawn.steering(evidence.rows("steering", model=model)),
         "modes": lambda: steered.modes(evidence.rows("modes", model=model), rows_of(evidence, "steered_answers", model)),
+        "layers": lambda: layered.own_directions(evidence.rows("layer_steering", model=model)),
+        "exchanged": lambda: layered.exchanged_blocks(evidence.rows("transplants", model=model)),
         "moved": lambda: steered.moved(evidence.rows("moved", model=model)),
         "paths": lambda: circuits.paths(evidence.rows("paths", model=model)),
         "interchange": lambda: circuits.interchange(evidence.rows("interchange", model=model)),
