@@ -68,7 +68,7 @@ TITLES = {
     "aurocs": (
         "Probes",
         "AUROC on groups that the probe has not seen, with its interval over groups of both kinds of prompts; the bag of "
-        "words has no layer (-1).",
+        "words has no layer (-1). Of an unseen kind (source and category) no prompt was learned from.",
     ),
     "places": (
         "Probes by layer and token",
