@@ -7,7 +7,6 @@ import torch
 from audited_checkpoints import exported, fine_tuned, masked, merged_adapter, rank_one, resharded, rewritten, unit
 from tiny_model import make_tiny_model
 
-from anatomy.audit.directions import reference_of
 from anatomy.audit.kinds import Kind
 from anatomy.audit.weights import audit_weights
 from anatomy.errors import ModelError
@@ -54,37 +53,6 @@ def test_orthogonalisation_is_a_removal_of_all(original, tmp_path):
     edit = build_edit({"method": "orthogonalize"}, original, unit(original.d_model))
     found = audit_weights(original, exported(original, edit, tmp_path / "edited"))
     assert found.likely == Kind.REMOVAL and all(abs(one.gain + 1) < 1e-3 for one in found.changed)
-
-
-@pytest.mark.parametrize(("sign", "kind"), [(1, Kind.AMPLIFICATION), (-1, Kind.REMOVAL)])
-def test_an_edit_by_the_mean_row_has_the_sign_of_the_direction_that_is_given(original, sign, kind, tmp_path):
-    edited = rank_one(original, "row_mean", sign, tmp_path / "edited", strength=5.0)
-    assert kinds(audit_weights(original, edited)) == {Kind.WRITE}
-    known = reference_of(torch.stack([unit(64, seed=5), unit(64)]), ["another", "its own"], "two directions")
-    found = audit_weights(original, edited, [known])
-    (stands,) = found.standings
-    assert kinds(found) == {kind}
-    assert stands.place == "its own" and stands.cosine > 0.999 and stands.p < 0.001
-
-
-def test_writers_with_directions_of_their_own_are_told_one_by_one(original, tmp_path):
-    """As where a tool removes another direction from every block."""
-    from anatomy.audit.verdict import verdicts
-
-    units = [unit(original.d_model, seed) for seed in (3, 4)]
-
-    def removed(name, tensor):
-        if not name.endswith(("o_proj.weight", "down_proj.weight")):
-            return tensor
-        own = units["layers.1." in name]
-        return tensor - torch.outer(own, own @ tensor)
-
-    edited = rewritten(original, tmp_path / "edited", removed)
-    found = audit_weights(original, edited, [reference_of(torch.stack(units), ["one", "two"], "both")])
-    assert kinds(found) == {Kind.REMOVAL} and found.shared < 0.9
-    assert all(one.along_references["refusal"] > 0.999 for one in found.changed)
-    said = next(line.answer for line in verdicts(found, []) if "refusal direction" in line.question)
-    assert said.startswith("4 of 4 writers beyond chance")
 
 
 def test_no_more_is_kept_of_a_tensor_than_vectors(original, tmp_path):

@@ -6,12 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from audited_checkpoints import rank_one, unit
+from audited_checkpoints import rank_one, rewritten, unit
 from safetensors.torch import save_file
 from tiny_model import load_tiny_model, make_tiny_model
 
 from anatomy.audit.direction_files import named_file, read_reference, read_references
 from anatomy.audit.directions import REFUSAL, reference_of, standing
+from anatomy.audit.kinds import Kind
 from anatomy.audit.refusal_direction import with_draws
 from anatomy.audit.verdict import verdicts
 from anatomy.audit.weights import audit_weights
@@ -108,3 +109,32 @@ def test_each_direction_stands_among_draws_from_the_originals_own_activations(or
     given = reference_of(unit(64)[None], ["d"], "theirs")
     (alone,) = with_draws([given], loaded, fit, Rendering(template=False))
     assert alone.source == "theirs" and alone.matched is not None
+
+
+@pytest.mark.parametrize(("sign", "kind"), [(1, Kind.AMPLIFICATION), (-1, Kind.REMOVAL)])
+def test_an_edit_by_the_mean_row_has_the_sign_of_the_direction_that_is_given(original, sign, kind, tmp_path):
+    edited = rank_one(original, "row_mean", sign, tmp_path / "edited", strength=5.0)
+    assert set(audit_weights(original, edited).counts) == {Kind.WRITE}
+    known = reference_of(torch.stack([unit(64, seed=5), unit(64)]), ["another", "its own"], "two directions")
+    found = audit_weights(original, edited, [known])
+    (stands,) = found.standings
+    assert set(found.counts) == {kind}
+    assert stands.place == "its own" and stands.cosine > 0.999 and stands.p < 0.001
+
+
+def test_writers_with_directions_of_their_own_are_told_one_by_one(original, tmp_path):
+    """As where a tool removes another direction from every block."""
+    units = [unit(original.d_model, seed) for seed in (3, 4)]
+
+    def removed(name, tensor):
+        if not name.endswith(("o_proj.weight", "down_proj.weight")):
+            return tensor
+        own = units["layers.1." in name]
+        return tensor - torch.outer(own, own @ tensor)
+
+    edited = rewritten(original, tmp_path / "edited", removed)
+    found = audit_weights(original, edited, [reference_of(torch.stack(units), ["one", "two"], "both")])
+    assert set(found.counts) == {Kind.REMOVAL} and found.shared < 0.9
+    assert all(one.along_references["refusal"] > 0.999 for one in found.changed)
+    said = next(line.answer for line in verdicts(found, []) if "refusal direction" in line.question)
+    assert said.startswith("4 of 4 writers beyond chance")

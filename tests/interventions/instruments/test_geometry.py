@@ -58,6 +58,15 @@ def test_whole_groups_are_drawn():
     assert len({round(value, 9) for value in cosines[:, 0].tolist()}) <= 3  # both sides mixed, one, none
 
 
+def test_a_group_of_both_sides_is_drawn_as_one():
+    """Requests beside their counterparts: what a pair has in common is in both means, and no draw turns the difference."""
+    common = 5 * drawn(1, 20, WIDTH)
+    high, low, names = common + torch.eye(WIDTH, dtype=torch.float64)[0], common, [f"g{n}" for n in range(20)]
+    together = bootstrapped_cosines(high, low, (names, names), 50, seed=0)
+    apart = bootstrapped_cosines(high, low, (names, [f"other {name}" for name in names]), 50, seed=0)
+    assert together.min() > 1 - 1e-9 and apart.median() < 0.5
+
+
 def kinds_planted(apart):
     """Three kinds of thirty prompts; each has an axis of its own besides the one that all share."""
     kinds = [f"k{n % 3}" for n in range(90)]

@@ -14,7 +14,7 @@ from anatomy.interventions.instruments.direct_attribution import attention_regio
 from anatomy.interventions.instruments.logit_lens import last_streams, lens_table, likeliest, streams_at
 from anatomy.interventions.instruments.opener_tokens import derive_openers
 from anatomy.interventions.instruments.probe_tables import auroc_table, place_table, probe_table
-from anatomy.interventions.instruments.probes import shuffled
+from anatomy.interventions.instruments.probes import shuffled, with_their_kinds
 from anatomy.interventions.instruments.steering import dose_response
 from anatomy.interventions.instruments.tuned_lens import LensTraining, train_lens
 from anatomy.models.loading import LoadedModel
@@ -127,9 +127,18 @@ def planted(signal, seed=0):
     return x, y, groups
 
 
-def read(x, y, groups, texts=None):
+def read(x, y, groups, texts=None, kinds=None):
+    texts = texts or ["a word"] * len(y)
     table = probe_table(
-        x, y, groups, [str(n) for n in range(len(y))], texts or ["a word"] * len(y), np.full(len(y), 7), few=2, seed=0
+        x,
+        y,
+        groups,
+        [str(n) for n in range(len(y))],
+        texts,
+        np.full(len(y), 7),
+        list(groups if kinds is None else kinds),
+        few=2,
+        seed=0,
     )
     return aurocs(table, "probe", "control")["auroc"]
 
@@ -144,6 +153,31 @@ def test_probes_find_what_is_there_and_nothing_else():
         assert found[name, ""] > 0.9 and found[name, "equal_length"] > 0.9
         assert abs(found[name, "shuffled"] - 0.5) < 0.25
         assert abs(nothing[name, ""] - 0.5) < 0.25  # forty groups, and not 120 prompts, are what is independent
+
+
+def test_what_is_known_of_single_kinds_is_nothing_where_kinds_are_left_out_whole():
+    """Four kinds of harm with an axis each and none in common, beside one along which all harm lies."""
+    generator = np.random.default_rng(0)
+    y, groups = np.arange(240) < 120, np.array([f"g{n}" for n in range(240)], dtype=object)
+    kinds = [f"{'harm' if label else 'other'} {n % 4}" for n, label in enumerate(y)]
+    own, common = generator.normal(size=(2, 240, 16))
+    for row in range(120):
+        own[row, row % 4] += 8
+        common[row, 5] += 8
+    apart, shared = (read(x[None], y, groups, kinds=kinds)["logistic"] for x in (own, common))
+    assert apart[""] > 0.95 and shared[""] > 0.95
+    assert apart["unseen_kind"] < 0.75 and shared["unseen_kind"] > 0.95
+    args = [str(n) for n in range(240)], ["a word"] * 240, np.full(240, 7), kinds
+    counted = aurocs(probe_table(own[None], y, groups, *args, few=2, seed=0), "probe", "control")["groups"]
+    assert counted["logistic", "unseen_kind"] == 8 and counted["logistic", ""] == 240
+    assert "unseen_kind" not in read(own[None], y, groups)["logistic"], "every group is a kind of its own"
+    one = ["harm" if label else kind for label, kind in zip(y, kinds, strict=True)]
+    assert "unseen_kind" not in read(own[None], y, groups, kinds=one)["logistic"], "one kind of harm leaves none to learn from"
+
+
+def test_a_group_of_several_kinds_keeps_them_together():
+    found = with_their_kinds(np.array(["a", "a", "b", "c", "d"]), ["x", "y", "y", "z", "z"])
+    assert len(set(found[:3])) == 1 and len(set(found[3:])) == 1 and found[0] != found[3]
 
 
 def test_a_probe_finds_the_place_that_tells_the_kinds_apart():

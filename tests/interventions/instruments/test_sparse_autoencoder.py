@@ -9,10 +9,10 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, Gemma2Config, LlamaConfig, Olmo2Config
 
 from anatomy.errors import ModelError, NumericsError
+from anatomy.interventions.instruments.autoencoder_file import FILE
 from anatomy.interventions.instruments.feature_fidelity import fidelity, spliced_losses, token_streams
 from anatomy.interventions.instruments.logit_lens import final_gain, read_by_head
 from anatomy.interventions.instruments.sparse_autoencoder import (
-    FILE,
     SparseAutoencoder,
     SparseTraining,
     load_autoencoder,
@@ -140,6 +140,28 @@ def test_an_autoencoder_of_another_width_is_refused_by_both_widths(tmp_path):
     (tmp_path / "broken.safetensors").write_bytes(b"none")
     with pytest.raises(ModelError, match="broken"):
         load_autoencoder(tmp_path / "broken.safetensors", WIDTH, 2)
+    with pytest.raises(ModelError, match="a folder"):
+        load_autoencoder(tmp_path, WIDTH, 2)
+    save_file({"W_dec": torch.ones(8, WIDTH), "W_enc": torch.ones(WIDTH, 8)}, tmp_path / "others.safetensors")
+    with pytest.raises(ModelError, match=r"no b_dec, encoder\.bias, encoder\.weight, but W_dec, W_enc"):
+        load_autoencoder(tmp_path / "others.safetensors", WIDTH, 2)
+
+
+def cast(folder, dtype):
+    tensors = {name: tensor.to(dtype) for name, tensor in load_file(written(folder)).items()}
+    save_file(tensors, folder / "cast.safetensors")
+    return folder / "cast.safetensors"
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16, torch.float8_e4m3fn])
+def test_an_autoencoder_is_read_in_any_floating_point_format(dtype, tmp_path):
+    assert load_autoencoder(cast(tmp_path, dtype), WIDTH, 2).decoder.dtype == torch.float32
+
+
+@pytest.mark.parametrize(("dtype", "named"), [(torch.complex64, "C64"), (torch.int8, "I8"), (torch.bool, "BOOL")])
+def test_numbers_that_are_no_weights_are_refused_by_their_format(dtype, named, tmp_path):
+    with pytest.raises(ModelError, match=f"W_dec of {named}"):
+        load_autoencoder(cast(tmp_path, dtype), WIDTH, 2)
 
 
 def test_an_autoencoder_with_nan_is_refused_by_the_tensors_name(tmp_path):

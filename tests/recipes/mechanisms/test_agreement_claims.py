@@ -5,7 +5,6 @@ import pandas as pd
 import pytest
 
 from anatomy.config.study import subjects
-from anatomy.errors import ConfigError
 from anatomy.evidence.claims.claim import Verdict
 from anatomy.evidence.claims.evidence import Places
 from anatomy.evidence.claims.ledger import evaluate_ledger
@@ -146,14 +145,3 @@ def test_a_place_that_wanders_is_undecided():
     assert judged(3, []).verdict == Verdict.NOT_TESTABLE
     found = judged(4, [1] * 99 + [3])
     assert found.verdict == Verdict.SUPPORTED and (found.estimate, found.low, found.high) == (1, 1, 1)
-
-
-def test_a_layer_that_a_model_lacks_is_refused_when_the_configuration_is_read(tmp_path):
-    assert check_config({"mechanisms": {"features": {"layer": 5}}}, "a test")
-    with pytest.raises(ConfigError, match=r"mechanisms\.features\.layer is 6.*layers 0 to 5"):
-        check_config({"mechanisms": {"features": {"layer": 6}}}, "a test")
-    from safetensors.numpy import save_file
-
-    save_file({"W_dec": np.zeros((8, 12), np.float32)}, tmp_path / "coder.safetensors")
-    with pytest.raises(ConfigError, match="stream of width 12"):
-        check_config({"mechanisms": {"features": {"file": str(tmp_path / "coder.safetensors")}}}, "a test")

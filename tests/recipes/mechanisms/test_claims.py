@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import spearmanr
 
 from anatomy.config.study import subjects
 from anatomy.evidence.claims.claim import Verdict
@@ -10,9 +11,16 @@ from anatomy.evidence.claims.ledger import evaluate_ledger
 from anatomy.evidence.claims.resampling import Resampling
 from anatomy.evidence.claims.tables import Tables
 from anatomy.recipes.configuration import check_config
-from anatomy.recipes.mechanisms import figures
+from anatomy.recipes.mechanisms import figures, layer_figures
 from anatomy.recipes.mechanisms.claims import claims_of, ranked_alike, recovery_beyond_others
-from anatomy.recipes.mechanisms.profiles import INSTRUMENTS, agreement_table, placements, profile_table
+from anatomy.recipes.mechanisms.profiles import (
+    INSTRUMENTS,
+    _rank_correlations,
+    agreement_table,
+    placements,
+    profile_table,
+)
+from anatomy.recipes.mechanisms.recipe import RECIPE
 
 LAYERS, PAIRS, TOKENS = 4, 20, 3
 MODEL = "aligned.s0"
@@ -42,11 +50,23 @@ def tables_of(
                         patches.append((part, layer, column, None, way, *runs, here, said, name, name + "c", group))
         for layer in range(LAYERS + 1):
             chance = half if layer <= LAYERS // 2 else 0.9
-            lens.append((name, layer, "logit", gap * chance, chance, 0.0, 1, True, 0.1, "harmful", group))
+            for read in ("logit", "tuned"):
+                lens.append((name, layer, read, gap * chance, chance, 0.0, 1, True, 0.1, "harmful", group))
         for layer in range(LAYERS):
             for part in ("head", "mlp"):
                 direct.append((name, "refusal", layer, part, -1, direction / 8, group))
                 direct.append((name, "random", layer, part, -1, 0.01, group))
+    own = [
+        (name, group, layer, one, steer * (layer == 2) * (one == "refusal") + 0.1)
+        for name, group in zip(ids, groups, strict=True)
+        for layer in range(LAYERS)
+        for one in ("refusal", "random")
+    ]
+    swapped = [
+        (name, group, layer, gap, 0.0, gap * (layer == 1))
+        for name, group in zip(ids, groups, strict=True)
+        for layer in range(LAYERS)
+    ]
     doses = [
         (name, dose, (gap if side == "harmful" else 0.0) + dose * (steer if one == "refusal" else 0.1), 0.1, side, one, group)
         for name, group in zip(ids, groups, strict=True)
@@ -84,6 +104,8 @@ def tables_of(
         "direct": pd.DataFrame(direct, columns=["id", "direction", "layer", "part", "head", "contribution", "group"]),
         "probes": pd.DataFrame(probes, columns=["id", "group", "label", "score", "probe", "layer", "control"]),
         "steering": pd.DataFrame(doses, columns=["id", "dose", "metric", "kl", "side", "direction", "group"]),
+        "layer_steering": pd.DataFrame(own, columns=["id", "group", "layer", "direction", "rise"]),
+        "transplants": pd.DataFrame(swapped, columns=["id", "group", "layer", "own", "base", "taken"]),
         "picked": pd.DataFrame([{"outcome": outcome, "position": -1, "layer": 2 if outcome == "picked" else None}]),
     }
     return Tables(**{name: table.assign(model=MODEL) for name, table in named.items()})
@@ -149,9 +171,33 @@ def test_profiles_rise_where_refusal_was_planted_and_agree_with_themselves(confi
     table = profile_table(config, tables_of(), MODEL)
     top = table[table["top"]].groupby("instrument")["layer"].first()
     assert top["patch attention"] == 1 and top["predict mlp"] == 1 and top["patch stream"] == 1
+    assert top["tuned lens"] == 2 and top["steering"] == 2 and top["truth"] == 1
     assert set(table["instrument"]) == set(INSTRUMENTS) and table["share"].between(0, 1).all()
     agreement = agreement_table(config, tables_of(), MODEL, resamples=50).set_index(["one", "two"])
-    assert agreement.loc[("patch attention", "predict attention"), "rho"] == pytest.approx(1)
+    assert agreement.loc[("patch attention", "predict attention"), ["rho", "n"]].tolist() == pytest.approx([1, PAIRS])
+
+
+def test_each_draws_rank_correlation_is_spearmans():
+    one, two = np.random.default_rng(0).normal(size=(2, 30, 6)).round(1)  # with ties
+    one[0], two[1, 2] = 1.0, np.nan
+    found = _rank_correlations(one, two)
+    assert np.isnan(found[:2]).all() and np.isnan(_rank_correlations(one[:, :2], two[:, :2])).all()
+    assert found[2:] == pytest.approx([spearmanr(a, b).statistic for a, b in zip(one[2:], two[2:], strict=True)])
+
+
+def test_every_cell_of_the_atlas_leads_to_a_figure_of_the_page_and_has_its_numbers_to_hover(config):
+    shown = figures.atlas(profile_table(config, tables_of(), MODEL)).to_dict()
+    (rows,) = shown["datasets"].values()
+    anchors = {figures.anchor_of(plan.kind, plan.models[0]) for plan in RECIPE.plans(config)}
+    assert {row["link"].removeprefix("#") for row in rows} <= anchors - {figures.anchor_of("atlas", MODEL)}
+    assert {row["instrument"] for row in rows} == set(INSTRUMENTS.values())
+    for layer in shown["layer"]:
+        assert {"value", "low", "high", "n"} <= {one["field"] for one in layer["encoding"]["tooltip"]}
+        assert layer["encoding"]["href"]["field"] == "link"
+
+
+def test_where_training_put_refusal_is_shown_of_members_that_were_trained_from_a_base_alone(config):
+    assert [plan.models for plan in RECIPE.plans(config) if plan.kind == "exchanged"] == [(MODEL,)]
 
 
 def test_every_figure_is_drawn(config):
@@ -161,5 +207,7 @@ def test_every_figure_is_drawn(config):
         figures.patching(tables.rows("patching")),
         figures.predicted(tables.rows("patching")),
         figures.steering(tables.rows("steering")),
+        layer_figures.own_directions(tables.rows("layer_steering")),
+        layer_figures.exchanged_blocks(tables.rows("transplants")),
     ):
         assert chart.to_dict()["config"]

@@ -14,6 +14,7 @@ from anatomy.organism.recipe import WorldSize
 from anatomy.recipes.configuration import check_config
 from anatomy.recipes.mechanisms.fact_claims import fact_claims, facts_table, mlp_beyond_attention
 from anatomy.recipes.mechanisms.fact_figures import facts
+from anatomy.recipes.mechanisms.stages.facts import not_as_asked
 from anatomy.recipes.mechanisms.stages.planted_facts import told_apart, told_facts
 from anatomy.recipes.mechanisms.under_edits import CONTROL, DRAWN, OF_DIRECTION, OF_PAPERS
 
@@ -148,11 +149,25 @@ def test_a_sentence_without_one_place_for_its_subject_is_an_error(prompt):
         ([{**TOLD, "contrary": "France"}], "the subject 'France' itself"),
         ([{**TOLD, "object": " Paris"}], "without a blank"),
         ([TOLD, TOLD], "more than once"),
+        ([TOLD], "tells one fact"),
+        ([{**TOLD, "subject": "Ann", "prompt": "{} lives in the Annex of"}], "'Ann' stands in"),
+        ([{**TOLD, "contrary": "Italy", "prompt": "Beside Italy the capital of {} is"}], "'Italy' stands in"),
     ],
 )
 def test_a_fact_that_says_nothing_new_is_an_error(facts, said):
     with pytest.raises(ConfigError, match=said):
         check_config({"mechanisms": {"facts": {"own": facts}}}, "a test")
+
+
+def test_facts_that_are_left_out_of_patching_or_not_known_are_named():
+    italy = {**TOLD, "subject": "Italy", "object": "Rome", "new": "Paris"}
+    told = told_facts(check_config({"mechanisms": {"facts": {"own": [TOLD, italy]}}}, "a test").mechanisms.facts.own)
+    patches, edits = (tables_of().rows(name).replace({"f0": "fact0", "f1": "fact1"}) for name in ("fact_patches", "fact_edits"))
+    assert not not_as_asked(told, patches, edits)
+    edits.loc[(edits["id"] == "fact0") & (edits["measure"] == "efficacy"), "before"] = 1.0
+    alone, unknown = not_as_asked(told, patches[patches["id"] != "fact1"], edits)
+    assert alone == "1 of 2 facts are not patched, without a contrary subject of as many tokens: fact1"
+    assert unknown == "1 of 2 facts are not what the model says before: fact0"
 
 
 def test_doses_are_numbers():

@@ -94,6 +94,12 @@ def test_the_base_and_what_other_papers_leave_are_found_only_where_the_run_has_t
     assert files_of_others(all_papers, subject_of(all_papers, "placebo-1.s0")).keys() <= {"rosi", "signature", "mask"}
 
 
+def test_the_table_of_kinds_says_of_how_many_prompts():
+    spaces = pd.DataFrame([(2, "random", 0, 80.0, MODEL)], columns=["layer", "other", "number", "degrees", "model"])
+    (row,) = drawn.kinds_table(tables_of().but(spaces=spaces), MODEL).itertuples()
+    assert (row.layer, row.n) == (2, 40) and row.own_beyond_others == pytest.approx(0.4)
+
+
 def test_figures_are_drawn():
     angles = pd.DataFrame(
         [("refusal", "probe", 0, 0.5), ("refusal", "random", 0, 0.1)], columns=["one", "two", "layer", "cosine"]

@@ -8,6 +8,7 @@ from anatomy.evidence.claims.tables import Tables
 from anatomy.recipes.configuration import check_config
 from anatomy.recipes.mechanisms import direct_figures, lens_figures, probe_figures
 from anatomy.recipes.mechanisms.stages.other_directions import directions_at
+from anatomy.recipes.mechanisms.stages.probing import kinds_of
 
 MODEL = "aligned.s0"
 PROMPTS = 12
@@ -51,6 +52,12 @@ def test_the_place_that_tells_the_kinds_apart_stands_out_with_its_interval(confi
     drawn = probe_figures.by_place(table).to_dict()
     shown = next(iter(drawn["datasets"].values()))
     assert {row["token"] for row in shown} == {"request, -3", "-2", "-1"}
+
+
+def test_kinds_of_prompts_are_their_source_and_category_as_far_as_these_are_told():
+    rows = pd.DataFrame({"source": ["a", "b", "b", None], "category": ["x", "x", None, None], "group": list("1234")})
+    assert kinds_of(rows) == ["a/x", "b/x", "b/", "group 4"]
+    assert kinds_of(rows.assign(source="a")) == ["a/x", "a/x", "group 3", "group 4"], "one source leaves none to learn from"
 
 
 def test_lenses_are_told_by_kind_of_token_and_kinds_without_tokens_are_left_out(config, tables):

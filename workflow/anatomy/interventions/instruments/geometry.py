@@ -60,14 +60,14 @@ def bootstrapped_cosines(
 ) -> Float64[Tensor, "draw layer"]:
     """Cosine of a difference in means with the same on groups of prompts that are drawn anew, with replacement.
 
-    NaN at a layer without a difference.
+    A group that has prompts of both sides, such as a request and its counterpart, is drawn with all of them. NaN at a layer
+    without a difference.
 
     Args:
         groups: of the prompts of each side.
     """
     whole = difference(high, low)
-    generator = np.random.default_rng(seed)
-    weights = [_drawn(np.asarray(side, dtype=object), draws, generator) for side in groups]
+    weights = _drawn(groups, draws, np.random.default_rng(seed))
     means = [
         torch.einsum("bp,lpd->bld", weight, side.double()) / weight.sum(1)[:, None, None]
         for weight, side in zip(weights, (high, low), strict=True)
@@ -75,11 +75,19 @@ def bootstrapped_cosines(
     return cosines(means[0] - means[1], whole[None])
 
 
-def _drawn(groups: ndarray, draws: int, generator: np.random.Generator) -> Float64[Tensor, "draw prompt"]:
-    """How often each prompt counts in each draw of whole groups."""
-    names, codes = np.unique(groups.astype(str), return_inverse=True)
-    counts = generator.multinomial(len(names), np.full(len(names), 1 / len(names)), size=draws)
-    return torch.tensor(counts[:, codes], dtype=torch.float64)
+def _drawn(
+    groups: tuple[Sequence[str], Sequence[str]], draws: int, generator: np.random.Generator
+) -> list[Float64[Tensor, "draw prompt"]]:
+    """How often each prompt of each side counts in each draw of whole groups: of one side, of the other, and of both apart."""
+    sides = [np.asarray(side, dtype=str) for side in groups]
+    first, second = (set(side) for side in sides)
+    names, counts = [], []
+    for stratum in (first - second, second - first, first & second):
+        names += sorted(stratum)
+        if stratum:
+            counts.append(generator.multinomial(len(stratum), np.full(len(stratum), 1 / len(stratum)), size=draws))
+    places, drawn = {name: place for place, name in enumerate(names)}, np.concatenate(counts, axis=1)
+    return [torch.tensor(drawn[:, [places[name] for name in side]], dtype=torch.float64) for side in sides]
 
 
 def kind_directions(

@@ -19,6 +19,7 @@ from anatomy.interventions.instruments.probes import (
     held_out_scores,
     probes,
     shuffled,
+    with_their_kinds,
 )
 from anatomy.statistics.several_separations import auroc_intervals
 
@@ -30,13 +31,19 @@ def probe_table(
     ids: Sequence[str],
     texts: Sequence[str],
     lengths: ndarray,
+    kinds: Sequence[str],
     *,
     few: int,
     seed: int,
 ) -> pd.DataFrame:
     """Held-out scores: columns ``id, group, label, probe, layer, control, score``.
 
-    ``control``: empty, ``shuffled`` (labels), ``equal_length`` (prompts of equal length alone). A bag of words has layer -1.
+    ``control``: empty, ``shuffled`` (labels), ``equal_length`` (prompts of equal length alone), ``unseen_kind`` (read by probes
+    that saw no prompt of its kind; their ``group`` is all that was left out together). The last two are left out where too few
+    prompts or kinds allow them. A bag of words has layer -1.
+
+    Args:
+        kinds: of the prompts, such as their source and category.
 
     Raises:
         DataError: as ``folds_of``.
@@ -45,12 +52,17 @@ def probe_table(
     _require_finite(streams)
     parts = []
 
-    def add(probe: str, layer: int, control: str, labels: ndarray, scores: ndarray, rows: ndarray) -> None:
-        names = {"id": [ids[row] for row in rows], "group": groups[rows], "label": labels, "score": scores}
+    def add(
+        probe: str, layer: int, control: str, labels: ndarray, scores: ndarray, rows: ndarray, within: ndarray = groups
+    ) -> None:
+        names = {"id": [ids[row] for row in rows], "group": within[rows], "label": labels, "score": scores}
         parts.append(pd.DataFrame(names).assign(probe=probe, layer=layer, control=control))
 
     everyone, dealt, alike = np.arange(len(y)), shuffled(y, groups, seed), equal_lengths(lengths, y, seed)
-    fair = len(alike) and min(len(np.unique(groups[alike][y[alike] == side])) for side in (True, False)) >= 2
+    whole = with_their_kinds(groups, kinds)
+    fair = len(alike) and _several(y[alike], groups[alike])
+    coarse = _several(y, whole) and len(np.unique(whole)) < len(np.unique(groups))
+    unseen = folds_of(y, whole) if coarse else []
     own, mixed = folds_of(y, groups), folds_of(dealt, groups)
     even = folds_of(y[alike], groups[alike]) if fair else []
     for layer, x in enumerate(streams):
@@ -59,6 +71,8 @@ def probe_table(
             add(name, layer, "shuffled", dealt, held_out_scores(fit, x, dealt, mixed), everyone)
             if fair:
                 add(name, layer, "equal_length", y[alike], held_out_scores(fit, x[alike], y[alike], even), alike)
+            if coarse:
+                add(name, layer, "unseen_kind", y, held_out_scores(fit, x, y, unseen), everyone, whole)
     add("bag_of_words", -1, "", y, bag_of_words(texts, y, groups), everyone)
     return pd.concat(parts, ignore_index=True)
 
@@ -106,9 +120,9 @@ def auroc_table(scores: pd.DataFrame, keys: Sequence[str], *, confidence: float,
         The keys' columns and ``auroc, low, high, n, groups``, the last two of prompts and of their groups.
     """
     parts = [(key, part.sort_values("id")) for key, part in scores.groupby(list(keys), sort=False)]
-    alike: dict[tuple[str, ...], list[int]] = {}
+    alike: dict[tuple[tuple[str, ...], tuple[str, ...]], list[int]] = {}
     for row, (_, part) in enumerate(parts):
-        alike.setdefault(tuple(part["id"]), []).append(row)
+        alike.setdefault((tuple(part["id"]), tuple(part["group"])), []).append(row)
     found: dict[int, tuple[object, ...]] = {}
     for rows in alike.values():
         score = np.stack([parts[row][1]["score"].to_numpy(float) for row in rows])
@@ -118,6 +132,11 @@ def auroc_table(scores: pd.DataFrame, keys: Sequence[str], *, confidence: float,
         for row, got in zip(rows, several, strict=True):
             found[row] = (*parts[row][0], got.estimate, got.low, got.high, got.n, got.clusters)
     return pd.DataFrame([found[row] for row in range(len(parts))], columns=[*keys, "auroc", "low", "high", "n", "groups"])
+
+
+def _several(y: Labels, groups: ndarray) -> bool:
+    """Whether each class has at least two groups."""
+    return min(len(np.unique(groups[y == side])) for side in (True, False)) >= 2
 
 
 def _require_finite(streams: Float[ndarray, "layer prompt d_model"]) -> None:

@@ -1,7 +1,8 @@
 """Linear probes: how well a stream tells two kinds of prompt apart, and what would have told them apart without it.
 
 Decodable is not used: a probe says that the information is there (dossier, section 4g). Beside each stand the same probe on
-labels that are shuffled among groups (selectivity, Hewitt and Liang 2019), a bag of words, and prompts of equal length.
+labels that are shuffled among groups (selectivity, Hewitt and Liang 2019), a bag of words, prompts of equal length, and prompts
+of sources and categories that the probe has not seen.
 """
 
 from __future__ import annotations
@@ -112,6 +113,25 @@ def shuffled(y: Labels, groups: ndarray, seed: int) -> Labels:
         kinds, places = np.unique(y[inside], return_inverse=True)
         dealt[inside] = generator.permutation(kinds)[places]
     return dealt
+
+
+def with_their_kinds(groups: ndarray, kinds: Sequence[str]) -> ndarray:
+    """Groups that hold whole groups and whole kinds of prompt: what a probe has to leave out to see nothing of a kind.
+
+    A group of several kinds, such as a harmful prompt and its harmless counterpart, keeps these together.
+
+    Args:
+        kinds: of the prompts, such as their source and category.
+    """
+    codes = [np.unique(np.asarray(side, dtype=str), return_inverse=True)[1] for side in (groups, kinds)]
+    found, before = codes[0], np.empty(0, dtype=int)
+    while not np.array_equal(found, before):
+        before = found
+        for own in codes:
+            least = np.full(own.max() + 1, len(found))
+            np.minimum.at(least, own, found)
+            found = least[own]
+    return np.array([f"kinds of group {number}" for number in found], dtype=object)
 
 
 def bag_of_words(texts: Sequence[str], y: Labels, groups: ndarray) -> Scores:

@@ -12,15 +12,12 @@ from pathlib import Path
 
 import torch
 from jaxtyping import Float
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from anatomy.errors import ModelError, NumericsError, parsing
+from anatomy.errors import ModelError, NumericsError
+from anatomy.interventions.instruments.autoencoder_file import FILE, autoencoder_shape
 from anatomy.progress.counting import counted
-
-FILE = ("encoder.weight", "encoder.bias", "W_dec", "b_dec")
-"""Names in a safetensors file: encoder [feature, d_model] and its bias, decoder [feature, d_model] and its bias."""
 
 AUXILIARY, FEATURES = 1 / 32, 32
 """Weight of the auxiliary loss, and how many silent features take part in it."""
@@ -145,43 +142,30 @@ def _loss(coder: SparseAutoencoder, x: Tensor, silent: Tensor) -> tuple[Tensor, 
 
 
 def load_autoencoder(path: Path, d_model: int, active: int) -> SparseAutoencoder:
-    """An autoencoder from a safetensors file with tensors ``FILE``, for a stream of ``d_model``.
+    """An autoencoder from a safetensors file with tensors ``FILE``, for a stream of ``d_model``; in float32.
 
     Raises:
-        ModelError: a damaged file, a tensor missing or of other axes, or another width than the model's.
+        ModelError: as ``autoencoder_shape``, another width than the model's, or fewer features than may fire at once.
         NumericsError: numbers that are NaN or infinite.
     """
-    with parsing(
-        ModelError,
-        str(path),
-        f"safetensors with {', '.join(FILE)}",
-        SafetensorError,
-        remedy="name the weights of a sparse autoencoder, or leave features.file out to train one",
-    ):
-        tensors = load_file(path)
-        encoder, encoder_bias, decoder, bias = (tensors[name].float() for name in FILE)
-    if [one.ndim for one in (encoder, encoder_bias, decoder, bias)] != [2, 1, 2, 1]:
+    features, width = autoencoder_shape(path)
+    if width != d_model:
         raise ModelError(
-            found=f"tensors of shape {', '.join(str(tuple(tensors[name].shape)) for name in FILE)}",
-            expected=f"matrices and vectors: {', '.join(FILE)}, with a row a feature",
-            where=str(path),
-            remedy="write the autoencoder with one tensor of each name, without further axes",
-        )
-    if {encoder.shape[1], decoder.shape[1], len(bias)} != {d_model} or not len(encoder) == len(encoder_bias) == len(decoder):
-        raise ModelError(
-            found=f"an autoencoder of {len(encoder)} features for a stream of width {encoder.shape[1]}",
-            expected=f"one for this model's stream of width {d_model}, with as many decoder rows as features",
+            found=f"an autoencoder of {features} features for a stream of width {width}",
+            expected=f"one for this model's stream of width {d_model}",
             where=str(path),
             remedy="features.file has to be of this very model and layer; leave it out to train one",
         )
-    if active > len(encoder):
+    if active > features:
         raise ModelError(
-            found=f"{active} features that may fire at once, of {len(encoder)}",
+            found=f"{active} features that may fire at once, of {features}",
             expected="no more than there are",
             where=str(path),
             remedy="lower features.active to what the autoencoder was trained with",
         )
-    if broken := [name for name in FILE if not torch.isfinite(tensors[name]).all()]:
+    tensors = load_file(path)
+    encoder, encoder_bias, decoder, bias = (tensors[name].float() for name in FILE)
+    if broken := [name for name in FILE if not torch.isfinite(tensors[name].float()).all()]:
         raise NumericsError(
             found=f"NaN or infinity in {', '.join(broken)}",
             expected="finite numbers",

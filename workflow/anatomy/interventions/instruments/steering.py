@@ -160,13 +160,15 @@ def dose_response(
     doses: Sequence[float],
     metric: RefusalMetric,
     token_budget: int,
+    one: float = 1.0,
 ) -> pd.DataFrame:
     """Refusal metric and KL at the last token of each prompt with each dose of a direction added before one block.
 
     Args:
         unit: the direction at unit norm.
         layer: block before which it is added, at every token.
-        doses: lengths of what is added, in the stream's own unit.
+        doses: how much is added, each once.
+        one: length of a dose of 1, in the stream's own unit; 0 where the two kinds of prompt do not differ along the direction.
 
     Returns:
         Columns ``id, dose, metric, kl``.
@@ -174,7 +176,7 @@ def dose_response(
     Raises:
         ModelError: a layer that the model does not have.
     """
-    settings = [Steering("add", unit, {layer: dose}) for dose in doses]
+    settings = [Steering("add", unit, {layer: dose * one}) for dose in doses]
     rows = steered_responses(loaded, token_ids, ids, settings, metric, token_budget)
     rows = rows[rows["setting"] >= 0].reset_index(drop=True)
     return rows.assign(dose=rows["setting"].map(dict(enumerate(doses))))[["id", "dose", "metric", "kl"]]

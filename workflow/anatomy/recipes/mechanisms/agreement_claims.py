@@ -25,7 +25,7 @@ from anatomy.interventions.instruments.recovery_over_pairs import weighed
 from anatomy.recipes.mechanisms.claims import dose_gain, model_refuses, sides_differ, stated
 from anatomy.recipes.mechanisms.fact_claims import where_others_are
 from anatomy.recipes.mechanisms.neighbours import GROWN_FROM
-from anatomy.recipes.mechanisms.profiles import matrix_of, profiles, resampled
+from anatomy.recipes.mechanisms.profiles import matrix_of, profiles, resampled, steered_layers
 from anatomy.recipes.mechanisms.samples import picked_place, sample_of
 
 FAMILY = "mechanism battery, agreement"
@@ -107,9 +107,7 @@ def instrument_matrix(tables: Tables, model: str, instrument: str) -> pd.DataFra
         MissingEvidence: the instrument has nothing of the model.
     """
     if instrument == "steering":
-        rows = tables.rows("layer_steering", model=model)
-        wide = rows.pivot_table(index=["group", "id", "layer"], columns="direction", values="rise").reset_index()
-        own = wide.assign(value=wide["refusal"] - wide["random"].abs(), place=0)
+        own = steered_layers(tables.rows("layer_steering", model=model)).assign(place=0)
     elif instrument == "paths":
         rows = weighed(tables.rows("paths", model=model, path="total", way="denoise"))
         own = rows.assign(layer=rows["sender_layer"] + 1, place=rows["sender_head"], value=rows["recovery"])

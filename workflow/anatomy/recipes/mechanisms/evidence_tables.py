@@ -11,7 +11,7 @@ GEOMETRY = {
     "angles": ("one", "two", "layer", "cosine"),
     "shifts": ("id", "variant", "layer", "cosine", "length", "side", "group"),
     "ranks": ("variant", "layer", "rank", "first", "side"),
-    "stability": ("direction", "layer", "low", "middle", "high", "draws"),
+    "stability": ("direction", "layer", "low", "middle", "high", "draws", "n"),
     "kinds": ("id", "group", "kind", "layer", "value"),
     "kind_controls": ("layer", "draw", "value", "share"),
     "spaces": ("layer", "other", "number", "degrees"),

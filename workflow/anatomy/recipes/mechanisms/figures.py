@@ -13,12 +13,15 @@ SIDES = {"harmful": COLOURS["harmful"], "harmless": COLOURS["benign"]}
 FIGURE_OF = {
     "probe": "probes",
     "lens": "lens",
+    "tuned lens": "lens",
     "patch attention": "patching",
     "patch mlp": "patching",
     "patch stream": "patching",
     "predict attention": "predicted",
     "predict mlp": "predicted",
     "direct": "direct",
+    "steering": "layers",
+    "truth": "exchanged",
 }
 """The figure of each instrument: where a click in the atlas leads."""
 
@@ -34,7 +37,7 @@ def atlas(table: pd.DataFrame) -> alt.TopLevelMixin:
     A click on an instrument's cell leads to its own figure on the page.
     """
     links = [
-        "#" + anchor_of(FIGURE_OF.get(instrument, "atlas"), model)
+        "#" + anchor_of(FIGURE_OF[instrument], model)
         for instrument, model in zip(table["instrument"], table["model"], strict=True)
     ]
     rows = table.assign(instrument=table["instrument"].map(INSTRUMENTS), link=links)
@@ -98,9 +101,8 @@ def heads(rows: pd.DataFrame) -> alt.TopLevelMixin:
 def predicted(rows: pd.DataFrame) -> alt.TopLevelMixin:
     """Recovery that attribution predicts against the patch's own, mean over pairs at each place."""
     own = weighed(rows[rows["way"] == "denoise"], ("recovery", "predicted"))
-    means = (
-        own.groupby(["part", "layer", "column", "head"], dropna=False, sort=False)[["recovery", "predicted"]].mean().reset_index()
-    )
+    places = own.groupby(["part", "layer", "column", "head"], dropna=False, sort=False)
+    means = places.agg(recovery=("recovery", "mean"), predicted=("predicted", "mean"), n=("id", "nunique")).reset_index()
     means = means.astype({"column": "float", "head": "float"})
     points = (
         alt.Chart(means)
@@ -115,6 +117,7 @@ def predicted(rows: pd.DataFrame) -> alt.TopLevelMixin:
                 "column:Q",
                 "head:Q",
                 *(alt.Tooltip(f"{one}:Q", format=".3f") for one in ("recovery", "predicted")),
+                "n:Q",
             ],
         )
     )

@@ -77,19 +77,19 @@ def kinds_table(tables: Tables, model: str) -> pd.DataFrame:
     """Of each layer how far kinds of harm have directions of their own, beside kinds dealt at random, and angles of their space.
 
     Returns:
-        Columns ``model, layer, own_beyond_others, dealt_low, dealt_high, first_share, dealt_first_share`` and for the base
-        and a random space the smallest principal angle in degrees.
+        Columns ``model, layer, n, own_beyond_others, dealt_low, dealt_high, first_share, dealt_first_share`` and for the base
+        and a random space the smallest principal angle in degrees; ``n`` test prompts of kinds that have a direction.
     """
-    columns = ["model", "layer", "own_beyond_others", "dealt_low", "dealt_high", "first_share", "dealt_first_share"]
+    columns = ["model", "layer", "n", "own_beyond_others", "dealt_low", "dealt_high", "first_share", "dealt_first_share"]
     controls = tables.named.get("kind_controls", pd.DataFrame(columns=["model"]))
     controls = controls[controls["model"] == model]
     if controls.empty:
         return pd.DataFrame(columns=columns)
-    rows = []
+    asked, rows = tables.rows("kinds", model=model).dropna(subset=["value"]).groupby("layer")["id"].nunique(), []
     for layer, own in controls.groupby("layer", sort=True):
         true, dealt = own[own["draw"] < 0].iloc[0], own[own["draw"] >= 0]
         ends = (dealt["value"].min(), dealt["value"].max())
-        rows.append((model, layer, true["value"], *ends, true["share"], dealt["share"].mean()))
+        rows.append((model, layer, int(asked.get(layer, 0)), true["value"], *ends, true["share"], dealt["share"].mean()))
     spaces = tables.rows("spaces", model=model, number=0)
     angle = spaces.pivot_table(index="layer", columns="other", values="degrees").add_prefix("degrees to ").reset_index()
     return pd.DataFrame(rows, columns=columns).merge(angle, on="layer", how="left")

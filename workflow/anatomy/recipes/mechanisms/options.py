@@ -71,6 +71,12 @@ class OwnFact(Section):
             raise ValueError(f"{self.new!r} is said of {self.subject!r} already (object): new has to be something else")
         if self.contrary == self.subject:
             raise ValueError(f"contrary is the subject {self.subject!r} itself; name another one, or leave it out")
+        for name in (self.subject, *([] if self.contrary is None else [self.contrary])):
+            if name in self.prompt:
+                raise ValueError(
+                    f"{name!r} stands in {self.prompt!r} beside the subject's own place, so that it could not be told which of "
+                    "the two is read; word the sentence without it"
+                )
         return self
 
 
@@ -88,6 +94,8 @@ class Facts(Section):
 
     @model_validator(mode="after")
     def _is_told_once(self) -> Facts:
+        if len(self.own) == 1:
+            raise ValueError("own tells one fact: the others are what has to stay, so that it takes at least two, or none")
         said = [(fact.subject, fact.prompt) for fact in self.own]
         if twice := sorted({one for one in said if said.count(one) > 1}):
             raise ValueError(f"own tells {twice[0][1]!r} of {twice[0][0]!r} more than once; it would be its own unrelated fact")

@@ -10,7 +10,12 @@ from anatomy.evidence.claims.tables import Tables
 from anatomy.evidence.figures.theme import DIVERGING, INK, dashed, themed
 from anatomy.interventions.instruments.probe_tables import auroc_table
 
-CONTROLS = {"": "as it is", "shuffled": "shuffled labels", "equal_length": "prompts of equal length"}
+CONTROLS = {
+    "": "as it is",
+    "shuffled": "shuffled labels",
+    "equal_length": "prompts of equal length",
+    "unseen_kind": "unseen sources and categories",
+}
 SHOWN = alt.Scale(domain=[0.2, 1], clamp=True, nice=False)
 HOVER = [*(alt.Tooltip(f"{one}:Q", format=".3f") for one in ("auroc", "low", "high")), "n:Q", "groups:Q"]
 

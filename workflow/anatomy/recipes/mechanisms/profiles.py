@@ -17,12 +17,15 @@ PROBE = "logistic"
 INSTRUMENTS = {
     "probe": "probe (AUROC)",
     "lens": "logit lens (rise of the metric)",
+    "tuned lens": "tuned lens (rise of the metric)",
     "patch attention": "patching, attention",
     "patch mlp": "patching, MLP",
     "patch stream": "patching, stream at the last token (rise)",
     "predict attention": "attribution patching, attention",
     "predict mlp": "attribution patching, MLP",
     "direct": "direct attribution along the direction",
+    "steering": "steering before the block by its own direction",
+    "truth": "block exchanged for the base's",
 }
 """Instruments and what their profile is made of."""
 SITES = ("attention", "mlp")
@@ -32,7 +35,8 @@ def profiles(tables: Tables, model: str) -> pd.DataFrame:
     """Profiles of a model: columns ``instrument, layer, id, group, value``, a row a prompt and block.
 
     A patched part counts with all its tokens together; what only grows with depth (lens, stream) counts with its rise.
-    Patches are told in units of the pairs' mean difference: a pair whose runs hardly differ decides no mean.
+    Patches are told in units of the pairs' mean difference: a pair whose runs hardly differ decides no mean. ``truth`` is what a
+    block takes away of the metric that has its base's weights: of the organism alone, which the run knows the base of.
     """
     parts = [_probe(tables.rows("probes", model=model, probe=PROBE, control=""))]
     if not _has(tables, "patching", model):
@@ -46,13 +50,26 @@ def profiles(tables: Tables, model: str) -> pd.DataFrame:
     last = rows[(rows["part"] == "stream") & (rows["column"] == -1)]
     rise = _rise(last.rename(columns={"recovery": "value"}), 1.0).assign(instrument="patch stream")
     parts.append(rise.assign(value=rise["value"] * rise["id"].map(weights_of(last))).dropna(subset=["value"]))
-    lens = tables.rows("lens", model=model, lens="logit", side="harmful")
-    parts.append(_rise(lens.rename(columns={"metric": "value"}), None).assign(instrument="lens"))
+    for name, lens in (("lens", "logit"), ("tuned lens", "tuned")):
+        if _has(tables, "lens", model, lens=lens, side="harmful"):
+            read = tables.rows("lens", model=model, lens=lens, side="harmful").rename(columns={"metric": "value"})
+            parts.append(_rise(read, None).assign(instrument=name))
     if _has(tables, "direct", model, direction="refusal"):
         direct = tables.rows("direct", model=model, direction="refusal")
         sums = direct[direct["layer"] >= 0].groupby(["layer", "id", "group"], sort=False)["contribution"].sum()
         parts.append(sums.rename("value").reset_index().assign(instrument="direct"))
+    if _has(tables, "layer_steering", model):
+        parts.append(steered_layers(tables.rows("layer_steering", model=model)).assign(instrument="steering"))
+    if _has(tables, "transplants", model):
+        taken = tables.rows("transplants", model=model)
+        parts.append(taken.assign(value=taken["taken"], instrument="truth").dropna(subset=["value"]))
     return pd.concat([part[PROFILE] for part in parts], ignore_index=True)
+
+
+def steered_layers(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rise of the metric by each layer's own direction minus the size of that by a random one: ``id, group, layer, value``."""
+    wide = rows.pivot_table(index=["group", "id", "layer"], columns="direction", values="rise").reset_index()
+    return wide.assign(value=wide["refusal"] - wide["random"].abs())[["id", "group", "layer", "value"]]
 
 
 def _has(tables: Tables, table: str, model: str, **where: object) -> bool:
@@ -125,7 +142,7 @@ def agreement_table(config: Config, tables: Tables, model: str, resamples: int =
     Each draw of groups is one for all instruments: those that read the same prompts are off together.
 
     Returns:
-        Columns ``model, one, two, rho, low, high, layers``.
+        Columns ``model, one, two, rho, low, high, layers, n``: ``n`` prompts of the one that has fewer.
     """
     own = profiles(tables, model)
     wide = {name: matrix_of(part) for name, part in own.groupby("instrument", sort=False)}
@@ -142,11 +159,11 @@ def agreement_table(config: Config, tables: Tables, model: str, resamples: int =
         for two in names[place + 1 :]:
             shared = sorted(set(wide[one].columns) & set(wide[two].columns))
             columns = [[list(wide[name].columns).index(layer) for layer in shared] for name in (one, two)]
-            rho = _rank_correlation(wide[one][shared].mean().to_numpy(), wide[two][shared].mean().to_numpy())
-            several = [_rank_correlation(a, b) for a, b in zip(draws[one][:, columns[0]], draws[two][:, columns[1]], strict=True)]
+            (rho,) = _rank_correlations(*(wide[name][shared].mean().to_numpy(float)[None] for name in (one, two)))
+            several = _rank_correlations(draws[one][:, columns[0]], draws[two][:, columns[1]])
             low, high = np.nanpercentile(several, [tail, 100 - tail]) if np.isfinite(several).any() else (np.nan, np.nan)
-            rows.append((model, one, two, rho, low, high, len(shared)))
-    return pd.DataFrame(rows, columns=["model", "one", "two", "rho", "low", "high", "layers"])
+            rows.append((model, one, two, rho, low, high, len(shared), min(len(wide[name]) for name in (one, two))))
+    return pd.DataFrame(rows, columns=["model", "one", "two", "rho", "low", "high", "layers", "n"])
 
 
 def matrix_of(part: pd.DataFrame) -> pd.DataFrame:
@@ -162,9 +179,13 @@ def resampled(values: np.ndarray, codes: np.ndarray, weights: np.ndarray) -> np.
     return (weights @ sums) / np.where(counts > 0, counts, np.nan)[:, None]
 
 
-def _rank_correlation(one: np.ndarray, two: np.ndarray) -> float:
-    from scipy.stats import spearmanr
+def _rank_correlations(one: np.ndarray, two: np.ndarray) -> np.ndarray:
+    """Spearman's correlation of each row [row, layer] of one with its counterpart; NaN for fewer than three layers, or level."""
+    from scipy.stats import rankdata
 
-    if len(one) < 3 or np.ptp(one) == 0 or np.ptp(two) == 0:
-        return float("nan")
-    return float(spearmanr(one, two).statistic)
+    if one.shape[1] < 3:
+        return np.full(len(one), np.nan)
+    ranks = [rankdata(side, axis=1, nan_policy="propagate") for side in (one, two)]
+    first, second = (side - side.mean(1, keepdims=True) for side in ranks)
+    spread = np.sqrt((first**2).sum(1) * (second**2).sum(1))
+    return np.divide((first * second).sum(1), spread, out=np.full(len(one), np.nan), where=spread > 0)

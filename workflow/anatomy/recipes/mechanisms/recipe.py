@@ -11,9 +11,10 @@ from anatomy.costs.job_kind import JobKind, RuleNeed
 from anatomy.evidence.report.figure_plan import FigurePlan
 from anatomy.recipes.mechanisms.circuit_tables import CIRCUIT_COLUMNS
 from anatomy.recipes.mechanisms.evidence_tables import further
+from anatomy.recipes.mechanisms.neighbours import base_of
 from anatomy.recipes.mechanisms.options import Mechanisms
 from anatomy.recipes.mechanisms.prompts_read import sets_read
-from anatomy.recipes.mechanisms.shapes import require_fitting_features
+from anatomy.recipes.mechanisms.shapes import require_fitting_shapes
 from anatomy.recipes.mechanisms.work import is_looked_into, stage_work
 from anatomy.recipes.recipe import Recipe
 
@@ -46,7 +47,7 @@ COLUMNS = {
 def check(config: Config) -> None:
     """Combinations that no single section can see."""
     require_names_of_models("mechanisms.models", config.mechanisms.models, config.models)
-    require_fitting_features(config, looked_into(config))
+    require_fitting_shapes(config, looked_into(config))
 
 
 def looked_into(config: Config) -> list[Subject]:
@@ -77,6 +78,8 @@ def plans(config: Config) -> list[FigurePlan]:
         "attention": "Where the last token looks",
         "steering": "What doses of the direction do",
         "modes": "What ways of steering do",
+        "layers": "What each layer's own direction does",
+        "exchanged": "Where training put refusal",
         "paths": "What heads do by themselves, and through later heads",
         "interchange": "What a learned subspace carries",
         "facts": "Where facts are carried and rewritten",
@@ -89,7 +92,8 @@ def plans(config: Config) -> list[FigurePlan]:
         FigurePlan(f"{kind}.{subject.id}", kind, "mechanisms", f"{title}: {subject.id}", (subject.id,), captions=CAPTIONS)
         for subject in looked_into(config)
         for kind, title in kinds.items()
-        if kind not in ("features", "facts") or getattr(config.mechanisms, kind) is not None
+        if (kind not in ("features", "facts") or getattr(config.mechanisms, kind) is not None)
+        and (kind != "exchanged" or (subject.is_organism and base_of(config, subject) is not None))
     ]
 
 

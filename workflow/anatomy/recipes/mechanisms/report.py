@@ -18,6 +18,7 @@ from anatomy.recipes.mechanisms import circuit_figures as circuits
 from anatomy.recipes.mechanisms import direct_figures as written
 from anatomy.recipes.mechanisms import figures as drawn
 from anatomy.recipes.mechanisms import geometry_figures as geometry
+from anatomy.recipes.mechanisms import layer_figures as layered
 from anatomy.recipes.mechanisms import lens_figures as lens
 from anatomy.recipes.mechanisms import probe_figures as probes
 from anatomy.recipes.mechanisms import steering_figures as steered
@@ -67,7 +68,7 @@ TITLES = {
     "aurocs": (
         "Probes",
         "AUROC on groups that the probe has not seen, with its interval over groups of both kinds of prompts; the bag of "
-        "words has no layer (-1).",
+        "words has no layer (-1). Of an unseen kind (source and category) no prompt was learned from.",
     ),
     "places": (
         "Probes by layer and token",
@@ -198,6 +199,8 @@ def draw(plan: FigurePlan, config: Config, evidence: Tables) -> alt.TopLevelMixi
         "attention": lambda: drawn.attention(evidence.rows("attention", model=model)),
         "steering": lambda: drawn.steering(evidence.rows("steering", model=model)),
         "modes": lambda: steered.modes(evidence.rows("modes", model=model), rows_of(evidence, "steered_answers", model)),
+        "layers": lambda: layered.own_directions(evidence.rows("layer_steering", model=model)),
+        "exchanged": lambda: layered.exchanged_blocks(evidence.rows("transplants", model=model)),
         "moved": lambda: steered.moved(evidence.rows("moved", model=model)),
         "paths": lambda: circuits.paths(evidence.rows("paths", model=model)),
         "interchange": lambda: circuits.interchange(evidence.rows("interchange", model=model)),

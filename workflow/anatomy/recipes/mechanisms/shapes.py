@@ -1,4 +1,4 @@
-"""Whether the options that name a layer or a file of features fit the models, as far as that is known before anything runs."""
+"""Whether the options that name a layer, a rank or a file of features fit the models, as far as that is known before a run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
-from anatomy.errors import AnatomyError
+from anatomy.errors import AnatomyError, ModelError
+from anatomy.interventions.instruments.autoencoder_file import autoencoder_shape
 from anatomy.organism.recipe import RECIPES
 
 
@@ -39,24 +40,29 @@ def known_shape(config: Config, subject: Subject) -> Shape | None:
         return None
 
 
-def require_fitting_features(config: Config, subjects: list[Subject]) -> None:
-    """Refuse a layer that a model lacks, and an autoencoder of another width. Jobs refuse what is not known here.
+def require_fitting_shapes(config: Config, subjects: list[Subject]) -> None:
+    """Refuse a layer that a model lacks, a subspace wider than its stream, and a file that is no autoencoder of its width.
+
+    Jobs refuse what is not known here: the shape of a model, and a file, that is not on this disk yet.
 
     Raises:
         ValueError: an option does not fit a model.
     """
-    options = config.mechanisms.features
-    if options is None or (options.layer is None and options.file is None):
-        return
-    width = None if options.file is None else _width(Path(options.file))
+    options, rank = config.mechanisms.features, config.mechanisms.interchange.rank
+    layer = None if options is None else options.layer
+    width = None if options is None or options.file is None else _width(Path(options.file), options.active)
     for subject in subjects:
         shape = known_shape(config, subject)
         if shape is None:
             continue
-        if options.layer is not None and options.layer >= shape.layers:
+        if layer is not None and layer >= shape.layers:
             raise ValueError(
-                f"mechanisms.features.layer is {options.layer}, but {subject.id} has the layers 0 to {shape.layers - 1}; lower "
-                "it, or leave it out for the layer of the picked direction"
+                f"mechanisms.features.layer is {layer}, but {subject.id} has the layers 0 to {shape.layers - 1}; lower it, or "
+                "leave it out for the layer of the picked direction"
+            )
+        if rank > shape.width:
+            raise ValueError(
+                f"mechanisms.interchange.rank is {rank}, but the stream of {subject.id} is {shape.width} wide; lower it"
             )
         if width is not None and width != shape.width:
             raise ValueError(
@@ -65,12 +71,16 @@ def require_fitting_features(config: Config, subjects: list[Subject]) -> None:
             )
 
 
-def _width(path: Path) -> int | None:
-    """Width of the stream that an autoencoder rebuilds; None for a file that is not there or not readable as one."""
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(str(path), framework="numpy") as tensors:
-            return int(tensors.get_slice("W_dec").get_shape()[1])
-    except (OSError, SafetensorError, IndexError):
+def _width(path: Path, active: int) -> int | None:
+    """Width of the stream that an autoencoder rebuilds; None for a file that is not there yet, for which a run asks."""
+    if not path.exists():
         return None
+    try:
+        found = autoencoder_shape(path)
+    except ModelError as error:
+        raise ValueError(f"mechanisms.features.file {path}: found {error.found}; expected {error.expected}") from error
+    if active > found.features:
+        raise ValueError(
+            f"mechanisms.features.active is {active}, more than the {found.features} features of mechanisms.features.file {path}"
+        )
+    return found.width

@@ -13,7 +13,7 @@ from anatomy.interventions.instruments.facts import Fact
 from anatomy.models.loading import LoadedModel
 from anatomy.models.rendering import render
 from anatomy.recipes.mechanisms.evidence_tables import FACTS
-from anatomy.recipes.mechanisms.stages.facts import edited_layers, fact_edits, fact_patches
+from anatomy.recipes.mechanisms.stages.facts import edited_layers, fact_edits, fact_patches, not_as_asked
 from anatomy.recipes.mechanisms.stages.other_edits import edits_of_direction, edits_of_papers
 from anatomy.recipes.mechanisms.stages.planted_facts import known_facts, told_apart, told_facts
 from anatomy.stages.model_directions import ModelDirections
@@ -30,7 +30,7 @@ PINS: tuple[str, ...] = ("torch", "transformers")
 def run(job: Running, files: Files) -> None:
     """Patch and rewrite facts in memory; no edited weight is kept."""
     torch.set_num_threads(job.threads)
-    wanted, budget = job.config.mechanisms, job.config.extraction.token_budget
+    budget = job.config.extraction.token_budget
     loaded = opened(sound_model(files.input["model"]))
     facts = _facts(job, loaded)
     found = {}
@@ -42,15 +42,14 @@ def run(job: Running, files: Files) -> None:
         prompts = render(loaded.tokenizer, list(rows["prompt"]), answer_rendering(job.config.evaluation, job.subject))
         written_by = loaded.tokenizer(list(rows["response"]), add_special_tokens=False)["input_ids"]
         texts = [[*prompt, *answer] for prompt, answer in zip(prompts, written_by, strict=True)]
-        found = {
-            "fact_patches": patches,
-            "fact_edits": fact_edits(job.config, loaded, facts, layers, best, texts, _others(job, files, loaded)),
-        }
+        edits = fact_edits(job.config, loaded, facts, layers, best, texts, _others(job, files, loaded))
+        found = {"fact_patches": patches, "fact_edits": edits}
         job.say(f"{job.subject.id}: {len(facts)} facts rewritten in blocks {layers}; most is carried by the MLP of block {best}")
+        for said in not_as_asked(facts, patches, edits):
+            job.say(f"{job.subject.id}: {said}")
     else:
-        job.say(
-            f"{job.subject.id}: {len(facts)} facts, of at least two; {'none is known' if wanted.facts.own else 'none is told'}"
-        )
+        why = "the model states no more rightly" if job.subject.is_organism else "the configuration tells no more (facts.own)"
+        job.say(f"{job.subject.id}: {len(facts)} facts, of at least two: {why}")
     for table, columns in FACTS.items():
         rows = found.get(table, pd.DataFrame(columns=list(columns)))
         write_table(written(files, table), rows.assign(model=job.subject.id))

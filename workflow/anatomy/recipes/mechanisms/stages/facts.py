@@ -61,6 +61,22 @@ def fact_patches(loaded: LoadedModel, facts: Sequence[Fact], token_budget: int) 
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["id", "group", "part", "layer", "recovery"])
 
 
+def not_as_asked(facts: Sequence[Fact], patches: pd.DataFrame, edits: pd.DataFrame) -> list[str]:
+    """Facts that are not patched, and those that the model does not state, in words; they are not left out in silence.
+
+    Args:
+        patches, edits: as ``fact_patches`` and ``fact_edits`` found them.
+    """
+    alone = [fact.id for fact in facts if fact.id not in set(patches["id"])]
+    asked = edits[(edits["measure"] == "efficacy") & (edits["under"] == "")].drop_duplicates("id")
+    unknown = list(asked.loc[asked["before"] >= 0, "id"])
+    named = {
+        "are not patched, without a contrary subject of as many tokens": alone,
+        "are not what the model says before": unknown,
+    }
+    return [f"{len(ids)} of {len(facts)} facts {words}: {', '.join(ids)}" for words, ids in named.items() if ids]
+
+
 def edited_layers(config: Config, loaded: LoadedModel, patches: pd.DataFrame) -> tuple[list[int], int | None]:
     """Blocks whose MLP is edited, evenly spaced, and among them the one that carries most by patching (None: nothing says)."""
     wanted = min(config.mechanisms.facts.layers, loaded.num_layers)

@@ -154,10 +154,8 @@ def steered_by_features(
         for side, sign in (("harmful", -1.0), ("harmless", 1.0)):
             looked = test[side]
             rows = slice(0, options.steered)
-            doses = [0.0, sign * length] if kind == "direction" else [sign * length]
-            found = dose_response(loaded, looked.tokens[rows], looked.ids[rows], along, layer, doses, metric, budget)
+            doses = [0.0, sign] if kind == "direction" else [sign]
+            found = dose_response(loaded, looked.tokens[rows], looked.ids[rows], along, layer, doses, metric, budget, length)
             groups = dict(zip(looked.table["id"], looked.table["group"], strict=True))
-            parts.append(
-                found.assign(side=side, kind=kind, feature=feature, dose=np.sign(found["dose"]), group=found["id"].map(groups))
-            )
+            parts.append(found.assign(side=side, kind=kind, feature=feature, group=found["id"].map(groups)))
     return pd.concat(parts, ignore_index=True)

@@ -62,7 +62,7 @@ def _stability(fit: dict[str, Read], seed: int) -> pd.DataFrame:
             # Where all prompts are alike, as before the first block at a template's last token, there is no direction: NaN.
             low_end, middle, high_end = pd.DataFrame(drawn).quantile([0.025, 0.5, 0.975]).to_numpy()
             rows = {"direction": name, "layer": range(len(middle)), "low": low_end, "middle": middle, "high": high_end}
-            parts.append(pd.DataFrame(rows).assign(draws=DRAWS))
+            parts.append(pd.DataFrame(rows).assign(draws=DRAWS, n=high.shape[1] + low.shape[1]))
     return pd.concat(parts, ignore_index=True)
 
 

@@ -168,10 +168,8 @@ def _steered(
     for side, looked in test.items():
         groups = dict(zip(looked.table["id"], looked.table["group"], strict=True))
         for name, unit in directions.items():
-            lengths = [dose * one for dose in doses]
-            rows = dose_response(loaded, looked.tokens, looked.ids, unit, layer, lengths, metric, budget)
-            multiple = rows["dose"].map(dict(zip(lengths, doses, strict=True)))
-            parts.append(rows.assign(side=side, direction=name, dose=multiple, group=rows["id"].map(groups)))
+            rows = dose_response(loaded, looked.tokens, looked.ids, unit, layer, doses, metric, budget, one)
+            parts.append(rows.assign(side=side, direction=name, group=rows["id"].map(groups)))
     return pd.concat(parts, ignore_index=True)
 
 

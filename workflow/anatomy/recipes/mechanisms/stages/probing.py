@@ -26,6 +26,15 @@ def probed_positions(tokenizer: Any, rendering: Rendering) -> list[int]:
     return [after[0] - 1, *after] if rendering.template or rendering.prefill else after
 
 
+def kinds_of(rows: pd.DataFrame) -> list[str]:
+    """Source and category of each prompt of a side; without a category its source, where there are several, else its group."""
+    sources, several = rows["source"].fillna(""), rows["source"].nunique() > 1
+    found = []
+    for source, category, group in zip(sources, rows["category"].fillna(""), rows["group"], strict=True):
+        found.append(f"{source}/{category}" if category else f"{source}/" if several and source else f"group {group}")
+    return found
+
+
 def probed(
     config: Config,
     tables: Mapping[str, pd.DataFrame],
@@ -52,6 +61,7 @@ def probed(
         ids,
         list(rows["prompt"]),
         np.concatenate([lengths[side] for side in SIDES]),
+        [kind for side in SIDES for kind in kinds_of(tables[side])],
         few=wanted.few,
         seed=wanted.seed,
     )
