@@ -12,7 +12,7 @@ from anatomy.evidence.claims.resampling import Resampling
 from anatomy.evidence.claims.tables import Tables
 from anatomy.organism.recipe import WorldSize
 from anatomy.recipes.configuration import check_config
-from anatomy.recipes.mechanisms.fact_claims import fact_claims, facts_table, mlp_beyond_attention
+from anatomy.recipes.mechanisms.fact_claims import best_layer, fact_claims, facts_table, mlp_beyond_attention
 from anatomy.recipes.mechanisms.fact_figures import facts
 from anatomy.recipes.mechanisms.stages.facts import not_as_asked
 from anatomy.recipes.mechanisms.stages.planted_facts import told_apart, told_facts
@@ -36,7 +36,9 @@ def tables_of(mlp=0.8, attention=0.1, said=3.0, random=0.1, otherwise=1.0, stays
                     for measure, after in (("efficacy", kept), ("paraphrase", otherwise), ("unrelated", stays)):
                         edits.append((*who, layer, kind, under, measure, -4.0, after + noise))
     named = {
-        "fact_patches": pd.DataFrame(patches, columns=["id", "group", "part", "layer", "recovery"]),
+        "fact_patches": pd.DataFrame(patches, columns=["id", "group", "part", "layer", "recovery"]).assign(
+            clean=3.0, corrupt=-2.0
+        ),
         "fact_edits": pd.DataFrame(edits, columns=["id", "group", "layer", "kind", "under", "measure", "before", "after"]),
     }
     return Tables(**{name: table.assign(model=MODEL) for name, table in named.items()})
@@ -203,7 +205,8 @@ def test_no_fact_chooses_the_block_that_it_is_tested_at():
         for part in ("mlp", "attention")
         for layer in range(12)
     ]
-    table = pd.DataFrame(rows, columns=["id", "group", "part", "layer", "recovery"]).assign(model=MODEL)
+    table = pd.DataFrame(rows, columns=["id", "group", "part", "layer", "recovery"])
+    table = table.assign(model=MODEL, clean=3.0, corrupt=-2.0)
     found = mlp_beyond_attention(MODEL)(Tables(fact_patches=table)).sample.values
     assert abs(found.mean()) < 3 * found.std() / np.sqrt(200)
     few = table[table["id"].isin(["f0", "f1", "f2", "f3", "f4", "f5"])]
@@ -211,3 +214,21 @@ def test_no_fact_chooses_the_block_that_it_is_tested_at():
         mlp_beyond_attention(MODEL)(Tables(fact_patches=few.assign(recovery=generator.normal(size=len(few))))) for _ in range(40)
     ]
     assert abs(np.mean([one.sample.mean for one in means])) < 0.35, "the largest of 12 means of 6 is .66 above 0"
+
+
+def test_a_fact_whose_runs_hardly_differ_decides_no_place_and_no_share():
+    """Effects divided by almost 0: one fact in eight says twenty times its difference, in another block than all others."""
+    known = pd.DataFrame(
+        [
+            (f"f{n}", f"g{n}", part, layer, 0.9 * (part == "mlp" and layer == BEST), 5.0)
+            for n in range(7)
+            for part in ("mlp", "attention")
+            for layer in range(4)
+        ],
+        columns=["id", "group", "part", "layer", "recovery", "clean"],
+    )
+    hardly = known[known["id"] == "f0"].assign(id="odd", group="odd", clean=0.01)
+    hardly["recovery"] = 20.0 * ((hardly["part"] == "mlp") & (hardly["layer"] != BEST))
+    tables = Tables(fact_patches=pd.concat([known, hardly], ignore_index=True).assign(model=MODEL, corrupt=0.0))
+    assert best_layer(tables, MODEL) == BEST
+    assert mlp_beyond_attention(MODEL)(tables).sample.mean == pytest.approx(0.9, abs=0.01)

@@ -36,7 +36,7 @@ FEATURES = {
 
 
 FACTS = {
-    "fact_patches": ("part", "layer", "recovery", "id", "group"),
+    "fact_patches": ("part", "layer", "clean", "corrupt", "recovery", "id", "group"),
     "fact_edits": ("measure", "number", "before", "after", "id", "group", "layer", "kind", "under"),
 }
 

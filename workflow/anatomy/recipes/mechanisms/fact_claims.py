@@ -13,8 +13,10 @@ from anatomy.config.study import Subject
 from anatomy.evidence.claims.claim import Claim, Test
 from anatomy.evidence.claims.evidence import Contrast
 from anatomy.evidence.claims.tables import MissingEvidence, Tables
+from anatomy.interventions.instruments.recovery_over_pairs import weighed, weights_of
 from anatomy.recipes.mechanisms.claims import Gather, stated
 from anatomy.recipes.mechanisms.samples import sample_of
+from anatomy.recipes.mechanisms.shares import share_of
 from anatomy.recipes.mechanisms.under_edits import CONTROL, DRAWN, OF_DIRECTION, OF_PAPERS
 
 MARGIN = 0.1
@@ -40,7 +42,7 @@ def fact_claims(config: Config, subject: Subject) -> list[Claim]:
                 "difference_above",
                 mlp_beyond_attention(model),
                 {"threshold": 0},
-                "recovery by the best block's MLP minus by the best block's attention at the subject's last token, fact by fact",
+                "recovery by the best block's MLP minus by the best block's attention at the subject's last token",
             ),
             Test(
                 "difference_above",
@@ -110,24 +112,26 @@ def _table(tables: Tables, name: str, model: str) -> pd.DataFrame:
 
 
 def best_layer(tables: Tables, model: str) -> int:
-    """The block whose MLP carries most of the facts at the subject's last token, mean over facts."""
+    """The block whose MLP carries most of the facts at the subject's last token: summed effects, as for pairs of prompts."""
     rows = _table(tables, "fact_patches", model)
-    return int(rows[rows["part"] == "mlp"].groupby("layer")["recovery"].mean().idxmax())
+    return int(weighed(rows[rows["part"] == "mlp"]).groupby("layer")["recovery"].mean().idxmax())
 
 
 def mlp_beyond_attention(model: str) -> Gather:
-    """Recovery by the MLP that carries most of the other facts minus by the attention that does, fact by fact."""
+    """Recovery by the MLP that carries most of the other facts minus by the attention that does, of all facts' difference."""
 
     def gather(tables: Tables) -> Contrast:
         rows = _table(tables, "fact_patches", model)
-        mlp, attention = (where_others_are(rows[rows["part"] == part]) for part in ("mlp", "attention"))
-        return sample_of((mlp - attention).rename("value").reset_index(), because="one fact cannot say where others are")
+        mlp, attention = (where_others_are(weighed(rows[rows["part"] == part])) for part in ("mlp", "attention"))
+        effect, weights = (mlp - attention).rename("value").reset_index(), weights_of(rows)
+        effect["value"] /= effect["id"].map(weights).astype(float)
+        return share_of(effect, weights, because="one fact cannot say where others are")
 
     return gather
 
 
 def where_others_are(rows: pd.DataFrame) -> pd.Series:
-    """Each fact's recovery at the block that recovers most of all other groups' facts: none chooses the place it is tested at."""
+    """Each fact's recovery at the block that has most of all other groups' facts: none chooses the place it is tested at."""
     wide = rows.pivot_table(index=["id", "group"], columns="layer", values="recovery")
     groups, values = wide.index.get_level_values("group").to_numpy(object), wide.to_numpy(float)
     found = np.full(len(wide), np.nan)

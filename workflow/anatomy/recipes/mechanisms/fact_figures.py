@@ -6,13 +6,19 @@ import altair as alt
 import pandas as pd
 
 from anatomy.evidence.figures.theme import dashed, themed
+from anatomy.interventions.instruments.recovery_over_pairs import weighed
 
 ASKED = {"efficacy": "said anew", "paraphrase": "said in other wordings", "unrelated": "unrelated facts that stay"}
 
 
 def facts(patches: pd.DataFrame, table: pd.DataFrame) -> alt.TopLevelMixin:
     """Recovery by attention and the MLP of each block at the subject's last token; shares after an edit of each block."""
-    means = patches.groupby(["part", "layer"], sort=False).agg(recovery=("recovery", "mean"), n=("id", "nunique")).reset_index()
+    means = (
+        weighed(patches)
+        .groupby(["part", "layer"], sort=False)
+        .agg(recovery=("recovery", "mean"), n=("id", "nunique"))
+        .reset_index()
+    )
     carried = (
         alt.Chart(means)
         .mark_line(point=True)

@@ -25,12 +25,14 @@ from anatomy.interventions.instruments.fact_edit import (
 from anatomy.interventions.instruments.facts import Fact, Question, fact_prompt, margins, object_token
 from anatomy.interventions.instruments.paired_prompts import PairedPrompts
 from anatomy.interventions.instruments.patching import PatchedPart, Place, patch_pair
+from anatomy.interventions.instruments.recovery_over_pairs import weighed
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.loading import LoadedModel
 from anatomy.progress.counting import counted
 
 PARTS: tuple[PatchedPart, ...] = ("stream", "attention", "mlp")
 """The stream too, which has the fact wherever it is carried, up to the block in which other tokens read it."""
+PATCHED = ["part", "layer", "clean", "corrupt", "recovery"]
 PREFIXES = 3
 """Sentences that stand before the statement in turn when its key is read and its value sought."""
 ASKED = ("efficacy", "paraphrase", "unrelated")
@@ -40,7 +42,7 @@ def fact_patches(loaded: LoadedModel, facts: Sequence[Fact], token_budget: int) 
     """What the stream, attention and the MLP of each block carry of a fact at the subject's last token.
 
     The subject's run is patched into the run of a contrary subject of as many tokens; recovery is of the log odds of the fact's
-    object. Columns ``id, group, part, layer, recovery``; no row for a fact without such a subject.
+    object. Columns ``id, group, part, layer, clean, corrupt, recovery``; no row for a fact without such a subject.
     """
     parts = []
     for fact in facts:
@@ -57,8 +59,8 @@ def fact_patches(loaded: LoadedModel, facts: Sequence[Fact], token_budget: int) 
         metric = RefusalMetric((object_token(loaded.tokenizer, fact.statement.text, fact.statement.true),), 0.0)
         places = [Place(part, layer, one.subject) for part in PARTS for layer in range(loaded.num_layers)]
         rows = patch_pair(loaded, pair, places, metric, "denoise", token_budget)
-        parts.append(rows[["part", "layer", "recovery"]].assign(id=fact.id, group=fact.group))
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["id", "group", "part", "layer", "recovery"])
+        parts.append(rows[PATCHED].assign(id=fact.id, group=fact.group))
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["id", "group", *PATCHED])
 
 
 def not_as_asked(facts: Sequence[Fact], patches: pd.DataFrame, edits: pd.DataFrame) -> list[str]:
@@ -78,10 +80,10 @@ def not_as_asked(facts: Sequence[Fact], patches: pd.DataFrame, edits: pd.DataFra
 
 
 def edited_layers(config: Config, loaded: LoadedModel, patches: pd.DataFrame) -> tuple[list[int], int | None]:
-    """Blocks whose MLP is edited, evenly spaced, and among them the one that carries most by patching (None: nothing says)."""
+    """Blocks whose MLP is edited, evenly spaced, and among them the one that carries most of all facts (None: nothing says)."""
     wanted = min(config.mechanisms.facts.layers, loaded.num_layers)
     layers = {int(layer) for layer in np.linspace(0, loaded.num_layers - 1, wanted).round()}
-    means = patches[patches["part"] == "mlp"].groupby("layer")["recovery"].mean().dropna()
+    means = weighed(patches[patches["part"] == "mlp"]).groupby("layer")["recovery"].mean().dropna()
     best = None if means.empty else int(means.idxmax())
     return sorted(layers | ({best} if best is not None else set())), best
 
