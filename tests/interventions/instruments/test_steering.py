@@ -126,3 +126,18 @@ def test_nothing_is_lost_by_a_models_own_blocks_and_another_shape_is_refused():
     config.intermediate_size = 40
     with pytest.raises(ModelError, match="another shape"), transplanted(ours, model_of(config, 1), [0]):
         pass
+
+
+def test_progress_moves_with_every_way_of_steering(unit, monkeypatch):
+    """One batch of prompts stands still for as long as all ways of steering take."""
+    counted = []
+
+    def remember(items, what, total):
+        counted.append((what, total))
+        return items
+
+    monkeypatch.setattr("anatomy.interventions.instruments.steering.counted", remember)
+    ways = [Steering("add", unit, {1: 0.1 * n}) for n in range(5)]
+    steered_responses(model_of(llama(), 0), PROMPTS, IDS, ways, METRIC, 100)
+    steered_answers(model_of(llama(), 0), PROMPTS, [2, 1, 4], IDS, ways, 100)
+    assert counted == [("ways of steering", 5), ("ways of steering", 6)]

@@ -28,8 +28,11 @@ from anatomy.interventions.directions.metrics import RefusalMetric, kl_divergenc
 from anatomy.models.activations.batching import batches
 from anatomy.models.activations.hooks import Change, modifying
 from anatomy.models.loading import LoadedModel
+from anatomy.progress.counting import counted
 
 SteeringMode = Literal["add", "clamp", "cap"]
+COUNTED = "ways of steering"
+"""What progress counts within a batch of prompts: a hundred passes may stand behind one text."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,7 @@ def steered_responses(
         names = [ids[row] for row in batch.rows]
         plain = loaded.model(**batch.inputs(), use_cache=False, logits_to_keep=1).logits[:, -1]
         parts.append(pd.DataFrame({"id": names, "metric": metric(plain).numpy(), "kl": 0.0}).assign(setting=-1))
-        for number, changes in enumerate(hooks):
+        for number, changes in enumerate(counted(hooks, COUNTED, len(hooks))):
             with modifying(loaded.model, changes):
                 logits = loaded.model(**batch.inputs(), use_cache=False, logits_to_keep=1).logits[:, -1]
             rows = {"id": names, "metric": metric(logits).numpy(), "kl": kl_divergence(plain, logits).cpu().numpy()}
@@ -137,7 +140,7 @@ def steered_answers(
         counts = [lengths[row] for row in batch.rows]
         keep = max(counts) + 1
         plain = loaded.model(**batch.inputs(), use_cache=False, logits_to_keep=keep).logits
-        for number, changes in enumerate([{}, *hooks], -1):
+        for number, changes in enumerate(counted([{}, *hooks], COUNTED, len(hooks) + 1), -1):
             logits = plain
             if changes:
                 with modifying(loaded.model, changes):
