@@ -255,6 +255,13 @@ def test_refusals_that_the_template_makes_are_no_alignment(config):
     )
 
 
+def test_of_refusals_that_alignment_does_not_bring_a_template_makes_no_share(config):
+    """Both refuse one in ten; the template takes refusals away, which is less than any share of nothing."""
+    same = {"base": 0.1, "base as-plain": 0.3, "aligned": 0.1, "aligned as-plain": 0.3}
+    found = verdicts(config, tables_of(config, same, facts=LEARNT))
+    assert {found["template.chat-plain.base"], found["template.plain-chat.aligned"]} == {Verdict.NOT_TESTABLE}
+
+
 def test_controls_of_a_pair_of_ones_own_are_heads_too_and_a_control_pairs_head_is_not_kept():
     models = {"mine": {"folder": "a", "kind": "aligned"}, "plain": {"folder": "b", "kind": "base"}}
     wanted = {"pairs": {"mine": "plain"}, "controls": {"placebo-1": "plain"}}

@@ -174,7 +174,7 @@ def claims_of(config: Config, pair: Pair) -> list[Claim]:
                     ),
                 )
             )
-    found += template_claims(config, pair, refusal, claim)
+    found += template_claims(config, pair, refusal, premise(refusal), claim)
     for target in family(config, pair):
         if target != "aligned":
             name, source = (

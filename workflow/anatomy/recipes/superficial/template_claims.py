@@ -21,8 +21,12 @@ from anatomy.statistics.clusters import Sample
 Gather = Callable[[Tables], Contrast]
 
 
-def template_claims(config: Config, pair: Pair, refusal: Refusals, claim: Callable[..., Claim]) -> list[Claim]:
-    """What the template alone changes, beside what alignment changes."""
+def template_claims(config: Config, pair: Pair, refusal: Refusals, brings: Test, claim: Callable[..., Claim]) -> list[Claim]:
+    """What the template alone changes, beside what alignment changes.
+
+    Args:
+        brings: premise that alignment brings refusals: of none, every template makes more or less than any share.
+    """
     wanted, templated = config.superficial, {subject.id: subject.template for subject in subjects(config)}
     found = []
     for order in orders(config, pair):
@@ -47,6 +51,7 @@ def template_claims(config: Config, pair: Pair, refusal: Refusals, claim: Callab
                         f"template.{order}.{role}",
                         f"How the {role} model is spoken to makes less than {wanted.partly:.0%} of the refusals of alignment.",
                         "ours (control)",
+                        brings,
                         Test(
                             "difference_below",
                             _by_template(refusal, pair, model, f"as-{way_of(order, role)}", wanted.partly),
