@@ -23,6 +23,7 @@ from anatomy.recipes.pruning.stages.mask_plans import (
     MaskPlan,
     beside_chosen,
     controls,
+    lacking,
     mask_of,
     sized_as_kinds,
     unprotected,
@@ -78,7 +79,9 @@ def run(job: Running, files: Files) -> None:
     write_table(written(files, "values"), values.assign(**named))
     write_table(written(files, "divergences"), moved.assign(**named))
     write_table(written(files, "nats"), read.assign(**named))
-    table = pd.DataFrame([*(plan.row(mask, shapes) for plan, mask in masks), *map(_row, removals)]).assign(**named)
+    table = pd.DataFrame(
+        [*(plan.row(mask, shapes, lacking(plan, mask, tops)) for plan, mask in masks), *map(_row, removals)]
+    ).assign(**named)
     write_table(written(files, "masks"), table)
     write_json(written(files, "cards"), {name: edit.card.as_json() for name, edit in removals.items()})
     bare = [(plan, mask_of(plan, tops)) for plan in unprotected(tops, chosen)]
@@ -103,7 +106,7 @@ def _row(name: str) -> dict[str, str | float]:
         "ranking": "",
         "control": name if name == ACTSVD_RANDOM else "",
     }
-    return {**said, "q": float("nan"), "p": float("nan"), "weights": float("nan"), "share": float("nan")}
+    return {**said, "q": float("nan"), "p": float("nan"), "weights": float("nan"), "share": float("nan"), "lacking": float("nan")}
 
 
 def asked_on_test(prompts: pd.DataFrame, kinds: list[str], limit: int) -> pd.DataFrame:
