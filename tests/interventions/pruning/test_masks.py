@@ -2,9 +2,10 @@
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from tiny_model import make_tiny_model
 
-from anatomy.errors import EditError
+from anatomy.errors import EditError, NumericsError
 from anatomy.interventions.edits.apply import applied
 from anatomy.interventions.pruning.masks import (
     difference,
@@ -72,3 +73,13 @@ def test_a_mask_of_a_whole_matrix_and_one_of_nothing_are_refused(tmp_path):
         pruning_edit({"q": 1.0}, "amplify", checkpoint, whole)
     with pytest.raises(EditError, match="without weights"):
         pruning_edit({"q": 0.0}, "amplify", checkpoint, empty)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_weight_that_is_no_number_is_named_as_one_and_not_as_an_edit_without_a_size(value, tmp_path):
+    folder = make_tiny_model(tmp_path)
+    names, tensors = scored_names(Checkpoint(folder)), load_file(folder / "model.safetensors")
+    tensors[f"{names[3]}.weight"].view(-1)[7] = value
+    save_file(tensors, folder / "model.safetensors", {"format": "pt"})
+    with pytest.raises(NumericsError, match=rf"(?s)weights of {names[3]} that are NaN or infinite.*copy or download"):
+        pruning_edit({"q": 0.1}, "amplify", Checkpoint(folder), {name: torch.tensor([7]) for name in names})
