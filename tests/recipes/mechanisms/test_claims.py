@@ -23,7 +23,9 @@ def config():
     return check_config({"statistics": {"bootstrap": 200}}, "a test")
 
 
-def tables_of(*, gap=8.0, answered=0.0, recovery=0.9, predicted=True, half=0.05, direction=5.0, words=0.5, outcome="picked", steer=4.0):
+def tables_of(
+    *, gap=8.0, answered=0.0, recovery=0.9, predicted=True, half=0.05, direction=5.0, words=0.5, outcome="picked", steer=4.0
+):
     """A model whose refusal sits in the last token's stream from block 2 on, of tables as the job leaves them."""
     generator = np.random.default_rng(0)
     ids, groups = [f"p{n}" for n in range(PAIRS)], [f"g{n}" for n in range(PAIRS)]
