@@ -43,8 +43,8 @@ def check(config: Config) -> None:
     grown = [name for name in wanted.models if name in config.organism.members]
     if grown and (unknown := [kind for kind in wanted.scored or [] if kind not in wording.HARMFUL]):
         raise ValueError(
-            f"pruning.scored names {unknown[0]!r}, which {grown[0]} has no prompts of; expected null for all, or kinds of harm of "
-            f"the organism: {sorted(wording.HARMFUL)}"
+            f"pruning.scored names {unknown[0]!r}, which {grown[0]} has no prompts of; expected null for all, or kinds of harm "
+            f"of the organism: {sorted(wording.HARMFUL)}"
         )
     own = [name for name in wanted.models if name in config.models]
     if own and (lacking := [ability for ability in NEEDED if ability not in wanted.sets]):
