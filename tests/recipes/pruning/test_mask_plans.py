@@ -8,6 +8,7 @@ import torch
 
 from anatomy.interventions.pruning.masks import weights_in
 from anatomy.interventions.pruning.ranking import top_scores
+from anatomy.recipes.pruning.jobs.test import overlaps
 from anatomy.recipes.pruning.options import Pruning
 from anatomy.recipes.pruning.stages.mask_plans import (
     CHOSEN,
@@ -137,3 +138,15 @@ def test_controls_have_as_many_weights_where_no_score_is_above_0_and_say_how_man
     for plan, mask in controls(WANTED, dead, chosen, weights, seed=0):
         assert {name: len(places) for name, places in mask.items()} == {"a": len(own["a"]), "b": 0}
         assert lacking(plan, mask, dead) == ({"a": len(own["a"])} if plan.control == FLIPPED else {})
+
+
+def test_overlaps_know_what_was_preserved(tops):
+    """Scores are drawn: masks share what chance gives among the weights that are not preserved, which are 7 of 10."""
+    plans = [MaskPlan(name, name, ("benign",), "matrix", 0.3, 0.3) for name in ("kind.x", "kind.y")]
+    masks = [(plan, mask_of(plan, tops)) for plan in plans]
+    (row,) = overlaps(masks, SHAPES, tops).itertuples()
+    met = sum(
+        len(masks[0][1][name]) * len(masks[1][1][name]) / (0.7 * rows * columns) for name, (rows, columns) in SHAPES.items()
+    )
+    assert row.expected == pytest.approx(met / (row.weights_one + row.weights_two - met), rel=1e-6)
+    assert row.random_low < row.jaccard < row.random_high and row.p_value > 0.01

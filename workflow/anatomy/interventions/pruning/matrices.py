@@ -46,7 +46,7 @@ def scored_names(checkpoint: Checkpoint) -> tuple[str, ...]:
                 found=f"matrices outside attention and MLP: {block.name}.{other}",
                 expected="blocks of attention and an MLP, every matrix of which is scored",
                 where=str(checkpoint.folder),
-                remedy="choose a model whose blocks are attention and an MLP: a mask would leave these matrices out without a word",
+                remedy="choose a model whose blocks are attention and an MLP: a mask would leave out these matrices unseen",
             )
         found = [
             f"{block.name}.{name.removesuffix('.weight')}"

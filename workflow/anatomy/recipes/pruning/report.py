@@ -87,7 +87,8 @@ TITLES = {
     ),
     "overlaps": (
         "Overlap of masks",
-        "Jaccard index of masks, what random masks of their sizes have (mean, and between which 95 % of them lie), and the "
+        "Jaccard index of masks, what random masks of their sizes have among the weights that neither preserves (mean, and "
+        "between which 95 % of them lie), and the "
         "probability that such overlap as much, with Holm's correction over a model's pairs.",
     ),
     "compression": (

@@ -122,10 +122,14 @@ def mask_of(plan: MaskPlan, tops: Mapping[str, TopScores]) -> Mask:
 
     A weight is pruned, and preserved, for a score above 0 alone: what no answer touches is neither.
     """
-    pruned = tops[_ranked(plan)].top(plan.q)
+    return difference(tops[_ranked(plan)].top(plan.q), preserved(plan, tops))
+
+
+def preserved(plan: MaskPlan, tops: Mapping[str, TopScores]) -> list[Mask]:
+    """The weights that a plan preserves, ``K1, K2, ...``; none for a control."""
     if plan.source == WANDA:
-        return difference(pruned, [tops[WANDA_BENIGN].top(plan.p)])
-    return difference(pruned, [tops[preserve_key(name, plan.ranking)].top(plan.p) for name in plan.protected])
+        return [tops[WANDA_BENIGN].top(plan.p)]
+    return [tops[preserve_key(name, plan.ranking)].top(plan.p) for name in plan.protected]
 
 
 def lacking(plan: MaskPlan, mask: Mask, tops: Mapping[str, TopScores]) -> dict[str, int]:
@@ -199,11 +203,10 @@ def controls(
     """
     mask, generator = mask_of(chosen, tops), torch.Generator().manual_seed(seed + 2)
     counts = {name: len(places) for name, places in mask.items()}
-    kept = [tops[preserve_key(name, chosen.ranking)].top(chosen.p) for name in chosen.protected]
     flipped, as_benign = (_control(wanted, chosen, kind) for kind in (FLIPPED, FORMAT))
     return [
         *islice(drawn_controls(wanted, tops, chosen, weights, seed), 2 * wanted.control_draws),
-        (flipped, tops[_ranked(flipped)].first(counts, [*kept, mask], generator)),
+        (flipped, tops[_ranked(flipped)].first(counts, [*preserved(chosen, tops), mask], generator)),
         (as_benign, tops[_ranked(as_benign)].first(counts, [], generator)),
     ]
 
