@@ -48,6 +48,14 @@ def test_weights_of_like_magnitude_are_others_and_alike():
         assert abs(size["like"] - size["mask"]) < 0.2 * abs(size["plain"] - size["mask"])
 
 
+def test_of_a_mask_of_most_of_a_matrix_as_many_weights_are_matched():
+    weights = {name: torch.randn(shape, generator=torch.Generator().manual_seed(0)) for name, shape in SHAPES.items()}
+    large = {"a": torch.arange(20), "b": torch.arange(1500)}
+    like = magnitude_matched(large, weights, torch.Generator().manual_seed(0))
+    assert {name: len(places.unique()) for name, places in like.items()} == {"a": 20, "b": 1500}
+    assert torch.isin(torch.arange(1500, 2000), like["b"]).all(), "all others first"
+
+
 def test_the_edit_zeroes_the_mask_alone_and_goes_without_a_trace(tmp_path):
     folder = make_tiny_model(tmp_path)
     checkpoint, loaded = Checkpoint(folder), load_model(folder, torch.float32, "cpu")

@@ -84,6 +84,9 @@ def test_the_first_so_many_are_the_best_and_then_drawn_among_those_that_are_free
     assert not any(torch.isin(places, taken[name]).any() for name, places in found.items())
     assert torch.equal(found["a"], other["a"]) and not torch.equal(found["b"], other["b"])
     assert found["b"].max() - found["b"].min() > 9, "not the first places of the matrix"
+    most = {name: rows * columns - 2 for name, (rows, columns) in SHAPES.items()}
+    whole = top.first(most, [taken], torch.Generator().manual_seed(0))
+    assert {name: len(places.unique()) for name, places in whole.items()} == most, "what others have where too few are free"
     if ranking != "row":
         free = scores["a"].flatten().index_fill(0, taken["a"], -9)
         assert scores["a"].flatten()[found["a"]].min() >= free.sort(descending=True).values[6]

@@ -128,7 +128,7 @@ def test_of_a_matrix_that_no_answer_reaches_nothing_is_pruned_and_nothing_preser
     assert lacked.get("b", 0) == (0 if ranking == "global" else 180), "all matrices together have enough"
     assert lacked.get("a", 0) == (2 if ranking == "row" else 0), "a row with fewer than 9 of 30 above 0"
     assert plan.row(mask, SHAPES, lacked)["lacking"] == sum(lacked.values())
-    assert ("b lacks 180" in lacked_words(lacked)) == bool(lacked)
+    assert ("180 of b" in lacked_words(lacked)) == bool(lacked)
 
 
 def test_controls_have_as_many_weights_where_no_score_is_above_0_and_say_how_many_were_drawn(dead):

@@ -90,8 +90,8 @@ class TopScores:
     def first(self, counts: Mapping[str, int], besides: Sequence[Mask], generator: torch.Generator) -> Mask:
         """So many weights of each matrix that no other mask has: the highest with a score above 0, then any, drawn at random.
 
-        Under ``row`` the best of every row come first, then the second best. Where a matrix has no more weights that are free, it
-        has fewer.
+        Under ``row`` the best of every row come first, then the second best. Where a matrix has too few weights that are free,
+        those of other masks are drawn too, so that there are so many in any case.
 
         Args:
             generator: of the draws; a matrix whose scores suffice takes none.
@@ -103,8 +103,9 @@ class TopScores:
             best = best[~torch.isin(best, taken)][: counts[name]]
             if len(best) < counts[name]:
                 order = torch.randperm(rows * columns, generator=generator)
-                order = order[~torch.isin(order, torch.cat([taken, best]))]
-                best = torch.cat([best, order[: counts[name] - len(best)]])
+                order = order[~torch.isin(order, best)]
+                apart = ~torch.isin(order, taken)
+                best = torch.cat([best, order[apart], order[~apart]])[: counts[name]]
             found[name] = best.sort().values
         return found
 

@@ -148,7 +148,7 @@ def lacked_words(lacked: Mapping[str, int], named: int = 3) -> str:
         return "every matrix has as many weights with a score above 0 as its fraction asks for"
     most = sorted(lacked, key=lambda name: -lacked[name])[:named]
     further = f", and {len(lacked) - len(most)} more" if len(lacked) > len(most) else ""
-    several = ", ".join(f"{name} lacks {lacked[name]}" for name in most)
+    several = ", ".join(f"{lacked[name]} of {name}" for name in most)
     return f"{sum(lacked.values())} weights fewer than its fraction asks for, where no score is above 0: {several}{further}"
 
 
