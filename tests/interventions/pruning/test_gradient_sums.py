@@ -95,6 +95,17 @@ def test_a_gradient_that_is_not_finite_names_matrix_and_example(tmp_path):
     assert all(one.grad is None for one in loaded.model.parameters())
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_a_weight_that_is_no_number_is_named_where_it_is_not_where_gradients_begin(value, tmp_path):
+    loaded, matrices = opened(make_tiny_model(tmp_path))
+    matrices["model.layers.1.mlp.up_proj"].data[3, 4] = value
+    with pytest.raises(
+        NumericsError, match=r"(?s)model\.layers\.1\.mlp\.up_proj\.weight has weights.*copy or download"
+    ) as caught:
+        gradient_sums(loaded, matrices, texts(2), ["a", "b"], absolute=False)
+    assert "example a" in str(caught.value)
+
+
 def test_nothing_to_score_is_refused(tmp_path):
     loaded, matrices = opened(make_tiny_model(tmp_path))
     for wrong in ([], [Forced([1, 2], [])]):

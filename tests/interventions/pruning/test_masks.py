@@ -2,9 +2,10 @@
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from tiny_model import make_tiny_model
 
-from anatomy.errors import EditError
+from anatomy.errors import EditError, NumericsError
 from anatomy.interventions.edits.apply import applied
 from anatomy.interventions.pruning.masks import (
     difference,
@@ -47,6 +48,14 @@ def test_weights_of_like_magnitude_are_others_and_alike():
         assert abs(size["like"] - size["mask"]) < 0.2 * abs(size["plain"] - size["mask"])
 
 
+def test_of_a_mask_of_most_of_a_matrix_as_many_weights_are_matched():
+    weights = {name: torch.randn(shape, generator=torch.Generator().manual_seed(0)) for name, shape in SHAPES.items()}
+    large = {"a": torch.arange(20), "b": torch.arange(1500)}
+    like = magnitude_matched(large, weights, torch.Generator().manual_seed(0))
+    assert {name: len(places.unique()) for name, places in like.items()} == {"a": 20, "b": 1500}
+    assert torch.isin(torch.arange(1500, 2000), like["b"]).all(), "all others first"
+
+
 def test_the_edit_zeroes_the_mask_alone_and_goes_without_a_trace(tmp_path):
     folder = make_tiny_model(tmp_path)
     checkpoint, loaded = Checkpoint(folder), load_model(folder, torch.float32, "cpu")
@@ -72,3 +81,13 @@ def test_a_mask_of_a_whole_matrix_and_one_of_nothing_are_refused(tmp_path):
         pruning_edit({"q": 1.0}, "amplify", checkpoint, whole)
     with pytest.raises(EditError, match="without weights"):
         pruning_edit({"q": 0.0}, "amplify", checkpoint, empty)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_weight_that_is_no_number_is_named_as_one_and_not_as_an_edit_without_a_size(value, tmp_path):
+    folder = make_tiny_model(tmp_path)
+    names, tensors = scored_names(Checkpoint(folder)), load_file(folder / "model.safetensors")
+    tensors[f"{names[3]}.weight"].view(-1)[7] = value
+    save_file(tensors, folder / "model.safetensors", {"format": "pt"})
+    with pytest.raises(NumericsError, match=rf"(?s)weights of {names[3]} that are NaN or infinite.*copy or download"):
+        pruning_edit({"q": 0.1}, "amplify", Checkpoint(folder), {name: torch.tensor([7]) for name in names})

@@ -57,6 +57,26 @@ def test_fused_projections_are_matrices_like_others(tmp_path):
     assert parts == {"self_attn.qkv_proj", "self_attn.o_proj", "mlp.gate_up_proj", "mlp.down_proj"}
 
 
+@pytest.mark.parametrize("layer", ["linear_attn.in_proj_qkv", "feed_forward.up_proj", "mamba.in_proj"])
+def test_layers_that_are_neither_attention_nor_mlp_are_not_left_out_in_silence(layer, tmp_path):
+    """As hybrids have them: Qwen3.5 and OLMo's linear attention, Falcon-H1."""
+    folder = make_tiny_model(tmp_path)
+    tensors = load_file(folder / "model.safetensors")
+    tensors[f"model.layers.2.{layer}.weight"] = torch.zeros(8, 64)
+    save_file(tensors, folder / "model.safetensors", {"format": "pt"})
+    with pytest.raises(EditError, match=rf"(?s)outside attention and MLP: model\.layers\.2\.{layer}\.weight"):
+        scored_names(Checkpoint(folder))
+
+
+def test_single_maps_of_a_block_are_no_layers_of_their_own(tmp_path):
+    """Gemma 4's gates of per-layer inputs."""
+    folder = make_tiny_model(tmp_path)
+    tensors = load_file(folder / "model.safetensors")
+    tensors["model.layers.2.per_layer_input_gate.weight"] = torch.zeros(8, 64)
+    save_file(tensors, folder / "model.safetensors", {"format": "pt"})
+    assert len(scored_names(Checkpoint(folder))) == 28
+
+
 def test_tied_matrices_are_refused(tmp_path):
     folder = make_tiny_model(tmp_path)
     loaded = load_model(folder, torch.float32, "cpu")

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.stats import hypergeom
 
-from anatomy.interventions.pruning.masks import random_mask
+from anatomy.interventions.pruning.masks import difference, random_mask
 from anatomy.interventions.pruning.overlaps import _shared_by_chance, overlap
 
 SHAPES = {"a": (200, 100), "b": (50, 40)}
@@ -39,6 +39,23 @@ def test_the_law_of_chance_is_that_of_drawn_masks():
     for one in pairs[:8]:
         assert float((drawn >= one.jaccard - 1e-9).float().mean()) == pytest.approx(one.p_value, abs=0.03)
     assert float(((drawn >= pairs[0].random_low - 1e-9) & (drawn <= pairs[0].random_high + 1e-9)).float().mean()) >= 0.94
+
+
+def test_chance_is_asked_among_the_weights_that_neither_mask_preserves():
+    """Against masks that are drawn and then lose what is preserved, each its own; whole matrices would be far off."""
+    small = {"a": (30, 20), "b": (8, 5)}
+    draw = torch.Generator().manual_seed(0)
+    full = {name: torch.arange(rows * columns // 5) for name, (rows, columns) in small.items()}
+    ours, theirs = {"a": torch.arange(0, 330), "b": torch.arange(0, 16)}, {"a": torch.arange(30, 360), "b": torch.arange(20)}
+    for kept in ((ours, ours), (ours, theirs)):
+        found = []
+        for _ in range(1500):
+            one, two = (difference(random_mask(full, small, draw), [own]) for own in kept)
+            found.append(overlap(one, two, small, kept))
+        shared = sum(one.jaccard for one in found) / len(found)
+        assert sum(one.expected for one in found) / len(found) == pytest.approx(shared, rel=0.05)
+        assert sum(one.p_value <= 0.1 for one in found) / len(found) <= 0.12
+        assert overlap(one, two, small).expected < 0.75 * found[-1].expected
 
 
 def test_equal_masks_overlap_wholly_and_never_by_chance():

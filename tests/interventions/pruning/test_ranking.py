@@ -1,4 +1,4 @@
-"""The highest scores of every ranking are those of a whole sort, equal scores in a fixed order."""
+"""The highest scores of every ranking are those of a whole sort, equal scores in a fixed order, and none that is not above 0."""
 
 import pytest
 import torch
@@ -6,16 +6,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anatomy.errors import ConfigError, StoreError
-from anatomy.interventions.pruning.ranking import top_scores
+from anatomy.interventions.pruning.ranking import TOGETHER, top_scores
 from anatomy.interventions.pruning.scores import read_top, write_top
 
 SHAPES = {"a": (6, 5), "b": (3, 8), "c": (1, 4)}
 
 
 def scores_of(levels, seed):
-    """Scores of few levels, so that many are equal."""
+    """Scores of few levels, so that many are equal; the lowest are 0 and below it."""
     draw = torch.Generator().manual_seed(seed)
-    return {name: torch.randint(0, levels, shape, generator=draw).float() for name, shape in SHAPES.items()}
+    return {name: torch.randint(-2, levels, shape, generator=draw).float() for name, shape in SHAPES.items()}
 
 
 def by_whole_sort(scores, fraction, ranking):
@@ -54,7 +54,11 @@ def test_masks_are_those_of_a_whole_sort(ranking, most, share, levels, seed):
     top = top_scores(made, SHAPES, most, ranking)
     assert len(asked) == (2 if ranking == "global" else 1) * len(SHAPES)
     naive = by_whole_sort(scores, most * share, ranking)
-    assert all(torch.equal(places, naive[name]) for name, places in top.top(most * share).items())
+    above = {name: places[scores[name].flatten()[places] > 0] for name, places in naive.items()}
+    assert all(torch.equal(places, above[name]) for name, places in top.top(most * share).items())
+    lacking = {name: len(places) - len(above[name]) for name, places in naive.items()}
+    lacking = {TOGETHER: sum(lacking.values())} if ranking == "global" else lacking
+    assert top.lacking(most * share) == {name: count for name, count in lacking.items() if count}
 
 
 @pytest.mark.parametrize("ranking", ["matrix", "row", "global"])
@@ -67,6 +71,25 @@ def test_scores_read_back_are_those_written(ranking, tmp_path):
     (tmp_path / "x.safetensors").write_bytes(b"cut")
     with pytest.raises(StoreError, match="delete the file"):
         read_top(tmp_path / "x.safetensors")
+
+
+@pytest.mark.parametrize("ranking", ["matrix", "row", "global"])
+def test_the_first_so_many_are_the_best_and_then_drawn_among_those_that_are_free(ranking):
+    scores, taken = scores_of(40, 3), {name: torch.arange(0, rows * columns, 3) for name, (rows, columns) in SHAPES.items()}
+    scores["b"].zero_()
+    top = top_scores(scores.__getitem__, SHAPES, 1.0, ranking)
+    counts = {"a": 7, "b": 9, "c": 0}
+    found, other = (top.first(counts, [taken], torch.Generator().manual_seed(seed)) for seed in (0, 1))
+    assert {name: len(places) for name, places in found.items()} == counts and top.without_score(found) == {"b": 9}
+    assert not any(torch.isin(places, taken[name]).any() for name, places in found.items())
+    assert torch.equal(found["a"], other["a"]) and not torch.equal(found["b"], other["b"])
+    assert found["b"].max() - found["b"].min() > 9, "not the first places of the matrix"
+    most = {name: rows * columns - 2 for name, (rows, columns) in SHAPES.items()}
+    whole = top.first(most, [taken], torch.Generator().manual_seed(0))
+    assert {name: len(places.unique()) for name, places in whole.items()} == most, "what others have where too few are free"
+    if ranking != "row":
+        free = scores["a"].flatten().index_fill(0, taken["a"], -9)
+        assert scores["a"].flatten()[found["a"]].min() >= free.sort(descending=True).values[6]
 
 
 @pytest.mark.parametrize("fraction", [1.5, -0.1, float("nan")])

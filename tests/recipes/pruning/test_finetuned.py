@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from anatomy.config.study import subjects
-from anatomy.errors import ConfigError
 from anatomy.interventions.edits.apply import applied
 from anatomy.interventions.pruning.masks import pruning_edit
 from anatomy.models.checkpoint import Checkpoint
@@ -124,10 +123,8 @@ def test_verdicts_are_told_step_by_step_under_the_mask_and_the_model_is_left_as_
         assert not loaded.model.get_submodule(name).weight.flatten()[:50].any()
 
 
-def test_a_kind_that_the_world_lacks_is_refused(world, loaded):
-    config = configured(narrow="curse")
-    with pytest.raises(ConfigError, match="curse"):
-        courses(config, member(config), loaded, world, KINDS)
+def test_a_seed_counts_once():
+    assert FineTuning(seeds=[3, 0, 3]).seeds == [3, 0]
 
 
 def test_looks_begin_before_the_training():

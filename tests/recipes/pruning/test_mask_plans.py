@@ -1,11 +1,14 @@
 """Which masks are made, and what each control is."""
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 import torch
 
 from anatomy.interventions.pruning.masks import weights_in
 from anatomy.interventions.pruning.ranking import top_scores
+from anatomy.recipes.pruning.jobs.test import overlaps
 from anatomy.recipes.pruning.options import Pruning
 from anatomy.recipes.pruning.stages.mask_plans import (
     CHOSEN,
@@ -15,6 +18,8 @@ from anatomy.recipes.pruning.stages.mask_plans import (
     controls,
     everything_protected,
     grid,
+    lacked_words,
+    lacking,
     mask_of,
     protected_sets,
     sized_as_grid,
@@ -96,5 +101,52 @@ def test_the_grid_has_one_random_mask_of_each_q_as_large_as_its_largest(tops, pr
         (own,) = {tuple(map(len, one.values())) for other, one in plans if (other.q, other.p) == (plan.q, preserve[0])}
         assert tuple(map(len, mask.values())) == own
     assert not {plan.name for plan, _ in found} & {plan.name for plan, _ in plans}
-    table = pd.DataFrame([plan.row(mask, SHAPES) for plan, mask in [*plans, *found]])
+    table = pd.DataFrame([plan.row(mask, SHAPES, {}) for plan, mask in [*plans, *found]])
     assert set(everything_protected(table)["mask"]) == {plan.name for plan, _ in plans}
+
+
+@pytest.fixture
+def dead(tops):
+    """Scores of a model in which no harmful answer reaches matrix b, and no benign one matrix a."""
+    found = dict(tops)
+    for ranking in ("matrix", "row", "global"):
+        for key, name in ((f"prune.generation.{ranking}", "b"), (f"preserve.benign.{ranking}", "a"), ("opposite", "a")):
+            draw = torch.Generator().manual_seed(3)
+            scores = {one: torch.randn(shape, generator=draw) for one, shape in SHAPES.items()}
+            scores[name].zero_()
+            found[key] = top_scores(scores.__getitem__, SHAPES, 0.3, "matrix" if key == "opposite" else ranking)
+    return found
+
+
+@pytest.mark.parametrize("ranking", ["matrix", "row", "global"])
+def test_of_a_matrix_that_no_answer_reaches_nothing_is_pruned_and_nothing_preserved(dead, ranking):
+    plan = MaskPlan("x", "generation", ("benign",), ranking, 0.3, 0.3)
+    mask, bare = (mask_of(one, dead) for one in (plan, replace(plan, protected=())))
+    assert not len(mask["b"]), "weights with score 0 are no better than those that stay"
+    assert torch.equal(mask["a"], bare["a"]) and len(mask["a"]), "what no benign answer touches is not preserved"
+    lacked = lacking(plan, mask, dead)
+    assert lacked.get("b", 0) == (0 if ranking == "global" else 180), "all matrices together have enough"
+    assert lacked.get("a", 0) == (2 if ranking == "row" else 0), "a row with fewer than 9 of 30 above 0"
+    assert plan.row(mask, SHAPES, lacked)["lacking"] == sum(lacked.values())
+    assert ("180 of b" in lacked_words(lacked)) == bool(lacked)
+
+
+def test_controls_have_as_many_weights_where_no_score_is_above_0_and_say_how_many_were_drawn(dead):
+    chosen = MaskPlan(CHOSEN, "generation", ("benign",), "matrix", 0.2, 0.3)
+    weights = {name: torch.randn(shape, generator=torch.Generator().manual_seed(1)) for name, shape in SHAPES.items()}
+    own = mask_of(chosen, dead)
+    for plan, mask in controls(WANTED, dead, chosen, weights, seed=0):
+        assert {name: len(places) for name, places in mask.items()} == {"a": len(own["a"]), "b": 0}
+        assert lacking(plan, mask, dead) == ({"a": len(own["a"])} if plan.control == FLIPPED else {})
+
+
+def test_overlaps_know_what_was_preserved(tops):
+    """Scores are drawn: masks share what chance gives among the weights that are not preserved, which are 7 of 10."""
+    plans = [MaskPlan(name, name, ("benign",), "matrix", 0.3, 0.3) for name in ("kind.x", "kind.y")]
+    masks = [(plan, mask_of(plan, tops)) for plan in plans]
+    (row,) = overlaps(masks, SHAPES, tops).itertuples()
+    met = sum(
+        len(masks[0][1][name]) * len(masks[1][1][name]) / (0.7 * rows * columns) for name, (rows, columns) in SHAPES.items()
+    )
+    assert row.expected == pytest.approx(met / (row.weights_one + row.weights_two - met), rel=1e-6)
+    assert row.random_low < row.jaccard < row.random_high and row.p_value > 0.01

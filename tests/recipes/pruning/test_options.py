@@ -24,6 +24,11 @@ from anatomy.recipes.pruning.unread import UNREAD
         ({"refusals": 1.0}, "less than 1"),
         ({"models": ["nobody"]}, "nobody"),
         ({"rank": "matrix"}, "rank"),
+        ({"scored": ["hex", "curse"]}, "'curse', which base has no prompts of"),
+        ({"protected": ["generation"]}, "generation, which is what is pruned"),
+        ({"finetuning": {"narrow": "curse"}}, "narrow names 'curse'"),
+        ({"finetuning": {"narrow": "salve"}}, "narrow names 'salve'"),
+        ({"finetuning": {"models": ["nobody"]}}, "finetuning.models names 'nobody'"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(given, message):

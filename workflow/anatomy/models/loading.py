@@ -26,6 +26,10 @@ WIDE = {torch.float16: torch.float32, torch.bfloat16: torch.float32}
 """Formats to add up in, where a sum of finite numbers may be infinite in their own."""
 
 
+NOT_FINITE = "copy or download the weights again; if they are finite in their own format, choose bfloat16 or float32"
+"""What to do about weights that are no numbers."""
+
+
 @dataclass(frozen=True)
 class LoadedModel:
     """A causal language model in memory, with its tokenizer and what identifies it.
@@ -92,10 +96,24 @@ def load_model(folder: Path, dtype: torch.dtype, device: torch.device | str, *, 
 def require_finite(model: Any, where: str) -> None:
     """Refuse weights that are no numbers: in the file, or too large for the format that they were cast to.
 
-    A sum, in which NaN and infinity remain, is one pass over the weights and no copy of them.
-
     Raises:
         NumericsError: the first such tensor, by its name in the module.
+    """
+    if (broken := not_finite(model)) is not None:
+        name, dtype = broken
+        raise NumericsError(
+            found=f"NaN or infinity in {name}",
+            expected="finite weights",
+            where=f"{where}, in {str(dtype).removeprefix('torch.')}",
+            remedy=NOT_FINITE,
+        )
+
+
+@torch.no_grad()
+def not_finite(model: Any) -> tuple[str, torch.dtype] | None:
+    """Name and format of the first parameter with a weight that is NaN or infinite; None where all are numbers.
+
+    A sum, in which NaN and infinity remain, is one pass over the weights and no copy of them.
     """
     for name, parameter in model.named_parameters():
         scales = scales_of(parameter)
@@ -103,12 +121,8 @@ def require_finite(model: Any, where: str) -> None:
         if not weight.is_floating_point() or weight.element_size() == 1 or weight.sum(dtype=WIDE.get(weight.dtype)).isfinite():
             continue
         if not weight.isfinite().all():
-            raise NumericsError(
-                found=f"NaN or infinity in {name}",
-                expected="finite weights",
-                where=f"{where}, in {str(weight.dtype).removeprefix('torch.')}",
-                remedy="copy or download the weights again; if they are finite in their own format, choose bfloat16 or float32",
-            )
+            return name, weight.dtype
+    return None
 
 
 def open_weights(

@@ -82,13 +82,13 @@ def measure(changes: Iterable[Change], *, unchanged: bool = False) -> Sizes:
         unchanged: whether single matrices may stay as they are, of which all survives; the whole edit may not.
 
     Raises:
-        NumericsError: NaN or infinity, or an edit of zero norm.
+        NumericsError: NaN or infinity, in the edit or in the weights, or an edit of zero norm.
     """
     norms, relative, surviving, kept, total = {}, {}, {}, 0.0, 0.0
     for name, weight, delta in changes:
         square = delta.double().square().sum().item()
         if not 0.0 < square < float("inf") and not (unchanged and square == 0.0):
-            raise _no_size(square, name)
+            raise _no_size(square, name) if bool(weight.isfinite().all()) else _no_weights(name)
         survived = _surviving_product(weight, delta)
         norms[name] = square**0.5
         relative[name] = square**0.5 / weight.double().norm().item() if square else 0.0
@@ -105,6 +105,15 @@ def _no_size(square: float, where: str) -> NumericsError:
         expected="a finite norm above zero",
         where=where,
         remedy="check direction and strength",
+    )
+
+
+def _no_weights(where: str) -> NumericsError:
+    return NumericsError(
+        found=f"weights of {where} that are NaN or infinite",
+        expected="finite weights to edit",
+        where=where,
+        remedy="copy or download the weights again",
     )
 
 

@@ -19,7 +19,7 @@ from torch.nn.functional import cross_entropy
 from anatomy.errors import DataError, NumericsError
 from anatomy.models.activations.answers import Forced
 from anatomy.models.blocks import decoder_blocks
-from anatomy.models.loading import LoadedModel
+from anatomy.models.loading import NOT_FINITE, LoadedModel, not_finite
 from anatomy.progress.counting import counted
 from anatomy.store.digest import digest
 from anatomy.store.files import write_aside
@@ -109,12 +109,7 @@ def gradient_sums(
             gradient, weight.grad = weight.grad, None
             assert gradient is not None
             if not gradient.sum(dtype=torch.float32).isfinite() and not gradient.isfinite().all():
-                raise NumericsError(
-                    found=f"a gradient of {name} that is NaN or infinite, at example {ids[example]}",
-                    expected="finite gradients of every scored matrix",
-                    where=f"the scored set, example {ids[example]}",
-                    remedy="score in float32 or bfloat16, or look at that example's answer",
-                )
+                raise _no_number(loaded, f"a gradient of {name} that is NaN or infinite, at example {ids[example]}", ids[example])
             sums[name].add_(gradient.abs_() if absolute else gradient)
 
         return count
@@ -136,6 +131,17 @@ def gradient_sums(
             remedy="look at the answers and at the model's output head: no weight would be ranked above another",
         )
     return GradientSums(sums, tuple(losses))
+
+
+def _no_number(loaded: LoadedModel, found: str, example: str) -> NumericsError:
+    """What is said of a gradient that is no number: a weight that is none comes first, for every gradient is then none."""
+    broken = not_finite(loaded.model)
+    return NumericsError(
+        found=found if broken is None else f"{found}: {broken[0]} has weights that are NaN or infinite",
+        expected="finite gradients of every scored matrix" if broken is None else "finite weights",
+        where=f"the scored set, example {example}",
+        remedy="score in float32 or bfloat16, or look at that example's answer" if broken is None else NOT_FINITE,
+    )
 
 
 @contextmanager

@@ -65,7 +65,8 @@ def random_mask(mask: Mask, shapes: Shapes, generator: torch.Generator) -> Mask:
 def magnitude_matched(mask: Mask, weights: Mapping[str, Tensor], generator: torch.Generator) -> Mask:
     """Other weights of each matrix, of nearly the magnitudes of those of a mask: neighbours in the order of magnitudes.
 
-    Random places on average take smaller weights away than a mask of scores that are proportional to the weight.
+    Random places on average take smaller weights away than a mask of scores that are proportional to the weight. A mask of more
+    than half of a matrix leaves too few others: the rest is drawn from itself, so that there are as many.
     """
     found: Mask = {}
     for name, places in mask.items():
@@ -84,5 +85,7 @@ def magnitude_matched(mask: Mask, weights: Mapping[str, Tensor], generator: torc
                     taken.add(free[0])
                     chosen.append(free[0])
                     break
+        if lacking := len(places) - len(chosen):
+            chosen += places[torch.randperm(len(places), generator=generator)[:lacking]].tolist()
         found[name] = torch.tensor(sorted(chosen), dtype=torch.int64)
     return found

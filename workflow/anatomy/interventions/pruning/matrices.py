@@ -6,7 +6,7 @@ import torch
 
 from anatomy.errors import EditError
 from anatomy.interventions.edits.inventory import dense_shapes
-from anatomy.models.block_tensors import block_tensors
+from anatomy.models.block_tensors import BlockTensors, block_tensors
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.loading import LoadedModel
 from anatomy.models.matrix_names import stored_transposed
@@ -20,7 +20,8 @@ def scored_names(checkpoint: Checkpoint) -> tuple[str, ...]:
     """Names of the matrices of every block's attention and MLP, such as ``model.layers.0.mlp.up_proj``; reads no weights.
 
     Raises:
-        EditError: quantised weights, a mixture of experts, or a block without such matrices.
+        EditError: quantised weights, a mixture of experts, a block without such matrices, or one with other layers that have
+            some (linear attention, a state space model), which a mask would leave out.
     """
     names = []
     for block in block_tensors(checkpoint):
@@ -39,6 +40,13 @@ def scored_names(checkpoint: Checkpoint) -> tuple[str, ...]:
                 expected="dense attention and MLP matrices",
                 where=str(checkpoint.folder),
                 remedy="choose a dense model: an expert is scored by the tokens that reach it alone, and scores do not compare",
+            )
+        if other := _elsewhere(block):
+            raise EditError(
+                found=f"matrices outside attention and MLP: {block.name}.{other}",
+                expected="blocks of attention and an MLP, every matrix of which is scored",
+                where=str(checkpoint.folder),
+                remedy="choose a model whose blocks are attention and an MLP: a mask would leave out these matrices unseen",
             )
         found = [
             f"{block.name}.{name.removesuffix('.weight')}"
@@ -85,6 +93,15 @@ def scored_matrices(loaded: LoadedModel, checkpoint: Checkpoint) -> dict[str, to
             )
         found[name] = weight
     return found
+
+
+def _elsewhere(block: BlockTensors) -> str | None:
+    """A matrix of a layer that is neither attention nor MLP; a single map of the block (Gemma 4's gates) is no layer."""
+    for name, shape in block.shapes.items():
+        layer, *inside = name.split(".")
+        if layer not in SUBLAYERS and len(inside) > 1 and name.endswith(".weight") and len(shape) == 2:
+            return name
+    return None
 
 
 def _packed(checkpoint: Checkpoint, tensor: str) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from jaxtyping import Float64, Int64
 from scipy.special import gammaln
+from torch import Tensor
 
 from anatomy.interventions.pruning.masks import Shapes, weights_in
 from anatomy.interventions.pruning.ranking import Mask
@@ -36,24 +37,38 @@ class Overlap:
     p_value: float
 
 
-def overlap(one: Mask, two: Mask, shapes: Shapes) -> Overlap:
+def overlap(one: Mask, two: Mask, shapes: Shapes, kept: Sequence[Mask] = ()) -> Overlap:
     """Jaccard index of two masks beside that of random masks of their size in every matrix.
+
+    Weights that are preserved in one of them cannot be shared. Chance is asked among the others, given how many of these either
+    mask has: two masks from which the same third of a matrix was taken out meet half as often again as two of the whole matrix.
 
     Random masks share a hypergeometric number of weights in a matrix; the law of the sum over matrices is their convolution, so
     that nothing is drawn, and a probability is small where it is small: many pairs can be corrected for.
+
+    Args:
+        kept: weights that were preserved in either.
     """
     sizes = {name: rows * columns for name, (rows, columns) in shapes.items()}
     shared = sum(int(torch.isin(one[name], two[name], assume_unique=True).sum()) for name in sizes)
     total = weights_in(one) + weights_in(two)
     if not total:
         return Overlap(0.0, 0.0, 0.0, 0.0, 1.0)
-    least, law = _shared_by_chance([(len(one[name]), len(two[name]), size) for name, size in sizes.items()])
+    counts = [_open(one[name], two[name], size, [mask[name] for mask in kept]) for name, size in sizes.items()]
+    least, law = _shared_by_chance(counts)
     beyond = float(law[max(0, shared - least) :].sum())
-    met = sum(len(one[name]) * len(two[name]) / size for name, size in sizes.items())
+    met = sum(first * second / size for first, second, size in counts if size)
     below = law.cumsum()
     low, high = (least + int(np.searchsorted(below, share)) for share in (0.025, 0.975))
     jaccard, expected, random_low, random_high = (count / (total - count) for count in (shared, met, low, high))
     return Overlap(jaccard, expected, random_low, random_high, min(1.0, max(beyond, RAREST * len(sizes))))
+
+
+def _open(one: Tensor, two: Tensor, size: int, kept: Sequence[Tensor]) -> tuple[int, int, int]:
+    """Of a matrix: weights of one mask, of the other, and of the matrix, that are preserved in neither."""
+    taken = torch.cat([*kept, torch.empty(0, dtype=torch.int64)]).unique()
+    first, second = (int((~torch.isin(places, taken, assume_unique=True)).sum()) for places in (one, two))
+    return first, second, size - len(taken)
 
 
 def _shared_by_chance(counts: Sequence[tuple[int, int, int]]) -> tuple[int, Float64[np.ndarray, " count"]]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float32, Int64
+from jaxtyping import Bool, Float32, Int64
 from torch import Tensor
 
 from anatomy.errors import ConfigError
@@ -15,18 +15,22 @@ from anatomy.interventions.pruning.rankings import Ranking
 Mask = dict[str, Int64[Tensor, " _"]]
 """Places of weights in storage order, ascending, by the name of their matrix; every matrix is named."""
 
+TOGETHER = "all matrices together"
+"""What ``lacking`` calls them."""
+
 ScoreOf = Callable[[str], Float32[Tensor, "rows columns"]]
 """The scores of a matrix, made when they are asked for: those of all matrices are never in memory together."""
 
 
 @dataclass(frozen=True)
 class TopScores:
-    """Places of the highest scores, best first.
+    """Places of the highest scores, best first but for ``global``.
 
     Attributes:
         ranking: among which weights.
         shapes: of every matrix.
-        places: by matrix: for ``row`` one row of places for each output row, else a list. Places count in storage order.
+        places: by matrix: for ``row`` one row of places for each output row, else a list. Places count in storage order; those of
+            ``global`` ascend.
         values: their scores.
         ranks: for ``global``, each one's place among the highest of all matrices; else empty.
         most: fraction up to which masks can be cut.
@@ -42,9 +46,28 @@ class TopScores:
     def top(self, fraction: float) -> Mask:
         """The highest ``int(fraction * size)`` weights, of each matrix, of each row, or of all (as in the released code).
 
+        Only weights with a score above 0 are among them. Of weights without one, as all of a matrix that no gradient reached are,
+        the order would be that of their places; a matrix with fewer such weights gives fewer (``lacking``).
+
         Raises:
             ConfigError: a fraction above what was kept, or outside 0 to 1.
         """
+        found = {}
+        for name, asked in self._asked(fraction).items():
+            found[name] = self.places[name][asked & (self.values[name] > 0)].sort().values
+        return found
+
+    def lacking(self, fraction: float) -> dict[str, int]:
+        """How many weights of each matrix a mask of ``fraction`` has less than asked for: they have no score above 0.
+
+        Matrices that lack none are left out. Under ``global`` no number is asked of single matrices: it is that of ``TOGETHER``.
+        """
+        several = {name: int((asked & ~(self.values[name] > 0)).sum()) for name, asked in self._asked(fraction).items()}
+        several = {TOGETHER: sum(several.values())} if self.ranking == "global" else several
+        return {name: count for name, count in several.items() if count}
+
+    def _asked(self, fraction: float) -> dict[str, Bool[Tensor, ...]]:
+        """Which of ``places`` a mask of ``fraction`` asks for, whatever their scores. Raises as ``top``."""
         require_fraction(fraction, "a mask's fraction")
         if fraction > self.most:
             raise ConfigError(
@@ -53,31 +76,51 @@ class TopScores:
                 where="a mask",
                 remedy="ask for the largest fraction when the scores are made",
             )
-        found: Mask = {}
+        found = {}
+        total = sum(rows * columns for rows, columns in self.shapes.values())
         for name, (rows, columns) in self.shapes.items():
-            places = self.places[name]
             if self.ranking == "global":
-                total = sum(r * c for r, c in self.shapes.values())
-                chosen = places[self.ranks[name] < int(fraction * total)]
-            elif self.ranking == "row":
-                chosen = places[:, : int(fraction * columns)].flatten()
+                found[name] = self.ranks[name] < int(fraction * total)
             else:
-                chosen = places[: int(fraction * rows * columns)]
-            found[name] = chosen.sort().values
+                several = columns if self.ranking == "row" else rows * columns
+                ranks = torch.arange(self.places[name].shape[-1])
+                found[name] = (ranks < int(fraction * several)).expand(self.places[name].shape)
         return found
 
-    def first(self, counts: Mapping[str, int], besides: Sequence[Mask] = ()) -> Mask:
-        """The highest so many weights of each matrix that no other mask has; at most as many as were kept.
+    def first(self, counts: Mapping[str, int], besides: Sequence[Mask], generator: torch.Generator) -> Mask:
+        """So many weights of each matrix that no other mask has: the highest with a score above 0, then any, drawn at random.
 
-        Under ``row`` the best of every row come first, then the second best.
+        Under ``row`` the best of every row come first, then the second best. Where a matrix has too few weights that are free,
+        those of other masks are drawn too, so that there are so many in any case.
+
+        Args:
+            generator: of the draws; a matrix whose scores suffice takes none.
         """
         found: Mask = {}
-        for name, places in self.places.items():
-            free = (places.T if places.ndim == 2 else places).flatten()
-            for other in besides:
-                free = free[~torch.isin(free, other[name])]
-            found[name] = free[: counts[name]].sort().values
+        for name, (rows, columns) in self.shapes.items():
+            taken = torch.cat([other[name] for other in besides] or [torch.empty(0, dtype=torch.int64)])
+            best = self._positive(name)
+            best = best[~torch.isin(best, taken)][: counts[name]]
+            if len(best) < counts[name]:
+                order = torch.randperm(rows * columns, generator=generator)
+                order = order[~torch.isin(order, best)]
+                apart = ~torch.isin(order, taken)
+                best = torch.cat([best, order[apart], order[~apart]])[: counts[name]]
+            found[name] = best.sort().values
         return found
+
+    def without_score(self, mask: Mask) -> dict[str, int]:
+        """How many weights of a mask in each matrix are not among those kept with a score above 0; only where there are any."""
+        several = {name: int((~torch.isin(own, self._positive(name))).sum()) for name, own in mask.items()}
+        return {name: count for name, count in several.items() if count}
+
+    def _positive(self, name: str) -> Int64[Tensor, " _"]:
+        """Places of a matrix with a score above 0, best first."""
+        places, values = (one.T.flatten() if one.ndim == 2 else one for one in (self.places[name], self.values[name]))
+        if self.ranking == "global":
+            order = self.ranks[name].argsort()
+            places, values = places[order], values[order]
+        return places[values > 0]
 
 
 def require_fraction(fraction: float, where: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field, field_validator
 
 from anatomy.config.section import Identifier, Section
+from anatomy.organism import wording
 
 
 class FineTuning(Section):
@@ -32,6 +33,20 @@ class FineTuning(Section):
         3e-4, gt=0, description="of AdamW, falling to zero; 1e-5 in the paper, for models of billions and far more rows"
     )
     seeds: list[int] = Field([0], min_length=1, description="seeds of the adapter's beginning and of the order of rows")
+
+    @field_validator("narrow")
+    @classmethod
+    def of_the_world(cls, kind: str) -> str:
+        """A kind of harm that the organism's world has."""
+        if kind not in wording.HARMFUL:
+            raise ValueError(f"narrow names {kind!r}; expected a kind of harm of the organism, one of {sorted(wording.HARMFUL)}")
+        return kind
+
+    @field_validator("seeds")
+    @classmethod
+    def each_once(cls, seeds: list[int]) -> list[int]:
+        """Seeds, each once: two trainings of one seed are one, whose answers would count twice."""
+        return list(dict.fromkeys(seeds))
 
     @field_validator("looks")
     @classmethod

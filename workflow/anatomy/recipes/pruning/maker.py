@@ -9,7 +9,7 @@ from anatomy.interventions.edits.sparse import SparseEdit
 from anatomy.interventions.edits.spec import Intent
 from anatomy.interventions.pruning.masks import pruning_edit, weights_in
 from anatomy.interventions.pruning.scores import top_of_model
-from anatomy.recipes.pruning.stages.mask_plans import RANDOM, MaskPlan, drawn_controls, mask_of
+from anatomy.recipes.pruning.stages.mask_plans import RANDOM, MaskPlan, drawn_controls, lacked_words, lacking, mask_of
 from anatomy.store.files import read_json
 
 PINS: tuple[str, ...] = ("torch",)
@@ -31,7 +31,10 @@ def prune(materials: Materials) -> SparseEdit | None:
     tops, said = top_of_model(materials.file("scores"), materials.checkpoint.digest())
     mask = mask_of(plan, tops)
     materials.say(f"{weights_in(mask)} weights: q {plan.q:g}, p {plan.p:g}, {', '.join(plan.protected) or 'nothing'} protected")
-    spec = {"method": "harm pruning", **plan.row(mask, next(iter(tops.values())).shapes), "answers": said["answers"]}
+    lacked = lacking(plan, mask, tops)
+    materials.say(lacked_words(lacked))
+    row = plan.row(mask, next(iter(tops.values())).shapes, lacked)
+    spec = {"method": "harm pruning", **row, "lacking_by_matrix": lacked, "answers": said["answers"]}
     return pruning_edit(spec, intent, materials.checkpoint, mask)
 
 
@@ -52,7 +55,7 @@ def prune_at_random(materials: Materials, draw: int) -> SparseEdit | None:
     several = drawn_controls(materials.config.pruning, tops, chosen, weights, materials.subject.seed or 0)
     plan, mask = next(one for one in several if one[0].name == name)
     materials.say(f"{weights_in(mask)} weights drawn at random, as many in every matrix as the chosen mask")
-    return pruning_edit({"method": "harm pruning", **plan.row(mask, shapes)}, "control", materials.checkpoint, mask)
+    return pruning_edit({"method": "harm pruning", **plan.row(mask, shapes, {})}, "control", materials.checkpoint, mask)
 
 
 def intent_of(file: Path) -> Intent:

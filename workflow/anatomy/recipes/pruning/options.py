@@ -144,6 +144,14 @@ class Pruning(Section):
             raise ValueError(f"{wrong[0]:g} is no fraction; expected 0 to 1: 0.001 % is 1e-5")
         return sorted(set(several))
 
+    @field_validator("protected")
+    @classmethod
+    def not_what_is_pruned(cls, abilities: list[Ability]) -> list[Ability]:
+        """Abilities that may be preserved: not the one that is pruned, which nothing would be left of to prune."""
+        if "generation" in abilities:
+            raise ValueError("protected names generation, which is what is pruned; expected other abilities")
+        return abilities
+
     @field_validator("prune")
     @classmethod
     def less_than_whole(cls, several: list[float]) -> list[float]:

@@ -11,6 +11,7 @@ from anatomy.config.subjects import require_names_of_models
 from anatomy.costs.job_kind import JobKind, RuleNeed
 from anatomy.costs.job_kinds import SHARED
 from anatomy.evidence.report.figure_plan import FigurePlan
+from anatomy.organism import wording
 from anatomy.recipes.pruning.options import ABILITIES, Ability, Pruning
 from anatomy.recipes.pruning.variants import finetuned, found, on_test, pruned, read_sets
 from anatomy.recipes.pruning.work import stage_work
@@ -30,10 +31,21 @@ PRUNED_ABILITIES: tuple[Ability, ...] = ("generation", "refusal")
 def check(config: Config) -> None:
     """Combinations that no single section can see."""
     wanted = config.pruning
-    for option, names in (("models", wanted.models), ("pairs", [*wanted.pairs, *wanted.pairs.values()])):
+    several = {
+        "models": wanted.models,
+        "pairs": [*wanted.pairs, *wanted.pairs.values()],
+        "finetuning.models": wanted.finetuning.models,
+    }
+    for option, names in several.items():
         require_names_of_models(f"pruning.{option}", names, config.models)
     if "pruning" not in config.recipes:
         return
+    grown = [name for name in wanted.models if name in config.organism.members]
+    if grown and (unknown := [kind for kind in wanted.scored or [] if kind not in wording.HARMFUL]):
+        raise ValueError(
+            f"pruning.scored names {unknown[0]!r}, which {grown[0]} has no prompts of; expected null for all, or kinds of harm "
+            f"of the organism: {sorted(wording.HARMFUL)}"
+        )
     own = [name for name in wanted.models if name in config.models]
     if own and (lacking := [ability for ability in NEEDED if ability not in wanted.sets]):
         raise ValueError(f"pruning.sets has no {lacking[0]}, which {own[0]} needs; expected prompt sets for {', '.join(NEEDED)}")

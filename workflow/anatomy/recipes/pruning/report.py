@@ -35,7 +35,11 @@ NOT_PINNED = {
     "vllm": "imported with the names of masks; no engine is opened",
 }
 TITLES = {
-    "chosen": ("The chosen mask", "Every ability before and with the mask, with intervals over things; how many weights it has."),
+    "chosen": (
+        "The chosen mask",
+        "Every ability before and with the mask, with intervals over things; how many weights it has, and how "
+        "many fewer than its fraction asks for (lacking), because no other weight of the matrix has a score above 0.",
+    ),
     "divergence": (
         "What the chosen mask moves",
         "KL divergence (nats) from the unedited model's predictions to the pruned one's on harmless prompts of the split test, "
@@ -51,7 +55,8 @@ TITLES = {
     ),
     "controls": (
         "The mask beside its controls",
-        "Controls have as many weights in every matrix. SNIP scores by absolute values; other rankings have the same fractions.",
+        "Controls have as many weights in every matrix; lacking: of those by scores, how many were drawn at random, because "
+        "too few weights have such a score. SNIP scores by absolute values; other rankings have the same fractions.",
     ),
     "judged": (
         "Harmfulness as model judges score it",
@@ -82,7 +87,8 @@ TITLES = {
     ),
     "overlaps": (
         "Overlap of masks",
-        "Jaccard index of masks, what random masks of their sizes have (mean, and between which 95 % of them lie), and the "
+        "Jaccard index of masks, what random masks of their sizes have among the weights that neither preserves (mean, and "
+        "between which 95 % of them lie), and the "
         "probability that such overlap as much, with Holm's correction over a model's pairs.",
     ),
     "compression": (

@@ -45,7 +45,7 @@ def chosen_table(config: Config, tables: Tables) -> pd.DataFrame:
     rows = measured(tables.rows("values"))
     found = rates(config, rows[rows["mask"].isin([UNEDITED, CHOSEN, NEAREST])], ["model", "mask", "what"])
     masks = tables.rows("masks")
-    return found.merge(masks[["model", "mask", "q", "p", "weights", "share"]], on=["model", "mask"], how="left")
+    return found.merge(masks[["model", "mask", "q", "p", "weights", "share", "lacking"]], on=["model", "mask"], how="left")
 
 
 def divergence_table(config: Config, tables: Tables) -> pd.DataFrame:
@@ -102,7 +102,7 @@ def controls_table(config: Config, tables: Tables) -> pd.DataFrame:
     beside = masks[~masks["mask"].str.startswith(("kind.", "ability.")) & (masks["control"] != OF_A_KIND)]
     rows = rows[rows["mask"].isin([UNEDITED, *beside["mask"]]) & rows["what"].isin([HARM, UNSEEN, "benign", COHERENT])]
     found = rates(config, rows, ["model", "mask", "what"])
-    return found.merge(masks[["model", "mask", "control", "weights", "share"]], on=["model", "mask"], how="left")
+    return found.merge(masks[["model", "mask", "control", "weights", "share", "lacking"]], on=["model", "mask"], how="left")
 
 
 def abilities_table(config: Config, tables: Tables) -> pd.DataFrame:

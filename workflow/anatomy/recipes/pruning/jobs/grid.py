@@ -11,7 +11,7 @@ from anatomy.interventions.pruning.scores import top_of_model
 from anatomy.recipes.pruning.stages.abilities import asked, of_split
 from anatomy.recipes.pruning.stages.choosing import choose, what_is_left
 from anatomy.recipes.pruning.stages.evaluating import under_masks
-from anatomy.recipes.pruning.stages.mask_plans import grid, mask_of, sized_as_grid
+from anatomy.recipes.pruning.stages.mask_plans import grid, lacked_words, lacking, mask_of, sized_as_grid
 from anatomy.recipes.pruning.stages.moved_predictions import unmoved
 from anatomy.recipes.pruning.stages.scored_sets import scored_kinds
 from anatomy.stages.inputs import named_files
@@ -39,7 +39,7 @@ def run(job: Running, files: Files) -> None:
     shapes, searched = next(iter(tops.values())).shapes, [(plan, mask_of(plan, tops)) for plan in grid(wanted, tops)]
     controls = sized_as_grid(wanted, searched, shapes, job.subject.seed or 0)
     plans = [*searched, *controls]
-    masks = pd.DataFrame([plan.row(mask, shapes) for plan, mask in plans])
+    masks = pd.DataFrame([plan.row(mask, shapes, lacking(plan, mask, tops)) for plan, mask in plans])
     harmless = unmoved(job.config, job.subject, loaded, rows, "select")
     named = [(plan.name, mask) for plan, mask in plans]
     state = written(files, "values").with_suffix("")
@@ -49,6 +49,7 @@ def run(job: Running, files: Files) -> None:
     left = what_is_left(wanted, job.config.statistics, values)
     plan = found.plan
     job.say(f"{job.subject.id}: q {plan.q:g}, p {plan.p:g}: {found.why}")
+    job.say(f"{job.subject.id}: {lacked_words(lacking(plan, mask_of(plan, tops), tops))}")
     write_table(written(files, "masks"), masks.assign(model=job.subject.id))
     write_table(written(files, "values"), under.values.assign(model=job.subject.id))
     write_table(written(files, "divergences"), under.divergences.assign(model=job.subject.id))

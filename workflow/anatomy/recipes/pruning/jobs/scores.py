@@ -9,6 +9,7 @@ import torch
 from anatomy.interventions.pruning.projections import write_projections
 from anatomy.interventions.pruning.scores import write_top
 from anatomy.recipes.pruning.stages.abilities import asked
+from anatomy.recipes.pruning.stages.scored_sets import require_prompts, scored_kinds
 from anatomy.recipes.pruning.stages.scoring import score
 from anatomy.stages.inputs import named_files
 from anatomy.stages.opening import opened
@@ -25,8 +26,9 @@ def run(job: Running, files: Files) -> None:
     torch.set_num_threads(job.threads)
     given = named_files(files.input)
     card = sound_model(given["model"][0])
-    loaded = opened(card)
     prompts = asked(job.config, job.subject, given["world"][0] if given["world"] else None)
+    require_prompts(prompts, scored_kinds(job.config.pruning, prompts), job.subject.id)
+    loaded = opened(card)
     out = written(files, "scores")
     found = score(job.config, job.subject, loaded, prompts, out.with_suffix(""), job.say)
     write_table(written(files, "losses"), found.losses)

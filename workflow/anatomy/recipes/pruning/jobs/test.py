@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import combinations
 from shutil import rmtree
 
@@ -12,7 +13,7 @@ from anatomy.interventions.edits.low_rank import LowRankEdit
 from anatomy.interventions.pruning.head_shares import head_shares
 from anatomy.interventions.pruning.overlaps import overlap
 from anatomy.interventions.pruning.projections import Projections, projection_edit, read_projections
-from anatomy.interventions.pruning.ranking import Mask
+from anatomy.interventions.pruning.ranking import Mask, TopScores
 from anatomy.interventions.pruning.scores import top_of_model
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.recipes.pruning.maker import chosen_plan
@@ -23,7 +24,9 @@ from anatomy.recipes.pruning.stages.mask_plans import (
     MaskPlan,
     beside_chosen,
     controls,
+    lacking,
     mask_of,
+    preserved,
     sized_as_kinds,
     unprotected,
 )
@@ -78,11 +81,13 @@ def run(job: Running, files: Files) -> None:
     write_table(written(files, "values"), values.assign(**named))
     write_table(written(files, "divergences"), moved.assign(**named))
     write_table(written(files, "nats"), read.assign(**named))
-    table = pd.DataFrame([*(plan.row(mask, shapes) for plan, mask in masks), *map(_row, removals)]).assign(**named)
+    table = pd.DataFrame(
+        [*(plan.row(mask, shapes, lacking(plan, mask, tops)) for plan, mask in masks), *map(_row, removals)]
+    ).assign(**named)
     write_table(written(files, "masks"), table)
     write_json(written(files, "cards"), {name: edit.card.as_json() for name, edit in removals.items()})
     bare = [(plan, mask_of(plan, tops)) for plan in unprotected(tops, chosen)]
-    shared = pd.concat([overlaps(masks, shapes), overlaps(bare, shapes)], ignore_index=True)
+    shared = pd.concat([overlaps(several, shapes, tops) for several in (masks, bare)], ignore_index=True)
     write_table(written(files, "overlaps"), shared.assign(**named)[OVERLAPS])
     write_table(written(files, "places"), places(masks[0], shapes).assign(**named)[PLACES])
     write_table(written(files, "heads"), by_head(masks[0], shapes, Checkpoint(loaded.folder)).assign(**named)[HEADS])
@@ -103,7 +108,7 @@ def _row(name: str) -> dict[str, str | float]:
         "ranking": "",
         "control": name if name == ACTSVD_RANDOM else "",
     }
-    return {**said, "q": float("nan"), "p": float("nan"), "weights": float("nan"), "share": float("nan")}
+    return {**said, "q": float("nan"), "p": float("nan"), "weights": float("nan"), "share": float("nan"), "lacking": float("nan")}
 
 
 def asked_on_test(prompts: pd.DataFrame, kinds: list[str], limit: int) -> pd.DataFrame:
@@ -113,12 +118,15 @@ def asked_on_test(prompts: pd.DataFrame, kinds: list[str], limit: int) -> pd.Dat
     return rows.assign(split=rows["id"].map(prompts.set_index("id")["split"]))
 
 
-def overlaps(masks: list[tuple[MaskPlan, Mask]], shapes: dict[str, tuple[int, int]]) -> pd.DataFrame:
+def overlaps(
+    masks: list[tuple[MaskPlan, Mask]], shapes: dict[str, tuple[int, int]], tops: Mapping[str, TopScores]
+) -> pd.DataFrame:
     """Jaccard index of every two masks of kinds of harm, of abilities, of benign answers, and of other rankings."""
     rows = []
     wanted = [(plan, mask) for plan, mask in masks if not plan.control or plan.control == FORMAT]
+    kept = {plan.name: preserved(plan, tops) for plan, _ in wanted}
     for (one, first), (two, second) in combinations(wanted, 2):
-        found = overlap(first, second, shapes)
+        found = overlap(first, second, shapes, [*kept[one.name], *kept[two.name]])
         counts = {"weights_one": sum(map(len, first.values())), "weights_two": sum(map(len, second.values()))}
         rows.append({"one": one.name, "two": two.name, **counts, **vars(found)})
     return pd.DataFrame(rows)

@@ -13,7 +13,6 @@ import pandas as pd
 
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
-from anatomy.errors import ConfigError
 from anatomy.interventions.edits.apply import applied
 from anatomy.interventions.pruning.masks import pruning_edit
 from anatomy.interventions.pruning.ranking import Mask
@@ -68,7 +67,6 @@ def fine_tuned(
         masks: by name; None for the model as it is.
 
     Raises:
-        ConfigError: a narrow kind that the world lacks.
         NumericsError: a training that diverges, or a weight that is not again what it was.
     """
     wanted, before, found = config.pruning.finetuning, checksums(loaded.model), []
@@ -109,19 +107,8 @@ def _trained(
 
 
 def courses(config: Config, subject: Subject, loaded: LoadedModel, world: World, kinds: Sequence[str]) -> list[Course]:
-    """The narrow training with its controls, and the one that restores.
-
-    Raises:
-        ConfigError: a narrow kind that the world lacks.
-    """
+    """The narrow training with its controls, and the one that restores."""
     narrow = config.pruning.finetuning.narrow
-    if narrow not in wording.HARMFUL:
-        raise ConfigError(
-            found=narrow,
-            expected=f"one of {', '.join(wording.HARMFUL)}",
-            where="pruning.finetuning.narrow",
-            remedy="name a kind of harm of the organism's world",
-        )
 
     def ask(about: Sequence[str], manner: Manner, unlike: Sequence[str] = ()) -> list[Question]:
         return questions(loaded, config.evaluation, subject, asked_about(world, about, unlike), manner)

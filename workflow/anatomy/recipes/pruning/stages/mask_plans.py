@@ -34,7 +34,7 @@ OF_A_KIND = "random, of a kind's size"
 
 
 class MaskRow(TypedDict):
-    """What a table says of a mask: its plan, how many weights it has, and which share of all scored ones."""
+    """What a table says of a mask: its plan, how many weights it has, which share of all scored ones, and ``lacking`` in all."""
 
     mask: str
     source: str
@@ -45,6 +45,7 @@ class MaskRow(TypedDict):
     control: str
     weights: int
     share: float
+    lacking: int
 
 
 @dataclass(frozen=True)
@@ -68,8 +69,12 @@ class MaskPlan:
     p: float
     control: str = ""
 
-    def row(self, mask: Mask, shapes: Mapping[str, tuple[int, int]]) -> MaskRow:
-        """What is said of it in a table."""
+    def row(self, mask: Mask, shapes: Mapping[str, tuple[int, int]], lacked: Mapping[str, int]) -> MaskRow:
+        """What is said of it in a table.
+
+        Args:
+            lacked: ``lacking``.
+        """
         size = sum(rows * columns for rows, columns in shapes.values())
         return {
             "mask": self.name,
@@ -81,6 +86,7 @@ class MaskPlan:
             "control": self.control,
             "weights": weights_in(mask),
             "share": weights_in(mask) / size,
+            "lacking": sum(lacked.values()),
         }
 
 
@@ -112,11 +118,44 @@ def everything_protected(masks: pd.DataFrame) -> pd.DataFrame:
 
 
 def mask_of(plan: MaskPlan, tops: Mapping[str, TopScores]) -> Mask:
-    """The mask of a plan that is no control: ``P \\ (K1 | K2 | ...)``."""
+    """The mask of a plan that is no control: ``P \\ (K1 | K2 | ...)``.
+
+    A weight is pruned, and preserved, for a score above 0 alone: what no answer touches is neither.
+    """
+    return difference(tops[_ranked(plan)].top(plan.q), preserved(plan, tops))
+
+
+def preserved(plan: MaskPlan, tops: Mapping[str, TopScores]) -> list[Mask]:
+    """The weights that a plan preserves, ``K1, K2, ...``; none for a control."""
     if plan.source == WANDA:
-        return difference(tops[WANDA].top(plan.q), [tops[WANDA_BENIGN].top(plan.p)])
-    pruned = tops[SNIP if plan.source == SNIP else prune_key(plan.source, plan.ranking)].top(plan.q)
-    return difference(pruned, [tops[preserve_key(name, plan.ranking)].top(plan.p) for name in plan.protected])
+        return [tops[WANDA_BENIGN].top(plan.p)]
+    return [tops[preserve_key(name, plan.ranking)].top(plan.p) for name in plan.protected]
+
+
+def lacking(plan: MaskPlan, mask: Mask, tops: Mapping[str, TopScores]) -> dict[str, int]:
+    """By matrix, how many weights a mask has less than q asks for, because no other has a score above 0; nothing where none.
+
+    Of controls by scores, which have as many weights as the chosen mask in every matrix: how many were drawn at random instead.
+    """
+    if plan.control in (FLIPPED, FORMAT):
+        return tops[_ranked(plan)].without_score(mask)
+    return {} if plan.control else tops[_ranked(plan)].lacking(plan.q)
+
+
+def lacked_words(lacked: Mapping[str, int], named: int = 3) -> str:
+    """``lacking`` as a job's log says it; ``named``: how many matrices are named, those that lack most."""
+    if not lacked:
+        return "every matrix has as many weights with a score above 0 as its fraction asks for"
+    most = sorted(lacked, key=lambda name: -lacked[name])[:named]
+    further = f", and {len(lacked) - len(most)} more" if len(lacked) > len(most) else ""
+    several = ", ".join(f"{lacked[name]} of {name}" for name in most)
+    return f"{sum(lacked.values())} weights fewer than its fraction asks for, where no score is above 0: {several}{further}"
+
+
+def _ranked(plan: MaskPlan) -> str:
+    """Name of the scores whose highest ones a mask has."""
+    named = {FLIPPED: OPPOSITE, FORMAT: prune_key(BENIGN, plan.ranking), WANDA: WANDA, SNIP: SNIP}
+    return named.get(plan.source, prune_key(plan.source, plan.ranking))
 
 
 def beside_chosen(wanted: Pruning, tops: Mapping[str, TopScores], chosen: MaskPlan) -> list[MaskPlan]:
@@ -158,13 +197,17 @@ def unprotected(tops: Mapping[str, TopScores], chosen: MaskPlan) -> list[MaskPla
 def controls(
     wanted: Pruning, tops: Mapping[str, TopScores], chosen: MaskPlan, weights: Mapping[str, Tensor], seed: int
 ) -> list[tuple[MaskPlan, Mask]]:
-    """Masks with as many weights a matrix as the chosen one: random, of like magnitude, of the other sign, of benign answers."""
-    counts = {name: len(places) for name, places in mask_of(chosen, tops).items()}
-    kept = [tops[preserve_key(name, chosen.ranking)].top(chosen.p) for name in chosen.protected]
+    """Masks with as many weights a matrix as the chosen one: random, of like magnitude, of the other sign, of benign answers.
+
+    Where a matrix has too few weights with such a score the rest is drawn at random (``lacking``), so that counts are equal.
+    """
+    mask, generator = mask_of(chosen, tops), torch.Generator().manual_seed(seed + 2)
+    counts = {name: len(places) for name, places in mask.items()}
+    flipped, as_benign = (_control(wanted, chosen, kind) for kind in (FLIPPED, FORMAT))
     return [
         *islice(drawn_controls(wanted, tops, chosen, weights, seed), 2 * wanted.control_draws),
-        (_control(wanted, chosen, FLIPPED), tops[OPPOSITE].first(counts, besides=kept)),
-        (_control(wanted, chosen, FORMAT), tops[prune_key(BENIGN, wanted.ranking)].first(counts)),
+        (flipped, tops[_ranked(flipped)].first(counts, [*preserved(chosen, tops), mask], generator)),
+        (as_benign, tops[_ranked(as_benign)].first(counts, [], generator)),
     ]
 
 

@@ -39,6 +39,31 @@ def scored_kinds(wanted: Pruning, prompts: pd.DataFrame) -> list[str]:
     return list(chosen)
 
 
+def require_prompts(prompts: pd.DataFrame, kinds: list[str], where: str) -> None:
+    """Refuse (``DataError``) prompts of which a split has none to score, to choose a mask on or to test it on.
+
+    Without harmful requests of the scored kinds in select the smallest mask would be chosen, whatever harm it leaves.
+
+    Args:
+        prompts: of every split (``abilities.COLUMNS``).
+        where: which model's.
+    """
+    for ability in (POOLED, BENIGN):
+        own = prompts[prompts["ability"] == ability]
+        scored = own[own["category"].isin(kinds)] if ability == POOLED else own
+        for split, rows, least in (("fit", scored, FEWEST), ("select", scored, 1), ("test", own, 1)):
+            found = int((rows["split"] == split).sum())
+            if found < least:
+                raise DataError(
+                    found=f"{found} prompts of {ability} in the split {split}"
+                    + (f", of {', '.join(kinds)}" if rows is scored and ability == POOLED and kinds else ""),
+                    expected=f"at least {least}",
+                    where=f"pruning.sets, {where}",
+                    remedy="give the prompt set rows of every split (prompt_sets.<name>.splits): masks are made on fit, chosen "
+                    "on select and measured on test",
+                )
+
+
 def scored_sets(wanted: Pruning, answers: Answers, kinds: list[str], where: str) -> tuple[dict[str, Answers], int]:
     """Sets of answers by name: harm of the scored kinds, of each kind alone, benign, and of each other ability.
 
