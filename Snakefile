@@ -14,7 +14,7 @@ from anatomy.recipes.configuration import check_config
 from anatomy.config.options import options
 from anatomy.config.study import Layout, subjects, target_names
 from anatomy.recipes import missing_data
-from anatomy.recipes.asked_variants import drawn_controls, everyone, inputs_at, target_modules
+from anatomy.recipes.asked_variants import asked_options, drawn_controls, everyone, inputs_at, target_modules
 from anatomy.runs.controller.interpreter import name_plainly
 from anatomy.runs.controller.named_papers import join_named_papers
 from anatomy.runs.controller.standing import cores_given, read_config_from_there, require_writable

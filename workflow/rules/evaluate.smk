@@ -73,10 +73,8 @@ def asking(model, phase):
 
 @cache
 def evaluated_with(model, phase):
-    """Options of what is asked: another paper in the run, which asks nothing of this model, makes nothing stale."""
-    papers = asking(model, phase)
-    sections = options(CONFIG, *papers, "extraction", "evaluation", "benchmarks", "serving", "results")
-    return {**sections, "recipes": [entry for entry in CONFIG.recipes if name_of(entry) in papers]}
+    """Options of what is asked of a model in a phase."""
+    return asked_options(CONFIG, asking(model, phase), SUBJECTS[model])
 
 
 def found_by_papers(model, phase):

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from anatomy.config.methods import Controls
+from anatomy.config.options import options
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject, subjects
 from anatomy.errors import ConfigError
 from anatomy.interventions.variant import Variant
 from anatomy.recipes.recipe import Recipe
-from anatomy.recipes.registry import chosen, known
+from anatomy.recipes.registry import chosen, known, name_of
 from anatomy.stages.generation_request import GenerationRequest
 from anatomy.store.json_objects import JsonObject
+
+EVERY_PAPERS = ("extraction", "evaluation", "benchmarks", "serving", "results")
+"""Sections that what is asked may depend on, whichever paper asks."""
+
+
+def asked_options(config: Config, papers: Collection[str], subject: Subject) -> JsonObject:
+    """Options of what papers ask of a model: another paper in the run, which asks nothing of it, makes nothing stale."""
+    own = [paper for paper in chosen(config.recipes) if paper.name in papers]
+    sections = options(config, *(paper.name for paper in own), *EVERY_PAPERS)
+    further = {name: value for paper in own for name, value in paper.told(config, subject).items()}
+    return {**sections, **further, "recipes": [entry for entry in config.recipes if name_of(entry) in papers]}
 
 
 def engine_variants(config: Config, subject: Subject, phase: str) -> list[Variant]:

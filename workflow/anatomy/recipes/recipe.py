@@ -68,6 +68,7 @@ class Recipe:
         lacking: what to do where a prompt set of its is not here, in words.
         controls: how many control directions it wants extracted of a model.
         engine: phase to the variants that the engine answers for: edits of weights.
+        told: what ``engine`` reads beside its section and those that every paper's does: sections of the configuration as JSON.
         found: files, for a phase, with what its searches and makers of edits ended with: JSON, name to edits.
         in_memory: what is generated under hooks in a phase, from what a search before it found.
         target_modules: matrices that its adapters edit.
@@ -108,6 +109,7 @@ class Recipe:
     lacking: Callable[[Config, set[str]], str] = lambda config, sets: ""
     controls: Callable[[Config, Subject], Controls] = lambda config, subject: NO_CONTROLS
     engine: Mapping[str, Variants] = field(default_factory=dict)
+    told: Callable[[Config, Subject], JsonObject] = lambda config, subject: {}
     found: Callable[[Config, Subject, str], list[str]] = lambda config, subject, phase: []
     in_memory: Callable[[Config, Subject, str, JsonObject], list[GenerationRequest]] | None = None
     target_modules: Callable[[Config], Sequence[str]] = lambda config: ()

@@ -8,8 +8,10 @@ answer the harmful prompts, stay where they were made and are never exported.
 from __future__ import annotations
 
 from anatomy.config.judging import JudgeKind, judge_names
+from anatomy.config.options import options
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
+from anatomy.store.json_objects import JsonObject
 
 OF_HARM: tuple[JudgeKind, ...] = ("strongreject", "harmbench")
 """Kinds of model judges whose score says how harmful an answer is, from 0 to 1."""
@@ -18,6 +20,14 @@ OF_HARM: tuple[JudgeKind, ...] = ("strongreject", "harmbench")
 def judges_of_harm(config: Config) -> list[str]:
     """Names of model judges of harm in the table of judgements."""
     return [name for key, judge in config.model_judges.items() if judge.kind in OF_HARM for name in judge_names(key, judge.kind)]
+
+
+def told_of_judges(config: Config, subject: Subject) -> JsonObject:
+    """What a job has to be told so that it knows whose answers are judged: of other judges, and for the organism, nothing."""
+    if subject.is_organism:
+        return {}
+    judges = options(config, "model_judges")["model_judges"]
+    return {"model_judges": {name: judge for name, judge in judges.items() if judge["kind"] in OF_HARM}}
 
 
 def judged_sets(config: Config) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from anatomy.costs.job_kind import JobKind, RuleNeed
 from anatomy.costs.job_kinds import SHARED
 from anatomy.evidence.report.figure_plan import FigurePlan
 from anatomy.organism import wording
+from anatomy.recipes.pruning.judged_draws import told_of_judges
 from anatomy.recipes.pruning.options import ABILITIES, Ability, Pruning
 from anatomy.recipes.pruning.variants import finetuned, found, on_test, pruned, read_sets
 from anatomy.recipes.pruning.work import stage_work
@@ -159,6 +160,7 @@ RECIPE = Recipe(
         else {}
     ),
     engine={"test": on_test},
+    told=told_of_judges,
     found=found,
     work=stage_work,
     jobs={
