@@ -122,7 +122,7 @@ def _column(
         near = (end or 1.0) / NEAR
         values = [0.0, *(10.0**power for power in range(-9, 3) if near <= 10.0**power <= end)]
         scale = alt.Scale(type="symlog", constant=near, domain=[-near / 5, (end or 1.0) * 1.3], nice=False)
-        axis = alt.Axis(format="~g", values=values)
+        axis = alt.Axis(labelExpr="format(datum.value, '~g')", values=values)  # a format alone makes 1e+1 of 10
     x = alt.X("spent:Q", title=cost.title, scale=scale, axis=axis)
     high = alt.Y("high:Q", scale=RATE_SCALE, **percent(None))
     colour = alt.Color("kind_of:N", title=None, scale=colour_scale(searches), legend=None)
