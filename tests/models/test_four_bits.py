@@ -56,6 +56,17 @@ def test_every_class_computes_with_all_matrices_of_its_blocks_rounded(architectu
     assert (found.model(IDS).logits - whole.model(IDS).logits).abs().max() > 1e-3
 
 
+@torch.no_grad()
+def test_weights_stay_as_they_were_rounded_on_a_cpu_for_which_they_would_be_laid_out_anew(tiny_folder, monkeypatch):
+    monkeypatch.setattr("bitsandbytes.nn.modules.has_avx512bf16", lambda: True)
+    found = load_model(tiny_folder, torch.float32, "cpu", in_4bit=True)
+    before = {name: (weight.clone(), scales_of(weight).clone()) for name, weight in packed(found.model)}
+    found.model(IDS)
+    for name, weight in packed(found.model):
+        assert torch.equal(weight, before[name][0]) and torch.equal(scales_of(weight), before[name][1])
+        assert weight.quant_state.dtype == torch.float32
+
+
 def test_what_writers_read_is_read_there_too(rounded, tiny):
     prompts = [[9, 8, 7], [12, 13, 14, 15]]
     found, whole = (mean_writer_inputs(one, prompts, position=-1, token_budget=80) for one in (rounded, tiny))

@@ -2,6 +2,10 @@
 
 The format is NF4 of bitsandbytes (Dettmers et al., QLoRA, arXiv 2305.14314, section 3): sixteen levels, and a scale for each 64
 weights of a matrix. Embeddings, norms and the output head stay as they are. What is exported or edited is never such a copy.
+
+Weights keep the layout that they were rounded in. On CPUs that multiply in bfloat16 by AVX-512, bitsandbytes would lay them out
+anew at the first prompt and compute in bfloat16 whatever ``dtype`` asks for, with scales cast to bfloat16: other numbers than on
+another machine, no gradient, and an error at widths that are no multiple of 64. Batches of prompts are no faster by it.
 """
 
 from __future__ import annotations
@@ -17,6 +21,9 @@ from anatomy.models.blocks import decoder_blocks
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.matrix_names import TRANSPOSED
 from anatomy.models.packed import scales_of, shape_of
+
+REPACKS = "support_avx512bf16_for_cpu"
+"""What a rounded layer of bitsandbytes asks before it lays its weights out for one kind of CPU."""
 
 
 class Rounding(TypedDict):
@@ -82,3 +89,10 @@ def require_rounded(model: nn.Module, where: str) -> None:
                     where=where,
                     remedy="leave measure_in_4bit out for this model",
                 )
+
+
+def keep_layout(model: nn.Module) -> None:
+    """Have a rounded model compute from its weights as they were rounded, in the format asked for, on every kind of CPU."""
+    for module in model.modules():
+        if hasattr(module, REPACKS):
+            setattr(module, REPACKS, False)

@@ -10,7 +10,7 @@ import torch
 from anatomy.errors import MALFORMED, ModelError, NumericsError
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.configuration import attention_implementation
-from anatomy.models.four_bits import Rounding, require_rounded, rounding_arguments
+from anatomy.models.four_bits import Rounding, keep_layout, require_rounded, rounding_arguments
 from anatomy.models.imports import without_unused
 from anatomy.models.machine.devices import gpus_beside
 from anatomy.models.memory import estimate_memory, require_memory
@@ -81,6 +81,7 @@ def load_model(folder: Path, dtype: torch.dtype, device: torch.device | str, *, 
     model, tokenizer = open_weights(checkpoint, model_size(checkpoint), dtype, len(gpus), attention_implementation, rounding)
     if in_4bit:
         require_rounded(model, str(folder))
+        keep_layout(model)
     elif len(gpus) > 1:
         spread(model, [torch.device(gpu) for gpu in gpus])
     else:
