@@ -10,9 +10,10 @@ from tiny_model import make_tiny_model
 
 from anatomy.config.options import options, restore
 from anatomy.config.study import subjects
-from anatomy.interventions.pruning.gradient_sums import gradient_sums, response_losses
+from anatomy.interventions.pruning.gradient_sums import gradient_sums
 from anatomy.interventions.pruning.matrices import scored_matrices
 from anatomy.interventions.pruning.projections import projection_edit
+from anatomy.interventions.pruning.response_loss import response_losses
 from anatomy.models.activations.answers import Forced
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.loading import load_model

@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from jaxtyping import Float32
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-from torch import Tensor
-from torch.nn.functional import cross_entropy
+from torch import Tensor, nn
 
 from anatomy.errors import DataError, NumericsError
+from anatomy.interventions.pruning.block_parts import Part, backward, matrices_in, parts_of
+from anatomy.interventions.pruning.saved_sums import PartFile, PartSums, Saving, SumsOfParts
 from anatomy.models.activations.answers import Forced
 from anatomy.models.blocks import decoder_blocks
 from anatomy.models.loading import NOT_FINITE, LoadedModel, not_finite
 from anatomy.progress.counting import counted
 from anatomy.store.digest import digest
-from anatomy.store.files import write_aside
-
-SAVE_SECONDS = 60.0
-"""Between two savings of the sums: a killed scoring loses at most so much."""
 
 
 @dataclass(frozen=True)
@@ -33,45 +26,18 @@ class GradientSums:
     """Gradients of the mean loss of each example's response tokens, summed over examples.
 
     Attributes:
-        sums: float32, of each matrix' shape; of absolute values where that was asked for.
+        sums: float32, of each matrix' shape; of absolute values where that was asked for. Some may lie on disk until they are
+            asked for: those of a model in two bytes a weight, whose sums are twice as large as itself (``block_parts``).
         losses: each example's loss, nats a token.
     """
 
-    sums: dict[str, Float32[Tensor, "rows columns"]]
+    sums: Mapping[str, Float32[Tensor, "rows columns"]]
     losses: tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class Saving:
-    """Where a scoring keeps what it has summed up so far.
-
-    Attributes:
-        path: of the file; it is left to the caller to remove.
-        key: what decides the sums besides matrices and examples, such as the model's digest.
-        seconds: between two savings.
-    """
-
-    path: Path
-    key: str
-    seconds: float = SAVE_SECONDS
-
-
-def response_loss(loaded: LoadedModel, text: Forced) -> Float32[Tensor, ""]:
-    """Mean of ``-log p(token | what is before it)`` over the response's tokens alone, nats, in float32."""
-    ids = torch.tensor([text.read], device=loaded.device)
-    logits = loaded.model(input_ids=ids, use_cache=False, logits_to_keep=len(text.answer)).logits[0]
-    return cross_entropy(logits[-len(text.answer) :].float(), torch.tensor(text.answer, device=loaded.device))
-
-
-@torch.no_grad()
-def response_losses(loaded: LoadedModel, texts: Sequence[Forced]) -> Float32[Tensor, " text"]:
-    """Loss of each response, as ``response_loss``."""
-    return torch.stack([response_loss(loaded, text) for text in counted(texts, "answers read", len(texts))]).cpu()
 
 
 def gradient_sums(
     loaded: LoadedModel,
-    matrices: Mapping[str, torch.nn.Parameter],
+    matrices: Mapping[str, nn.Parameter],
     texts: Sequence[Forced],
     ids: Sequence[str],
     *,
@@ -87,7 +53,8 @@ def gradient_sums(
         ids: names of the examples, for messages.
         absolute: sum absolute values instead, one example's at a time: ``sum_z |dl(z)/dW|``.
         recompute: compute activations again in the backward pass instead of keeping them (gradient checkpointing).
-        saving: where sums are kept meanwhile; a scoring that was killed goes on from there, to the same bits.
+        saving: where sums are kept meanwhile; a scoring that was killed goes on from there, to the same bits. Without it all
+            sums are in memory at once.
 
     Raises:
         DataError: no examples, or one without a response.
@@ -99,30 +66,18 @@ def gradient_sums(
             expected="prompts, each with a response of at least one token",
             where="the scored set",
         )
-    sums = {name: torch.zeros(weight.shape, device=weight.device) for name, weight in matrices.items()}
-    asked = digest([[text.prompt, text.answer] for text in texts])
-    losses = _restored(saving, asked, absolute, sums) if saving else []
-    example = len(losses)
-
-    def counting(name: str) -> Callable[[Tensor], None]:
-        def count(weight: Tensor) -> None:
-            gradient, weight.grad = weight.grad, None
-            assert gradient is not None
-            if not gradient.sum(dtype=torch.float32).isfinite() and not gradient.isfinite().all():
-                raise _no_number(loaded, f"a gradient of {name} that is NaN or infinite, at example {ids[example]}", ids[example])
-            sums[name].add_(gradient.abs_() if absolute else gradient)
-
-        return count
-
-    saved = time.monotonic()
-    with torch.enable_grad(), _learning(loaded, matrices, counting), _recomputing(loaded, recompute):
-        for example in counted(range(len(losses), len(texts)), "scored answers", len(texts) - len(losses)):
-            loss = response_loss(loaded, texts[example])
-            loss.backward()
-            losses.append(float(loss.detach()))
-            if saving and time.monotonic() - saved >= saving.seconds:
-                _save(saving, asked, absolute, sums, losses)
-                saved = time.monotonic()
+    scoring = _Scoring(loaded, texts, ids, absolute, saving)
+    sums, losses = SumsOfParts({}, {}), list[float]()
+    leaving: list[Tensor] = []
+    with _recomputing(loaded, recompute):
+        for part in parts_of(loaded, matrices, texts[0]) if saving else [Part(0, loaded.num_layers)]:
+            found = scoring.of(part, matrices_in(loaded, matrices, part), leaving)
+            losses, leaving = losses or found.losses, found.entering
+            if saving and part.first:
+                sums.disk.update({name: (saving.file(part), one.device) for name, one in found.sums.items()})
+            else:
+                sums.memory.update(found.sums)
+            del found  # the next part's sums take its place
     if not any(bool(one.any()) for one in sums.values()):
         raise NumericsError(
             found=f"gradients that are 0 in every scored matrix, of {len(texts)} answers",
@@ -131,6 +86,64 @@ def gradient_sums(
             remedy="look at the answers and at the model's output head: no weight would be ranked above another",
         )
     return GradientSums(sums, tuple(losses))
+
+
+@dataclass(frozen=True)
+class _Scoring:
+    """One set of examples, whose gradients are summed part by part. Attributes are as in ``gradient_sums``."""
+
+    loaded: LoadedModel
+    texts: Sequence[Forced]
+    ids: Sequence[str]
+    absolute: bool
+    saving: Saving | None
+
+    def of(self, part: Part, own: Mapping[str, nn.Parameter], leaving: Sequence[Tensor]) -> PartSums:
+        """Sums of a part, from where a scoring that was killed had come to. Those of an upper part are on disk at the end.
+
+        Args:
+            own: the part's matrices.
+            leaving: each example's gradient by the stream that leaves the part; empty for the part that ends with the loss.
+        """
+        found = PartSums({name: torch.zeros(weight.shape, device=weight.device) for name, weight in own.items()})
+        file = self._file(part)
+        if file is not None:
+            file.restore(found)
+        left = range(found.counted, len(self.texts))
+        whole = part == Part(0, self.loaded.num_layers)
+        what = "scored answers" if whole else f"scored answers, blocks {part.first} to {part.end - 1}"
+        saved = time.monotonic()
+        with torch.enable_grad(), _learning(self.loaded, own, lambda name: self._counting(found, name)):
+            for example in counted(left, what, len(left)):
+                loss, entering = backward(self.loaded, part, self.texts[example], leaving[example] if leaving else None)
+                found.losses += [] if loss is None else [loss]
+                found.entering += [] if entering is None else [entering]
+                found.counted += 1
+                if file and self.saving and time.monotonic() - saved >= self.saving.seconds:
+                    file.save(found)
+                    saved = time.monotonic()
+        if file and part.first and left:
+            file.save(found)
+        return found
+
+    def _file(self, part: Part) -> PartFile | None:
+        if self.saving is None:
+            return None
+        asked = digest([[text.prompt, text.answer] for text in self.texts])
+        return PartFile(self.saving.file(part), (self.saving.key, asked, self.absolute, part.first, part.end))
+
+    def _counting(self, found: PartSums, name: str) -> Callable[[Tensor], None]:
+        """Adds a matrix' gradient to its sum, and frees it."""
+
+        def count(weight: Tensor) -> None:
+            gradient, weight.grad = weight.grad, None
+            assert gradient is not None
+            if not gradient.sum(dtype=torch.float32).isfinite() and not gradient.isfinite().all():
+                example = self.ids[found.counted]
+                raise _no_number(self.loaded, f"a gradient of {name} that is NaN or infinite, at example {example}", example)
+            found.sums[name].add_(gradient.abs_() if self.absolute else gradient)
+
+        return count
 
 
 def _no_number(loaded: LoadedModel, found: str, example: str) -> NumericsError:
@@ -146,7 +159,7 @@ def _no_number(loaded: LoadedModel, found: str, example: str) -> NumericsError:
 
 @contextmanager
 def _learning(
-    loaded: LoadedModel, matrices: Mapping[str, torch.nn.Parameter], counting: Callable[[str], Callable[[Tensor], None]]
+    loaded: LoadedModel, matrices: Mapping[str, nn.Parameter], counting: Callable[[str], Callable[[Tensor], None]]
 ) -> Iterator[None]:
     """Only the scored matrices get gradients, each of which is counted and freed as soon as it is whole."""
     before = {parameter: parameter.requires_grad for parameter in loaded.model.parameters()}
@@ -181,23 +194,3 @@ def _recomputing(loaded: LoadedModel, wanted: bool) -> Iterator[None]:
         for block in blocks:
             block.training = False
         loaded.model.gradient_checkpointing_disable()
-
-
-def _save(saving: Saving, asked: str, absolute: bool, sums: Mapping[str, Tensor], losses: Sequence[float]) -> None:
-    said = {"key": [saving.key, asked, absolute], "losses": list(losses)}
-    tensors = {name: one.cpu().contiguous() for name, one in sums.items()}
-    write_aside(saving.path, lambda aside: save_file(tensors, aside, {"scoring": json.dumps(said)}))
-
-
-def _restored(saving: Saving, asked: str, absolute: bool, sums: dict[str, Tensor]) -> list[float]:
-    """Losses of the examples that are counted already, whose sums are put in place; none where nothing fits."""
-    try:
-        with safe_open(saving.path, framework="pt") as stream:
-            said = json.loads((stream.metadata() or {}).get("scoring", "{}"))
-            if said.get("key") != [saving.key, asked, absolute] or set(stream.keys()) != set(sums):
-                return []
-            for name, one in sums.items():
-                one.copy_(stream.get_tensor(name))
-            return list(said["losses"])
-    except (OSError, SafetensorError, json.JSONDecodeError):
-        return []

@@ -8,9 +8,10 @@ import pandas as pd
 import torch
 
 from anatomy.interventions.edits.apply import applied
-from anatomy.interventions.pruning.gradient_sums import GradientSums, response_losses
+from anatomy.interventions.pruning.gradient_sums import GradientSums
 from anatomy.interventions.pruning.masks import pruning_edit, random_mask, weights_in
 from anatomy.interventions.pruning.ranking import Mask, TopScores
+from anatomy.interventions.pruning.response_loss import response_losses
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.loading import LoadedModel
 from anatomy.progress.counting import counted

@@ -11,7 +11,7 @@ import torch
 
 from anatomy.config.schema import Config
 from anatomy.config.study import Subject
-from anatomy.interventions.pruning.gradient_sums import Saving, gradient_sums
+from anatomy.interventions.pruning.gradient_sums import gradient_sums
 from anatomy.interventions.pruning.matrices import scored_matrices
 from anatomy.interventions.pruning.projections import Projections
 from anatomy.interventions.pruning.ranking import TopScores, top_scores
@@ -20,6 +20,7 @@ from anatomy.interventions.pruning.response_inputs import (
     input_squares,
     wanda_score,
 )
+from anatomy.interventions.pruning.saved_sums import Saving
 from anatomy.interventions.pruning.scores import absolute_score, opposite_score, signed_score
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.loading import LoadedModel
@@ -101,7 +102,7 @@ def score(
             saving = Saving(state / f"{digest(called)}.safetensors", computed)
             done = _scored_set(wanted, loaded, matrices, sets[name], name, absolute=absolute, saving=saving)
             finished.keep(wanted, sets[name], called, *done)
-            saving.path.unlink(missing_ok=True)
+            saving.remove()
         tops |= done[0]
         predicted |= done[1]
     most_q, most_p = max(wanted.prune), max(wanted.preserve)
@@ -133,7 +134,7 @@ def _scored_set(
 ) -> tuple[dict[str, TopScores], dict[tuple[str, float], float]]:
     """Highest scores of one set, and of the pooled one what they predict (``predictions``).
 
-    Sums of gradients, as large as the weights in float32, end with this function: those of two sets are never in memory at once.
+    Sums of gradients, up to twice as large as the weights, end with this function: those of two sets are never in memory at once.
     """
     shapes = {matrix: (weight.shape[0], weight.shape[1]) for matrix, weight in matrices.items()}
     ids = list(own.table["id"])
