@@ -27,6 +27,7 @@ from anatomy.interventions.pruning.masks import pruning_edit
 from anatomy.interventions.pruning.matrices import scored_matrices
 from anatomy.interventions.pruning.ranking import top_scores
 from anatomy.interventions.pruning.response_loss import response_loss
+from anatomy.interventions.pruning.saved_sums import Saving
 from anatomy.interventions.pruning.scores import signed_score
 from anatomy.models.activations.answers import Forced
 from anatomy.models.checkpoint import Checkpoint
@@ -73,8 +74,8 @@ def measure(setting: Setting) -> list[Comparison]:
                 model=setting.label(dtype=dtype),
                 unit="bytes",
                 note="peak resident memory of a process of its own, weights and libraries included: the loop keeps gradients, "
-                "ours their sums, which are float32; of a bfloat16 model those of the upper blocks are on disk before those of the "
-                "lower ones begin",
+                "ours their sums, which are float32; of a bfloat16 model those of the upper blocks are on disk before those "
+                "of the lower ones begin",
             )
             for dtype, both in peaks.items()
         ),
