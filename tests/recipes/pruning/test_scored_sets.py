@@ -9,7 +9,8 @@ from anatomy.config.study import Subject
 from anatomy.errors import DataError
 from anatomy.recipes.configuration import check_config
 from anatomy.recipes.pruning.jobs import scores
-from anatomy.recipes.pruning.stages.scored_sets import require_prompts
+from anatomy.recipes.pruning.stages.answering import Answers
+from anatomy.recipes.pruning.stages.scored_sets import kind_set, kinds_without_a_set, require_prompts
 
 
 def prompts(**left_out):
@@ -52,3 +53,9 @@ def test_they_are_refused_before_the_model_is_opened(monkeypatch):
     monkeypatch.setattr(scores, "asked", lambda *given: prompts(generation=["select"]))
     with pytest.raises(DataError, match="generation in the split select, of malware"):
         scores.run(job, files)
+
+
+def test_a_kind_of_which_no_mask_is_made_is_named():
+    asked = prompts()
+    asked = pd.concat([asked, asked.assign(category="fraud"), asked.assign(category="theft", split="test")])
+    assert kinds_without_a_set(asked, {kind_set("malware"): Answers(asked, [], [])}) == ["fraud"], "theft is not asked in fit"

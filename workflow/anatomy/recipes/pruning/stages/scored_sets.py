@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pandas as pd
 
 from anatomy.errors import DataError
@@ -92,3 +94,14 @@ def scored_sets(wanted: Pruning, answers: Answers, kinds: list[str], where: str)
                 remedy="give pruning.sets prompts in the split fit, which the model answers with words",
             )
     return kept, refusals
+
+
+def kinds_without_a_set(prompts: pd.DataFrame, sets: Mapping[str, Answers]) -> list[str]:
+    """Kinds of harm that prompts of fit ask for, of which too few answers gave it: no mask is made of them alone.
+
+    Args:
+        prompts: of every split (``abilities.COLUMNS``).
+        sets: ``scored_sets``.
+    """
+    asked = prompts[(prompts["ability"] == POOLED) & (prompts["split"] == "fit")]
+    return sorted(kind for kind in set(asked["category"]) if kind_set(kind) not in sets)

@@ -33,7 +33,14 @@ from anatomy.recipes.pruning.stages.fitting_options import require_fitting
 from anatomy.recipes.pruning.stages.mask_losses import LOSSES, predictions, true_losses
 from anatomy.recipes.pruning.stages.output_spaces import SPACES, output_spaces
 from anatomy.recipes.pruning.stages.score_keys import OPPOSITE, SNIP, WANDA, WANDA_BENIGN, preserve_key, prune_key
-from anatomy.recipes.pruning.stages.scored_sets import BENIGN, POOLED, scored_kinds, scored_sets
+from anatomy.recipes.pruning.stages.scored_sets import (
+    BENIGN,
+    FEWEST,
+    POOLED,
+    kinds_without_a_set,
+    scored_kinds,
+    scored_sets,
+)
 from anatomy.store.digest import digest
 
 PINS: tuple[str, ...] = ("torch", "transformers")
@@ -86,6 +93,8 @@ def score(
     say(f"{subject.id}: " + ", ".join(f"{len(one.texts)} answers of {name}" for name, one in sets.items()))
     silent = len(answers.texts) - len(spoken.texts)
     say(f"{subject.id}: {silent} answers without a word are left out")
+    if alone := kinds_without_a_set(prompts, sets):
+        say(f"{subject.id}: not scored alone, with fewer than {FEWEST} answers that give what was asked: {', '.join(alone)}")
     if unprotected := [name for name in wanted.protected if name not in sets]:
         say(f"{subject.id}: nothing of {', '.join(unprotected)} is protected, which has no set of answers (pruning.protected)")
     say(f"{subject.id}: {len(held_out.texts)} held-out answers, without {refused} refusals")
