@@ -95,6 +95,7 @@ def test_the_table_names_the_head_that_a_gate_works_through(config):
     table = drawn.heads_table(config, tables_of(), MODEL).set_index(["role", "way"])
     row = table.loc[("chosen on fit", "denoise")]
     assert row["head"] == "1.2" and row["largest"] == "3.1" and row["total"] == pytest.approx(0.6, abs=0.01)
+    assert (table["low"] < table["total"]).all() and (table["total"] < table["high"]).all()
     subspaces = drawn.subspaces_table(config, tables_of(), MODEL).set_index(["subspace", "way"])
     assert subspaces.loc[("learned", "noise"), "recovery"] == pytest.approx(0.9, abs=0.01)
 

@@ -6,6 +6,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from anatomy.config.methods import Statistics
 from anatomy.config.schema import Config
 from anatomy.evidence.claims.tables import Tables
 from anatomy.evidence.figures.theme import COLOURS, DIVERGING, INK, themed
@@ -103,15 +104,20 @@ def interchange(rows: pd.DataFrame) -> alt.TopLevelMixin:
 
 
 def heads_table(config: Config, tables: Tables, model: str) -> pd.DataFrame:
-    """Mean recovery of each followed head by path: columns ``model, role, place, head, way, n``, a column a path, the sums of
-    ``edges`` and ``routes``, and ``largest``, the receiver of the route that brings most, with what it brings, ``by_largest``."""
-    frame = tables.named.get("paths")
-    columns = ["model", "role", "place", "head", "way", "n", *PATHS, "edges", "routes", "largest", "by_largest"]
+    """Mean recovery of each followed head by path: columns ``model, role, place, head, way, n``, a column a path with ``low``
+    and ``high`` of the whole head's over groups, the sums of ``edges`` and ``routes``, and ``largest``, the receiver of the
+    route that brings most, with what it brings, ``by_largest``."""
+    frame, wanted = tables.named.get("paths"), config.statistics
+    through = ["edges", "routes", "largest", "by_largest"]
+    columns = ["model", "role", "place", "head", "way", "n", "total", "low", "high", *list(PATHS)[1:], *through]
     if frame is None or frame[frame["model"] == model].empty:
         return pd.DataFrame(columns=columns)
-    own = _named(weighed(frame[frame["model"] == model]))
+    whole = _named(frame[frame["model"] == model])
+    weights, own = weights_of(whole), weighed(whole)
     found = []
     for (role, place, head, way), part in own.groupby(["role", "place", "sender", "way"], sort=True):
+        pairs = whole.loc[part.index[part["path"] == "total"]]
+        low, high = _interval(pairs, weights, wanted) if pairs["id"].isin(weights.index).any() else (np.nan, np.nan)
         means = part[part["path"].isin(PATHS)].groupby("path")["recovery"].mean()
         edges, routes = (part[part["path"] == path].groupby("receiver")["recovery"].mean() for path in THROUGH)
         largest = routes.abs().idxmax() if routes.notna().any() else None
@@ -119,11 +125,19 @@ def heads_table(config: Config, tables: Tables, model: str) -> pd.DataFrame:
             {
                 **{"model": model, "role": role, "place": place, "head": head, "way": way, "n": part["id"].nunique()},
                 **{path: means.get(path, np.nan) for path in PATHS},
+                **{"low": low, "high": high},
                 **{"edges": edges.sum(min_count=1), "routes": routes.sum(min_count=1)},
                 **{"largest": largest, "by_largest": routes.get(largest, np.nan)},
             }
         )
     return pd.DataFrame(found, columns=columns)
+
+
+def _interval(pairs: pd.DataFrame, weights: pd.Series, wanted: Statistics) -> tuple[float, float]:
+    """Interval of recovery over pairs, one row each."""
+    sample = share_of(pairs, weights, "recovery").sample
+    found = mean_interval(sample, confidence=wanted.confidence, seed=wanted.seed, resamples=wanted.bootstrap)
+    return found.low, found.high
 
 
 def subspaces_table(config: Config, tables: Tables, model: str) -> pd.DataFrame:

@@ -93,9 +93,9 @@ TITLES = {
     ),
     "heads": (
         "Heads and their paths",
-        "Heads that fit pairs chose, and random ones: mean recovery on test pairs by all of the head, past everything "
-        "after it, without attention of later blocks, and summed over single later heads: alone (edges), or with MLPs before it "
-        "(routes), with the head that the largest route goes through.",
+        "Heads that fit pairs chose, and random ones: mean recovery on test pairs by all of the head, with its interval over "
+        "groups, past everything after it, without attention of later blocks, and summed over single later heads: alone (edges), "
+        "or with MLPs before it (routes), with the head that the largest route goes through.",
     ),
     "subspaces": (
         "Exchanged subspaces",
