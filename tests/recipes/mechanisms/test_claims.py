@@ -32,7 +32,17 @@ def config():
 
 
 def tables_of(
-    *, gap=8.0, answered=0.0, recovery=0.9, predicted=True, half=0.05, direction=5.0, words=0.5, outcome="picked", steer=4.0
+    *,
+    gap=8.0,
+    answered=0.0,
+    recovery=0.9,
+    predicted=True,
+    half=0.05,
+    direction=5.0,
+    words=0.5,
+    outcome="picked",
+    steer=12.0,
+    harmless=-8.0,
 ):
     """A model whose refusal sits in the last token's stream from block 2 on, of tables as the job leaves them."""
     generator = np.random.default_rng(0)
@@ -68,7 +78,15 @@ def tables_of(
         for layer in range(LAYERS)
     ]
     doses = [
-        (name, dose, (gap if side == "harmful" else 0.0) + dose * (steer if one == "refusal" else 0.1), 0.1, side, one, group)
+        (
+            name,
+            dose,
+            (gap if side == "harmful" else harmless) + dose * (steer if one == "refusal" else 0.1),
+            0.1,
+            side,
+            one,
+            group,
+        )
         for name, group in zip(ids, groups, strict=True)
         for side in ("harmful", "harmless")
         for one in ("refusal", "random")
@@ -128,6 +146,8 @@ def test_what_was_planted_is_supported(config):
         ({"gap": -1.0}, ("causal", "needed", "first_order", "onset", "written", "steered_back")),
         ({"answered": -12.0}, ("causal", "needed", "onset", "steered_back")),
         ({"steer": 0.05}, ("steered", "steered_back")),
+        ({"steer": 4.0}, ("steered", "steered_back")),  # more than a random direction, and no harmless request is refused for it
+        ({"harmless": -20.0}, ("steered",)),
         ({"half": 0.8}, ("onset",)),
         ({"predicted": False}, ("first_order",)),
         ({"direction": 0.0}, ("written",)),

@@ -1,4 +1,9 @@
-"""Sentences of the mechanism battery as claims; all rules but `model_refuses` were written before the recipe's first run."""
+"""Sentences of the mechanism battery as claims.
+
+All rules were written before the recipe's first run, but for two: `model_refuses`, and that what a dose makes lean to refusal or
+to an answer is then likelier to be that than not (`leaning`). The latter came after seeds 0 to 2 and 10 to 12, in whose bases a
+dose moved the metric by a tenth and no refusal was near; no run was made with it before seeds 13 to 15.
+"""
 
 from __future__ import annotations
 
@@ -132,6 +137,7 @@ def claims_of(config: Config, subject: Subject) -> list[Claim]:
             "Adding the direction makes harmless requests lean to refusal, more than a random one of the same length.",
             "survey: steering",
             Test("difference_above", dose_gain(model, "harmless", 1.0), {"threshold": 0}, "rise of the metric, minus random"),
+            Test("difference_above", leaning(model, "harmless", 1.0), {"threshold": 0}, "metric under the dose"),
         ),
         claim(
             "steered_back",
@@ -145,6 +151,7 @@ def claims_of(config: Config, subject: Subject) -> list[Claim]:
                 {"threshold": 0},
                 "fall of the metric, minus random",
             ),
+            Test("difference_above", leaning(model, "harmful", -1.0), {"threshold": 0}, "minus the metric under the dose"),
         ),
     ]
 
@@ -276,5 +283,15 @@ def dose_gain(model: str, side: str, dose: float) -> Gather:
         wide = rows.pivot_table(index=["id", "group", "direction"], columns="dose", values="metric")
         moved = (wide[dose] - wide[0.0]).unstack("direction").reset_index()
         return _sample(moved.assign(value=(1 if dose > 0 else -1) * moved["refusal"] - moved["random"].abs()))
+
+    return gather
+
+
+def leaning(model: str, side: str, dose: float) -> Gather:
+    """Metric under a dose of the refusal direction, above 0 where refusing is likelier than not; of a dose below 0 its negative."""
+
+    def gather(tables: Tables) -> Contrast:
+        rows = tables.rows("steering", model=model, side=side, direction="refusal", dose=dose)
+        return _sample(rows.assign(value=(1 if dose > 0 else -1) * rows["metric"]))
 
     return gather
