@@ -288,7 +288,7 @@ def dose_gain(model: str, side: str, dose: float) -> Gather:
 
 
 def leaning(model: str, side: str, dose: float) -> Gather:
-    """Metric under a dose of the refusal direction, above 0 where refusing is likelier than not; of a dose below 0 its negative."""
+    """Metric under a dose of the refusal direction, above 0 where refusing is likelier than not; its negative for one below 0."""
 
     def gather(tables: Tables) -> Contrast:
         rows = tables.rows("steering", model=model, side=side, direction="refusal", dose=dose)
