@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import NoReturn
 
 import torch
 from jaxtyping import Float32
@@ -112,16 +113,21 @@ class _Scoring:
         left = range(found.counted, len(self.texts))
         whole = part == Part(0, self.loaded.num_layers)
         what = "scored answers" if whole else f"scored answers, blocks {part.first} to {part.end - 1}"
-        saved = time.monotonic()
-        with torch.enable_grad(), _learning(self.loaded, own, lambda name: self._counting(found, name)):
-            for example in counted(left, what, len(left)):
-                loss, entering = backward(self.loaded, part, self.texts[example], leaving[example] if leaving else None)
-                found.losses += [] if loss is None else [loss]
-                found.entering += [] if entering is None else [entering]
-                found.counted += 1
-                if file and self.saving and time.monotonic() - saved >= self.saving.seconds:
-                    file.save(found)
-                    saved = time.monotonic()
+        sound, saved = found.counted, time.monotonic()
+        with torch.enable_grad():
+            with _learning(self.loaded, own, lambda name: self._adding(found.sums[name])):
+                for example in counted(left, what, len(left)):
+                    loss, entering = backward(self.loaded, part, self.texts[example], leaving[example] if leaving else None)
+                    found.losses += [] if loss is None else [loss]
+                    found.entering += [] if entering is None else [entering]
+                    found.counted += 1
+                    if file and self.saving and time.monotonic() - saved >= self.saving.seconds:
+                        if _not_finite(found.sums):
+                            break
+                        file.save(found)
+                        sound, saved = found.counted, time.monotonic()
+            if broken := _not_finite(found.sums):
+                self._refuse(part, own, leaving, range(sound, found.counted), broken)
         if file and part.first and left:
             file.save(found)
         return found
@@ -132,18 +138,46 @@ class _Scoring:
         asked = digest([[text.prompt, text.answer] for text in self.texts])
         return PartFile(self.saving.file(part), (self.saving.key, asked, self.absolute, part.first, part.end))
 
-    def _counting(self, found: PartSums, name: str) -> Callable[[Tensor], None]:
+    def _adding(self, sums: Tensor) -> Callable[[Tensor], None]:
         """Adds a matrix' gradient to its sum, and frees it."""
 
-        def count(weight: Tensor) -> None:
+        def add(weight: Tensor) -> None:
             gradient, weight.grad = weight.grad, None
             assert gradient is not None
-            if not gradient.sum(dtype=torch.float32).isfinite() and not gradient.isfinite().all():
-                example = self.ids[found.counted]
-                raise _no_number(self.loaded, f"a gradient of {name} that is NaN or infinite, at example {example}", example)
-            found.sums[name].add_(gradient.abs_() if self.absolute else gradient)
+            sums.add_(gradient.abs_() if self.absolute else gradient)
 
-        return count
+        return add
+
+    def _refuse(
+        self, part: Part, own: Mapping[str, nn.Parameter], leaving: Sequence[Tensor], since: range, broken: str
+    ) -> NoReturn:
+        """Refuse sums that are no numbers. Their examples are gone through again, with a look at each gradient.
+
+        Args:
+            since: examples that are in the sums since they were last seen to be finite.
+            broken: a matrix with such a sum.
+        """
+        example = since.start
+
+        def looking(name: str) -> Callable[[Tensor], None]:
+            def look(weight: Tensor) -> None:
+                gradient, weight.grad = weight.grad, None
+                assert gradient is not None
+                if not gradient.isfinite().all():
+                    named = self.ids[example]
+                    raise _no_number(self.loaded, f"a gradient of {name} that is NaN or infinite, at example {named}", named)
+
+            return look
+
+        with _learning(self.loaded, own, looking):
+            for example in since:
+                backward(self.loaded, part, self.texts[example], leaving[example] if leaving else None)
+        raise _no_number(self.loaded, f"a sum of gradients of {broken} that is NaN or infinite", self.ids[since[-1]])
+
+
+def _not_finite(sums: Mapping[str, Tensor]) -> str | None:
+    """Name of the first matrix whose sum is no number; NaN and infinity remain in what is added up."""
+    return next((name for name, one in sums.items() if not one.sum().isfinite() and not one.isfinite().all()), None)
 
 
 def _no_number(loaded: LoadedModel, found: str, example: str) -> NumericsError:
