@@ -23,9 +23,9 @@ from anatomy.models.blocks import decoder_blocks
 from anatomy.models.loading import LoadedModel
 from anatomy.models.sites import StreamSite
 
-LOWER = 1 / 4
+LOWER = 1 / 3
 """Share of the blocks in the lower part. Their forward pass is computed twice; the sums of the others are in memory at once: of
-weights in two bytes, weights and sums are then 2 + 3/4 * 4 bytes a weight, where weights and gradients are 4."""
+weights in two bytes, weights and sums are then 2 + 2/3 * 4 bytes a weight, where weights and gradients are 4."""
 
 
 @dataclass(frozen=True)
