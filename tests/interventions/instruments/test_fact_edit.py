@@ -158,6 +158,8 @@ def test_a_subject_is_found_where_it_ends():
     assert fact_prompt(Words(), "the cat is", "cat") == FactPrompt((10, 13, 15), 1)
     assert fact_prompt(Words(), "cats is", "cats").subject == 1  # two tokens: the last one
     assert fact_prompt(Words(), "the cat is red the cat is", "cat").subject == 5
+    with pytest.raises(DataError, match="'do' in 'the dog is'"):
+        fact_prompt(Words(), "the dog is", "do")  # ends within a token
     with pytest.raises(DataError, match="no 'dog'"):
         fact_prompt(Words(), "the cat is", "dog")
 

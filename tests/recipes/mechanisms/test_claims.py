@@ -22,7 +22,7 @@ from anatomy.recipes.mechanisms.profiles import (
     profile_table,
     profiles,
 )
-from anatomy.recipes.mechanisms.recipe import RECIPE
+from anatomy.recipes.mechanisms.recipe import COLUMNS, RECIPE
 
 LAYERS, PAIRS, TOKENS = 4, 20, 3
 MODEL = "aligned.s0"
@@ -238,6 +238,14 @@ def test_every_cell_of_the_atlas_leads_to_a_figure_of_the_page_and_has_its_numbe
 
 def test_where_training_put_refusal_is_shown_of_members_that_were_trained_from_a_base_alone(config):
     assert [plan.models for plan in RECIPE.plans(config) if plan.kind == "exchanged"] == [(MODEL,)]
+
+
+def test_the_template_s_parts_and_the_entropy_of_attention_can_be_hovered():
+    rows = pd.DataFrame([("a", 0, 0, 0.5, 0.2, 0.3, 1.0, "harmful")], columns=[*COLUMNS["attention"]])
+    shown = figures.attention(rows).to_dict()
+    hovered = {one["field"] for one in shown["spec"]["encoding"]["tooltip"]}
+    (values,) = shown["datasets"].values()
+    assert {"template_before", "template_after", "entropy"} <= hovered & set(values[0])
 
 
 def test_every_figure_is_drawn(config):

@@ -29,7 +29,7 @@ INSTRUMENTS = {
 }
 """Instruments and what their profile is made of."""
 BEFORE_BLOCK = ("probe", "steering")
-"""Instruments whose layer l is the stream before block l. What all others say of block l stands in the stream before block l + 1."""
+"""Instruments whose layer l is the stream before block l. What others say of block l stands in the stream before block l + 1."""
 SITES = ("attention", "mlp")
 
 
