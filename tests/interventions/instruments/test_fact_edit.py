@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, Gemma2Config, LlamaConfig, MixtralConfig, Olmo2Config
+from transformers import AutoModelForCausalLM, Gemma2Config, GPT2Config, LlamaConfig, MixtralConfig, Olmo2Config
 
 from anatomy.errors import DataError, ModelError
 from anatomy.interventions.edits.apply import applied_factors
@@ -20,6 +20,7 @@ from anatomy.interventions.instruments.fact_edit import (
 )
 from anatomy.interventions.instruments.facts import Question, fact_prompt, margins, object_token
 from anatomy.models.loading import LoadedModel
+from anatomy.models.matrix_names import matrix_of
 
 SMALL = dict(vocab_size=50, hidden_size=32, intermediate_size=48, num_hidden_layers=3, num_attention_heads=4)
 SMALL |= dict(num_key_value_heads=2, head_dim=8, pad_token_id=0, bos_token_id=1, eos_token_id=2)
@@ -130,6 +131,21 @@ def test_a_value_is_found_that_says_the_new_object_and_nothing_is_left_behind(lo
     assert trained.requires_grad and not list(last_matrix(loaded, 0)._forward_hooks)
 
 
+def test_a_fact_is_rewritten_in_a_matrix_that_is_stored_transposed_and_has_a_bias():
+    torch.manual_seed(0)
+    sizes = dict(vocab_size=50, n_embd=32, n_inner=48, n_layer=2, n_head=4, n_positions=64, bos_token_id=1, eos_token_id=2)
+    model = AutoModelForCausalLM.from_config(GPT2Config(**sizes)).eval().requires_grad_(False)
+    model.transformer.h[1].mlp.c_proj.bias.data.normal_()
+    gpt2 = LoadedModel(model, Words(), Path(), "", 2, 32)
+    matrix, target = last_matrix(gpt2, 1), 11
+    texts = [[1, *torch.randint(3, 50, (7,), generator=torch.Generator().manual_seed(n)).tolist()] for n in range(9)]
+    key = subject_keys(gpt2, [1], PROMPTS)[1]
+    value = wanted_value(gpt2, 1, PROMPTS, target)
+    factors = rank_one(matrix_of(matrix), key_moments(gpt2, [1], texts, 100)[1], key, value, matrix.bias)
+    with applied_factors(gpt2, {"transformer.h.1.mlp.c_proj": factors}):
+        assert torch.allclose(matrix(key.float()[None])[0], value.float(), atol=1e-4)
+
+
 def test_experts_and_layers_that_are_not_there_are_named(loaded):
     with pytest.raises(ModelError, match="layer 3"):
         last_matrix(loaded, 3)
@@ -142,6 +158,8 @@ def test_a_subject_is_found_where_it_ends():
     assert fact_prompt(Words(), "the cat is", "cat") == FactPrompt((10, 13, 15), 1)
     assert fact_prompt(Words(), "cats is", "cats").subject == 1  # two tokens: the last one
     assert fact_prompt(Words(), "the cat is red the cat is", "cat").subject == 5
+    with pytest.raises(DataError, match="'do' in 'the dog is'"):
+        fact_prompt(Words(), "the dog is", "do")  # ends within a token
     with pytest.raises(DataError, match="no 'dog'"):
         fact_prompt(Words(), "the cat is", "dog")
 

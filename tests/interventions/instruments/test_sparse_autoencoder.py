@@ -11,7 +11,7 @@ from transformers import AutoModelForCausalLM, Gemma2Config, LlamaConfig, Olmo2C
 from anatomy.errors import ModelError, NumericsError
 from anatomy.interventions.instruments.autoencoder_file import FILE
 from anatomy.interventions.instruments.feature_fidelity import fidelity, spliced_losses, token_streams
-from anatomy.interventions.instruments.logit_lens import final_gain, read_by_head
+from anatomy.interventions.instruments.final_norm import read_by_head
 from anatomy.interventions.instruments.sparse_autoencoder import (
     SparseAutoencoder,
     SparseTraining,
@@ -117,7 +117,6 @@ def test_the_final_norms_gain_and_the_head_read_a_direction_as_the_model_does(lo
     cap = getattr(loaded.model.config, "final_logit_softcapping", None)
     before = whole if cap is None else cap * torch.atanh(whole / cap)
     assert torch.allclose(read_by_head(loaded, direction)[0] * WIDTH**0.5, before, atol=1e-3)
-    assert final_gain(loaded).shape == (WIDTH,)
 
 
 def written(folder, width=WIDTH, rows=8, **changed):

@@ -12,15 +12,17 @@ from anatomy.evidence.claims.resampling import Resampling
 from anatomy.evidence.claims.tables import Tables
 from anatomy.recipes.configuration import check_config
 from anatomy.recipes.mechanisms import figures, layer_figures
-from anatomy.recipes.mechanisms.claims import claims_of, ranked_alike, recovery_beyond_others
+from anatomy.recipes.mechanisms.claims import claims_of, probe_gain, ranked_alike, recovery_beyond_others
 from anatomy.recipes.mechanisms.profiles import (
     INSTRUMENTS,
     _rank_correlations,
     agreement_table,
+    matrix_of,
     placements,
     profile_table,
+    profiles,
 )
-from anatomy.recipes.mechanisms.recipe import RECIPE
+from anatomy.recipes.mechanisms.recipe import COLUMNS, RECIPE
 
 LAYERS, PAIRS, TOKENS = 4, 20, 3
 MODEL = "aligned.s0"
@@ -195,6 +197,24 @@ def test_profiles_rise_where_refusal_was_planted_and_agree_with_themselves(confi
     assert set(table["instrument"]) == set(INSTRUMENTS) and table["share"].between(0, 1).all()
     agreement = agreement_table(config, tables_of(), MODEL, resamples=50).set_index(["one", "two"])
     assert agreement.loc[("patch attention", "predict attention"), ["rho", "n"]].tolist() == pytest.approx([1, PAIRS])
+    # What block 1 writes is what a stream has before block 2: the two say the same, and are compared as such.
+    assert agreement.loc[("steering", "truth"), ["rho", "layers"]].tolist() == pytest.approx([1, LAYERS - 1])
+
+
+def test_prompts_of_both_kinds_that_are_numbered_alike_stay_apart(config):
+    """Two files of prompts with the ids 0, 1, 2 and so on, of which the second is longer."""
+    before = tables_of()
+    rows = before.named["probes"]
+    rows = rows[~rows["id"].isin([f"True{n}" for n in range(PAIRS // 2)])]
+    alike = rows.assign(**{name: rows[name].str.removeprefix("True").str.removeprefix("False") for name in ("id", "group")})
+    apart, numbered = (Tables(**{**before.named, "probes": table}) for table in (rows, alike))
+    own, found = (probe_gain(MODEL, "bag_of_words")(tables).sample for tables in (apart, numbered))
+    assert found.n == own.n == 3 * PAIRS // 2 and found.mean == pytest.approx(own.mean)
+    tables = [profile_table(config, one, MODEL) for one in (apart, numbered)]
+    wanted, got = (table[table["instrument"] == "probe"][["value", "n"]].to_numpy(float) for table in tables)
+    assert got == pytest.approx(wanted)
+    one, two = (matrix_of(profiles(one, MODEL).query("instrument == 'probe'")) for one in (apart, numbered))
+    assert len(two) == len(one) and two.mean().to_numpy() == pytest.approx(one.mean().to_numpy())
 
 
 def test_each_draws_rank_correlation_is_spearmans():
@@ -218,6 +238,14 @@ def test_every_cell_of_the_atlas_leads_to_a_figure_of_the_page_and_has_its_numbe
 
 def test_where_training_put_refusal_is_shown_of_members_that_were_trained_from_a_base_alone(config):
     assert [plan.models for plan in RECIPE.plans(config) if plan.kind == "exchanged"] == [(MODEL,)]
+
+
+def test_the_template_s_parts_and_the_entropy_of_attention_can_be_hovered():
+    rows = pd.DataFrame([("a", 0, 0, 0.5, 0.2, 0.3, 1.0, "harmful")], columns=[*COLUMNS["attention"]])
+    shown = figures.attention(rows).to_dict()
+    hovered = {one["field"] for one in shown["spec"]["encoding"]["tooltip"]}
+    (values,) = shown["datasets"].values()
+    assert {"template_before", "template_after", "entropy"} <= hovered & set(values[0])
 
 
 def test_every_figure_is_drawn(config):

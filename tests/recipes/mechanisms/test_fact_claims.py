@@ -181,8 +181,9 @@ def test_doses_are_numbers():
 class Letters:
     """A tokenizer of single letters."""
 
-    def __call__(self, text):
-        return {"input_ids": [ord(letter) for letter in text.replace(" ", "")]}
+    def __call__(self, text, return_offsets_mapping=False):
+        places = [place for place, letter in enumerate(text) if letter != " "]
+        return {"input_ids": [ord(text[n]) for n in places], "offset_mapping": [(n, n + 1) for n in places]}
 
 
 def test_objects_that_begin_alike_cannot_be_told_apart():
@@ -194,6 +195,30 @@ def test_objects_that_begin_alike_cannot_be_told_apart():
     config = check_config({"mechanisms": {"facts": {"own": [{**TOLD, "new": "Prague"}, italy]}}}, "a test")
     with pytest.raises(DataError, match="'Paris' and 'Prague'"):
         told_apart(Letters(), told_facts(config.mechanisms.facts.own))
+
+
+@pytest.mark.parametrize("worded", [{"prompt": "{} has a capital named"}, {"paraphrases": ["{} is led from"]}])
+def test_a_subject_that_is_the_first_token_is_refused_and_one_behind_a_beginning_token_is_not(worded):
+    class Words:
+        """Whole words, behind a token of its own where there is one."""
+
+        def __init__(self, before):
+            self.before = before
+
+        def __call__(self, text, return_offsets_mapping=False):
+            ends = [*[n for n, letter in enumerate(text) if letter == " "], len(text)]
+            starts = [0, *(end + 1 for end in ends[:-1])]
+            ids = [sum(map(ord, text[start:end])) for start, end in zip(starts, ends, strict=True)]
+            return {
+                "input_ids": self.before + ids,
+                "offset_mapping": [*((0, 0) for _ in self.before), *zip(starts, ends, strict=True)],
+            }
+
+    own = [{**TOLD, **worded}, {**TOLD, "subject": "Italy", "object": "Berlin"}]
+    facts = told_facts(check_config({"mechanisms": {"facts": {"own": own}}}, "a test").mechanisms.facts.own)
+    assert told_apart(Words([1]), facts)
+    with pytest.raises(DataError, match="whose first token is its subject"):
+        told_apart(Words([]), facts)
 
 
 def test_no_fact_chooses_the_block_that_it_is_tested_at():

@@ -62,4 +62,9 @@ def stored_transposed(name: str) -> bool:
 def matrix_of(module: nn.Module) -> Float[Tensor, "d_out d_in"]:
     """W of a linear map in memory, whichever way it keeps it."""
     weight: Tensor = module.weight
-    return weight.T if type(module).__name__ == "Conv1D" else weight
+    return weight.T if is_stored_transposed(module) else weight
+
+
+def is_stored_transposed(module: nn.Module) -> bool:
+    """Whether a module in memory is a linear map that keeps W as its transpose: transformers' Conv1D, of GPT-2."""
+    return type(module).__name__ == "Conv1D"

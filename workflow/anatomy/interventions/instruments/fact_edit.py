@@ -20,6 +20,7 @@ from anatomy.interventions.edits.low_rank import Factors
 from anatomy.models.activations.batching import batches, padded
 from anatomy.models.blocks import decoder_blocks
 from anatomy.models.loading import LoadedModel
+from anatomy.models.matrix_names import is_stored_transposed
 
 RIDGE = 1.0
 """Added to the diagonal of C, as a share of its mean, since C is made from a few thousand keys. With a hundredth of it
@@ -45,8 +46,8 @@ class FactPrompt:
     subject: int
 
 
-def last_matrix(loaded: LoadedModel, layer: int) -> nn.Linear:
-    """The matrix that ends a block's MLP.
+def last_matrix(loaded: LoadedModel, layer: int) -> nn.Module:
+    """The module of the matrix that ends a block's MLP (``matrix_of`` gives W, which GPT-2 stores transposed).
 
     Raises:
         ModelError: experts, among which a fact has no one matrix; or a layer that the model does not have.
@@ -60,10 +61,10 @@ def last_matrix(loaded: LoadedModel, layer: int) -> nn.Linear:
             remedy="correct the layer whose MLP is to be edited",
         )
     matrix = blocks[layer].mlp_output
-    if not isinstance(matrix, nn.Linear):
+    if matrix is None or not (isinstance(matrix, nn.Linear) or is_stored_transposed(matrix)):
         raise ModelError(
             found=f"an MLP without one down_proj in block {layer}",
-            expected="a dense MLP, whose last matrix is a linear map (of which GPT-2 stores the transpose)",
+            expected="a dense MLP, whose last matrix is a linear map",
             where=str(loaded.folder),
             remedy="leave knowledge editing out for this architecture (facts: null)",
         )

@@ -60,7 +60,7 @@ def fact_prompt(tokenizer: Any, text: str, subject: str) -> FactPrompt:
     place = text.rfind(subject)
     encoded = tokenizer(text, return_offsets_mapping=True)
     end = place + len(subject)
-    columns = [n for n, (start, stop) in enumerate(encoded["offset_mapping"]) if start < end <= stop]
+    columns = [n for n, (start, stop) in enumerate(encoded["offset_mapping"]) if start < end == stop]
     if place < 0 or not columns:
         raise DataError(
             found=f"{subject!r} in {text!r}" if place >= 0 else f"no {subject!r} in {text!r}",
@@ -69,6 +69,11 @@ def fact_prompt(tokenizer: Any, text: str, subject: str) -> FactPrompt:
             remedy="correct facts.own",
         )
     return FactPrompt(tuple(encoded["input_ids"]), columns[-1])
+
+
+def is_first_token(tokenizer: Any, text: str, subject: str) -> bool:
+    """Whether the last mention of the subject ends in the very first token of a text."""
+    return tokenizer(text, return_offsets_mapping=True)["offset_mapping"][0][1] >= text.rfind(subject) + len(subject)
 
 
 def object_token(tokenizer: Any, text: str, said: str) -> int:

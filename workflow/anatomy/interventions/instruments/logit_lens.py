@@ -122,25 +122,6 @@ def likeliest(loaded: LoadedModel, streams: Float[Tensor, "prompt d_model"]) -> 
     return _logits(loaded, streams).argmax(-1).tolist()
 
 
-@torch.no_grad()
-def final_gain(loaded: LoadedModel) -> Float[Tensor, " d_model"]:
-    """Factor of the final norm on each coordinate: what it makes of a stream of ones, whose root mean square is one."""
-    kept: list[Tensor] = []
-    handle = loaded.model.get_output_embeddings().register_forward_pre_hook(lambda _module, args: kept.append(args[0]))
-    try:
-        stream_logits(loaded, torch.ones(1, loaded.d_model, device=loaded.device))
-    finally:
-        handle.remove()
-    return kept[0].reshape(-1, loaded.d_model)[0].float().cpu()
-
-
-@torch.no_grad()
-def read_by_head(loaded: LoadedModel, directions: Float[Tensor, "direction d_model"]) -> Float[Tensor, "direction vocabulary"]:
-    """How much each direction of the stream raises each token's logit, up to the stream's length: ``W_U (g * d)``."""
-    weight = loaded.model.get_output_embeddings().weight.float().cpu()
-    return (directions.float().cpu() * final_gain(loaded)) @ weight.T
-
-
 def _logits(loaded: LoadedModel, streams: Float[Tensor, "prompt d_model"]) -> Float[Tensor, "prompt vocabulary"]:
     parts = [stream_logits(loaded, part.to(loaded.device)).float().cpu() for part in streams.split(ROWS)]
     return torch.cat(parts)

@@ -25,7 +25,7 @@ from anatomy.interventions.instruments.recovery_over_pairs import weighed
 from anatomy.recipes.mechanisms.claims import dose_gain, model_refuses, sides_differ, stated
 from anatomy.recipes.mechanisms.fact_claims import where_others_are
 from anatomy.recipes.mechanisms.neighbours import GROWN_FROM
-from anatomy.recipes.mechanisms.profiles import matrix_of, profiles, resampled, steered_layers
+from anatomy.recipes.mechanisms.profiles import in_the_stream, matrix_of, profiles, resampled, steered_layers
 from anatomy.recipes.mechanisms.samples import picked_place, sample_of
 
 FAMILY = "mechanism battery, agreement"
@@ -117,7 +117,7 @@ def instrument_matrix(tables: Tables, model: str, instrument: str) -> pd.DataFra
     else:
         rows = profiles(tables, model)
         rows = rows[rows["instrument"] == instrument]
-        own = rows.assign(layer=rows["layer"] + 1, place=0)
+        own = in_the_stream(rows).assign(place=0)
     matrix = matrix_of(own.assign(layer=list(zip(own["layer"].astype(int), own["place"].astype(int), strict=True))))
     if matrix.empty:
         raise MissingEvidence(

@@ -187,7 +187,7 @@ def probe_gain(model: str, control: str) -> Gather:
         words = placements(tables.rows("probes", model=model, probe="bag_of_words"))
         if words["value"].mean() < CHANCE:
             words = words.assign(value=CHANCE)
-        both = own.merge(words[["id", "value"]], on="id", suffixes=("", "_words"))
+        both = own.merge(words[["id", "label", "value"]], on=["id", "label"], suffixes=("", "_words"))
         return _sample(both.assign(value=both["value"] - both["value_words"]))
 
     return gather

@@ -128,8 +128,9 @@ def predicted(rows: pd.DataFrame) -> alt.TopLevelMixin:
 
 def attention(rows: pd.DataFrame) -> alt.TopLevelMixin:
     """Share of each head's attention from the last token to the instruction, by kind of prompt."""
+    read = ("instruction", "template_before", "template_after", "entropy")
     means = rows.groupby(["side", "layer", "head"], sort=False).agg(
-        instruction=("instruction", "mean"), entropy=("entropy", "mean"), n=("id", "nunique")
+        **{name: (name, "mean") for name in read}, n=("id", "nunique")
     )
     chart = (
         alt.Chart(means.reset_index())
@@ -142,7 +143,7 @@ def attention(rows: pd.DataFrame) -> alt.TopLevelMixin:
                 "side:N",
                 "layer:O",
                 "head:O",
-                *(alt.Tooltip(f"{one}:Q", format=".3f") for one in ("instruction", "entropy")),
+                *(alt.Tooltip(f"{one}:Q", format=".3f") for one in read),
                 "n:Q",
             ],
         )

@@ -28,6 +28,8 @@ INSTRUMENTS = {
     "truth": "block exchanged for the base's",
 }
 """Instruments and what their profile is made of."""
+BEFORE_BLOCK = ("probe", "steering")
+"""Instruments whose layer l is the stream before block l. What others say of block l stands in the stream before block l + 1."""
 SITES = ("attention", "mlp")
 
 
@@ -85,12 +87,15 @@ def _has(tables: Tables, table: str, model: str, **where: object) -> bool:
 def _probe(rows: pd.DataFrame) -> pd.DataFrame:
     parts = []
     for layer, own in rows.groupby("layer", sort=True):
-        parts.append(placements(own).assign(layer=layer, instrument="probe"))
+        placed = placements(own)
+        # Prompts of both kinds stand beside one another here, and two files may number theirs alike.
+        named = placed["id"].astype(str) + np.where(placed["label"], " harmful", " harmless")
+        parts.append(placed.assign(id=named, layer=layer, instrument="probe"))
     return pd.concat(parts, ignore_index=True)[PROFILE]
 
 
 def placements(scores: pd.DataFrame) -> pd.DataFrame:
-    """What each prompt, of either kind, adds to the AUROC: columns ``id, group, value``, whose mean is the AUROC.
+    """What each prompt, of either kind, adds to the AUROC: columns ``id, group, label, value``, whose mean is the AUROC.
 
     Each prompt's share of the other kind's that lies on its right side (ties half) is taken from the AUROC as far as its kind is
     frequent, so that the spread of the mean is the AUROC's own, over both kinds (DeLong, DeLong & Clarke-Pearson 1988).
@@ -101,7 +106,7 @@ def placements(scores: pd.DataFrame) -> pd.DataFrame:
     value = np.empty(len(scores))
     for side, own in ((label, above.mean(1)), (~label, above.mean(0))):
         value[side] = area + (own - area) * len(scores) / side.sum()
-    return scores[["id", "group"]].assign(value=value)
+    return scores[["id", "group", "label"]].assign(value=value)
 
 
 def _rise(rows: pd.DataFrame, end: float | None) -> pd.DataFrame:
@@ -139,13 +144,14 @@ def profile_table(config: Config, tables: Tables, model: str) -> pd.DataFrame:
 def agreement_table(config: Config, tables: Tables, model: str, resamples: int = 500) -> pd.DataFrame:
     """Rank correlation over layers of every two instruments' mean profiles, with a percentile interval over groups of prompts.
 
+    Layers are those of the stream, as claims count them: what block l writes is compared with what is read before block l + 1.
     Each draw of groups is one for all instruments: those that read the same prompts are off together.
 
     Returns:
         Columns ``model, one, two, rho, low, high, layers, n``: ``n`` prompts of the one that has fewer.
     """
     own = profiles(tables, model)
-    wide = {name: matrix_of(part) for name, part in own.groupby("instrument", sort=False)}
+    wide = {name: matrix_of(in_the_stream(part)) for name, part in own.groupby("instrument", sort=False)}
     generator, names, rows = np.random.default_rng(config.statistics.seed), list(wide), []
     groups = {name: matrix.index.get_level_values("group").astype(str) for name, matrix in wide.items()}
     everyone = sorted(set().union(*groups.values()))
@@ -164,6 +170,11 @@ def agreement_table(config: Config, tables: Tables, model: str, resamples: int =
             low, high = np.nanpercentile(several, [tail, 100 - tail]) if np.isfinite(several).any() else (np.nan, np.nan)
             rows.append((model, one, two, rho, low, high, len(shared), min(len(wide[name]) for name in (one, two))))
     return pd.DataFrame(rows, columns=["model", "one", "two", "rho", "low", "high", "layers", "n"])
+
+
+def in_the_stream(part: pd.DataFrame) -> pd.DataFrame:
+    """Rows of instruments with the layer of the stream that they are about: of a block, the one behind it."""
+    return part.assign(layer=part["layer"].astype(int) + ~part["instrument"].isin(BEFORE_BLOCK))
 
 
 def matrix_of(part: pd.DataFrame) -> pd.DataFrame:

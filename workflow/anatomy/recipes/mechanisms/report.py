@@ -46,7 +46,8 @@ NOT_PINNED = {
 TITLES = {
     "agreement": (
         "Agreement of instruments",
-        "Rank correlation over layers of every two instruments' mean profiles, with its interval over groups of prompts.",
+        "Rank correlation over layers of every two instruments' mean profiles, with its interval over groups of prompts. Layers "
+        "are those of the stream: what a block writes is compared with what is read behind it.",
     ),
     "tops": (
         "Top layers",

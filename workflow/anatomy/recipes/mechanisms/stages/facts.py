@@ -28,6 +28,7 @@ from anatomy.interventions.instruments.patching import PatchedPart, Place, patch
 from anatomy.interventions.instruments.recovery_over_pairs import weighed
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.loading import LoadedModel
+from anatomy.models.matrix_names import matrix_of
 from anatomy.progress.counting import counted
 
 PARTS: tuple[PatchedPart, ...] = ("stream", "attention", "mlp")
@@ -122,7 +123,7 @@ def fact_edits(
         for layer in layers:
             matrix = last_matrix(loaded, layer)
             value = wanted_value(loaded, layer, prompts, target)
-            made = rank_one(matrix.weight, moments[layer], keys[layer], value, matrix.bias)
+            made = rank_one(matrix_of(matrix), moments[layer], keys[layer], value, matrix.bias)
             drawn = with_random_key(made, config.mechanisms.seed + number)
             for kind, factors in (("fact", made), ("random key", drawn)):
                 edit = _edit(loaded, checkpoint, layer, factors, fact)

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from anatomy.config.schema import Config
 from anatomy.interventions.directions.metrics import RefusalMetric
-from anatomy.interventions.instruments.logit_lens import last_streams, read_by_head
+from anatomy.interventions.instruments.final_norm import read_by_head
+from anatomy.interventions.instruments.logit_lens import last_streams
 from anatomy.interventions.instruments.sparse_autoencoder import SparseAutoencoder
 from anatomy.interventions.instruments.steering import dose_response
 from anatomy.models.loading import LoadedModel

@@ -13,7 +13,7 @@ from torch import Tensor
 from anatomy.interventions.edits.head import HeadEdit
 from anatomy.interventions.edits.saved import saved_edit
 from anatomy.interventions.edits.sparse import SparseEdit
-from anatomy.interventions.instruments.logit_lens import final_gain
+from anatomy.interventions.instruments.final_norm import final_norm
 from anatomy.models.activations.answers import ALL
 from anatomy.models.checkpoint import Checkpoint
 from anatomy.models.loading import LoadedModel
@@ -85,12 +85,11 @@ def mask_direction(edit: SparseEdit, checkpoint: Checkpoint, num_layers: int, d_
 def head_direction(residual: Float[Tensor, "vocabulary d_model"], loaded: LoadedModel) -> ByLayer:
     """The line in the last stream that a residual on the output head reads most.
 
-    The first right singular vector, with the gain of the final norm taken in.
+    The first right singular vector, taken back through the final norm.
     """
     found = torch.zeros(loaded.num_layers + 1, loaded.d_model)
-    found[-1] = torch.nn.functional.normalize(
-        final_gain(loaded) * torch.linalg.svd(residual.float(), full_matrices=False)[2][0], dim=0
-    )
+    reads = torch.linalg.svd(residual.float().cpu(), full_matrices=False)[2][0]
+    found[-1] = torch.nn.functional.normalize(final_norm(loaded).read_by(reads), dim=0)
     return found
 
 
