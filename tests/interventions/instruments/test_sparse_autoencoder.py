@@ -81,7 +81,7 @@ def test_the_loss_with_a_faithful_autoencoder_is_the_models_own(loaded):
     exact = coder_of(torch.cat([axes, -axes]), WIDTH)  # each coordinate has a feature for either sign
     nothing = coder_of(torch.zeros(4, WIDTH), 1)
     middle = torch.cat(token_streams(loaded, TEXTS, 1, 100, IDS)).mean(0)
-    table = spliced_losses(loaded, exact, 1, middle, TEXTS, IDS, 14).set_index("id")
+    table = spliced_losses(loaded, exact, 1, middle, TEXTS, [0] * len(TEXTS), IDS, 14).set_index("id")
     for name, tokens in zip(IDS, TEXTS, strict=True):
         ids = torch.tensor([tokens])
         logits = loaded.model(input_ids=ids).logits[0]
@@ -89,7 +89,26 @@ def test_the_loss_with_a_faithful_autoencoder_is_the_models_own(loaded):
         assert table.loc[name, "clean"] == pytest.approx(own.item(), rel=1e-4)
         assert table.loc[name, "spliced"] == pytest.approx(own.item(), rel=1e-4)
         assert table.loc[name, "mean"] == pytest.approx(by_hand(loaded, ids, middle), rel=1e-4)
-    assert spliced_losses(loaded, nothing, 1, torch.zeros(WIDTH), TEXTS, IDS, 100).eval("abs(spliced - mean)").max() < 1e-4
+    assert (
+        spliced_losses(loaded, nothing, 1, torch.zeros(WIDTH), TEXTS, [0] * len(TEXTS), IDS, 100)
+        .eval("abs(spliced - mean)")
+        .max()
+        < 1e-4
+    )
+
+
+def test_the_loss_is_that_of_the_answers_alone(loaded):
+    """What stands before an answer is the same in many texts, whose loss would say nothing of held-out ones."""
+    axes = torch.eye(WIDTH)
+    exact = coder_of(torch.cat([axes, -axes]), WIDTH)
+    begins = [3, len(TEXTS[1]), 5]
+    table = spliced_losses(loaded, exact, 1, torch.zeros(WIDTH), TEXTS, begins, IDS, 100).set_index("id")
+    assert sorted(table.index) == sorted([IDS[0], IDS[2]]), "a text without an answer has no loss"
+    for text in (0, 2):
+        ids, begin = torch.tensor([TEXTS[text]]), begins[text]
+        own = torch.nn.functional.cross_entropy(loaded.model(input_ids=ids).logits[0, begin - 1 : -1], ids[0, begin:])
+        assert table.loc[IDS[text], "clean"] == pytest.approx(own.item(), rel=1e-4)
+        assert table.loc[IDS[text], "spliced"] == pytest.approx(own.item(), rel=1e-4)
 
 
 def by_hand(loaded, ids, middle):

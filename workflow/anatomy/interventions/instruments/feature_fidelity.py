@@ -7,7 +7,7 @@ from typing import TypedDict
 
 import pandas as pd
 import torch
-from jaxtyping import Float, Float64
+from jaxtyping import Bool, Float, Float64
 from torch import Tensor
 
 from anatomy.interventions.instruments.sparse_autoencoder import SparseAutoencoder
@@ -79,18 +79,22 @@ def spliced_losses(
     layer: int,
     middle: Float[Tensor, " d_model"],
     token_ids: Sequence[Sequence[int]],
+    begins: Sequence[int],
     ids: Sequence[str],
     token_budget: int,
 ) -> pd.DataFrame:
-    """Mean loss a token of each text with the stream as it is, as the autoencoder rebuilds it, and as its mean.
+    """Mean loss a token of each text's answer with the stream as it is, as the autoencoder rebuilds it, and as its mean.
 
-    The first token's stream stays as it is, as it does in training.
+    The first token's stream stays as it is, as it does in training; all others are replaced, the prompt's too.
 
     Args:
         middle: mean activation at the layer.
+        begins: place of the first token of each text that is predicted: what stands before is the same in many texts, such as a
+            template, and no part of what is held out.
 
     Returns:
-        Columns ``id, clean, spliced, mean``, in nats. ``(mean - spliced) / (mean - clean)`` is the loss recovered.
+        Columns ``id, clean, spliced, mean``, in nats; no row for a text without such tokens. The loss recovered is ``(mean -
+        spliced) / (mean - clean)``.
     """
     placed = coder.to(loaded.device)
     changes: dict[str, Callable[[Tensor], Tensor] | None] = {
@@ -101,24 +105,31 @@ def spliced_losses(
     parts = []
     for batch in batches(token_ids, token_budget, loaded.pad_token_id, loaded.device):
         rows: dict[str, object] = {"id": [ids[row] for row in batch.rows]}
+        counted = _counted(batch, begins)
         first = ((batch.attention_mask.cumsum(1) == 1) & (batch.attention_mask == 1))[..., None]
         for name, change in changes.items():
             if change is None:
-                rows[name] = _losses(loaded, batch).tolist()
+                rows[name] = _losses(loaded, batch, counted).tolist()
                 continue
 
             def kept(x: Tensor, change=change, first=first) -> Tensor:  # type: ignore[no-untyped-def]
                 return torch.where(first, x, change(x))
 
             with modifying(loaded.model, {("block_input", layer): kept}):
-                rows[name] = _losses(loaded, batch).tolist()
-        parts.append(pd.DataFrame(rows))
+                rows[name] = _losses(loaded, batch, counted).tolist()
+        parts.append(pd.DataFrame(rows)[counted.any(1).tolist()])
     return pd.concat(parts, ignore_index=True)
 
 
-def _losses(loaded: LoadedModel, batch: PromptBatch) -> Float64[Tensor, " row"]:
-    """Mean negative log-likelihood of each row's tokens from the third on: those predicted where the stream is replaced."""
+def _counted(batch: PromptBatch, begins: Sequence[int]) -> Bool[Tensor, "row column"]:
+    """At which columns the next token is one whose loss counts: a text's from ``begins`` on, the third one at the earliest."""
+    place = batch.attention_mask.cumsum(1)[:, 1:] - 1
+    first = torch.tensor([max(2, begins[row]) for row in batch.rows], device=place.device)[:, None]
+    return (place >= first) & (batch.attention_mask[:, 1:] == 1)
+
+
+def _losses(loaded: LoadedModel, batch: PromptBatch, counted: Bool[Tensor, "row column"]) -> Float64[Tensor, " row"]:
+    """Mean negative log-likelihood of each row's tokens that count."""
     logits = loaded.model(**batch.inputs(), use_cache=False).logits[:, :-1].float()
-    read = (batch.attention_mask.cumsum(1)[:, :-1] > 1) & (batch.attention_mask[:, 1:] == 1)
     losses = torch.nn.functional.cross_entropy(logits.transpose(1, 2), batch.input_ids[:, 1:], reduction="none")
-    return (losses * read).sum(1).double() / read.sum(1).clamp(min=1)
+    return (losses * counted).sum(1).double() / counted.sum(1).clamp(min=1)

@@ -48,9 +48,11 @@ def run(job: Running, files: Files) -> None:
         coder = train_autoencoder(learnt, training)
     else:
         coder = load_autoencoder(Path(options.file), loaded.d_model, options.active)
-    kept = fidelity(coder, torch.cat(streams["select"]))
     held = texts["select"]
-    spliced = spliced_losses(loaded, coder, layer, learnt.mean(0), held.tokens, held.ids, budget)
+    # Of the answers alone: prompts of select are framed by the same template as those that the features were trained on.
+    answered = [stream[begin - 1 :] for stream, begin in zip(streams["select"], held.begins, strict=True)]
+    kept = fidelity(coder, torch.cat(answered))
+    spliced = spliced_losses(loaded, coder, layer, learnt.mean(0), held.tokens, held.begins, held.ids, budget)
     described = held.table.drop_duplicates("id").set_index("id")
     spliced = spliced.assign(group=spliced["id"].map(described["group"]), side=spliced["id"].map(described["label"]))
     recovered = ((spliced["mean"] - spliced["spliced"]).sum() / (spliced["mean"] - spliced["clean"]).sum()).item()
@@ -106,4 +108,5 @@ def _texts(job: Running, loaded: LoadedModel, rows: pd.DataFrame) -> Texts:
     """Prompts with the answers that the model gave; an empty answer leaves the prompt."""
     prompts = render(loaded.tokenizer, list(rows["prompt"]), answer_rendering(job.config.evaluation, job.subject))
     answers = loaded.tokenizer(list(rows["response"]), add_special_tokens=False)["input_ids"]
-    return Texts(rows.reset_index(drop=True), [[*prompt, *answer] for prompt, answer in zip(prompts, answers, strict=True)])
+    read = [[*prompt, *answer] for prompt, answer in zip(prompts, answers, strict=True)]
+    return Texts(rows.reset_index(drop=True), read, list(map(len, prompts)))

@@ -36,10 +36,12 @@ class Texts:
     Attributes:
         table: rows with ``id``, ``group`` and ``label``.
         tokens: what the model reads of each.
+        begins: at which of its tokens each answer begins.
     """
 
     table: pd.DataFrame
     tokens: list[list[int]]
+    begins: list[int]
 
     @property
     def ids(self) -> list[str]:
