@@ -221,6 +221,18 @@ def test_the_area_between_curves_is_that_of_trapezoids_over_log_q(harm, benign, 
     assert np.isclose(table.loc[0, "area"], area) and table.loc[0, "member"] == "aligned" and table.loc[0, "low"] <= area + 1e-9
 
 
+def test_a_grid_whose_largest_p_preserves_all_that_is_pruned_has_no_area_and_says_why():
+    """As with ``preserve: [0, 1]``, and with fractions q far below p."""
+    masks, values = grid_of(MODEL, [0, 0, 0], [1, 1, 1])
+    empty = masks.assign(mask=masks["mask"] + "-whole", p=1.0, weights=0)
+    tables = Tables(grid_masks=pd.concat([masks, empty]), grid_values=values)
+    assert compression_table(CONFIG, tables).empty
+    (subject,) = [one for one in subjects(CONFIG) if one.id == MODEL]
+    ledger = evaluate_ledger(claims_of(CONFIG, subject), tables, seed=0, resampling=RESAMPLING).set_index("claim")
+    assert ledger.loc["pruning.distinct", "verdict"] == Verdict.NOT_TESTABLE
+    assert "pruning.preserve" in ledger.loc["pruning.distinct", "reason"]
+
+
 def test_the_area_moves_with_the_unedited_rate_as_where_both_are_resampled_together():
     """A rate of about a half is a third of the spread: items divided by it as if it were known are too sure, or too unsure."""
     draw = np.random.default_rng(0)
