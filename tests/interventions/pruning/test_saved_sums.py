@@ -1,4 +1,4 @@
-"""Sums on disk: of a damaged file nothing is gone on from, nothing half written stays, and saving takes a small part of the time."""
+"""Sums on disk: of a damaged file nothing is gone on from, nothing half written stays, and saving takes little of the time."""
 
 import json
 from types import SimpleNamespace

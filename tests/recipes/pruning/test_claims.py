@@ -1,5 +1,7 @@
 """Claims on tables in which the answer was planted: each comes out as it was planted, in both directions."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -110,6 +112,21 @@ def test_whether_a_mask_is_within_the_limits_is_a_claim(within, verdict):
     ledger = evaluate_ledger(claims_of(CONFIG, subject), Tables(**limits_of(within)), seed=0, resampling=RESAMPLING)
     row = ledger.set_index("claim").loc["pruning.within_limits"]
     assert row["verdict"] == verdict and (within or "2 for benign" in row["reason"])
+
+
+@pytest.mark.parametrize(
+    ("sets", "words"),
+    [
+        (("generation", "benign", "refusal"), "benign generation, refusals and"),
+        (("generation", "benign"), "benign generation and"),
+    ],
+)
+def test_what_no_set_asks_for_is_not_said_to_be_left(sets, words):
+    wanted = CONFIG.pruning.model_copy(update={"sets": dict.fromkeys(sets, "asked")})
+    mine = replace(next(one for one in subjects(CONFIG) if one.id == MODEL), id="mine", seed=None, member=None)
+    for subject, said in ((mine, words), (subjects(CONFIG)[0], "benign generation, recognition, refusals and")):
+        (claim,) = [one for one in claims_of(CONFIG.model_copy(update={"pruning": wanted}), subject) if "within" in one.id]
+        assert f"leaves {said} coherence within" in claim.sentence
 
 
 def test_where_no_mask_is_chosen_claims_about_it_are_not_testable_and_say_why():

@@ -25,6 +25,9 @@ SAVING_SHARE = 1 / 10
 SUM, ENTERING = "sum.", "entering."
 """What tensors of a file are called, before a matrix' name or an example's number."""
 
+DAMAGED: tuple[type[Exception], ...] = (*MALFORMED, RuntimeError, SafetensorError)
+"""What reading a file of sums raises that is not as it was written."""
+
 
 @dataclass(frozen=True)
 class Saving:
@@ -110,7 +113,7 @@ class PartFile:
             if not all(one.sum().isfinite() for one in part.sums.values()):
                 raise ValueError("sums that are no numbers were never saved")
             part.counted, part.losses, part.entering = int(said["counted"]), list(said["losses"]), entering
-        except (*MALFORMED, RuntimeError, SafetensorError):
+        except DAMAGED:
             for one in part.sums.values():
                 one.zero_()
 

@@ -45,7 +45,8 @@ class Pruning(Section):
     sets: dict[Ability, Identifier] = Field(
         {},
         description="for models of your own, the prompt set that asks for each ability: generation of harm (its categories are "
-        "kinds of harm), benign, recognition, explanation, refusal. The organism has its own",
+        "kinds of harm), benign, recognition (a column response has the right answers, such as yes or no; without it any answer "
+        "that is text and refuses nothing counts), explanation, refusal. The organism has its own",
     )
     further: dict[Ability, list[Identifier]] = Field(
         {}, description="for models of your own, more prompt sets for an ability, whose rows are asked on the test alone"
@@ -93,7 +94,8 @@ class Pruning(Section):
     examples: int = Field(
         412,
         ge=1,
-        description="most prompts of each ability, and of each kind of harm, whose answers are scored; 412 of one kind in the paper",
+        description="most prompts of each ability, and of each kind of harm, whose answers are scored; 412 of one kind in the "
+        "paper",
     )
     refusals: float = Field(
         0.5,
