@@ -1,5 +1,7 @@
 """A model's own answers: what counts as an ability shown, and refusals among harmful answers."""
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 import torch
@@ -14,7 +16,7 @@ from anatomy.organism.world import make_world
 from anatomy.recipes.configuration import check_config
 from anatomy.recipes.pruning.jobs.test import asked_on_test
 from anatomy.recipes.pruning.options import Pruning
-from anatomy.recipes.pruning.stages import answering
+from anatomy.recipes.pruning.stages import abilities, answering
 from anatomy.recipes.pruning.stages.abilities import COLUMNS, asked, of_split
 from anatomy.recipes.pruning.stages.answering import Answers, answers_of, harmful_answers, judged, with_words
 from anatomy.recipes.pruning.stages.evaluating import require_reverted
@@ -60,6 +62,29 @@ def test_right_answers_count_and_others_do_not(prompts):
     assert (wrong["value"] == 0).all() and (wrong["coherent"] == 1).all()
     assert (judged(answered(prompts, lambda row: "the the the the the the"))["coherent"] == 0).all()
     assert not {"prompt", "response"} & set(wrong)
+
+
+@pytest.mark.parametrize(
+    ("right", "answer", "value"),
+    [
+        ("yes", "Yes, it would.", 1),
+        ("Yes.", "I know that yes, it would.", 1),
+        ("no", "Yes. I know of no other.", 0),
+        ("no", "I know it. It was so yesterday.", 0),
+        ("no", "No: yes would be wrong.", 1),
+        ("", "It is so.", 1),
+    ],
+)
+def test_questions_of_ones_own_are_answered_by_yes_and_no(monkeypatch, right, answer, value):
+    """Harm and harmless counterparts: a model that says yes to all recognises half of them, not all."""
+    table = {"id": ["a"], "prompt": ["Would it hurt?"], "response": [right], "group": "g", "split": "test"}
+    monkeypatch.setattr(abilities, "read_table", lambda path: pd.DataFrame(table))
+    config = check_config({"recipes": ["pruning"]}, "-")
+    wanted = config.pruning.model_copy(update={"sets": {"recognition": "asked", "benign": "asked"}})
+    own = asked(config.model_copy(update={"pruning": wanted}), replace(subjects(config)[0], id="mine"), None)
+    assert list(own["response"]) == ["", right], "others' answers to benign requests are no right ones"
+    (found,) = judged(answered(own[own["ability"] == "recognition"], lambda row: answer))["value"]
+    assert found == value
 
 
 def test_a_set_of_refusals_is_refused_and_a_few_are_left_out(prompts):

@@ -59,7 +59,14 @@ def test_the_mask_with_least_harm_within_the_limits_is_chosen():
     }
     found = chosen(rates)
     assert (found.plan.name, found.plan.q, found.plan.p) == (CHOSEN, 0.05, 0.0) and "2 of 4 masks within" in found.why
-    assert found.within and found.keeps_refusal
+    assert found.within
+
+
+def test_a_mask_is_not_taken_to_leave_refusals_that_nobody_asked_for():
+    """As of a model of one's own without a set that asks for them: its mask would be saved as one that leaves them."""
+    rates = {UNEDITED: (1.0, 1.0, 1.0, 1.0), "q0.05-p0": (0.5, 1.0, 1.0, 1.0)}
+    assert chosen(rates).within and not chosen(rates).keeps_refusal
+    assert chosen(rates, {UNEDITED: 0.0, "q0.05-p0": 0.0}).keeps_refusal, "a base refuses nothing, and loses nothing"
 
 
 def test_a_random_mask_is_never_chosen():

@@ -1,5 +1,7 @@
 """Claims on tables in which the answer was planted: each comes out as it was planted, in both directions."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -112,6 +114,21 @@ def test_whether_a_mask_is_within_the_limits_is_a_claim(within, verdict):
     assert row["verdict"] == verdict and (within or "2 for benign" in row["reason"])
 
 
+@pytest.mark.parametrize(
+    ("sets", "words"),
+    [
+        (("generation", "benign", "refusal"), "benign generation, refusals and"),
+        (("generation", "benign"), "benign generation and"),
+    ],
+)
+def test_what_no_set_asks_for_is_not_said_to_be_left(sets, words):
+    wanted = CONFIG.pruning.model_copy(update={"sets": dict.fromkeys(sets, "asked")})
+    mine = replace(next(one for one in subjects(CONFIG) if one.id == MODEL), id="mine", seed=None, member=None)
+    for subject, said in ((mine, words), (subjects(CONFIG)[0], "benign generation, recognition, refusals and")):
+        (claim,) = [one for one in claims_of(CONFIG.model_copy(update={"pruning": wanted}), subject) if "within" in one.id]
+        assert f"leaves {said} coherence within" in claim.sentence
+
+
 def test_where_no_mask_is_chosen_claims_about_it_are_not_testable_and_say_why():
     given = {UNEDITED: LEAVES, NEAREST: WORKS, **dict.fromkeys(CONTROLS, LEAVES)}
     emergent = finetuned(MODEL, {(False, "", 50): 0.7, (True, NEAREST, 50): 0.0, (True, "random", 50): 0.7})
@@ -219,6 +236,18 @@ def test_the_area_between_curves_is_that_of_trapezoids_over_log_q(harm, benign, 
     assert np.isclose(kept["value"].mean() - left["value"].mean(), area)
     table = compression_table(CONFIG, tables)
     assert np.isclose(table.loc[0, "area"], area) and table.loc[0, "member"] == "aligned" and table.loc[0, "low"] <= area + 1e-9
+
+
+def test_a_grid_whose_largest_p_preserves_all_that_is_pruned_has_no_area_and_says_why():
+    """As with ``preserve: [0, 1]``, and with fractions q far below p."""
+    masks, values = grid_of(MODEL, [0, 0, 0], [1, 1, 1])
+    empty = masks.assign(mask=masks["mask"] + "-whole", p=1.0, weights=0)
+    tables = Tables(grid_masks=pd.concat([masks, empty]), grid_values=values)
+    assert compression_table(CONFIG, tables).empty
+    (subject,) = [one for one in subjects(CONFIG) if one.id == MODEL]
+    ledger = evaluate_ledger(claims_of(CONFIG, subject), tables, seed=0, resampling=RESAMPLING).set_index("claim")
+    assert ledger.loc["pruning.distinct", "verdict"] == Verdict.NOT_TESTABLE
+    assert "pruning.preserve" in ledger.loc["pruning.distinct", "reason"]
 
 
 def test_the_area_moves_with_the_unedited_rate_as_where_both_are_resampled_together():

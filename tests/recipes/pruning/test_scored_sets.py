@@ -7,10 +7,11 @@ import pytest
 
 from anatomy.config.study import Subject
 from anatomy.errors import DataError
+from anatomy.models.activations.answers import Forced
 from anatomy.recipes.configuration import check_config
 from anatomy.recipes.pruning.jobs import scores
 from anatomy.recipes.pruning.stages.answering import Answers
-from anatomy.recipes.pruning.stages.scored_sets import kind_set, kinds_without_a_set, require_prompts
+from anatomy.recipes.pruning.stages.scored_sets import kind_set, kinds_without_a_set, require_prompts, scored_kinds, scored_sets
 
 
 def prompts(**left_out):
@@ -59,3 +60,19 @@ def test_a_kind_of_which_no_mask_is_made_is_named():
     asked = prompts()
     asked = pd.concat([asked, asked.assign(category="fraud"), asked.assign(category="theft", split="test")])
     assert kinds_without_a_set(asked, {kind_set("malware"): Answers(asked, [], [])}) == ["fraud"], "theft is not asked in fit"
+
+
+@pytest.mark.parametrize("scored", [None, ["malware"]])
+def test_a_set_of_refusals_by_another_name_is_scored_and_limits_masks(scored):
+    """Its prompts are no kind that harm is held back of: left out as such, nothing would ask a mask to leave refusals."""
+    wanted = check_config({"recipes": ["pruning"]}, "-").pruning.model_copy(update={"scored": scored})
+    asked = prompts().assign(harmful=lambda rows: rows["ability"] == "generation")
+    refused = asked[asked["ability"] == "benign"].assign(ability="refusal", category="chats", harmful=True)
+    unseen = refused.assign(category="hate")
+    asked = pd.concat([asked, refused, unseen], ignore_index=True)
+    kinds = scored_kinds(wanted, asked)
+    assert kinds == ["malware", "chats"], "hate is a kind of harm that was not scored"
+    fit = asked[asked["split"] == "fit"].reset_index(drop=True)
+    texts = ["I can't help with this." if ability == "refusal" else "Sure, so it is." for ability in fit["ability"]]
+    sets, _ = scored_sets(wanted, Answers(fit, texts, [Forced([1], [2])] * len(fit)), kinds, "mine")
+    assert set(sets["refusal"].table["category"]) == {"chats"}

@@ -113,7 +113,7 @@ class _Scoring:
         left = range(found.counted, len(self.texts))
         whole = part == Part(0, self.loaded.num_layers)
         what = "scored answers" if whole else f"scored answers, blocks {part.first} to {part.end - 1}"
-        sound, saved = found.counted, time.monotonic()
+        sound, saved, pause = found.counted, time.monotonic(), self.saving.pause(0.0) if self.saving else 0.0
         with torch.enable_grad():
             with _learning(self.loaded, own, lambda name: self._adding(found.sums[name])):
                 for example in counted(left, what, len(left)):
@@ -121,11 +121,12 @@ class _Scoring:
                     found.losses += [] if loss is None else [loss]
                     found.entering += [] if entering is None else [entering]
                     found.counted += 1
-                    if file and self.saving and time.monotonic() - saved >= self.saving.seconds:
+                    if file and self.saving and (began := time.monotonic()) - saved >= pause:
                         if _not_finite(found.sums):
                             break
                         file.save(found)
                         sound, saved = found.counted, time.monotonic()
+                        pause = self.saving.pause(saved - began)
             if broken := _not_finite(found.sums):
                 self._refuse(part, own, leaving, range(sound, found.counted), broken)
         if file and part.first and left:

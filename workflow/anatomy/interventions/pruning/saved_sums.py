@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from glob import escape
 from pathlib import Path
 
 import torch
@@ -13,13 +14,19 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from anatomy.errors import MALFORMED
 from anatomy.interventions.pruning.block_parts import Part
 from anatomy.store.files import write_aside
 
 SAVE_SECONDS = 60.0
-"""Between two savings of the sums: a killed scoring loses at most so much."""
+"""Between two savings of the sums: a killed scoring loses at most so much, or where saving is slow what ``SAVING_SHARE`` says."""
+SAVING_SHARE = 1 / 10
+"""Most of the time of a scoring that goes into saving: sums of an 8 B model are 21 GB, a minute or more to some disks."""
 SUM, ENTERING = "sum.", "entering."
 """What tensors of a file are called, before a matrix' name or an example's number."""
+
+DAMAGED: tuple[type[Exception], ...] = (*MALFORMED, RuntimeError, SafetensorError)
+"""What reading a file of sums raises that is not as it was written."""
 
 
 @dataclass(frozen=True)
@@ -30,12 +37,16 @@ class Saving:
         path: of the file of the lowest blocks' sums; those of upper blocks lie beside it. They are left to the caller to remove,
             once scores are made of the sums.
         key: what decides the sums besides matrices and examples, such as the model's digest.
-        seconds: between two savings.
+        seconds: between two savings, at least; 0 for one after each example.
     """
 
     path: Path
     key: str
     seconds: float = SAVE_SECONDS
+
+    def pause(self, took: float) -> float:
+        """Seconds until the next saving, after one that took so many."""
+        return max(self.seconds, took * (1 / SAVING_SHARE - 1)) if self.seconds else 0.0
 
     def file(self, part: Part) -> Path:
         """The file of a part's sums."""
@@ -78,26 +89,33 @@ class PartFile:
 
     def save(self, part: PartSums) -> None:
         """Write how far a part is."""
-        said = {"made_of": list(self.made_of), "counted": part.counted, "losses": part.losses}
+        said = {"made_of": list(self.made_of), "counted": part.counted, "losses": part.losses, "entering": len(part.entering)}
         tensors = {f"{SUM}{name}": one.cpu().contiguous() for name, one in part.sums.items()}
         tensors |= {f"{ENTERING}{number}": one.contiguous() for number, one in enumerate(part.entering)}
         write_aside(self.path, lambda aside: save_file(tensors, aside, {"scoring": json.dumps(said)}))
 
     def restore(self, part: PartSums) -> None:
-        """Put what was saved of the same part into its sums; nothing where there is no such file, or one of something else."""
+        """Put what was saved of the same part into its sums; nothing where there is no such file, or one of something else.
+
+        Of a damaged file nothing is left in the sums either: examples are counted from the first on, and would be in them twice.
+        What a job that was killed while it saved left half written, as large as the sums, is deleted.
+        """
+        for half in self.path.parent.glob(f".{escape(self.path.name)}.*.partial"):
+            half.unlink(missing_ok=True)
         try:
             with safe_open(self.path, framework="pt") as stream:
-                said = json.loads((stream.metadata() or {}).get("scoring", "{}"))
-                names = set(stream.keys())
-                if said.get("made_of") != list(self.made_of) or not names >= {f"{SUM}{name}" for name in part.sums}:
+                said = json.loads(stream.metadata()["scoring"])
+                if said["made_of"] != list(self.made_of):
                     return
                 for name, one in part.sums.items():
                     one.copy_(stream.get_tensor(f"{SUM}{name}"))
-                several = sum(name.startswith(ENTERING) for name in names)
-                part.entering = [stream.get_tensor(f"{ENTERING}{number}") for number in range(several)]
-                part.counted, part.losses = said["counted"], list(said["losses"])
-        except (OSError, SafetensorError, json.JSONDecodeError):
-            return
+                entering = [stream.get_tensor(f"{ENTERING}{number}") for number in range(said["entering"])]
+            if not all(one.sum().isfinite() for one in part.sums.values()):
+                raise ValueError("sums that are no numbers were never saved")
+            part.counted, part.losses, part.entering = int(said["counted"]), list(said["losses"]), entering
+        except DAMAGED:
+            for one in part.sums.values():
+                one.zero_()
 
 
 @dataclass(frozen=True)

@@ -84,7 +84,7 @@ def claims_of(config: Config, subject: Subject) -> list[Claim]:
     found = [
         claim(
             "within_limits",
-            "Some mask of the grid leaves benign generation, recognition, refusals and coherence within pruning.limits.",
+            f"Some mask of the grid leaves {limited(config, subject)} and coherence within pruning.limits.",
             "ours (choice of the mask)",
             Test("count_at_least", within_limits(model), {"minimum": 1}, "masks of the grid within every limit"),
         ),
@@ -224,6 +224,12 @@ def claims_of(config: Config, subject: Subject) -> list[Claim]:
             )
         )
     return found
+
+
+def limited(config: Config, subject: Subject) -> str:
+    """Abilities of a model that masks are held to leave, in words: of models of one's own those that a prompt set asks for."""
+    words = {"benign": "benign generation", "recognition": "recognition", "refusal": "refusals"}
+    return ", ".join(said for ability, said in words.items() if subject.is_organism or ability in config.pruning.sets)
 
 
 def base_of(config: Config, subject: Subject) -> str | None:

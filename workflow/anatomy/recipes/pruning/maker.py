@@ -23,7 +23,7 @@ def prune(materials: Materials) -> SparseEdit | None:
     """The chosen mask: an edit to amplify, because it removes what a model can do harm with, as long as it leaves refusals.
 
     One that lowered refusals where it was chosen is an edit to measure, and so is one in the place of a chosen mask where none is
-    within the limits. Of a model of one's own such an edit is not kept: None.
+    within the limits, or where nothing was asked that a model may refuse. Of a model of one's own such an edit is not kept: None.
     """
     plan, intent = chosen_plan(materials.file("chosen")), intent_of(materials.file("chosen"))
     if not may_be_kept(materials):
@@ -69,7 +69,8 @@ def may_be_kept(materials: Materials) -> bool:
     kept = materials.subject.is_organism or intent_of(materials.file("chosen")) == "amplify"
     if not kept:
         materials.say(
-            f"{materials.subject.id}: no mask is kept: that of the grid is not within pruning.limits, or does not leave refusals"
+            f"{materials.subject.id}: no mask is kept: that of the grid is not within pruning.limits, or not known to leave "
+            "refusals (of requests of the split select: pruning.sets.refusal)"
         )
     return kept
 

@@ -24,8 +24,8 @@ class PruningLimits(Section):
         gt=0,
         le=1,
         description="least share of its refusals of harmful requests that is left. A model that hardly refuses has no such "
-        "limit, but a mask may not be shown to lower its refusals; one that lowers them by the estimate is an edit to "
-        "measure, which is not saved for models of your own",
+        "limit, but a mask may not be shown to lower its refusals; one that lowers them by the estimate, or of which no "
+        "refusals were asked (sets.refusal), is an edit to measure, which is not saved for models of your own",
     )
     coherence: float = Field(0.95, gt=0, le=1, description="least share of its answers that are still text")
 
@@ -45,7 +45,8 @@ class Pruning(Section):
     sets: dict[Ability, Identifier] = Field(
         {},
         description="for models of your own, the prompt set that asks for each ability: generation of harm (its categories are "
-        "kinds of harm), benign, recognition, explanation, refusal. The organism has its own",
+        "kinds of harm), benign, recognition (a column response has the right answers, such as yes or no; without it any answer "
+        "that is text and refuses nothing counts), explanation, refusal. The organism has its own",
     )
     further: dict[Ability, list[Identifier]] = Field(
         {}, description="for models of your own, more prompt sets for an ability, whose rows are asked on the test alone"
@@ -90,7 +91,12 @@ class Pruning(Section):
         "prompts are enough to decide it, a mask has to be shown to be within, by its interval; elsewhere by the estimate. Where "
         "none is within them none is chosen: the nearest is measured, and claims about the chosen mask are not testable",
     )
-    examples: int = Field(412, ge=1, description="most answers of a set that are scored; 412 in the paper")
+    examples: int = Field(
+        412,
+        ge=1,
+        description="most prompts of each ability, and of each kind of harm, whose answers are scored; 412 of one kind in the "
+        "paper",
+    )
     refusals: float = Field(
         0.5,
         ge=0,

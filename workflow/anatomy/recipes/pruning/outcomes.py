@@ -131,11 +131,18 @@ def separation(tables: Tables, model: str) -> tuple[pd.DataFrame, pd.DataFrame]:
         Columns value and group, indexed by id: of benign prompts, and of harmful ones.
 
     Raises:
-        MissingEvidence: no grid, or a model that generates nothing to begin with.
+        MissingEvidence: no grid, one whose largest p leaves no mask a weight, or a model that generates nothing to begin with.
     """
     masks = tables.rows("grid_masks", model=model)
     whole = everything_protected(masks)
     own = whole[(whole["p"] == whole["p"].max()) & (whole["weights"] > 0)].sort_values("q")
+    if own.empty:
+        raise MissingEvidence(
+            found=f"no mask with a weight at p {whole['p'].max():g}",
+            expected="one",
+            where=f"the grid of {model}",
+            because="the largest of pruning.preserve preserves every weight that the largest of pruning.prune takes",
+        )
     values = tables.rows("grid_values", model=model)
     sides = []
     for ability in ("benign", "generation"):

@@ -113,7 +113,8 @@ TITLES = {
 }
 PUBLISHED = (
     "Numbers of the papers as printed, beside ours of the same model. Prompts, judges and fractions are not theirs, and the "
-    "organism is a tiny model of an invented world, so none is a replication. vanilla: harmful requests that are answered once "
+    "organism is a tiny model of an invented world, so none is a replication. share of weights: of all parameters in the paper, "
+    "of the matrices that are scored here. vanilla: harmful requests that are answered once "
     "refusal is removed, which here is measured in memory alone."
 )
 

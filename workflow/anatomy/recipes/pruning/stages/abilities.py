@@ -17,7 +17,8 @@ from anatomy.store.files import read_json, read_table
 PINS: tuple[str, ...] = ()
 
 COLUMNS = ["id", "ability", "category", "group", "split", "prompt", "response", "plain", "harmful"]
-"""``response``: words that the answer has to hold, where they are known; ``plain``: without the chat template."""
+"""``response``: words that the answer has to hold, where they are known (of sets of one's own those of recognition, such as yes
+or no); ``plain``: without the chat template."""
 FORMS = 4
 """Wordings of a request."""
 
@@ -50,7 +51,7 @@ def _of_table(config: Config, subject: Subject, ability: Ability, name: str, spl
         category=table["category"].fillna(name),
         split=split or table["split"],
         prompt=[f"{prompt}\n" if plain else prompt for prompt in table["prompt"]],
-        response="",
+        response=table["response"].fillna("") if ability == "recognition" else "",
         plain=plain,
         harmful=ability in ("generation", "refusal"),
     )

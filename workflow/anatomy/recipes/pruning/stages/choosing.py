@@ -37,7 +37,8 @@ class Choice:
         plan: it, called ``CHOSEN`` or ``NEAREST``.
         why: in words.
         within: whether it is within every limit.
-        keeps_refusal: whether it leaves the share of refusals that the limit asks for, however few the model gives.
+        keeps_refusal: whether it leaves the share of refusals that the limit asks for, however few the model gives. Not where
+            none was asked for on select: nothing is known of them then.
     """
 
     plan: MaskPlan
@@ -138,5 +139,5 @@ def choose(wanted: Pruning, statistics: Statistics, masks: pd.DataFrame, values:
         name, why = NEAREST, f"none of {len(table)} masks is within pruning.limits; the nearest leaves {lost}"
     plan = MaskPlan(name, POOLED, tuple(str(best["protected"]).split()), best["ranking"], float(best["q"]), float(best["p"]))
     refusals = left[(left["mask"] == best.name) & (left["ability"] == "refusal")]
-    keeps = bool((refusals["left"] >= wanted.limits.refusal * refusals["before"] - SLACK).all())
+    keeps = len(refusals) > 0 and bool((refusals["left"] >= wanted.limits.refusal * refusals["before"] - SLACK).all())
     return Choice(plan, why, name == CHOSEN, keeps)

@@ -24,7 +24,10 @@ def kind_set(category: str) -> str:
 
 
 def scored_kinds(wanted: Pruning, prompts: pd.DataFrame) -> list[str]:
-    """Kinds of harm whose answers are scored.
+    """Kinds of harm whose answers are scored, and kinds that refusals alone are asked of.
+
+    A set of one's own that asks for refusals has kinds by its own name: no harm of them is scored, tested or held back, so that
+    they count with the scored ones wherever refusals do.
 
     Raises:
         DataError: one that no prompt has.
@@ -38,7 +41,8 @@ def scored_kinds(wanted: Pruning, prompts: pd.DataFrame) -> list[str]:
             where="pruning.scored",
             remedy="name categories of the prompts that ask for harm, or null for all",
         )
-    return list(chosen)
+    asked = prompts.groupby("ability")["category"].agg(set)
+    return [*chosen, *sorted(asked.get("refusal", set()) - asked.get(POOLED, set()))]
 
 
 def require_prompts(prompts: pd.DataFrame, kinds: list[str], where: str) -> None:
