@@ -119,9 +119,8 @@ TITLES = {
     ),
     "fidelity": (
         "Sparse autoencoder",
-        "On held-out answers, without their prompts: features that fire at once, share of the variance explained, living features, "
-        "and loss a token as "
-        "the model is, with the layer as features rebuild it, and with the layer at its mean.",
+        "On held-out answers, without their prompts: features that fire at once, share of the variance explained, living "
+        "features, and loss a token as the model is, with the layer as features rebuild it, and with the layer at its mean.",
     ),
     "nearest": (
         "Features nearest to directions",
