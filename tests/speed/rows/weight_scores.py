@@ -36,13 +36,13 @@ from anatomy.serving.decoding import Decoding
 from anatomy.serving.transformers_generation import generate_with_transformers
 
 DTYPES = ("float32", "bfloat16")
-FRACTIONS, PROMPTS, NEW, MEASURED = 12, 16, 16, 2
+PAIRS, FRACTIONS, PROMPTS, NEW, MEASURED = 32, 12, 16, 16, 2
 
 
 def measure(setting: Setting) -> list[Comparison]:
     torch.set_num_threads(setting.threads)
     loaded = setting.loaded()
-    texts = pairs(loaded, setting.of(12, 3))
+    texts = pairs(loaded, setting.of(PAIRS, 3))
     matrices = scored_matrices(loaded, Checkpoint(loaded.folder))
     taken = {dtype: _times(setting, setting.loaded(dtype=dtype), texts) for dtype in DTYPES}
     against = "a plain loop of forward and backward passes over the same pairs"
