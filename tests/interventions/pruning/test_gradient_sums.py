@@ -190,7 +190,7 @@ def test_a_killed_scoring_goes_on_to_the_same_bits(dtype, killed_in, later_parts
     folder, state = make_tiny_model(tmp_path / "model"), tmp_path / "state.safetensors"
     script = SCORING.format(path=[str(Path(__file__).parent), *sys.path], folder=str(folder), state=str(state), dtype=dtype)
     scoring = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     running = state.with_stem(killed_in)
     while counted_so_far(running) < 3 and scoring.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)
